@@ -1,0 +1,36 @@
+# Everything a newcomer needs: make demo, make test. Both set up .venv on first use.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test check bench clean
+
+demo: .venv/installed  ## grow 200 tasks on the simulated teacher: no key, no network but the package index
+	$(BIN)/selfinstruct generate outputs/demo --target 200
+	@echo
+	@echo "The first records:"
+	@head -n 2 outputs/demo/records.jsonl
+
+test: .venv/installed-for-tests check  ## everything that CI runs
+	$(BIN)/python -m pytest -q -n auto
+
+check: .venv/installed-for-tests  ## style and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: .venv/installed-for-tests  ## the figures in README and docs (about 10 minutes)
+	$(BIN)/python benchmarks/throughput.py
+	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/kill.py
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -e . -c constraints.txt
+	@touch $@
+
+.venv/installed-for-tests: .venv/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[finetune,test]' -c constraints.txt
+	@touch $@
+
+clean:  ## the environment and what tools left; outputs stay
+	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
