@@ -1,0 +1,111 @@
+"""What the simulated teacher is told to be: slow, wrong, malformed, failing - or, by default, none of these.
+
+A benchmark that wants a teacher as slow as a real one, with now and then a straggler and one call in twenty turned
+away, writes exactly that down:
+
+    SimulatedSettings(latency_s=0.5, latency_kind="lognormal", straggler_share=0.01, rate_limited_share=0.05)
+
+Every share is between 0 and 1. Which request gets which fault is drawn from the request itself and from how often the
+server has seen it, never from a clock, so a run with faults can be repeated (the two rate limits are the exception:
+they measure time, as real ones do).
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from selfinstruct.simulated.malformed import KIND_NAMES
+
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
+Rate = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+EXCLUSIVE_FAULTS = ("rate_limited", "error", "dropped", "stall", "slow_body", "garbage")
+
+
+class SimulatedSettings(BaseModel):
+    """How the simulated teacher behaves; the defaults give a quick, well-formed, always right and never failing one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    # How long an answer takes.
+    latency_s: Seconds = Field(
+        0.0, description="Mean time before an answer, in seconds (0 to 86400); 0 answers at once."
+    )
+    latency_kind: Literal["fixed", "lognormal"] = Field(
+        "fixed", description="Whether every answer takes latency_s, or a log-normal time whose mean is latency_s."
+    )
+    latency_sigma: float = Field(
+        0.5, ge=0, le=5, description="Spread of the log-normal latency: standard deviation of its logarithm (0 to 5)."
+    )
+    straggler_share: Share = Field(
+        0.0, description="Share of answers that take straggler_factor times as long (0 to 1)."
+    )
+    straggler_factor: float = Field(
+        10.0, ge=1, le=10_000, description="How many times as long a straggler takes (>= 1)."
+    )
+
+    # What the answers are like.
+    wrong_share: float = Field(
+        0.0, ge=0, le=0.5, description="Share of wrong instance outputs and wrong yes/no answers (0 to 0.5)."
+    )
+    repeat_share: Share = Field(
+        0.05, description="Share of proposed tasks that repeat or slightly reword a task of the prompt (0 to 1)."
+    )
+    forbidden_share: Share = Field(
+        0.05, description="Share of proposed tasks that a filter ought to drop: pictures, programs, too short (0 to 1)."
+    )
+    malformed_share: Share = Field(0.0, description="Share of answers in a form other than the one asked for (0 to 1).")
+    malformed_kinds: tuple[str, ...] | None = Field(
+        None,
+        description="Which kinds of malformed answers to give, by name (see malformed.KINDS); null for all of them.",
+    )
+
+    # How the service fails.
+    rate_limit_per_s: Rate = Field(
+        0.0, description="Requests let through per second, the others get 429; 0 for no limit."
+    )
+    rate_limit_per_minute: Rate = Field(
+        0.0, description="Requests let through per minute, the others get 429; 0 for no limit."
+    )
+    rate_limited_share: Share = Field(0.0, description="Share of requests that get 429 whatever the rate (0 to 1).")
+    retry_after_s: Seconds = Field(
+        0.0,
+        description="Seconds that a 429 tells the client to wait in Retry-After (0 to 86400); 0 sends no such header.",
+    )
+    error_share: Share = Field(0.0, description="Share of requests answered with status 500 (0 to 1).")
+    dropped_share: Share = Field(0.0, description="Share of requests whose connection is closed unanswered (0 to 1).")
+    stall_share: Share = Field(0.0, description="Share of requests never answered while the client waits (0 to 1).")
+    slow_body_share: Share = Field(
+        0.0, description="Share of answers whose headers come at once and whose body trickles (0 to 1)."
+    )
+    slow_body_s: Seconds = Field(5.0, description="Time over which a slow body trickles in, in seconds (0 to 86400).")
+    garbage_share: Share = Field(
+        0.0,
+        description="Share of 200 answers that are HTML, broken JSON, without choices or with null content (0 to 1).",
+    )
+
+    # Who may ask.
+    api_key: SecretStr | None = Field(
+        None, description="The key that a request must carry (Authorization: Bearer ...); null lets everyone in."
+    )
+
+    @field_validator("malformed_kinds")
+    @classmethod
+    def _known_kinds(cls, kinds: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        unknown = sorted(set(kinds or ()) - set(KIND_NAMES))
+        if unknown:
+            raise ValueError(f"unknown kinds {', '.join(unknown)}; known are {', '.join(KIND_NAMES)}")
+        return kinds
+
+    @model_validator(mode="after")
+    def _shares_fit(self) -> Self:
+        if sum(self.fault_shares().values()) > 1 + 1e-9:
+            raise ValueError(f"{', '.join(f'{kind}_share' for kind in EXCLUSIVE_FAULTS)} may not sum to more than 1")
+        if self.repeat_share + self.forbidden_share > 1 + 1e-9:
+            raise ValueError("repeat_share and forbidden_share may not sum to more than 1")
+        return self
+
+    def fault_shares(self) -> dict[str, float]:
+        """Give the shares of the faults of which one request gets at most one."""
+        return {kind: getattr(self, f"{kind}_share") for kind in EXCLUSIVE_FAULTS}
