@@ -1,0 +1,21 @@
+"""Grow an instruction dataset from seed tasks, and keep everything the teacher said.
+
+    selfinstruct generate outputs/first --target 200     # the simulated teacher: no key, no network
+    selfinstruct rejected outputs/first                  # what was thrown away, and why
+
+The rooms, in the order in which the data walks through them:
+
+    seeds, prompts   what a user brings: example tasks, and the words the teacher is asked with
+    pool, novelty    the tasks admitted so far, and how similar a new one is to them
+    strategies       how to ask for new tasks, their class and their instances
+    scheduler        how many calls at once, when to try again, when to give up
+    teachers         who answers
+    store            everything that was asked and said, in one SQLite file
+    parsing, filters what was said, as candidates and instances; which of them may stay, and why not
+    engine           the order of it all
+    export, report   records out; the run in words
+
+Sources: Self-Instruct (Wang et al., arXiv 2212.10560) for the method and its constants.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,207 @@
+"""The command line. Everything heavy is imported by the command that needs it, so that --help answers at once."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn
+
+import typer
+
+from selfinstruct.errors import SelfInstructError, UsageError
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Grow an instruction dataset from seed tasks. Everything the teacher says is kept in RUN/run.db.",
+)  # fmt: skip
+
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The run's folder, such as outputs/first.")]
+Json = Annotated[bool, typer.Option("--json", help="Write JSON lines, for other programs.")]
+FormatName = Literal["alpaca", "self-instruct", "messages", "prompt-completion", "sharegpt", "parquet"]
+
+
+def main() -> NoReturn:
+    """Run the command line; a SelfInstructError becomes its message and exit code 2, an interrupt 130."""
+    try:
+        app()
+    except SelfInstructError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        sys.stderr.close()
+        sys.exit(0)
+    sys.exit(0)
+
+
+@app.command()
+def generate(  # noqa: PLR0917 - typer reads the options from here
+    run: RunFolder,
+    target: Annotated[int, typer.Option(min=1, help="How many tasks the run shall have.")],
+    config: Annotated[Path | None, typer.Option(help="Settings in TOML; see docs/config.md.")] = None,
+    seeds: Annotated[
+        Path | None, typer.Option(help="Seed tasks in JSONL; without it, the ones that come along.")
+    ] = None,
+    teacher: Annotated[
+        Literal["simulated", "openai"] | None,
+        typer.Option(help="The built-in teacher, or any OpenAI-compatible server."),
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="The teacher's model.")] = None,
+    base_url: Annotated[
+        str | None, typer.Option(help="The server's address, such as http://localhost:8000/v1.")
+    ] = None,
+    concurrency: Annotated[
+        int | None, typer.Option(min=1, help="Most calls in flight. Does not change the data.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of every random choice.")] = None,
+) -> None:
+    """Grow RUN to N tasks, with their instances. A RUN that exists goes on where it was."""
+    import asyncio
+
+    from selfinstruct.generate import generate as grow
+    from selfinstruct.report import render, status
+    from selfinstruct.run import open_run
+
+    asked = {"kind": teacher or ("openai" if model or base_url else None), "model": model, "base_url": base_url}
+    flags: dict[str, Any] = {}
+    if named := {key: value for key, value in asked.items() if value is not None}:
+        flags["teacher"] = named
+    if concurrency is not None:
+        flags["running"] = {"concurrency": concurrency}
+    if seed is not None:
+        flags["seed"] = seed
+    opened = open_run(run, config, flags, seeds)
+    with opened.store as store:
+        print(f"{'Began' if opened.is_new else 'Going on with'} {run}. Teacher: {_teachers(opened.config)}", flush=True)
+        try:
+            finished = asyncio.run(grow(opened, target))
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            finished = False
+        print(render(status(store), str(run)))
+        print(f"Records: {run / 'records.jsonl'}. See why others were rejected: selfinstruct rejected {run}")
+        if not finished:
+            print(f"Stopped before the end. To go on: selfinstruct generate {run} --target {target}")
+            sys.exit(130)
+
+
+def _teachers(config: Any) -> str:
+    """Who answers, in words; a simulated teacher is called so."""
+    from selfinstruct.records import STAGES
+
+    names = {}
+    for stage in STAGES:
+        teacher = config.stage(stage).teacher
+        names[stage] = f"{teacher.model} at {teacher.base_url}" if teacher.base_url else teacher.model
+        if teacher.kind == "simulated":
+            names[stage] = (
+                "SIMULATED (composes tasks from a grammar: for trying things out, not for training a real model)"
+            )
+    distinct = set(names.values())
+    return names["propose"] if len(distinct) == 1 else "; ".join(f"{stage}: {name}" for stage, name in names.items())
+
+
+@app.command()
+def status(run: RunFolder, json: Json = False) -> None:
+    """Show what RUN holds, also while it is growing."""
+    from selfinstruct.report import render
+    from selfinstruct.report import status as count
+    from selfinstruct.store import Store
+
+    with Store.read(run) as store:
+        found = count(store)
+    print(_to_json(found.as_dict()) if json else render(found, str(run)))
+
+
+@app.command()
+def verify(run: RunFolder) -> None:
+    """Recompute every id, count and score in RUN, and say what does not hold. Exit code 1 where something does not."""
+    from selfinstruct.store import Store
+    from selfinstruct.verify import verify as check
+
+    with Store.read(run) as store:
+        problems = check(store)
+    for problem in problems[:50]:
+        print(problem)
+    if problems:
+        print(f"{run}: {len(problems)} problems.")
+        sys.exit(1)
+    print(f"{run}: everything holds.")
+
+
+@app.command()
+def export(
+    run: RunFolder,
+    format: Annotated[FormatName, typer.Option(help="What the rows look like.")],
+    output: Annotated[Path | None, typer.Option(help="The file to write; without it, one in RUN.")] = None,
+) -> None:
+    """Write RUN's records in a format that trainers read."""
+    from selfinstruct.export import export as write
+    from selfinstruct.store import Store
+
+    with Store.read(run) as store:
+        path, rows = write(store, format, output)
+    print(f"{rows:,} rows in {path}")
+
+
+@app.command()
+def tasks(run: RunFolder, json: Json = False) -> None:
+    """List the admitted tasks in order."""
+    from selfinstruct.browse import tasks as rows
+    from selfinstruct.store import Store
+
+    with Store.read(run) as store:
+        for row in rows(store):
+            if json:
+                print(_to_json(row))
+                continue
+            kind = {True: "classification", False: "", None: "not made yet"}[row["is_classification"]]
+            print(f"{row['position']:>6}  {row['instruction']}" + (f"  [{kind}]" if kind else ""))
+
+
+@app.command()
+def rejected(
+    run: RunFolder,
+    stage: Annotated[str | None, typer.Option(help="propose, filter, novelty, classify or instances.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Such as too_similar.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
+    json: Json = False,
+) -> None:
+    """List what was rejected, with the reason and the evidence."""
+    from selfinstruct.browse import describe
+    from selfinstruct.browse import rejected as rows
+    from selfinstruct.store import Store
+
+    with Store.read(run) as store:
+        for row in rows(store, stage, reason, limit):
+            print(_to_json(row) if json else describe(row))
+
+
+@app.command()
+def simulate(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Where to listen on loopback; 0 takes any free port.")],
+    config: Annotated[Path | None, typer.Option(help="TOML whose [simulated] table says how it behaves.")] = None,
+) -> None:
+    """Serve the simulated teacher as an OpenAI-compatible server, until Ctrl-C."""
+    import asyncio
+
+    from selfinstruct.config import parse_config, read_toml
+    from selfinstruct.simulated.server import serving
+
+    settings = parse_config(read_toml(config) if config else {}, str(config)).simulated
+
+    async def serve() -> None:
+        async with serving(settings, port=port) as server:
+            print(f"The simulated teacher listens at {server.base_url}; Ctrl-C ends it. Ask it with:", flush=True)
+            print(f"selfinstruct generate RUN --target N --base-url {server.base_url} --model simulated", flush=True)
+            await asyncio.Event().wait()
+
+    try:
+        asyncio.run(serve())
+    except OSError as error:
+        raise UsageError(f"Port {port} cannot be used ({error.strerror}). Choose another one, or 0.") from None
+
+
+def _to_json(value: Any) -> str:
+    import json
+
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,242 @@
+"""The settings of a run: one model, read from TOML, with every field's meaning and unit beside it.
+
+    seed = 7
+    [teacher]                  # all stages, unless a stage says otherwise
+    kind = "openai"
+    model = "gpt-4.1-mini"
+    [instances]                # a stronger model answers
+    model = "gpt-4.1"
+    sampling = { temperature = 0.0, max_tokens = 2048 }
+
+Everything here shapes the data, and is fixed when the run begins, except [running], [prices], the server's
+address and the name of the variable with its key, and the simulated server's delays and faults.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from selfinstruct.errors import UsageError
+from selfinstruct.records import Endpoint, Stage
+from selfinstruct.simulated.settings import SimulatedSettings
+
+OPENAI_HOST = "https://api.openai.com/v1"
+
+# The published sampling settings for base models (METHOD: arXiv 2212.10560, appendix A); chat models are asked
+# with their own default distribution for proposals, and greedily for classes and instances.
+DEFAULT_SAMPLING: dict[tuple[Stage, Endpoint], dict[str, Any]] = {
+    ("propose", "chat"): {"temperature": 1.0, "max_tokens": 1024},
+    ("classify", "chat"): {"temperature": 0.0, "max_tokens": 16},
+    ("instances", "chat"): {"temperature": 0.0, "max_tokens": 1024},
+    ("propose", "completion"): {
+        "temperature": 0.7, "top_p": 0.5, "presence_penalty": 2.0, "max_tokens": 1024, "stop": ["\n\n", "\n17."],
+    },
+    ("classify", "completion"): {"temperature": 0.0, "max_tokens": 3, "stop": ["\n"]},
+    ("instances", "completion"): {
+        "temperature": 0.0, "presence_penalty": 1.5, "max_tokens": 350, "stop": ["\nTask:"],
+    },
+}  # fmt: skip
+
+# Whole words, any case: tasks that a model which only reads and writes text cannot do (Self-Instruct; Alpaca
+# added the last row).
+FORBIDDEN_WORDS = (
+    "image", "images", "graph", "graphs", "picture", "pictures", "file", "files", "map", "maps", "draw", "plot",
+    "go to", "video", "audio", "music", "flowchart", "diagram",
+)  # fmt: skip
+
+
+# Of the simulated teacher's settings, those that change what it says; the rest is delays and passing faults.
+SHAPING_SIMULATED = ("wrong_share", "repeat_share", "forbidden_share", "malformed_share", "malformed_kinds")
+
+
+class Section(BaseModel):
+    """A part of the settings; a key that it does not know is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TeacherSettings(Section):
+    """Who answers."""
+
+    kind: Literal["simulated", "openai"] = Field("simulated", description="the built-in teacher, or a server")
+    model: str = Field("", description="the model's name, as its server knows it")
+    base_url: str = Field("", description="the server's address with /v1; empty: OPENAI_BASE_URL, else OpenAI's own")
+    endpoint: Endpoint = Field("chat", description='"chat", or "completion" for base models')
+    api_key_env: str = Field("OPENAI_API_KEY", description="the environment variable that holds the key")
+    send_seed: bool = Field(True, description="send a seed with each request, for servers that can repeat themselves")
+    logprobs: bool = Field(False, description="ask for the log-probabilities of the answer's tokens")
+
+    @field_validator("base_url")
+    @classmethod
+    def _without_secrets(cls, url: str) -> str:
+        if not url:
+            return url
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("must look like http://localhost:8000/v1")
+        if parts.username or parts.password or parts.query:
+            raise ValueError("must not carry a key: put it into the variable that api_key_env names")
+        return url.rstrip("/")
+
+
+class StageSettings(Section):
+    """What one stage does differently from [teacher]; whatever is left out is taken from there."""
+
+    kind: Literal["simulated", "openai"] | None = None
+    model: str | None = None
+    base_url: str | None = None
+    endpoint: Endpoint | None = None
+    api_key_env: str | None = None
+    send_seed: bool | None = None
+    logprobs: bool | None = None
+    sampling: dict[str, Any] | None = Field(
+        None, description="goes into the request as it is, instead of the default for this stage and endpoint"
+    )
+
+    _check_url = field_validator("base_url")(lambda url: url and TeacherSettings(base_url=url).base_url)
+
+    @field_validator("sampling")
+    @classmethod
+    def _only_sampling(cls, sampling: dict[str, Any] | None) -> dict[str, Any] | None:
+        ours = {"model", "messages", "prompt", "stream", "n", "seed", "logprobs"} & set(sampling or ())
+        if ours:
+            raise ValueError(f"must not hold {', '.join(sorted(ours))}: selfinstruct sets that itself")
+        return sampling
+
+
+class FilterSettings(Section):
+    """The thresholds of the filters."""
+
+    rouge_threshold: float = Field(0.7, ge=0, le=1, description="ROUGE-L F1 above which an instruction is not new")
+    min_words: int = Field(4, ge=1, description="fewest words of an instruction")
+    max_words: int = Field(150, ge=1, description="most words of an instruction")
+    forbidden_words: tuple[str, ...] = Field(FORBIDDEN_WORDS, description="whole words, any case")
+    ascii_start: bool = Field(False, description="reject what begins with a non-ASCII character, as the paper did")
+    max_instances: int = Field(5, ge=1, description="most instances kept of one task")
+
+
+class RunningSettings(Section):
+    """How a run is carried out. Nothing here changes the data, all of it may differ when a run goes on."""
+
+    concurrency: int = Field(16, ge=1, le=4096, description="most calls in flight")
+    deadline_s: float = Field(120.0, gt=0, description="seconds after which one call is given up and tried again")
+    attempts: int = Field(12, ge=1, description="most tries of one request")
+    collapse_after: int = Field(300, ge=20, description="candidates over which the acceptance rate is watched")
+    collapse_below: float = Field(0.01, ge=0, le=1, description="acceptance rate below which the run stops by itself")
+
+
+class Price(Section):
+    """US dollars per million tokens."""
+
+    input: float = Field(ge=0)
+    output: float = Field(ge=0)
+
+
+class Config(Section):
+    """All settings of a run."""
+
+    seed: int = Field(0, description="of every random choice")
+    window: int = Field(
+        64, ge=1, description="steps of look-ahead: step k sees the pool as it was after step k - window"
+    )
+    seed_demonstrations: int = Field(6, ge=0, description="seed tasks shown in each proposal request")
+    generated_demonstrations: int = Field(2, ge=0, description="generated tasks shown in each proposal request")
+    proposals_per_request: int = Field(8, ge=1, le=50, description="new tasks asked for in one request")
+    instances_per_task: int = Field(3, ge=1, le=20, description="instances asked for each task")
+    prompts: str = Field("", description="a folder of prompts to use instead of the ones that come with the package")
+    teacher: TeacherSettings = TeacherSettings()
+    propose: StageSettings = StageSettings()
+    classify: StageSettings = StageSettings()
+    instances: StageSettings = StageSettings()
+    filters: FilterSettings = FilterSettings()
+    running: RunningSettings = RunningSettings()
+    simulated: SimulatedSettings = SimulatedSettings()
+    prices: dict[str, Price] = Field({}, description="by model name; a model without a price is counted in tokens only")
+
+    def stage(self, stage: Stage) -> "StageTeacher":
+        """Who answers in `stage`, and with which sampling settings: [teacher] overlaid with the stage's section."""
+        overrides = getattr(self, stage).model_dump(exclude_none=True)
+        sampling = overrides.pop("sampling", None)
+        teacher = self.teacher.model_copy(update=overrides)
+        if teacher.kind == "simulated" and not teacher.model:
+            teacher = teacher.model_copy(update={"model": "simulated"})
+        if sampling is None:
+            sampling = dict(DEFAULT_SAMPLING[stage, teacher.endpoint])
+            # OpenAI's own newer models refuse max_tokens; most other servers know nothing else.
+            if teacher.kind == "openai" and not teacher.base_url and teacher.endpoint == "chat":
+                sampling["max_completion_tokens"] = sampling.pop("max_tokens")
+        return StageTeacher(teacher, sampling)
+
+
+class StageTeacher(NamedTuple):
+    """The teacher of one stage, and what goes into the body of its requests."""
+
+    teacher: TeacherSettings
+    sampling: dict[str, Any]
+
+
+def parse_config(values: dict[str, Any], source: str) -> Config:
+    """Check `values`; UsageError names the source, the key, what is wrong and the nearest known key."""
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        lines = [_explain(problem, Config) for problem in error.errors()]
+        raise UsageError("\n".join(f"{source}: {line}" for line in lines)) from None
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The TOML file's values; UsageError where it cannot be read."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror}).") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: not valid TOML: {error}") from None
+
+
+def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """`below` with the values of `above` laid over it, tables key by key; `sampling` and `prices` as a whole."""
+    merged = dict(below)
+    for key, value in above.items():
+        both_tables = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = merge(merged[key], value) if both_tables and key not in ("sampling", "prices") else value
+    return merged
+
+
+def shaping_settings(config: Config) -> dict[str, Any]:
+    """The settings that the data depends on, flat: {"filters.rouge_threshold": 0.7, ...}."""
+    values = config.model_dump(mode="json", exclude={"running", "prices", "prompts"})  # prompts: their texts count
+    values["simulated"] = {key: values["simulated"][key] for key in SHAPING_SIMULATED}
+    for stage in ("propose", "classify", "instances"):
+        values[stage] = {**config.stage(stage).teacher.model_dump(), "sampling": config.stage(stage).sampling}
+    del values["teacher"]  # it is in the three stages
+    where = ("base_url", "api_key_env")
+    return {key: value for key, value in _flat(values) if key.rpartition(".")[2] not in where}
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def _explain(problem: Any, model: type[BaseModel]) -> str:
+    """One pydantic problem in the user's words; the value is not repeated, it might be a secret."""
+    path = [str(part) for part in problem["loc"]]
+    key = ".".join(path)
+    if problem["type"] != "extra_forbidden":
+        return f"{key or 'the settings'}: {problem['msg'].removeprefix('Value error, ')}"
+    for part in path[:-1]:
+        annotation = model.model_fields[part].annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            model = annotation
+    known = list(model.model_fields)
+    near = difflib.get_close_matches(path[-1], known, n=1, cutoff=0.5)
+    return f"unknown key {key}; " + (f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}.")

@@ -1,0 +1,97 @@
+"""Progress while a run works: one live panel in a terminal, plain lines elsewhere."""
+
+import asyncio
+import time
+from collections import deque
+
+from rich.console import Console
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from selfinstruct.engine import Progress
+from selfinstruct.scheduler import Scheduler
+
+LIVE_EVERY_S = 0.2
+LINE_EVERY_S = 5.0
+SPEED_OVER_S = 60.0
+
+
+async def show_progress(progress: Progress, scheduler: Scheduler) -> None:
+    """Show how far the engine is until cancelled."""
+    console = Console()
+    speed = Speed()
+    if not console.is_terminal:
+        while True:
+            await asyncio.sleep(LINE_EVERY_S)
+            print(line(progress, scheduler, speed.seconds_left(progress)), flush=True)
+    with Live(console=console, refresh_per_second=10, transient=True) as live:
+        while True:
+            live.update(_panel(progress, scheduler, speed.seconds_left(progress)))
+            await asyncio.sleep(LIVE_EVERY_S)
+
+
+class Speed:
+    """How fast tasks are completed, over the last minute."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, float]] = deque()
+
+    def seconds_left(self, progress: Progress) -> float | None:
+        """Seconds to the target at the latest speed; None while that cannot be told."""
+        now, done = time.monotonic(), progress.made
+        self._seen.append((now, done))
+        while now - self._seen[0][0] > SPEED_OVER_S:
+            self._seen.popleft()
+        since, before = self._seen[0]
+        return (progress.target - done) * (now - since) / (done - before) if done > before else None
+
+
+def line(progress: Progress, scheduler: Scheduler, seconds_left: float | None) -> str:
+    """The progress in one line of text."""
+    return (
+        f"{progress.admitted:,} of {progress.target:,} tasks admitted, {progress.made:,} with instances; "
+        f"{_accepted(progress)} of {progress.candidates:,} candidates; "
+        f"calls {progress.calls:,} done, {scheduler.in_flight} in flight; {_spent(progress)}; {_left(seconds_left)}"
+    )
+
+
+def _panel(progress: Progress, scheduler: Scheduler, seconds_left: float | None) -> Table:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold")
+    grid.add_column()
+    bar = Table.grid(padding=(0, 2))
+    bar.add_row(
+        ProgressBar(total=max(progress.target, 1), completed=min(progress.admitted, progress.target), width=32),
+        f"{progress.admitted:,} of {progress.target:,} admitted, {progress.made:,} with instances",
+    )
+    grid.add_row("tasks", bar)
+    grid.add_row("candidates", f"{progress.candidates:,} judged, {_accepted(progress)} admitted")
+    reasons = ", ".join(f"{reason} {n:,}" for reason, n in progress.rejected.most_common(4))
+    grid.add_row("rejected", reasons or "none so far")
+    failed = f", {progress.faults:,} tries failed" if progress.faults else ""
+    grid.add_row("calls", f"{progress.calls:,} done, {scheduler.in_flight} in flight{failed}")
+    grid.add_row("spent", _spent(progress))
+    stopping = "finishing the calls in flight; Ctrl-C again stops at once"
+    grid.add_row(
+        "time",
+        stopping if scheduler.stopping.is_set() else f"{_left(seconds_left)}; Ctrl-C stops, and it can go on later",
+    )
+    return grid
+
+
+def _accepted(progress: Progress) -> str:
+    return f"{progress.admitted / progress.candidates:.0%}" if progress.candidates else "0%"
+
+
+def _spent(progress: Progress) -> str:
+    cost = f", ${progress.cost_usd:,.4f}" if progress.cost_usd else ""
+    return f"{progress.tokens:,} tokens{cost}"
+
+
+def _left(seconds: float | None) -> str:
+    if seconds is None:
+        return "time left unknown yet"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02} left" if hours else f"{minutes}:{rest:02} left"

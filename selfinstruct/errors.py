@@ -1,0 +1,70 @@
+"""Everything that can go wrong, as one tree.
+
+    SelfInstructError            what the command line shows as one message, exit code 2
+    ├── UsageError               the user's settings or input: says what to write instead
+    ├── StoreError               run.db cannot be read or written: says how to get on
+    ├── TeacherError             the teacher will answer no request like this: key, model, quota, unreachable
+    ├── YieldCollapsed           hardly anything is admitted any more: going on would waste money
+    ├── RequestRefused           this one request gets no answer, ever (too long, content filter): stored, run goes on
+    ├── TryAgain                 this call failed, the same call may succeed later: retried by the scheduler
+    └── Stopped                  the run is stopping, this request was not sent
+
+A bad answer is none of these: it is data, and becomes a rejection with a reason.
+"""
+
+
+class SelfInstructError(Exception):
+    """The base of all errors that a user may see; its text is one message that says what to do."""
+
+
+class UsageError(SelfInstructError):
+    """A setting, a file or an argument of the user's is wrong; raised before anything is paid for."""
+
+
+class StoreError(SelfInstructError):
+    """The run's store is damaged, busy, read-only or out of space."""
+
+
+class TeacherError(SelfInstructError):
+    """The teacher cannot be used as configured; the run stops and can be resumed."""
+
+
+class YieldCollapsed(SelfInstructError):
+    """So few of the latest candidates were admitted that the run stops by itself."""
+
+
+class RequestRefused(SelfInstructError):
+    """The teacher refuses this very request for good; `reason` is stored with it."""
+
+    def __init__(self, reason: str, detail: str):
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class TryAgain(SelfInstructError):
+    """A passing fault. `retry_after_s` is the pause the server asked for, None where it did not.
+
+    `unreachable`: no connection came about. `answer`: the server did answer, with something that is no completion
+    (it may have been paid for, so it is tried again only a few times).
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        detail: str,
+        *,
+        retry_after_s: float | None = None,
+        unreachable: bool = False,
+        answer: str | None = None,
+    ):
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+        self.retry_after_s = retry_after_s
+        self.unreachable = unreachable
+        self.answer = answer
+
+
+class Stopped(SelfInstructError):
+    """The run is stopping, so this request was not sent."""

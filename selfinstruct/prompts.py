@@ -1,0 +1,90 @@
+"""The words the teacher is asked with: Jinja files that a user can edit, or replace by a folder of their own.
+
+A prompt file has two blocks. `system` stays the same during a run (the instructions and examples), `user`
+changes with each request:
+
+    prompts/chat/propose.jinja        prompts/completion/propose.jinja
+    prompts/chat/classify.jinja       ...
+    prompts/chat/input_first.jinja
+    prompts/chat/output_first.jinja
+
+A chat model gets them as its system and user message, a base model as one text. The texts themselves are kept
+in the run, so that it goes on with the prompts it began with.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from selfinstruct.errors import UsageError
+from selfinstruct.records import Endpoint
+
+PROMPT_NAMES = ("propose", "classify", "input_first", "output_first")
+
+
+def shipped(name: str) -> Path:
+    """The folder `name` (seeds or prompts) that comes with the package, in a wheel or in a checkout."""
+    inside = Path(__file__).parent / f"{name}_shipped"
+    return inside if inside.is_dir() else Path(__file__).parent.parent / name
+
+
+def read_prompts(folder: Path, endpoints: set[Endpoint]) -> dict[str, str]:
+    """The prompt files' texts by name, such as "chat/propose", for the endpoints in use.
+
+    UsageError where a file is missing, is no valid template, or lacks one of the two blocks.
+    """
+    texts = {}
+    for name in sorted(f"{endpoint}/{prompt}" for endpoint in endpoints for prompt in PROMPT_NAMES):
+        path = folder / f"{name}.jinja"
+        try:
+            texts[name] = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(
+                f"{path}: cannot be read ({error}). Copy the shipped one from {shipped('prompts')}."
+            ) from None
+    Prompts(texts).check(folder)
+    return texts
+
+
+class Prompts:
+    """The prompts of one run, ready to be filled in."""
+
+    def __init__(self, texts: dict[str, str]):
+        self.texts = texts
+        self._environment = jinja2.Environment(
+            loader=jinja2.DictLoader(texts), undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+            autoescape=False,
+        )  # fmt: skip
+        self._systems: dict[str, str] = {}
+
+    def render(self, name: str, **variables: Any) -> tuple[str, str]:
+        """The (system, user) texts of prompt `name`, such as "chat/classify"; both stripped at their outer ends."""
+        if name not in self._systems:
+            self._systems[name] = self._block(name, "system", {})
+        return self._systems[name], self._block(name, "user", variables)
+
+    def _block(self, name: str, block: str, variables: dict[str, Any]) -> str:
+        template = self._environment.get_template(name)
+        return "".join(template.blocks[block](template.new_context(variables))).strip()
+
+    def check(self, folder: Path) -> None:
+        """Fill in every prompt once with sample values; UsageError names the file that cannot be used."""
+        sample = {
+            "demonstrations": ["Name three rivers."],
+            "n_new": 8,
+            "instruction": "Name a river.",
+            "n_instances": 3,
+        }
+        for name in self.texts:
+            path = folder / f"{name}.jinja"
+            try:
+                self.render(name, **sample)
+            except jinja2.TemplateSyntaxError as error:
+                raise UsageError(f"{path}, line {error.lineno}: {error.message}") from None
+            except jinja2.UndefinedError as error:
+                raise UsageError(
+                    f"{path}: {error.message}; it may use {', '.join(sample)} in its user block."
+                ) from None
+            except KeyError as error:
+                raise UsageError(f"{path}: has no block {error}. It needs a system and a user block.") from None

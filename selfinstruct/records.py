@@ -1,0 +1,167 @@
+"""The nouns: what travels through the engine, each a frozen value.
+
+    SeedTask -> Request -> Completion -> Candidate -> Task or Rejection -> Instance or Rejection -> Record
+
+Every id is the first 24 hex digits of the SHA-256 of what the thing is, so that `verify` can recompute it
+and an answer is found again by what was asked:
+
+    >>> Candidate(request_id="5b6c", position=0, instruction="Name three rivers.").id
+    '19c4e2fcf2a1a4c5c8b2e4b6'                                                     # doctest: +SKIP
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
+
+Stage = Literal["propose", "classify", "instances"]
+Endpoint = Literal["chat", "completion"]
+STAGES: tuple[Stage, ...] = ("propose", "classify", "instances")
+
+
+def canonical_json(value: Any) -> str:
+    """One spelling for one value: sorted keys, no spaces, text as it is."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def content_id(*parts: Any) -> str:
+    """24 hex digits (96 bits) that stand for `parts`, which must be JSON values."""
+    return hashlib.sha256(canonical_json(parts).encode("utf-8", "surrogatepass")).hexdigest()[:24]
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One worked example of a task; `input` is "" where the task needs none."""
+
+    input: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class SeedTask:
+    """A task written by people, in the paper's format (one JSON object a line)."""
+
+    id: str
+    name: str
+    instruction: str
+    instances: tuple[Instance, ...]
+    is_classification: bool
+
+
+@dataclass(frozen=True)
+class Request:
+    """One question to a teacher. Its id is the hash of everything that shapes the answer.
+
+    `system` is the part of the prompt that stays the same during a run, `user` the part that changes;
+    a completion endpoint gets both as one text. `sampling` goes into the request's body as it is.
+    `sample` tells apart requests that are equal otherwise (proposal number, second try of a question).
+    """
+
+    stage: Stage
+    teacher: str
+    model: str
+    endpoint: Endpoint
+    system: str
+    user: str
+    sampling: Mapping[str, Any]
+    sample: int = 0
+
+    @cached_property
+    def id(self) -> str:
+        """The hash of teacher kind, model, endpoint, prompt, sampling settings and sample number."""
+        return content_id(
+            "request", self.teacher, self.model, self.endpoint, self.system, self.user, dict(self.sampling), self.sample
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What the teacher said to one request, or why it said nothing (`error`).
+
+    `answer` is the server's JSON as it came. `logprobs` are the log-probabilities of the text's tokens
+    (natural logarithm) where they were asked for. `cost_usd` is None where the model's price is unknown.
+    """
+
+    request_id: str
+    text: str
+    finish_reason: str
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    logprobs: tuple[float, ...] | None = None
+    latency_s: float = 0.0
+    attempts: int = 1
+    cost_usd: float | None = None
+    error: str | None = None
+    answer: str = ""
+
+    @property
+    def was_cut(self) -> bool:
+        """Whether the token limit ended the answer, so that its last item is not to be trusted."""
+        return self.finish_reason == "length"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A proposed instruction, the `position`-th (from 0) that was read from one completion.
+
+    `cut` where the token limit ended the answer inside it.
+    """
+
+    request_id: str
+    position: int
+    instruction: str
+    cut: bool = False
+
+    @cached_property
+    def id(self) -> str:
+        """The hash of where it came from and what it says."""
+        return content_id("candidate", self.request_id, self.position, self.instruction)
+
+
+class Rejection(NamedTuple):
+    """Why something may not stay. `reason` is the name of the filter, `evidence` what it saw (JSON values)."""
+
+    reason: str
+    evidence: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbor:
+    """The most similar text of an index: its position there and the ROUGE-L F1, 0 to 1."""
+
+    index: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """An admitted candidate, the `position`-th (from 0) of the run."""
+
+    position: int
+    id: str
+    instruction: str
+    step: int
+
+
+@dataclass(frozen=True)
+class Record:
+    """One line of the dataset: an instance with its task's instruction."""
+
+    id: str
+    task: int
+    instruction: str
+    input: str
+    output: str
+    is_classification: bool
+    messages: list[dict[str, str]] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The record as JSON values, in the order of the fields above."""
+        return dict(self.__dict__)
+
+
+def user_message(instruction: str, input: str) -> str:
+    """The instruction and its input as one chat turn: a blank line between them, none where there is no input."""
+    return f"{instruction}\n\n{input}" if input else instruction

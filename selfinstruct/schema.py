@@ -1,0 +1,109 @@
+"""The tables of run.db, how old files are brought up to them, and what a database error means to a user.
+
+    requests -> completions -> candidates -> tasks -> instances
+                                   \\ rejections (of completions, candidates and instances)
+
+A row of `steps` is one step of the gate; `faults` are tries that failed. The views `records` and `rejected` are made
+for reading in any SQLite browser.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from selfinstruct.errors import StoreError
+
+
+def _create_tables(db: sqlite3.Connection) -> None:
+    for statement in _TABLES.split(";"):
+        db.execute(statement)
+
+
+# Each brings the file from version i to i + 1 (PRAGMA user_version). Append; never change one that was released.
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create_tables,)
+
+_TABLES = """
+CREATE TABLE run(key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE seeds(position INTEGER PRIMARY KEY, id TEXT NOT NULL, name TEXT NOT NULL, instruction TEXT NOT NULL,
+    instances TEXT NOT NULL, is_classification INTEGER NOT NULL);
+CREATE TABLE system_prompts(id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
+CREATE TABLE requests(id TEXT PRIMARY KEY, stage TEXT NOT NULL, teacher TEXT NOT NULL, model TEXT NOT NULL,
+    endpoint TEXT NOT NULL, system_prompt INTEGER NOT NULL REFERENCES system_prompts(id), user TEXT NOT NULL,
+    sampling TEXT NOT NULL, sample INTEGER NOT NULL);
+CREATE TABLE completions(request_id TEXT PRIMARY KEY REFERENCES requests(id), text TEXT NOT NULL,
+    finish_reason TEXT NOT NULL, prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, logprobs TEXT,
+    latency_s REAL NOT NULL, attempts INTEGER NOT NULL, cost_usd REAL, error TEXT, answer TEXT NOT NULL,
+    created_at REAL NOT NULL);
+CREATE TABLE faults(id INTEGER PRIMARY KEY, request_id TEXT NOT NULL, stage TEXT NOT NULL, attempt INTEGER NOT NULL,
+    reason TEXT NOT NULL, detail TEXT NOT NULL, answer TEXT, created_at REAL NOT NULL);
+CREATE TABLE steps(step INTEGER PRIMARY KEY, n_candidates INTEGER NOT NULL, n_tasks INTEGER NOT NULL);
+CREATE TABLE candidates(id TEXT PRIMARY KEY, step INTEGER NOT NULL REFERENCES steps(step), position INTEGER NOT NULL,
+    request_id TEXT NOT NULL REFERENCES completions(request_id), place INTEGER NOT NULL, instruction TEXT NOT NULL,
+    cut INTEGER NOT NULL, UNIQUE(step, position));
+CREATE TABLE tasks(position INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE REFERENCES candidates(id),
+    nearest_id TEXT, nearest_score REAL, is_classification INTEGER, made INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX tasks_to_make ON tasks(position) WHERE made = 0;
+CREATE TABLE instances(id TEXT PRIMARY KEY, task INTEGER NOT NULL REFERENCES tasks(position), position INTEGER NOT NULL,
+    request_id TEXT NOT NULL REFERENCES completions(request_id), input TEXT NOT NULL, output TEXT NOT NULL,
+    UNIQUE(task, position));
+CREATE TABLE rejections(subject TEXT NOT NULL, subject_id TEXT NOT NULL, stage TEXT NOT NULL, reason TEXT NOT NULL,
+    evidence TEXT NOT NULL, PRIMARY KEY(subject, subject_id)) WITHOUT ROWID;
+CREATE VIEW records AS SELECT i.id, i.task, c.instruction, i.input, i.output, t.is_classification
+    FROM instances i JOIN tasks t ON t.position = i.task JOIN candidates c ON c.id = t.id
+    LEFT JOIN rejections r ON r.subject = 'instance' AND r.subject_id = i.id
+    WHERE r.subject_id IS NULL ORDER BY i.task, i.position;
+CREATE VIEW rejected AS SELECT r.stage, r.reason, r.subject, r.subject_id, r.evidence,
+    coalesce(c.instruction, 'Input: ' || i.input || char(10) || 'Output: ' || i.output, m.text) AS text,
+    coalesce(c.request_id, i.request_id, m.request_id) AS request_id,
+    c.step AS step, i.task AS task
+    FROM rejections r
+    LEFT JOIN candidates c ON r.subject = 'candidate' AND c.id = r.subject_id
+    LEFT JOIN instances i ON r.subject = 'instance' AND i.id = r.subject_id
+    LEFT JOIN completions m ON r.subject = 'completion' AND m.request_id = r.subject_id
+"""
+
+
+def migrate(db: sqlite3.Connection, path: Path) -> None:
+    """Bring the file at `path` up to the newest version; StoreError where it is newer than this package."""
+    version = check_version(db, path)
+    for number in range(version, len(MIGRATIONS)):
+        db.execute("BEGIN IMMEDIATE")
+        MIGRATIONS[number](db)
+        db.execute(f"PRAGMA user_version = {number + 1}")
+        db.execute("COMMIT")
+
+
+def check_version(db: sqlite3.Connection, path: Path) -> int:
+    """The version of the file at `path`; StoreError where it is newer than this package."""
+    version = int(db.execute("PRAGMA user_version").fetchone()[0])
+    if version > len(MIGRATIONS):
+        raise StoreError(
+            f"{path}: written by a newer selfinstruct (version {version} of the store). Upgrade to read it."
+        )
+    return version
+
+
+@contextmanager
+def explaining(path: Path) -> Iterator[None]:
+    """Database errors, with what to do about them."""
+    try:
+        yield
+    except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
+        raise  # a mistake of ours, not of the file
+    except sqlite3.DatabaseError as error:
+        text = str(error)
+        if "full" in text:
+            advice = "The disk is full. Make room, then run the same command again; all earlier answers are stored."
+        elif "readonly" in text or "unable to open" in text:
+            advice = "The run needs a folder that you may write to; check its permissions."
+        elif "locked" in text:
+            advice = "Another program holds it. Close that program, then run the same command again."
+        elif "I/O" in text:
+            advice = (
+                "The disk could not be read or written (full, or failing). Check it, then run the same command again."
+            )
+        else:
+            rescue = f"sqlite3 {path} .recover | sqlite3 rescued.db"
+            advice = f"The file is damaged. Restore a copy, or save what can be read with: {rescue}"
+        raise StoreError(f"{path}: {text}. {advice}") from None

@@ -1,0 +1,377 @@
+"""Everything that was asked and said in a run, in one SQLite file: `outputs/<run>/run.db`.
+
+    requests -> completions -> candidates -> tasks -> instances
+                                   \\ rejections (of completions, candidates and instances)
+
+Open it in any SQLite browser; the views `records` and `rejected` are made for reading. A completion is committed
+before anything parses it. One step of the gate, with all its verdicts, is one transaction, and so is the making of one
+task's instances: a run that is killed at any instant goes on behind the last of them.
+
+The file is in WAL mode, so that `status` and others read while a run writes. Only one process may write: it holds a
+lock on `run.lock`. Not covered: network file systems, where neither locks nor WAL can be relied upon.
+"""
+
+import fcntl
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from selfinstruct.errors import StoreError, TryAgain, UsageError
+from selfinstruct.parsing import ParsedInstance
+from selfinstruct.records import (
+    Candidate,
+    Completion,
+    Instance,
+    Neighbor,
+    Record,
+    Rejection,
+    Request,
+    SeedTask,
+    Task,
+    canonical_json,
+    content_id,
+    user_message,
+)  # fmt: skip
+from selfinstruct.schema import check_version, explaining, migrate
+from selfinstruct.strategies import Made, Proposal
+
+Verdict = tuple[Rejection | None, Neighbor | None]
+
+
+class Store:
+    """One run's store. Use `create`, `resume` or `read`; `close()` it when done."""
+
+    def __init__(self, folder: Path, db: sqlite3.Connection, lock: IO[str] | None):
+        self.folder = folder
+        self.db = db
+        self._lock = lock
+        self._system_prompts: dict[str, int] = {}
+
+    @classmethod
+    def create(cls, folder: Path, settings: dict[str, Any], seeds: Sequence[SeedTask]) -> "Store":
+        """A new run in `folder`, which is made; everything that describes the run is stored at once."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(
+                f"{folder}: cannot be made ({error.strerror}). Choose a folder that you may write to."
+            ) from None
+        store = cls._open(folder, writing=True)
+        with store.transaction():
+            store.set_settings(settings)
+            store.db.executemany(
+                "INSERT INTO seeds VALUES (?, ?, ?, ?, ?, ?)",
+                [
+                    (
+                        n,
+                        s.id,
+                        s.name,
+                        s.instruction,
+                        canonical_json([[i.input, i.output] for i in s.instances]),
+                        s.is_classification,
+                    )
+                    for n, s in enumerate(seeds)
+                ],
+            )
+        return store
+
+    @classmethod
+    def resume(cls, folder: Path) -> "Store":
+        """An existing run, to go on with; StoreError where another process has it."""
+        return cls._open(folder, writing=True)
+
+    @classmethod
+    def read(cls, folder: Path) -> "Store":
+        """An existing run, to look at, also while another process writes."""
+        if not cls.exists(folder):
+            raise UsageError(
+                f"{folder}: there is no run here (no run.db). Begin one with selfinstruct generate {folder}."
+            )
+        return cls._open(folder, writing=False)
+
+    @classmethod
+    def exists(cls, folder: Path) -> bool:
+        """Whether `folder` holds a run that has begun: one killed while it was being made has not."""
+        path = folder / "run.db"
+        if not path.exists():
+            return False
+        with explaining(path), closing(sqlite3.connect(path, timeout=10)) as db:
+            return check_version(db, path) > 0 and bool(db.execute("SELECT 1 FROM run").fetchone())
+
+    @classmethod
+    def _open(cls, folder: Path, writing: bool) -> "Store":
+        path = folder / "run.db"
+        lock = _lock(folder) if writing else None
+        try:
+            with explaining(path):
+                db = sqlite3.connect(path, isolation_level=None, timeout=10)
+                db.execute("PRAGMA foreign_keys = ON")
+                if writing:
+                    db.execute("PRAGMA journal_mode = WAL")
+                    # With WAL, a killed process loses nothing; only a power failure may cost the last commits.
+                    db.execute("PRAGMA synchronous = NORMAL")
+                    migrate(db, path)
+                else:
+                    db.execute("PRAGMA query_only = ON")
+                    check_version(db, path)
+        except BaseException:
+            if lock:
+                lock.close()
+            raise
+        return cls(folder, db, lock)
+
+    def close(self) -> None:
+        """Close the file and let go of the lock."""
+        self.db.close()
+        if self._lock:
+            self._lock.close()
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing; a database error becomes a StoreError that says what to do."""
+        with explaining(self.folder / "run.db"):
+            self.db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self.db.execute("COMMIT")
+            except BaseException:
+                self._system_prompts.clear()  # it may know rows that are now undone
+                if self.db.in_transaction:
+                    self.db.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Several queries see the same state, whatever another process writes meanwhile."""
+        with explaining(self.folder / "run.db"):
+            self.db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            if self.db.in_transaction:
+                self.db.execute("ROLLBACK")
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """The rows of a SELECT; a database error becomes a StoreError."""
+        with explaining(self.folder / "run.db"):
+            return self.db.execute(sql, parameters).fetchall()
+
+    # What the run was begun with.
+
+    def settings(self) -> dict[str, Any]:
+        """The run's settings by key, as they were stored."""
+        return {key: json.loads(value) for key, value in self.query("SELECT key, value FROM run")}
+
+    def set_settings(self, settings: dict[str, Any]) -> None:
+        """Store settings by key; the caller opens the transaction."""
+        self.db.executemany(
+            "INSERT OR REPLACE INTO run VALUES (?, ?)", [(k, canonical_json(v)) for k, v in settings.items()]
+        )
+
+    def seeds(self) -> tuple[SeedTask, ...]:
+        """The seed tasks that the run was begun with."""
+        rows = self.query("SELECT id, name, instruction, instances, is_classification FROM seeds ORDER BY position")
+        return tuple(SeedTask(a, b, c, tuple(Instance(*i) for i in json.loads(d)), bool(e)) for a, b, c, d, e in rows)
+
+    # What the teacher said.
+
+    def completion(self, request_id: str) -> Completion | None:
+        """The stored answer to a request."""
+        rows = self.query(
+            "SELECT text, finish_reason, prompt_tokens, completion_tokens, logprobs, latency_s, attempts, cost_usd, "
+            "error, answer FROM completions WHERE request_id = ?",
+            (request_id,),
+        )
+        if not rows:
+            return None
+        text, finish, prompt_tokens, completion_tokens, logprobs, latency, attempts, cost, error, answer = rows[0]
+        logprobs = tuple(json.loads(logprobs)) if logprobs else None
+        return Completion(
+            request_id, text, finish, prompt_tokens, completion_tokens, logprobs, latency, attempts, cost, error, answer
+        )
+
+    def add_completion(self, request: Request, completion: Completion) -> None:
+        """Commit a request with its answer."""
+        with self.transaction():
+            self.db.execute(
+                "INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    request.id, request.stage, request.teacher, request.model, request.endpoint,
+                    self._system_prompt(request.system), request.user, canonical_json(dict(request.sampling)),
+                    request.sample,
+                ),
+            )  # fmt: skip
+            c = completion
+            self.db.execute(
+                "INSERT INTO completions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    c.request_id, c.text, c.finish_reason, c.prompt_tokens, c.completion_tokens,
+                    canonical_json(c.logprobs) if c.logprobs is not None else None, c.latency_s, c.attempts, c.cost_usd,
+                    c.error, c.answer, time.time(),
+                ),
+            )  # fmt: skip
+
+    def _system_prompt(self, text: str) -> int:
+        """Each distinct system prompt is stored once; it is most of a request's text."""
+        number = self._system_prompts.get(text)
+        if number is None:
+            self.db.execute("INSERT OR IGNORE INTO system_prompts(text) VALUES (?)", (text,))
+            number = int(self.db.execute("SELECT id FROM system_prompts WHERE text = ?", (text,)).fetchone()[0])
+            self._system_prompts[text] = number
+        return number
+
+    def add_fault(self, request: Request, attempt: int, fault: TryAgain) -> None:
+        """Commit a try that failed."""
+        with self.transaction():
+            self.db.execute(
+                "INSERT INTO faults(request_id, stage, attempt, reason, detail, answer, created_at) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (request.id, request.stage, attempt, fault.reason, fault.detail, fault.answer, time.time()),
+            )
+
+    # The gate.
+
+    def add_step(
+        self, step: int, proposal: Proposal, verdicts: Iterable[Verdict], known_ids: Callable[[int], str]
+    ) -> None:
+        """Commit a step: its candidates, and the verdicts on the first of them (the rest are pending).
+
+        Also used for the rest of a step that is stored already: then `proposal` holds the pending candidates only.
+        """
+        with self.transaction():
+            (n_tasks,) = self.db.execute("SELECT count(*) FROM tasks").fetchone()
+            first = self.db.execute("SELECT n_candidates FROM steps WHERE step = ?", (step,)).fetchone()
+            if first is None:
+                self.db.execute("INSERT INTO steps VALUES (?, ?, ?)", (step, len(proposal.candidates), n_tasks))
+                self.db.executemany(
+                    "INSERT INTO candidates VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    [
+                        (c.id, step, n, c.request_id, c.position, c.instruction, c.cut)
+                        for n, c in enumerate(proposal.candidates)
+                    ],
+                )
+                self._reject("completion", "propose", proposal.unreadable)
+            for candidate, (rejection, nearest) in zip(proposal.candidates, verdicts, strict=False):
+                if rejection:
+                    self._reject("candidate", "novelty" if nearest else "filter", [(candidate.id, rejection)])
+                    continue
+                near = (known_ids(nearest.index), nearest.score) if nearest else (None, None)
+                self.db.execute(
+                    "INSERT INTO tasks(position, id, nearest_id, nearest_score) VALUES (?, ?, ?, ?)",
+                    (n_tasks, candidate.id, *near),
+                )
+                n_tasks += 1
+            self.db.execute("UPDATE steps SET n_tasks = ? WHERE step = ?", (n_tasks, step))
+
+    def steps(self) -> list[int]:
+        """The number of tasks in the pool after each step, from step 0."""
+        rows = self.query("SELECT step, n_tasks FROM steps ORDER BY step")
+        if [step for step, _ in rows] != list(range(len(rows))):
+            raise StoreError(f"{self.folder / 'run.db'}: steps are missing; see selfinstruct verify {self.folder}.")
+        return [n_tasks for _, n_tasks in rows]
+
+    def pending(self) -> list[Candidate]:
+        """The candidates of the last step that were not judged, because the target was reached before them."""
+        rows = self.query(
+            "SELECT c.request_id, c.place, c.instruction, c.cut FROM candidates c "
+            "WHERE c.step = (SELECT max(step) FROM steps) AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.id = c.id) "
+            "AND NOT EXISTS (SELECT 1 FROM rejections r WHERE r.subject = 'candidate' AND r.subject_id = c.id) "
+            "ORDER BY c.position"
+        )
+        return [Candidate(request_id, place, instruction, bool(cut)) for request_id, place, instruction, cut in rows]
+
+    def tasks(self, only_unmade: bool = False) -> list[Task]:
+        """The admitted tasks in order, or those among them that have not been through the making of instances."""
+        where = "WHERE t.made = 0" if only_unmade else ""
+        columns = "t.position, t.id, c.instruction, c.step"
+        rows = self.query(f"SELECT {columns} FROM tasks t JOIN candidates c ON c.id = t.id {where} ORDER BY t.position")
+        return [Task(*row) for row in rows]
+
+    def recent_verdicts(self, n: int) -> list[bool]:
+        """Whether admitted, for up to about the last n candidates and unreadable proposals, oldest first.
+
+        A step that gave no candidate counts as one that was not admitted.
+        """
+        rows = self.query(
+            "SELECT s.n_candidates, s.n_tasks - coalesce(b.n_tasks, 0) FROM steps s "
+            "LEFT JOIN steps b ON b.step = s.step - 1 ORDER BY s.step DESC LIMIT ?",
+            (n,),
+        )
+        verdicts: list[bool] = []
+        for n_candidates, n_admitted in rows:
+            if len(verdicts) >= n:
+                break
+            verdicts += [True] * n_admitted + [False] * max(n_candidates - n_admitted, 0 if n_candidates else 1)
+        return verdicts[::-1]
+
+    # The making of instances.
+
+    def add_made(self, task: Task, made: Made, verdicts: Sequence[Rejection | None]) -> None:
+        """Commit what was made of a task: its class, all its instances, and the verdict on each."""
+        with self.transaction():
+            self.db.execute(
+                "UPDATE tasks SET is_classification = ?, made = 1 WHERE position = ?",
+                (made.is_classification, task.position),
+            )
+            for position, (instance, rejection) in enumerate(zip(made.instances, verdicts, strict=True)):
+                identity = instance_id(task.id, made.request_id, position, instance)
+                self.db.execute(
+                    "INSERT INTO instances VALUES (?, ?, ?, ?, ?, ?)",
+                    (identity, task.position, position, made.request_id, instance.input, instance.output),
+                )
+                if rejection:
+                    self._reject("instance", "instances", [(identity, rejection)])
+            for request_id, rejection in made.unreadable:
+                stage = "instances" if request_id == made.request_id else "classify"
+                self._reject("completion", stage, [(request_id, rejection)])
+
+    def _reject(self, subject: str, stage: str, rejections: Iterable[tuple[str, Rejection]]) -> None:
+        self.db.executemany(
+            "INSERT OR IGNORE INTO rejections VALUES (?, ?, ?, ?, ?)",
+            [(subject, subject_id, stage, r.reason, canonical_json(r.evidence)) for subject_id, r in rejections],
+        )
+
+    def records(self) -> Iterator[Record]:
+        """The dataset, in the order of tasks and their instances."""
+        with explaining(self.folder / "run.db"):
+            for identity, task, instruction, given, output, is_classification in self.db.execute(
+                "SELECT * FROM records"
+            ):
+                messages = [
+                    {"role": "user", "content": user_message(instruction, given)},
+                    {"role": "assistant", "content": output},
+                ]
+                yield Record(identity, task, instruction, given, output, bool(is_classification), messages)
+
+
+def instance_id(task_id: str, request_id: str, position: int, instance: ParsedInstance) -> str:
+    """The id of the `position`-th instance that was read from an answer, which is its record's id too."""
+    return content_id("instance", task_id, request_id, position, instance.input, instance.output)
+
+
+def _lock(folder: Path) -> IO[str]:
+    """Hold `run.lock` as long as this process lives; StoreError where another process does."""
+    try:
+        lock = (folder / "run.lock").open("w")
+    except OSError as error:
+        raise StoreError(
+            f"{folder}: cannot be written to ({error.strerror}). Choose a folder that you may write to."
+        ) from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise StoreError(
+            f"{folder}: another process is working on this run. Wait for it, or stop it with Ctrl-C."
+        ) from None
+    return lock

@@ -1,0 +1,47 @@
+"""How to ask: one file per strategy.
+
+`Strategy.propose = async (Snapshot, Random, ask) -> Proposal` asks for new tasks; `make_instances` turns an admitted
+task into instances. A strategy decides nothing: filters do. It reads nothing but its arguments, so that the same
+snapshot and random numbers give the same requests.
+"""
+
+import random
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple, Protocol
+
+from selfinstruct.parsing import ParsedInstance
+from selfinstruct.pool import Snapshot
+from selfinstruct.records import Candidate, Completion, Rejection, Request, Task
+
+Ask = Callable[[Request], Awaitable[Completion]]
+
+
+class Proposal(NamedTuple):
+    """What one proposal step gave: candidates, and the completions that nothing could be read from, with the reason."""
+
+    candidates: list[Candidate]
+    unreadable: list[tuple[str, Rejection]]
+
+
+class Made(NamedTuple):
+    """What was made of one task. `is_classification` is None where the teacher's verdict could not be read.
+
+    `request_id` is the request whose answer the instances come from; `unreadable` as in Proposal.
+    """
+
+    is_classification: bool | None
+    request_id: str
+    instances: list[ParsedInstance]
+    unreadable: list[tuple[str, Rejection]]
+
+
+class Strategy(Protocol):
+    """A way of asking for tasks and instances."""
+
+    async def propose(self, snapshot: Snapshot, rng: random.Random, ask: Ask) -> Proposal:
+        """Ask for new tasks, in view of the pool as it was at `snapshot`."""
+        ...
+
+    async def make_instances(self, task: Task, ask: Ask) -> Made:
+        """Ask whether the task is a classification task, and for its instances."""
+        ...

@@ -1,0 +1,177 @@
+"""Any server that speaks OpenAI's protocol: OpenAI itself, vLLM, llama.cpp, Ollama, `transformers serve`, ...
+
+The openai client is used with its aiohttp transport and without its own retries, which would hold a place among
+the calls in flight while they sleep. Answers are read from the JSON as it came, not from the client's models: that
+is faster, and an answer that does not fit them is still kept.
+
+The key is read from the environment and leaves this module only in the request's header: wherever a server echoes
+it, in an answer or an error, it is blotted out.
+"""
+
+import email.utils
+import json
+import os
+import time
+from typing import Any
+
+import httpx2
+import openai
+
+from selfinstruct.config import OPENAI_HOST, Price, TeacherSettings
+from selfinstruct.errors import RequestRefused, TeacherError, TryAgain, UsageError
+from selfinstruct.records import Completion, Request
+
+PATHS = {"chat": "/chat/completions", "completion": "/completions"}
+# What servers call a request that is too long for the model; there is no common code.
+TOO_LONG = ("context_length_exceeded", "maximum context length", "context length", "too many tokens", "too long")
+
+
+class OpenAICompatible:
+    """The teacher behind one server's address and key. `close()` it when done."""
+
+    def __init__(self, settings: TeacherSettings, prices: dict[str, Price], max_connections: int):
+        self.base_url = settings.base_url or os.environ.get("OPENAI_BASE_URL", "") or OPENAI_HOST
+        self._key = os.environ.get(settings.api_key_env, "")
+        self._key_env = settings.api_key_env
+        self._prices = prices
+        if not self._key and self.base_url == OPENAI_HOST:
+            raise UsageError(
+                f"No key: set the environment variable {settings.api_key_env}, or name a local server with "
+                "--base-url, or try --teacher simulated, which needs neither."
+            )
+        self._client = openai.AsyncOpenAI(
+            api_key=self._key or "none",  # the client insists on one, local servers do not look at it
+            base_url=self.base_url,
+            max_retries=0,
+            timeout=None,  # the scheduler keeps the time of the whole call
+            http_client=openai.DefaultAioHttpClient(limits=httpx2.Limits(max_connections=max_connections + 8)),
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def complete(self, request: Request) -> Completion:
+        """Send `request` once; see `teachers.Teacher` for what it raises."""
+        started = time.perf_counter()
+        try:
+            response = await self._client.post(PATHS[request.endpoint], cast_to=httpx2.Response, body=_body(request))
+        except openai.APIStatusError as error:
+            raise self._failure(error) from None
+        except openai.APIConnectionError as error:  # timeouts included
+            cause = error.__cause__ or error
+            raise TryAgain("connection", self._clean(_describe(cause)), unreachable=_refused(cause)) from None
+        except httpx2.HTTPError as error:  # the connection broke while the body was read
+            raise TryAgain("connection", self._clean(_describe(error))) from None
+        answer = self._clean(response.text)
+        latency = time.perf_counter() - started
+        return _completion(request, answer, latency, self._prices.get(request.model))
+
+    def _clean(self, text: str) -> str:
+        return text.replace(self._key, "[key]") if self._key else text
+
+    def _failure(self, error: openai.APIStatusError) -> Exception:
+        """What a status other than 2xx means for this request and for the run."""
+        status = error.status_code
+        body = error.body if isinstance(error.body, dict) else {}
+        code = str(body.get("code") or body.get("type") or "")
+        detail = self._clean(str(body.get("message") or error.message))[:500]
+        if status in (401, 403):
+            return TeacherError(
+                f"{self.base_url} does not accept the key ({status}: {detail}). Check the environment variable "
+                f"{self._key_env}, then run the same command again."
+            )
+        if status == 404 or code == "model_not_found":
+            return TeacherError(
+                f"{self.base_url} does not know this model or address ({status}: {detail}). Check --model and "
+                "--base-url (it usually ends in /v1)."
+            )
+        if status == 429 and code == "insufficient_quota":
+            return TeacherError(f"{self.base_url}: the account's quota is used up ({detail}). The run can go on later.")
+        if status in (408, 409, 425, 429) or status >= 500:
+            return TryAgain(f"http_{status}", detail, retry_after_s=_retry_after(error.response.headers))
+        if "content_filter" in code or "content_policy" in code:
+            return RequestRefused("content_filter", detail)
+        if code in TOO_LONG or any(phrase in detail.lower() for phrase in TOO_LONG):
+            return RequestRefused("context_too_long", detail)
+        return RequestRefused(f"http_{status}", detail)
+
+
+def _body(request: Request) -> dict[str, Any]:
+    if request.endpoint == "completion":
+        prompt = "\n\n".join(part for part in (request.system, request.user) if part)
+        return {"model": request.model, "prompt": prompt, **request.sampling}
+    messages = [{"role": "user", "content": request.user}]
+    if request.system:
+        messages.insert(0, {"role": "system", "content": request.system})
+    return {"model": request.model, "messages": messages, **request.sampling}
+
+
+def _completion(request: Request, answer: str, latency_s: float, price: Price | None) -> Completion:
+    """Read the server's JSON; TryAgain, with the answer in it, where it holds no completion."""
+    try:
+        body = json.loads(answer)
+        choice = body["choices"][0]
+        text = choice["message"]["content"] if request.endpoint == "chat" else choice["text"]
+        finish_reason = choice.get("finish_reason") or "unknown"
+        usage = body.get("usage") or {}
+        prompt_tokens, completion_tokens = usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0
+        if text is None and finish_reason == "length":
+            text = ""  # a reasoning model that spent all its tokens on thinking: asking again would not help
+        if finish_reason == "content_filter" and not text:
+            raise RequestRefused("content_filter", "the server held its answer back")
+        if not isinstance(text, str):
+            raise TypeError("the content is null")
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+        raise TryAgain("malformed_answer", _describe(error), answer=answer[:10_000]) from None
+    cost = (prompt_tokens * price.input + completion_tokens * price.output) / 1e6 if price else None
+    return Completion(
+        request.id, _storable(text), finish_reason, prompt_tokens, completion_tokens, _logprobs(choice), latency_s,
+        cost_usd=cost, answer=answer,
+    )  # fmt: skip
+
+
+def _logprobs(choice: dict[str, Any]) -> tuple[float, ...] | None:
+    found = choice.get("logprobs") or {}
+    if found.get("content"):
+        return tuple(token["logprob"] for token in found["content"])
+    if found.get("token_logprobs"):
+        return tuple(p for p in found["token_logprobs"] if p is not None)
+    return None
+
+
+def _storable(text: str) -> str:
+    """Half surrogate pairs, which JSON can carry and UTF-8 cannot, become question marks."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _retry_after(headers: httpx2.Headers) -> float | None:
+    """Seconds to wait, from retry-after-ms or Retry-After (seconds or a date)."""
+    try:
+        if "retry-after-ms" in headers:
+            return max(0.0, float(headers["retry-after-ms"]) / 1000)
+        value = headers.get("retry-after", "")
+        if not value:
+            return None
+        if value.replace(".", "", 1).isdigit():
+            return float(value)
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    except (ValueError, TypeError):
+        return None
+
+
+def _refused(error: BaseException | None) -> bool:
+    """Whether no connection came about at all: nobody listens there, or the name is unknown."""
+    while error is not None:
+        if (
+            isinstance(error, ConnectionRefusedError)
+            or "Cannot connect" in str(error)
+            or isinstance(error, httpx2.ConnectError)
+        ):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _describe(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -1,0 +1,166 @@
+"""Whether a run's store keeps its promises: every id recomputed, every count added up, every score computed again.
+
+The scores are recomputed with the rouge_score package, which the engine itself does not use.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from selfinstruct.novelty import tokens
+from selfinstruct.parsing import ParsedInstance
+from selfinstruct.records import Candidate, Request
+from selfinstruct.store import Store, instance_id
+
+
+def verify(store: Store) -> list[str]:
+    """What is wrong with the store, one line each; an empty list where everything holds."""
+    with store.snapshot():
+        return [
+            problem
+            for check in (_file, _requests, _candidates, _steps, _tasks, _instances, _rejections, _scores)
+            for problem in check(store)
+        ]
+
+
+def _file(store: Store) -> Iterator[str]:
+    for (message,) in store.query("PRAGMA integrity_check(10)"):
+        if message != "ok":
+            yield f"the file: {message}"
+    for table, rowid, parent, _ in store.query("PRAGMA foreign_key_check"):
+        yield f"{table} row {rowid}: refers to a row of {parent} that is not there"
+
+
+def _requests(store: Store) -> Iterator[str]:
+    rows = store.query(
+        "SELECT r.id, r.stage, r.teacher, r.model, r.endpoint, s.text, r.user, r.sampling, r.sample, "
+        "c.request_id IS NOT NULL FROM requests r JOIN system_prompts s ON s.id = r.system_prompt "
+        "LEFT JOIN completions c ON c.request_id = r.id"
+    )
+    for identity, stage, teacher, model, endpoint, system, user, sampling, sample, answered in rows:
+        request = Request(stage, teacher, model, endpoint, system, user, json.loads(sampling), sample)
+        if request.id != identity:
+            yield f"request {identity}: its id should be {request.id}; the row was changed"
+        if not answered:
+            yield f"request {identity}: has no completion"
+
+
+def _candidates(store: Store) -> Iterator[str]:
+    for identity, request_id, place, instruction, cut in store.query(
+        "SELECT id, request_id, place, instruction, cut FROM candidates"
+    ):
+        expected = Candidate(request_id, place, instruction, bool(cut)).id
+        if expected != identity:
+            yield f"candidate {identity}: its id should be {expected}; the row was changed"
+    # Every candidate is exactly one of admitted, rejected, pending; and only the last step may have pending ones.
+    rows = store.query(
+        "SELECT c.id, c.step, t.id IS NOT NULL, r.subject_id IS NOT NULL FROM candidates c "
+        "LEFT JOIN tasks t ON t.id = c.id LEFT JOIN rejections r ON r.subject = 'candidate' AND r.subject_id = c.id"
+    )
+    pending = {candidate.id for candidate in store.pending()}
+    for identity, step, admitted, rejected in rows:
+        if admitted + rejected + (identity in pending) != 1:
+            yield f"candidate {identity} of step {step}: is not exactly one of admitted, rejected, pending"
+
+
+def _steps(store: Store) -> Iterator[str]:
+    n_tasks = 0
+    for expected, (step, n_candidates, n_after, found, admitted) in enumerate(
+        store.query(
+            "SELECT s.step, s.n_candidates, s.n_tasks, count(c.id), count(t.id) FROM steps s "
+            "LEFT JOIN candidates c ON c.step = s.step LEFT JOIN tasks t ON t.id = c.id GROUP BY s.step ORDER BY s.step"
+        )
+    ):
+        n_tasks += admitted
+        if step != expected:
+            yield f"step {expected}: is missing"
+            return
+        if n_candidates != found:
+            yield f"step {step}: has {found} candidates, had {n_candidates}"
+        if n_after != n_tasks:
+            yield f"step {step}: the pool had {n_after} tasks after it, counted are {n_tasks}"
+
+
+def _tasks(store: Store) -> Iterator[str]:
+    rows = store.query(
+        "SELECT t.position, c.step, c.position FROM tasks t JOIN candidates c ON c.id = t.id ORDER BY t.position"
+    )
+    if [row[0] for row in rows] != list(range(len(rows))):
+        yield "tasks: their positions have gaps"
+    if [row[1:] for row in rows] != sorted(row[1:] for row in rows):
+        yield "tasks: they were not admitted in the order of steps and candidates"
+    for (position,) in store.query(
+        "SELECT position FROM tasks WHERE made = 0 "
+        "AND (is_classification IS NOT NULL OR position IN (SELECT task FROM instances))"
+    ):
+        yield f"task {position}: has instances or a class, but is not marked as made"
+
+
+def _instances(store: Store) -> Iterator[str]:
+    for identity, task_id, request_id, position, given, output in store.query(
+        "SELECT i.id, t.id, i.request_id, i.position, i.input, i.output FROM instances i "
+        "JOIN tasks t ON t.position = i.task"
+    ):
+        expected = instance_id(task_id, request_id, position, ParsedInstance(given, output, False))
+        if expected != identity:
+            yield f"instance {identity}: its id should be {expected}; the row was changed"
+
+
+def _rejections(store: Store) -> Iterator[str]:
+    tables = {
+        "candidate": ("candidates", "id"),
+        "instance": ("instances", "id"),
+        "completion": ("completions", "request_id"),
+    }
+    for subject, identity, reason, evidence in store.query(
+        "SELECT subject, subject_id, reason, evidence FROM rejections"
+    ):
+        if subject not in tables:
+            yield f"rejection of {subject} {identity}: there is no such kind of thing"
+            continue
+        table, key = tables[subject]
+        if not store.query(f"SELECT 1 FROM {table} WHERE {key} = ?", (identity,)):
+            yield f"rejection of {subject} {identity}: there is no such {subject}"
+        if not reason or not isinstance(json.loads(evidence), dict):
+            yield f"rejection of {subject} {identity}: has no reason or no evidence"
+
+
+def _scores(store: Store) -> Iterator[str]:
+    """The nearest neighbours' scores, by rouge_score; admitted tasks at or below the threshold, rejected ones above."""
+    threshold = store.settings()["shaping"]["filters.rouge_threshold"]
+    texts = {seed.id: seed.instruction for seed in store.seeds()}
+    texts |= {task.id: task.instruction for task in store.tasks()}
+    admitted: list[tuple[Any, ...]] = store.query(
+        "SELECT c.instruction, t.nearest_id, t.nearest_score FROM tasks t JOIN candidates c ON c.id = t.id "
+        "WHERE t.nearest_id IS NOT NULL"
+    )
+    rejected = store.query(
+        "SELECT c.instruction, r.evidence FROM rejections r JOIN candidates c ON c.id = r.subject_id "
+        "WHERE r.subject = 'candidate' AND r.reason = 'too_similar'"
+    )
+    if not admitted and not rejected:
+        return
+    from rouge_score.rouge_scorer import RougeScorer
+
+    scorer = RougeScorer(["rougeL"], tokenizer=_Tokenizer())
+    for instruction, nearest_id, score in admitted:
+        if nearest_id not in texts:
+            yield f"task {instruction!r}: its nearest instruction {nearest_id} is not known"
+        elif scorer.score(texts[nearest_id], instruction)["rougeL"].fmeasure != score:
+            yield f"task {instruction!r}: its similarity to {nearest_id} is not {score}"
+        elif score > threshold:
+            yield f"task {instruction!r}: was admitted, though its similarity {score} is above {threshold}"
+    for instruction, text in rejected:
+        evidence = json.loads(text)
+        score = evidence["score"]
+        if texts.get(evidence["nearest_id"]) != evidence["nearest"]:
+            yield f"rejected {instruction!r}: its evidence names an instruction that is not known"
+        elif scorer.score(evidence["nearest"], instruction)["rougeL"].fmeasure != score or score <= threshold:
+            yield f"rejected {instruction!r}: its similarity is not {score}, or not above {threshold}"
+
+
+class _Tokenizer:
+    """What RougeScorer asks for: our tokens, which are its own wherever the text is ASCII."""
+
+    def tokenize(self, text: str) -> list[str]:
+        return tokens(text)

@@ -1,0 +1,70 @@
+"""What several tests share: the command line as a user runs it, and simulated servers in processes of their own."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+
+COMMAND = [sys.executable, "-m", "selfinstruct"]
+
+
+def run_cli(
+    *arguments: object, timeout: float = 120, prefix: Sequence[str] = (), **options: object
+) -> subprocess.CompletedProcess[str]:
+    """Run `selfinstruct ARGUMENTS` to its end, without a terminal; `prefix` is a command that starts it."""
+    command = [*prefix, *COMMAND, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, **options)
+
+
+@pytest.fixture
+def cli() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """The command line; asserts that it succeeds unless `code` says what else is expected."""
+
+    def run(*arguments: object, code: int = 0, **options: object) -> subprocess.CompletedProcess[str]:
+        result = run_cli(*arguments, **options)
+        assert result.returncode == code, f"exit code {result.returncode}\n{result.stdout}\n{result.stderr}"
+        assert "Traceback" not in result.stderr
+        return result
+
+    return run
+
+
+@contextmanager
+def simulated_server(settings: str = "", folder: Path | None = None) -> Iterator[str]:
+    """`selfinstruct simulate` in a process of its own; `settings` are lines of the [simulated] table. Gives its URL."""
+    arguments = ["simulate", "--port", "0"]
+    if folder:
+        config = folder / "simulated.toml"
+        config.write_text(f"[simulated]\n{settings}\n")
+        arguments += ["--config", str(config)]
+    with subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            line = process.stdout.readline()
+            yield re.search(r"http://\S+/v1", line).group()
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+def server_calls(base_url: str) -> dict:
+    """What the simulated server at `base_url` has counted."""
+    with urlopen(base_url.removesuffix("/v1") + "/simulated/calls") as answer:
+        return json.load(answer)
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """This process's environment without any key, with `variables`."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
+    return {**kept, **variables}
+
+
+def json_lines(text: str) -> list[dict]:
+    """The JSON values of a text, one a line."""
+    return [json.loads(line) for line in text.splitlines()]

@@ -1,0 +1,396 @@
+"""The command line as a user meets it: what it prints, and what a user's mistake costs (nothing)."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import COMMAND, environment, json_lines, run_cli, server_calls, simulated_server
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    """A finished run of 30 tasks."""
+    folder = tmp_path_factory.mktemp("runs") / "first"
+    result = run_cli("generate", folder, "--target", 30, "--seed", 1)
+    assert result.returncode == 0, result.stderr
+    return folder
+
+
+def fails(*arguments, **options) -> str:
+    """The message of a command that must fail as a user's mistake does: exit code 2, no traceback."""
+    result = run_cli(*arguments, **options)
+    assert result.returncode == 2, f"{result.returncode}\n{result.stdout}\n{result.stderr}"
+    assert "Traceback" not in result.stderr
+    return result.stderr
+
+
+def test_generate_says_who_answers_and_what_came_of_it(cli, tmp_path):
+    output = cli("generate", tmp_path / "run", "--target", 10).stdout
+    assert "SIMULATED" in output
+    assert "10 admitted of 10" in output
+    records = json_lines((tmp_path / "run/records.jsonl").read_text())
+    assert len({record["task"] for record in records}) == 10
+    first = records[0]
+    assert list(first) == ["id", "task", "instruction", "input", "output", "is_classification", "messages"]
+    assert [message["role"] for message in first["messages"]] == ["user", "assistant"]
+    assert first["messages"][1]["content"] == first["output"]
+
+
+def test_status_in_words_and_as_json(cli, run):
+    words = cli("status", run).stdout
+    assert "30 admitted of 30" in words
+    assert "right (simulated teacher" in words
+    figures = json.loads(cli("status", run, "--json").stdout)
+    assert figures["tasks"] == figures["made"] == 30
+    judged = sum(row["count"] for row in figures["rejected"] if row["stage"] in ("filter", "novelty"))
+    assert figures["tasks"] + judged + figures["pending"] == figures["candidates"]
+    assert figures["grades"]["right"] > 50
+    assert figures["grades"]["wrong"] == 0
+
+
+def test_wrong_answers_of_the_simulated_teacher_show_in_the_grades(cli, tmp_path):
+    config = tmp_path / "wrong.toml"
+    config.write_text("[simulated]\nwrong_share = 0.3\n")
+    cli("generate", tmp_path / "run", "--target", 60, "--config", config)
+    grades = json.loads(cli("status", tmp_path / "run", "--json").stdout)["grades"]
+    assert 0.15 < grades["wrong"] / (grades["wrong"] + grades["right"]) < 0.45
+
+
+def test_tasks_in_order_with_their_nearest(cli, run):
+    rows = json_lines(cli("tasks", run, "--json").stdout)
+    assert [row["position"] for row in rows] == list(range(30))
+    for row in rows:
+        assert row["instances"]
+        assert isinstance(row["is_classification"], bool)
+        assert row["nearest"]
+        assert 0 <= row["nearest_score"] <= 0.7
+    assert cli("tasks", run).stdout.count("\n") == 30
+
+
+def test_rejected_with_reason_and_evidence(cli, tmp_path):
+    config = tmp_path / "run.toml"
+    config.write_text("[simulated]\nrepeat_share = 0.3\nforbidden_share = 0.2\n")
+    cli("generate", tmp_path / "run", "--target", 60, "--config", config)
+    rows = json_lines(cli("rejected", tmp_path / "run", "--json").stdout)
+    reasons = {row["reason"] for row in rows}
+    assert {"too_similar", "forbidden_word"} <= reasons
+    assert all(row["explanation"] and row["text"] for row in rows)
+    similar = json_lines(cli("rejected", tmp_path / "run", "--reason", "too_similar", "--limit", 3, "--json").stdout)
+    assert len(similar) == 3
+    assert all(row["evidence"]["score"] > 0.7 and row["evidence"]["nearest"] for row in similar)
+    assert {
+        row["stage"] for row in json_lines(cli("rejected", tmp_path / "run", "--stage", "filter", "--json").stdout)
+    } == {"filter"}
+    assert "ROUGE-L" in cli("rejected", tmp_path / "run", "--stage", "novelty").stdout
+    assert "too_similar" in fails("rejected", tmp_path / "run", "--reason", "boring")
+
+
+@pytest.mark.parametrize("form", ["alpaca", "self-instruct", "messages", "prompt-completion", "sharegpt", "parquet"])
+def test_export(cli, run, tmp_path, form):
+    output = cli("export", run, "--format", form, "--output", tmp_path / "out/data").stdout
+    assert "rows in" in output
+    assert (tmp_path / "out/data").stat().st_size > 1000
+
+
+def test_run_goes_on_and_repeats_nothing(cli, tmp_path):
+    cli("generate", tmp_path / "run", "--target", 10, "--seed", 3)
+    output = cli("generate", tmp_path / "run", "--target", 25).stdout
+    assert "Going on with" in output
+    cli("generate", tmp_path / "at_once", "--target", 25, "--seed", 3)
+    grown, at_once = ((tmp_path / name / "records.jsonl").read_bytes() for name in ("run", "at_once"))
+    assert grown == at_once
+    cli("verify", tmp_path / "run")
+
+
+def test_config_of_a_run_repeats_it(cli, run, tmp_path):
+    cli("generate", tmp_path / "again", "--target", 30, "--config", run / "config.toml")
+    assert (tmp_path / "again/records.jsonl").read_bytes() == (run / "records.jsonl").read_bytes()
+
+
+def test_other_settings_for_a_run_are_named_one_by_one(cli, tmp_path):
+    folder = tmp_path / "run"
+    cli("generate", folder, "--target", 5, "--seed", 3)
+    config = tmp_path / "other.toml"
+    config.write_text("seed = 3\nwindow = 9\n[filters]\nrouge_threshold = 0.5\n[running]\nconcurrency = 3\n")
+    seeds = tmp_path / "seeds.jsonl"
+    seeds.write_text(
+        json.dumps(
+            {"instruction": "Name a tree.", "instances": [{"input": "", "output": "Oak"}], "is_classification": False}
+        )
+    )
+    before = (folder / "run.db").read_bytes()
+    message = fails("generate", folder, "--target", 9, "--config", config, "--seeds", seeds)
+    assert "window was 64, now 9" in message
+    assert "filters.rouge_threshold was 0.7, now 0.5" in message
+    assert "seeds" in message
+    assert "concurrency" not in message
+    assert "seed was 3, now 4" in fails("generate", folder, "--target", 9, "--seed", 4)
+    assert "model was 'simulated', now 'simulated-large'" in fails(
+        "generate", folder, "--target", 9, "--teacher", "simulated", "--model", "simulated-large"
+    )
+    assert (folder / "run.db").read_bytes() == before
+
+
+def test_changed_prompts_are_named_and_an_unchanged_folder_is_fine(cli, tmp_path):
+    from shutil import copytree
+
+    from selfinstruct.prompts import shipped
+
+    prompts = tmp_path / "prompts"
+    copytree(shipped("prompts"), prompts)
+    config = tmp_path / "run.toml"
+    config.write_text(f"prompts = '{prompts}'\n")
+    cli("generate", tmp_path / "run", "--target", 3, "--config", config)
+    cli("generate", tmp_path / "run", "--target", 4, "--config", config)
+    propose = prompts / "chat/propose.jinja"
+    propose.write_text(propose.read_text().replace("invent tasks", "think up tasks"))
+    assert "chat/propose" in fails("generate", tmp_path / "run", "--target", 5, "--config", config)
+    cli("generate", tmp_path / "run", "--target", 5)  # with its own prompts it goes on
+
+
+def test_base_models_are_asked_at_their_endpoint(cli, tmp_path):
+    config = tmp_path / "base.toml"
+    config.write_text('[teacher]\nendpoint = "completion"\nlogprobs = true\n')
+    cli("generate", tmp_path / "run", "--target", 20, "--config", config)
+    with sqlite3.connect(tmp_path / "run/run.db") as db:
+        endpoints = db.execute("SELECT DISTINCT endpoint FROM requests").fetchall()
+        logprobs = [json.loads(row[0]) for row in db.execute("SELECT logprobs FROM completions")]
+    db.close()
+    assert endpoints == [("completion",)]
+    assert all(values and max(values) <= 0 for values in logprobs)
+    assert json.loads(cli("status", tmp_path / "run", "--json").stdout)["grades"]["right"] >= 20
+    cli("verify", tmp_path / "run")
+
+
+def test_real_server_address_key_and_cost(cli, tmp_path):
+    config = tmp_path / "run.toml"
+    config.write_text('[prices."simulated-large"]\ninput = 1000.0\noutput = 2000.0\n')
+    key = "sk-very-secret-0123456789"
+    with simulated_server(f'api_key = "{key}"', tmp_path) as server:
+        output = cli(
+            "generate", tmp_path / "run", "--target", 5, "--teacher", "openai", "--model", "simulated-large",
+            "--base-url", server, "--config", config, env=environment(OPENAI_API_KEY=key),
+        ).stdout  # fmt: skip
+        figures = json.loads(cli("status", tmp_path / "run", "--json").stdout)
+        tokens = (
+            sum(u["prompt_tokens"] for u in figures["usage"]),
+            sum(u["completion_tokens"] for u in figures["usage"]),
+        )
+        cost = sum(u["cost_usd"] for u in figures["usage"])
+        assert cost == pytest.approx((tokens[0] * 1000 + tokens[1] * 2000) / 1e6)
+        assert "$" in output
+        for path in (tmp_path / "run").iterdir():
+            assert key.encode() not in path.read_bytes(), f"the key is in {path.name}"
+        wrong = fails(
+            "generate", tmp_path / "other", "--target", 5, "--model", "simulated", "--base-url", server,
+            env=environment(OPENAI_API_KEY="sk-wrong-key-42"),
+        )  # fmt: skip
+        assert "OPENAI_API_KEY" in wrong
+        assert "sk-wrong-key-42" not in wrong
+        unknown = fails(
+            "generate", tmp_path / "unknown", "--target", 5, "--model", "gpt-17", "--base-url", server,
+            env=environment(OPENAI_API_KEY=key),
+        )  # fmt: skip
+        assert "--model" in unknown
+        # Both can go on once the mistake is mended.
+        cli("generate", tmp_path / "other", "--target", 5, env=environment(OPENAI_API_KEY=key))
+
+
+def test_nobody_listens(tmp_path):
+    message = fails("generate", tmp_path / "run", "--target", 5, "--model", "m", "--base-url", "http://127.0.0.1:9/v1")
+    assert "--base-url" in message
+
+
+def test_no_key(tmp_path):
+    message = fails(
+        "generate", tmp_path / "run", "--target", 5, "--teacher", "openai", "--model", "m", env=environment()
+    )
+    assert "OPENAI_API_KEY" in message
+
+
+def test_no_model(tmp_path):
+    assert "--model" in fails("generate", tmp_path / "run", "--target", 5, "--teacher", "openai")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("", "no seed task"),
+        ("{nonsense\n", "line 1"),
+        ('{"instruction": "Name a tree.", "instances": [], "is_classification": false}\n', "instances"),
+        ('\n{"instruction": "Name a tree.", "instances": [{"input": ""}], "is_classification": false}\n', "line 2"),
+    ],
+)
+def test_bad_seeds(tmp_path, content, expected):
+    (tmp_path / "seeds.jsonl").write_text(content)
+    message = fails("generate", tmp_path / "run", "--target", 5, "--seeds", tmp_path / "seeds.jsonl")
+    assert expected in message
+    assert not (tmp_path / "run").exists()
+
+
+def test_missing_files(tmp_path):
+    assert "no such seed file" in fails("generate", tmp_path / "run", "--target", 5, "--seeds", tmp_path / "none.jsonl")
+    assert "cannot be read" in fails("generate", tmp_path / "run", "--target", 5, "--config", tmp_path / "none.toml")
+    for command in (["status"], ["verify"], ["tasks"], ["rejected"], ["export", "--format", "alpaca"]):
+        assert "no run here" in fails(command[0], tmp_path / "nothing", *command[1:])
+
+
+def test_unknown_config_key(tmp_path):
+    (tmp_path / "run.toml").write_text("[filters]\nrouge_treshold = 0.6\n")
+    message = fails("generate", tmp_path / "run", "--target", 5, "--config", tmp_path / "run.toml")
+    assert "did you mean rouge_threshold" in message
+
+
+def test_damaged_store(cli, tmp_path):
+    cli("generate", tmp_path / "run", "--target", 5)
+    path = tmp_path / "run/run.db"
+    path.write_bytes(b"this is not a database" + path.read_bytes()[22:])
+    for command in (["generate", "--target", 6], ["status"], ["verify"], ["export", "--format", "alpaca"]):
+        message = fails(command[0], tmp_path / "run", *command[1:])
+        assert "recover" in message
+    cli("generate", tmp_path / "torn", "--target", 40)
+    path = tmp_path / "torn/run.db"
+    content = bytearray(path.read_bytes())
+    content[8192:-4096] = os.urandom(len(content) - 12288)
+    path.write_bytes(content)
+    result = run_cli("verify", tmp_path / "torn")
+    assert result.returncode in (1, 2)
+    assert "Traceback" not in result.stderr
+
+
+def test_verify_finds_changed_rows(cli, tmp_path):
+    cli("generate", tmp_path / "run", "--target", 5)
+    with sqlite3.connect(tmp_path / "run/run.db") as db:
+        db.execute("UPDATE instances SET output = 'something else' WHERE rowid = 1")
+    db.close()
+    assert "its id should be" in cli("verify", tmp_path / "run", code=1).stdout
+
+
+def test_second_process_on_one_run_is_refused(cli, tmp_path):
+    with simulated_server("latency_s = 0.3", tmp_path) as server:
+        arguments = ["generate", str(tmp_path / "run"), "--target", "200", "--model", "simulated", "--base-url", server]
+        with subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE) as first:
+            first.stdout.readline()
+            assert "another process" in fails(*arguments)
+            cli("status", tmp_path / "run")  # looking is allowed
+            first.kill()
+
+
+def test_folder_that_cannot_be_written(cli, tmp_path):
+    """Root may write anywhere, so root gives that right up first."""
+    prefix = ["setpriv", "--bounding-set=-dac_override"] if os.getuid() == 0 else []
+    cli("generate", tmp_path / "run", "--target", 5)
+    (tmp_path / "run").chmod(0o555)
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o555)
+    for folder in (locked / "run", locked, tmp_path / "run"):
+        assert "may write to" in fails("generate", folder, "--target", 6, prefix=prefix)
+
+
+def test_full_disk_loses_nothing_and_the_run_goes_on(cli, tmp_path):
+    """The store hits a limit on the size of files, as it would hit the end of the disk."""
+    import resource
+
+    limit = 600_000
+    result = run_cli(
+        "generate", tmp_path / "run", "--target", 300, "--seed", 1,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )  # fmt: skip
+    assert result.returncode == 2, result.stdout + result.stderr
+    assert "Traceback" not in result.stderr
+    assert "same command again" in result.stderr
+    cli("verify", tmp_path / "run")
+    cli("generate", tmp_path / "run", "--target", 300)
+    cli("generate", tmp_path / "whole", "--target", 300, "--seed", 1)
+    assert (tmp_path / "run/records.jsonl").read_bytes() == (tmp_path / "whole/records.jsonl").read_bytes()
+
+
+def test_ctrl_c_once_finishes_what_is_in_flight(cli, tmp_path):
+    with simulated_server("latency_s = 0.4", tmp_path) as server:
+        arguments = ["generate", str(tmp_path / "run"), "--target", "500", "--model", "simulated", "--base-url", server]
+        with subprocess.Popen(
+            [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
+            process.stdout.readline()
+            while server_calls(server)["answered"] < 10:
+                time.sleep(0.02)
+            process.send_signal(signal.SIGINT)
+            output, errors = process.communicate(timeout=30)
+        assert process.returncode == 130, errors
+        assert "To go on: selfinstruct generate" in output
+        assert "Traceback" not in errors
+        calls = server_calls(server)
+    assert calls["received"] == calls["answered"] == count(tmp_path / "run", "completions")
+    cli("verify", tmp_path / "run")
+
+
+def test_ctrl_c_twice_stops_at_once(cli, tmp_path):
+    with simulated_server("latency_s = 30", tmp_path) as server:
+        arguments = ["generate", str(tmp_path / "run"), "--target", "500", "--model", "simulated", "--base-url", server]
+        with subprocess.Popen(
+            [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
+            process.stdout.readline()
+            while server_calls(server)["in_flight"] == 0:
+                time.sleep(0.02)
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.3)
+            assert process.poll() is None, "the first Ctrl-C must wait for the call in flight"
+            process.send_signal(signal.SIGINT)
+            output, errors = process.communicate(timeout=20)
+        assert process.returncode == 130, errors
+        assert "Traceback" not in errors
+    assert "To go on" in output
+    cli("verify", tmp_path / "run")
+
+
+def test_port_in_use(tmp_path):
+    with simulated_server(folder=tmp_path) as server:
+        assert "Choose another" in fails("simulate", "--port", server.split(":")[2].split("/")[0])
+
+
+def test_help_needs_nothing_heavy():
+    """What --help imports decides how fast it is: only typer."""
+    code = (
+        "import sys\nfrom selfinstruct.cli import app\n"
+        "try:\n    app(['--help'])\nexcept SystemExit:\n    pass\n"
+        "heavy = {'openai', 'pydantic', 'numpy', 'rapidfuzz', 'aiohttp', 'jinja2', 'rouge_score', 'pyarrow', 'torch'}\n"
+        "print('heavy:', sorted(heavy & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "heavy: []" in result.stdout
+
+
+def test_generation_never_imports_torch(tmp_path):
+    code = (
+        "import sys\nfrom selfinstruct.cli import app\n"
+        f"try:\n    app(['generate', {str(tmp_path / 'run')!r}, '--target', '3'])\nexcept SystemExit:\n    pass\n"
+        "print('torch' in sys.modules, 'transformers' in sys.modules)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.endswith("False False\n")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["generate"], ["generate", "x", "--target", "0"], ["export", "x", "--format", "xml"]]
+)
+def test_wrong_usage(arguments):
+    result = run_cli(*arguments)
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
+
+
+def count(folder: Path, table: str) -> int:
+    db = sqlite3.connect(folder / "run.db")
+    try:
+        return int(db.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+    finally:
+        db.close()
