@@ -22,7 +22,7 @@ FormatName = Literal["alpaca", "self-instruct", "messages", "prompt-completion",
 def main() -> NoReturn:
     """Run the command line; a SelfInstructError becomes its message and exit code 2, an interrupt 130."""
     try:
-        app()
+        app(prog_name="selfinstruct")
     except SelfInstructError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(2)

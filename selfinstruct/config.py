@@ -16,7 +16,7 @@ import difflib
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -60,6 +60,18 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _server_address(url: str | None) -> str | None:
+    """The address without a slash at its end; ValueError where it is none, or carries a secret."""
+    if not url:
+        return url
+    parts = urlsplit(url)
+    if parts.username or parts.password or parts.query:
+        raise ValueError("must not carry a key: put it into the variable that api_key_env names")
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:  # port raises above 65535
+        raise ValueError("must look like http://localhost:8000/v1")
+    return url.rstrip("/")
+
+
 class TeacherSettings(Section):
     """Who answers."""
 
@@ -71,17 +83,7 @@ class TeacherSettings(Section):
     send_seed: bool = Field(True, description="send a seed with each request, for servers that can repeat themselves")
     logprobs: bool = Field(False, description="ask for the log-probabilities of the answer's tokens")
 
-    @field_validator("base_url")
-    @classmethod
-    def _without_secrets(cls, url: str) -> str:
-        if not url:
-            return url
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("must look like http://localhost:8000/v1")
-        if parts.username or parts.password or parts.query:
-            raise ValueError("must not carry a key: put it into the variable that api_key_env names")
-        return url.rstrip("/")
+    _check_url = field_validator("base_url")(_server_address)
 
 
 class StageSettings(Section):
@@ -98,7 +100,7 @@ class StageSettings(Section):
         None, description="goes into the request as it is, instead of the default for this stage and endpoint"
     )
 
-    _check_url = field_validator("base_url")(lambda url: url and TeacherSettings(base_url=url).base_url)
+    _check_url = field_validator("base_url")(_server_address)
 
     @field_validator("sampling")
     @classmethod
@@ -109,13 +111,16 @@ class StageSettings(Section):
         return sampling
 
 
+Word = Annotated[str, Field(min_length=1)]
+
+
 class FilterSettings(Section):
     """The thresholds of the filters."""
 
     rouge_threshold: float = Field(0.7, ge=0, le=1, description="ROUGE-L F1 above which an instruction is not new")
     min_words: int = Field(4, ge=1, description="fewest words of an instruction")
     max_words: int = Field(150, ge=1, description="most words of an instruction")
-    forbidden_words: tuple[str, ...] = Field(FORBIDDEN_WORDS, description="whole words, any case")
+    forbidden_words: tuple[Word, ...] = Field(FORBIDDEN_WORDS, description="whole words, any case")
     ascii_start: bool = Field(False, description="reject what begins with a non-ASCII character, as the paper did")
     max_instances: int = Field(5, ge=1, description="most instances kept of one task")
 
@@ -168,7 +173,7 @@ class Config(Section):
         if sampling is None:
             sampling = dict(DEFAULT_SAMPLING[stage, teacher.endpoint])
             # OpenAI's own newer models refuse max_tokens; most other servers know nothing else.
-            if teacher.kind == "openai" and not teacher.base_url and teacher.endpoint == "chat":
+            if teacher.kind == "openai" and teacher.base_url in ("", OPENAI_HOST) and teacher.endpoint == "chat":
                 sampling["max_completion_tokens"] = sampling.pop("max_tokens")
         return StageTeacher(teacher, sampling)
 
@@ -234,7 +239,10 @@ def _explain(problem: Any, model: type[BaseModel]) -> str:
     if problem["type"] != "extra_forbidden":
         return f"{key or 'the settings'}: {problem['msg'].removeprefix('Value error, ')}"
     for part in path[:-1]:
-        annotation = model.model_fields[part].annotation
+        annotation = Price if model is Config and path[0] == "prices" else model.model_fields[part].annotation
+        if annotation is Price:
+            model = Price
+            break
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             model = annotation
     known = list(model.model_fields)

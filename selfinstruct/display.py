@@ -15,6 +15,7 @@ from selfinstruct.scheduler import Scheduler
 LIVE_EVERY_S = 0.2
 LINE_EVERY_S = 5.0
 SPEED_OVER_S = 60.0
+STOPPING = "finishing the calls in flight; Ctrl-C again stops at once"
 
 
 async def show_progress(progress: Progress, scheduler: Scheduler) -> None:
@@ -52,7 +53,8 @@ def line(progress: Progress, scheduler: Scheduler, seconds_left: float | None) -
     return (
         f"{progress.admitted:,} of {progress.target:,} tasks admitted, {progress.made:,} with instances; "
         f"{_accepted(progress)} of {progress.candidates:,} candidates; "
-        f"calls {progress.calls:,} done, {scheduler.in_flight} in flight; {_spent(progress)}; {_left(seconds_left)}"
+        f"calls {progress.calls:,} done, {scheduler.in_flight} in flight; {_spent(progress)}; "
+        + (STOPPING if scheduler.stopping.is_set() else _left(seconds_left))
     )
 
 
@@ -72,10 +74,9 @@ def _panel(progress: Progress, scheduler: Scheduler, seconds_left: float | None)
     failed = f", {progress.faults:,} tries failed" if progress.faults else ""
     grid.add_row("calls", f"{progress.calls:,} done, {scheduler.in_flight} in flight{failed}")
     grid.add_row("spent", _spent(progress))
-    stopping = "finishing the calls in flight; Ctrl-C again stops at once"
     grid.add_row(
         "time",
-        stopping if scheduler.stopping.is_set() else f"{_left(seconds_left)}; Ctrl-C stops, and it can go on later",
+        STOPPING if scheduler.stopping.is_set() else f"{_left(seconds_left)}; Ctrl-C stops, and it can go on later",
     )
     return grid
 

@@ -12,11 +12,12 @@
 A file is written beside its place and moved there when it is whole, so a reader never sees half of it.
 """
 
+import errno
 import itertools
 import json
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -86,15 +87,18 @@ def _by_task(records: Iterable[Record]) -> Iterator[dict[str, Any]]:
 @contextmanager
 def _whole(path: Path) -> Iterator[Path]:
     """A temporary path beside `path`, moved over it at the end."""
-    part = path.with_name(f".{path.name}.part")
+    part = path.parent / f".{path.name}.part"
     try:
+        if not path.name or (path.exists() and not path.is_file()):
+            raise IsADirectoryError(errno.EISDIR, "it is not a file")
         path.parent.mkdir(parents=True, exist_ok=True)
         yield part
         part.replace(path)
     except OSError as error:
         raise UsageError(f"{path}: cannot be written ({error.strerror}). Choose another place with --output.") from None
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def _write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> int:

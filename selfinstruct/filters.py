@@ -4,7 +4,7 @@ A filter answers with None, or with a Rejection whose evidence lets a person jud
 reason that is stored, so a new filter is one function and one line:
 
     Filter         = (Candidate, Pool)      -> Rejection | None
-    InstanceFilter = (i, task's instances)  -> Rejection | None
+    InstanceFilter = (position, task's instances by position) -> Rejection | None
 
 | filter                 | threshold                | source                                    |
 |------------------------|--------------------------|-------------------------------------------|
@@ -23,15 +23,15 @@ reason that is stored, so a new filter is one function and one line:
 import functools
 import re
 import string
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from selfinstruct.novelty import tokens
+from selfinstruct.novelty import UNSPACED, tokens
 from selfinstruct.parsing import ParsedInstance
 from selfinstruct.pool import Pool
 from selfinstruct.records import Candidate, Neighbor, Rejection
 
 Filter = Callable[[Candidate, Pool], Rejection | None]
-InstanceFilter = Callable[[int, Sequence[ParsedInstance]], Rejection | None]
+InstanceFilter = Callable[[int, Mapping[int, ParsedInstance]], Rejection | None]
 
 
 def cut_off(candidate: Candidate, pool: Pool) -> Rejection | None:
@@ -105,23 +105,23 @@ def too_similar(nearest: Neighbor | None, pool: Pool) -> Rejection | None:
     return Rejection("too_similar", {"nearest": known.instruction, "nearest_id": known.id, "score": nearest.score})
 
 
-def cut_off_instance(i: int, instances: Sequence[ParsedInstance]) -> Rejection | None:
+def cut_off_instance(i: int, instances: Mapping[int, ParsedInstance]) -> Rejection | None:
     """The token limit ended the answer inside this instance."""
     return Rejection("cut_off", {}) if instances[i].cut else None
 
 
-def empty_output(i: int, instances: Sequence[ParsedInstance]) -> Rejection | None:
+def empty_output(i: int, instances: Mapping[int, ParsedInstance]) -> Rejection | None:
     """There is no output."""
     return None if instances[i].output.strip() else Rejection("empty_output", {})
 
 
-def output_equals_input(i: int, instances: Sequence[ParsedInstance]) -> Rejection | None:
+def output_equals_input(i: int, instances: Mapping[int, ParsedInstance]) -> Rejection | None:
     """The output repeats the input."""
     same = instances[i].output.strip() == instances[i].input.strip()
     return Rejection("output_equals_input", {}) if same else None
 
 
-def ends_with_colon(i: int, instances: Sequence[ParsedInstance]) -> Rejection | None:
+def ends_with_colon(i: int, instances: Mapping[int, ParsedInstance]) -> Rejection | None:
     """The input or the output ends with a colon: what it announces is missing."""
     for name in ("input", "output"):
         if getattr(instances[i], name).rstrip().endswith(":"):
@@ -129,19 +129,19 @@ def ends_with_colon(i: int, instances: Sequence[ParsedInstance]) -> Rejection | 
     return None
 
 
-def conflicting_outputs(i: int, instances: Sequence[ParsedInstance]) -> Rejection | None:
+def conflicting_outputs(i: int, instances: Mapping[int, ParsedInstance]) -> Rejection | None:
     """Two instances of the task have the same input and different outputs: then none of the task's can be trusted."""
     outputs: dict[str, str] = {}
-    for instance in instances:
+    for instance in instances.values():
         if instance.input and outputs.setdefault(instance.input, instance.output) != instance.output:
             both = [outputs[instance.input], instance.output]
             return Rejection("conflicting_outputs", {"input": instance.input, "outputs": both})
     return None
 
 
-def duplicate_instance(i: int, instances: Sequence[ParsedInstance]) -> Rejection | None:
+def duplicate_instance(i: int, instances: Mapping[int, ParsedInstance]) -> Rejection | None:
     """An earlier instance of the task is the same."""
-    same = next((j for j in range(i) if instances[j][:2] == instances[i][:2]), None)
+    same = next((j for j, earlier in instances.items() if j < i and earlier[:2] == instances[i][:2]), None)
     return None if same is None else Rejection("duplicate_instance", {"same_as": same})
 
 
@@ -155,12 +155,11 @@ def judge_instances(instances: Sequence[ParsedInstance], max_instances: int) -> 
     """One verdict for each instance, in their order; more than `max_instances` good ones are too many."""
     verdicts: list[Rejection | None] = [None] * len(instances)
     for rule in INSTANCE_FILTERS:
-        left = [i for i, verdict in enumerate(verdicts) if verdict is None]
-        siblings = [instances[i] for i in left]
-        for j, i in enumerate(left):
-            verdicts[i] = rule(j, siblings)
-    left = [i for i, verdict in enumerate(verdicts) if verdict is None]
-    for i in left[max_instances:]:
+        left = {i: instance for i, instance in enumerate(instances) if verdicts[i] is None}
+        for i in left:
+            verdicts[i] = rule(i, left)
+    good = [i for i, verdict in enumerate(verdicts) if verdict is None]
+    for i in good[max_instances:]:
         verdicts[i] = Rejection("too_many", {"most": max_instances})
     return verdicts
 
@@ -171,4 +170,7 @@ def _word_count(text: str) -> int:
 
 @functools.lru_cache(maxsize=8)
 def _any_word(words: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile(r"\b(?:" + "|".join(map(re.escape, words)) + r")\b" if words else r"(?!)", re.IGNORECASE)
+    """Matches any of the words: not inside a longer word, except in scripts that put no spaces between words."""
+    inside = rf"[^\W{UNSPACED}]"
+    pattern = rf"(?<!{inside})(?:{'|'.join(map(re.escape, words))})(?!{inside})" if words else r"(?!)"
+    return re.compile(pattern, re.IGNORECASE)

@@ -88,3 +88,5 @@ class Prompts:
                 ) from None
             except KeyError as error:
                 raise UsageError(f"{path}: has no block {error}. It needs a system and a user block.") from None
+            except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
+                raise UsageError(f"{path}: cannot be filled in ({type(error).__name__}: {error}).") from None

@@ -88,7 +88,7 @@ def status(store: Store) -> Status:
             "SELECT stage, reason, count(*) FROM rejections GROUP BY stage, reason ORDER BY 3 DESC, 1, 2"
         )
         settings = store.settings()
-        simulated = settings["shaping"]["instances.kind"] == "simulated"
+        simulated = store.config().stage("instances").teacher.kind == "simulated"
         return Status(
             target=settings.get("target", 0),
             candidates=one("SELECT count(*) FROM candidates"),
@@ -100,9 +100,8 @@ def status(store: Store) -> Status:
             records=one("SELECT count(*) FROM records"),
             rejected=[(str(stage), str(reason), int(n)) for stage, reason, n in rejected],
             unused_proposals=one(
-                "SELECT count(*) FROM requests r WHERE r.stage = 'propose' AND NOT EXISTS (SELECT 1 FROM candidates c "
-                "WHERE c.request_id = r.id) AND NOT EXISTS (SELECT 1 FROM rejections j WHERE j.subject = 'completion' "
-                "AND j.subject_id = r.id)"
+                "SELECT count(*) FROM requests WHERE stage = 'propose' "
+                "AND id NOT IN (SELECT request_id FROM candidates) AND id NOT IN (SELECT subject_id FROM rejections WHERE subject = 'completion')"
             ),
             faults=one("SELECT count(*) FROM faults"),
             usage=sorted(usage, key=lambda u: STAGES.index(u.stage)),

@@ -5,16 +5,16 @@ the prompts. An existing run goes on with what it stored; whatever the user name
 data depends on it.
 """
 
-import hashlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import tomli_w
 
+from selfinstruct import __version__
 from selfinstruct.config import Config, merge, parse_config, read_toml, shaping_settings
 from selfinstruct.errors import UsageError
 from selfinstruct.prompts import Prompts, read_prompts, shipped
-from selfinstruct.records import STAGES, canonical_json
+from selfinstruct.records import STAGES
 from selfinstruct.seeds import read_seeds
 from selfinstruct.store import Store
 
@@ -45,16 +45,7 @@ def _begin(folder: Path, config_file: Path | None, flags: dict[str, Any], seeds_
     _check_teachers(config)
     seeds = read_seeds(seeds_file or shipped("seeds") / "seeds.jsonl")
     prompts = read_prompts(_prompts_folder(config), {config.stage(stage).teacher.endpoint for stage in STAGES})
-    store = Store.create(
-        folder,
-        {
-            "config": _stored(config),
-            "shaping": shaping_settings(config),
-            "prompts": prompts,
-            "seeds_sha256": _hash(seeds),
-        },
-        seeds,
-    )
+    store = Store.create(folder, {"config": _stored(config), "prompts": prompts, "version": __version__}, seeds)
     _write_config(folder, config)
     return Run(store, config, Prompts(prompts), is_new=True)
 
@@ -65,12 +56,13 @@ def _resume(folder: Path, config_file: Path | None, flags: dict[str, Any], seeds
         began = store.settings()
         asked = merge(read_toml(config_file) if config_file else began["config"], flags)
         config = parse_config(asked, _source(config_file))
+        before = shaping_settings(parse_config(began["config"], f"{folder}/run.db"))
         differences = [
-            f"{key} was {began['shaping'].get(key)!r}, now {value!r}"
+            f"{key} was {before[key]!r}, now {value!r}"
             for key, value in shaping_settings(config).items()
-            if began["shaping"].get(key) != _json(value)
+            if before[key] != value
         ]
-        if seeds_file and _hash(read_seeds(seeds_file)) != began["seeds_sha256"]:
+        if seeds_file and read_seeds(seeds_file) != store.seeds():
             differences.append(f"the seeds in {seeds_file} are not the ones that the run began with")
         if config_file and config.prompts:
             endpoints = {config.stage(stage).teacher.endpoint for stage in STAGES}
@@ -118,14 +110,3 @@ def _write_config(folder: Path, config: Config) -> None:
 
 def _source(config_file: Path | None) -> str:
     return str(config_file) if config_file else "settings"
-
-
-def _hash(value: Any) -> str:
-    return hashlib.sha256(repr(value).encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _json(value: Any) -> Any:
-    """The value as it would come back from JSON."""
-    import json
-
-    return json.loads(canonical_json(value))

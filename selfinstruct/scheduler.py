@@ -10,7 +10,8 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from selfinstruct.errors import RequestRefused, Stopped, TeacherError, TryAgain
@@ -19,6 +20,7 @@ from selfinstruct.teachers import Teacher
 
 BACKOFF_FIRST_S = 0.5
 BACKOFF_MOST_S = 30.0
+PAUSE_MOST_S = 3600.0  # a server that asks for more is asked again then
 UNREACHABLE_ATTEMPTS = 3  # while the server has answered nothing yet
 REFUSALS_IN_A_ROW = 5  # of a stage that never got an answer: the settings are wrong, not the request
 MALFORMED_ATTEMPTS = 4  # of a request that was answered with something unreadable: each may have been paid for
@@ -52,20 +54,19 @@ class Scheduler:
         """
         malformed = 0
         for attempt in range(1, self._attempts + 1):
-            await self._wait_for_teacher(teacher)
-            async with self._places:
-                if self.stopping.is_set() or not wanted():
-                    raise Stopped
-                try:
+            try:
+                async with self._place(teacher):
+                    if not wanted():
+                        raise Stopped
                     completion = await self._send(teacher, request)
-                except RequestRefused as error:
-                    return self._refusal(request, error, attempt)
-                except TryAgain as error:
-                    fault = error
-                else:
-                    self._answered[id(teacher)] += 1
-                    self._answered[request.stage] += 1
-                    return completion if attempt == 1 else replace(completion, attempts=attempt)
+            except RequestRefused as error:
+                return self._refusal(request, error, attempt)
+            except TryAgain as error:
+                fault = error
+            else:
+                self._answered[id(teacher)] += 1
+                self._answered[request.stage] += 1
+                return completion if attempt == 1 else replace(completion, attempts=attempt)
             self._on_fault(request, attempt, fault)
             malformed += fault.answer is not None
             if malformed == MALFORMED_ATTEMPTS:
@@ -73,7 +74,8 @@ class Scheduler:
                 return self._refusal(request, refusal, attempt, fault.answer or "")
             if not self._answered[id(teacher)] and fault.unreachable and attempt == UNREACHABLE_ATTEMPTS:
                 break
-            await self._back_off(teacher, attempt, fault)
+            if attempt < self._attempts:
+                await self._back_off(teacher, attempt, fault)
         if not self._answered[id(teacher)]:
             raise TeacherError(
                 f"The teacher has answered nothing yet, and failed again and again ({fault}). "
@@ -103,13 +105,22 @@ class Scheduler:
     async def _back_off(self, teacher: Teacher, attempt: int, fault: TryAgain) -> None:
         """Exponential with full jitter; a pause that the server asked for holds for every call to it."""
         if fault.retry_after_s is not None:
-            until = time.monotonic() + fault.retry_after_s
+            until = time.monotonic() + min(fault.retry_after_s, PAUSE_MOST_S)
             self._not_before[id(teacher)] = max(until, self._not_before.get(id(teacher), 0.0))
         # Timing only: the data does not depend on it.
         await self._sleep(random.uniform(0, min(BACKOFF_MOST_S, BACKOFF_FIRST_S * 2 ** (attempt - 1))))
 
-    async def _wait_for_teacher(self, teacher: Teacher) -> None:
-        while (pause := self._not_before.get(id(teacher), 0.0) - time.monotonic()) > 0:
+    @asynccontextmanager
+    async def _place(self, teacher: Teacher) -> AsyncIterator[None]:
+        """One of the places in flight, at a time when the teacher may be called."""
+        while True:
+            async with self._places:
+                if self.stopping.is_set():
+                    raise Stopped
+                pause = self._not_before.get(id(teacher), 0.0) - time.monotonic()
+                if pause <= 0:
+                    yield
+                    return
             await self._sleep(pause)
 
     async def _sleep(self, seconds: float) -> None:

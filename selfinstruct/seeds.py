@@ -6,24 +6,28 @@
 
 import json
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from selfinstruct.errors import UsageError
 from selfinstruct.records import Instance, SeedTask
+
+# Something other than white space.
+_Text = Annotated[str, StringConstraints(pattern=r"\S")]
 
 
 class _InstanceLine(BaseModel):
     model_config = ConfigDict(extra="ignore", strict=True)
     input: str
-    output: str = Field(min_length=1)
+    output: _Text
 
 
 class _SeedLine(BaseModel):
     model_config = ConfigDict(extra="ignore", strict=True)
     id: str = ""
     name: str = ""
-    instruction: str = Field(min_length=1)
+    instruction: _Text
     instances: list[_InstanceLine] = Field(min_length=1)
     is_classification: bool
 

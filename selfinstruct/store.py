@@ -20,6 +20,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from selfinstruct.config import Config, parse_config
 from selfinstruct.errors import StoreError, TryAgain, UsageError
 from selfinstruct.parsing import ParsedInstance
 from selfinstruct.records import (
@@ -172,6 +173,10 @@ class Store:
         """The run's settings by key, as they were stored."""
         return {key: json.loads(value) for key, value in self.query("SELECT key, value FROM run")}
 
+    def config(self) -> Config:
+        """The run's settings, as far as they come from config file and command line."""
+        return parse_config(self.settings()["config"], f"{self.folder / 'run.db'}")
+
     def set_settings(self, settings: dict[str, Any]) -> None:
         """Store settings by key; the caller opens the transaction."""
         self.db.executemany(
@@ -249,7 +254,7 @@ class Store:
         Also used for the rest of a step that is stored already: then `proposal` holds the pending candidates only.
         """
         with self.transaction():
-            (n_tasks,) = self.db.execute("SELECT count(*) FROM tasks").fetchone()
+            (n_tasks,) = self.db.execute("SELECT coalesce(max(position), -1) + 1 FROM tasks").fetchone()
             first = self.db.execute("SELECT n_candidates FROM steps WHERE step = ?", (step,)).fetchone()
             if first is None:
                 self.db.execute("INSERT INTO steps VALUES (?, ?, ?)", (step, len(proposal.candidates), n_tasks))

@@ -127,7 +127,7 @@ def _rejections(store: Store) -> Iterator[str]:
 
 def _scores(store: Store) -> Iterator[str]:
     """The nearest neighbours' scores, by rouge_score; admitted tasks at or below the threshold, rejected ones above."""
-    threshold = store.settings()["shaping"]["filters.rouge_threshold"]
+    threshold = store.config().filters.rouge_threshold
     texts = {seed.id: seed.instruction for seed in store.seeds()}
     texts |= {task.id: task.instruction for task in store.tasks()}
     admitted: list[tuple[Any, ...]] = store.query(

@@ -16,10 +16,11 @@ from typing import Any
 
 import httpx2
 import openai
+from pydantic import ValidationError
 
 from selfinstruct.config import OPENAI_HOST, Price, TeacherSettings
 from selfinstruct.errors import RequestRefused, TeacherError, TryAgain, UsageError
-from selfinstruct.records import Completion, Request
+from selfinstruct.records import Completion, Request, canonical_json, storable
 
 PATHS = {"chat": "/chat/completions", "completion": "/completions"}
 # What servers call a request that is too long for the model; there is no common code.
@@ -30,8 +31,8 @@ class OpenAICompatible:
     """The teacher behind one server's address and key. `close()` it when done."""
 
     def __init__(self, settings: TeacherSettings, prices: dict[str, Price], max_connections: int):
-        self.base_url = settings.base_url or os.environ.get("OPENAI_BASE_URL", "") or OPENAI_HOST
-        self._key = os.environ.get(settings.api_key_env, "")
+        self.base_url = settings.base_url or _base_url_from_environment() or OPENAI_HOST
+        self._key = os.environ.get(settings.api_key_env, "").strip()
         self._key_env = settings.api_key_env
         self._prices = prices
         if not self._key and self.base_url == OPENAI_HOST:
@@ -39,6 +40,8 @@ class OpenAICompatible:
                 f"No key: set the environment variable {settings.api_key_env}, or name a local server with "
                 "--base-url, or try --teacher simulated, which needs neither."
             )
+        if not (self._key.isascii() and (self._key.isprintable() or not self._key)):
+            raise UsageError(f"The key in {settings.api_key_env} holds characters that no key has. Copy it again.")
         self._client = openai.AsyncOpenAI(
             api_key=self._key or "none",  # the client insists on one, local servers do not look at it
             base_url=self.base_url,
@@ -63,9 +66,39 @@ class OpenAICompatible:
             raise TryAgain("connection", self._clean(_describe(cause)), unreachable=_refused(cause)) from None
         except httpx2.HTTPError as error:  # the connection broke while the body was read
             raise TryAgain("connection", self._clean(_describe(error))) from None
-        answer = self._clean(response.text)
         latency = time.perf_counter() - started
-        return _completion(request, answer, latency, self._prices.get(request.model))
+        return self._completion(request, response.text, latency)
+
+    def _completion(self, request: Request, answer: str, latency_s: float) -> Completion:
+        """Read the server's JSON; TryAgain, with the answer in it, where it holds no completion."""
+        try:
+            body = json.loads(answer)
+            if self._key and self._key in canonical_json(body):  # however it is spelled there
+                answer = self._clean(json.dumps(body, ensure_ascii=False))
+                body = json.loads(answer)
+            choice = body["choices"][0]
+            text = choice["message"]["content"] if request.endpoint == "chat" else choice["text"]
+            finish_reason = str(choice.get("finish_reason") or "unknown")
+            usage = body.get("usage") or {}
+            prompt_tokens, completion_tokens = (
+                int(usage.get(f"{part}_tokens") or 0) for part in ("prompt", "completion")
+            )
+            logprobs = _logprobs(choice)
+            if text is None and finish_reason == "length":
+                text = ""  # a reasoning model that spent all its tokens on thinking: asking again would not help
+            if finish_reason == "content_filter" and not text:
+                raise RequestRefused("content_filter", "the server held its answer back")
+            if not isinstance(text, str):
+                raise TypeError("the content is null")
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
+            kept = storable(self._clean(answer))[:10_000]
+            raise TryAgain("malformed_answer", self._clean(_describe(error)), answer=kept) from None
+        price = self._prices.get(request.model)
+        cost = (prompt_tokens * price.input + completion_tokens * price.output) / 1e6 if price else None
+        return Completion(
+            request.id, storable(text), finish_reason, prompt_tokens, completion_tokens, logprobs, latency_s,
+            cost_usd=cost, answer=storable(answer),
+        )  # fmt: skip
 
     def _clean(self, text: str) -> str:
         return text.replace(self._key, "[key]") if self._key else text
@@ -75,7 +108,7 @@ class OpenAICompatible:
         status = error.status_code
         body = error.body if isinstance(error.body, dict) else {}
         code = str(body.get("code") or body.get("type") or "")
-        detail = self._clean(str(body.get("message") or error.message))[:500]
+        detail = storable(self._clean(str(body.get("message") or error.message)))[:500]
         if status in (401, 403):
             return TeacherError(
                 f"{self.base_url} does not accept the key ({status}: {detail}). Check the environment variable "
@@ -86,7 +119,7 @@ class OpenAICompatible:
                 f"{self.base_url} does not know this model or address ({status}: {detail}). Check --model and "
                 "--base-url (it usually ends in /v1)."
             )
-        if status == 429 and code == "insufficient_quota":
+        if status == 402 or (status == 429 and code == "insufficient_quota"):
             return TeacherError(f"{self.base_url}: the account's quota is used up ({detail}). The run can go on later.")
         if status in (408, 409, 425, 429) or status >= 500:
             return TryAgain(f"http_{status}", detail, retry_after_s=_retry_after(error.response.headers))
@@ -107,42 +140,22 @@ def _body(request: Request) -> dict[str, Any]:
     return {"model": request.model, "messages": messages, **request.sampling}
 
 
-def _completion(request: Request, answer: str, latency_s: float, price: Price | None) -> Completion:
-    """Read the server's JSON; TryAgain, with the answer in it, where it holds no completion."""
-    try:
-        body = json.loads(answer)
-        choice = body["choices"][0]
-        text = choice["message"]["content"] if request.endpoint == "chat" else choice["text"]
-        finish_reason = choice.get("finish_reason") or "unknown"
-        usage = body.get("usage") or {}
-        prompt_tokens, completion_tokens = usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0
-        if text is None and finish_reason == "length":
-            text = ""  # a reasoning model that spent all its tokens on thinking: asking again would not help
-        if finish_reason == "content_filter" and not text:
-            raise RequestRefused("content_filter", "the server held its answer back")
-        if not isinstance(text, str):
-            raise TypeError("the content is null")
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-        raise TryAgain("malformed_answer", _describe(error), answer=answer[:10_000]) from None
-    cost = (prompt_tokens * price.input + completion_tokens * price.output) / 1e6 if price else None
-    return Completion(
-        request.id, _storable(text), finish_reason, prompt_tokens, completion_tokens, _logprobs(choice), latency_s,
-        cost_usd=cost, answer=answer,
-    )  # fmt: skip
-
-
 def _logprobs(choice: dict[str, Any]) -> tuple[float, ...] | None:
     found = choice.get("logprobs") or {}
     if found.get("content"):
-        return tuple(token["logprob"] for token in found["content"])
+        return tuple(float(token["logprob"]) for token in found["content"])
     if found.get("token_logprobs"):
-        return tuple(p for p in found["token_logprobs"] if p is not None)
+        return tuple(float(p) for p in found["token_logprobs"] if p is not None)
     return None
 
 
-def _storable(text: str) -> str:
-    """Half surrogate pairs, which JSON can carry and UTF-8 cannot, become question marks."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+def _base_url_from_environment() -> str:
+    """OPENAI_BASE_URL, held to the same rules as the setting base_url."""
+    try:
+        return TeacherSettings(base_url=os.environ.get("OPENAI_BASE_URL", "")).base_url
+    except ValidationError as error:
+        problem = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise UsageError(f"The environment variable OPENAI_BASE_URL {problem}.") from None
 
 
 def _retry_after(headers: httpx2.Headers) -> float | None:

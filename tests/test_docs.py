@@ -1,0 +1,129 @@
+"""What the docs say is what the program does: commands of the README run, every setting is documented."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from selfinstruct import report
+from selfinstruct.config import Config
+from tests.conftest import COMMAND, run_cli
+
+ROOT = Path(__file__).parent.parent
+COMMANDS = ("generate", "status", "verify", "export", "tasks", "rejected", "simulate")
+
+
+def readme_commands() -> list[str]:
+    text = (ROOT / "README.md").read_text()
+    block = re.search(r"<!-- commands:.*?```sh\n(.*?)```", text, re.DOTALL).group(1)
+    return block.strip().splitlines()
+
+
+def test_commands_of_the_readme_work(tmp_path):
+    assert len(readme_commands()) >= 6
+    for command in readme_commands():
+        arguments = command.split()
+        assert arguments[0] == "selfinstruct"
+        result = subprocess.run([*COMMAND, *arguments[1:]], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, f"{command}\n{result.stderr}"
+        assert result.stdout
+
+
+def help_page() -> str:
+    """docs/cli.md as it ought to be."""
+    pages = [
+        f"## {command}\n\n```\n{run_cli(command, '--help', env=WIDE).stdout.strip()}\n```\n" for command in COMMANDS
+    ]
+    return "# The command line\n\nWhat `--help` says.\n\n" + "\n".join(pages)
+
+
+WIDE = {"PATH": "/usr/bin:/bin", "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
+
+
+def settings_page() -> str:
+    """docs/config.md as it ought to be."""
+    lines = [
+        "# Settings",
+        "",
+        "A TOML file for `--config`. What is left out has its default; a key that is not here is an error. Everything",
+        "shapes the data and is fixed when a run begins, except `[running]`, `[prices]`, `base_url`, `api_key_env`, and",
+        "the delays and faults of `[simulated]`.",
+        "",
+        *_table(Config),
+    ]
+    titles = {
+        "teacher": "who answers, in every stage that does not say otherwise",
+        "propose": "and `[classify]` and `[instances]` alike: what a stage does differently",
+        "filters": "thresholds of the filters",
+        "running": "how a run is carried out; may differ when it goes on",
+        "simulated": "how the built-in teacher behaves",
+    }
+    for section, title in titles.items():
+        lines += [
+            "",
+            f"## [{section}]",
+            "",
+            f"{title[0].upper()}{title[1:]}.",
+            "",
+            *_table(_model(Config.model_fields[section])),
+        ]
+    lines += [
+        "",
+        '## [prices."MODEL"]',
+        "",
+        "US dollars per million tokens.",
+        "",
+        "| key | default | meaning |",
+        "|---|---|---|",
+    ]
+    lines += ["| `input`, `output` | | price of the prompt's and of the answer's tokens |", ""]
+    return "\n".join(lines)
+
+
+def _model(field: FieldInfo) -> type[BaseModel]:
+    assert isinstance(field.annotation, type)
+    assert issubclass(field.annotation, BaseModel)
+    return field.annotation
+
+
+def _table(model: type[BaseModel]) -> list[str]:
+    rows = ["| key | default | meaning |", "|---|---|---|"]
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            continue
+        if name == "prices":
+            continue
+        meaning = field.description or "as under [teacher]"
+        rows.append(f"| `{name}` | {_default(field.default)} | {meaning} |")
+    return rows
+
+
+def _default(value: Any) -> str:
+    if value is None or value == "":
+        return ""
+    if isinstance(value, tuple):
+        return ", ".join(value)
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+@pytest.mark.parametrize(("name", "page"), [("config.md", settings_page), ("cli.md", help_page)])
+def test_pages_are_up_to_date(name, page):
+    assert (ROOT / "docs" / name).read_text() == page(), f"run: python tests/test_docs.py, and commit docs/{name}"
+
+
+def test_every_reason_is_explained():
+    """Whatever filters and strategies reject with has its words in the report, and nothing else has."""
+    sources = [*(ROOT / "selfinstruct" / "strategies").glob("*.py"), ROOT / "selfinstruct/filters.py"]
+    reasons = {reason for source in sources for reason in re.findall(r'Rejection\(\s*"(\w+)"', source.read_text())}
+    assert reasons == set(report.REASONS)
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))
+    (ROOT / "docs/config.md").write_text(settings_page())
+    (ROOT / "docs/cli.md").write_text(help_page())
