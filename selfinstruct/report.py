@@ -101,7 +101,8 @@ def status(store: Store) -> Status:
             rejected=[(str(stage), str(reason), int(n)) for stage, reason, n in rejected],
             unused_proposals=one(
                 "SELECT count(*) FROM requests WHERE stage = 'propose' "
-                "AND id NOT IN (SELECT request_id FROM candidates) AND id NOT IN (SELECT subject_id FROM rejections WHERE subject = 'completion')"
+                "AND id NOT IN (SELECT request_id FROM candidates) "
+                "AND id NOT IN (SELECT subject_id FROM rejections WHERE subject = 'completion')"
             ),
             faults=one("SELECT count(*) FROM faults"),
             usage=sorted(usage, key=lambda u: STAGES.index(u.stage)),

@@ -1,16 +1,19 @@
 """What several tests share: the command line as a user runs it, and simulated servers in processes of their own."""
 
+import io
 import json
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
+
+from selfinstruct.cli import main
 
 COMMAND = [sys.executable, "-m", "selfinstruct"]
 
@@ -18,9 +21,28 @@ COMMAND = [sys.executable, "-m", "selfinstruct"]
 def run_cli(
     *arguments: object, timeout: float = 120, prefix: Sequence[str] = (), **options: object
 ) -> subprocess.CompletedProcess[str]:
-    """Run `selfinstruct ARGUMENTS` to its end, without a terminal; `prefix` is a command that starts it."""
+    """Run `selfinstruct ARGUMENTS` to its end, without a terminal.
+
+    In this process, which saves the start-up; in one of its own where it is started by another command (`prefix`), or
+    with options of subprocess.run.
+    """
+    if not prefix and not options:
+        return run_here([str(argument) for argument in arguments])
     command = [*prefix, *COMMAND, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, **options)
+
+
+def run_here(arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    """Call the command line's entry point as the installed script does."""
+    before, sys.argv = sys.argv, ["selfinstruct", *arguments]
+    with redirect_stdout(io.StringIO()) as output, redirect_stderr(io.StringIO()) as errors:
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        finally:
+            sys.argv = before
+    return subprocess.CompletedProcess(arguments, code, output.getvalue(), errors.getvalue())
 
 
 @pytest.fixture

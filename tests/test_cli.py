@@ -299,17 +299,17 @@ def test_full_disk_loses_nothing_and_the_run_goes_on(cli, tmp_path):
     """The store hits a limit on the size of files, as it would hit the end of the disk."""
     import resource
 
-    limit = 600_000
+    limit = 400_000
     result = run_cli(
-        "generate", tmp_path / "run", "--target", 300, "--seed", 1,
+        "generate", tmp_path / "run", "--target", 150, "--seed", 1,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
     )  # fmt: skip
     assert result.returncode == 2, result.stdout + result.stderr
     assert "Traceback" not in result.stderr
     assert "same command again" in result.stderr
     cli("verify", tmp_path / "run")
-    cli("generate", tmp_path / "run", "--target", 300)
-    cli("generate", tmp_path / "whole", "--target", 300, "--seed", 1)
+    cli("generate", tmp_path / "run", "--target", 150)
+    cli("generate", tmp_path / "whole", "--target", 150, "--seed", 1)
     assert (tmp_path / "run/records.jsonl").read_bytes() == (tmp_path / "whole/records.jsonl").read_bytes()
 
 

@@ -63,11 +63,13 @@ async def running(response, prices=None):
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    teacher = OpenAICompatible(settings(f"http://127.0.0.1:{runner.addresses[0][1]}/v1"), prices or {}, 4)
     try:
-        yield teacher, server
+        teacher = OpenAICompatible(settings(f"http://127.0.0.1:{runner.addresses[0][1]}/v1"), prices or {}, 4)
+        try:
+            yield teacher, server
+        finally:
+            await teacher.close()
     finally:
-        await teacher.close()
         await runner.cleanup()
 
 

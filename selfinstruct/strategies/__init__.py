@@ -7,11 +7,13 @@ snapshot and random numbers give the same requests.
 
 import random
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from selfinstruct.parsing import ParsedInstance
-from selfinstruct.pool import Snapshot
 from selfinstruct.records import Candidate, Completion, Rejection, Request, Task
+
+if TYPE_CHECKING:  # numpy comes with it, and commands that only read a run do without
+    from selfinstruct.pool import Snapshot
 
 Ask = Callable[[Request], Awaitable[Completion]]
 
@@ -38,7 +40,7 @@ class Made(NamedTuple):
 class Strategy(Protocol):
     """A way of asking for tasks and instances."""
 
-    async def propose(self, snapshot: Snapshot, rng: random.Random, ask: Ask) -> Proposal:
+    async def propose(self, snapshot: "Snapshot", rng: random.Random, ask: Ask) -> Proposal:
         """Ask for new tasks, in view of the pool as it was at `snapshot`."""
         ...
 
