@@ -224,7 +224,7 @@ def _body(text: str) -> str:
 
 
 def _tidy(text: str, bold: bool) -> str:
-    """White space collapsed, bold marks and quotes around the whole taken off, a trailing colon too.
+    """White space collapsed, bold marks and quotes around the whole taken off.
 
     `bold`: bold type that began before the text ends at its end.
     """
@@ -234,4 +234,4 @@ def _tidy(text: str, bold: bool) -> str:
     for mark in ("**", "__", "`", '"'):
         if len(text) > 2 * len(mark) and text.startswith(mark) and text.endswith(mark) and text.count(mark) == 2:
             text = text[len(mark) : -len(mark)].strip()
-    return text.rstrip(":").rstrip()
+    return text

@@ -20,7 +20,7 @@ _Text = Annotated[str, StringConstraints(pattern=r"\S")]
 class _InstanceLine(BaseModel):
     model_config = ConfigDict(extra="ignore", strict=True)
     input: str
-    output: _Text
+    output: str
 
 
 class _SeedLine(BaseModel):

@@ -51,8 +51,8 @@ def settings_page() -> str:
         "# Settings",
         "",
         "A TOML file for `--config`. What is left out has its default; a key that is not here is an error. Everything",
-        "shapes the data and is fixed when a run begins, except `[running]`, `[prices]`, `base_url`, `api_key_env`, and",
-        "the delays and faults of `[simulated]`.",
+        "shapes the data and is fixed when a run begins, except `[running]`, `[prices]`, `base_url`, `api_key_env`",
+        "and the delays and faults of `[simulated]`.",
         "",
         *_table(Config),
     ]
