@@ -22,14 +22,15 @@ def tasks(store: Store) -> Iterator[dict[str, Any]]:
         task: [{"input": given, "output": output} for _, given, output in group]
         for task, group in groupby(store.query("SELECT task, input, output FROM records"), key=lambda row: row[0])
     }
-    for position, identity, instruction, step, is_classification, nearest_id, score in store.query(
-        "SELECT t.position, t.id, c.instruction, c.step, t.is_classification, t.nearest_id, t.nearest_score "
+    for position, identity, instruction, step, made, is_classification, nearest_id, score in store.query(
+        "SELECT t.position, t.id, c.instruction, c.step, t.made, t.is_classification, t.nearest_id, t.nearest_score "
         "FROM tasks t JOIN candidates c ON c.id = t.id ORDER BY t.position"
     ):
         yield {
             "position": position,
             "id": identity,
             "instruction": instruction,
+            "made": bool(made),
             "is_classification": None if is_classification is None else bool(is_classification),
             "instances": instances.get(position, []),
             "nearest": names.get(nearest_id),
@@ -61,7 +62,16 @@ def rejected(store: Store, stage: str | None, reason: str | None, limit: int | N
         }  # fmt: skip
 
 
-def describe(row: dict[str, Any]) -> str:
+def describe_task(row: dict[str, Any]) -> str:
+    """One task as a line of text."""
+    if not row["made"]:
+        kind = "  [no instances yet]"
+    else:
+        kind = {True: "  [classification]", False: "", None: "  [class unclear]"}[row["is_classification"]]
+    return f"{row['position']:>6}  {row['instruction']}{kind}"
+
+
+def describe_rejection(row: dict[str, Any]) -> str:
     """One rejection as a few lines of text."""
     lines = [
         f"{row['stage']} / {row['reason']}: {row['explanation']}",

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
-from selfinstruct.errors import SelfInstructError, UsageError
+from selfinstruct.errors import SelfInstructError, TeacherError, UsageError, YieldCollapsed
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -24,7 +24,7 @@ def main() -> NoReturn:
     try:
         app(prog_name="selfinstruct")
     except SelfInstructError as error:
-        print(f"Error: {error}", file=sys.stderr)
+        print(f"Error: {_visible(str(error))}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -77,6 +77,9 @@ def generate(  # noqa: PLR0917 - typer reads the options from here
             finished = asyncio.run(grow(opened, target))
         except (asyncio.CancelledError, KeyboardInterrupt):
             finished = False
+        except (TeacherError, YieldCollapsed):
+            print(render(status(store), str(run)))
+            raise
         print(render(status(store), str(run)))
         print(f"Records: {run / 'records.jsonl'}. See why others were rejected: selfinstruct rejected {run}")
         if not finished:
@@ -146,16 +149,13 @@ def export(
 @app.command()
 def tasks(run: RunFolder, json: Json = False) -> None:
     """List the admitted tasks in order."""
+    from selfinstruct.browse import describe_task
     from selfinstruct.browse import tasks as rows
     from selfinstruct.store import Store
 
     with Store.read(run) as store:
         for row in rows(store):
-            if json:
-                print(_to_json(row))
-                continue
-            kind = {True: "classification", False: "", None: "not made yet"}[row["is_classification"]]
-            print(f"{row['position']:>6}  {row['instruction']}" + (f"  [{kind}]" if kind else ""))
+            print(_to_json(row) if json else _visible(describe_task(row)))
 
 
 @app.command()
@@ -167,13 +167,13 @@ def rejected(
     json: Json = False,
 ) -> None:
     """List what was rejected, with the reason and the evidence."""
-    from selfinstruct.browse import describe
+    from selfinstruct.browse import describe_rejection
     from selfinstruct.browse import rejected as rows
     from selfinstruct.store import Store
 
     with Store.read(run) as store:
         for row in rows(store, stage, reason, limit):
-            print(_to_json(row) if json else describe(row))
+            print(_to_json(row) if json else _visible(describe_rejection(row)))
 
 
 @app.command()
@@ -199,6 +199,11 @@ def simulate(
         asyncio.run(serve())
     except OSError as error:
         raise UsageError(f"Port {port} cannot be used ({error.strerror}). Choose another one, or 0.") from None
+
+
+def _visible(text: str) -> str:
+    """The text with control characters spelled out: what a model or a server says must not steer the terminal."""
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
 
 
 def _to_json(value: Any) -> str:

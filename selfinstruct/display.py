@@ -15,7 +15,7 @@ from selfinstruct.scheduler import Scheduler
 LIVE_EVERY_S = 0.2
 LINE_EVERY_S = 5.0
 SPEED_OVER_S = 60.0
-STOPPING = "finishing the calls in flight; Ctrl-C again stops at once"
+STOPPING = "finishing the calls in flight; another Ctrl-C stops at once"
 
 
 async def show_progress(progress: Progress, scheduler: Scheduler) -> None:
@@ -53,7 +53,7 @@ def line(progress: Progress, scheduler: Scheduler, seconds_left: float | None) -
     return (
         f"{progress.admitted:,} of {progress.target:,} tasks admitted, {progress.made:,} with instances; "
         f"{_accepted(progress)} of {progress.candidates:,} candidates; "
-        f"calls {progress.calls:,} done, {scheduler.in_flight} in flight; {_spent(progress)}; "
+        f"calls {progress.calls:,} done, {scheduler.in_flight} in flight{_failed(progress)}; {_spent(progress)}; "
         + (STOPPING if scheduler.stopping.is_set() else _left(seconds_left))
     )
 
@@ -71,8 +71,7 @@ def _panel(progress: Progress, scheduler: Scheduler, seconds_left: float | None)
     grid.add_row("candidates", f"{progress.candidates:,} judged, {_accepted(progress)} admitted")
     reasons = ", ".join(f"{reason} {n:,}" for reason, n in progress.rejected.most_common(4))
     grid.add_row("rejected", reasons or "none so far")
-    failed = f", {progress.faults:,} tries failed" if progress.faults else ""
-    grid.add_row("calls", f"{progress.calls:,} done, {scheduler.in_flight} in flight{failed}")
+    grid.add_row("calls", f"{progress.calls:,} done, {scheduler.in_flight} in flight{_failed(progress)}")
     grid.add_row("spent", _spent(progress))
     grid.add_row(
         "time",
@@ -83,6 +82,10 @@ def _panel(progress: Progress, scheduler: Scheduler, seconds_left: float | None)
 
 def _accepted(progress: Progress) -> str:
     return f"{progress.admitted / progress.candidates:.0%}" if progress.candidates else "0%"
+
+
+def _failed(progress: Progress) -> str:
+    return f", {progress.faults:,} tries failed" if progress.faults else ""
 
 
 def _spent(progress: Progress) -> str:

@@ -241,6 +241,6 @@ class Engine:
         self.progress.cost_usd += completion.cost_usd or 0.0
         return completion
 
-    def _note_fault(self, request: Request, attempt: int, fault: TryAgain) -> None:
+    def _note_fault(self, request: Request, attempt: int, fault: TryAgain) -> int:
         self.progress.faults += 1
-        self.store.add_fault(request, attempt, fault)
+        return self.store.add_fault(request, attempt, fault)

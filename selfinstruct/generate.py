@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from selfinstruct.config import Config
 from selfinstruct.display import show_progress
 from selfinstruct.engine import Engine
+from selfinstruct.errors import StoreError
 from selfinstruct.export import write_records
 from selfinstruct.records import STAGES, Stage
 from selfinstruct.report import progress_of
@@ -20,25 +21,34 @@ from selfinstruct.teachers.simulated import simulated_teacher
 async def generate(run: Run, target: int) -> bool:
     """Grow the run to `target` tasks and write its records; False where it was stopped before.
 
-    The records are written whatever happens, as far as the run got. The first SIGINT or SIGTERM lets the calls in
-    flight end, the second one cancels them.
+    The records are written as far as the run got, unless the store cannot be written any more. The first SIGINT or
+    SIGTERM lets the calls in flight end, the second one cancels them.
     """
     with run.store.transaction():
         run.store.set_settings({"target": target})
     try:
-        async with AsyncExitStack() as stack:
-            teachers = await open_teachers(run.config, stack)
-            strategy = SelfInstruct(run.config, run.prompts)
-            engine = Engine(run.store, run.config, strategy, teachers, progress_of(run.store))
-            _on_signals(engine)
-            showing = asyncio.create_task(show_progress(engine.progress, engine.scheduler))
-            try:
-                return await engine.run(target)
-            finally:
-                showing.cancel()
-                await asyncio.wait([showing])
-    finally:
+        finished = await _grow(run, target)
+    except StoreError:
+        raise  # nothing more can be written
+    except BaseException:
         write_records(run.store)
+        raise
+    write_records(run.store)
+    return finished
+
+
+async def _grow(run: Run, target: int) -> bool:
+    async with AsyncExitStack() as stack:
+        teachers = await open_teachers(run.config, stack)
+        strategy = SelfInstruct(run.config, run.prompts)
+        engine = Engine(run.store, run.config, strategy, teachers, progress_of(run.store))
+        _on_signals(engine)
+        showing = asyncio.create_task(show_progress(engine.progress, engine.scheduler))
+        try:
+            return await engine.run(target)
+        finally:
+            showing.cancel()
+            await asyncio.wait([showing])
 
 
 async def open_teachers(config: Config, stack: AsyncExitStack) -> dict[Stage, Teacher]:

@@ -88,7 +88,7 @@ def status(store: Store) -> Status:
             "SELECT stage, reason, count(*) FROM rejections GROUP BY stage, reason ORDER BY 3 DESC, 1, 2"
         )
         settings = store.settings()
-        simulated = store.config().stage("instances").teacher.kind == "simulated"
+        simulated = store.config().stage("instances").teacher.model.startswith("simulated")
         return Status(
             target=settings.get("target", 0),
             candidates=one("SELECT count(*) FROM candidates"),

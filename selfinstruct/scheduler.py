@@ -2,8 +2,8 @@
 
 One scheduler carries all calls of a run. A call holds one of `concurrency` places only while it is in flight, not
 while it waits for another try. A server that says "wait" (Retry-After) is left alone by every call to it. A request
-that fails for good becomes a Completion with an `error`, and the run goes on; a server that has answered nothing
-at all stops the run at once, because then the mistake is in the settings.
+that fails for good becomes a Completion with an `error`, and the run goes on. Where nothing else is answered either,
+the server or the settings are to blame: the run stops, nothing is stored for the request, and it is asked again later.
 """
 
 import asyncio
@@ -23,9 +23,11 @@ BACKOFF_MOST_S = 30.0
 PAUSE_MOST_S = 3600.0  # a server that asks for more is asked again then
 UNREACHABLE_ATTEMPTS = 3  # while the server has answered nothing yet
 REFUSALS_IN_A_ROW = 5  # of a stage that never got an answer: the settings are wrong, not the request
+SESSIONS = 3  # a request that failed all its tries in so many sessions is to blame itself, not the server
 MALFORMED_ATTEMPTS = 4  # of a request that was answered with something unreadable: each may have been paid for
 
-Fault = Callable[[Request, int, TryAgain], None]
+# Told of every try that failed; answers how often this request has failed so far, in earlier sessions too.
+Fault = Callable[[Request, int, TryAgain], int]
 
 
 class Scheduler:
@@ -52,36 +54,48 @@ class Scheduler:
         Raises Stopped where the run stops, or `wanted()` has become false, before it was sent; TeacherError where
         the teacher would answer no request.
         """
-        malformed = 0
-        for attempt in range(1, self._attempts + 1):
+        failed = malformed = attempt = 0
+        answered = self._answered[id(teacher)]
+        while failed < self._attempts:
+            attempt += 1
             try:
                 async with self._place(teacher):
                     if not wanted():
                         raise Stopped
                     completion = await self._send(teacher, request)
             except RequestRefused as error:
-                return self._refusal(request, error, attempt)
+                if self._is_about_the_request(request, error):
+                    return _failure(request, attempt, error)
+                fault = TryAgain(error.reason, error.detail)
             except TryAgain as error:
                 fault = error
             else:
                 self._answered[id(teacher)] += 1
                 self._answered[request.stage] += 1
                 return completion if attempt == 1 else replace(completion, attempts=attempt)
-            self._on_fault(request, attempt, fault)
+            tries = self._on_fault(request, attempt, fault)
+            if fault.reason == "http_429" and self._answered[id(teacher)] > answered:
+                answered = self._answered[id(teacher)]  # busy with others' calls, not broken: no try is used up
+            else:
+                failed += 1
             malformed += fault.answer is not None
             if malformed == MALFORMED_ATTEMPTS:
-                refusal = RequestRefused(fault.reason, fault.detail)
-                return self._refusal(request, refusal, attempt, fault.answer or "")
-            if not self._answered[id(teacher)] and fault.unreachable and attempt == UNREACHABLE_ATTEMPTS:
+                if self._answered[request.stage]:
+                    return _failure(request, attempt, fault)
                 break
-            if attempt < self._attempts:
+            if fault.unreachable and not self._answered[id(teacher)] and attempt == UNREACHABLE_ATTEMPTS:
+                break
+            if failed < self._attempts:
                 await self._back_off(teacher, attempt, fault)
-        if not self._answered[id(teacher)]:
+        # Is it the request, or the server? While a request failed again and again, were others answered?
+        server_is_down = self._answered[id(teacher)] == answered and tries < SESSIONS * self._attempts
+        if fault.unreachable or server_is_down:
+            begin = "does not answer any more" if self._answered[id(teacher)] else "has answered nothing yet"
             raise TeacherError(
-                f"The teacher has answered nothing yet, and failed again and again ({fault}). "
-                "Is the server up, and --base-url right? Then run the same command again."
+                f"The teacher {begin}, and failed again and again ({fault}). Is the server up, and --base-url right? "
+                "Then run the same command again: the run goes on where it was."
             )
-        return Completion(request.id, "", "error", attempts=attempt, error=f"{fault.reason}: {fault.detail}")
+        return _failure(request, attempt, fault)
 
     async def _send(self, teacher: Teacher, request: Request) -> Completion:
         self.in_flight += 1
@@ -93,14 +107,17 @@ class Scheduler:
         finally:
             self.in_flight -= 1
 
-    def _refusal(self, request: Request, error: RequestRefused, attempt: int, answer: str = "") -> Completion:
+    def _is_about_the_request(self, request: Request, error: RequestRefused) -> bool:
+        """False where the stage was never answered: the settings may be wrong; TeacherError once that is likely."""
+        if self._answered[request.stage] or error.reason in ("context_too_long", "content_filter"):
+            return True
         self._refused[request.stage] += 1
-        if not self._answered[request.stage] and self._refused[request.stage] >= REFUSALS_IN_A_ROW:
+        if self._refused[request.stage] >= REFUSALS_IN_A_ROW:
             raise TeacherError(
-                f"The first {REFUSALS_IN_A_ROW} {request.stage} requests were all refused: {error}. "
-                f"Check the model and the sampling settings of [{request.stage}]."
+                f"The first {REFUSALS_IN_A_ROW} {request.stage} requests were all refused: {error}. Check the model "
+                f"and the sampling settings of [{request.stage}], then run the same command again."
             )
-        return Completion(request.id, "", "error", attempts=attempt, error=str(error), answer=answer)
+        return False
 
     async def _back_off(self, teacher: Teacher, attempt: int, fault: TryAgain) -> None:
         """Exponential with full jitter; a pause that the server asked for holds for every call to it."""
@@ -131,3 +148,9 @@ class Scheduler:
         except TimeoutError:
             return
         raise Stopped
+
+
+def _failure(request: Request, attempts: int, why: RequestRefused | TryAgain) -> Completion:
+    """What is stored for a request that gets no answer."""
+    answer = (why.answer or "") if isinstance(why, TryAgain) else ""
+    return Completion(request.id, "", "error", attempts=attempts, error=str(why), answer=answer)

@@ -37,6 +37,7 @@ CREATE TABLE completions(request_id TEXT PRIMARY KEY REFERENCES requests(id), te
     created_at REAL NOT NULL);
 CREATE TABLE faults(id INTEGER PRIMARY KEY, request_id TEXT NOT NULL, stage TEXT NOT NULL, attempt INTEGER NOT NULL,
     reason TEXT NOT NULL, detail TEXT NOT NULL, answer TEXT, created_at REAL NOT NULL);
+CREATE INDEX faults_by_request ON faults(request_id);
 CREATE TABLE steps(step INTEGER PRIMARY KEY, n_candidates INTEGER NOT NULL, n_tasks INTEGER NOT NULL);
 CREATE TABLE candidates(id TEXT PRIMARY KEY, step INTEGER NOT NULL REFERENCES steps(step), position INTEGER NOT NULL,
     request_id TEXT NOT NULL REFERENCES completions(request_id), place INTEGER NOT NULL, instruction TEXT NOT NULL,

@@ -235,14 +235,15 @@ class Store:
             self._system_prompts[text] = number
         return number
 
-    def add_fault(self, request: Request, attempt: int, fault: TryAgain) -> None:
-        """Commit a try that failed."""
+    def add_fault(self, request: Request, attempt: int, fault: TryAgain) -> int:
+        """Commit a try that failed, and give the number of all that this request has had."""
         with self.transaction():
             self.db.execute(
                 "INSERT INTO faults(request_id, stage, attempt, reason, detail, answer, created_at) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (request.id, request.stage, attempt, fault.reason, fault.detail, fault.answer, time.time()),
             )
+        return int(self.query("SELECT count(*) FROM faults WHERE request_id = ?", (request.id,))[0][0])
 
     # The gate.
 

@@ -89,4 +89,4 @@ def environment(**variables: str) -> dict[str, str]:
 
 def json_lines(text: str) -> list[dict]:
     """The JSON values of a text, one a line."""
-    return [json.loads(line) for line in text.splitlines()]
+    return [json.loads(line) for line in text.split("\n") if line]

@@ -89,12 +89,14 @@ class Scripted:
 class Sending:
     """A scheduler, and the faults that it has reported."""
 
-    def __init__(self, concurrency=4, deadline_s=60.0, attempts=12):
+    def __init__(self, concurrency=4, deadline_s=60.0, attempts=12, failed_before=0):
         self.faults = []
+        self.failed_before = failed_before  # tries of each request in earlier sessions
         self.scheduler = Scheduler(concurrency, deadline_s, attempts, self.note)
 
     def note(self, request, attempt, fault):
         self.faults.append((request.user, attempt, fault.reason))
+        return self.failed_before + sum(user == request.user for user, _, _ in self.faults)
 
     async def send(self, teacher, name="a", stage="propose", wanted=lambda: True):
         return await self.scheduler.complete(teacher, request(name, stage), wanted)
@@ -209,12 +211,58 @@ def test_every_fault_is_reported_and_the_tries_are_counted():
 
 def test_a_request_that_fails_for_good_becomes_a_completion_where_the_teacher_has_answered_before():
     async def scene():
-        sending, teacher = Sending(attempts=3), Scripted(None, busy(), busy(), busy())
-        await sending.send(teacher, "before")
-        failed = await sending.send(teacher)
+        sending, teacher = Sending(attempts=3), Scripted(busy(), None, busy(), busy())
+        (failing,) = sending.begin(teacher, "a")
+        await settle()
+        await sending.send(teacher, "meanwhile")
+        failed = await failing
         assert failed == Completion(request().id, "", "error", attempts=3, error="http_503: overloaded")
         assert len(sending.faults) == 3
         assert (await sending.send(teacher, "after")).text == "answer to after"
+
+    play(scene())
+
+
+def test_a_teacher_that_answers_nobody_any_more_stops_the_run():
+    async def scene():
+        sending, teacher = Sending(attempts=3), Scripted(None, *[busy()] * 3)
+        await sending.send(teacher, "before")
+        with pytest.raises(TeacherError, match=r"does not answer any more.*overloaded.*same command again"):
+            await sending.send(teacher)
+
+    play(scene())
+
+
+def test_a_server_that_cannot_be_reached_any_more_stops_the_run_whoever_was_answered_before():
+    async def scene():
+        gone = TryAgain("connection", "refused", unreachable=True)
+        sending, teacher = Sending(attempts=3), Scripted(gone, None, gone, gone)
+        (failing,) = sending.begin(teacher, "a")
+        await settle()
+        await sending.send(teacher, "meanwhile")
+        with pytest.raises(TeacherError, match="does not answer any more"):
+            await failing
+
+    play(scene())
+
+
+def test_a_request_that_failed_in_three_sessions_is_to_blame_itself():
+    async def scene():
+        sending, teacher = Sending(attempts=2, failed_before=4), Scripted(busy(), busy())
+        assert (await sending.send(teacher)).error == "http_503: overloaded"
+
+    play(scene())
+
+
+def test_a_busy_server_uses_up_no_tries_as_long_as_it_answers_others():
+    async def scene():
+        slow_down = TryAgain("http_429", "slow down", retry_after_s=0.0)
+        sending, teacher = Sending(concurrency=1, attempts=2), Scripted(*[slow_down, None] * 6)
+        answers = await asyncio.gather(*sending.begin(teacher, *"abcdef"))
+        assert [answer.error for answer in answers] == [None] * 6
+        with pytest.raises(TeacherError):
+            teacher.results.extend([slow_down] * 3)
+            await sending.send(teacher, "g")
 
     play(scene())
 
@@ -289,9 +337,11 @@ def test_a_call_that_takes_too_long_is_given_up_and_tried_again():
 
 def test_a_call_that_always_takes_too_long_becomes_a_completion():
     async def scene():
-        sending, teacher = Sending(deadline_s=2.5, attempts=2), Scripted(None, "never", "never")
-        await sending.send(teacher, "before")
-        assert (await sending.send(teacher)).error == "deadline: no whole answer within 2.5 s"
+        sending, teacher = Sending(deadline_s=2.5, attempts=2), Scripted("never", None, "never")
+        (failing,) = sending.begin(teacher, "a")
+        await settle()
+        await sending.send(teacher, "meanwhile")
+        assert (await failing).error == "deadline: no whole answer within 2.5 s"
 
     play(scene())
 
@@ -364,13 +414,20 @@ def refused():
 def test_the_first_refusals_in_a_row_of_a_stage_stop_the_run():
     async def scene():
         sending, teacher = Sending(), Scripted(*[refused()] * 9)
-        for _ in range(REFUSALS_IN_A_ROW - 1):
-            answer = await sending.send(teacher)
-            assert (answer.error, answer.finish_reason) == ("http_400: unknown parameter", "error")
         with pytest.raises(TeacherError, match=r"first 5 propose requests.*unknown parameter.*\[propose\]"):
             await sending.send(teacher)
         assert len(teacher.calls) == REFUSALS_IN_A_ROW == 5
-        assert sending.faults == []
+
+    play(scene())
+
+
+def test_a_refusal_that_is_about_the_request_is_believed_at_once():
+    async def scene():
+        sending, teacher = Sending(), Scripted(*[RequestRefused("context_too_long", "9,000 tokens")] * 9)
+        answers = [await sending.send(teacher, str(n)) for n in range(9)]
+        assert {(a.error, a.finish_reason, a.attempts) for a in answers} == {
+            ("context_too_long: 9,000 tokens", "error", 1)
+        }
 
     play(scene())
 
@@ -389,20 +446,20 @@ def test_refusals_are_counted_by_stage():
     async def scene():
         sending, teacher = Sending(), Scripted(None, *[refused()] * 9)
         await sending.send(teacher, stage="propose")
-        for _ in range(4):
-            await sending.send(teacher, stage="classify")
-            await sending.send(teacher, stage="propose")
+        assert (await sending.send(teacher, stage="propose")).error == "http_400: unknown parameter"
         with pytest.raises(TeacherError, match=r"\[classify\]"):
             await sending.send(teacher, stage="classify")
+        assert len(teacher.calls) == 2 + REFUSALS_IN_A_ROW
 
     play(scene())
 
 
 def test_a_refusal_is_not_tried_again_and_says_how_many_tries_there_were():
     async def scene():
-        sending, teacher = Sending(), Scripted(busy(), refused())
+        sending, teacher = Sending(), Scripted(None, busy(), refused())
+        await sending.send(teacher, "before")
         answer = await sending.send(teacher)
-        assert (answer.attempts, len(teacher.calls)) == (2, 2)
+        assert (answer.attempts, len(teacher.calls)) == (2, 3)
 
     play(scene())
 
@@ -440,11 +497,9 @@ def test_other_faults_do_not_count_as_unreadable_answers():
 def test_a_server_that_gives_nothing_but_unreadable_answers_stops_the_run():
     async def scene():
         sending, teacher = Sending(), Scripted(*map(malformed, range(100)))
-        for _ in range(REFUSALS_IN_A_ROW - 1):
-            assert (await sending.send(teacher)).error == "malformed_answer: no choices"
         with pytest.raises(TeacherError, match="no choices"):
             await sending.send(teacher)
-        assert len(teacher.calls) == MALFORMED_ATTEMPTS * REFUSALS_IN_A_ROW
+        assert len(teacher.calls) == MALFORMED_ATTEMPTS
 
     play(scene())
 

@@ -108,7 +108,7 @@ class OpenAICompatible:
         status = error.status_code
         body = error.body if isinstance(error.body, dict) else {}
         code = str(body.get("code") or body.get("type") or "")
-        detail = storable(self._clean(str(body.get("message") or error.message)))[:500]
+        detail = storable(self._clean(str(body.get("message") or error.response.text.strip() or error.message)))[:500]
         if status in (401, 403):
             return TeacherError(
                 f"{self.base_url} does not accept the key ({status}: {detail}). Check the environment variable "

@@ -1,0 +1,62 @@
+"""LLaMA-shaped models with random weights, less than a megabyte each, made here so that nothing is downloaded.
+
+`python tests/tiny_model.py FOLDER` writes two. FOLDER/babble says pieces of words and loose bytes. FOLDER/lists has
+whole list numbers and headings among its tokens too, so that some of its nonsense reads like an answer.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+SEEDS = Path(__file__).parents[1] / "seeds/seeds.jsonl"
+MARKS = [
+    *(f"\n{n}. " for n in range(1, 31)),
+    *(f"\n{word}: " for word in ("Input", "Output", "Class label")),
+    "Yes",
+    "No",
+]
+CHAT_TEMPLATE = (
+    "{% for message in messages %}<|begin|>{{ message['role'] }}\n{{ message['content'] }}<|end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|begin|>assistant\n{% endif %}"
+)
+
+
+def write_model(folder: Path, marks: list[str], seed: int = 20261121) -> None:
+    """Write a model whose tokens are bytes, pieces of the seeds' words, and `marks`."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=600,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        special_tokens=["<|begin|>", "<|end|>"],
+        show_progress=False,
+    )
+    texts = [json.loads(line)["instruction"] for line in SEEDS.read_text(encoding="utf-8").splitlines()]
+    tokenizer.train_from_iterator(texts, trainer)
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="<|begin|>", eos_token="<|end|>", pad_token="<|end|>"
+    )
+    fast.add_tokens(marks)
+    fast.chat_template = CHAT_TEMPLATE
+    fast.save_pretrained(folder)
+
+    torch.manual_seed(seed)
+    tokens = {"bos_token_id": fast.bos_token_id, "eos_token_id": fast.eos_token_id, "pad_token_id": fast.pad_token_id}
+    config = LlamaConfig(
+        vocab_size=len(fast), hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, max_position_embeddings=4096, **tokens,
+    )  # fmt: skip
+    model = LlamaForCausalLM(config)
+    # Without do_sample in here, `transformers serve` decodes greedily, whatever temperature it is asked for.
+    model.generation_config = GenerationConfig(do_sample=True, **tokens)
+    model.save_pretrained(folder)
+
+
+if __name__ == "__main__":
+    write_model(Path(sys.argv[1]) / "babble", [])
+    write_model(Path(sys.argv[1]) / "lists", MARKS)
