@@ -7,8 +7,8 @@ BIN := .venv/bin
 demo: .venv/installed  ## grow 200 tasks on the simulated teacher: no key, no network but the package index
 	$(BIN)/selfinstruct generate outputs/demo --target 200
 	@echo
-	@echo "The first records:"
-	@head -n 2 outputs/demo/records.jsonl
+	@echo "The first tasks (all of them, with their instances: selfinstruct tasks outputs/demo --json):"
+	@$(BIN)/selfinstruct tasks outputs/demo | head -n 5
 
 test: .venv/installed-for-tests check  ## everything that CI runs
 	$(BIN)/python -m pytest -q -n auto
@@ -21,7 +21,8 @@ check: .venv/installed-for-tests  ## style and types
 bench: .venv/installed-for-tests  ## the figures in README and docs (about 10 minutes)
 	$(BIN)/python benchmarks/throughput.py
 	$(BIN)/python benchmarks/memory.py
-	$(BIN)/python benchmarks/kill.py
+	$(BIN)/python benchmarks/determinism.py
+	KILLS=50 $(BIN)/python -m pytest -q tests/test_kill.py
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

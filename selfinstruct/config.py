@@ -13,6 +13,7 @@ address and the name of the variable with its key, and the simulated server's de
 """
 
 import difflib
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,6 +73,13 @@ def _server_address(url: str | None) -> str | None:
     return url.rstrip("/")
 
 
+def _variable_name(name: str | None) -> str | None:
+    """The name as it is; ValueError where it looks like the key itself, which would end up in the store."""
+    if name and not re.fullmatch(r"[A-Z_][A-Z0-9_]*", name):
+        raise ValueError("must be the NAME of an environment variable, in capitals, never the key itself")
+    return name
+
+
 class TeacherSettings(Section):
     """Who answers."""
 
@@ -84,6 +92,7 @@ class TeacherSettings(Section):
     logprobs: bool = Field(False, description="ask for the log-probabilities of the answer's tokens")
 
     _check_url = field_validator("base_url")(_server_address)
+    _check_name = field_validator("api_key_env")(_variable_name)
 
 
 class StageSettings(Section):
@@ -101,6 +110,7 @@ class StageSettings(Section):
     )
 
     _check_url = field_validator("base_url")(_server_address)
+    _check_name = field_validator("api_key_env")(_variable_name)
 
     @field_validator("sampling")
     @classmethod

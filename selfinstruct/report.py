@@ -69,8 +69,8 @@ class Status(NamedTuple):
         return values
 
 
-def status(store: Store) -> Status:
-    """Count what the store holds, in one consistent view of it."""
+def status(store: Store, graded: bool = True) -> Status:
+    """Count what the store holds, in one consistent view of it; grade a simulated run's outputs unless told not to."""
     with store.snapshot():
 
         def one(sql: str) -> int:
@@ -106,13 +106,13 @@ def status(store: Store) -> Status:
             ),
             faults=one("SELECT count(*) FROM faults"),
             usage=sorted(usage, key=lambda u: STAGES.index(u.stage)),
-            grades=_grades(store) if simulated else {},
+            grades=_grades(store) if simulated and graded else {},
         )
 
 
 def progress_of(store: Store) -> Progress:
     """Where a run stands before it goes on."""
-    found = status(store)
+    found = status(store, graded=False)
     return Progress(
         admitted=found.tasks,
         made=found.made,

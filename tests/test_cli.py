@@ -169,6 +169,34 @@ def test_base_models_are_asked_at_their_endpoint(cli, tmp_path):
     cli("verify", tmp_path / "run")
 
 
+def test_each_stage_may_have_a_server_of_its_own(cli, tmp_path):
+    with simulated_server(folder=tmp_path) as cheap, simulated_server(folder=tmp_path) as strong:
+        config = tmp_path / "run.toml"
+        config.write_text(
+            f'[teacher]\nkind = "openai"\nmodel = "simulated-small"\nbase_url = "{cheap}"\n'
+            f'[instances]\nmodel = "simulated-large"\nbase_url = "{strong}"\n'
+        )
+        cli("generate", tmp_path / "run", "--target", 10, "--config", config)
+        usage = json.loads(cli("status", tmp_path / "run", "--json").stdout)["usage"]
+        requests = {(row["stage"], row["model"]): row["requests"] for row in usage}
+        assert set(requests) == {
+            ("propose", "simulated-small"), ("classify", "simulated-small"), ("instances", "simulated-large")
+        }  # fmt: skip
+        assert server_calls(strong)["answered"] == requests["instances", "simulated-large"] == 10
+        assert server_calls(cheap)["answered"] == sum(requests.values()) - 10
+    assert "simulated-large at http" in cli("generate", tmp_path / "run", "--target", 10).stdout
+
+
+def test_what_a_model_says_does_not_steer_the_terminal(cli, tmp_path):
+    cli("generate", tmp_path / "run", "--target", 3)
+    with sqlite3.connect(tmp_path / "run/run.db") as db:
+        db.execute("UPDATE candidates SET instruction = 'Name a tree.' || char(27) || '[2J' || char(0)")
+    db.close()
+    output = cli("tasks", tmp_path / "run").stdout
+    assert "Name a tree.\\x1b[2J\\x00" in output
+    assert "\x1b" not in output
+
+
 def test_real_server_address_key_and_cost(cli, tmp_path):
     config = tmp_path / "run.toml"
     config.write_text('[prices."simulated-large"]\ninput = 1000.0\noutput = 2000.0\n')

@@ -342,3 +342,11 @@ def test_one_stage_elsewhere_is_told_the_limit_as_that_server_knows_it():
     config = parse_config({"teacher": OPENAI, "classify": {"base_url": "http://localhost:8000/v1"}}, "s")
     assert "max_completion_tokens" in config.stage("propose").sampling
     assert "max_tokens" in config.stage("classify").sampling
+
+
+@pytest.mark.parametrize("section", ["teacher", "instances"])
+def test_a_key_in_place_of_its_variables_name_is_refused_and_not_repeated(section):
+    with pytest.raises(UsageError, match="NAME of an environment variable") as caught:
+        parse_config({section: {"api_key_env": "sk-very-secret-42"}}, "run.toml")
+    assert "sk-very" not in str(caught.value)
+    assert f"{section}.api_key_env" in str(caught.value)
