@@ -1,5 +1,6 @@
 """The command line. Everything heavy is imported by the command that needs it, so that --help answers at once."""
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
@@ -81,9 +82,10 @@ def generate(  # noqa: PLR0917 - typer reads the options from here
             print(render(status(store), str(run)))
             raise
         print(render(status(store), str(run)))
-        print(f"Records: {run / 'records.jsonl'}. See why others were rejected: selfinstruct rejected {run}")
+        quoted = shlex.quote(str(run))
+        print(f"Records: {run / 'records.jsonl'}. See why others were rejected: selfinstruct rejected {quoted}")
         if not finished:
-            print(f"Stopped before the end. To go on: selfinstruct generate {run} --target {target}")
+            print(f"Stopped before the end. To go on: selfinstruct generate {quoted} --target {target}")
             sys.exit(130)
 
 

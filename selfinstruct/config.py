@@ -13,17 +13,18 @@ address and the name of the variable with its key, and the simulated server's de
 """
 
 import difflib
+import json
 import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from selfinstruct.errors import UsageError
-from selfinstruct.records import Endpoint, Stage
+from selfinstruct.records import STAGES, Endpoint, Stage
 from selfinstruct.simulated.settings import SimulatedSettings
 
 OPENAI_HOST = "https://api.openai.com/v1"
@@ -118,6 +119,10 @@ class StageSettings(Section):
         ours = {"model", "messages", "prompt", "stream", "n", "seed", "logprobs"} & set(sampling or ())
         if ours:
             raise ValueError(f"must not hold {', '.join(sorted(ours))}: selfinstruct sets that itself")
+        try:
+            json.dumps(sampling, allow_nan=False)
+        except (TypeError, ValueError):
+            raise ValueError("must hold what JSON can carry: numbers, texts, true, false, lists and tables") from None
         return sampling
 
 
@@ -133,6 +138,12 @@ class FilterSettings(Section):
     forbidden_words: tuple[Word, ...] = Field(FORBIDDEN_WORDS, description="whole words, any case")
     ascii_start: bool = Field(False, description="reject what begins with a non-ASCII character, as the paper did")
     max_instances: int = Field(5, ge=1, description="most instances kept of one task")
+
+    @model_validator(mode="after")
+    def _some_length_is_left(self) -> Self:
+        if self.min_words > self.max_words:
+            raise ValueError("min_words must not be greater than max_words")
+        return self
 
 
 class RunningSettings(Section):
@@ -155,7 +166,7 @@ class Price(Section):
 class Config(Section):
     """All settings of a run."""
 
-    seed: int = Field(0, description="of every random choice")
+    seed: int = Field(0, ge=0, lt=2**63, description="of every random choice")
     window: int = Field(
         64, ge=1, description="steps of look-ahead: step k sees the pool as it was after step k - window"
     )
@@ -187,6 +198,13 @@ class Config(Section):
                 sampling["max_completion_tokens"] = sampling.pop("max_tokens")
         return StageTeacher(teacher, sampling)
 
+    def resolved(self) -> "Config":
+        """The same settings with each stage's sampling written out, so that they mean the same in later versions."""
+        stages: dict[str, StageSettings] = {
+            stage: getattr(self, stage).model_copy(update={"sampling": self.stage(stage).sampling}) for stage in STAGES
+        }
+        return self.model_copy(update=stages)
+
 
 class StageTeacher(NamedTuple):
     """The teacher of one stage, and what goes into the body of its requests."""
@@ -215,11 +233,11 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """`below` with the values of `above` laid over it, tables key by key; `sampling` and `prices` as a whole."""
+    """`below` with the values of `above` laid over it, tables key by key, but `sampling` as a whole."""
     merged = dict(below)
     for key, value in above.items():
         both_tables = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = merge(merged[key], value) if both_tables and key not in ("sampling", "prices") else value
+        merged[key] = merge(merged[key], value) if both_tables and key != "sampling" else value
     return merged
 
 
@@ -236,7 +254,7 @@ def shaping_settings(config: Config) -> dict[str, Any]:
 
 def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in values.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and key != "sampling":
             yield from _flat(value, f"{prefix}{key}.")
         else:
             yield prefix + key, value

@@ -82,9 +82,11 @@ class Engine:
         self._yields = deque(
             (b - a for a, b in zip([0, *self.n_tasks_after], self.n_tasks_after, strict=False)), YIELD_OVER_STEPS
         )
-        self._recent = deque(store.recent_verdicts(running.collapse_after), running.collapse_after)
+        recent = store.recent_verdicts(running.collapse_after, config.proposals_per_request)
+        self._recent = deque(recent, running.collapse_after)
         self._asking: dict[str, asyncio.Future[Completion]] = {}
         self._failure: SelfInstructError | None = None
+        self._target = 0
 
     def stop(self) -> None:
         """Ask nothing more, let what is in flight come to its end, and return from `run`."""
@@ -95,12 +97,17 @@ class Engine:
 
         Raises the first TeacherError, StoreError or YieldCollapsed, once what was in flight has been stored.
         """
-        self.progress.target = target
-        async with asyncio.TaskGroup() as group:
-            for task in self.store.tasks(only_unmade=True):
-                group.create_task(self._make(task))
-            with self._stopping_gently():
-                await self._admit_until(target, group)
+        self.progress.target = self._target = target
+        try:
+            async with asyncio.TaskGroup() as group:
+                for task in self.store.tasks(only_unmade=True):
+                    group.create_task(self._make(task))
+                with self._stopping_gently():
+                    await self._admit_until(group)
+        except asyncio.CancelledError:
+            if self._failure:  # stopped at once while it was stopping gently, for this reason
+                raise self._failure from None
+            raise
         if self._failure:
             raise self._failure
         return len(self.pool.tasks) >= target and not self.store.tasks(only_unmade=True)
@@ -112,32 +119,38 @@ class Engine:
             yield
         except Stopped:
             pass
+        except YieldCollapsed as error:  # only the gate ends: the tasks that were admitted get their instances
+            self._failure = self._failure or error
+            self._target = 0
         except SelfInstructError as error:
             self._failure = self._failure or error
             self.stop()
 
     # The gate.
 
-    async def _admit_until(self, target: int, group: asyncio.TaskGroup) -> None:
-        self._begin(self._admit(len(self.n_tasks_after) - 1, Proposal(self.store.pending(), []), target), group)
+    async def _admit_until(self, group: asyncio.TaskGroup) -> None:
+        self._begin(self._admit(len(self.n_tasks_after) - 1, Proposal(self.store.pending(), [])), group)
         proposals: dict[int, asyncio.Task[Proposal | None]] = {}
         sent = len(self.n_tasks_after)
-        while len(self.pool.tasks) < target:
+        while self._wants_tasks():
             self._check_yield()
             step = len(self.n_tasks_after)
-            for ahead in range(sent, self._frontier(target)):
-                proposals[ahead] = group.create_task(self._propose(ahead, target))
+            for ahead in range(sent, self._frontier()):
+                proposals[ahead] = group.create_task(self._propose(ahead))
                 sent = ahead + 1
             proposal = await proposals.pop(step)
             if proposal is None:
                 return
-            self._begin(self._admit(step, proposal, target), group)
+            self._begin(self._admit(step, proposal), group)
 
     def _begin(self, tasks: list[Task], group: asyncio.TaskGroup) -> None:
         for task in tasks:
             group.create_task(self._make(task))
 
-    def _frontier(self, target: int) -> int:
+    def _wants_tasks(self) -> bool:
+        return len(self.pool.tasks) < self._target
+
+    def _frontier(self) -> int:
         """The first step that is not to be sent yet.
 
         The window bounds it, and near the target the number of steps that are surely needed: what is missing at the
@@ -145,31 +158,29 @@ class Engine:
         """
         admitted = len(self.n_tasks_after)
         per_step = (sum(self._yields) + self.config.proposals_per_request) / (len(self._yields) + 1)
-        missing = (target - len(self.pool.tasks)) / per_step
+        missing = (self._target - len(self.pool.tasks)) / per_step
         surely_needed = max(1, math.ceil(missing - 0.5 * math.sqrt(missing)))
         frontier = admitted
         while frontier < admitted + surely_needed and frontier - window_at(frontier, self.config.window) < admitted:
             frontier += 1
         return frontier
 
-    async def _propose(self, step: int, target: int) -> Proposal | None:
+    async def _propose(self, step: int) -> Proposal | None:
         """What the teacher proposes in this step; None where the run stops or reaches its target before it is sent."""
         seen = step - window_at(step, self.config.window)
         snapshot = Snapshot(self.pool, self.n_tasks_after[seen] if seen >= 0 else 0)
         rng = random.Random(f"{self.config.seed}/{step}")
         with self._stopping_gently():
-            return await self.strategy.propose(
-                snapshot, rng, lambda request: self._ask(request, lambda: len(self.pool.tasks) < target)
-            )
+            return await self.strategy.propose(snapshot, rng, lambda request: self._ask(request, self._wants_tasks))
         return None
 
-    def _admit(self, step: int, proposal: Proposal, target: int) -> list[Task]:
+    def _admit(self, step: int, proposal: Proposal) -> list[Task]:
         """Judge a step's candidates in order, up to the one that reaches the target; commit, and give the new tasks."""
         verdicts: list[Verdict] = []
         new: list[Task] = []
         n_known = len(self.pool.tasks)
         for candidate in proposal.candidates:
-            if len(self.pool.tasks) >= target:
+            if not self._wants_tasks():
                 break
             rejection, nearest = judge(candidate, self.pool)
             verdicts.append((rejection, nearest))
@@ -189,10 +200,12 @@ class Engine:
 
     def _count(self, proposal: Proposal, verdicts: list[Verdict]) -> None:
         reasons = [rejection.reason for rejection, _ in verdicts if rejection]
-        reasons += [rejection.reason for _, rejection in proposal.unreadable]
-        self._recent.extend([True] * (len(verdicts) + len(proposal.unreadable) - len(reasons)) + [False] * len(reasons))
+        unreadable = [rejection.reason for _, rejection in proposal.unreadable]
+        # What could not be read at all was paid for like a whole list.
+        n_lost = len(reasons) + len(unreadable) * self.config.proposals_per_request
+        self._recent.extend([True] * (len(verdicts) - len(reasons)) + [False] * n_lost)
         self.progress.admitted = len(self.pool.tasks)
-        self.progress.rejected.update(reasons)
+        self.progress.rejected.update(reasons + unreadable)
 
     def _check_yield(self) -> None:
         running = self.config.running
@@ -224,7 +237,7 @@ class Engine:
         if stored := self.store.completion(request.id):
             return stored
         if request.id in self._asking:
-            return await self._asking[request.id]
+            return await asyncio.shield(self._asking[request.id])
         answer = self._asking[request.id] = asyncio.get_running_loop().create_future()
         try:
             completion = await self.scheduler.complete(self.teachers[request.stage], request, wanted)

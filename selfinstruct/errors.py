@@ -34,12 +34,16 @@ class YieldCollapsed(SelfInstructError):
 
 
 class RequestRefused(SelfInstructError):
-    """The teacher refuses this very request for good; `reason` is stored with it."""
+    """The teacher refuses this very request for good; `reason` is stored with it.
 
-    def __init__(self, reason: str, detail: str):
+    `answer`: what the server said instead of a completion, where it said something that may have been paid for.
+    """
+
+    def __init__(self, reason: str, detail: str, answer: str | None = None):
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+        self.answer = answer
 
 
 class TryAgain(SelfInstructError):

@@ -1,6 +1,7 @@
 """One `selfinstruct generate`: teachers up, engine on, progress shown, Ctrl-C understood, records written."""
 
 import asyncio
+import itertools
 import signal
 from contextlib import AsyncExitStack
 
@@ -77,8 +78,10 @@ def _on_signals(engine: Engine) -> None:
     loop = asyncio.get_running_loop()
     running = asyncio.current_task()
 
+    signals = itertools.count(1)
+
     def handle() -> None:
-        if engine.scheduler.stopping.is_set() and running:
+        if next(signals) > 1 and running:
             running.cancel()
         engine.stop()
 

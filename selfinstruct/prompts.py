@@ -29,10 +29,11 @@ def shipped(name: str) -> Path:
     return inside if inside.is_dir() else Path(__file__).parent.parent / name
 
 
-def read_prompts(folder: Path, endpoints: set[Endpoint]) -> dict[str, str]:
+def read_prompts(folder: Path, endpoints: set[Endpoint], n_demonstrations: int = 8) -> dict[str, str]:
     """The prompt files' texts by name, such as "chat/propose", for the endpoints in use.
 
-    UsageError where a file is missing, is no valid template, or lacks one of the two blocks.
+    UsageError where a file is missing, is no valid template, lacks one of the two blocks, or does not say what it is
+    for (checked with up to `n_demonstrations` tasks shown).
     """
     texts = {}
     for name in sorted(f"{endpoint}/{prompt}" for endpoint in endpoints for prompt in PROMPT_NAMES):
@@ -43,7 +44,7 @@ def read_prompts(folder: Path, endpoints: set[Endpoint]) -> dict[str, str]:
             raise UsageError(
                 f"{path}: cannot be read ({error}). Copy the shipped one from {shipped('prompts')}."
             ) from None
-    Prompts(texts).check(folder)
+    Prompts(texts).check(folder, n_demonstrations)
     return texts
 
 
@@ -59,34 +60,48 @@ class Prompts:
         self._systems: dict[str, str] = {}
 
     def render(self, name: str, **variables: Any) -> tuple[str, str]:
-        """The (system, user) texts of prompt `name`, such as "chat/classify"; both stripped at their outer ends."""
-        if name not in self._systems:
-            self._systems[name] = self._block(name, "system", {})
-        return self._systems[name], self._block(name, "user", variables)
+        """The (system, user) texts of prompt `name`, such as "chat/classify"; both stripped at their outer ends.
+
+        UsageError, naming the prompt, where it cannot be filled in.
+        """
+        try:
+            if name not in self._systems:
+                self._systems[name] = self._block(name, "system", {})
+            return self._systems[name], self._block(name, "user", variables)
+        except jinja2.TemplateSyntaxError as error:
+            raise UsageError(f"{name}.jinja, line {error.lineno}: {error.message}") from None
+        except KeyError as error:
+            raise UsageError(f"{name}.jinja: has no block {error}. It needs a system and a user block.") from None
+        except jinja2.UndefinedError as error:
+            raise UsageError(
+                f"{name}.jinja: {error.message}; it may use {', '.join(variables)} in its user block."
+            ) from None
+        except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
+            raise UsageError(f"{name}.jinja: cannot be filled in ({type(error).__name__}: {error}).") from None
 
     def _block(self, name: str, block: str, variables: dict[str, Any]) -> str:
         template = self._environment.get_template(name)
         return "".join(template.blocks[block](template.new_context(variables))).strip()
 
-    def check(self, folder: Path) -> None:
-        """Fill in every prompt once with sample values; UsageError names the file that cannot be used."""
-        sample = {
-            "demonstrations": ["Name three rivers."],
-            "n_new": 8,
-            "instruction": "Name a river.",
-            "n_instances": 3,
-        }
+    def check(self, folder: Path, n_demonstrations: int) -> None:
+        """Fill in every prompt with samples: it must work, depend on what it is given, and on nothing else."""
+        tasks = [f"Name a river of country {n}." for n in range(max(n_demonstrations, 1))]
         for name in self.texts:
-            path = folder / f"{name}.jinja"
+            proposing = name.endswith("/propose")
+            samples: list[dict[str, Any]] = [
+                {"demonstrations": tasks, "n_new": 8} if proposing else {"instruction": tasks[0], "n_instances": 3},
+                {"demonstrations": ["Name a lake."], "n_new": 8}
+                if proposing
+                else {"instruction": "Sum up.", "n_instances": 3},
+            ]
             try:
-                self.render(name, **sample)
-            except jinja2.TemplateSyntaxError as error:
-                raise UsageError(f"{path}, line {error.lineno}: {error.message}") from None
-            except jinja2.UndefinedError as error:
-                raise UsageError(
-                    f"{path}: {error.message}; it may use {', '.join(sample)} in its user block."
-                ) from None
-            except KeyError as error:
-                raise UsageError(f"{path}: has no block {error}. It needs a system and a user block.") from None
-            except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
-                raise UsageError(f"{path}: cannot be filled in ({type(error).__name__}: {error}).") from None
+                first, second = (self.render(name, **sample) for sample in samples)
+                if first == second:
+                    what = "demonstrations" if proposing else "instruction"
+                    raise UsageError(f"{name}.jinja: its user block does not show the {what}.")
+                if first != Prompts({name: self.texts[name]}).render(name, **samples[0]):
+                    raise UsageError(
+                        f"{name}.jinja: gives another text each time, so that a run could not go on with it."
+                    )
+            except UsageError as error:
+                raise UsageError(f"{folder}/{error}") from None

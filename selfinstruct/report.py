@@ -55,6 +55,7 @@ class Status(NamedTuple):
     pending: int
     instances: int
     records: int
+    without_records: int
     rejected: list[tuple[str, str, int]]
     unused_proposals: int
     faults: int
@@ -98,6 +99,9 @@ def status(store: Store, graded: bool = True) -> Status:
             pending=len(store.pending()),
             instances=one("SELECT count(*) FROM instances"),
             records=one("SELECT count(*) FROM records"),
+            without_records=one(
+                "SELECT count(*) FROM tasks WHERE made = 1 AND position NOT IN (SELECT task FROM records)"
+            ),
             rejected=[(str(stage), str(reason), int(n)) for stage, reason, n in rejected],
             unused_proposals=one(
                 "SELECT count(*) FROM requests WHERE stage = 'propose' "
@@ -136,7 +140,8 @@ def render(found: Status, folder: str) -> str:
         f"  candidates {found.candidates:,}: {_share(found.tasks, judged)} of those judged were admitted"
         + (f", {found.pending} are waiting" if found.pending else ""),
         f"  class      {found.classification:,} classification tasks ({_share(found.classification, found.made)})",
-        f"  records    {found.records:,} from {found.instances:,} instances",
+        f"  records    {found.records:,} from {found.instances:,} instances"
+        + (f"; {found.without_records:,} tasks have none" if found.without_records else ""),
     ]  # fmt: skip
     if found.rejected:
         lines.append("  rejected")
@@ -150,7 +155,7 @@ def render(found: Status, folder: str) -> str:
         tokens = f"{u.prompt_tokens:,} + {u.completion_tokens:,} tokens"
         lines.append(f"    {u.requests:>7,}  {u.stage:<9} {u.model:<24} {tokens}, {cost}")
     if found.faults:
-        lines.append(f"    {found.faults:>7,}  tries failed and were repeated")
+        lines.append(f"    {found.faults:>7,}  tries failed")
     if found.unused_proposals:
         lines.append(f"    {found.unused_proposals:>7,}  proposals sent ahead, not needed yet")
     if found.grades:

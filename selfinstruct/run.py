@@ -14,9 +14,14 @@ from selfinstruct import __version__
 from selfinstruct.config import Config, merge, parse_config, read_toml, shaping_settings
 from selfinstruct.errors import UsageError
 from selfinstruct.prompts import Prompts, read_prompts, shipped
-from selfinstruct.records import STAGES
+from selfinstruct.records import STAGES, SeedTask
 from selfinstruct.seeds import read_seeds
 from selfinstruct.store import Store
+
+CONFIG_HEAD = """\
+# The settings of this run, for reading, and for repeating it: selfinstruct generate NEW --target N --config THIS.
+# To change one that may change (see docs/config.md), give a file of your own with --config: this one is written anew.
+"""
 
 
 class Run(NamedTuple):
@@ -41,58 +46,81 @@ def open_run(folder: Path, config_file: Path | None, flags: dict[str, Any], seed
 
 def _begin(folder: Path, config_file: Path | None, flags: dict[str, Any], seeds_file: Path | None) -> Run:
     asked = merge(read_toml(config_file) if config_file else {}, flags)
-    config = parse_config(asked, _source(config_file))
+    config = parse_config(asked, _source(config_file)).resolved()
     _check_teachers(config)
     seeds = read_seeds(seeds_file or shipped("seeds") / "seeds.jsonl")
-    prompts = read_prompts(_prompts_folder(config), {config.stage(stage).teacher.endpoint for stage in STAGES})
-    store = Store.create(folder, {"config": _stored(config), "prompts": prompts, "version": __version__}, seeds)
-    _write_config(folder, config)
-    return Run(store, config, Prompts(prompts), is_new=True)
+    prompts = _read_prompts(config)
+    store = Store.create(folder)
+    return _describe(store, config, prompts, seeds, is_new=True)
 
 
 def _resume(folder: Path, config_file: Path | None, flags: dict[str, Any], seeds_file: Path | None) -> Run:
     store = Store.resume(folder)
     try:
         began = store.settings()
-        asked = merge(read_toml(config_file) if config_file else began["config"], flags)
-        config = parse_config(asked, _source(config_file))
-        before = shaping_settings(parse_config(began["config"], f"{folder}/run.db"))
-        differences = [
-            f"{key} was {before[key]!r}, now {value!r}"
-            for key, value in shaping_settings(config).items()
-            if before[key] != value
-        ]
-        if seeds_file and read_seeds(seeds_file) != store.seeds():
-            differences.append(f"the seeds in {seeds_file} are not the ones that the run began with")
-        if config_file and config.prompts:
-            endpoints = {config.stage(stage).teacher.endpoint for stage in STAGES}
-            prompts = read_prompts(_prompts_folder(config), endpoints)
-            changed = [name for name in prompts if prompts[name] != began["prompts"].get(name)]
-            differences += [f"the prompt {name} is not the one that the run began with" for name in changed]
-        if differences:
-            raise UsageError(
-                f"{folder} was begun with other settings, and mixing them would spoil its data:\n"
-                + "\n".join(f"  {difference}" for difference in differences)
-                + "\nLeave them as they were to go on with it, or choose another folder for a new run."
-            )
-        with store.transaction():
-            store.set_settings({"config": _stored(config)})
+        # A config file that leaves sampling out means the sampling that the run began with.
+        kept: dict[str, Any] = {stage: {"sampling": began["config"][stage]["sampling"]} for stage in STAGES}
+        asked = merge(merge(kept, read_toml(config_file)) if config_file else began["config"], flags)
+        config = parse_config(asked, _source(config_file)).resolved()
+        _check_teachers(config)
+        prompts = _read_prompts(config) if config_file and config.prompts else began["prompts"]
+        seeds = read_seeds(seeds_file) if seeds_file else store.seeds()
+        if store.query("SELECT 1 FROM completions LIMIT 1"):
+            _refuse_differences(store, config, prompts, seeds)
+        else:  # nothing was answered yet, so nothing can be mixed up
+            prompts = _read_prompts(config)
     except BaseException:
         store.close()
         raise
-    _write_config(folder, config)
-    return Run(store, config, Prompts(began["prompts"]), is_new=False)
+    return _describe(store, config, prompts, seeds, is_new=False)
+
+
+def _describe(store: Store, config: Config, prompts: dict[str, str], seeds: tuple[SeedTask, ...], is_new: bool) -> Run:
+    """Store what the run is begun, or gone on, with."""
+    try:
+        store.describe({"config": _stored(config), "prompts": prompts, "version": __version__}, seeds)
+        _write_config(store.folder, config)
+    except BaseException:
+        store.close()
+        raise
+    return Run(store, config, Prompts(prompts), is_new)
+
+
+def _refuse_differences(store: Store, config: Config, prompts: dict[str, str], seeds: tuple[SeedTask, ...]) -> None:
+    """UsageError, naming each, where something that the data depends on is not as the run has it."""
+    before, now = shaping_settings(store.config()), shaping_settings(config)
+    differences = [
+        f"{key} was {before.get(key)!r}, now {value!r}" for key, value in now.items() if before.get(key) != value
+    ]
+    if seeds != store.seeds():
+        differences.append("the seeds are not the ones that the run began with")
+    texts = store.settings()["prompts"]
+    changed = [name for name in prompts if prompts[name] != texts.get(name)]
+    differences += [f"the prompt {name} is not the one that the run began with" for name in changed]
+    if differences:
+        raise UsageError(
+            f"{store.folder} was begun with other settings, and mixing them would spoil its data:\n"
+            + "\n".join(f"  {difference}" for difference in differences)
+            + "\nLeave them as they were to go on with it, or choose another folder for a new run."
+        )
 
 
 def _check_teachers(config: Config) -> None:
+    """UsageError where a stage's teacher cannot be asked: before a run is made for it."""
+    from selfinstruct.teachers.openai_compatible import address_and_key
+
     for stage in STAGES:
         teacher = config.stage(stage).teacher
         if not teacher.model:
             raise UsageError(f"Which model is to {stage}? Name it with --model, or as model in the config file.")
+        if teacher.kind == "openai":
+            address_and_key(teacher)
 
 
-def _prompts_folder(config: Config) -> Path:
-    return Path(config.prompts) if config.prompts else shipped("prompts")
+def _read_prompts(config: Config) -> dict[str, str]:
+    folder = Path(config.prompts) if config.prompts else shipped("prompts")
+    shown = config.seed_demonstrations + config.generated_demonstrations
+    return read_prompts(folder, {config.stage(stage).teacher.endpoint for stage in STAGES}, shown)
 
 
 def _stored(config: Config) -> dict[str, Any]:
@@ -103,7 +131,7 @@ def _stored(config: Config) -> dict[str, Any]:
 def _write_config(folder: Path, config: Config) -> None:
     """RUN/config.toml: what `--config` would have to read to repeat this run."""
     try:
-        (folder / "config.toml").write_text(tomli_w.dumps(_stored(config)), encoding="utf-8")
+        (folder / "config.toml").write_text(CONFIG_HEAD + tomli_w.dumps(_stored(config)), encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{folder}/config.toml: cannot be written ({error.strerror}).") from None
 

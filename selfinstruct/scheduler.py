@@ -115,7 +115,7 @@ class Scheduler:
         if self._refused[request.stage] >= REFUSALS_IN_A_ROW:
             raise TeacherError(
                 f"The first {REFUSALS_IN_A_ROW} {request.stage} requests were all refused: {error}. Check the model "
-                f"and the sampling settings of [{request.stage}], then run the same command again."
+                f"and the sampling settings of [{request.stage}]; the run itself is as it was before."
             )
         return False
 
@@ -152,5 +152,4 @@ class Scheduler:
 
 def _failure(request: Request, attempts: int, why: RequestRefused | TryAgain) -> Completion:
     """What is stored for a request that gets no answer."""
-    answer = (why.answer or "") if isinstance(why, TryAgain) else ""
-    return Completion(request.id, "", "error", attempts=attempts, error=str(why), answer=answer)
+    return Completion(request.id, "", "error", attempts=attempts, error=str(why), answer=why.answer or "")

@@ -68,6 +68,8 @@ CREATE VIEW rejected AS SELECT r.stage, r.reason, r.subject, r.subject_id, r.evi
 def migrate(db: sqlite3.Connection, path: Path) -> None:
     """Bring the file at `path` up to the newest version; StoreError where it is newer than this package."""
     version = check_version(db, path)
+    if version == 0 and db.execute("SELECT 1 FROM sqlite_master").fetchone():
+        raise StoreError(f"{path}: is another program's database. Choose another folder.")
     for number in range(version, len(MIGRATIONS)):
         db.execute("BEGIN IMMEDIATE")
         MIGRATIONS[number](db)
@@ -94,7 +96,9 @@ def explaining(path: Path) -> Iterator[None]:
         raise  # a mistake of ours, not of the file
     except sqlite3.DatabaseError as error:
         text = str(error)
-        if "full" in text:
+        if "no such" in text:
+            advice = "It is no run of selfinstruct. Choose another folder."
+        elif "full" in text:
             advice = "The disk is full. Make room, then run the same command again; all earlier answers are stored."
         elif "readonly" in text or "unable to open" in text:
             advice = "The run needs a folder that you may write to; check its permissions."

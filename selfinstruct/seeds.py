@@ -52,12 +52,17 @@ def read_seeds(path: Path) -> tuple[SeedTask, ...]:
         if not line.strip():
             continue
         try:
-            parsed = _SeedLine.model_validate(json.loads(line))
+            values = json.loads(line)
+            parsed = _SeedLine.model_validate(values)
+            json.dumps(values, ensure_ascii=False).encode()  # half a surrogate pair could not be stored
         except json.JSONDecodeError as error:
             problems.append(f"line {number}: not valid JSON ({error.msg}, column {error.colno})")
             continue
         except ValidationError as error:
             problems += [_explain(number, problem["loc"], problem["msg"]) for problem in error.errors()]
+            continue
+        except (RecursionError, ValueError) as error:  # nested too deeply, a number too long, text that is no text
+            problems.append(f"line {number}: cannot be read ({type(error).__name__})")
             continue
         seed = SeedTask(
             parsed.id or f"seed_{number}", parsed.name, parsed.instruction.strip(),

@@ -53,32 +53,33 @@ class Store:
         self._system_prompts: dict[str, int] = {}
 
     @classmethod
-    def create(cls, folder: Path, settings: dict[str, Any], seeds: Sequence[SeedTask]) -> "Store":
-        """A new run in `folder`, which is made; everything that describes the run is stored at once."""
+    def create(cls, folder: Path) -> "Store":
+        """An empty store in `folder`, which is made; `describe` makes it a run."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(
                 f"{folder}: cannot be made ({error.strerror}). Choose a folder that you may write to."
             ) from None
-        store = cls._open(folder, writing=True)
-        with store.transaction():
-            store.set_settings(settings)
-            store.db.executemany(
-                "INSERT INTO seeds VALUES (?, ?, ?, ?, ?, ?)",
-                [
-                    (
-                        n,
-                        s.id,
-                        s.name,
-                        s.instruction,
-                        canonical_json([[i.input, i.output] for i in s.instances]),
-                        s.is_classification,
-                    )
-                    for n, s in enumerate(seeds)
-                ],
+        return cls._open(folder, writing=True)
+
+    def describe(self, settings: dict[str, Any], seeds: Sequence[SeedTask]) -> None:
+        """Commit what the run is begun, or gone on, with."""
+        rows = [
+            (
+                n,
+                s.id,
+                s.name,
+                s.instruction,
+                canonical_json([[i.input, i.output] for i in s.instances]),
+                s.is_classification,
             )
-        return store
+            for n, s in enumerate(seeds)
+        ]
+        with self.transaction():
+            self.set_settings(settings)
+            self.db.execute("DELETE FROM seeds")
+            self.db.executemany("INSERT INTO seeds VALUES (?, ?, ?, ?, ?, ?)", rows)
 
     @classmethod
     def resume(cls, folder: Path) -> "Store":
@@ -98,8 +99,11 @@ class Store:
     def exists(cls, folder: Path) -> bool:
         """Whether `folder` holds a run that has begun: one killed while it was being made has not."""
         path = folder / "run.db"
-        if not path.exists():
-            return False
+        try:
+            if not path.exists():
+                return False
+        except OSError as error:  # a name that is too long, a folder that may not be looked into
+            raise UsageError(f"{folder}: cannot be looked into ({error.strerror}). Choose another folder.") from None
         with explaining(path), closing(sqlite3.connect(path, timeout=10)) as db:
             return check_version(db, path) > 0 and bool(db.execute("SELECT 1 FROM run").fetchone())
 
@@ -303,22 +307,25 @@ class Store:
         rows = self.query(f"SELECT {columns} FROM tasks t JOIN candidates c ON c.id = t.id {where} ORDER BY t.position")
         return [Task(*row) for row in rows]
 
-    def recent_verdicts(self, n: int) -> list[bool]:
-        """Whether admitted, for up to about the last n candidates and unreadable proposals, oldest first.
+    def recent_verdicts(self, n: int, per_unreadable: int) -> list[bool]:
+        """Whether admitted, for about the last n candidates judged, oldest step first.
 
-        A step that gave no candidate counts as one that was not admitted.
+        A step that nothing could be read from counts as `per_unreadable` candidates that were not admitted.
         """
         rows = self.query(
             "SELECT s.n_candidates, s.n_tasks - coalesce(b.n_tasks, 0) FROM steps s "
             "LEFT JOIN steps b ON b.step = s.step - 1 ORDER BY s.step DESC LIMIT ?",
             (n,),
         )
+        pending = len(self.pending())
         verdicts: list[bool] = []
         for n_candidates, n_admitted in rows:
             if len(verdicts) >= n:
                 break
-            verdicts += [True] * n_admitted + [False] * max(n_candidates - n_admitted, 0 if n_candidates else 1)
-        return verdicts[::-1]
+            n_rejected = n_candidates - n_admitted - pending if n_candidates else per_unreadable
+            verdicts = [True] * n_admitted + [False] * n_rejected + verdicts
+            pending = 0  # only the last step has any
+        return verdicts
 
     # The making of instances.
 

@@ -422,3 +422,40 @@ def count(folder: Path, table: str) -> int:
         return int(db.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
     finally:
         db.close()
+
+
+def test_sampling_of_a_run_is_fixed_in_every_way(cli, tmp_path):
+    cli("generate", tmp_path / "run", "--target", 3)
+    for sampling in ("{ temperature = 1.0, max_tokens = 1024, top_p = 0.5 }", "{ max_tokens = 1024 }"):
+        (tmp_path / "other.toml").write_text(f"[propose]\nsampling = {sampling}\n")
+        message = fails("generate", tmp_path / "run", "--target", 5, "--config", tmp_path / "other.toml")
+        assert "propose.sampling was" in message
+    (tmp_path / "other.toml").write_text("[running]\nconcurrency = 2\n")  # says nothing of sampling
+    cli("generate", tmp_path / "run", "--target", 5, "--config", tmp_path / "other.toml")
+
+
+def test_the_address_may_change_from_openais_own_to_another(cli, tmp_path):
+    key = environment(OPENAI_API_KEY="sk-x", OPENAI_BASE_URL="http://127.0.0.1:9/v1")
+    fails("generate", tmp_path / "run", "--target", 3, "--teacher", "openai", "--model", "simulated", env=key)
+    with simulated_server(folder=tmp_path) as server:
+        cli("generate", tmp_path / "run", "--target", 3, "--base-url", server)
+        cli("generate", tmp_path / "run", "--target", 4, "--base-url", server + "/")
+
+
+def test_a_run_without_an_answer_may_still_change_its_mind(cli, tmp_path):
+    fails("generate", tmp_path / "run", "--target", 3, "--model", "m", "--base-url", "http://127.0.0.1:9/v1")
+    cli("generate", tmp_path / "run", "--target", 3, "--teacher", "simulated", "--model", "simulated", "--seed", 5,
+        "--base-url", "")  # fmt: skip
+    assert "seed was 5, now 6" in fails("generate", tmp_path / "run", "--target", 3, "--seed", 6)
+
+
+def test_folders_that_cannot_be(tmp_path):
+    for command in (["generate", "--target", 3], ["status"]):
+        assert "Choose another folder" in fails(command[0], tmp_path / ("x" * 300), *command[1:])
+    other = tmp_path / "other"
+    other.mkdir()
+    db = sqlite3.connect(other / "run.db")
+    db.execute("CREATE TABLE songs(name TEXT)")
+    db.close()
+    assert "no run here" in fails("status", other)
+    assert "another program" in fails("generate", other, "--target", 3)

@@ -1,5 +1,7 @@
 """Settings: what is wrong is named, secrets are not repeated, and what shapes the data is told apart."""
 
+import datetime
+
 import pytest
 
 from selfinstruct.config import (
@@ -185,10 +187,13 @@ def test_merge_lays_tables_over_each_other_key_by_key():
     }
 
 
-def test_merge_takes_sampling_and_prices_as_a_whole():
+def test_merge_takes_sampling_as_a_whole():
     below = {"propose": {"model": "a", "sampling": {"temperature": 1, "top_p": 0.5}}, "prices": {"a": 1, "b": 2}}
-    above = {"propose": {"sampling": {"temperature": 0}}, "prices": {"c": 3}}
-    assert merge(below, above) == {"propose": {"model": "a", "sampling": {"temperature": 0}}, "prices": {"c": 3}}
+    above = {"propose": {"sampling": {"temperature": 0}}, "prices": {"b": 3}}
+    assert merge(below, above) == {
+        "propose": {"model": "a", "sampling": {"temperature": 0}},
+        "prices": {"a": 1, "b": 3},
+    }
 
 
 def test_merge_changes_neither_of_its_arguments():
@@ -242,7 +247,7 @@ def test_the_address_does_not_shape_the_data():
         ({"teacher": {"endpoint": "completion"}}, "classify.endpoint"),
         ({"teacher": {"send_seed": False}}, "instances.send_seed"),
         ({"instances": {"model": "x"}}, "instances.model"),
-        ({"propose": {"sampling": {"temperature": 0.3}}}, "propose.sampling.temperature"),
+        ({"propose": {"sampling": {"temperature": 0.3}}}, "propose.sampling"),
         ({"simulated": {"wrong_share": 0.25}}, "simulated.wrong_share"),
         ({"simulated": {"malformed_share": 0.25}}, "simulated.malformed_share"),
     ],
@@ -350,3 +355,13 @@ def test_a_key_in_place_of_its_variables_name_is_refused_and_not_repeated(sectio
         parse_config({section: {"api_key_env": "sk-very-secret-42"}}, "run.toml")
     assert "sk-very" not in str(caught.value)
     assert f"{section}.api_key_env" in str(caught.value)
+
+
+def test_more_words_than_the_most_are_no_length():
+    with pytest.raises(UsageError, match="min_words must not be greater"):
+        parse_config({"filters": {"min_words": 10, "max_words": 5}}, "run.toml")
+
+
+def test_sampling_must_be_what_json_can_carry():
+    with pytest.raises(UsageError, match="what JSON can carry"):
+        parse_config({"propose": {"sampling": {"user": datetime.date(2020, 1, 1)}}}, "run.toml")

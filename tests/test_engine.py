@@ -185,13 +185,58 @@ async def test_run_whose_yield_collapses_stops_and_says_why(tmp_path):
         assert status(store).candidates < 400
 
 
+async def test_run_whose_yield_collapses_still_makes_what_it_admitted(tmp_path):
+    def repeating(request: Request) -> str:
+        return simulated(request) if request.stage != "propose" else simulated_once(request)
+
+    first = random.Random(1)
+    tasks = "\n".join(f"{9 + i}. {compose(first)}" for i in range(8))
+
+    def simulated_once(request: Request) -> str:
+        return tasks
+
+    teacher = Scripted(repeating, lambda request: 0.0 if request.stage == "propose" else 0.02)
+    with pytest.raises(YieldCollapsed):
+        await grow(tmp_path / "run", 500, teacher, running={"collapse_after": 40})
+    with Store.read(tmp_path / "run") as store:
+        found = status(store)
+        assert found.made == found.tasks == 8
+        assert found.without_records == 0
+
+
+async def test_what_is_remembered_of_the_yield_survives_a_resume(tmp_path):
+    def half(request: Request) -> str:
+        return (
+            simulated(request) + "\n17. Too short.\n18. Draw a house."
+            if request.stage == "propose"
+            else simulated(request)
+        )
+
+    after: list[bool] = []
+    for target in (20, 21, 50):
+        run = open_run(tmp_path / "run", None, {}, None)
+        engine = Engine(
+            run.store,
+            run.config,
+            SelfInstruct(run.config, run.prompts),
+            dict.fromkeys(STAGES, Scripted(half)),
+            Progress(),
+        )
+        before = list(engine._recent)
+        if target > 20:
+            assert before == after
+        assert await engine.run(target)
+        after = list(engine._recent)
+        run.store.close()
+
+
 async def test_garbage_is_rejected_with_its_text_kept(tmp_path):
     teacher = Scripted(lambda request: "blergh " + request.id)
     with pytest.raises(YieldCollapsed):
-        await grow(tmp_path / "run", 5, teacher, running={"collapse_after": 20})
+        await grow(tmp_path / "run", 5, teacher, running={"collapse_after": 80})
     with Store.read(tmp_path / "run") as store:
         rows = store.query("SELECT reason, text FROM rejected WHERE subject = 'completion'")
-    assert len(rows) >= 20
+    assert len(rows) == 10, "a list that cannot be read counts for the eight tasks that were asked for"
     assert {reason for reason, _ in rows} == {"no_list"}
     assert all(text.startswith("blergh ") for _, text in rows)
 

@@ -84,7 +84,7 @@ def test_150_words_are_the_most():
 
 
 def test_the_most_words_can_be_set_and_unspaced_scripts_count_by_character():
-    assert of(too_long, "one two three four", max_words=3) == Rejection("too_long", {"words": 4})
+    assert of(too_long, "one two three four five", max_words=4) == Rejection("too_long", {"words": 5})
     assert of(too_long, "写一首关于大河的诗", max_words=8) == Rejection("too_long", {"words": 9})
     assert of(too_long, "写一首关于大河的诗", max_words=9) is None
 

@@ -185,7 +185,7 @@ def test_an_unknown_variable_is_named_with_the_known_ones(folder, text):
     with pytest.raises(UsageError) as caught:
         read_prompts(folder, {"chat"})
     assert str(caught.value).startswith(f"{path}: ")
-    assert "may use demonstrations, n_new, instruction, n_instances in its user block" in str(caught.value)
+    assert "may use instruction, n_instances in its user block" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -211,3 +211,24 @@ def test_any_other_mistake_in_a_prompt_is_named_with_its_file(folder, expression
     path.write_text(f"{{% block system %}}a{{% endblock %}}{{% block user %}}{expression}{{% endblock %}}")
     with pytest.raises(UsageError, match=r"propose\.jinja"):
         read_prompts(folder, {"chat"})
+
+
+@pytest.mark.parametrize(
+    ("name", "user", "expected"),
+    [
+        ("classify", "Is it one?", "does not show the instruction"),
+        ("propose", "Write {{ n_new }} tasks.", "does not show the demonstrations"),
+        ("propose", "{{ demonstrations|random }} {{ range(10**9)|random }}", "another text each time"),
+        (
+            "propose",
+            "{% if demonstrations|length > 3 %}{{ typo }}{% endif %}{{ demonstrations }}",
+            "'typo' is undefined",
+        ),
+    ],
+)
+def test_a_prompt_that_could_not_work_is_refused_before_the_run(folder, name, user, expected):
+    path = folder / "chat" / f"{name}.jinja"
+    path.write_text(f"{{% block system %}}a{{% endblock %}}{{% block user %}}{user}{{% endblock %}}")
+    with pytest.raises(UsageError, match=expected) as caught:
+        read_prompts(folder, {"chat"})
+    assert str(path) in str(caught.value)

@@ -35,6 +35,13 @@ def copied(finished, tmp_path) -> Path:
     return folder
 
 
+def described(folder: Path) -> Store:
+    """A run that has begun, with nothing in it."""
+    store = Store.create(folder)
+    store.describe({"config": {}}, [])
+    return store
+
+
 def problems(folder: Path, *statements: str) -> list[str]:
     """What verify says after these statements have changed the file behind the store's back."""
     db = sqlite3.connect(folder / "run.db")
@@ -92,7 +99,7 @@ def test_verify_notices_tasks_out_of_order(copied):
 def test_answer_is_found_again_by_what_was_asked(tmp_path):
     request = Request("classify", "openai", "m", "chat", "system", "Task: Name a tree.", {"temperature": 0.0}, 3)
     said = Completion(request.id, "No\x00 \U0001f333", "stop", 7, 2, (-0.5, -0.25), 0.1, 2, 0.001, None, '{"x": 1}')
-    with Store.create(tmp_path / "run", {"config": {}}, []) as store:
+    with described(tmp_path / "run") as store:
         store.add_completion(request, said)
     with Store.resume(tmp_path / "run") as store:
         assert store.completion(request.id) == said
@@ -101,7 +108,7 @@ def test_answer_is_found_again_by_what_was_asked(tmp_path):
 
 def test_failed_tries_are_kept(tmp_path):
     request = Request("classify", "openai", "m", "chat", "", "Task: Name a tree.", {})
-    with Store.create(tmp_path / "run", {"config": {}}, []) as store:
+    with described(tmp_path / "run") as store:
         store.add_fault(request, 2, TryAgain("http_500", "oops", answer="<html>"))
         assert store.query("SELECT request_id, attempt, reason, detail, answer FROM faults") == [
             (request.id, 2, "http_500", "oops", "<html>")
@@ -110,7 +117,7 @@ def test_failed_tries_are_kept(tmp_path):
 
 def test_system_prompt_is_stored_once_and_survives_a_rollback(tmp_path):
     requests = [Request("classify", "openai", "m", "chat", "the same", f"Task {i}", {}) for i in range(3)]
-    with Store.create(tmp_path / "run", {"config": {}}, []) as store:
+    with described(tmp_path / "run") as store:
         with pytest.raises(ZeroDivisionError), store.transaction():
             store._system_prompt("the same")
             1 / 0  # noqa: B018
@@ -120,7 +127,7 @@ def test_system_prompt_is_stored_once_and_survives_a_rollback(tmp_path):
 
 
 def test_one_writer_many_readers(tmp_path):
-    with Store.create(tmp_path / "run", {"config": {}}, []) as writer:
+    with described(tmp_path / "run") as writer:
         with pytest.raises(StoreError, match="another process"):
             Store.resume(tmp_path / "run")
         with Store.read(tmp_path / "run") as reader:
@@ -147,7 +154,7 @@ def test_run_that_was_killed_while_being_made_is_begun_again(tmp_path):
 
 
 def test_store_of_a_newer_version_is_left_alone(tmp_path):
-    Store.create(tmp_path / "run", {"config": {}}, []).close()
+    described(tmp_path / "run").close()
     db = sqlite3.connect(tmp_path / "run/run.db")
     assert db.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
     db.execute("PRAGMA user_version = 999")

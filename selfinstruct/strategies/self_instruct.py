@@ -28,7 +28,7 @@ class SelfInstruct:
         shown = snapshot.demonstrations(rng, config.seed_demonstrations, config.generated_demonstrations)
         demonstrations = [" ".join(text.split()).rstrip(":") for text in shown]
         request = self._request(
-            "propose", "propose", rng.getrandbits(31), demonstrations=demonstrations, n_new=config.proposals_per_request
+            "propose", "propose", rng.getrandbits(63), demonstrations=demonstrations, n_new=config.proposals_per_request
         )
         completion = await ask(request)
         if no_answer := _no_answer(completion):
@@ -43,7 +43,7 @@ class SelfInstruct:
     async def make_instances(self, task: Task, ask: Ask) -> Made:
         """One request for the class, one for the instances."""
         unreadable: list[tuple[str, Rejection]] = []
-        request = self._request("classify", "classify", self.config.seed & 0x7FFFFFFF, instruction=task.instruction)
+        request = self._request("classify", "classify", self.config.seed, instruction=task.instruction)
         completion = await ask(request)
         is_classification = None if completion.error else yes_or_no(completion.text)
         if is_classification is None:
@@ -56,7 +56,7 @@ class SelfInstruct:
             else ("input_first", "Example 1\n", input_first)
         )
         request = self._request(
-            "instances", order, self.config.seed & 0x7FFFFFFF,
+            "instances", order, self.config.seed,
             instruction=task.instruction, n_instances=self.config.instances_per_task,
         )  # fmt: skip
         completion = await ask(request)
@@ -71,11 +71,11 @@ class SelfInstruct:
         return Made(is_classification, request.id, instances, unreadable)
 
     def _request(self, stage: Stage, prompt: str, number: int, **variables: Any) -> Request:
-        """The request of `stage`; `number` (31 bits) tells apart requests of equal text, and seeds the teacher."""
+        """The request of `stage`; `number` tells apart requests of equal text, and seeds the teacher."""
         teacher, sampling = self.config.stage(stage)
         system, user = self.prompts.render(f"{teacher.endpoint}/{prompt}", **variables)
         if teacher.send_seed:
-            sampling = {**sampling, "seed": number}
+            sampling = {**sampling, "seed": number & 0x7FFFFFFF}  # all that some servers take
         if teacher.logprobs:
             sampling = {**sampling, "logprobs": True if teacher.endpoint == "chat" else 0}
         return Request(stage, teacher.kind, teacher.model, teacher.endpoint, system, user, sampling, number)

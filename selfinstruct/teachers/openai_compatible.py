@@ -31,17 +31,9 @@ class OpenAICompatible:
     """The teacher behind one server's address and key. `close()` it when done."""
 
     def __init__(self, settings: TeacherSettings, prices: dict[str, Price], max_connections: int):
-        self.base_url = settings.base_url or _base_url_from_environment() or OPENAI_HOST
-        self._key = os.environ.get(settings.api_key_env, "").strip()
+        self.base_url, self._key = address_and_key(settings)
         self._key_env = settings.api_key_env
         self._prices = prices
-        if not self._key and self.base_url == OPENAI_HOST:
-            raise UsageError(
-                f"No key: set the environment variable {settings.api_key_env}, or name a local server with "
-                "--base-url, or try --teacher simulated, which needs neither."
-            )
-        if not (self._key.isascii() and (self._key.isprintable() or not self._key)):
-            raise UsageError(f"The key in {settings.api_key_env} holds characters that no key has. Copy it again.")
         self._client = openai.AsyncOpenAI(
             api_key=self._key or "none",  # the client insists on one, local servers do not look at it
             base_url=self.base_url,
@@ -79,24 +71,20 @@ class OpenAICompatible:
             choice = body["choices"][0]
             text = choice["message"]["content"] if request.endpoint == "chat" else choice["text"]
             finish_reason = str(choice.get("finish_reason") or "unknown")
-            usage = body.get("usage") or {}
-            prompt_tokens, completion_tokens = (
-                int(usage.get(f"{part}_tokens") or 0) for part in ("prompt", "completion")
-            )
-            logprobs = _logprobs(choice)
             if text is None and finish_reason == "length":
                 text = ""  # a reasoning model that spent all its tokens on thinking: asking again would not help
             if finish_reason == "content_filter" and not text:
-                raise RequestRefused("content_filter", "the server held its answer back")
+                raise RequestRefused("content_filter", "the server held its answer back", storable(answer)[:10_000])
             if not isinstance(text, str):
                 raise TypeError("the content is null")
         except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
             kept = storable(self._clean(answer))[:10_000]
             raise TryAgain("malformed_answer", self._clean(_describe(error)), answer=kept) from None
+        prompt_tokens, completion_tokens = _tokens(body, "prompt"), _tokens(body, "completion")
         price = self._prices.get(request.model)
         cost = (prompt_tokens * price.input + completion_tokens * price.output) / 1e6 if price else None
         return Completion(
-            request.id, storable(text), finish_reason, prompt_tokens, completion_tokens, logprobs, latency_s,
+            request.id, storable(text), finish_reason, prompt_tokens, completion_tokens, _logprobs(choice), latency_s,
             cost_usd=cost, answer=storable(answer),
         )  # fmt: skip
 
@@ -109,6 +97,8 @@ class OpenAICompatible:
         body = error.body if isinstance(error.body, dict) else {}
         code = str(body.get("code") or body.get("type") or "")
         detail = storable(self._clean(str(body.get("message") or error.response.text.strip() or error.message)))[:500]
+        if status == 403 and any(word in error.response.text.lower() for word in ("moderation", "flagged")):
+            return RequestRefused("content_filter", detail)
         if status in (401, 403):
             return TeacherError(
                 f"{self.base_url} does not accept the key ({status}: {detail}). Check the environment variable "
@@ -119,7 +109,7 @@ class OpenAICompatible:
                 f"{self.base_url} does not know this model or address ({status}: {detail}). Check --model and "
                 "--base-url (it usually ends in /v1)."
             )
-        if status == 402 or (status == 429 and code == "insufficient_quota"):
+        if status == 402 or code == "insufficient_quota" or "billing" in code:
             return TeacherError(f"{self.base_url}: the account's quota is used up ({detail}). The run can go on later.")
         if status in (408, 409, 425, 429) or status >= 500:
             return TryAgain(f"http_{status}", detail, retry_after_s=_retry_after(error.response.headers))
@@ -128,6 +118,20 @@ class OpenAICompatible:
         if code in TOO_LONG or any(phrase in detail.lower() for phrase in TOO_LONG):
             return RequestRefused("context_too_long", detail)
         return RequestRefused(f"http_{status}", detail)
+
+
+def address_and_key(settings: TeacherSettings) -> tuple[str, str]:
+    """Where the server is, and its key ("" where there is none); UsageError where it cannot be asked like this."""
+    base_url = settings.base_url or _base_url_from_environment() or OPENAI_HOST
+    key = os.environ.get(settings.api_key_env, "").strip()
+    if not key and base_url == OPENAI_HOST:
+        raise UsageError(
+            f"No key: set the environment variable {settings.api_key_env}, or name a local server with --base-url, "
+            "or try --teacher simulated, which needs neither."
+        )
+    if not key.isascii() or not key.isprintable() or any(mark in key for mark in '"\\ '):
+        raise UsageError(f"The key in {settings.api_key_env} holds characters that no key has. Copy it again.")
+    return base_url, key
 
 
 def _body(request: Request) -> dict[str, Any]:
@@ -140,13 +144,22 @@ def _body(request: Request) -> dict[str, Any]:
     return {"model": request.model, "messages": messages, **request.sampling}
 
 
+def _tokens(body: dict[str, Any], part: str) -> int:
+    """The number of tokens that the server counted, 0 where it says nothing sensible."""
+    usage = body.get("usage")
+    count = usage.get(f"{part}_tokens") if isinstance(usage, dict) else None
+    return count if isinstance(count, int) and 0 <= count < 2**53 else 0
+
+
 def _logprobs(choice: dict[str, Any]) -> tuple[float, ...] | None:
-    found = choice.get("logprobs") or {}
-    if found.get("content"):
-        return tuple(float(token["logprob"]) for token in found["content"])
-    if found.get("token_logprobs"):
+    """The log-probabilities of the answer's tokens, None where there are none, or in no known form."""
+    try:
+        found = choice["logprobs"]
+        if "content" in found:
+            return tuple(float(token["logprob"]) for token in found["content"])
         return tuple(float(p) for p in found["token_logprobs"] if p is not None)
-    return None
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _base_url_from_environment() -> str:

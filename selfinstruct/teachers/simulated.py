@@ -17,7 +17,7 @@ async def simulated_teacher(
     settings: TeacherSettings, simulated: SimulatedSettings, max_connections: int
 ) -> AsyncIterator[OpenAICompatible]:
     """Start the simulated server in this process, and give the teacher that asks it."""
-    async with serving(simulated) as server:
+    async with serving(simulated.model_copy(update={"api_key": None})) as server:
         here = settings.model_copy(update={"base_url": server.base_url, "api_key_env": ""})
         teacher = OpenAICompatible(here, {}, max_connections)
         try:
