@@ -29,25 +29,23 @@ def main() -> None:
             url = server.stdout.readline().split(" at ")[1].split(";")[0]
             command = [*SELFINSTRUCT, "generate", str(folder), "--target", str(arguments.target)]
             first = [*command, "--base-url", url, "--model", "simulated", "--concurrency", str(arguments.concurrency)]
-            output = report("growing", first)
+            report("growing", first)
             report("going on", command)
             server.terminate()
-        print(output)
         for path in sorted(folder.iterdir()):
             print(f"{path.name:<16}{path.stat().st_size / 2**20:>9.1f} MB")
 
 
-def report(what: str, command: list[str]) -> str:
-    """Run a command and print its figures; gives what it printed last."""
+def report(what: str, command: list[str]) -> None:
+    """Run a command and print its figures."""
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
     wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     print(
         f"{what:<10} wall {wall:8.1f} s   CPU {cpu:8.1f} s   peak memory so far {after.ru_maxrss / 1024:6.0f} MB",
         flush=True,
     )
-    return result.stdout[result.stdout.rfind(command[2].rsplit("/", 1)[0]) :]
 
 
 if __name__ == "__main__":
