@@ -58,14 +58,17 @@ def _resume(folder: Path, config_file: Path | None, flags: dict[str, Any], seeds
     store = Store.resume(folder)
     try:
         began = store.settings()
-        # A config file that leaves sampling out means the sampling that the run began with.
-        kept: dict[str, Any] = {stage: {"sampling": began["config"][stage]["sampling"]} for stage in STAGES}
+        has_answers = bool(store.query("SELECT 1 FROM completions LIMIT 1"))
+        # A config file that leaves sampling out means the sampling that the run's answers were given under.
+        kept: dict[str, Any] = {}
+        if has_answers:
+            kept = {stage: {"sampling": began["config"][stage]["sampling"]} for stage in STAGES}
         asked = merge(merge(kept, read_toml(config_file)) if config_file else began["config"], flags)
         config = parse_config(asked, _source(config_file)).resolved()
         _check_teachers(config)
         prompts = _read_prompts(config) if config_file and config.prompts else began["prompts"]
         seeds = read_seeds(seeds_file) if seeds_file else store.seeds()
-        if store.query("SELECT 1 FROM completions LIMIT 1"):
+        if has_answers:
             _refuse_differences(store, config, prompts, seeds)
         else:  # nothing was answered yet, so nothing can be mixed up
             prompts = _read_prompts(config)

@@ -449,6 +449,17 @@ def test_a_run_without_an_answer_may_still_change_its_mind(cli, tmp_path):
     assert "seed was 5, now 6" in fails("generate", tmp_path / "run", "--target", 3, "--seed", 6)
 
 
+def test_a_run_without_an_answer_takes_the_sampling_of_its_new_endpoint(cli, tmp_path):
+    fails("generate", tmp_path / "run", "--target", 3, "--model", "m", "--base-url", "http://127.0.0.1:9/v1")
+    (tmp_path / "base.toml").write_text('[teacher]\nendpoint = "completion"\n')
+    cli("generate", tmp_path / "run", "--target", 3, "--config", tmp_path / "base.toml")
+    with sqlite3.connect(tmp_path / "run/run.db") as db:
+        sampling = [json.loads(row[0]) for row in db.execute("SELECT sampling FROM requests WHERE stage = 'propose'")]
+    db.close()
+    assert sampling
+    assert all(values["stop"] and values["top_p"] == 0.5 for values in sampling)
+
+
 def test_folders_that_cannot_be(tmp_path):
     for command in (["generate", "--target", 3], ["status"]):
         assert "Choose another folder" in fails(command[0], tmp_path / ("x" * 300), *command[1:])
