@@ -43,8 +43,10 @@ def tasks(store: Store) -> Iterator[dict[str, Any]]:
 def rejected(store: Store, stage: str | None, reason: str | None, limit: int | None) -> Iterator[dict[str, Any]]:
     """What was rejected, in the order in which it was said; UsageError where nothing has that stage or reason."""
     for column, asked in (("stage", stage), ("reason", reason)):
+        if asked is None:
+            continue
         found = [str(row[0]) for row in store.query(f"SELECT DISTINCT {column} FROM rejections ORDER BY 1")]
-        if asked is not None and asked not in found:
+        if asked not in found:
             raise UsageError(
                 f"Nothing was rejected with the {column} {asked!r}; there is {', '.join(found) or 'no rejection'}."
             )

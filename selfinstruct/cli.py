@@ -3,11 +3,12 @@
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from selfinstruct.errors import SelfInstructError, TeacherError, UsageError, YieldCollapsed
+from selfinstruct.records import STAGES, ExportFormat, TeacherKind
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -17,21 +18,15 @@ app = typer.Typer(
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The run's folder, such as outputs/first.")]
 Json = Annotated[bool, typer.Option("--json", help="Write JSON lines, for other programs.")]
-FormatName = Literal["alpaca", "self-instruct", "messages", "prompt-completion", "sharegpt", "parquet"]
 
 
 def main() -> NoReturn:
-    """Run the command line; a SelfInstructError becomes its message and exit code 2, an interrupt 130."""
+    """Run the command line; a SelfInstructError becomes its message and exit code 2 (an interrupt is 130 by typer)."""
     try:
         app(prog_name="selfinstruct")
     except SelfInstructError as error:
         print(f"Error: {_visible(str(error))}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except BrokenPipeError:  # the reader, such as head, has seen enough
-        sys.stderr.close()
-        sys.exit(0)
     sys.exit(0)
 
 
@@ -44,7 +39,7 @@ def generate(  # noqa: PLR0917 - typer reads the options from here
         Path | None, typer.Option(help="Seed tasks in JSONL; without it, the ones that come along.")
     ] = None,
     teacher: Annotated[
-        Literal["simulated", "openai"] | None,
+        TeacherKind | None,
         typer.Option(help="The built-in teacher, or any OpenAI-compatible server."),
     ] = None,
     model: Annotated[str | None, typer.Option(help="The teacher's model.")] = None,
@@ -91,8 +86,6 @@ def generate(  # noqa: PLR0917 - typer reads the options from here
 
 def _teachers(config: Any) -> str:
     """Who answers, in words; a simulated teacher is called so."""
-    from selfinstruct.records import STAGES
-
     names = {}
     for stage in STAGES:
         teacher = config.stage(stage).teacher
@@ -136,7 +129,7 @@ def verify(run: RunFolder) -> None:
 @app.command()
 def export(
     run: RunFolder,
-    format: Annotated[FormatName, typer.Option(help="What the rows look like.")],
+    format: Annotated[ExportFormat, typer.Option(help="What the rows look like.")],
     output: Annotated[Path | None, typer.Option(help="The file to write; without it, one in RUN.")] = None,
 ) -> None:
     """Write RUN's records in a format that trainers read."""

@@ -18,13 +18,13 @@ import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from selfinstruct.errors import UsageError
-from selfinstruct.records import STAGES, Endpoint, Stage
+from selfinstruct.records import STAGES, Endpoint, Stage, TeacherKind
 from selfinstruct.simulated.settings import SimulatedSettings
 
 OPENAI_HOST = "https://api.openai.com/v1"
@@ -84,7 +84,7 @@ def _variable_name(name: str | None) -> str | None:
 class TeacherSettings(Section):
     """Who answers."""
 
-    kind: Literal["simulated", "openai"] = Field("simulated", description="the built-in teacher, or a server")
+    kind: TeacherKind = Field("simulated", description="the built-in teacher, or a server")
     model: str = Field("", description="the model's name, as its server knows it")
     base_url: str = Field("", description="the server's address with /v1; empty: OPENAI_BASE_URL, else OpenAI's own")
     endpoint: Endpoint = Field("chat", description='"chat", or "completion" for base models')
@@ -99,7 +99,7 @@ class TeacherSettings(Section):
 class StageSettings(Section):
     """What one stage does differently from [teacher]; whatever is left out is taken from there."""
 
-    kind: Literal["simulated", "openai"] | None = None
+    kind: TeacherKind | None = None
     model: str | None = None
     base_url: str | None = None
     endpoint: Endpoint | None = None
@@ -245,7 +245,7 @@ def shaping_settings(config: Config) -> dict[str, Any]:
     """The settings that the data depends on, flat: {"filters.rouge_threshold": 0.7, ...}."""
     values = config.model_dump(mode="json", exclude={"running", "prices", "prompts"})  # prompts: their texts count
     values["simulated"] = {key: values["simulated"][key] for key in SHAPING_SIMULATED}
-    for stage in ("propose", "classify", "instances"):
+    for stage in STAGES:
         values[stage] = {**config.stage(stage).teacher.model_dump(), "sampling": config.stage(stage).sampling}
     del values["teacher"]  # it is in the three stages
     where = ("base_url", "api_key_env")

@@ -19,14 +19,13 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from selfinstruct.errors import UsageError
-from selfinstruct.records import Record, user_message
+from selfinstruct.records import ExportFormat, Record, user_message
 from selfinstruct.store import Store
 
-Format = Literal["alpaca", "self-instruct", "messages", "prompt-completion", "sharegpt", "parquet"]
-SUFFIXES: dict[Format, str] = {
+SUFFIXES: dict[ExportFormat, str] = {
     "alpaca": "json", "self-instruct": "jsonl", "messages": "jsonl", "prompt-completion": "jsonl", "sharegpt": "jsonl",
     "parquet": "parquet",
 }  # fmt: skip
@@ -39,7 +38,7 @@ def write_records(store: Store) -> Path:
     return path
 
 
-def export(store: Store, format: Format, output: Path | None) -> tuple[Path, int]:
+def export(store: Store, format: ExportFormat, output: Path | None) -> tuple[Path, int]:
     """Write the run's records in `format` and give the file's path and its number of rows.
 
     Without `output`: RUN/<format>.json, .jsonl or .parquet. UsageError where it cannot be written.

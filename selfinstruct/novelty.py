@@ -72,9 +72,10 @@ class NoveltyIndex:
 
     def add(self, text: str) -> int:
         """Add a text and give its position."""
-        for token in tokens(text):
+        words = tokens(text)
+        for token in words:
             self._characters.setdefault(token, _character(len(self._characters)))
-        encoded = self._encode(text)
+        encoded = self._encode(words)
         position = len(self._texts)
         for key in _occurrences(encoded):
             self._having.setdefault(key, array("q")).append(position)
@@ -86,7 +87,7 @@ class NoveltyIndex:
         """The most similar text whose F1 is greater than `above`, the first of equals; None where there is none."""
         if not self._texts:
             return None
-        query = self._encode(text)
+        query = self._encode(tokens(text))
         found = [np.frombuffer(self._having[key], np.int64) for key in _occurrences(query) if key in self._having]
         if not found:
             return Neighbor(0, 0.0) if above < 0 else None
@@ -109,9 +110,9 @@ class NoveltyIndex:
             for i, length, known in zip(positions, lcs, texts, strict=True)
         }
 
-    def _encode(self, text: str) -> str:
+    def _encode(self, words: list[str]) -> str:
         """One character per token; NUL for a token that no known text has, so that it matches nothing."""
-        return "".join(self._characters.get(token, "\0") for token in tokens(text))
+        return "".join(self._characters.get(token, "\0") for token in words)
 
 
 def _occurrences(encoded: str) -> Iterator[tuple[str, int]]:

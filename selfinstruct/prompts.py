@@ -87,18 +87,16 @@ class Prompts:
         """Fill in every prompt with samples: it must work, depend on what it is given, and on nothing else."""
         tasks = [f"Name a river of country {n}." for n in range(max(n_demonstrations, 1))]
         for name in self.texts:
-            proposing = name.endswith("/propose")
-            samples: list[dict[str, Any]] = [
-                {"demonstrations": tasks, "n_new": 8} if proposing else {"instruction": tasks[0], "n_instances": 3},
-                {"demonstrations": ["Name a lake."], "n_new": 8}
-                if proposing
-                else {"instruction": "Sum up.", "n_instances": 3},
-            ]
+            given: tuple[Any, Any]
+            if name.endswith("/propose"):
+                variable, given, other = "demonstrations", (tasks, ["Name a lake."]), {"n_new": 8}
+            else:
+                variable, given, other = "instruction", (tasks[0], "Name a lake."), {"n_instances": 3}
+            samples = [{variable: value, **other} for value in given]
             try:
                 first, second = (self.render(name, **sample) for sample in samples)
                 if first == second:
-                    what = "demonstrations" if proposing else "instruction"
-                    raise UsageError(f"{name}.jinja: its user block does not show the {what}.")
+                    raise UsageError(f"{name}.jinja: its user block does not show the {variable}.")
                 if first != Prompts({name: self.texts[name]}).render(name, **samples[0]):
                     raise UsageError(
                         f"{name}.jinja: gives another text each time, so that a run could not go on with it."

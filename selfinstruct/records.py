@@ -18,6 +18,8 @@ from typing import Any, Literal, NamedTuple
 
 Stage = Literal["propose", "classify", "instances"]
 Endpoint = Literal["chat", "completion"]
+TeacherKind = Literal["simulated", "openai"]
+ExportFormat = Literal["alpaca", "self-instruct", "messages", "prompt-completion", "sharegpt", "parquet"]
 STAGES: tuple[Stage, ...] = ("propose", "classify", "instances")
 
 
