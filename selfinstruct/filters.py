@@ -93,7 +93,7 @@ def judge(candidate: Candidate, pool: Pool) -> tuple[Rejection | None, Neighbor 
     for rule in FILTERS:
         if rejection := rule(candidate, pool):
             return rejection, None
-    nearest = pool.index.nearest(candidate.instruction)
+    nearest = pool.index.nearest(candidate.instruction, above=-1)
     return too_similar(nearest, pool), nearest
 
 
