@@ -69,7 +69,7 @@ def prepare(folder: Path, n_tasks: int) -> None:
     db = sqlite3.connect(folder / "run/run.db")
     rows = db.execute(
         "SELECT stage, teacher, model, endpoint, s.text, user, sampling, sample FROM requests r "
-        "JOIN system_prompts s ON s.id = r.system_prompt WHERE stage != 'propose'"
+        "JOIN system_prompts s ON s.id = r.system_prompt WHERE stage IN ('classify', 'instances')"
     ).fetchall()
     bodies = [_body(Request(*row[:6], json.loads(row[6]), row[7])) for row in rows]  # type: ignore[arg-type]
     (folder / "bodies.json").write_text(json.dumps(bodies))
@@ -78,7 +78,7 @@ def prepare(folder: Path, n_tasks: int) -> None:
         db.execute("DELETE FROM instances")
         db.execute("UPDATE tasks SET made = 0, is_classification = NULL")
         db.execute("DELETE FROM completions WHERE request_id IN (SELECT id FROM requests WHERE stage != 'propose')")
-        db.execute("DELETE FROM requests WHERE stage != 'propose'")
+        db.execute("DELETE FROM requests WHERE stage IN ('classify', 'instances')")
     db.close()
 
 
@@ -180,15 +180,22 @@ async def pipeline(arguments: argparse.Namespace) -> tuple[int, float, float]:
 async def run_engine(run: Any, target: int) -> tuple[int, float, float]:
     from contextlib import AsyncExitStack
 
-    from selfinstruct.engine import Engine, Progress
+    from selfinstruct.engine import Engine
+    from selfinstruct.gate import Gate, Progress
     from selfinstruct.generate import open_teachers
+    from selfinstruct.scheduler import Scheduler
     from selfinstruct.strategies.self_instruct import SelfInstruct
+    from selfinstruct.structured import settle_answer_formats
 
     with run.store:
         async with AsyncExitStack() as stack:
             teachers = await open_teachers(run.config, stack)
             progress = Progress()
-            grower = Engine(run.store, run.config, SelfInstruct(run.config, run.prompts), teachers, progress)
+            running = run.config.running
+            scheduler = Scheduler(running.concurrency, running.deadline_s, running.attempts, run.store.add_fault)
+            config = await settle_answer_formats(run.config, teachers, scheduler, run.store)
+            gate = Gate(run.store, config, progress)
+            grower = Engine(gate, SelfInstruct(config, run.prompts), teachers, scheduler)
             wall, cpu = await timed(grower.run(target))
     return progress.calls, wall, cpu
 

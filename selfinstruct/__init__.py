@@ -6,16 +6,17 @@
 The rooms, in the order in which the data walks through them:
 
     seeds, prompts   what a user brings: example tasks, and the words the teacher is asked with
-    pool, novelty    the tasks admitted so far, and how similar a new one is to them
-    strategies       how to ask for new tasks, their class and their instances
+    pool             the tasks and records admitted so far; how similar a new one is to them: novelty (instructions),
+                     near_duplicates (whole records), contamination (test sets)
+    strategies       how to ask for new tasks, their class and their instances; structured: asked for in JSON
     scheduler        how many calls at once, when to try again, when to give up
-    teachers         who answers
+    teachers         who answers; importing, recorded: answers that another tool was given
     store            everything that was asked and said, in one SQLite file
     parsing, filters what was said, as candidates and instances; which of them may stay, and why not
-    engine           the order of it all
-    export, report   records out; the run in words
+    gate, engine     the way into the pool, in one order; the order of it all
+    export, report   records out; the run in words; diversity: how varied its tasks are
 
-Sources: Self-Instruct (Wang et al., arXiv 2212.10560) for the method and its constants.
+Sources: Self-Instruct (Wang et al., arXiv 2212.10560) for the method and its constants; Alpaca (Taori et al. 2023).
 """
 
 __version__ = "0.1.0"

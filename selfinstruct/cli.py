@@ -3,20 +3,27 @@
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
 from selfinstruct.errors import SelfInstructError, TeacherError, UsageError, YieldCollapsed
-from selfinstruct.records import STAGES, ExportFormat, TeacherKind
+from selfinstruct.records import ExportFormat, StrategyName, TeacherKind
+
+if TYPE_CHECKING:
+    from selfinstruct.diversity import Diversity
+    from selfinstruct.store import Store
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Grow an instruction dataset from seed tasks. Everything the teacher says is kept in RUN/run.db.",
 )  # fmt: skip
+seeds_app = typer.Typer(no_args_is_help=True, help="Seed tasks.")
+app.add_typer(seeds_app, name="seeds")
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The run's folder, such as outputs/first.")]
+Profile = Annotated[Literal["paper"] | None, typer.Option(help="The published rules, where ours differ.")]
 Json = Annotated[bool, typer.Option("--json", help="Write JSON lines, for other programs.")]
 
 
@@ -46,6 +53,14 @@ def generate(  # noqa: PLR0917 - typer reads the options from here
     base_url: Annotated[
         str | None, typer.Option(help="The server's address, such as http://localhost:8000/v1.")
     ] = None,
+    strategy: Annotated[
+        StrategyName | None, typer.Option(help="How to ask: task, class, instances; or whole tasks in one request.")
+    ] = None,
+    profile: Profile = None,
+    decontaminate: Annotated[
+        list[Path] | None,
+        typer.Option(help="A test set (.txt, .jsonl, .json) of which no task may hold a question. May be repeated."),
+    ] = None,
     concurrency: Annotated[
         int | None, typer.Option(min=1, help="Most calls in flight. Does not change the data.")
     ] = None,
@@ -64,8 +79,9 @@ def generate(  # noqa: PLR0917 - typer reads the options from here
         flags["teacher"] = named
     if concurrency is not None:
         flags["running"] = {"concurrency": concurrency}
-    if seed is not None:
-        flags["seed"] = seed
+    flags |= {k: v for k, v in {"seed": seed, "strategy": strategy, "profile": profile}.items() if v is not None}
+    if decontaminate:
+        flags["decontaminate"] = [str(path) for path in decontaminate]
     opened = open_run(run, config, flags, seeds)
     with opened.store as store:
         print(f"{'Began' if opened.is_new else 'Going on with'} {run}. Teacher: {_teachers(opened.config)}", flush=True)
@@ -84,10 +100,57 @@ def generate(  # noqa: PLR0917 - typer reads the options from here
             sys.exit(130)
 
 
+@app.command("import")
+def import_(  # noqa: PLR0917 - typer reads the options from here
+    run: RunFolder,
+    completions: Annotated[
+        Path | None, typer.Option(help="JSONL of recorded answers to requests for new tasks.")
+    ] = None,
+    classification: Annotated[Path | None, typer.Option(help="JSONL of answers to the question for the class.")] = None,
+    instances: Annotated[Path | None, typer.Option(help="JSONL of answers with instances.")] = None,
+    alpaca: Annotated[
+        Path | None, typer.Option(help="A finished dataset of instruction, input, output, to be audited.")
+    ] = None,
+    seeds: Annotated[Path | None, typer.Option(help="The seed tasks in JSONL that they were made from.")] = None,
+    profile: Profile = None,
+    config: Annotated[Path | None, typer.Option(help="Settings in TOML; see docs/config.md.")] = None,
+) -> None:
+    """Bring recorded answers of another tool into RUN, through the same parsers and filters; nobody is asked."""
+    from selfinstruct.importing import bring_in, read_recorded, refuse_other_runs
+    from selfinstruct.report import render
+    from selfinstruct.report import status as count
+    from selfinstruct.run import open_run
+    from selfinstruct.store import Store
+
+    if bool(completions) == bool(alpaca):
+        raise UsageError("Name what to bring in: --completions FILE, or --alpaca FILE.")
+    if alpaca and (classification or instances):
+        raise UsageError("--alpaca brings whole tasks; --classification and --instances go with --completions.")
+    recorded = read_recorded(completions, classification, instances, alpaca)
+    if Store.exists(run):
+        with Store.read(run) as store:
+            refuse_other_runs(store, recorded)
+    elif completions and not seeds:
+        raise UsageError(
+            "--seeds is missing: the seed tasks from which these were made, in JSONL. New tasks are compared with them."
+        )
+    flags = {"profile": profile} if profile else {}
+    opened = open_run(run, config, flags, seeds, asking=False)
+    with opened.store as store:
+        brought = bring_in(opened, recorded)
+        print(render(count(store), str(run)))
+    if brought.lost:
+        print(f"Answers that no admitted task had a use for: {brought.lost:,} (reasons no_such_task, answered_again).")
+    if brought.unmade:
+        print(f"Tasks without recorded instances: {brought.unmade:,}. selfinstruct generate would ask for them.")
+    quoted = shlex.quote(str(run))
+    print(f"Records: {run / 'records.jsonl'}. See why others were rejected: selfinstruct rejected {quoted}")
+
+
 def _teachers(config: Any) -> str:
     """Who answers, in words; a simulated teacher is called so."""
     names = {}
-    for stage in STAGES:
+    for stage in config.stages:
         teacher = config.stage(stage).teacher
         names[stage] = f"{teacher.model} at {teacher.base_url}" if teacher.base_url else teacher.model
         if teacher.kind == "simulated":
@@ -99,7 +162,13 @@ def _teachers(config: Any) -> str:
 
 
 @app.command()
-def status(run: RunFolder, json: Json = False) -> None:
+def status(
+    run: RunFolder,
+    diversity: Annotated[
+        bool, typer.Option("--diversity", help="Also how varied the tasks are: seconds for 50,000.")
+    ] = False,
+    json: Json = False,
+) -> None:
     """Show what RUN holds, also while it is growing."""
     from selfinstruct.report import render
     from selfinstruct.report import status as count
@@ -107,7 +176,25 @@ def status(run: RunFolder, json: Json = False) -> None:
 
     with Store.read(run) as store:
         found = count(store)
-    print(_to_json(found.as_dict()) if json else render(found, str(run)))
+        varied = _diversity(store) if diversity else None
+    if json:
+        print(_to_json({**found.as_dict(), **({"diversity": varied.as_dict()} if varied else {})}))
+        return
+    print(render(found, str(run)))
+    if varied:
+        _print_diversity(varied)
+
+
+def _diversity(store: "Store") -> "Diversity":
+    from selfinstruct.diversity import measure
+
+    return measure([task.instruction for task in store.tasks()], [seed.instruction for seed in store.seeds()])
+
+
+def _print_diversity(varied: "Diversity") -> None:
+    from selfinstruct.diversity import render
+
+    print("\n".join(render(varied)))
 
 
 @app.command()
@@ -138,18 +225,41 @@ def export(
 
     with Store.read(run) as store:
         path, rows = write(store, format, output)
-    print(f"{rows:,} rows in {path}")
+        print(f"{rows:,} rows in {path}", flush=True)
+        if rows:
+            _print_diversity(_diversity(store))
 
 
 @app.command()
-def tasks(run: RunFolder, json: Json = False) -> None:
+def overlap(
+    dataset: Annotated[Path, typer.Argument(metavar="A", help="A dataset: records.jsonl, Alpaca, messages, text ...")],
+    test_set: Annotated[Path, typer.Argument(metavar="B", help="A test set: .txt, .jsonl or .json.")],
+    json: Json = False,
+) -> None:
+    """Say which rows of A overlap a question of B: by a run of 13 words, or by ROUGE-L. Exit code 1 where one does."""
+    from selfinstruct.contamination import overlaps, render
+
+    found = overlaps(dataset, test_set)
+    print(_to_json(found.as_dict()) if json else _visible(render(found)))
+    if found.found:
+        sys.exit(1)
+
+
+@app.command()
+def tasks(
+    run: RunFolder,
+    similar: Annotated[
+        bool, typer.Option("--similar", help="With --json: the ten most similar instructions, and the mean similarity.")
+    ] = False,
+    json: Json = False,
+) -> None:
     """List the admitted tasks in order."""
     from selfinstruct.browse import describe_task
     from selfinstruct.browse import tasks as rows
     from selfinstruct.store import Store
 
     with Store.read(run) as store:
-        for row in rows(store):
+        for row in rows(store, similar):
             print(_to_json(row) if json else _visible(describe_task(row)))
 
 
@@ -169,6 +279,24 @@ def rejected(
     with Store.read(run) as store:
         for row in rows(store, stage, reason, limit):
             print(_to_json(row) if json else _visible(describe_rejection(row)))
+
+
+@seeds_app.command("check")
+def check_seeds(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A JSONL file of seed tasks.")], json: Json = False
+) -> None:
+    """Say what is wrong with a file of seed tasks, and what would make it better. Exit code 1 but for mere advice."""
+    from selfinstruct.seed_check import check_seeds as check
+
+    summary, findings = check(file)
+    for level, line, message in findings:
+        where = f"{file}, line {line}" if line else str(file)
+        row = {"level": level, "line": line, "message": message}
+        print(_to_json(row) if json else _visible(f"{where}: {level}: {message}"))
+    if not json:
+        print(f"{file}: {summary}. " + (f"Findings: {len(findings)}." if findings else "Nothing to find fault with."))
+    if any(finding.level != "advice" for finding in findings):
+        sys.exit(1)
 
 
 @app.command()

@@ -18,13 +18,13 @@ import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from selfinstruct.errors import UsageError
-from selfinstruct.records import STAGES, Endpoint, Stage, TeacherKind
+from selfinstruct.records import STAGES, AnswerFormat, Endpoint, Stage, StrategyName, TeacherKind
 from selfinstruct.simulated.settings import SimulatedSettings
 
 OPENAI_HOST = "https://api.openai.com/v1"
@@ -33,27 +33,49 @@ OPENAI_HOST = "https://api.openai.com/v1"
 # with their own default distribution for proposals, and greedily for classes and instances.
 DEFAULT_SAMPLING: dict[tuple[Stage, Endpoint], dict[str, Any]] = {
     ("propose", "chat"): {"temperature": 1.0, "max_tokens": 1024},
-    ("classify", "chat"): {"temperature": 0.0, "max_tokens": 16},
+    ("classify", "chat"): {"temperature": 0.0, "max_tokens": 32},
     ("instances", "chat"): {"temperature": 0.0, "max_tokens": 1024},
     ("propose", "completion"): {
-        "temperature": 0.7, "top_p": 0.5, "presence_penalty": 2.0, "max_tokens": 1024, "stop": ["\n\n", "\n17."],
+        "temperature": 0.7, "top_p": 0.5, "presence_penalty": 2.0, "max_tokens": 1024, "stop": ["\n\n"],
     },
     ("classify", "completion"): {"temperature": 0.0, "max_tokens": 3, "stop": ["\n"]},
     ("instances", "completion"): {
         "temperature": 0.0, "presence_penalty": 1.5, "max_tokens": 350, "stop": ["\nTask:"],
     },
 }  # fmt: skip
+# Alpaca's, for its one request that answers everything (METHOD: Taori et al. 2023).
+ALPACA_SAMPLING: dict[Endpoint, dict[str, Any]] = {
+    "chat": {"temperature": 1.0, "max_tokens": 3072},
+    "completion": {"temperature": 1.0, "top_p": 1.0, "max_tokens": 3072, "stop": []},
+}
 
-# Whole words, any case: tasks that a model which only reads and writes text cannot do (Self-Instruct; Alpaca
-# added the last row).
-FORBIDDEN_WORDS = (
+# Whole words, any case: tasks that a model which only reads and writes text cannot do (Self-Instruct; then Alpaca's
+# additions).
+PAPER_FORBIDDEN_WORDS = (
     "image", "images", "graph", "graphs", "picture", "pictures", "file", "files", "map", "maps", "draw", "plot",
-    "go to", "video", "audio", "music", "flowchart", "diagram",
+    "go to",
 )  # fmt: skip
+FORBIDDEN_WORDS = (*PAPER_FORBIDDEN_WORDS, "video", "audio", "music", "flowchart", "diagram")
 
+# What a profile and a strategy set; the user's own settings go before it.
+PROFILES: dict[str, dict[str, Any]] = {
+    "paper": {
+        "filters": {"ascii_start": True, "ascii_tokens": True, "forbidden_words": PAPER_FORBIDDEN_WORDS},
+    },
+}
+STRATEGIES: dict[str, dict[str, Any]] = {
+    "alpaca": {"seed_demonstrations": 3, "generated_demonstrations": 0, "proposals_per_request": 20},
+}
 
 # Of the simulated teacher's settings, those that change what it says; the rest is delays and passing faults.
-SHAPING_SIMULATED = ("wrong_share", "repeat_share", "forbidden_share", "malformed_share", "malformed_kinds")
+SHAPING_SIMULATED = (
+    "json_schema",
+    "wrong_share",
+    "repeat_share",
+    "forbidden_share",
+    "malformed_share",
+    "malformed_kinds",
+)
 
 
 class Section(BaseModel):
@@ -89,6 +111,10 @@ class TeacherSettings(Section):
     base_url: str = Field("", description="the server's address with /v1; empty: OPENAI_BASE_URL, else OpenAI's own")
     endpoint: Endpoint = Field("chat", description='"chat", or "completion" for base models')
     api_key_env: str = Field("OPENAI_API_KEY", description="the environment variable that holds the key")
+    answer_format: AnswerFormat = Field(
+        "auto",
+        description='"json", held to a schema by the server; "text"; "auto": JSON where the server can (chat only)',
+    )
     send_seed: bool = Field(True, description="send a seed with each request, for servers that can repeat themselves")
     logprobs: bool = Field(False, description="ask for the log-probabilities of the answer's tokens")
 
@@ -104,6 +130,7 @@ class StageSettings(Section):
     base_url: str | None = None
     endpoint: Endpoint | None = None
     api_key_env: str | None = None
+    answer_format: AnswerFormat | None = None
     send_seed: bool | None = None
     logprobs: bool | None = None
     sampling: dict[str, Any] | None = Field(
@@ -116,7 +143,9 @@ class StageSettings(Section):
     @field_validator("sampling")
     @classmethod
     def _only_sampling(cls, sampling: dict[str, Any] | None) -> dict[str, Any] | None:
-        ours = {"model", "messages", "prompt", "stream", "n", "seed", "logprobs"} & set(sampling or ())
+        ours = {"model", "messages", "prompt", "stream", "n", "seed", "logprobs", "response_format"} & set(
+            sampling or ()
+        )
         if ours:
             raise ValueError(f"must not hold {', '.join(sorted(ours))}: selfinstruct sets that itself")
         try:
@@ -137,6 +166,10 @@ class FilterSettings(Section):
     max_words: int = Field(150, ge=1, description="most words of an instruction")
     forbidden_words: tuple[Word, ...] = Field(FORBIDDEN_WORDS, description="whole words, any case")
     ascii_start: bool = Field(False, description="reject what begins with a non-ASCII character, as the paper did")
+    ascii_tokens: bool = Field(False, description="compare runs of a-z and 0-9 only, as the paper did")
+    near_duplicate: float = Field(
+        0.7, ge=0.5, le=1, description="Jaccard of word triples from which a record is a copy of another task's"
+    )
     max_instances: int = Field(5, ge=1, description="most instances kept of one task")
 
     @model_validator(mode="after")
@@ -167,6 +200,8 @@ class Config(Section):
     """All settings of a run."""
 
     seed: int = Field(0, ge=0, lt=2**63, description="of every random choice")
+    strategy: StrategyName = Field("self-instruct", description='how to ask; "alpaca": whole tasks in one request')
+    profile: Literal["", "paper"] = Field("", description='"paper": the published rules, where ours differ')
     window: int = Field(
         64, ge=1, description="steps of look-ahead: step k sees the pool as it was after step k - window"
     )
@@ -174,6 +209,9 @@ class Config(Section):
     generated_demonstrations: int = Field(2, ge=0, description="generated tasks shown in each proposal request")
     proposals_per_request: int = Field(8, ge=1, le=50, description="new tasks asked for in one request")
     instances_per_task: int = Field(3, ge=1, le=20, description="instances asked for each task")
+    decontaminate: tuple[str, ...] = Field(
+        (), description="test sets (.txt, .jsonl, .json) of which no task may hold a question"
+    )
     prompts: str = Field("", description="a folder of prompts to use instead of the ones that come with the package")
     teacher: TeacherSettings = TeacherSettings()
     propose: StageSettings = StageSettings()
@@ -184,6 +222,20 @@ class Config(Section):
     simulated: SimulatedSettings = SimulatedSettings()
     prices: dict[str, Price] = Field({}, description="by model name; a model without a price is counted in tokens only")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_profile_and_strategy(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        profile, strategy = (values.get(key) for key in ("profile", "strategy"))
+        defaults = merge(PROFILES.get(str(profile), {}), STRATEGIES.get(str(strategy), {}))
+        return merge(defaults, values)
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The stages in which a teacher is asked."""
+        return ("propose",) if self.strategy == "alpaca" else STAGES
+
     def stage(self, stage: Stage) -> "StageTeacher":
         """Who answers in `stage`, and with which sampling settings: [teacher] overlaid with the stage's section."""
         overrides = getattr(self, stage).model_dump(exclude_none=True)
@@ -192,7 +244,11 @@ class Config(Section):
         if teacher.kind == "simulated" and not teacher.model:
             teacher = teacher.model_copy(update={"model": "simulated"})
         if sampling is None:
-            sampling = dict(DEFAULT_SAMPLING[stage, teacher.endpoint])
+            alpaca = self.strategy == "alpaca" and stage == "propose"
+            sampling = dict(ALPACA_SAMPLING[teacher.endpoint] if alpaca else DEFAULT_SAMPLING[stage, teacher.endpoint])
+            if stage == "propose" and teacher.endpoint == "completion":  # a base model would go on and on
+                shown = self.seed_demonstrations + self.generated_demonstrations
+                sampling["stop"] = [*sampling["stop"], f"\n{shown + self.proposals_per_request + 1}."]
             # OpenAI's own newer models refuse max_tokens; most other servers know nothing else.
             if teacher.kind == "openai" and teacher.base_url in ("", OPENAI_HOST) and teacher.endpoint == "chat":
                 sampling["max_completion_tokens"] = sampling.pop("max_tokens")
@@ -200,8 +256,12 @@ class Config(Section):
 
     def resolved(self) -> "Config":
         """The same settings with each stage's sampling written out, so that they mean the same in later versions."""
+        return self.with_stages({stage: {"sampling": self.stage(stage).sampling} for stage in STAGES})
+
+    def with_stages(self, values: dict[Stage, dict[str, Any]]) -> "Config":
+        """The same settings, with some of the stages' own set to `values`."""
         stages: dict[str, StageSettings] = {
-            stage: getattr(self, stage).model_copy(update={"sampling": self.stage(stage).sampling}) for stage in STAGES
+            stage: getattr(self, stage).model_copy(update=update) for stage, update in values.items()
         }
         return self.model_copy(update=stages)
 

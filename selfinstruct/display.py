@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from selfinstruct.engine import Progress
+from selfinstruct.gate import Progress
 from selfinstruct.scheduler import Scheduler
 
 LIVE_EVERY_S = 0.2

@@ -79,7 +79,7 @@ def _by_task(records: Iterable[Record]) -> Iterator[dict[str, Any]]:
             "name": f"task_{task}",
             "instruction": of_task[0].instruction,
             "instances": [{"input": record.input, "output": record.output} for record in of_task],
-            "is_classification": of_task[0].is_classification,
+            "is_classification": bool(of_task[0].is_classification),
         }
 
 

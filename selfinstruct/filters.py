@@ -3,8 +3,9 @@
 A filter answers with None, or with a Rejection whose evidence lets a person judge the verdict. Its name is the
 reason that is stored, so a new filter is one function and one line:
 
-    Filter         = (Candidate, Pool)      -> Rejection | None
+    Filter         = (Candidate, Pool)                        -> Rejection | None
     InstanceFilter = (position, task's instances by position) -> Rejection | None
+    RecordFilter   = (instruction, instance, Pool)            -> Rejection | None
 
 | filter                 | threshold                | source                                    |
 |------------------------|--------------------------|-------------------------------------------|
@@ -16,8 +17,12 @@ reason that is stored, so a new filter is one function and one line:
 | starts_with_*          |                          | Self-Instruct, reference code             |
 | too_similar            | ROUGE-L F1 > 0.7         | Self-Instruct, section 2.2                |
 | empty_output ...       |                          | Self-Instruct, section 2.2                |
+| pseudo_empty_input     | "None", "<noinput>" ...  | known defects of Alpaca's published data  |
+| merged_tasks           | "7. Instruction: ..."    | the same                                  |
 | conflicting_outputs    | same input               | Self-Instruct, section 2.2                |
 | too_many               | 5 a task                 | Self-Instruct, reference code             |
+| near_duplicate         | Jaccard of triples 0.7   | docs/measurements.md                      |
+| contaminated           | 13 words, or ROUGE-L 0.7 | GPT-3, appendix C; see contamination.py   |
 """
 
 import functools
@@ -26,12 +31,20 @@ import string
 from collections.abc import Callable, Mapping, Sequence
 
 from selfinstruct.novelty import UNSPACED, tokens
-from selfinstruct.parsing import ParsedInstance
-from selfinstruct.pool import Pool
+from selfinstruct.parsing import ParsedInstance, says_no_input
+from selfinstruct.pool import Pool, record_text
 from selfinstruct.records import Candidate, Neighbor, Rejection
+
+_MARK_OF_NOTHING = re.compile(r"\W*no\s*(?:input|output)\W*", re.IGNORECASE)
+# "7. Instruction: ..." of Alpaca's prompt, "### Response:" of the usual training templates.
+_NEXT_TASK = re.compile(
+    r"^[ \t]*(?:\d{1,3}\.[ \t]*(?:instruction|input|output)|#{2,}[ \t]*(?:instruction|input|response))[ \t]*:.*$",
+    re.IGNORECASE | re.MULTILINE,
+)
 
 Filter = Callable[[Candidate, Pool], Rejection | None]
 InstanceFilter = Callable[[int, Mapping[int, ParsedInstance]], Rejection | None]
+RecordFilter = Callable[[str, ParsedInstance, Pool], Rejection | None]
 
 
 def cut_off(candidate: Candidate, pool: Pool) -> Rejection | None:
@@ -46,13 +59,13 @@ def no_words(candidate: Candidate, pool: Pool) -> Rejection | None:
 
 def too_short(candidate: Candidate, pool: Pool) -> Rejection | None:
     """Fewer words than `min_words`. Words are what white space separates; unspaced scripts count by character."""
-    words = _word_count(candidate.instruction)
+    words = _words(candidate.instruction, pool)
     return Rejection("too_short", {"words": words}) if words < pool.rules.min_words else None
 
 
 def too_long(candidate: Candidate, pool: Pool) -> Rejection | None:
     """More words than `max_words`."""
-    words = _word_count(candidate.instruction)
+    words = _words(candidate.instruction, pool)
     return Rejection("too_long", {"words": words}) if words > pool.rules.max_words else None
 
 
@@ -63,8 +76,8 @@ def forbidden_word(candidate: Candidate, pool: Pool) -> Rejection | None:
 
 
 def asks_for_program(candidate: Candidate, pool: Pool) -> Rejection | None:
-    """Begins with "Write a program", which the published filter drops as too vague."""
-    return Rejection("asks_for_program", {}) if candidate.instruction.startswith("Write a program") else None
+    """Begins with "Write a program" (any case), which the published filter drops as too vague."""
+    return Rejection("asks_for_program", {}) if candidate.instruction.lower().startswith("write a program") else None
 
 
 def starts_with_punctuation(candidate: Candidate, pool: Pool) -> Rejection | None:
@@ -81,10 +94,15 @@ def starts_with_non_ascii(candidate: Candidate, pool: Pool) -> Rejection | None:
     )
 
 
+def contaminated(candidate: Candidate, pool: Pool) -> Rejection | None:
+    """Overlaps a question of a test set that the run was told to keep clear of."""
+    return _overlap(pool, candidate.instruction)
+
+
 # In this order, cheap ones first; the novelty rule, which needs the whole pool, comes after them.
 FILTERS: tuple[Filter, ...] = (
     cut_off, no_words, too_short, too_long, forbidden_word, asks_for_program, starts_with_punctuation,
-    starts_with_non_ascii,
+    starts_with_non_ascii, contaminated,
 )  # fmt: skip
 
 
@@ -111,8 +129,9 @@ def cut_off_instance(i: int, instances: Mapping[int, ParsedInstance]) -> Rejecti
 
 
 def empty_output(i: int, instances: Mapping[int, ParsedInstance]) -> Rejection | None:
-    """There is no output."""
-    return None if instances[i].output.strip() else Rejection("empty_output", {})
+    """There is no output, or nothing but the mark of an input that is not there."""
+    output = instances[i].output.strip()
+    return Rejection("empty_output", {}) if not output or _MARK_OF_NOTHING.fullmatch(output) else None
 
 
 def output_equals_input(i: int, instances: Mapping[int, ParsedInstance]) -> Rejection | None:
@@ -127,6 +146,18 @@ def ends_with_colon(i: int, instances: Mapping[int, ParsedInstance]) -> Rejectio
         if getattr(instances[i], name).rstrip().endswith(":"):
             return Rejection("ends_with_colon", {"field": name})
     return None
+
+
+def pseudo_empty_input(i: int, instances: Mapping[int, ParsedInstance]) -> Rejection | None:
+    """The input is words that say there is none; in answers the parsers see to that, in finished datasets nobody."""
+    given = instances[i].input
+    return Rejection("pseudo_empty_input", {"input": given}) if says_no_input(given) else None
+
+
+def merged_tasks(i: int, instances: Mapping[int, ParsedInstance]) -> Rejection | None:
+    """The output goes on with another task: its answer was not split where the next one began."""
+    found = _NEXT_TASK.search(instances[i].output)
+    return Rejection("merged_tasks", {"line": found.group().strip()}) if found else None
 
 
 def conflicting_outputs(i: int, instances: Mapping[int, ParsedInstance]) -> Rejection | None:
@@ -147,7 +178,8 @@ def duplicate_instance(i: int, instances: Mapping[int, ParsedInstance]) -> Rejec
 
 # Each rule sees the instances that the rules before it have left.
 INSTANCE_FILTERS: tuple[InstanceFilter, ...] = (
-    cut_off_instance, empty_output, output_equals_input, ends_with_colon, conflicting_outputs, duplicate_instance,
+    cut_off_instance, empty_output, output_equals_input, pseudo_empty_input, ends_with_colon, merged_tasks,
+    conflicting_outputs, duplicate_instance,
 )  # fmt: skip
 
 
@@ -164,8 +196,40 @@ def judge_instances(instances: Sequence[ParsedInstance], max_instances: int) -> 
     return verdicts
 
 
-def _word_count(text: str) -> int:
-    return len(text.split()) if text.isascii() else max(len(text.split()), len(tokens(text)))
+def near_duplicate(instruction: str, instance: ParsedInstance, pool: Pool) -> Rejection | None:
+    """The whole record is nearly the same as one of another task."""
+    near = pool.nearest_record(record_text(instruction, instance.input, instance.output))
+    return Rejection("near_duplicate", {"nearest_id": near[0], "jaccard": near[1]}) if near else None
+
+
+def contaminated_record(instruction: str, instance: ParsedInstance, pool: Pool) -> Rejection | None:
+    """The record overlaps a question of a test set: somewhere in it, or with its instruction and input as a whole."""
+    question = record_text(instruction, instance.input)
+    return _overlap(pool, record_text(question, instance.output)) or _overlap(pool, question)
+
+
+# For what the rules above have left, against the records of other tasks and the test sets.
+RECORD_FILTERS: tuple[RecordFilter, ...] = (near_duplicate, contaminated_record)
+
+
+def judge_record(instruction: str, instance: ParsedInstance, pool: Pool) -> Rejection | None:
+    """The first record filter's objection, or None."""
+    return next((found for rule in RECORD_FILTERS if (found := rule(instruction, instance, pool))), None)
+
+
+def _overlap(pool: Pool, text: str) -> Rejection | None:
+    found = pool.tests.overlap(text) if pool.tests else None
+    return Rejection("contaminated", found.as_dict()) if found else None
+
+
+def word_count(text: str) -> int:
+    """Words that white space separates; in scripts that put none between words, characters."""
+    words = len(text.split())
+    return words if text.isascii() else max(words, len(tokens(text)))
+
+
+def _words(text: str, pool: Pool) -> int:
+    return len(text.split()) if pool.rules.ascii_tokens else word_count(text)
 
 
 @functools.lru_cache(maxsize=8)

@@ -8,12 +8,16 @@ from contextlib import AsyncExitStack
 from selfinstruct.config import Config
 from selfinstruct.display import show_progress
 from selfinstruct.engine import Engine
-from selfinstruct.errors import StoreError
+from selfinstruct.errors import Stopped, StoreError, TryAgain
 from selfinstruct.export import write_records
-from selfinstruct.records import STAGES, Stage
+from selfinstruct.gate import Gate
+from selfinstruct.records import Request
 from selfinstruct.report import progress_of
-from selfinstruct.run import Run
+from selfinstruct.run import Run, keep_config
+from selfinstruct.scheduler import Scheduler
+from selfinstruct.strategies.alpaca import Alpaca
 from selfinstruct.strategies.self_instruct import SelfInstruct
+from selfinstruct.structured import settle_answer_formats
 from selfinstruct.teachers import Teacher
 from selfinstruct.teachers.openai_compatible import OpenAICompatible
 from selfinstruct.teachers.simulated import simulated_teacher
@@ -40,23 +44,35 @@ async def generate(run: Run, target: int) -> bool:
 
 async def _grow(run: Run, target: int) -> bool:
     async with AsyncExitStack() as stack:
+        store = run.store
         teachers = await open_teachers(run.config, stack)
-        strategy = SelfInstruct(run.config, run.prompts)
-        engine = Engine(run.store, run.config, strategy, teachers, progress_of(run.store))
-        _on_signals(engine)
-        showing = asyncio.create_task(show_progress(engine.progress, engine.scheduler))
+        progress = progress_of(store)
+
+        def note_fault(request: Request, attempt: int, fault: TryAgain) -> int:
+            progress.faults += 1
+            return store.add_fault(request, attempt, fault)
+
+        running = run.config.running
+        scheduler = Scheduler(running.concurrency, running.deadline_s, running.attempts, note_fault)
+        _on_signals(scheduler)
+        showing = asyncio.create_task(show_progress(progress, scheduler))
         try:
-            return await engine.run(target)
+            config = await settle_answer_formats(run.config, teachers, scheduler, store)
+            keep_config(store, config)
+            strategy = Alpaca(config, run.prompts) if config.strategy == "alpaca" else SelfInstruct(config, run.prompts)
+            return await Engine(Gate(store, config, progress), strategy, teachers, scheduler).run(target)
+        except Stopped:
+            return False
         finally:
             showing.cancel()
             await asyncio.wait([showing])
 
 
-async def open_teachers(config: Config, stack: AsyncExitStack) -> dict[Stage, Teacher]:
+async def open_teachers(config: Config, stack: AsyncExitStack) -> dict[str, Teacher]:
     """The teacher of each stage; stages with the same address and key share one. `stack` closes them."""
     opened: dict[tuple[str, str, str], Teacher] = {}
-    teachers: dict[Stage, Teacher] = {}
-    for stage in STAGES:
+    teachers: dict[str, Teacher] = {}
+    for stage in config.stages:
         settings = config.stage(stage).teacher
         same = (settings.kind, settings.base_url, settings.api_key_env)
         if same not in opened:
@@ -73,7 +89,7 @@ async def open_teachers(config: Config, stack: AsyncExitStack) -> dict[Stage, Te
     return teachers
 
 
-def _on_signals(engine: Engine) -> None:
+def _on_signals(scheduler: Scheduler) -> None:
     """The first signal stops gently, the second one at once."""
     loop = asyncio.get_running_loop()
     running = asyncio.current_task()
@@ -83,7 +99,7 @@ def _on_signals(engine: Engine) -> None:
     def handle() -> None:
         if next(signals) > 1 and running:
             running.cancel()
-        engine.stop()
+        scheduler.stop()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, handle)

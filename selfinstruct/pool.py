@@ -3,23 +3,28 @@
 The pool only ever grows, so a snapshot is the pool and a number: how many of its tasks to look at.
 """
 
+import functools
 import random
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from selfinstruct.config import FilterSettings
-from selfinstruct.novelty import NoveltyIndex
-from selfinstruct.records import SeedTask, Task
+from selfinstruct.contamination import TestSet
+from selfinstruct.near_duplicates import NearDuplicates
+from selfinstruct.novelty import NoveltyIndex, ascii_tokens, tokens
+from selfinstruct.records import Line, SeedTask, Task
 
 
 class Pool:
     """The seeds and the admitted tasks, with the index over both: seeds first, then tasks in order."""
 
-    def __init__(self, seeds: Sequence[SeedTask], rules: FilterSettings):
+    def __init__(self, seeds: Sequence[SeedTask], rules: FilterSettings, test_lines: Sequence[Line] = ()):
         self.seeds = seeds
         self.rules = rules
+        self.tests = TestSet(test_lines, rules.rouge_threshold) if test_lines else None
         self.tasks: list[Task] = []
-        self.index = NoveltyIndex()
+        self.record_ids: list[str] = []
+        self.index = NoveltyIndex(ascii_tokens if rules.ascii_tokens else tokens)
         for seed in seeds:
             self.index.add(seed.instruction)
 
@@ -30,9 +35,28 @@ class Pool:
         self.tasks.append(task)
         self.index.add(task.instruction)
 
+    @functools.cached_property
+    def _records(self) -> NearDuplicates:
+        return NearDuplicates(self.rules.near_duplicate)
+
+    def add_record(self, identity: str, text: str) -> None:
+        """Add a record's text; all of one task are added after the last of them was looked up."""
+        self.record_ids.append(identity)
+        self._records.add(text)
+
+    def nearest_record(self, text: str) -> tuple[str, float] | None:
+        """The id of the most similar record with its Jaccard similarity; None where none reaches the threshold."""
+        near = self._records.nearest(text)
+        return (self.record_ids[near.index], near.score) if near else None
+
     def known(self, index: int) -> SeedTask | Task:
         """What stands at position `index` of the novelty index."""
         return self.seeds[index] if index < len(self.seeds) else self.tasks[index - len(self.seeds)]
+
+
+def record_text(*parts: str) -> str:
+    """A record's instruction, input and output as one text, for filters that look at all of it."""
+    return "\n".join(part for part in parts if part)
 
 
 class Snapshot(NamedTuple):

@@ -18,9 +18,13 @@ from typing import Any
 import jinja2
 
 from selfinstruct.errors import UsageError
-from selfinstruct.records import Endpoint
+from selfinstruct.records import Endpoint, Instance, SeedTask, StrategyName
 
-PROMPT_NAMES = ("propose", "classify", "input_first", "output_first")
+# By strategy.
+PROMPT_NAMES: dict[StrategyName, tuple[str, ...]] = {
+    "self-instruct": ("propose", "classify", "input_first", "output_first"),
+    "alpaca": ("alpaca",),
+}
 
 
 def shipped(name: str) -> Path:
@@ -29,14 +33,16 @@ def shipped(name: str) -> Path:
     return inside if inside.is_dir() else Path(__file__).parent.parent / name
 
 
-def read_prompts(folder: Path, endpoints: set[Endpoint], n_demonstrations: int = 8) -> dict[str, str]:
-    """The prompt files' texts by name, such as "chat/propose", for the endpoints in use.
+def read_prompts(
+    folder: Path, endpoints: set[Endpoint], strategy: StrategyName = "self-instruct", n_demonstrations: int = 8
+) -> dict[str, str]:
+    """The prompt files' texts by name, such as "chat/propose", for the endpoints and the strategy in use.
 
     UsageError where a file is missing, is no valid template, lacks one of the two blocks, or does not say what it is
     for (checked with up to `n_demonstrations` tasks shown).
     """
     texts = {}
-    for name in sorted(f"{endpoint}/{prompt}" for endpoint in endpoints for prompt in PROMPT_NAMES):
+    for name in sorted(f"{endpoint}/{prompt}" for endpoint in endpoints for prompt in PROMPT_NAMES[strategy]):
         path = folder / f"{name}.jinja"
         try:
             texts[name] = path.read_text(encoding="utf-8")
@@ -57,17 +63,17 @@ class Prompts:
             loader=jinja2.DictLoader(texts), undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
             autoescape=False,
         )  # fmt: skip
-        self._systems: dict[str, str] = {}
+        self._systems: dict[tuple[str, bool], str] = {}
 
-    def render(self, name: str, **variables: Any) -> tuple[str, str]:
+    def render(self, name: str, json: bool = False, **variables: Any) -> tuple[str, str]:
         """The (system, user) texts of prompt `name`, such as "chat/classify"; both stripped at their outer ends.
 
-        UsageError, naming the prompt, where it cannot be filled in.
+        `json`: whether the answer is to be JSON. UsageError, naming the prompt, where it cannot be filled in.
         """
         try:
-            if name not in self._systems:
-                self._systems[name] = self._block(name, "system", {})
-            return self._systems[name], self._block(name, "user", variables)
+            if (name, json) not in self._systems:
+                self._systems[name, json] = self._block(name, "system", {"json": json})
+            return self._systems[name, json], self._block(name, "user", {"json": json, **variables})
         except jinja2.TemplateSyntaxError as error:
             raise UsageError(f"{name}.jinja, line {error.lineno}: {error.message}") from None
         except KeyError as error:
@@ -86,10 +92,17 @@ class Prompts:
     def check(self, folder: Path, n_demonstrations: int) -> None:
         """Fill in every prompt with samples: it must work, depend on what it is given, and on nothing else."""
         tasks = [f"Name a river of country {n}." for n in range(max(n_demonstrations, 1))]
+        examples = (Instance("", "The Nile."),)
+        seeds = [SeedTask(str(n), "", task, examples, False) for n, task in enumerate(tasks)]
         for name in self.texts:
             given: tuple[Any, Any]
+            other: dict[str, Any]
             if name.endswith("/propose"):
                 variable, given, other = "demonstrations", (tasks, ["Name a lake."]), {"n_new": 8}
+            elif name.endswith("/alpaca"):
+                variable, given, other = "demonstrations", (seeds, seeds[:1] * 2), {"n_new": 20}
+            elif name.endswith("/classify"):
+                variable, given, other = "instruction", (tasks[0], "Name a lake."), {"again": False}
             else:
                 variable, given, other = "instruction", (tasks[0], "Name a lake."), {"n_instances": 3}
             samples = [{variable: value, **other} for value in given]

@@ -19,6 +19,8 @@ from typing import Any, Literal, NamedTuple
 Stage = Literal["propose", "classify", "instances"]
 Endpoint = Literal["chat", "completion"]
 TeacherKind = Literal["simulated", "openai"]
+StrategyName = Literal["self-instruct", "alpaca"]
+AnswerFormat = Literal["auto", "json", "text"]
 ExportFormat = Literal["alpaca", "self-instruct", "messages", "prompt-completion", "sharegpt", "parquet"]
 STAGES: tuple[Stage, ...] = ("propose", "classify", "instances")
 
@@ -66,7 +68,7 @@ class Request:
     `sample` tells apart requests that are equal otherwise (proposal number, second try of a question).
     """
 
-    stage: Stage
+    stage: Stage | Literal["probe"]
     teacher: str
     model: str
     endpoint: Endpoint
@@ -113,18 +115,21 @@ class Completion:
 class Candidate:
     """A proposed instruction, the `position`-th (from 0) that was read from one completion.
 
-    `cut` where the token limit ended the answer inside it.
+    `cut` where the token limit ended the answer inside it; `instances` where it came with some.
     """
 
     request_id: str
     position: int
     instruction: str
     cut: bool = False
+    instances: tuple[Instance, ...] = ()
 
     @cached_property
     def id(self) -> str:
         """The hash of where it came from and what it says."""
-        return content_id("candidate", self.request_id, self.position, self.instruction)
+        came_with = [[i.input, i.output] for i in self.instances]
+        parts = (self.request_id, self.position, self.instruction, came_with)
+        return content_id("candidate", *(parts if came_with else parts[:3]))
 
 
 class Rejection(NamedTuple):
@@ -134,9 +139,17 @@ class Rejection(NamedTuple):
     evidence: dict[str, Any]
 
 
+class Line(NamedTuple):
+    """A text of a file: the number of its line, or of its row in a JSON list, from 1."""
+
+    file: str
+    number: int
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class Neighbor:
-    """The most similar text of an index: its position there and the ROUGE-L F1, 0 to 1."""
+    """The most similar text of an index: its position there and how similar it is, 0 to 1 (ROUGE-L F1, or Jaccard)."""
 
     index: int
     score: float
@@ -144,24 +157,31 @@ class Neighbor:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """An admitted candidate, the `position`-th (from 0) of the run."""
+    """An admitted candidate, the `position`-th (from 0) of the run, with the candidate's request and instances."""
 
     position: int
     id: str
     instruction: str
     step: int
+    request_id: str
+    instances: tuple[Instance, ...] = ()
+
+    @classmethod
+    def admitted(cls, position: int, candidate: Candidate, step: int) -> "Task":
+        """The task that a candidate becomes."""
+        return cls(position, candidate.id, candidate.instruction, step, candidate.request_id, candidate.instances)
 
 
 @dataclass(frozen=True)
 class Record:
-    """One line of the dataset: an instance with its task's instruction."""
+    """One line of the dataset: an instance with its task's instruction; `is_classification` None: not known."""
 
     id: str
     task: int
     instruction: str
     input: str
     output: str
-    is_classification: bool
+    is_classification: bool | None
     messages: list[dict[str, str]] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:

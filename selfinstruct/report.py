@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any, NamedTuple
 
-from selfinstruct.engine import Progress
+from selfinstruct.gate import Progress
 from selfinstruct.records import STAGES
 from selfinstruct.store import Store
 
@@ -18,14 +18,20 @@ REASONS = {
     "starts_with_punctuation": "begins with punctuation",
     "starts_with_non_ascii": "begins with a non-ASCII character",
     "too_similar": "too similar to a seed or an admitted task",
+    "near_duplicate": "nearly the same as a record of another task",
+    "contaminated": "overlaps a question of a test set",
+    "no_such_task": "recorded for an instruction that is no admitted task",
+    "answered_again": "recorded again later for the same instruction",
     "no_answer": "the request failed for good",
     "empty_answer": "the answer was empty",
     "refusal": "the teacher declined",
     "no_list": "no list could be read from the answer",
-    "no_yes_or_no": "neither yes nor no; taken as no classification task",
+    "unclear_class": "neither yes nor no; asked once more, then taken as no classification task",
     "no_instance": "no instance could be read from the answer",
     "empty_output": "no output",
     "output_equals_input": "the output repeats the input",
+    "pseudo_empty_input": "the input only says that there is none",
+    "merged_tasks": "the output goes on with another task",
     "ends_with_colon": "input or output ends with a colon",
     "conflicting_outputs": "same input, different outputs: all of the task's go",
     "duplicate_instance": "the same as another of the task",
@@ -89,7 +95,7 @@ def status(store: Store, graded: bool = True) -> Status:
             "SELECT stage, reason, count(*) FROM rejections GROUP BY stage, reason ORDER BY 3 DESC, 1, 2"
         )
         settings = store.settings()
-        simulated = store.config().stage("instances").teacher.model.startswith("simulated")
+        simulated = one("SELECT EXISTS(SELECT 1 FROM requests WHERE teacher = 'simulated' OR model LIKE 'simulated%')")
         return Status(
             target=settings.get("target", 0),
             candidates=one("SELECT count(*) FROM candidates"),
@@ -109,7 +115,7 @@ def status(store: Store, graded: bool = True) -> Status:
                 "AND id NOT IN (SELECT subject_id FROM rejections WHERE subject = 'completion')"
             ),
             faults=one("SELECT count(*) FROM faults"),
-            usage=sorted(usage, key=lambda u: STAGES.index(u.stage)),
+            usage=sorted(usage, key=lambda u: ("probe", *STAGES).index(u.stage)),
             grades=_grades(store) if simulated and graded else {},
         )
 
@@ -139,7 +145,8 @@ def render(found: Status, folder: str) -> str:
         + (f", {found.made:,} of them with instances" if found.made < found.tasks else ""),
         f"  candidates {found.candidates:,}: {_share(found.tasks, judged)} of those judged were admitted"
         + (f", {found.pending} are waiting" if found.pending else ""),
-        f"  class      {found.classification:,} classification tasks ({_share(found.classification, found.made)})",
+        f"  class      {found.classification:,} classification tasks ({_share(found.classification, found.made)})"
+        if any(u.stage == "classify" for u in found.usage) else "  class      not asked for",
         f"  records    {found.records:,} from {found.instances:,} instances"
         + (f"; {found.without_records:,} tasks have none" if found.without_records else ""),
     ]  # fmt: skip

@@ -14,7 +14,7 @@ from selfinstruct import __version__
 from selfinstruct.config import Config, merge, parse_config, read_toml, shaping_settings
 from selfinstruct.errors import UsageError
 from selfinstruct.prompts import Prompts, read_prompts, shipped
-from selfinstruct.records import STAGES, SeedTask
+from selfinstruct.records import STAGES, Line, SeedTask
 from selfinstruct.seeds import read_seeds
 from selfinstruct.store import Store
 
@@ -22,6 +22,14 @@ CONFIG_HEAD = """\
 # The settings of this run, for reading, and for repeating it: selfinstruct generate NEW --target N --config THIS.
 # To change one that may change (see docs/config.md), give a file of your own with --config: this one is written anew.
 """
+
+
+class Given(NamedTuple):
+    """What a user brings: settings as he named them, seed tasks, the questions of test sets to keep clear of."""
+
+    asked: dict[str, Any]
+    seeds: tuple[SeedTask, ...]
+    test_lines: list[Line]
 
 
 class Run(NamedTuple):
@@ -33,70 +41,117 @@ class Run(NamedTuple):
     is_new: bool
 
 
-def open_run(folder: Path, config_file: Path | None, flags: dict[str, Any], seeds_file: Path | None) -> Run:
+def open_run(
+    folder: Path,
+    config_file: Path | None,
+    flags: dict[str, Any],
+    seeds_file: Path | None,
+    asking: bool = True,
+) -> Run:
     """Begin the run in `folder`, or go on with it.
 
     `flags` are settings from the command line, as nested tables, and go before those of the file. UsageError where
-    anything that the data depends on differs from what the run began with: each such setting is named.
+    anything that the data depends on differs from what the run began with: each such setting is named. Without
+    `asking` no teacher has to be there, and there are no seeds but those named.
     """
     if Store.exists(folder):
-        return _resume(folder, config_file, flags, seeds_file)
-    return _begin(folder, config_file, flags, seeds_file)
-
-
-def _begin(folder: Path, config_file: Path | None, flags: dict[str, Any], seeds_file: Path | None) -> Run:
+        return _resume(folder, config_file, flags, seeds_file, asking)
     asked = merge(read_toml(config_file) if config_file else {}, flags)
     config = parse_config(asked, _source(config_file)).resolved()
-    _check_teachers(config)
-    seeds = read_seeds(seeds_file or shipped("seeds") / "seeds.jsonl")
+    seeds: tuple[SeedTask, ...] = ()
+    if asking:
+        _check_teachers(config)
+        seeds_file = seeds_file or shipped("seeds") / "seeds.jsonl"
+    if seeds_file:
+        seeds = read_seeds(seeds_file)
+    test_lines = _read_test_sets(config)
     prompts = _read_prompts(config)
     store = Store.create(folder)
-    return _describe(store, config, prompts, seeds, is_new=True)
+    return _describe(store, config, prompts, Given(asked, seeds, test_lines), is_new=True)
 
 
-def _resume(folder: Path, config_file: Path | None, flags: dict[str, Any], seeds_file: Path | None) -> Run:
+def _resume(
+    folder: Path, config_file: Path | None, flags: dict[str, Any], seeds_file: Path | None, asking: bool
+) -> Run:
     store = Store.resume(folder)
     try:
         began = store.settings()
-        has_answers = bool(store.query("SELECT 1 FROM completions LIMIT 1"))
+        named = began.get("asked", began["config"])
+        # Answers that were brought in from files were given under settings that nobody knows, a probe under none.
+        given_here = "teacher != 'imported' AND stage != 'probe'"
+        has_answers = bool(store.query(f"SELECT 1 FROM requests WHERE {given_here} LIMIT 1"))
         # A config file that leaves sampling out means the sampling that the run's answers were given under.
         kept: dict[str, Any] = {}
         if has_answers:
             kept = {stage: {"sampling": began["config"][stage]["sampling"]} for stage in STAGES}
-        asked = merge(merge(kept, read_toml(config_file)) if config_file else began["config"], flags)
+        # Until then a profile or a strategy may still be chosen, so only what the user named himself counts.
+        before = began["config"] if has_answers else named
+        asked = merge(merge(kept, read_toml(config_file)) if config_file else before, flags)
         config = parse_config(asked, _source(config_file)).resolved()
-        _check_teachers(config)
-        prompts = _read_prompts(config) if config_file and config.prompts else began["prompts"]
-        seeds = read_seeds(seeds_file) if seeds_file else store.seeds()
         if has_answers:
-            _refuse_differences(store, config, prompts, seeds)
-        else:  # nothing was answered yet, so nothing can be mixed up
+            config = _settled(config, store.config())
+        if asking:
+            _check_teachers(config)
+        prompts = _read_prompts(config) if config_file and config.prompts else began["prompts"]
+        named_anew = bool(config_file) or "decontaminate" in flags
+        given = Given(
+            named if has_answers else asked,
+            read_seeds(seeds_file) if seeds_file else store.seeds(),
+            _read_test_sets(config) if named_anew else store.test_lines(),
+        )
+        if has_answers:
+            _refuse_differences(store, config, prompts, given, only=("",))
+        else:  # nothing was answered yet, so nothing can be mixed up, but what was judged
             prompts = _read_prompts(config)
+            if store.steps():
+                _refuse_differences(store, config, {}, given, only=("filters.", "profile"))
     except BaseException:
         store.close()
         raise
-    return _describe(store, config, prompts, seeds, is_new=False)
+    return _describe(store, config, prompts, given, is_new=False)
 
 
-def _describe(store: Store, config: Config, prompts: dict[str, str], seeds: tuple[SeedTask, ...], is_new: bool) -> Run:
+def _settled(config: Config, before: Config) -> Config:
+    """The settings with the answer formats that the run has found out, where they say "auto" again.
+
+    A run that has answers but has not found it out is older than answers in JSON.
+    """
+    formats = {stage: before.stage(stage).teacher.answer_format for stage in STAGES}
+    auto = [stage for stage in STAGES if config.stage(stage).teacher.answer_format == "auto"]
+    found = {stage: "text" if formats[stage] == "auto" else formats[stage] for stage in auto}
+    return config.with_stages({stage: {"answer_format": answer_format} for stage, answer_format in found.items()})
+
+
+def _describe(store: Store, config: Config, prompts: dict[str, str], given: Given, is_new: bool) -> Run:
     """Store what the run is begun, or gone on, with."""
     try:
-        store.describe({"config": _stored(config), "prompts": prompts, "version": __version__}, seeds)
-        _write_config(store.folder, config)
+        simulated = {key: value for key, value in given.asked.get("simulated", {}).items() if key != "api_key"}
+        asked = {**given.asked, "simulated": simulated}
+        store.describe({"prompts": prompts, "asked": asked, "version": __version__}, given.seeds, given.test_lines)
+        keep_config(store, config)
     except BaseException:
         store.close()
         raise
     return Run(store, config, Prompts(prompts), is_new)
 
 
-def _refuse_differences(store: Store, config: Config, prompts: dict[str, str], seeds: tuple[SeedTask, ...]) -> None:
-    """UsageError, naming each, where something that the data depends on is not as the run has it."""
-    before, now = shaping_settings(store.config()), shaping_settings(config)
+def _refuse_differences(
+    store: Store, config: Config, prompts: dict[str, str], given: Given, only: tuple[str, ...]
+) -> None:
+    """UsageError, naming each, where something that the data depends on is not as the run has it.
+
+    Of the settings, those whose name begins with one of `only` are compared.
+    """
+    before, now = shaping_settings(_settled(store.config(), store.config())), shaping_settings(config)
     differences = [
-        f"{key} was {before.get(key)!r}, now {value!r}" for key, value in now.items() if before.get(key) != value
+        f"{key} was {before.get(key)!r}, now {value!r}"
+        for key, value in now.items()
+        if key.startswith(only) and before.get(key) != value
     ]
-    if seeds != store.seeds():
+    if given.seeds != store.seeds():
         differences.append("the seeds are not the ones that the run began with")
+    if given.test_lines != store.test_lines():
+        differences.append("the test sets to keep clear of are not the ones that the run began with")
     texts = store.settings()["prompts"]
     changed = [name for name in prompts if prompts[name] != texts.get(name)]
     differences += [f"the prompt {name} is not the one that the run began with" for name in changed]
@@ -108,11 +163,19 @@ def _refuse_differences(store: Store, config: Config, prompts: dict[str, str], s
         )
 
 
+def _read_test_sets(config: Config) -> list[Line]:
+    if not config.decontaminate:
+        return []
+    from selfinstruct.contamination import read_lines
+
+    return [line for name in config.decontaminate for line in read_lines(Path(name))]
+
+
 def _check_teachers(config: Config) -> None:
     """UsageError where a stage's teacher cannot be asked: before a run is made for it."""
     from selfinstruct.teachers.openai_compatible import address_and_key
 
-    for stage in STAGES:
+    for stage in config.stages:
         teacher = config.stage(stage).teacher
         if not teacher.model:
             raise UsageError(f"Which model is to {stage}? Name it with --model, or as model in the config file.")
@@ -123,20 +186,20 @@ def _check_teachers(config: Config) -> None:
 def _read_prompts(config: Config) -> dict[str, str]:
     folder = Path(config.prompts) if config.prompts else shipped("prompts")
     shown = config.seed_demonstrations + config.generated_demonstrations
-    return read_prompts(folder, {config.stage(stage).teacher.endpoint for stage in STAGES}, shown)
+    endpoints = {config.stage(stage).teacher.endpoint for stage in config.stages}
+    return read_prompts(folder, endpoints, config.strategy, shown)
 
 
-def _stored(config: Config) -> dict[str, Any]:
-    """The settings as JSON values. The simulated server's key is a secret like any other."""
-    return config.model_dump(mode="json", exclude_none=True, exclude={"simulated": {"api_key"}})
-
-
-def _write_config(folder: Path, config: Config) -> None:
-    """RUN/config.toml: what `--config` would have to read to repeat this run."""
+def keep_config(store: Store, config: Config) -> None:
+    """Store the settings, and write RUN/config.toml: what `--config` would have to read to repeat this run."""
+    # The simulated server's key is a secret like any other.
+    values = config.model_dump(mode="json", exclude_none=True, exclude={"simulated": {"api_key"}})
+    with store.transaction():
+        store.set_settings({"config": values})
     try:
-        (folder / "config.toml").write_text(CONFIG_HEAD + tomli_w.dumps(_stored(config)), encoding="utf-8")
+        (store.folder / "config.toml").write_text(CONFIG_HEAD + tomli_w.dumps(values), encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"{folder}/config.toml: cannot be written ({error.strerror}).") from None
+        raise UsageError(f"{store.folder}/config.toml: cannot be written ({error.strerror}).") from None
 
 
 def _source(config_file: Path | None) -> str:

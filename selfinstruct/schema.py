@@ -20,8 +20,22 @@ def _create_tables(db: sqlite3.Connection) -> None:
         db.execute(statement)
 
 
+def _add_instances_of_candidates(db: sqlite3.Connection) -> None:
+    """For candidates that came with their instances: [[input, output], ...] in JSON."""
+    db.execute("ALTER TABLE candidates ADD COLUMN instances TEXT")
+
+
+def _add_test_lines(db: sqlite3.Connection) -> None:
+    """The questions of test sets that a run keeps clear of."""
+    db.execute("CREATE TABLE test_lines(file TEXT NOT NULL, number INTEGER NOT NULL, text TEXT NOT NULL)")
+
+
 # Each brings the file from version i to i + 1 (PRAGMA user_version). Append; never change one that was released.
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create_tables,)
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
+    _create_tables,
+    _add_instances_of_candidates,
+    _add_test_lines,
+)
 
 _TABLES = """
 CREATE TABLE run(key TEXT PRIMARY KEY, value TEXT NOT NULL);

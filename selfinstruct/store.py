@@ -27,17 +27,19 @@ from selfinstruct.records import (
     Candidate,
     Completion,
     Instance,
+    Line,
     Neighbor,
     Record,
     Rejection,
     Request,
     SeedTask,
+    Stage,
     Task,
     canonical_json,
     content_id,
     user_message,
 )  # fmt: skip
-from selfinstruct.schema import check_version, explaining, migrate
+from selfinstruct.schema import MIGRATIONS, check_version, explaining, migrate
 from selfinstruct.strategies import Made, Proposal
 
 Verdict = tuple[Rejection | None, Neighbor | None]
@@ -63,7 +65,7 @@ class Store:
             ) from None
         return cls._open(folder, writing=True)
 
-    def describe(self, settings: dict[str, Any], seeds: Sequence[SeedTask]) -> None:
+    def describe(self, settings: dict[str, Any], seeds: Sequence[SeedTask], test_lines: Sequence[Line]) -> None:
         """Commit what the run is begun, or gone on, with."""
         rows = [
             (
@@ -71,7 +73,7 @@ class Store:
                 s.id,
                 s.name,
                 s.instruction,
-                canonical_json([[i.input, i.output] for i in s.instances]),
+                _pairs(s.instances),
                 s.is_classification,
             )
             for n, s in enumerate(seeds)
@@ -80,6 +82,8 @@ class Store:
             self.set_settings(settings)
             self.db.execute("DELETE FROM seeds")
             self.db.executemany("INSERT INTO seeds VALUES (?, ?, ?, ?, ?, ?)", rows)
+            self.db.execute("DELETE FROM test_lines")
+            self.db.executemany("INSERT INTO test_lines VALUES (?, ?, ?)", test_lines)
 
     @classmethod
     def resume(cls, folder: Path) -> "Store":
@@ -93,6 +97,11 @@ class Store:
             raise UsageError(
                 f"{folder}: there is no run here (no run.db). Begin one with selfinstruct generate {folder}."
             )
+        path = folder / "run.db"
+        with explaining(path), closing(sqlite3.connect(path, timeout=10)) as db:
+            is_old = check_version(db, path) < len(MIGRATIONS)
+        if is_old:
+            cls._open(folder, writing=True).close()
         return cls._open(folder, writing=False)
 
     @classmethod
@@ -143,7 +152,10 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing; a database error becomes a StoreError that says what to do."""
+        """All or nothing; a database error becomes a StoreError that says what to do. Inside of another: part of it."""
+        if self.db.in_transaction:
+            yield
+            return
         with explaining(self.folder / "run.db"):
             self.db.execute("BEGIN IMMEDIATE")
             try:
@@ -190,7 +202,11 @@ class Store:
     def seeds(self) -> tuple[SeedTask, ...]:
         """The seed tasks that the run was begun with."""
         rows = self.query("SELECT id, name, instruction, instances, is_classification FROM seeds ORDER BY position")
-        return tuple(SeedTask(a, b, c, tuple(Instance(*i) for i in json.loads(d)), bool(e)) for a, b, c, d, e in rows)
+        return tuple(SeedTask(a, b, c, _instances(d), bool(e)) for a, b, c, d, e in rows)
+
+    def test_lines(self) -> list[Line]:
+        """The questions of test sets that the run keeps clear of."""
+        return [Line(*row) for row in self.query("SELECT file, number, text FROM test_lines ORDER BY rowid")]
 
     # What the teacher said.
 
@@ -264,9 +280,9 @@ class Store:
             if first is None:
                 self.db.execute("INSERT INTO steps VALUES (?, ?, ?)", (step, len(proposal.candidates), n_tasks))
                 self.db.executemany(
-                    "INSERT INTO candidates VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    "INSERT INTO candidates VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                     [
-                        (c.id, step, n, c.request_id, c.position, c.instruction, c.cut)
+                        (c.id, step, n, c.request_id, c.position, c.instruction, c.cut, _pairs(c.instances))
                         for n, c in enumerate(proposal.candidates)
                     ],
                 )
@@ -293,19 +309,19 @@ class Store:
     def pending(self) -> list[Candidate]:
         """The candidates of the last step that were not judged, because the target was reached before them."""
         rows = self.query(
-            "SELECT c.request_id, c.place, c.instruction, c.cut FROM candidates c "
+            "SELECT c.request_id, c.place, c.instruction, c.cut, c.instances FROM candidates c "
             "WHERE c.step = (SELECT max(step) FROM steps) AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.id = c.id) "
             "AND NOT EXISTS (SELECT 1 FROM rejections r WHERE r.subject = 'candidate' AND r.subject_id = c.id) "
             "ORDER BY c.position"
         )
-        return [Candidate(request_id, place, instruction, bool(cut)) for request_id, place, instruction, cut in rows]
+        return [Candidate(a, b, c, bool(d), _instances(e)) for a, b, c, d, e in rows]
 
     def tasks(self, only_unmade: bool = False) -> list[Task]:
         """The admitted tasks in order, or those among them that have not been through the making of instances."""
         where = "WHERE t.made = 0" if only_unmade else ""
-        columns = "t.position, t.id, c.instruction, c.step"
+        columns = "t.position, t.id, c.instruction, c.step, c.request_id, c.instances"
         rows = self.query(f"SELECT {columns} FROM tasks t JOIN candidates c ON c.id = t.id {where} ORDER BY t.position")
-        return [Task(*row) for row in rows]
+        return [Task(a, b, c, d, e, _instances(f)) for a, b, c, d, e, f in rows]
 
     def recent_verdicts(self, n: int, per_unreadable: int) -> list[bool]:
         """Whether admitted, for about the last n candidates judged, oldest step first.
@@ -329,8 +345,9 @@ class Store:
 
     # The making of instances.
 
-    def add_made(self, task: Task, made: Made, verdicts: Sequence[Rejection | None]) -> None:
-        """Commit what was made of a task: its class, all its instances, and the verdict on each."""
+    def add_made(self, task: Task, made: Made, verdicts: Sequence[Rejection | None]) -> list[str]:
+        """Commit what was made of a task: its class, all its instances, and the verdict on each; give their ids."""
+        identities = []
         with self.transaction():
             self.db.execute(
                 "UPDATE tasks SET is_classification = ?, made = 1 WHERE position = ?",
@@ -338,6 +355,7 @@ class Store:
             )
             for position, (instance, rejection) in enumerate(zip(made.instances, verdicts, strict=True)):
                 identity = instance_id(task.id, made.request_id, position, instance)
+                identities.append(identity)
                 self.db.execute(
                     "INSERT INTO instances VALUES (?, ?, ?, ?, ?, ?)",
                     (identity, task.position, position, made.request_id, instance.input, instance.output),
@@ -347,6 +365,12 @@ class Store:
             for request_id, rejection in made.unreadable:
                 stage = "instances" if request_id == made.request_id else "classify"
                 self._reject("completion", stage, [(request_id, rejection)])
+        return identities
+
+    def reject(self, request_id: str, stage: Stage, rejection: Rejection) -> None:
+        """Commit that nothing comes of a completion."""
+        with self.transaction():
+            self._reject("completion", stage, [(request_id, rejection)])
 
     def _reject(self, subject: str, stage: str, rejections: Iterable[tuple[str, Rejection]]) -> None:
         self.db.executemany(
@@ -364,7 +388,16 @@ class Store:
                     {"role": "user", "content": user_message(instruction, given)},
                     {"role": "assistant", "content": output},
                 ]
-                yield Record(identity, task, instruction, given, output, bool(is_classification), messages)
+                known = None if is_classification is None else bool(is_classification)
+                yield Record(identity, task, instruction, given, output, known, messages)
+
+
+def _pairs(instances: Sequence[Instance]) -> str | None:
+    return canonical_json([[i.input, i.output] for i in instances]) if instances else None
+
+
+def _instances(pairs: str | None) -> tuple[Instance, ...]:
+    return tuple(Instance(*pair) for pair in json.loads(pairs)) if pairs else ()
 
 
 def instance_id(task_id: str, request_id: str, position: int, instance: ParsedInstance) -> str:

@@ -4,23 +4,21 @@ The scores are recomputed with the rouge_score package, which the engine itself 
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from selfinstruct.novelty import tokens
+from selfinstruct.near_duplicates import shingles
+from selfinstruct.novelty import ascii_tokens, tokens
 from selfinstruct.parsing import ParsedInstance
-from selfinstruct.records import Candidate, Request
+from selfinstruct.pool import record_text
+from selfinstruct.records import Candidate, Instance, Line, Request
 from selfinstruct.store import Store, instance_id
 
 
 def verify(store: Store) -> list[str]:
     """What is wrong with the store, one line each; an empty list where everything holds."""
     with store.snapshot():
-        return [
-            problem
-            for check in (_file, _requests, _candidates, _steps, _tasks, _instances, _rejections, _scores)
-            for problem in check(store)
-        ]
+        return [problem for check in CHECKS for problem in check(store)]
 
 
 def _file(store: Store) -> Iterator[str]:
@@ -46,10 +44,11 @@ def _requests(store: Store) -> Iterator[str]:
 
 
 def _candidates(store: Store) -> Iterator[str]:
-    for identity, request_id, place, instruction, cut in store.query(
-        "SELECT id, request_id, place, instruction, cut FROM candidates"
+    for identity, request_id, place, instruction, cut, instances in store.query(
+        "SELECT id, request_id, place, instruction, cut, instances FROM candidates"
     ):
-        expected = Candidate(request_id, place, instruction, bool(cut)).id
+        came_with = tuple(Instance(*pair) for pair in json.loads(instances)) if instances else ()
+        expected = Candidate(request_id, place, instruction, bool(cut), came_with).id
         if expected != identity:
             yield f"candidate {identity}: its id should be {expected}; the row was changed"
     # Every candidate is exactly one of admitted, rejected, pending; and only the last step may have pending ones.
@@ -127,7 +126,8 @@ def _rejections(store: Store) -> Iterator[str]:
 
 def _scores(store: Store) -> Iterator[str]:
     """The nearest neighbours' scores, by rouge_score; admitted tasks at or below the threshold, rejected ones above."""
-    threshold = store.config().filters.rouge_threshold
+    rules = store.config().filters
+    threshold = rules.rouge_threshold
     texts = {seed.id: seed.instruction for seed in store.seeds()}
     texts |= {task.id: task.instruction for task in store.tasks()}
     admitted: list[tuple[Any, ...]] = store.query(
@@ -142,7 +142,7 @@ def _scores(store: Store) -> Iterator[str]:
         return
     from rouge_score.rouge_scorer import RougeScorer
 
-    scorer = RougeScorer(["rougeL"], tokenizer=_Tokenizer())
+    scorer = RougeScorer(["rougeL"], tokenizer=_Tokenizer(ascii_tokens if rules.ascii_tokens else tokens))
     for instruction, nearest_id, score in admitted:
         if nearest_id not in texts:
             yield f"task {instruction!r}: its nearest instruction {nearest_id} is not known"
@@ -162,5 +162,35 @@ def _scores(store: Store) -> Iterator[str]:
 class _Tokenizer:
     """What RougeScorer asks for: our tokens, which are its own wherever the text is ASCII."""
 
-    def tokenize(self, text: str) -> list[str]:
-        return tokens(text)
+    def __init__(self, tokenize: Callable[[str], list[str]]):
+        self.tokenize = tokenize
+
+
+def _near_duplicates(store: Store) -> Iterator[str]:
+    """Their Jaccard similarity, from the shingles themselves."""
+    threshold = store.config().filters.near_duplicate
+    for identity, evidence, *parts in store.query(
+        "SELECT i.id, r.evidence, c.instruction, i.input, i.output FROM rejections r "
+        "JOIN instances i ON i.id = r.subject_id JOIN tasks t ON t.position = i.task JOIN candidates c ON c.id = t.id "
+        "WHERE r.subject = 'instance' AND r.reason = 'near_duplicate'"
+    ):
+        seen = json.loads(evidence)
+        found = store.query("SELECT instruction, input, output FROM records WHERE id = ?", (seen["nearest_id"],))
+        if not found:
+            yield f"instance {identity}: the record {seen['nearest_id']} that it is said to repeat is not there"
+            continue
+        one, other = shingles(record_text(*parts)), shingles(record_text(*found[0]))
+        if len(one & other) / len(one | other) != seen["jaccard"] or seen["jaccard"] < threshold:
+            yield f"instance {identity}: its similarity is not {seen['jaccard']}, or below {threshold}"
+
+
+def _contaminated(store: Store) -> Iterator[str]:
+    lines = set(store.test_lines())
+    for identity, evidence in store.query("SELECT subject_id, evidence FROM rejections WHERE reason = 'contaminated'"):
+        if Line(**json.loads(evidence)["line"]) not in lines:
+            yield f"{identity}: the question of a test set that it is said to overlap is not there"
+
+
+CHECKS: tuple[Callable[[Store], Iterator[str]], ...] = (
+    _file, _requests, _candidates, _steps, _tasks, _instances, _rejections, _scores, _near_duplicates, _contaminated,
+)  # fmt: skip

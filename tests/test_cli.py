@@ -180,10 +180,12 @@ def test_each_stage_may_have_a_server_of_its_own(cli, tmp_path):
         usage = json.loads(cli("status", tmp_path / "run", "--json").stdout)["usage"]
         requests = {(row["stage"], row["model"]): row["requests"] for row in usage}
         assert set(requests) == {
-            ("propose", "simulated-small"), ("classify", "simulated-small"), ("instances", "simulated-large")
+            ("probe", "simulated-small"), ("probe", "simulated-large"),
+            ("propose", "simulated-small"), ("classify", "simulated-small"), ("instances", "simulated-large"),
         }  # fmt: skip
-        assert server_calls(strong)["answered"] == requests["instances", "simulated-large"] == 10
-        assert server_calls(cheap)["answered"] == sum(requests.values()) - 10
+        assert requests["instances", "simulated-large"] == 10
+        assert server_calls(strong)["answered"] == 10 + 1
+        assert server_calls(cheap)["answered"] == sum(requests.values()) - 10 - 1
     assert "simulated-large at http" in cli("generate", tmp_path / "run", "--target", 10).stdout
 
 
@@ -265,7 +267,7 @@ def test_bad_seeds(tmp_path, content, expected):
 
 
 def test_missing_files(tmp_path):
-    assert "no such seed file" in fails("generate", tmp_path / "run", "--target", 5, "--seeds", tmp_path / "none.jsonl")
+    assert "no such file" in fails("generate", tmp_path / "run", "--target", 5, "--seeds", tmp_path / "none.jsonl")
     assert "cannot be read" in fails("generate", tmp_path / "run", "--target", 5, "--config", tmp_path / "none.toml")
     for command in (["status"], ["verify"], ["tasks"], ["rejected"], ["export", "--format", "alpaca"]):
         assert "no run here" in fails(command[0], tmp_path / "nothing", *command[1:])

@@ -294,7 +294,10 @@ def test_a_stage_is_laid_over_the_teacher():
 @pytest.mark.parametrize("stage", ["propose", "classify", "instances"])
 def test_each_stage_and_endpoint_has_its_own_default_sampling(stage, endpoint):
     config = parse_config({stage: {"endpoint": endpoint}}, "s")
-    assert config.stage(stage).sampling == DEFAULT_SAMPLING[stage, endpoint]
+    expected = dict(DEFAULT_SAMPLING[stage, endpoint])
+    if (stage, endpoint) == ("propose", "completion"):
+        expected["stop"] = ["\n\n", "\n17."]  # behind 8 tasks shown and 8 new ones
+    assert config.stage(stage).sampling == expected
 
 
 def test_the_published_settings_for_base_models():
@@ -365,3 +368,56 @@ def test_more_words_than_the_most_are_no_length():
 def test_sampling_must_be_what_json_can_carry():
     with pytest.raises(UsageError, match="what JSON can carry"):
         parse_config({"propose": {"sampling": {"user": datetime.date(2020, 1, 1)}}}, "run.toml")
+
+
+# What a profile and a strategy set.
+
+
+def test_the_paper_profile_has_the_published_rules():
+    filters = parse_config({"profile": "paper"}, "test").filters
+    assert (filters.ascii_start, filters.ascii_tokens) == (True, True)
+    assert filters.forbidden_words == (
+        "image", "images", "graph", "graphs", "picture", "pictures", "file", "files", "map", "maps", "draw", "plot",
+        "go to",
+    )  # fmt: skip
+    ours = parse_config({}, "test").filters
+    assert (ours.ascii_start, ours.ascii_tokens) == (False, False)
+    assert set(ours.forbidden_words) - set(filters.forbidden_words) == {
+        "video", "audio", "music", "flowchart", "diagram"
+    }  # fmt: skip
+
+
+def test_what_the_user_sets_goes_before_a_profile_and_a_strategy():
+    asked = {
+        "profile": "paper", "strategy": "alpaca", "seed_demonstrations": 4,
+        "filters": {"ascii_start": False, "min_words": 2},
+    }  # fmt: skip
+    config = parse_config(asked, "test")
+    assert (config.filters.ascii_start, config.filters.ascii_tokens, config.filters.min_words) == (False, True, 2)
+    assert (config.seed_demonstrations, config.generated_demonstrations, config.proposals_per_request) == (4, 0, 20)
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"profile": "papers"}, "profile"),
+        ({"strategy": "alpacas"}, "strategy"),
+        ({"strategy": 3}, "strategy"),
+        ({"profile": ["paper"]}, "profile"),
+        ({"teacher": {"answer_format": "yaml"}}, "teacher.answer_format"),
+        ({"classify": {"answer_format": 1}}, "classify.answer_format"),
+        ({"filters": {"near_duplicate": 0.4}}, "filters.near_duplicate"),
+        ({"profile": "paper", "filters": 3}, "filters"),
+    ],
+)
+def test_a_profile_strategy_or_format_that_is_none_is_named(values, named):
+    with pytest.raises(UsageError, match=rf"test: {named}"):
+        parse_config(values, "test")
+
+
+def test_only_what_is_asked_is_settled():
+    config = parse_config({"classify": {"answer_format": "text"}}, "test")
+    assert [config.stage(stage).teacher.answer_format for stage in config.stages] == ["auto", "text", "auto"]
+    settled = config.with_stages({"propose": {"answer_format": "json"}})
+    assert [settled.stage(stage).teacher.answer_format for stage in settled.stages] == ["json", "text", "auto"]
+    assert config.propose.answer_format is None, "the settings themselves do not change"

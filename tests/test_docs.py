@@ -11,11 +11,14 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from selfinstruct import report
+from selfinstruct.cli import app
 from selfinstruct.config import Config
 from tests.conftest import COMMAND, run_cli
 
 ROOT = Path(__file__).parent.parent
-COMMANDS = ("generate", "status", "verify", "export", "tasks", "rejected", "simulate")
+COMMANDS = (
+    "generate", "import", "status", "verify", "export", "overlap", "tasks", "rejected", "seeds check", "simulate",
+)  # fmt: skip
 
 
 def readme_commands() -> list[str]:
@@ -37,7 +40,8 @@ def test_commands_of_the_readme_work(tmp_path):
 def help_page() -> str:
     """docs/cli.md as it ought to be."""
     pages = [
-        f"## {command}\n\n```\n{run_cli(command, '--help', env=WIDE).stdout.strip()}\n```\n" for command in COMMANDS
+        f"## {command}\n\n```\n{run_cli(*command.split(), '--help', env=WIDE).stdout.strip()}\n```\n"
+        for command in COMMANDS
     ]
     return "# The command line\n\nWhat `--help` says.\n\n" + "\n".join(pages)
 
@@ -116,11 +120,19 @@ def test_pages_are_up_to_date(name, page):
     assert (ROOT / "docs" / name).read_text() == page(), f"run: python tests/test_docs.py, and commit docs/{name}"
 
 
+def test_the_page_has_every_command():
+    names = {command.name or command.callback.__name__ for command in app.registered_commands}
+    for group in app.registered_groups:
+        names |= {f"{group.name} {command.name}" for command in group.typer_instance.registered_commands}
+    assert names == set(COMMANDS)
+
+
 def test_every_reason_is_explained():
-    """Whatever filters and strategies reject with has its words in the report, and nothing else has."""
+    """Whatever filters, strategies and the import reject with has its words in the report, and nothing else has."""
     sources = [*(ROOT / "selfinstruct" / "strategies").glob("*.py"), ROOT / "selfinstruct/filters.py"]
     reasons = {reason for source in sources for reason in re.findall(r'Rejection\(\s*"(\w+)"', source.read_text())}
-    assert reasons == set(report.REASONS)
+    chosen = re.findall(r'reason = "(\w+)" if .* else "(\w+)"', (ROOT / "selfinstruct/importing.py").read_text())
+    assert reasons.union(*chosen) == set(report.REASONS)
 
 
 if __name__ == "__main__":

@@ -8,14 +8,16 @@ from pathlib import Path
 import pytest
 
 from selfinstruct.config import parse_config
-from selfinstruct.engine import Engine, Progress, window_at
+from selfinstruct.engine import Engine, window_at
 from selfinstruct.errors import RequestRefused, TeacherError, YieldCollapsed
 from selfinstruct.export import write_records
 from selfinstruct.filters import judge
+from selfinstruct.gate import Gate
 from selfinstruct.pool import Pool
 from selfinstruct.records import STAGES, Candidate, Completion, Request, Task
 from selfinstruct.report import progress_of, status
-from selfinstruct.run import open_run
+from selfinstruct.run import Run, open_run
+from selfinstruct.scheduler import Scheduler
 from selfinstruct.simulated.world import compose, make_instance, recognise
 from selfinstruct.store import Store
 from selfinstruct.strategies.self_instruct import SelfInstruct
@@ -52,11 +54,18 @@ def simulated(request: Request) -> str:
     return "\n\n".join(f"Example {i}\nInput: {g}\nOutput: {o}" for i, (g, o) in enumerate(pairs, 1))
 
 
+def engine_of(run: Run, teacher) -> Engine:
+    """The engine of an opened run, with one teacher for all stages."""
+    running = run.config.running
+    scheduler = Scheduler(running.concurrency, running.deadline_s, running.attempts, run.store.add_fault)
+    gate = Gate(run.store, run.config, progress_of(run.store))
+    return Engine(gate, SelfInstruct(run.config, run.prompts), dict.fromkeys(STAGES, teacher), scheduler)
+
+
 async def grow(folder: Path, target: int, teacher, **settings) -> Store:
     """Grow a run with a scripted teacher for all stages, and give its store, still open."""
     run = open_run(folder, None, settings, None)
-    strategy = SelfInstruct(run.config, run.prompts)
-    engine = Engine(run.store, run.config, strategy, dict.fromkeys(STAGES, teacher), progress_of(run.store))
+    engine = engine_of(run, teacher)
     try:
         assert await engine.run(target)
     except BaseException:
@@ -118,7 +127,7 @@ async def test_admitting_in_the_order_of_arrival_would_not_be_deterministic(tmp_
             for place, instruction in enumerate(by_step[step]):
                 candidate = Candidate(f"request {step}", place, instruction)
                 if len(pool.tasks) < len(admitted) and judge(candidate, pool)[0] is None:
-                    pool.admit(Task(len(pool.tasks), candidate.id, instruction, step))
+                    pool.admit(Task.admitted(len(pool.tasks), candidate, step))
         return [task.instruction for task in pool.tasks]
 
     in_order = sorted(by_step)
@@ -215,18 +224,12 @@ async def test_what_is_remembered_of_the_yield_survives_a_resume(tmp_path):
     after: list[bool] = []
     for target in (20, 21, 50):
         run = open_run(tmp_path / "run", None, {}, None)
-        engine = Engine(
-            run.store,
-            run.config,
-            SelfInstruct(run.config, run.prompts),
-            dict.fromkeys(STAGES, Scripted(half)),
-            Progress(),
-        )
-        before = list(engine._recent)
+        engine = engine_of(run, Scripted(half))
+        before = list(engine.gate._recent)
         if target > 20:
             assert before == after
         assert await engine.run(target)
-        after = list(engine._recent)
+        after = list(engine.gate._recent)
         run.store.close()
 
 
@@ -285,9 +288,7 @@ async def test_stop_lets_calls_in_flight_end_and_sends_no_more(tmp_path):
         return 0.001
 
     teacher = Scripted(simulated, delay)
-    engine = Engine(
-        run.store, run.config, SelfInstruct(run.config, run.prompts), dict.fromkeys(STAGES, teacher), Progress()
-    )
+    engine = engine_of(run, teacher)
     finished = await engine.run(500)
     with run.store as store:
         stored = store.query("SELECT count(*) FROM completions")[0][0]
@@ -308,9 +309,7 @@ async def test_a_stage_may_have_a_model_of_its_own(tmp_path):
 async def test_equal_requests_at_the_same_time_are_sent_once(tmp_path):
     run = open_run(tmp_path / "run", None, {}, None)
     teacher = Scripted(lambda request: "Yes", lambda request: 0.01)
-    engine = Engine(
-        run.store, run.config, SelfInstruct(run.config, run.prompts), dict.fromkeys(STAGES, teacher), Progress()
-    )
+    engine = engine_of(run, teacher)
     request = Request("classify", "simulated", "simulated", "chat", "", "Task: Name a tree.", {})
     answers = await asyncio.gather(*(engine._ask(request, lambda: True) for _ in range(5)))
     run.store.close()
@@ -318,8 +317,8 @@ async def test_equal_requests_at_the_same_time_are_sent_once(tmp_path):
     assert {answer.text for answer in answers} == {"Yes"}
 
 
-async def test_two_tasks_of_the_same_words_share_answers_and_both_get_records(tmp_path):
-    """At a threshold of 1 nothing is too similar, so the same instruction may come twice."""
+async def test_two_tasks_of_the_same_words_share_answers_and_the_copies_are_rejected(tmp_path):
+    """At a threshold of 1 nothing is too similar, so the same instruction may come twice; its records may not."""
 
     def same(request: Request) -> str:
         return "9. Name one river in Europe." if request.stage == "propose" else "Example 1\nOutput: The Elbe."
@@ -327,5 +326,11 @@ async def test_two_tasks_of_the_same_words_share_answers_and_both_get_records(tm
     teacher = Scripted(same)
     with await grow(tmp_path / "run", 3, teacher, filters={"rouge_threshold": 1.0}) as store:
         assert verify(store) == []
-        assert [record.output for record in store.records()] == ["The Elbe."] * 3
+        (record,) = store.records()
+        assert (record.task, record.output) == (0, "The Elbe.")
+        copies = store.query("SELECT task, reason, evidence FROM rejected WHERE subject = 'instance' ORDER BY 1")
+    evidence = {"jaccard": 1.0, "nearest_id": record.id}
+    assert [(task, reason, json.loads(found)) for task, reason, found in copies] == [
+        (1, "near_duplicate", evidence), (2, "near_duplicate", evidence),
+    ]  # fmt: skip
     assert sum(request.stage == "instances" for request in teacher.asked) == 1

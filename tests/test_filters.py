@@ -6,6 +6,7 @@ from selfinstruct.config import FORBIDDEN_WORDS, FilterSettings
 from selfinstruct.filters import (
     FILTERS,
     INSTANCE_FILTERS,
+    RECORD_FILTERS,
     asks_for_program,
     conflicting_outputs,
     cut_off,
@@ -16,8 +17,11 @@ from selfinstruct.filters import (
     forbidden_word,
     judge,
     judge_instances,
+    judge_record,
+    merged_tasks,
     no_words,
     output_equals_input,
+    pseudo_empty_input,
     starts_with_non_ascii,
     starts_with_punctuation,
     too_long,
@@ -149,7 +153,9 @@ def test_a_forbidden_word_of_an_unspaced_script_is_found():
         ("Write a program", True),
         ("Explain how to write a program that sorts.", False),
         ("Write a function that sorts names.", False),
-        ("write a program that sorts names.", False),
+        ("write a program that sorts names.", True),
+        ("WRITE A PROGRAM", True),
+        ("Rewrite a program", False),
     ],
 )
 def test_write_a_program_at_the_beginning_is_too_vague(text, rejected):
@@ -187,7 +193,7 @@ def test_a_similar_candidate_is_rejected_with_what_it_is_like():
 
 def test_a_candidate_like_an_admitted_task_names_the_task():
     known = pool(SEED)
-    known.admit(Task(0, "t0", "Explain how a lock lifts a boat.", 0))
+    known.admit(Task(0, "t0", "Explain how a lock lifts a boat.", 0, "r0"))
     rejection, nearest = judge(candidate("Explain how a lock lifts a ship."), known)
     assert nearest.index == 1
     assert rejection.reason == "too_similar"
@@ -226,7 +232,7 @@ def test_the_first_candidate_of_an_empty_pool_passes():
 def test_the_filters_stand_in_the_order_of_the_published_ones():
     assert [rule.__name__ for rule in FILTERS] == [
         "cut_off", "no_words", "too_short", "too_long", "forbidden_word", "asks_for_program",
-        "starts_with_punctuation", "starts_with_non_ascii",
+        "starts_with_punctuation", "starts_with_non_ascii", "contaminated",
     ]  # fmt: skip
 
 
@@ -297,6 +303,44 @@ def test_a_colon_inside_announces_nothing_that_is_missing():
     assert one(ends_with_colon, "a: b", "12:30") is None
 
 
+@pytest.mark.parametrize("given", ["None", "N/A", "<noinput>", "<no input>", "No input needed.", "-", '""'])
+def test_an_input_that_only_says_that_there_is_none(given):
+    assert one(pseudo_empty_input, given, "x") == Rejection("pseudo_empty_input", {"input": given})
+
+
+@pytest.mark.parametrize("given", ["", "None of the guests came.", "0", "no", "A - B"])
+def test_an_input_that_is_empty_or_says_something(given):
+    assert one(pseudo_empty_input, given, "x") is None
+
+
+@pytest.mark.parametrize(
+    ("output", "line"),
+    [
+        ("The Nile.\n7. Instruction: Name a lake.\n7. Input:\n<noinput>", "7. Instruction: Name a lake."),
+        ("The Nile.\n12. Output: Baikal", "12. Output: Baikal"),
+        ("The Nile.\n\n### Instruction:\nName a lake.", "### Instruction:"),
+        ("The Nile.\n## response: Baikal", "## response: Baikal"),
+        ("  3. input: here", "3. input: here"),
+    ],
+)
+def test_an_output_that_goes_on_with_another_task(output, line):
+    assert one(merged_tasks, "a", output) == Rejection("merged_tasks", {"line": line})
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        "1. Read the instruction: it is short.\n2. Sort it.",
+        "Instruction: press the button.",
+        "# Input: a heading of the README",
+        "See 7. Instruction: in the middle of a line",
+        "### Responses\nThree people wrote.",
+    ],
+)
+def test_an_output_that_speaks_of_instructions_is_whole(output):
+    assert one(merged_tasks, "a", output) is None
+
+
 def test_two_outputs_of_one_input_are_a_conflict():
     both = by_position(("a", "b"), ("a", "c"))
     expected = Rejection("conflicting_outputs", {"input": "a", "outputs": ["b", "c"]})
@@ -328,8 +372,8 @@ def test_good_instances_stay():
 
 def test_the_rules_stand_in_order():
     assert [rule.__name__ for rule in INSTANCE_FILTERS] == [
-        "cut_off_instance", "empty_output", "output_equals_input", "ends_with_colon", "conflicting_outputs",
-        "duplicate_instance",
+        "cut_off_instance", "empty_output", "output_equals_input", "pseudo_empty_input", "ends_with_colon",
+        "merged_tasks", "conflicting_outputs", "duplicate_instance",
     ]  # fmt: skip
     assert reasons([ParsedInstance("", "", True)]) == ["cut_off"]
     assert reasons(instances(("", ""))) == ["empty_output"]
@@ -378,3 +422,36 @@ def test_five_of_seven_stay():
     found = instances(*[(str(n), "odd") for n in range(7)])
     assert reasons(found) == [None] * 5 + ["too_many"] * 2
     assert reasons(found[:5]) == [None] * 5
+
+
+# Whole records.
+
+LIFT = ParsedInstance(
+    "", "The gates close and water flows in until both levels are equal, then the boat goes on.", False
+)
+
+
+def pool_with_a_record():
+    known = pool()
+    known.add_record("i0", f"Explain how a lock lifts a boat.\n{LIFT.output}")
+    return known
+
+
+def test_a_record_like_one_of_another_task_names_it():
+    rejection = judge_record("Describe how a lock lifts a boat.", LIFT, pool_with_a_record())
+    # Each has 22 word triples, of which the first one differs.
+    assert rejection == Rejection("near_duplicate", {"nearest_id": "i0", "jaccard": pytest.approx(21 / 23)})
+    assert judge_record("Describe how a crane lifts a container.", LIFT, pool_with_a_record()) is None
+    assert judge_record("Describe how a lock lifts a boat.", LIFT, pool()) is None
+
+
+def test_the_similarity_of_records_can_be_set():
+    known = pool(near_duplicate=1.0)
+    known.add_record("i0", f"Explain how a lock lifts a boat.\n{LIFT.output}")
+    assert judge_record("Describe how a lock lifts a boat.", LIFT, known) is None
+    same = judge_record("Explain how a lock lifts a boat.", LIFT, known)
+    assert same == Rejection("near_duplicate", {"nearest_id": "i0", "jaccard": 1.0})
+
+
+def test_the_rules_for_records_stand_in_order():
+    assert [rule.__name__ for rule in RECORD_FILTERS] == ["near_duplicate", "contaminated_record"]

@@ -18,7 +18,7 @@ def seed(n):
 
 
 def task(n):
-    return Task(n, f"t{n}", f"Compare {n} {NOUNS[n % 10]} with care.", step=n // 8)
+    return Task(n, f"t{n}", f"Compare {n} {NOUNS[n % 10]} with care.", n // 8, f"r{n}")
 
 
 def pool_of(n_seeds, n_tasks):

@@ -6,15 +6,23 @@ import shutil
 import pytest
 
 from selfinstruct.errors import UsageError
-from selfinstruct.parsing import input_first, numbered_items, output_first
+from selfinstruct.parsing import input_first, numbered_items, output_first, whole_tasks, yes_or_no
 from selfinstruct.prompts import PROMPT_NAMES, Prompts, read_prompts, shipped
+from selfinstruct.records import Instance, SeedTask
 
+NAMES = [name for names in PROMPT_NAMES.values() for name in names]
+TASKS = ["Name three rivers of Asia.", "Say whether the review is kind or harsh."]
 VARIABLES = {
-    "demonstrations": ["Name three rivers of Asia.", "Say whether the review is kind or harsh."],
+    "demonstrations": TASKS,
     "n_new": 8,
     "instruction": "List the verbs of the sentence.",
     "n_instances": 3,
+    "again": False,
 }
+SEEDS = [
+    SeedTask("s1", "", TASKS[0], (Instance("", "Ob, Lena, Indus"), Instance("", "not shown")), False),
+    SeedTask("s2", "", TASKS[1], (Instance("Cold soup,\nslow waiter.", "harsh"),), True),
+]
 STRANGE = (
     "Explain {{ user.name }} & {% if x %} in <b>Jinja</b> {# really #}, "
     "then \"quote\" 'it' \\n 100% – für 河 as $x_1$.\nSecond line ends here."
@@ -23,7 +31,10 @@ STRANGE = (
 
 @pytest.fixture(scope="module")
 def prompts():
-    return Prompts(read_prompts(shipped("prompts"), {"chat", "completion"}))
+    texts = {}
+    for strategy in PROMPT_NAMES:
+        texts |= read_prompts(shipped("prompts"), {"chat", "completion"}, strategy)
+    return Prompts(texts)
 
 
 @pytest.fixture
@@ -32,28 +43,69 @@ def folder(tmp_path):
     return shutil.copytree(shipped("prompts"), tmp_path / "prompts")
 
 
-def test_only_the_endpoints_in_use_are_read():
-    assert set(read_prompts(shipped("prompts"), {"chat"})) == {f"chat/{name}" for name in PROMPT_NAMES}
+def variables(name, **changes):
+    """What the prompt of that name is filled in with."""
+    return {**VARIABLES, **({"demonstrations": SEEDS} if name.endswith("alpaca") else {}), **changes}
 
 
-@pytest.mark.parametrize("endpoint", ["chat", "completion"])
-@pytest.mark.parametrize("name", PROMPT_NAMES)
-def test_every_shipped_prompt_renders(prompts, endpoint, name):
-    system, user = prompts.render(f"{endpoint}/{name}", **VARIABLES)
+@pytest.mark.parametrize("strategy", PROMPT_NAMES)
+def test_only_the_endpoints_and_the_strategy_in_use_are_read(strategy):
+    texts = read_prompts(shipped("prompts"), {"chat"}, strategy)
+    assert set(texts) == {f"chat/{name}" for name in PROMPT_NAMES[strategy]}
+
+
+def test_the_strategies_and_their_prompts():
+    assert PROMPT_NAMES == {
+        "self-instruct": ("propose", "classify", "input_first", "output_first"), "alpaca": ("alpaca",)
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "json"), [("chat", False), ("chat", True), ("completion", False)], ids=["chat", "json", "completion"]
+)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_shipped_prompt_renders(prompts, endpoint, json, name):
+    system, user = prompts.render(f"{endpoint}/{name}", json=json, **variables(name))
     for text in (system, user):
         assert text
         assert text == text.strip()
-        assert not re.search(r"\{[{%#]|[#%}]\}", text)
+        # A "}}" may end a JSON object in an object, nothing else is left of a template.
+        assert not re.search(r"\{[{%#]|[#%]\}", text)
         assert not re.search(r"\n{4,}", text)
-    shown = VARIABLES["demonstrations"] if name == "propose" else [VARIABLES["instruction"]]
+    shown = TASKS if name in ("propose", "alpaca") else [VARIABLES["instruction"]]
     assert all(text in user for text in shown)
 
 
-@pytest.mark.parametrize("name", ["chat/propose", "chat/classify", "chat/input_first", "completion/classify"])
-def test_the_system_text_stays_the_same_during_a_run(prompts, name):
-    other = {**VARIABLES, "demonstrations": ["Sort the words."], "instruction": "Sort the words.", "n_new": 2}
-    assert prompts.render(name, **VARIABLES)[0] == prompts.render(name, **other)[0]
-    assert prompts.render(name, **VARIABLES)[1] != prompts.render(name, **other)[1]
+@pytest.mark.parametrize("name", NAMES)
+def test_json_is_asked_for_with_its_fields_and_only_then(prompts, name):
+    fields = {
+        "propose": '{"tasks": ["',
+        "classify": '{"is_classification": true}',
+        "input_first": '{"instances": [{"input": "...", "output": "..."}, ...]}',
+        "output_first": '{"instances": [{"label": "...", "input": "..."}, ...]}',
+        "alpaca": '{"tasks": [{"instruction": "...", "input": "...", "output": "..."}, ...]}',
+    }
+    system, user = prompts.render(f"chat/{name}", json=True, **variables(name))
+    assert fields[name] in system
+    assert "JSON" in user
+    for endpoint in ("chat", "completion"):
+        assert "JSON" not in "".join(prompts.render(f"{endpoint}/{name}", **variables(name)))
+
+
+def test_the_system_text_in_json_and_in_text_are_kept_apart(prompts):
+    texts = [prompts.render("chat/classify", json=json, **VARIABLES)[0] for json in (True, False, True, False)]
+    assert texts[0] == texts[2] != texts[1] == texts[3]
+
+
+@pytest.mark.parametrize("json", [False, True])
+@pytest.mark.parametrize("endpoint", ["chat", "completion"])
+@pytest.mark.parametrize("name", NAMES)
+def test_the_system_text_stays_the_same_during_a_run(prompts, endpoint, name, json):
+    shown = SEEDS[1:] if name == "alpaca" else ["Sort the words."]
+    other = variables(name, demonstrations=shown, instruction="Sort the words.", n_new=2, again=True)
+    first, second = (prompts.render(f"{endpoint}/{name}", json=json, **v) for v in (variables(name), other))
+    assert first[0] == second[0]
+    assert first[1] != second[1]
 
 
 @pytest.mark.parametrize("endpoint", ["chat", "completion"])
@@ -80,13 +132,37 @@ def test_the_demonstrations_are_numbered_and_the_new_numbers_asked_for(prompts):
 
 
 def test_a_base_model_goes_on_from_the_last_character(prompts):
-    ends = {name: prompts.render(f"completion/{name}", **VARIABLES)[1].splitlines()[-1] for name in PROMPT_NAMES}
+    ends = {name: prompts.render(f"completion/{name}", **variables(name))[1].splitlines()[-1] for name in NAMES}
     assert ends == {
+        "alpaca": "3. Instruction:",
         "propose": "3.",
         "classify": "Is it a classification task?",
         "input_first": "Example 1",
         "output_first": "Class label:",
     }
+
+
+def test_an_unclear_class_is_asked_for_in_other_words(prompts):
+    first, again = (prompts.render("chat/classify", **variables("classify", again=again))[1] for again in (False, True))
+    assert again == first.replace("Answer Yes or No.", "Answer with one word, Yes or No, also where you have to guess.")
+    first, again = (
+        prompts.render("completion/classify", **variables("classify", again=again))[1] for again in (False, True)
+    )
+    assert again == first.replace("task?", "task, Yes or No?")
+
+
+def test_whole_tasks_are_shown_with_their_first_instance_and_numbered_on(prompts):
+    shown = (
+        "1. Instruction: Name three rivers of Asia.\n1. Input:\n<noinput>\n1. Output:\nOb, Lena, Indus\n###\n"
+        "2. Instruction: Say whether the review is kind or harsh.\n2. Input:\nCold soup,\nslow waiter.\n"
+        "2. Output:\nharsh\n###\n"
+    )
+    _, user = prompts.render("chat/alpaca", **variables("alpaca"))
+    assert shown in user
+    assert user.endswith("Write 8 more tasks, numbered 3 to 10.")
+    assert prompts.render("chat/alpaca", json=True, **variables("alpaca"))[1].endswith("Write 8 more tasks, as JSON.")
+    _, user = prompts.render("completion/alpaca", **variables("alpaca"))
+    assert user == f"###\n{shown}3. Instruction:"
 
 
 def test_a_chat_model_is_asked_for_the_form_that_is_read(prompts):
@@ -117,13 +193,33 @@ def test_the_proposal_prompts_are_read_as_lists_where_a_model_repeats_them(promp
     assert [item.text for item in numbered_items(user, False)] == VARIABLES["demonstrations"]
 
 
+def test_the_answers_in_json_that_a_prompt_shows_are_read_as_they_are_meant(prompts):
+    system, _ = prompts.render("chat/propose", json=True, **VARIABLES)
+    shown = re.search(r"\{.*?\}", system)[0].replace(", ...", "")
+    assert [item.text for item in numbered_items(shown, False)] == ["first new task", "second new task"]
+    system, _ = prompts.render("chat/classify", json=True, **VARIABLES)
+    assert [yes_or_no(text) for text in re.findall(r"\{.*?\}", system)] == [True, False]
+
+
+def test_the_whole_tasks_that_a_prompt_shows_are_read_where_a_model_repeats_them(prompts):
+    _, user = prompts.render("chat/alpaca", **variables("alpaca"))
+    listed = user[user.index("1. Instruction") : user.index("###\n\nWrite")]
+    assert whole_tasks(listed, False) == [
+        (TASKS[0], "", "Ob, Lena, Indus", False), (TASKS[1], "Cold soup,\nslow waiter.", "harsh", False),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("json", [False, True])
 @pytest.mark.parametrize("endpoint", ["chat", "completion"])
-@pytest.mark.parametrize("name", PROMPT_NAMES)
-def test_an_instruction_survives_letter_by_letter(prompts, endpoint, name):
+@pytest.mark.parametrize("name", NAMES)
+def test_an_instruction_survives_letter_by_letter(prompts, endpoint, name, json):
+    text = " ".join(STRANGE.split()) if name == "alpaca" else STRANGE
+    shown = [SeedTask("s", "", STRANGE, (Instance(STRANGE, STRANGE),), False)] if name == "alpaca" else [STRANGE]
     _, user = prompts.render(
-        f"{endpoint}/{name}", demonstrations=[STRANGE], n_new=8, instruction=STRANGE, n_instances=3
+        f"{endpoint}/{name}", json=json, **variables(name, demonstrations=shown, instruction=STRANGE)
     )
-    assert STRANGE in user
+    assert text in user
+    assert user.count(STRANGE) == (2 if name == "alpaca" else 1)
 
 
 # A user's own prompts.

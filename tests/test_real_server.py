@@ -164,11 +164,13 @@ def test_a_model_that_only_babbles_ends_the_run_with_the_reason(tmp_path, models
     assert counted >= 10
     assert rows(tmp_path / "run", "SELECT count(*) FROM completions WHERE error IS NULL") == [(counted,)]
     # The prompt and the answer were counted, and what the server said is kept as it was.
-    for text, prompt_tokens, completion_tokens, answer in rows(
-        tmp_path / "run", "SELECT text, prompt_tokens, completion_tokens, answer FROM completions"
+    for stage, text, prompt_tokens, completion_tokens, answer in rows(
+        tmp_path / "run",
+        "SELECT stage, text, prompt_tokens, completion_tokens, answer "
+        "FROM completions JOIN requests ON requests.id = request_id",
     ):
         assert json.loads(answer)["choices"][0]["message"]["content"] == text
-        assert prompt_tokens > 100
+        assert prompt_tokens > (100 if stage == "propose" else 5)  # the other one is the probe
         assert 1 <= completion_tokens <= 40
     reasons = rejected(tmp_path / "run")
     assert len(reasons) >= 10
@@ -187,7 +189,11 @@ def test_a_model_that_babbles_in_lists_reaches_the_target(settings, tmp_path, mo
     found = status(tmp_path / "run")
     assert found["tasks"] == found["made"] == 5
     assert found["faults"] == 0
-    assert {usage["stage"] for usage in found["usage"]} == {"propose", "classify", "instances"}
+    stages = {usage["stage"]: usage["requests"] for usage in found["usage"]}
+    assert set(stages) - {"probe"} == {"propose", "classify", "instances"}
+    # The server does not know response_format, and says so or ignores it: the run goes on in text.
+    assert stages.get("probe", 0) == (1 if settings is SHORT_ANSWERS else 0)
+    assert not rows(tmp_path / "run", "SELECT 1 FROM requests WHERE stage != 'probe' AND sampling LIKE '%response_%'")
     assert rows(tmp_path / "run", "SELECT count(*) FROM completions WHERE error IS NULL") == [(served(log) - before,)]
     reasons = rejected(tmp_path / "run")
     assert reasons

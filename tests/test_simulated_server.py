@@ -633,7 +633,7 @@ SAMPLES = {
     "verdict": plain("verdict", [Item(output="No")]),
     "examples": plain("examples", [Item(input="a b", output="b a"), Item(output="c")]),
     "labelled": plain("labelled", [Item(input="Lovely!", output="good"), Item(output="bad")]),
-    "whole": plain("whole", [Item("Reverse it.", "abc", "cba"), Item("Name a fruit.", "", "Fig")]),
+    "whole": plain("whole", [Item("Reverse it.", "abc", "cba"), Item("Name a fruit.", "", "Fig")], first=4),
     "text": plain("text", [Item(output="A long sentence, as it goes.")]),
     "json": Answer("json", (Item(output="x"),), '{"answer": "x"}'),
 }

@@ -38,7 +38,7 @@ def copied(finished, tmp_path) -> Path:
 def described(folder: Path) -> Store:
     """A run that has begun, with nothing in it."""
     store = Store.create(folder)
-    store.describe({"config": {}}, [])
+    store.describe({"config": {}}, [], [])
     return store
 
 

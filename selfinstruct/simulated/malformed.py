@@ -17,7 +17,7 @@ from functools import partial
 from random import Random
 from typing import Literal, NamedTuple
 
-from selfinstruct.simulated.answers import Answer, Item, Shape, instance, labelled
+from selfinstruct.simulated.answers import Answer, Item, Shape, instance, labelled, whole
 
 FinishReason = Literal["stop", "length"]
 
@@ -95,7 +95,7 @@ def _cut_off(answer: Answer, rng: Random) -> Malformed:
     last = answer.items[-1] if answer.items else Item()
     tail = max(len(last.output if answer.shape in ("examples", "whole", "text") else last.instruction or last.input), 2)
     cut = answer.text[: -rng.randint(1, tail - 1)] if len(answer.text) > tail else answer.text[: len(answer.text) // 2]
-    return Malformed(cut.rstrip(), "length", () if answer.shape == "json" else answer.items[:-1])
+    return Malformed(cut.rstrip(), "length", answer.items[:-1])
 
 
 def _refusal(_answer: Answer, rng: Random) -> Malformed:
@@ -115,9 +115,10 @@ def _empty(_answer: Answer, rng: Random) -> Malformed:
 
 
 def _list(answer: Answer, numbers: Sequence[int], form: str = "{number}. {task}", gap: str = "\n") -> Malformed:
-    lines = (
-        form.format(number=number, task=item.instruction) for number, item in zip(numbers, answer.items, strict=True)
-    )
+    numbered = zip(numbers, answer.items, strict=True)
+    if answer.shape == "whole":
+        return _said("\n###\n".join(whole(number, item) for number, item in numbered), answer)
+    lines = (form.format(number=number, task=item.instruction) for number, item in numbered)
     return _said(gap.join(lines), answer)
 
 
@@ -163,6 +164,27 @@ def _forbidden(answer: Answer, rng: Random) -> Malformed:
     for place in rng.sample(range(len(items)), (len(items) + 1) // 2):
         items[place] = Item(instruction=rng.choice(FORBIDDEN))
     return _list(Answer(answer.shape, tuple(items), "", answer.first), _numbers(answer))
+
+
+# Lists of whole tasks.
+
+
+def _fields(form: str, gap: str, answer: Answer, _rng: Random) -> Malformed:
+    """Write each field in another form, with `gap` between two tasks."""
+    blocks = []
+    for number, item in enumerate(answer.items, answer.first):
+        fields = (("Instruction", item.instruction), ("Input", item.input or "<noinput>"), ("Output", item.output))
+        blocks.append("\n".join(form.format(number=number, name=name, text=text) for name, text in fields))
+    return _said(gap.join(blocks), answer)
+
+
+def _numbered_once(answer: Answer, _rng: Random) -> Malformed:
+    """Number the instruction alone, and leave its name out."""
+    blocks = (
+        f"{number}. {item.instruction}\nInput: {item.input or 'None'}\nOutput: {item.output}"
+        for number, item in enumerate(answer.items, answer.first)
+    )
+    return _said("\n\n".join(blocks), answer)
 
 
 # A yes or a no.
@@ -227,6 +249,7 @@ def _duplicates(answer: Answer, rng: Random) -> Malformed:
 _ANY: tuple[Shape, ...] = ("tasks", "verdict", "examples", "labelled", "whole", "text", "json")
 _LONG: tuple[Shape, ...] = ("tasks", "examples", "labelled", "whole", "text", "json")
 _TASKS: tuple[Shape, ...] = ("tasks",)
+_LISTS: tuple[Shape, ...] = ("tasks", "whole")
 _EXAMPLES: tuple[Shape, ...] = ("examples",)
 
 KINDS: tuple[Kind, ...] = (
@@ -236,9 +259,9 @@ KINDS: tuple[Kind, ...] = (
     Kind("cut_off", _LONG, _cut_off),
     Kind("refusal", _ANY, _refusal),
     Kind("empty", _ANY, _empty),
-    Kind("skipped_numbers", _TASKS, _skipped_numbers),
-    Kind("repeated_numbers", _TASKS, _repeated_numbers),
-    Kind("restarted_numbers", _TASKS, _restarted_numbers),
+    Kind("skipped_numbers", _LISTS, _skipped_numbers),
+    Kind("repeated_numbers", _LISTS, _repeated_numbers),
+    Kind("restarted_numbers", _LISTS, _restarted_numbers),
     Kind("parenthesis_numbers", _TASKS, partial(_styled, "{number}) {task}", "\n")),
     Kind("bold_numbers", _TASKS, partial(_styled, "**{number}.** {task}", "\n")),
     Kind("bold_tasks", _TASKS, partial(_styled, "{number}. **{task}**", "\n")),
@@ -250,6 +273,10 @@ KINDS: tuple[Kind, ...] = (
     Kind("blank_lines", _TASKS, partial(_styled, "{number}. {task}", "\n\n")),
     Kind("one_line", _TASKS, partial(_styled, "{number}. {task}", " ")),
     Kind("broken_lines", _TASKS, _broken_lines),
+    Kind("no_separator", ("whole",), partial(_fields, "{number}. {name}: {text}", "\n\n")),
+    Kind("bold_fields", ("whole",), partial(_fields, "**{name}:** {text}", "\n\n")),
+    Kind("heading_fields", ("whole",), partial(_fields, "### {name}\n{text}", "\n\n---\n\n")),
+    Kind("numbered_once", ("whole",), _numbered_once),
     Kind("forbidden", _TASKS, _forbidden),
     Kind("duplicates", ("tasks", "examples", "labelled"), _duplicates),
     Kind("verbose", ("verdict",), _verbose),

@@ -66,7 +66,7 @@ def chat(body: Body, settings: SimulatedSettings, digest: bytes) -> Reply:
     said = [content for role, content in messages if role == "user"] or [messages[-1][1]]
     background = "\n".join(content for role, content in messages if role in ("system", "developer"))
     ask = understand(said[-1], background)
-    json_wanted, schema = _response_format(body)
+    json_wanted, schema = _response_format(body, settings)
     if json_wanted and ask.stage == "propose" and wants_whole_tasks(schema):
         ask = Ask("whole", ask.task, ask.shown, ask.first, ask.count)
     choices, used, malformed = [], 0, 0
@@ -249,9 +249,13 @@ def _whole_number(body: Body, name: str, default: int, low: int, high: int) -> i
     return value
 
 
-def _response_format(body: Body) -> tuple[bool, dict[str, Any] | None]:
+def _response_format(body: Body, settings: SimulatedSettings) -> tuple[bool, dict[str, Any] | None]:
     """Tell whether JSON is wanted, and by which schema."""
     wanted = body.get("response_format") or {"type": "text"}
+    if settings.json_schema == "ignored":
+        return False, None
+    if settings.json_schema == "refused" and wanted != {"type": "text"}:
+        raise Refused(400, "This server has no 'response_format'.", "response_format", "unsupported_parameter")
     match wanted:
         case {"type": "text"}:
             return False, None

@@ -55,6 +55,9 @@ class SimulatedSettings(BaseModel):
     forbidden_share: Share = Field(
         0.05, description="Share of proposed tasks that a filter ought to drop: pictures, programs, too short (0 to 1)."
     )
+    json_schema: Literal["honoured", "ignored", "refused"] = Field(
+        "honoured", description="What it does with a response_format: answer in JSON, in text, or with status 400."
+    )
     malformed_share: Share = Field(0.0, description="Share of answers in a form other than the one asked for (0 to 1).")
     malformed_kinds: tuple[str, ...] | None = Field(
         None,

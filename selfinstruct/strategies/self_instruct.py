@@ -5,14 +5,15 @@ one class only; all others input-first. Source: Wang et al., arXiv 2212.10560, s
 """
 
 import random
-from typing import Any
+from collections.abc import Sequence
 
 from selfinstruct.config import Config
-from selfinstruct.parsing import input_first, is_refusal, numbered_items, output_first, yes_or_no
+from selfinstruct.parsing import input_first, numbered_items, output_first, yes_or_no
 from selfinstruct.pool import Snapshot
 from selfinstruct.prompts import Prompts
-from selfinstruct.records import Candidate, Completion, Rejection, Request, Stage, Task
+from selfinstruct.records import Candidate, Completion, Rejection, Task
 from selfinstruct.strategies import Ask, Made, Proposal
+from selfinstruct.strategies.asking import build_request, no_answer
 
 
 class SelfInstruct:
@@ -27,65 +28,66 @@ class SelfInstruct:
         config = self.config
         shown = snapshot.demonstrations(rng, config.seed_demonstrations, config.generated_demonstrations)
         demonstrations = [" ".join(text.split()).rstrip(":") for text in shown]
-        request = self._request(
-            "propose", "propose", rng.getrandbits(63), demonstrations=demonstrations, n_new=config.proposals_per_request
-        )
-        completion = await ask(request)
-        if no_answer := _no_answer(completion):
-            return Proposal([], [(request.id, no_answer)])
+        request = build_request(
+            config, self.prompts, "propose", "propose", rng.getrandbits(63),
+            demonstrations=demonstrations, n_new=config.proposals_per_request,
+        )  # fmt: skip
         # A base model goes on behind the number that ends its prompt.
         begun = f"{len(demonstrations) + 1}. " if request.endpoint == "completion" else ""
-        items = numbered_items(begun + completion.text, completion.was_cut)
-        if not items:
-            return Proposal([], [(request.id, Rejection("no_list", {}))])
-        return Proposal([Candidate(request.id, i, item.text, item.cut) for i, item in enumerate(items)], [])
+        return read_proposal(await ask(request), begun)
 
     async def make_instances(self, task: Task, ask: Ask) -> Made:
-        """One request for the class, one for the instances."""
-        unreadable: list[tuple[str, Rejection]] = []
-        request = self._request("classify", "classify", self.config.seed, instruction=task.instruction)
-        completion = await ask(request)
-        is_classification = None if completion.error else yes_or_no(completion.text)
-        if is_classification is None:
-            # The task is not lost: input-first works for every task.
-            unreadable.append((request.id, _no_answer(completion) or Rejection("no_yes_or_no", {})))
-
-        order, begun, read = (
-            ("output_first", "Class label:", output_first)
-            if is_classification
-            else ("input_first", "Example 1\n", input_first)
-        )
-        request = self._request(
-            "instances", order, self.config.seed,
-            instruction=task.instruction, n_instances=self.config.instances_per_task,
+        """One request for the class, a second one where the first was answered unclearly, and one for the instances."""
+        config = self.config
+        answers = []
+        for again in (False, True):
+            request = build_request(
+                config, self.prompts, "classify", "classify", config.seed + again,
+                instruction=task.instruction, again=again,
+            )  # fmt: skip
+            answers.append(await ask(request))
+            if answers[-1].error or read_class(answers[-1]) is not None:
+                break
+        is_classification = read_class(answers[-1])
+        order, begun = ("output_first", "Class label:") if is_classification else ("input_first", "Example 1\n")
+        request = build_request(
+            config, self.prompts, "instances", order, config.seed,
+            instruction=task.instruction, n_instances=config.instances_per_task,
         )  # fmt: skip
-        completion = await ask(request)
-        instances = []
-        if no_answer := _no_answer(completion):
-            unreadable.append((request.id, no_answer))
-        else:
-            text = begun + completion.text if request.endpoint == "completion" else completion.text
-            instances = read(text, completion.was_cut)
-            if not instances:
-                unreadable.append((request.id, Rejection("no_instance", {})))
-        return Made(is_classification, request.id, instances, unreadable)
-
-    def _request(self, stage: Stage, prompt: str, number: int, **variables: Any) -> Request:
-        """The request of `stage`; `number` tells apart requests of equal text, and seeds the teacher."""
-        teacher, sampling = self.config.stage(stage)
-        system, user = self.prompts.render(f"{teacher.endpoint}/{prompt}", **variables)
-        if teacher.send_seed:
-            sampling = {**sampling, "seed": number & 0x7FFFFFFF}  # all that some servers take
-        if teacher.logprobs:
-            sampling = {**sampling, "logprobs": True if teacher.endpoint == "chat" else 0}
-        return Request(stage, teacher.kind, teacher.model, teacher.endpoint, system, user, sampling, number)
+        return read_made(answers, await ask(request), begun if request.endpoint == "completion" else "")
 
 
-def _no_answer(completion: Completion) -> Rejection | None:
-    if completion.error:
-        return Rejection("no_answer", {"error": completion.error})
-    if not completion.text.strip():
-        return Rejection("empty_answer", {"finish_reason": completion.finish_reason})
-    if is_refusal(completion.text):
-        return Rejection("refusal", {})
-    return None
+def read_proposal(completion: Completion, begun: str) -> Proposal:
+    """The candidates in an answer to a proposal request; `begun` is what the prompt had said of it already."""
+    if nothing := no_answer(completion):
+        return Proposal([], [(completion.request_id, nothing)])
+    items = numbered_items(begun + completion.text, completion.was_cut)
+    if not items:
+        return Proposal([], [(completion.request_id, Rejection("no_list", {}))])
+    return Proposal([Candidate(completion.request_id, i, text, cut) for i, (text, cut) in enumerate(items)], [])
+
+
+def read_class(completion: Completion) -> bool | None:
+    """The verdict in an answer to the question for the class; None where there is none."""
+    return None if completion.error else yes_or_no(completion.text)
+
+
+def read_made(classes: Sequence[Completion], completion: Completion, begun: str) -> Made:
+    """What was made of a task: `classes` are the answers to the question for its class, the last one decides.
+
+    Without a verdict the task is not lost: it is read input-first, which works for every task, and the unclear answers
+    are kept with the reason.
+    """
+    is_classification = read_class(classes[-1]) if classes else None
+    unreadable = [
+        (answer.request_id, no_answer(answer) or Rejection("unclear_class", {}))
+        for answer in classes
+        if read_class(answer) is None
+    ]
+    if nothing := no_answer(completion):
+        return Made(is_classification, completion.request_id, [], [*unreadable, (completion.request_id, nothing)])
+    read = output_first if is_classification else input_first
+    instances = read(begun + completion.text, completion.was_cut)
+    if not instances:
+        unreadable.append((completion.request_id, Rejection("no_instance", {})))
+    return Made(is_classification, completion.request_id, instances, unreadable)

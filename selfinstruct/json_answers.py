@@ -1,0 +1,90 @@
+"""Answers in JSON, as models write it: bare or fenced, behind a greeting, with trailing commas, cut off in the middle.
+
+    >>> json_rows('Sure!\\n```json\\n{"tasks": ["Name a river.", "Name a lake.",]}\\n```')
+    ['Name a river.', 'Name a lake.']
+    >>> json_rows('9. Put {"a": 1} into words.') is None
+    True
+
+Sound JSON is read as it is, the rest by json_repair. The names of the fields are read generously: a schema that the
+server keeps to decides them, but a model that was only asked for JSON chooses its own.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import json_repair
+
+INSTRUCTION = ("instruction", "task", "prompt", "question", "request")
+INPUT = ("input", "context", "passage")
+OUTPUT = ("output", "answer", "response", "completion", "result", "label", "class label", "class", "category")
+VERDICT = ("is classification", "classification", "answer", "verdict", "output", "label", "result")
+_KNOWN = {*INSTRUCTION, *OUTPUT, *VERDICT}
+
+_FENCED = re.compile(r"^[ \t]*(?:```|~~~)\w*[ \t]*\n\s*(?=[\[{])", re.MULTILINE)
+_BARE = re.compile(r"^[ \t]*(?:[^\n{}\[\]]{0,80}:[ \t]*)?(?=\{\s*[\"'{]|\[\s*[\"'\[{]|\{\}|\[\])", re.MULTILINE)
+# Before JSON that is the answer there is a greeting at most, but no item and no field of another form.
+_OTHER_FORM = re.compile(
+    r"^[ \t]*[-*•]\s|^\W*\d{1,3}[.):]\s"
+    r"|^\W*(?:example|input|output|answer|(?:class\s*)?label|task|instruction)\b[^\n]{0,20}(?::|$)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_DECODER = json.JSONDecoder(strict=False)  # models put line breaks into strings
+
+
+def json_rows(text: str) -> list[Any] | None:
+    """The elements of the list that an answer holds in JSON, or its one object; None where the answer is not JSON."""
+    found = _FENCED.search(text) or _BARE.search(text)
+    if not found or _OTHER_FORM.search(text[: found.end()]):
+        return None
+    value = _decoded(text[found.end() :])
+    while isinstance(value, dict) and len(value) == 1 and isinstance(inner := next(iter(value.values())), dict):
+        if _names(value).keys() & _KNOWN:
+            break
+        value = inner
+    if isinstance(value, dict):
+        lists = [part for part in value.values() if isinstance(part, list)]
+        if len({re.sub(r"\d+$", "", str(key)) for key in value}) == 1 < len(value):  # {"task_1": ..., "task_2": ...}
+            value = list(value.values())
+        elif lists and not _names(value).keys() & _KNOWN:
+            value = lists[0]
+        else:
+            value = [value]
+    return value if isinstance(value, list) else None
+
+
+def json_field(row: Any, names: tuple[str, ...]) -> str | None:
+    """The first field of `row` with one of these names (any case), as text; None where it has none of them."""
+    fields = _names(row) if isinstance(row, dict) else {}
+    return next((_as_text(fields[name]) for name in names if name in fields), None)
+
+
+def _names(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields by name, in small letters, with spaces for underscores and without a number behind."""
+    return {re.sub(r"[\s_]+", " ", str(key)).strip(" 0123456789").lower(): value for key, value in row.items()}
+
+
+def _as_text(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _decoded(body: str) -> Any:
+    """The JSON value that `body` begins with; several in a row as one list; None where there is none."""
+    values: list[Any] = []
+    at = 0
+    try:
+        while body[at : at + 1] in ("{", "["):
+            value, at = _DECODER.raw_decode(body, at)
+            values.append(value)
+            at += len(body[at:]) - len(body[at:].lstrip(" \t\r\n,"))
+    except (ValueError, RecursionError):
+        try:
+            repaired = json_repair.loads(f"[{body}]")
+        except (ValueError, RecursionError):
+            repaired = []
+        # Words that follow the JSON come out as texts of their own.
+        values = [value for value in repaired if isinstance(value, (dict, list))] if isinstance(repaired, list) else []
+    return values[0] if len(values) == 1 else values or None

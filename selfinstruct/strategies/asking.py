@@ -1,0 +1,36 @@
+"""What the strategies share: a request from its prompt, and an answer in which nothing was said."""
+
+from typing import Any
+
+from selfinstruct.config import Config
+from selfinstruct.parsing import is_refusal
+from selfinstruct.prompts import Prompts
+from selfinstruct.records import Completion, Rejection, Request, Stage
+from selfinstruct.structured import response_format
+
+
+def build_request(
+    config: Config, prompts: Prompts, stage: Stage, prompt: str, number: int, **variables: Any
+) -> Request:
+    """The request of `stage` with the prompt of that name; `number` tells apart equal ones, and seeds the teacher."""
+    teacher, sampling = config.stage(stage)
+    in_json = teacher.answer_format == "json"
+    system, user = prompts.render(f"{teacher.endpoint}/{prompt}", json=in_json, **variables)
+    if in_json:
+        sampling = {**sampling, "response_format": response_format(prompt)}
+    if teacher.send_seed:
+        sampling = {**sampling, "seed": number & 0x7FFFFFFF}  # all that some servers take
+    if teacher.logprobs:
+        sampling = {**sampling, "logprobs": True if teacher.endpoint == "chat" else 0}
+    return Request(stage, teacher.kind, teacher.model, teacher.endpoint, system, user, sampling, number)
+
+
+def no_answer(completion: Completion) -> Rejection | None:
+    """Why there is nothing to read in a completion; None where there may be something."""
+    if completion.error:
+        return Rejection("no_answer", {"error": completion.error})
+    if not completion.text.strip():
+        return Rejection("empty_answer", {"finish_reason": completion.finish_reason})
+    if is_refusal(completion.text):
+        return Rejection("refusal", {})
+    return None
