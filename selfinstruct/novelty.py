@@ -38,7 +38,7 @@ UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u312f\u31a0-\u31ff"
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
 )
-LEVELS = (0.7, 0.5, 0.35, 0.2)  # the best are looked for above these in turn: a high level is cheap, and often enough
+LEVELS = (0.4, 0.2)  # the best scores are looked for above these, one after the other, as far as needed
 LOOK_FIRST = 32  # texts of the highest bounds that are compared before the others
 EPSILON = 1e-9  # bounds are rounded differently from scores, so they exclude only what is clearly below
 ASCII_TOKEN = re.compile(r"[a-z0-9]+")

@@ -1,8 +1,9 @@
 """Any server that speaks OpenAI's protocol: OpenAI itself, vLLM, llama.cpp, Ollama, `transformers serve`, ...
 
-The openai client is used with its aiohttp transport and without its own retries, which would hold a place among
-the calls in flight while they sleep. Answers are read from the JSON as it came, not from the client's models: that
-is faster, and an answer that does not fit them is still kept.
+The openai client knows the headers (key, organization, project); the calls are made with aiohttp itself. The client
+would build each request and answer from models of its own, at several times the CPU of sending it, and its retries
+would hold a place among the calls in flight while they sleep. Answers are read from the JSON as it came, so that one
+which fits no model is still kept.
 
 The key is read from the environment and leaves this module only in the request's header: wherever a server echoes
 it, in an answer or an error, it is blotted out.
@@ -12,12 +13,14 @@ import email.utils
 import json
 import os
 import time
+from collections.abc import Mapping
 from typing import Any
 
-import httpx2
+import aiohttp
 import openai
 from pydantic import ValidationError
 
+from selfinstruct import __version__
 from selfinstruct.config import OPENAI_HOST, Price, TeacherSettings
 from selfinstruct.errors import RequestRefused, TeacherError, TryAgain, UsageError
 from selfinstruct.records import Completion, Request, canonical_json, storable
@@ -34,38 +37,41 @@ class OpenAICompatible:
         self.base_url, self._key = address_and_key(settings)
         self._key_env = settings.api_key_env
         self._prices = prices
-        self._client = openai.AsyncOpenAI(
-            api_key=self._key or "none",  # the client insists on one, local servers do not look at it
-            base_url=self.base_url,
-            max_retries=0,
-            timeout=None,  # the scheduler keeps the time of the whole call
-            http_client=openai.DefaultAioHttpClient(limits=httpx2.Limits(max_connections=max_connections + 8)),
+        # The client insists on a key; local servers do not look at it.
+        client = openai.AsyncOpenAI(api_key=self._key or "none", base_url=self.base_url)
+        headers = {**client.default_headers, **client.auth_headers, "User-Agent": f"selfinstruct/{__version__}"}
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=max_connections),
+            timeout=aiohttp.ClientTimeout(total=None),  # the scheduler keeps the time of the whole call
+            headers={k: v for k, v in headers.items() if isinstance(v, str) and not k.startswith("X-Stainless")},
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=True,  # proxies
         )
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.close()
+        await self._session.close()
 
     async def complete(self, request: Request) -> Completion:
         """Send `request` once; see `teachers.Teacher` for what it raises."""
         started = time.perf_counter()
+        body = json.dumps(_body(request)).encode()
         try:
-            response = await self._client.post(PATHS[request.endpoint], cast_to=httpx2.Response, body=_body(request))
-        except openai.APIStatusError as error:
-            raise self._failure(error) from None
-        except openai.APIConnectionError as error:  # timeouts included
-            cause = error.__cause__ or error
-            raise TryAgain("connection", self._clean(_describe(cause)), unreachable=_refused(cause)) from None
-        except httpx2.HTTPError as error:  # the connection broke while the body was read
-            raise TryAgain("connection", self._clean(_describe(error))) from None
-        latency = time.perf_counter() - started
-        return self._completion(request, response.text, latency)
+            async with self._session.post(self.base_url + PATHS[request.endpoint], data=body) as response:
+                answer = (await response.read()).decode("utf-8", "replace")
+        except aiohttp.ClientError as error:
+            unreachable = isinstance(error, aiohttp.ClientConnectorError)  # nobody listens there, or no such name
+            raise TryAgain("connection", self._clean(_describe(error)), unreachable=unreachable) from None
+        if response.status >= 400:
+            raise self._failure(response.status, response.headers, answer)
+        return self._completion(request, answer, time.perf_counter() - started)
 
     def _completion(self, request: Request, answer: str, latency_s: float) -> Completion:
         """Read the server's JSON; TryAgain, with the answer in it, where it holds no completion."""
         try:
             body = json.loads(answer)
-            if self._key and self._key in canonical_json(body):  # however it is spelled there
+            escaped = "\\u" in answer or "\\/" in answer  # it may be spelled otherwise there
+            if self._key and self._key in (canonical_json(body) if escaped else answer):
                 answer = self._clean(json.dumps(body, ensure_ascii=False))
                 body = json.loads(answer)
             choice = body["choices"][0]
@@ -91,13 +97,17 @@ class OpenAICompatible:
     def _clean(self, text: str) -> str:
         return text.replace(self._key, "[key]") if self._key else text
 
-    def _failure(self, error: openai.APIStatusError) -> Exception:
+    def _failure(self, status: int, headers: Mapping[str, str], answer: str) -> Exception:
         """What a status other than 2xx means for this request and for the run."""
-        status = error.status_code
-        body = error.body if isinstance(error.body, dict) else {}
-        code = str(body.get("code") or body.get("type") or "")
-        detail = storable(self._clean(str(body.get("message") or error.response.text.strip() or error.message)))[:500]
-        if status == 403 and any(word in error.response.text.lower() for word in ("moderation", "flagged")):
+        try:
+            body = json.loads(answer)
+            body = body.get("error") or body
+            said = {key: str(body.get(key) or "") for key in ("code", "type", "message")}
+        except (ValueError, AttributeError, RecursionError):
+            said = {"code": "", "type": "", "message": ""}
+        code = said["code"] or said["type"]
+        detail = storable(self._clean(said["message"] or answer.strip() or "no reason given"))[:500]
+        if status == 403 and any(word in answer.lower() for word in ("moderation", "flagged")):
             return RequestRefused("content_filter", detail)
         if status in (401, 403):
             return TeacherError(
@@ -112,7 +122,7 @@ class OpenAICompatible:
         if status == 402 or code == "insufficient_quota" or "billing" in code:
             return TeacherError(f"{self.base_url}: the account's quota is used up ({detail}). The run can go on later.")
         if status in (408, 409, 425, 429) or status >= 500:
-            return TryAgain(f"http_{status}", detail, retry_after_s=_retry_after(error.response.headers))
+            return TryAgain(f"http_{status}", detail, retry_after_s=_retry_after(headers))
         if "content_filter" in code or "content_policy" in code:
             return RequestRefused("content_filter", detail)
         if code in TOO_LONG or any(phrase in detail.lower() for phrase in TOO_LONG):
@@ -171,7 +181,7 @@ def _base_url_from_environment() -> str:
         raise UsageError(f"The environment variable OPENAI_BASE_URL {problem}.") from None
 
 
-def _retry_after(headers: httpx2.Headers) -> float | None:
+def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds to wait, from retry-after-ms or Retry-After (seconds or a date)."""
     try:
         if "retry-after-ms" in headers:
@@ -184,19 +194,6 @@ def _retry_after(headers: httpx2.Headers) -> float | None:
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
     except (ValueError, TypeError):
         return None
-
-
-def _refused(error: BaseException | None) -> bool:
-    """Whether no connection came about at all: nobody listens there, or the name is unknown."""
-    while error is not None:
-        if (
-            isinstance(error, ConnectionRefusedError)
-            or "Cannot connect" in str(error)
-            or isinstance(error, httpx2.ConnectError)
-        ):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
 
 
 def _describe(error: BaseException) -> str:
