@@ -11,7 +11,7 @@ The rooms, in the order in which the data walks through them:
     strategies       how to ask for new tasks, their class and their instances; structured: asked for in JSON
     scheduler        how many calls at once, when to try again, when to give up
     teachers         who answers; importing, recorded: answers that another tool was given
-    store            everything that was asked and said, in one SQLite file
+    store            everything that was asked and said, in one SQLite file (database, schema)
     parsing, filters what was said, as candidates and instances; which of them may stay, and why not
     gate, engine     the way into the pool, in one order; the order of it all
     export, report   records out; the run in words; diversity: how varied its tasks are

@@ -6,22 +6,19 @@
 Open it in any SQLite browser; the views `records` and `rejected` are made for reading. A completion is committed
 before anything parses it. One step of the gate, with all its verdicts, is one transaction, and so is the making of one
 task's instances: a run that is killed at any instant goes on behind the last of them.
-
-The file is in WAL mode, so that `status` and others read while a run writes. Only one process may write: it holds a
-lock on `run.lock`. Not covered: network file systems, where neither locks nor WAL can be relied upon.
 """
 
-import fcntl
 import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from selfinstruct.config import Config, parse_config
-from selfinstruct.errors import StoreError, TryAgain, UsageError
+from selfinstruct.database import Database
+from selfinstruct.errors import StoreError, TryAgain
 from selfinstruct.parsing import ParsedInstance
 from selfinstruct.records import (
     Candidate,
@@ -39,31 +36,30 @@ from selfinstruct.records import (
     content_id,
     user_message,
 )  # fmt: skip
-from selfinstruct.schema import MIGRATIONS, check_version, explaining, migrate
+from selfinstruct.schema import explaining
 from selfinstruct.strategies import Made, Proposal
 
 Verdict = tuple[Rejection | None, Neighbor | None]
 
 
-class Store:
-    """One run's store. Use `create`, `resume` or `read`; `close()` it when done."""
+class Store(Database):
+    """One run's store; `create`, and `describe` it, or `resume`, or `read`."""
 
     def __init__(self, folder: Path, db: sqlite3.Connection, lock: IO[str] | None):
-        self.folder = folder
-        self.db = db
-        self._lock = lock
+        super().__init__(folder, db, lock)
         self._system_prompts: dict[str, int] = {}
 
-    @classmethod
-    def create(cls, folder: Path) -> "Store":
-        """An empty store in `folder`, which is made; `describe` makes it a run."""
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """As `Database.transaction`; what is remembered of the rows is forgotten where they are undone."""
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UsageError(
-                f"{folder}: cannot be made ({error.strerror}). Choose a folder that you may write to."
-            ) from None
-        return cls._open(folder, writing=True)
+            with super().transaction():
+                yield
+        except BaseException:
+            self._system_prompts.clear()
+            raise
+
+    # What the run was begun with.
 
     def describe(self, settings: dict[str, Any], seeds: Sequence[SeedTask], test_lines: Sequence[Line]) -> None:
         """Commit what the run is begun, or gone on, with."""
@@ -84,106 +80,6 @@ class Store:
             self.db.executemany("INSERT INTO seeds VALUES (?, ?, ?, ?, ?, ?)", rows)
             self.db.execute("DELETE FROM test_lines")
             self.db.executemany("INSERT INTO test_lines VALUES (?, ?, ?)", test_lines)
-
-    @classmethod
-    def resume(cls, folder: Path) -> "Store":
-        """An existing run, to go on with; StoreError where another process has it."""
-        return cls._open(folder, writing=True)
-
-    @classmethod
-    def read(cls, folder: Path) -> "Store":
-        """An existing run, to look at, also while another process writes."""
-        if not cls.exists(folder):
-            raise UsageError(
-                f"{folder}: there is no run here (no run.db). Begin one with selfinstruct generate {folder}."
-            )
-        path = folder / "run.db"
-        with explaining(path), closing(sqlite3.connect(path, timeout=10)) as db:
-            is_old = check_version(db, path) < len(MIGRATIONS)
-        if is_old:
-            cls._open(folder, writing=True).close()
-        return cls._open(folder, writing=False)
-
-    @classmethod
-    def exists(cls, folder: Path) -> bool:
-        """Whether `folder` holds a run that has begun: one killed while it was being made has not."""
-        path = folder / "run.db"
-        try:
-            if not path.exists():
-                return False
-        except OSError as error:  # a name that is too long, a folder that may not be looked into
-            raise UsageError(f"{folder}: cannot be looked into ({error.strerror}). Choose another folder.") from None
-        with explaining(path), closing(sqlite3.connect(path, timeout=10)) as db:
-            return check_version(db, path) > 0 and bool(db.execute("SELECT 1 FROM run").fetchone())
-
-    @classmethod
-    def _open(cls, folder: Path, writing: bool) -> "Store":
-        path = folder / "run.db"
-        lock = _lock(folder) if writing else None
-        try:
-            with explaining(path):
-                db = sqlite3.connect(path, isolation_level=None, timeout=10)
-                db.execute("PRAGMA foreign_keys = ON")
-                if writing:
-                    db.execute("PRAGMA journal_mode = WAL")
-                    # With WAL, a killed process loses nothing; only a power failure may cost the last commits.
-                    db.execute("PRAGMA synchronous = NORMAL")
-                    migrate(db, path)
-                else:
-                    db.execute("PRAGMA query_only = ON")
-                    check_version(db, path)
-        except BaseException:
-            if lock:
-                lock.close()
-            raise
-        return cls(folder, db, lock)
-
-    def close(self) -> None:
-        """Close the file and let go of the lock."""
-        self.db.close()
-        if self._lock:
-            self._lock.close()
-
-    def __enter__(self) -> "Store":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All or nothing; a database error becomes a StoreError that says what to do. Inside of another: part of it."""
-        if self.db.in_transaction:
-            yield
-            return
-        with explaining(self.folder / "run.db"):
-            self.db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self.db.execute("COMMIT")
-            except BaseException:
-                self._system_prompts.clear()  # it may know rows that are now undone
-                if self.db.in_transaction:
-                    self.db.execute("ROLLBACK")
-                raise
-
-    @contextmanager
-    def snapshot(self) -> Iterator[None]:
-        """Several queries see the same state, whatever another process writes meanwhile."""
-        with explaining(self.folder / "run.db"):
-            self.db.execute("BEGIN")
-        try:
-            yield
-        finally:
-            if self.db.in_transaction:
-                self.db.execute("ROLLBACK")
-
-    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """The rows of a SELECT; a database error becomes a StoreError."""
-        with explaining(self.folder / "run.db"):
-            return self.db.execute(sql, parameters).fetchall()
-
-    # What the run was begun with.
 
     def settings(self) -> dict[str, Any]:
         """The run's settings by key, as they were stored."""
@@ -403,21 +299,3 @@ def _instances(pairs: str | None) -> tuple[Instance, ...]:
 def instance_id(task_id: str, request_id: str, position: int, instance: ParsedInstance) -> str:
     """The id of the `position`-th instance that was read from an answer, which is its record's id too."""
     return content_id("instance", task_id, request_id, position, instance.input, instance.output)
-
-
-def _lock(folder: Path) -> IO[str]:
-    """Hold `run.lock` as long as this process lives; StoreError where another process does."""
-    try:
-        lock = (folder / "run.lock").open("w")
-    except OSError as error:
-        raise StoreError(
-            f"{folder}: cannot be written to ({error.strerror}). Choose a folder that you may write to."
-        ) from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        raise StoreError(
-            f"{folder}: another process is working on this run. Wait for it, or stop it with Ctrl-C."
-        ) from None
-    return lock
