@@ -3,9 +3,12 @@
 import asyncio
 import time
 from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 from rich.console import Console
 from rich.live import Live
+from rich.progress import track
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
@@ -15,6 +18,7 @@ from selfinstruct.scheduler import Scheduler
 LIVE_EVERY_S = 0.2
 LINE_EVERY_S = 5.0
 SPEED_OVER_S = 60.0
+T = TypeVar("T")
 STOPPING = "finishing the calls in flight; another Ctrl-C stops at once"
 
 
@@ -99,3 +103,9 @@ def _left(seconds: float | None) -> str:
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02} left" if hours else f"{minutes}:{rest:02} left"
+
+
+def tracked(rows: Sequence[T], what: str) -> Iterable[T]:
+    """The rows, with a bar on a terminal that shows how far the loop over them has come."""
+    console = Console(stderr=True)
+    return track(rows, what, console=console, transient=True, disable=not console.is_terminal)

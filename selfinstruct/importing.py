@@ -5,10 +5,11 @@ Nobody is asked. What was brought in is a run like any other: it can be looked a
 in again goes on where it was; files with instances may be given later than the completions.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from selfinstruct.display import tracked
 from selfinstruct.errors import UsageError
 from selfinstruct.export import write_records
 from selfinstruct.gate import Gate
@@ -63,7 +64,7 @@ def read_recorded(
     """Read the files, `completions` or `alpaca` and what goes with it; UsageError where one cannot be read."""
     if alpaca:
         wholes = read_alpaca(alpaca)
-        return Recorded(alpaca, digest(alpaca), list(_chunks(wholes, TASKS_A_STEP)), {}, {})
+        return Recorded(alpaca, digest(alpaca), _chunks(wholes, TASKS_A_STEP), {}, {})
     if not completions:
         raise UsageError("Name what to bring in: --completions FILE, or --alpaca FILE.")
     answers = read_completions(completions)
@@ -95,14 +96,14 @@ def bring_in(run: Run, recorded: Recorded) -> Brought:
     store = run.store
     gate = Gate(store, run.config, progress_of(store))
     done = store.settings().get("imported_steps", 0)
-    for group in _chunks(list(enumerate(recorded.steps))[done:], STEPS_AT_ONCE):
+    for group in tracked(_chunks(list(enumerate(recorded.steps))[done:], STEPS_AT_ONCE), "tasks"):
         with store.transaction():
             for step, said in group:
                 gate.admit(step, _proposal(store, said), float("inf"))
             store.set_settings({"imported": recorded.source, "imported_steps": group[-1][0] + 1})
     lost = _keep_what_nobody_asked_for(store, recorded)
     _keep_classes(store, recorded)
-    for tasks in _chunks(store.tasks(only_unmade=True), STEPS_AT_ONCE):
+    for tasks in tracked(_chunks(store.tasks(only_unmade=True), STEPS_AT_ONCE), "instances"):
         with store.transaction():
             for task in tasks:
                 if task.instances:
@@ -178,5 +179,5 @@ def _stored(store: Store, stage: Stage, answer: Answer, prompt: str) -> Completi
     return completion
 
 
-def _chunks(rows: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    return (rows[at : at + size] for at in range(0, len(rows), size))
+def _chunks(rows: Sequence[T], size: int) -> list[Sequence[T]]:
+    return [rows[at : at + size] for at in range(0, len(rows), size)]
