@@ -19,9 +19,9 @@ into bands of ROWS values; two texts of similarity s have none of b bands in com
 There are as many bands as keep that within MISSED at the threshold; it falls fast above it. At 0.7 that is 11 bands:
 1 % are missed at exactly 0.7, 0.2 % at 0.75, 0.04 % at 0.8, none that are equal. There are no false positives.
 
-Everything follows from the texts and fixed hash seeds. Looking a text of 45 tokens up and adding it takes 300 to 400 µs
-with 82,000 texts inside; these take 320 MB at 0.7, about three times that at 0.5, most of it in datasketch's tables
-(benchmarks/near_duplicates.py).
+Everything follows from the texts and fixed hash seeds. Looking a text of 45 tokens up and adding it takes about 0.2 ms
+with 82,000 texts inside; these take 160 MB at 0.7, 40 of them datasketch and its scipy, and two to three times that at
+0.5 (benchmarks/near_duplicates.py).
 
 Not covered: the same content in other words. Nor does it know which texts belong together: instances of one task share
 its instruction, so that short ones are near-duplicates of each other by construction. Compare a task's instances with
@@ -57,32 +57,37 @@ class NearDuplicates:
         """Find texts whose Jaccard similarity is at least `threshold`, from 0.5 to 1; UsageError outside of it."""
         if not 0.5 <= threshold <= 1:
             raise UsageError(f"The Jaccard threshold of near-duplicates is {threshold}. Choose one from 0.5 to 1.")
-        from datasketch import MinHashLSH  # takes scipy along, which is half a second
-
-        # datasketch's own choice of bands weighs both kinds of error; here the false positives cost nothing.
-        bands = next(b for b in itertools.count(2) if (1 - threshold**ROWS) ** b <= MISSED)
         self.threshold = threshold
-        self._permutations = bands * ROWS
-        self._lsh = MinHashLSH(num_perm=self._permutations, params=(bands, ROWS))
+        self._bands = next(b for b in itertools.count(2) if (1 - threshold**ROWS) ** b <= MISSED)
         self._shingles: list[NDArray[np.uint64]] = []
+        # Who has a band: mostly one text. datasketch's own tables keep a set for each, four times the memory.
+        self._having: dict[int, int | list[int]] = {}
 
     def __len__(self) -> int:
         return len(self._shingles)
 
     def add(self, text: str) -> int:
         """Add a text and give its position."""
-        hashes, minhash = _sketch(text, self._permutations)
+        hashes, bands = _sketch(text, self._bands)
         position = len(self._shingles)
-        if len(hashes):  # all texts without tokens have the same MinHash
-            self._lsh.insert(position, minhash)
+        for band in bands:
+            known = self._having.setdefault(band, position)
+            if isinstance(known, list):
+                known.append(position)
+            elif known != position:
+                self._having[band] = [known, position]
         self._shingles.append(hashes)
         return position
 
     def nearest(self, text: str) -> Neighbor | None:
         """The most similar known text at or above the threshold, the first of equals; its score is the Jaccard's."""
-        hashes, minhash = _sketch(text, self._permutations)
+        hashes, bands = _sketch(text, self._bands)
+        found: set[int] = set()
+        for band in bands:
+            known = self._having.get(band, [])
+            found.update(known if isinstance(known, list) else [known])
         best = None
-        for position in sorted(self._lsh.query(minhash)):
+        for position in sorted(found):
             score = _jaccard(hashes, self._shingles[position])
             if score >= self.threshold and (best is None or score > best.score):
                 best = Neighbor(position, score)
@@ -97,19 +102,24 @@ def shingles(text: str) -> set[str]:
 
 
 @functools.lru_cache(maxsize=16)  # a text is looked up first, and added soon after
-def _sketch(text: str, permutations: int) -> "tuple[NDArray[np.uint64], MinHash]":
-    """The sorted hashes of a text's shingles, and their MinHash.
+def _sketch(text: str, n_bands: int) -> tuple[NDArray[np.uint64], list[int]]:
+    """The sorted hashes of a text's shingles, and the bands of their MinHash, each with its number as one integer.
 
     Hashes of 64 bits stand for the shingles: among ten million of them, two are equal by chance with probability 3e-6.
+    A text without tokens has no bands, since all such texts have the same MinHash.
     """
     words = np.array([_word_hash(word) for word in tokens(text)], np.uint64)
     in_a_row = [words[i : len(words) - SHINGLE + 1 + i] for i in range(SHINGLE)]
     hashes = np.unique(sum(part * factor for part, factor in zip(in_a_row, FACTORS, strict=True)))
     if len(words) < SHINGLE:
         hashes = np.unique(words)
-    minhash = _empty_minhash(permutations).copy()
+    if not len(hashes):
+        return hashes, []
+    minhash = _empty_minhash(n_bands * ROWS).copy()
     minhash.update_batch((hashes & 0xFFFFFFFF).tolist())
-    return hashes, minhash
+    rows = minhash.hashvalues.astype(np.uint64).reshape(n_bands, ROWS)
+    bands = rows @ FACTORS[:ROWS] + np.arange(n_bands, dtype=np.uint64) * FACTORS[0]
+    return hashes, bands.tolist()
 
 
 @functools.lru_cache(maxsize=100_000)
