@@ -23,6 +23,7 @@ bench: .venv/installed-for-tests  ## the figures in README and docs (about an ho
 	$(BIN)/python benchmarks/throughput.py
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/determinism.py
+	$(BIN)/python benchmarks/simulated_width.py --admit 60000
 	$(BIN)/python benchmarks/recovery.py
 	$(BIN)/python benchmarks/near_duplicates.py
 	$(BIN)/python benchmarks/novelty_exact.py

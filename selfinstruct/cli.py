@@ -122,10 +122,8 @@ def import_(  # noqa: PLR0917 - typer reads the options from here
     from selfinstruct.run import open_run
     from selfinstruct.store import Store
 
-    if bool(completions) == bool(alpaca):
-        raise UsageError("Name what to bring in: --completions FILE, or --alpaca FILE.")
-    if alpaca and (classification or instances):
-        raise UsageError("--alpaca brings whole tasks; --classification and --instances go with --completions.")
+    if alpaca and (completions or classification or instances):
+        raise UsageError("--alpaca brings whole tasks: no --completions, --classification or --instances beside it.")
     recorded = read_recorded(completions, classification, instances, alpaca)
     if Store.exists(run):
         with Store.read(run) as store:
@@ -219,7 +217,7 @@ def export(
     format: Annotated[ExportFormat, typer.Option(help="What the rows look like.")],
     output: Annotated[Path | None, typer.Option(help="The file to write; without it, one in RUN.")] = None,
 ) -> None:
-    """Write RUN's records in a format that trainers read."""
+    """Write RUN's records in a format that trainers read, and say how varied the tasks are."""
     from selfinstruct.export import export as write
     from selfinstruct.store import Store
 
@@ -254,6 +252,8 @@ def tasks(
     json: Json = False,
 ) -> None:
     """List the admitted tasks in order."""
+    if similar and not json:
+        raise UsageError("--similar goes with --json.")
     from selfinstruct.browse import describe_task
     from selfinstruct.browse import tasks as rows
     from selfinstruct.store import Store

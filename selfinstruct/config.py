@@ -201,7 +201,9 @@ class Config(Section):
 
     seed: int = Field(0, ge=0, lt=2**63, description="of every random choice")
     strategy: StrategyName = Field("self-instruct", description='how to ask; "alpaca": whole tasks in one request')
-    profile: Literal["", "paper"] = Field("", description='"paper": the published rules, where ours differ')
+    profile: Literal["", "paper"] = Field(
+        "", description='"paper": the published filters (ASCII, fewer forbidden words); the parsers stay'
+    )
     window: int = Field(
         64, ge=1, description="steps of look-ahead: step k sees the pool as it was after step k - window"
     )

@@ -79,8 +79,11 @@ class TestSet:
                 self._sizes.add(len(gram))
                 self._having.setdefault(hash(gram), []).append(i)
 
-    def overlap(self, text: str) -> Overlap | None:
-        """What overlaps `text` most: by n-grams if any does, else by ROUGE-L; the first of equal lines."""
+    def overlap(self, text: str, question: str | None = None) -> Overlap | None:
+        """What overlaps `text` most: by n-grams if any does, else by ROUGE-L; the first of equal lines.
+
+        ROUGE-L looks at `question` only, where the text has an answer too, which would dilute it.
+        """
         words = tokens(text)
         grams = dict.fromkeys(gram for size in sorted(self._sizes) for gram in _ngrams(words, size))
         best = None
@@ -92,7 +95,7 @@ class TestSet:
                 best = Overlap(self.lines[i], "ngram", " ".join(shared), score)
         if best:
             return best
-        nearest = self._index.nearest(text, above=self._rouge_threshold)
+        nearest = self._index.nearest(text if question is None else question, above=self._rouge_threshold)
         return Overlap(self.lines[nearest.index], "rouge_l", "", nearest.score) if nearest else None
 
     def _ngrams_of_line(self, line: Line) -> set[tuple[str, ...]]:
@@ -125,11 +128,7 @@ def overlaps(dataset: Path, test_set: Path, rouge_threshold: float = ROUGE_THRES
     """
     tests = TestSet(read_lines(test_set), rouge_threshold, n)
     rows = _read(dataset)
-    found = [
-        (whole, overlap)
-        for question, whole in rows
-        if (overlap := tests.overlap(whole.text) or tests.overlap(question.text))
-    ]
+    found = [(whole, overlap) for question, whole in rows if (overlap := tests.overlap(whole.text, question.text))]
     return Overlaps(len(rows), len(tests.lines), found)
 
 

@@ -44,7 +44,7 @@ class Database:
         """An existing run, to look at, also while another process writes."""
         if not cls.exists(folder):
             raise UsageError(
-                f"{folder}: there is no run here (no run.db). Begin one with selfinstruct generate {folder}."
+                f"{folder}: there is no run here (no run.db). Begin one with selfinstruct generate {folder} --target N."
             )
         path = folder / "run.db"
         with explaining(path), closing(sqlite3.connect(path, timeout=10)) as db:

@@ -205,7 +205,7 @@ def near_duplicate(instruction: str, instance: ParsedInstance, pool: Pool) -> Re
 def contaminated_record(instruction: str, instance: ParsedInstance, pool: Pool) -> Rejection | None:
     """The record overlaps a question of a test set: somewhere in it, or with its instruction and input as a whole."""
     question = record_text(instruction, instance.input)
-    return _overlap(pool, record_text(question, instance.output)) or _overlap(pool, question)
+    return _overlap(pool, record_text(question, instance.output), question)
 
 
 # For what the rules above have left, against the records of other tasks and the test sets.
@@ -217,8 +217,8 @@ def judge_record(instruction: str, instance: ParsedInstance, pool: Pool) -> Reje
     return next((found for rule in RECORD_FILTERS if (found := rule(instruction, instance, pool))), None)
 
 
-def _overlap(pool: Pool, text: str) -> Rejection | None:
-    found = pool.tests.overlap(text) if pool.tests else None
+def _overlap(pool: Pool, text: str, question: str | None = None) -> Rejection | None:
+    found = pool.tests.overlap(text, question) if pool.tests else None
     return Rejection("contaminated", found.as_dict()) if found else None
 
 

@@ -47,6 +47,7 @@ class Gate:
         self.pool = Pool(store.seeds(), config.filters, store.test_lines())
         for task in store.tasks():
             self.pool.admit(task)
+        self._has_records = False
         self.n_tasks_after = store.steps()  # by step: the size of the pool once it was admitted
         self._yields = deque(
             (b - a for a, b in zip([0, *self.n_tasks_after], self.n_tasks_after, strict=False)), YIELD_OVER_STEPS
@@ -83,8 +84,9 @@ class Gate:
 
     def keep(self, task: Task, made: Made) -> None:
         """Judge what was made of a task, and commit it."""
-        if not self.pool.record_ids:
+        if not self._has_records:
             self._recall_records()
+            self._has_records = True
         verdicts = judge_instances(made.instances, self.config.filters.max_instances)
         for i, instance in enumerate(made.instances):
             verdicts[i] = verdicts[i] or judge_record(task.instruction, instance, self.pool)

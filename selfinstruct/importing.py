@@ -23,15 +23,13 @@ from selfinstruct.recorded import (
     read_completions,
     read_instances,
 )
-from selfinstruct.records import Candidate, Completion, Rejection, Request, Stage, canonical_json
+from selfinstruct.records import IMPORTED, Candidate, Completion, Rejection, Request, Stage, canonical_json
 from selfinstruct.report import progress_of
 from selfinstruct.run import Run
 from selfinstruct.store import Store
-from selfinstruct.strategies import Proposal
-from selfinstruct.strategies.alpaca import came_with
+from selfinstruct.strategies import Proposal, came_with
 from selfinstruct.strategies.self_instruct import read_made, read_proposal
 
-IMPORTED = "imported"  # the teacher of recorded answers
 TASKS_A_STEP = 20  # of those that stand alone in a file
 STEPS_AT_ONCE = 100  # in one transaction
 
@@ -110,10 +108,10 @@ def bring_in(run: Run, recorded: Recorded) -> Brought:
                     gate.keep(task, came_with(task))
                 elif found := recorded.instances.get(key(task.instruction)):
                     answer, verdict = found[-1]
-                    asked = _stored_classes(store, task.instruction)
+                    asked = _recorded_class(store, task.instruction)
                     if verdict and not asked:
-                        asked = [_stored(store, "classify", verdict, task.instruction)]
-                    completion = _stored(store, "instances", answer, task.instruction)
+                        asked = [_store(store, "classify", verdict, task.instruction)]
+                    completion = _store(store, "instances", answer, task.instruction)
                     gate.keep(task, read_made(asked, completion, answer.begun))
     write_records(store)
     return Brought(lost, len(store.tasks(only_unmade=True)))
@@ -124,10 +122,10 @@ def _proposal(store: Store, said: Sequence[Answer | Whole]) -> Proposal:
     candidates: list[Candidate] = []
     for one in said:
         if isinstance(one, Answer):
-            return read_proposal(_stored(store, "propose", one, one.prompt), one.begun)
+            return read_proposal(_store(store, "propose", one, one.prompt), one.begun)
         rows = [{"instruction": one.instruction, "input": i.input, "output": i.output} for i in one.instances]
         text = canonical_json(rows) if rows else one.instruction
-        completion = _stored(store, "propose", Answer(one.line, 0, "", text, "stop"), "")
+        completion = _store(store, "propose", Answer(one.line, 0, "", text, "stop"), "")
         candidates.append(Candidate(completion.request_id, 0, one.instruction, False, one.instances))
     return Proposal(candidates, [])
 
@@ -137,10 +135,10 @@ def _keep_classes(store: Store, recorded: Recorded) -> None:
     with store.transaction():
         for task in store.tasks(only_unmade=True):
             for answer in recorded.classes.get(key(task.instruction), ())[-1:]:
-                _stored(store, "classify", answer, task.instruction)
+                _store(store, "classify", answer, task.instruction)
 
 
-def _stored_classes(store: Store, instruction: str) -> list[Completion]:
+def _recorded_class(store: Store, instruction: str) -> list[Completion]:
     """The answer to the question for the class that was brought in last."""
     rows = store.query(
         "SELECT r.id FROM requests r WHERE r.stage = 'classify' AND r.teacher = ? AND r.user = ? "
@@ -162,12 +160,12 @@ def _keep_what_nobody_asked_for(store: Store, recorded: Recorded) -> int:
     with store.transaction():
         for stage, name, answer in unused:
             reason = "answered_again" if name in known else "no_such_task"
-            completion = _stored(store, stage, answer, name)
+            completion = _store(store, stage, answer, name)
             store.reject(completion.request_id, stage, Rejection(reason, {"instruction": name}))
     return len(unused)
 
 
-def _stored(store: Store, stage: Stage, answer: Answer, prompt: str) -> Completion:
+def _store(store: Store, stage: Stage, answer: Answer, prompt: str) -> Completion:
     """The answer, in the store as the completion of the request that its prompt is."""
     # Nothing is known of how it was asked for, but as what: two files may have the same text on the same line.
     asked_as = {"stage": stage, "choice": answer.choice}

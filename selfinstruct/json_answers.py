@@ -16,10 +16,16 @@ from typing import Any
 
 import json_repair
 
-INSTRUCTION = ("instruction", "task", "prompt", "question", "request")
-INPUT = ("input", "context", "passage")
-OUTPUT = ("output", "answer", "response", "completion", "result", "label", "class label", "class", "category")
-VERDICT = ("is classification", "classification", "answer", "verdict", "output", "label", "result")
+INSTRUCTION = ("instruction", "task", "prompt", "question", "request", "description", "text", "content")
+INPUT = ("input", "context", "passage", "text", "sentence", "question", "example")
+OUTPUT = (
+    "output", "expected output", "answer", "response", "completion", "result", "target", "label", "class label",
+    "class", "category",
+)  # fmt: skip
+VERDICT = (
+    "is classification", "is classification task", "is a classification task", "classification task", "classification",
+    "answer", "verdict", "output", "label", "result",
+)  # fmt: skip
 _KNOWN = {*INSTRUCTION, *OUTPUT, *VERDICT}
 
 _FENCED = re.compile(r"^[ \t]*(?:```|~~~)\w*[ \t]*\n\s*(?=[\[{])", re.MULTILINE)
@@ -61,8 +67,9 @@ def json_field(row: Any, names: tuple[str, ...]) -> str | None:
 
 
 def _names(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields by name, in small letters, with spaces for underscores and without a number behind."""
-    return {re.sub(r"[\s_]+", " ", str(key)).strip(" 0123456789").lower(): value for key, value in row.items()}
+    """The fields by name, in small letters, with spaces between its words and without a number behind."""
+    spaced = {re.sub(r"[\s_-]+|(?<=[a-z])(?=[A-Z])", " ", str(key)): value for key, value in row.items()}
+    return {key.strip(" 0123456789").lower(): value for key, value in spaced.items()}
 
 
 def _as_text(value: Any) -> str:

@@ -8,7 +8,7 @@
 
 ROUGE-L (Lin 2004) is the F1 of the longest common subsequence of two token lists, 2·LCS/(m+n). It is computed here in
 rouge-score's own order of operations, so that a decision at the threshold is the same. Not covered: stemming, which the
-published rule does not use.
+published rule does not use. So languages that join particles to words, such as Korean, are compared by whole words.
 
 An LCS is at most the number of tokens that two texts share, repetitions counted, so an F1 above t takes t·(m+n)/2
 shared tokens. A text that shares `least` of the query's m tokens has one at least of any m - least + 1 of them, and

@@ -9,6 +9,7 @@ No text makes a parser fail. What it cannot read gives an empty list, which the 
 """
 
 import re
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from selfinstruct.json_answers import INPUT, INSTRUCTION, OUTPUT, VERDICT, json_field, json_rows
@@ -45,6 +46,9 @@ _NUMBERED = re.compile(
     r"|^(?P<indent2>[ \t]{0,8})(?:#{1,6}\s*)?[*_]{0,2}(?:task|instruction)\s+#?\d{1,3}[*_]{0,2}\s*$",
     re.IGNORECASE,
 )
+_BOLD = re.compile(r"(?<![\w*])\*\*(?=[^\s*])([^*]+)(?<=\S)\*\*(?![\w*])")
+# "**River quiz**: " or "**River quiz:** " behind the number; only where every item has it.
+_TITLED = re.compile(r"^\*\*[^*]{1,80}(?::\*\*|\*\*\s*[:–—-])\s+(?=\S)")
 # "Task: " behind the number; only where every item has it.
 _LABELLED = re.compile(r"^[*_]{0,2}(?:task|instruction)[*_]{0,2}:[*_]{0,2}\s+", re.IGNORECASE)
 _HEADING = re.compile(r"^\s*(?:#{1,6}\s.*|\*\*[^*]+\*\*:?|[^.?!]{1,80}:)\s*$")
@@ -53,22 +57,28 @@ _LETTERED = re.compile(r"^(?P<indent>[ \t]{0,8})(?P<indent2>)\(?(?:[a-z]|[ivx]{2
 _MARKS = (_NUMBERED, _BULLET, _LETTERED)
 _FENCE = re.compile(r"^\s*(?:```|~~~)")
 _RULE = re.compile(r"^\s*(?:-{3,}|\*{3,}|_{3,}|={3,})\s*$")
-_THOUGHTS = re.compile(r"^\s*<think>.*?(?:</think>|\Z)", re.DOTALL | re.IGNORECASE)
+# Some templates put the opening tag into the prompt, so that only the closing one is said.
+_THOUGHTS = re.compile(
+    r"\A.*</(?:think|thinking|reasoning)>|\A\s*<(?:think|thinking|reasoning)>.*\Z", re.DOTALL | re.IGNORECASE
+)
 _REFUSAL = re.compile(
-    r"^\W*(?:i['’]?m sorry|i am sorry|sorry,|i can(?:no|['’])t\b|i['’]?m (?:unable|not able)|as an ai\b|"
-    r"unfortunately, i\b|(?:很)?抱歉|对不起|申し訳(?:あり|ござい)|죄송)",
+    r"^\W*(?:(?:i['’]?m |i am )?(?:so |very )?sorry\W{1,4}(?:but|i|no|as an ai)\b"
+    r"|i (?:can(?:no|['’])t|can not|won['’]t|will not) (?:help|assist|fulfill?|comply|provide|create|generate|answer"
+    r"|write|continue|engage|support|complete|do (?:this|that))\b|i['’]?m (?:unable|not able) to\b"
+    r"|as an ai(?: language)?(?: model| assistant)?,? i\b|unfortunately, i\b"
+    r"|(?:很)?抱歉|对不起|申し訳(?:あり|ござい)|죄송)",
     re.IGNORECASE,
 )
 _NO_INPUT = re.compile(
     r"^(?:\W*(?:none|n/?a|no\s*(?:(?:additional|further|specific)\s+)?inputs?(?:\s+(?:is\s+)?(?:needed|required|necessary"
-    r"|provided|given))?|not\s+(?:applicable|needed|required)|empty)\W*|\s*[-–—\"'“”]+\s*)$",
+    r"|provided|given)(?:\s+for\s+this\s+task)?)?|blank|null|not\s+(?:applicable|needed|required)|empty)\W*|\s*[-–—\"'“”]+\s*)$",
     re.IGNORECASE,
 )
 # A last paragraph that offers more of the same. A letter may end alike, but hardly in these words.
 _SIGN_OFF = re.compile(
     r"\n[ \t]*\n\W*(?:(?:i )?hope (?:this|these|they) (?:examples )?(?:helps?|is useful|are useful)\b[^\n]{0,40}"
     r"|(?:let me know|feel free|would you like|do you want|if you (?:need|want|would like|['’]d like))[^\n]*"
-    r"\b(?:examples?|more|another|changes?|adjustments?|variations?)\b[^\n]{0,40})\s*\Z",
+    r"\b(?:examples?|more|another|ask for changes)\b[^\n]{0,40})\s*\Z",
     re.IGNORECASE,
 )
 # What Alpaca's prompt asks for between two tasks.
@@ -76,6 +86,7 @@ _SEPARATOR = re.compile(r"\s*^[ \t]*#{2,}\s*\Z", re.MULTILINE)
 # A heading stands on a line of its own: "Example 2", "**Example 2:**", "### Example 2 (harder)"; "2." above an input.
 _EXAMPLE = re.compile(
     r"^[ \t#*_>-]*example(?:[ \t]*#?\d+\.?)?(?:[ \t]*\([^()\n]*\))?[ \t:*_#]*$"
+    r"|^[ \t#*_>\[-]*example[ \t]*#?\d+[^\n]{0,60}$(?=\n+[ \t*_-]*(?:input|output)\b)"
     r"|^[ \t]*[*_]{0,2}\(?\d{1,2}[.):][*_]{0,2}[ \t]*$(?=\n+[ \t*_-]*(?:input|output)\b)",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -84,10 +95,11 @@ _EXAMPLE = re.compile(
 def _field(names: str) -> re.Pattern[str]:
     """A field's name where a line begins: "Input:", "**Input 2:**", "- Input:", "2. Input:", "**Input**", "# Input"."""
     return re.compile(
-        r"^[ ]{0,3}(?:>[ ]?)?(?:[-*•][ \t]+)?[*_]{0,3}(?:\d{1,3}[.)][ \t]*)?(?:#{1,6}[ \t]*)?[*_]{0,3}"
+        r"^(?:[ ]{0,3}|[ \t]{0,12}(?=(?:[-*•][ \t]+)?\*\*))(?:>[ ]?)?(?:[-*•][ \t]+)?[*_]{0,3}"
+        r"(?:\d{1,3}[.)][ \t]*)?(?:#{1,6}[ \t]*)?[*_]{0,3}"
         rf"(?:{names})[ \t]*\d*"
         r"(?:[*_ \t]*:[*_]*[ \t]*|[ \t]*[*_]{2,3}[ \t]*$)"
-        rf"|^[ ]{{0,3}}#{{1,6}}[ \t]*(?:{names})[ \t]*\d*[ \t]*$",
+        rf"|^[ ]{{0,3}}#{{1,6}}[ \t]*(?:\d{{1,3}}[.)][ \t]*)?(?:{names})[ \t]*\d*[ \t]*$",
         re.IGNORECASE | re.MULTILINE,
     )
 
@@ -101,13 +113,20 @@ _LABEL = _field(r"(?:class[ \t]*)?label|class|category")
 _INSTRUCTION = _field("instruction|task")
 _YES_NO = re.compile(r"\b(yes|no)\b", re.IGNORECASE)
 # Phrases with a yes or a no that is no verdict, and words that take a verdict back.
-_NO_VERDICT = re.compile(r"\byes\b[\"'”’]?\s*(?:/|,|or|and)\s*[\"'“‘]?no\b|\bno doubt\b", re.IGNORECASE)
+_NO_VERDICT = re.compile(
+    r"\byes\b[\"'”’]?\s*(?:/|\||,|or|and|nor)\s*[\"'“‘]?no\b|\bno (?:doubt|problem|worries)\b|\bneither\b.*",
+    re.IGNORECASE,
+)
+_ANSWER = re.compile(r"\b(?:answer|verdict)\b(?:\s+(?:is|would be))?\s*:?\s*[*_\"']*(yes|no)\b", re.IGNORECASE)
 _UNSURE = re.compile(
     r"\b(?:whether|unclear|not sure|unsure|can(?:not|['’]t) (?:say|tell|decide|answer))\b", re.IGNORECASE
 )
 _IS_CLASSIFICATION = re.compile(
-    r"\bis(?!\s+(?:it|this)\b)(n['’]t|\s+not)?\b(?:\s+(?!not\b)\w+){0,3}?\s+classification\b", re.IGNORECASE
+    r"(?:\bis|(?<=it)['’]s|(?<=this)['’]s|^\W*(?=not\b))(?!\s+(?:it|this)\b)(n['’]t|\s*\bnot)?\b"
+    r"(?:\s+(?!not\b)\w+){0,3}?\s+classification\b",
+    re.IGNORECASE,
 )
+_QUOTES = ("__", "__"), ("`", "`"), ('"', '"'), ("“", "”"), ("*", "*"), ("_", "_"), ("'", "'"), ("‘", "’")
 
 
 def is_refusal(text: str) -> bool:
@@ -149,7 +168,10 @@ def _listed(text: str, mark: re.Pattern[str]) -> list[str]:
         if _FENCE.match(line) or _RULE.match(line):
             continue
         found = mark.match(line)
-        if found and (not starts or not (_goes_on(found, below) or _is_below(found, starts[-1]))):
+        follows = found and starts and _goes_on(found, starts[-1])
+        if found and (not starts or follows or not (_goes_on(found, below) or _is_below(found, starts[-1]))):
+            if starts and len(paragraphs[-1][-1]) > 1 and _HEADING.match(paragraphs[-1][-1][-1]):
+                paragraphs[-1][-1].pop()  # it stands over what comes now
             starts.append(found)
             paragraphs.append([[line[found.end() :]]])
             below = None
@@ -165,10 +187,13 @@ def _listed(text: str, mark: re.Pattern[str]) -> list[str]:
             remarks = [part for n, part in enumerate(remarks) if part[0][:2].isspace() or (announced and n == 0)]
         parts[1:] = remarks
     raw = [" ".join(" ".join(line for part in parts for line in part).split()) for parts in paragraphs]
+    if len(raw) > 1 and all(map(_TITLED.match, raw)):
+        raw = [_TITLED.sub("", text, 1) for text in raw]
     if len(raw) > 1 and all(map(_is_quoted, raw)):
         return [text[1:-1].strip() for text in raw]  # whatever else is quoted inside
     texts = [_tidy(text, start.group().count("**") == 1) for text, start in zip(raw, starts, strict=True)]
-    return _run_on(texts[0], starts[0]) if len(texts) == 1 and mark is _NUMBERED else texts
+    is_one_line = len(texts) == 1 and mark is _NUMBERED and sum(map(len, paragraphs[0])) == 1
+    return _run_on(texts[0], starts[0]) if is_one_line else texts
 
 
 def _is_below(line: re.Match[str], item: re.Match[str]) -> bool:
@@ -181,10 +206,12 @@ def _is_below(line: re.Match[str], item: re.Match[str]) -> bool:
 
 
 def _goes_on(line: re.Match[str], before: re.Match[str] | None) -> bool:
-    """Whether a list's line has the number after that of the line before, in the same style."""
-    if before is None or not (line["number"] and before["number"]) or line["sign"] != before["sign"]:
+    """Whether a list's line has the number after that of the line before, in the same style and as far in."""
+    one, other = line.groupdict(), before.groupdict() if before else {}
+    if not (one.get("number") and other.get("number")):
         return False
-    return int(line["number"]) == int(before["number"]) + 1
+    same = all((one[name] or "") == (other[name] or "") for name in ("sign", "indent"))
+    return same and int(one["number"]) == int(other["number"]) + 1
 
 
 def _is_quoted(text: str) -> bool:
@@ -209,8 +236,10 @@ def yes_or_no(text: str) -> bool | None:
     text = _spoken(text)
     if rows := json_rows(text):
         text = json_field(rows[0], VERDICT) or ""
-        text = {"true": "yes", "false": "no"}.get(text.lower(), text)
+    text = {"true": "yes", "false": "no"}.get(text.strip(" .*`\n").lower(), text)
     text = _NO_VERDICT.sub(" ", text)
+    if answers := _ANSWER.findall(text):
+        return bool(answers[-1].lower() == "yes")
     sentence = _IS_CLASSIFICATION.search(text)
     word = _YES_NO.search(text)
     unsure = _UNSURE.search(text)
@@ -239,7 +268,7 @@ def input_first(text: str, cut: bool) -> list[ParsedInstance]:
         if _OUTPUT.search(above) or (above.strip() and number and int(number.group()) > 1):
             blocks.insert(0, above)
     instances = [_read_example(part) for block in blocks for part in _split_at_inputs(block)]
-    return [i for i in _mark_cut(instances, cut) if i.input or i.output]
+    return [i for i in _mark_cut(instances, cut) if i.input or i.output or (i.cut and len(instances) > 1)]
 
 
 def output_first(text: str, cut: bool) -> list[ParsedInstance]:
@@ -250,6 +279,8 @@ def output_first(text: str, cut: bool) -> list[ParsedInstance]:
     instances = []
     marks = list(_LABEL.finditer(text)) or list(_OUTPUT.finditer(text))
     marks = [mark for mark in marks if _last_word(mark) == _last_word(marks[0])]  # others stand in an input
+    if marks and _INPUT.search(text, 0, marks[0].start()):
+        return _mark_cut(_labels_below(text, marks), cut)
     for mark, end in _with_ends(marks):
         block = text[mark.end() : end]
         given = _INPUT.search(block)
@@ -281,10 +312,25 @@ def whole_tasks(text: str, cut: bool) -> list[WholeTask]:
             block = _SEPARATOR.sub("", text[mark.end() : end])
             first = _INPUT.search(block) or _OUTPUT.search(block)
             instruction, rest = (block[: first.start()], block[first.start() :]) if first else (block, "")
+            if named := _INSTRUCTION.match(instruction.lstrip()):  # "### Task 4", and its name again below
+                instruction = instruction.lstrip()[named.end() :]
             tasks.append(WholeTask(_tidy(instruction, mark.group().count("**") == 1), *_read_example(rest)))
     if cut and tasks:
         tasks[-1] = tasks[-1]._replace(cut=True)
-    return [task for task in tasks if task.instruction]
+    return [task for task in tasks if task.instruction or task.cut]
+
+
+def _labels_below(text: str, marks: list[re.Match[str]]) -> list[ParsedInstance]:
+    """The instances where the model gave each input before its label after all."""
+    instances = []
+    begin = 0
+    for mark in marks:
+        given = _INPUT.search(text, begin, mark.start())
+        label = text[mark.end() :].strip().partition("\n")[0]
+        before = _input(text[: mark.start()], given) if given else ""
+        instances.append(ParsedInstance(before, _tidy(label, mark.group().count("**") == 1), False))
+        begin = mark.end()
+    return instances
 
 
 def _last_word(mark: re.Match[str]) -> str:
@@ -374,7 +420,13 @@ def _tidy(text: str, bold: bool) -> str:
     text = " ".join(text.split())
     if bold:
         text = text.removesuffix("**").rstrip()
-    for mark in ("**", "__", "`", '"'):
-        if len(text) > 2 * len(mark) and text.startswith(mark) and text.endswith(mark) and text.count(mark) == 2:
-            text = text[len(mark) : -len(mark)].strip()
+    text = _BOLD.sub(r"\1", text)
+    for begin, end in _QUOTES:
+        inside = text[len(begin) : -len(end)]
+        if text.startswith(begin) and text.endswith(end) and inside.strip() and not {begin, end} & set(_marks(inside)):
+            text = inside.strip()
     return text
+
+
+def _marks(text: str) -> Iterator[str]:
+    return (mark for pair in _QUOTES for mark in pair if mark in text)

@@ -7,6 +7,7 @@ changes with each request:
     prompts/chat/classify.jinja       ...
     prompts/chat/input_first.jinja
     prompts/chat/output_first.jinja
+    prompts/chat/alpaca.jinja         (for the strategy of that name)
 
 A chat model gets them as its system and user message, a base model as one text. The texts themselves are kept
 in the run, so that it goes on with the prompts it began with.

@@ -40,7 +40,11 @@ class Answer(NamedTuple):
     def begun(self) -> str:
         """What the prompt had said of the answer already."""
         found = _BEGUN.search(self.prompt)
-        return f"{found[1]} " if found else ""
+        if found or self.prompt:
+            return f"{found[1]} " if found else ""
+        # Without its prompt, a list that goes on with a number has its first item before that.
+        number = re.match(r"[ \t]*(?!\d)\S[^\n]*\n(?:[^\d\n][^\n]*\n)*?(\d{1,3})\. ", self.text)
+        return f"{int(number[1]) - 1}. " if number and int(number[1]) > 1 else ""
 
 
 class Whole(NamedTuple):
@@ -154,8 +158,9 @@ def _said(row: dict[str, Any]) -> list[tuple[str, str]] | None:
         response = response["body"]
     choices = response.get("choices") if isinstance(response, dict) else None
     said = []
-    for choice in choices if isinstance(choices, list) else []:
-        message = choice.get("message") if isinstance(choice, dict) else None
+    for value in choices if isinstance(choices, list) else []:
+        choice = value if isinstance(value, dict) else {}
+        message = choice.get("message")
         text = message.get("content") if isinstance(message, dict) else choice.get("text")
         said.append((storable(text) if isinstance(text, str) else "", str(choice.get("finish_reason") or "stop")))
     return said or [("", "error")]  # the reference code keeps null for a request that failed

@@ -22,6 +22,7 @@ TeacherKind = Literal["simulated", "openai"]
 StrategyName = Literal["self-instruct", "alpaca"]
 AnswerFormat = Literal["auto", "json", "text"]
 ExportFormat = Literal["alpaca", "self-instruct", "messages", "prompt-completion", "sharegpt", "parquet"]
+IMPORTED = "imported"  # the teacher of answers that were recorded elsewhere
 STAGES: tuple[Stage, ...] = ("propose", "classify", "instances")
 
 

@@ -14,7 +14,7 @@ from selfinstruct import __version__
 from selfinstruct.config import Config, merge, parse_config, read_toml, shaping_settings
 from selfinstruct.errors import UsageError
 from selfinstruct.prompts import Prompts, read_prompts, shipped
-from selfinstruct.records import STAGES, Line, SeedTask
+from selfinstruct.records import IMPORTED, STAGES, Line, SeedTask
 from selfinstruct.seeds import read_seeds
 from selfinstruct.store import Store
 
@@ -78,8 +78,8 @@ def _resume(
         began = store.settings()
         named = began.get("asked", began["config"])
         # Answers that were brought in from files were given under settings that nobody knows, a probe under none.
-        given_here = "teacher != 'imported' AND stage != 'probe'"
-        has_answers = bool(store.query(f"SELECT 1 FROM requests WHERE {given_here} LIMIT 1"))
+        given_here = "SELECT 1 FROM requests WHERE teacher != ? AND stage != 'probe' LIMIT 1"
+        has_answers = bool(store.query(given_here, (IMPORTED,)))
         # A config file that leaves sampling out means the sampling that the run's answers were given under.
         kept: dict[str, Any] = {}
         if has_answers:

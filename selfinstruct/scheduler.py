@@ -115,7 +115,9 @@ class Scheduler:
         if self._refused[request.stage] >= REFUSALS_IN_A_ROW:
             raise TeacherError(
                 f"The first {REFUSALS_IN_A_ROW} {request.stage} requests were all refused: {error}. Check the model "
-                f"and the sampling settings of [{request.stage}]; the run itself is as it was before."
+                f"and the sampling settings of [{request.stage}]"
+                + (' (or set answer_format = "text" there)' if "response_format" in request.sampling else "")
+                + "; the run itself is as it was before."
             )
         return False
 

@@ -92,5 +92,6 @@ def parse_seeds(path: Path) -> tuple[dict[int, SeedTask], list[tuple[int, str]]]
 
 
 def _explain(location: tuple[int | str, ...], message: str) -> str:
+    message = "must be a JSON object" if message.startswith("Input should be a valid dictionary") else message
     where = ".".join(str(part) for part in location)
     return f"field {where}: {message}" if where else message

@@ -7,11 +7,12 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from selfinstruct.contamination import TestSet
 from selfinstruct.near_duplicates import shingles
 from selfinstruct.novelty import ascii_tokens, tokens
 from selfinstruct.parsing import ParsedInstance
 from selfinstruct.pool import record_text
-from selfinstruct.records import Candidate, Instance, Line, Request
+from selfinstruct.records import Candidate, Instance, Request
 from selfinstruct.store import Store, instance_id
 
 
@@ -185,10 +186,22 @@ def _near_duplicates(store: Store) -> Iterator[str]:
 
 
 def _contaminated(store: Store) -> Iterator[str]:
-    lines = set(store.test_lines())
-    for identity, evidence in store.query("SELECT subject_id, evidence FROM rejections WHERE reason = 'contaminated'"):
-        if Line(**json.loads(evidence)["line"]) not in lines:
-            yield f"{identity}: the question of a test set that it is said to overlap is not there"
+    """What overlaps a question of a test set, from the texts themselves."""
+    rows = store.query("SELECT subject, subject_id, evidence FROM rejections WHERE reason = 'contaminated'")
+    if not rows:
+        return
+    tests = TestSet(store.test_lines(), store.config().filters.rouge_threshold)
+    texts = {("candidate", i): (text, text) for i, text in store.query("SELECT id, instruction FROM candidates")}
+    for identity, instruction, given, output in store.query(
+        "SELECT i.id, c.instruction, i.input, i.output FROM instances i JOIN tasks t ON t.position = i.task "
+        "JOIN candidates c ON c.id = t.id"
+    ):
+        question = record_text(instruction, given)
+        texts["instance", identity] = (record_text(question, output), question)
+    for subject, identity, evidence in rows:
+        found = tests.overlap(*texts.get((subject, identity), ("", "")))
+        if found is None or found.as_dict() != json.loads(evidence):
+            yield f"{subject} {identity}: does not overlap a question of a test set as its evidence says"
 
 
 CHECKS: tuple[Callable[[Store], Iterator[str]], ...] = (

@@ -1050,11 +1050,8 @@ def test_what_goes_with_what(cli, tmp_path, seeds):
     dataset = alpaca(tmp_path, [row(RIVERS)])
     run = tmp_path / "run"
     assert "--completions FILE, or --alpaca FILE" in fails("import", run)
-    assert "--completions FILE, or --alpaca FILE" in fails(
-        "import", run, "--completions", completions, "--alpaca", dataset
-    )
-    assert "go with --completions" in fails("import", run, "--alpaca", dataset, "--instances", completions)
-    assert "go with --completions" in fails("import", run, "--alpaca", dataset, "--classification", completions)
+    for option in ("--completions", "--instances", "--classification"):
+        assert "--alpaca brings whole tasks" in fails("import", run, "--alpaca", dataset, option, completions)
     assert "--seeds is missing" in fails("import", run, "--completions", completions)
     assert not run.exists()
     cli("import", run, "--completions", completions, "--seeds", seeds)

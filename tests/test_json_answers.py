@@ -173,7 +173,7 @@ def test_what_is_nested_too_deeply_makes_no_trouble(text):
         ({"category": "spam"}, OUTPUT, "spam"),
         ({"is_classification": True}, VERDICT, "true"),
         ({"Is Classification": False}, VERDICT, "false"),
-        ({"isClassification": False}, VERDICT, None),
+        ({"isClassification": False}, VERDICT, "false"),
         ({"answer": "Yes"}, VERDICT, "Yes"),
         ({"output": 7}, OUTPUT, "7"),
         ({"output": 3.5}, OUTPUT, "3.5"),

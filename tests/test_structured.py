@@ -187,7 +187,7 @@ async def test_a_refusal_is_an_answer(tmp_path, status):
     assert server.asked["probe"] == 1
 
 
-@pytest.mark.parametrize("probes", [[500] * 5, [500, 501, 500, 503, 500], [500, 429, 500, 500, 500, 500, 500]])
+@pytest.mark.parametrize("probes", [[500] * 5, [500, 501, 500, 501, 500], [500, 429, 500, 500, 500, 500, 500]])
 async def test_five_server_errors_in_a_row_are_an_answer(tmp_path, probes):
     found, server = await grow_once(tmp_path, probes=probes)
     assert found == ["text"] * 3

@@ -37,6 +37,11 @@ class Made(NamedTuple):
     unreadable: list[tuple[str, Rejection]]
 
 
+def came_with(task: Task) -> Made:
+    """The instances that a task came with; its class was not asked for."""
+    return Made(None, task.request_id, [ParsedInstance(i.input, i.output, False) for i in task.instances], [])
+
+
 class Strategy(Protocol):
     """A way of asking for tasks and instances."""
 

@@ -8,12 +8,12 @@ al. 2023, https://github.com/tatsu-lab/stanford_alpaca.
 import random
 
 from selfinstruct.config import Config
-from selfinstruct.parsing import ParsedInstance, whole_tasks
+from selfinstruct.parsing import whole_tasks
 from selfinstruct.pool import Snapshot
 from selfinstruct.prompts import Prompts
 from selfinstruct.records import Candidate, Completion, Instance, Rejection, Task
-from selfinstruct.strategies import Ask, Made, Proposal
-from selfinstruct.strategies.asking import build_request, no_answer
+from selfinstruct.strategies import Ask, Made, Proposal, came_with
+from selfinstruct.strategies.asking import build_request, declined, no_answer
 
 
 class Alpaca:
@@ -46,14 +46,10 @@ def read_whole_tasks(completion: Completion, begun: str) -> Proposal:
         return Proposal([], [(completion.request_id, nothing)])
     found = whole_tasks(begun + completion.text, completion.was_cut)
     if not found:
-        return Proposal([], [(completion.request_id, Rejection("no_list", {}))])
+        reason = declined(completion) or Rejection("no_list", {})
+        return Proposal([], [(completion.request_id, reason)])
     candidates = [
         Candidate(completion.request_id, i, instruction, cut, (Instance(given, output),))
         for i, (instruction, given, output, cut) in enumerate(found)
     ]
     return Proposal(candidates, [])
-
-
-def came_with(task: Task) -> Made:
-    """The instances that a task came with; its class was not asked for."""
-    return Made(None, task.request_id, [ParsedInstance(i.input, i.output, False) for i in task.instances], [])

@@ -31,6 +31,9 @@ def no_answer(completion: Completion) -> Rejection | None:
         return Rejection("no_answer", {"error": completion.error})
     if not completion.text.strip():
         return Rejection("empty_answer", {"finish_reason": completion.finish_reason})
-    if is_refusal(completion.text):
-        return Rejection("refusal", {})
     return None
+
+
+def declined(completion: Completion) -> Rejection | None:
+    """That the teacher declined, where an answer out of which nothing was read begins like that."""
+    return Rejection("refusal", {}) if is_refusal(completion.text) else None

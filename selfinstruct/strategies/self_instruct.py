@@ -13,7 +13,7 @@ from selfinstruct.pool import Snapshot
 from selfinstruct.prompts import Prompts
 from selfinstruct.records import Candidate, Completion, Rejection, Task
 from selfinstruct.strategies import Ask, Made, Proposal
-from selfinstruct.strategies.asking import build_request, no_answer
+from selfinstruct.strategies.asking import build_request, declined, no_answer
 
 
 class SelfInstruct:
@@ -62,6 +62,9 @@ def read_proposal(completion: Completion, begun: str) -> Proposal:
     if nothing := no_answer(completion):
         return Proposal([], [(completion.request_id, nothing)])
     items = numbered_items(begun + completion.text, completion.was_cut)
+    # What goes on behind a number is one item at least.
+    if len(items) <= bool(begun) and (refusal := declined(completion)):
+        return Proposal([], [(completion.request_id, refusal)])
     if not items:
         return Proposal([], [(completion.request_id, Rejection("no_list", {}))])
     return Proposal([Candidate(completion.request_id, i, text, cut) for i, (text, cut) in enumerate(items)], [])
@@ -80,11 +83,11 @@ def read_made(classes: Sequence[Completion], completion: Completion, begun: str)
     """
     is_classification = read_class(classes[-1]) if classes else None
     unreadable = [
-        (answer.request_id, no_answer(answer) or Rejection("unclear_class", {}))
+        (answer.request_id, no_answer(answer) or declined(answer) or Rejection("unclear_class", {}))
         for answer in classes
         if read_class(answer) is None
     ]
-    if nothing := no_answer(completion):
+    if nothing := no_answer(completion) or declined(completion):
         return Made(is_classification, completion.request_id, [], [*unreadable, (completion.request_id, nothing)])
     read = output_first if is_classification else input_first
     instances = read(begun + completion.text, completion.was_cut)
