@@ -51,6 +51,7 @@ class Engine:
         self.scheduler = scheduler
         self._unmade = deque(self.store.tasks(only_unmade=True))  # in order; what is made of later ones waits
         self._made: dict[int, Made] = {}
+        self._keeping = False
         self._asking: dict[str, asyncio.Future[Completion]] = {}
         self._failure: SelfInstructError | None = None
         self._target = 0
@@ -65,10 +66,12 @@ class Engine:
         Raises the first TeacherError, StoreError or YieldCollapsed, once what was in flight has been stored.
         """
         self.progress.target = self._target = target
+        if self._wants_tasks() or self._unmade:
+            self.gate.recall_records()  # now, while no call waits
         try:
             async with asyncio.TaskGroup() as group:
                 for task in self._unmade:
-                    group.create_task(self._make(task))
+                    group.create_task(self._make(task, group))
                 with self._stopping_gently():
                     await self._admit_until(group)
         except asyncio.CancelledError:
@@ -113,7 +116,7 @@ class Engine:
     def _admit(self, step: int, proposal: Proposal, group: asyncio.TaskGroup) -> None:
         for task in self.gate.admit(step, proposal, self._target):
             self._unmade.append(task)
-            group.create_task(self._make(task))
+            group.create_task(self._make(task, group))
 
     def _wants_tasks(self) -> bool:
         return len(self.gate.pool.tasks) < self._target
@@ -143,12 +146,23 @@ class Engine:
 
     # From task to instances.
 
-    async def _make(self, task: Task) -> None:
+    async def _make(self, task: Task, group: asyncio.TaskGroup) -> None:
         with self._stopping_gently():
             made = await self.strategy.make_instances(task, lambda request: self._ask(request, lambda: True))
             self._made[task.position] = made
-            while self._unmade and self._unmade[0].position in self._made:
-                self.gate.keep(first := self._unmade.popleft(), self._made.pop(first.position))
+            if not self._keeping:
+                self._keeping = True
+                group.create_task(self._keep())
+
+    async def _keep(self) -> None:
+        """Take what was made to the gate, as far as it is there in order."""
+        try:
+            with self._stopping_gently():
+                while self._unmade and self._unmade[0].position in self._made:
+                    self.gate.keep(first := self._unmade.popleft(), self._made.pop(first.position))
+                    await asyncio.sleep(0)  # calls go first: what is sent earlier is answered earlier
+        finally:
+            self._keeping = False
 
     # Every request, once.
 

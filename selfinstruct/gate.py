@@ -84,9 +84,7 @@ class Gate:
 
     def keep(self, task: Task, made: Made) -> None:
         """Judge what was made of a task, and commit it."""
-        if not self._has_records:
-            self._recall_records()
-            self._has_records = True
+        self.recall_records()
         verdicts = judge_instances(made.instances, self.config.filters.max_instances)
         for i, instance in enumerate(made.instances):
             verdicts[i] = verdicts[i] or judge_record(task.instruction, instance, self.pool)
@@ -96,8 +94,11 @@ class Gate:
                 self.pool.add_record(identity, record_text(task.instruction, instance.input, instance.output))
         self.progress.made += 1
 
-    def _recall_records(self) -> None:
-        """Put the store's records into the pool, once the first of this session is to be judged."""
+    def recall_records(self) -> None:
+        """Put the store's records into the pool, once in a session in which more are to be judged."""
+        if self._has_records:
+            return
+        self._has_records = True
         for record in self.store.records():
             self.pool.add_record(record.id, record_text(record.instruction, record.input, record.output))
 
