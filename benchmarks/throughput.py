@@ -5,7 +5,7 @@
 The same requests (class and instances of --calls / 2 tasks) are sent to one simulated server, which runs in a process
 of its own on a core of its own, by
 
-    engine     a run whose tasks are admitted and not made yet: scheduler, openai client, store, parsers, filters
+    engine     a run whose tasks are admitted and not made yet: scheduler, store, parsers, filters
     openai     the openai client with its aiohttp transport, 256 at a time, answers read and dropped
     aiohttp    aiohttp alone, likewise
 
