@@ -51,6 +51,7 @@ _BOLD = re.compile(r"(?<![\w*])\*\*(?=[^\s*])([^*]+)(?<=\S)\*\*(?![\w*])")
 _TITLED = re.compile(r"^\*\*[^*]{1,80}(?::\*\*|\*\*\s*[:–—-])\s+(?=\S)")
 # "Task: " behind the number; only where every item has it.
 _LABELLED = re.compile(r"^[*_]{0,2}(?:task|instruction)[*_]{0,2}:[*_]{0,2}\s+", re.IGNORECASE)
+_MARKED_HEADING = re.compile(r"^\s*(?:#{1,6}\s.*|\*\*[^*]+\*\*:?)\s*$")
 _HEADING = re.compile(r"^\s*(?:#{1,6}\s.*|\*\*[^*]+\*\*:?|[^.?!]{1,80}:)\s*$")
 _BULLET = re.compile(r"^(?P<indent>[ \t]{0,8})(?P<indent2>)(?:[-*•·–]\s+|[①-⑳]\s*)")
 _LETTERED = re.compile(r"^(?P<indent>[ \t]{0,8})(?P<indent2>)\(?(?:[a-z]|[ivx]{2,4})[.)]\s+", re.IGNORECASE)
@@ -170,7 +171,7 @@ def _listed(text: str, mark: re.Pattern[str]) -> list[str]:
         found = mark.match(line)
         follows = found and starts and _goes_on(found, starts[-1])
         if found and (not starts or follows or not (_goes_on(found, below) or _is_below(found, starts[-1]))):
-            if starts and len(paragraphs[-1][-1]) > 1 and _HEADING.match(paragraphs[-1][-1][-1]):
+            if starts and len(paragraphs[-1][-1]) > 1 and _MARKED_HEADING.match(paragraphs[-1][-1][-1]):
                 paragraphs[-1][-1].pop()  # it stands over what comes now
             starts.append(found)
             paragraphs.append([[line[found.end() :]]])
