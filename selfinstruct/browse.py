@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import Any
 
 from selfinstruct.errors import UsageError
-from selfinstruct.pool import Pool
+from selfinstruct.pool import Pool, record_text
 from selfinstruct.report import REASONS
 from selfinstruct.store import Store
 
@@ -96,7 +96,7 @@ def rejected(store: Store, stage: str | None, reason: str | None, limit: int | N
 
 def _record(store: Store, identity: str) -> str:
     rows = store.query("SELECT instruction, input, output FROM records WHERE id = ?", (identity,))
-    return "\n".join(part for part in rows[0] if part) if rows else ""
+    return record_text(*rows[0]) if rows else ""
 
 
 def describe_task(row: dict[str, Any]) -> str:

@@ -9,7 +9,6 @@ No text makes a parser fail. What it cannot read gives an empty list, which the 
 """
 
 import re
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from selfinstruct.json_answers import INPUT, INSTRUCTION, OUTPUT, VERDICT, json_field, json_rows
@@ -424,10 +423,12 @@ def _tidy(text: str, bold: bool) -> str:
     text = _BOLD.sub(r"\1", text)
     for begin, end in _QUOTES:
         inside = text[len(begin) : -len(end)]
-        if text.startswith(begin) and text.endswith(end) and inside.strip() and not {begin, end} & set(_marks(inside)):
+        if (
+            text.startswith(begin)
+            and text.endswith(end)
+            and inside.strip()
+            and begin not in inside
+            and end not in inside
+        ):
             text = inside.strip()
     return text
-
-
-def _marks(text: str) -> Iterator[str]:
-    return (mark for pair in _QUOTES for mark in pair if mark in text)

@@ -98,7 +98,7 @@ class Store(Database):
     def seeds(self) -> tuple[SeedTask, ...]:
         """The seed tasks that the run was begun with."""
         rows = self.query("SELECT id, name, instruction, instances, is_classification FROM seeds ORDER BY position")
-        return tuple(SeedTask(a, b, c, _instances(d), bool(e)) for a, b, c, d, e in rows)
+        return tuple(SeedTask(a, b, c, instances_from(d), bool(e)) for a, b, c, d, e in rows)
 
     def test_lines(self) -> list[Line]:
         """The questions of test sets that the run keeps clear of."""
@@ -210,14 +210,14 @@ class Store(Database):
             "AND NOT EXISTS (SELECT 1 FROM rejections r WHERE r.subject = 'candidate' AND r.subject_id = c.id) "
             "ORDER BY c.position"
         )
-        return [Candidate(a, b, c, bool(d), _instances(e)) for a, b, c, d, e in rows]
+        return [Candidate(a, b, c, bool(d), instances_from(e)) for a, b, c, d, e in rows]
 
     def tasks(self, only_unmade: bool = False) -> list[Task]:
         """The admitted tasks in order, or those among them that have not been through the making of instances."""
         where = "WHERE t.made = 0" if only_unmade else ""
         columns = "t.position, t.id, c.instruction, c.step, c.request_id, c.instances"
         rows = self.query(f"SELECT {columns} FROM tasks t JOIN candidates c ON c.id = t.id {where} ORDER BY t.position")
-        return [Task(a, b, c, d, e, _instances(f)) for a, b, c, d, e, f in rows]
+        return [Task(a, b, c, d, e, instances_from(f)) for a, b, c, d, e, f in rows]
 
     def recent_verdicts(self, n: int, per_unreadable: int) -> list[bool]:
         """Whether admitted, for about the last n candidates judged, oldest step first.
@@ -292,7 +292,8 @@ def _pairs(instances: Sequence[Instance]) -> str | None:
     return canonical_json([[i.input, i.output] for i in instances]) if instances else None
 
 
-def _instances(pairs: str | None) -> tuple[Instance, ...]:
+def instances_from(pairs: str | None) -> tuple[Instance, ...]:
+    """The instances that a column holds as JSON pairs; none where it is NULL."""
     return tuple(Instance(*pair) for pair in json.loads(pairs)) if pairs else ()
 
 

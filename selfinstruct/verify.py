@@ -12,8 +12,8 @@ from selfinstruct.near_duplicates import shingles
 from selfinstruct.novelty import ascii_tokens, tokens
 from selfinstruct.parsing import ParsedInstance
 from selfinstruct.pool import record_text
-from selfinstruct.records import Candidate, Instance, Request
-from selfinstruct.store import Store, instance_id
+from selfinstruct.records import Candidate, Request
+from selfinstruct.store import Store, instance_id, instances_from
 
 
 def verify(store: Store) -> list[str]:
@@ -48,8 +48,7 @@ def _candidates(store: Store) -> Iterator[str]:
     for identity, request_id, place, instruction, cut, instances in store.query(
         "SELECT id, request_id, place, instruction, cut, instances FROM candidates"
     ):
-        came_with = tuple(Instance(*pair) for pair in json.loads(instances)) if instances else ()
-        expected = Candidate(request_id, place, instruction, bool(cut), came_with).id
+        expected = Candidate(request_id, place, instruction, bool(cut), instances_from(instances)).id
         if expected != identity:
             yield f"candidate {identity}: its id should be {expected}; the row was changed"
     # Every candidate is exactly one of admitted, rejected, pending; and only the last step may have pending ones.
