@@ -591,6 +591,178 @@ def test_a_rate_limit_refills_evenly() -> None:
     assert slow.wait(0.0) == pytest.approx(2) and slow.wait(2.1) == 0
 
 
+def test_a_burst_of_one_spaces_requests_evenly() -> None:
+    limit = RateLimit(60, 60.0, burst=1)
+    limit.take(0.0)
+    assert limit.wait(0.0) == pytest.approx(1) and limit.wait(1.0) == 0
+    assert limit.headers(0.0) == {
+        "x-ratelimit-limit-requests": "60",
+        "x-ratelimit-remaining-requests": "0",
+        "x-ratelimit-reset-requests": "1.000s",
+    }
+
+
+def test_a_bucket_of_tokens() -> None:
+    limit = RateLimit(1000, 60.0, unit="tokens")
+    assert limit.wait(0.0, 5000) == 0
+    limit.take(0.0, 700)
+    assert limit.wait(0.0, 300) == 0 and limit.wait(0.0, 400) == pytest.approx(6)
+    assert limit.headers(0.0)["x-ratelimit-remaining-tokens"] == "300"
+    assert limit.wait(0.0, 5000) == pytest.approx(42)
+
+
+async def test_tokens_are_limited_as_asked_for() -> None:
+    settings = SimulatedSettings(rate_limit_tokens_per_minute=1000, rate_limit_per_minute=50)
+    async with teacher(settings) as (server, client):
+        raw = client.chat.completions.with_raw_response
+        first = await raw.create(
+            model="simulated", messages=[{"role": "user", "content": "Hello"}], max_tokens=300, n=2
+        )
+        prompt = first.parse().usage.prompt_tokens
+        assert first.headers["x-ratelimit-limit-tokens"] == "1000"
+        assert first.headers["x-ratelimit-remaining-tokens"] == f"{1000 - prompt - 600}"
+        assert first.headers["x-ratelimit-remaining-requests"] == "49"
+        with pytest.raises(openai.RateLimitError) as caught:
+            await said(client, "Hello", max_tokens=500)
+        assert caught.value.type == "tokens" and caught.value.code == "rate_limit_exceeded"
+        assert caught.value.response.headers["x-ratelimit-remaining-requests"] == "49"
+        await said(client, "Hello", max_tokens=20)
+        assert server.calls()["faults"] == {"rate_limited": 1} and server.calls()["answered"] == 2
+
+
+async def test_a_server_may_be_silent_about_its_limits() -> None:
+    settings = SimulatedSettings(rate_limit_per_minute=60, rate_limit_burst=1, rate_limit_headers=False)
+    async with serving(settings) as server, aiohttp.ClientSession() as session:
+        for status in (200, 429):
+            async with session.post(f"{server.base_url}/chat/completions", json=body()) as response:
+                assert response.status == status
+                assert not [name for name in response.headers if "ratelimit" in name or "retry" in name.lower()]
+
+
+# What is refused for good, and what it costs.
+
+
+async def test_poisoned_requests_never_pass() -> None:
+    async with serving(SimulatedSettings(poison_share=0.3)) as server:
+        sent = [body(f"Hello {number}") for number in range(60)]
+        first = [(await post(server, one))[0] for one in sent]
+        assert [(await post(server, one))[0] for one in sent] == first
+        assert set(first) == {200, 400} and 8 < first.count(400) < 30
+        status, answer = await post(server, sent[first.index(400)])
+        assert (status, answer["error"]["type"]) == (400, "invalid_request_error")
+        calls = server.calls()
+        assert calls["refused"] == 2 * first.count(400) + 1 and calls["answered"] == 2 * first.count(200)
+
+
+async def test_long_prompts_are_refused() -> None:
+    async with teacher(SimulatedSettings(too_long_tokens=30)) as (server, client):
+        assert await said(client, "Hello")
+        with pytest.raises(openai.BadRequestError) as caught:
+            await said(client, "Hello " * 30)
+        assert caught.value.code == "context_length_exceeded" and caught.value.param == "messages"
+        assert server.calls()["refused"] == 1
+
+
+async def test_the_quota_ends() -> None:
+    async with teacher(SimulatedSettings(quota_requests=2)) as (server, client):
+        for number in range(2):
+            assert await said(client, f"Hello {number}")
+        for number in range(3):
+            with pytest.raises(openai.RateLimitError) as caught:
+                await said(client, f"Hello {number}")
+            assert caught.value.code == caught.value.type == "insufficient_quota"
+        assert server.calls()["answered"] == 2 and server.calls()["faults"] == {"insufficient_quota": 3}
+
+
+async def test_the_teacher_refuses() -> None:
+    async with teacher(SimulatedSettings(refusal_share=0.3)) as (_, client):
+        replies = [await ask(client, PROPOSE, seed=seed, logprobs=True) for seed in range(60)]
+        refused = [reply for reply in replies if reply.choices[0].message.refusal]
+        assert 8 < len(refused) < 30
+        for reply in refused:
+            (choice,) = reply.choices
+            assert choice.message.content is None and choice.finish_reason == "stop"
+            assert choice.message.refusal.startswith("I'm sorry") and choice.logprobs.content is None
+            assert "".join(token.token for token in choice.logprobs.refusal) == choice.message.refusal
+            assert reply.usage.completion_tokens == len(choice.logprobs.refusal)
+        async with teacher(SimulatedSettings(repeat_share=0.05)) as (_, willing):
+            for seed, reply in enumerate(replies):
+                if reply not in refused:
+                    assert reply == await ask(willing, PROPOSE, seed=seed, logprobs=True)
+
+
+async def test_tokens_are_charged_for_what_was_answered() -> None:
+    settings = SimulatedSettings(error_share=0.2, garbage_share=0.2, slow_body_share=0.2, slow_body_s=0.01)
+    async with serving(settings) as server:
+        spent = [0, 0]
+        for number in range(60):
+            try:
+                status, answer = await post(server, body(f"Hello {number}"))
+            except (ValueError, aiohttp.ContentTypeError):
+                continue
+            if status == 200 and "usage" in answer:
+                spent[0] += answer["usage"]["prompt_tokens"]
+                spent[1] += answer["usage"]["completion_tokens"]
+        calls = server.calls()
+        assert [calls["prompt_tokens"], calls["completion_tokens"]] == spent and all(spent)
+        assert {"error", "garbage", "slow_body"} == calls["faults"].keys()
+
+
+async def test_an_abandoned_body_is_charged_for() -> None:
+    settings = SimulatedSettings(slow_body_share=1, slow_body_s=60)
+    async with teacher(settings, timeout=0.2) as (server, client):
+        with pytest.raises(openai.APITimeoutError):
+            await said(client, "Hello")
+        await until(lambda: server.calls()["in_flight"] == 0)
+        calls = server.calls()
+        assert calls["answered"] == 0 and calls["prompt_tokens"] > 0 and calls["completion_tokens"] > 0
+
+
+# Taking turns.
+
+
+async def test_requests_beyond_the_capacity_wait_their_turn() -> None:
+    settings = SimulatedSettings(stall_share=1, capacity=1)
+    async with serving(settings) as server, aiohttp.ClientSession() as session:
+
+        async def call(number: int) -> asyncio.Task[Any]:
+            before = server.calls()["received"]
+            request = session.post(f"{server.base_url}/chat/completions", json=body(f"Hello {number}"))
+            task = asyncio.create_task(request.__aenter__())
+            await until(lambda: server.calls()["received"] == before + 1)
+            return task
+
+        first, second, third = [await call(number) for number in range(3)]
+        assert server.calls()["in_flight"] == server.calls()["peak_in_flight"] == 3
+        assert server.calls()["faults"] == {"stall": 1}
+        second.cancel()
+        await until(lambda: server.calls()["in_flight"] == 2)
+        assert server.calls()["faults"] == {"stall": 1}
+        first.cancel()
+        await until(lambda: server.calls()["faults"] == {"stall": 2})
+        third.cancel()
+        await until(lambda: server.calls()["in_flight"] == 0)
+        await asyncio.gather(first, second, third, return_exceptions=True)
+
+
+async def test_turns_are_taken_in_order() -> None:
+    settings = SimulatedSettings(latency_s=0.01, capacity=2)
+    async with serving(settings) as server, aiohttp.ClientSession() as session:
+        order = []
+
+        async def call(number: int) -> None:
+            async with session.post(f"{server.base_url}/chat/completions", json=body(f"Hello {number}")) as response:
+                order.append(number)
+                assert response.status == 200
+
+        tasks = []
+        for number in range(12):
+            tasks.append(asyncio.create_task(call(number)))
+            await until(lambda: server.calls()["received"] == len(tasks))
+        await asyncio.gather(*tasks)
+        assert all(abs(place - number) < 2 for place, number in enumerate(order))
+
+
 def test_fortune_follows_the_request_and_the_attempt() -> None:
     settings = SimulatedSettings(
         latency_s=2.0, latency_kind="lognormal", latency_sigma=0.7, error_share=0.1, stall_share=0.2
@@ -619,6 +791,8 @@ def test_settings_are_checked() -> None:
         {"malformed_kinds": ("odd",)},
         {"latency_s": float("nan")},
         {"latency_s": float("inf")},
+        {"rate_limit_burst": 0.5},
+        {"capacity": -1},
     ):
         with pytest.raises(ValidationError):
             SimulatedSettings.model_validate(wrong)

@@ -4,7 +4,7 @@
 request is raised as `Refused`, with the status and the words that OpenAI uses for it:
 
     >>> chat({"model": "simulated", "messages": [{"role": "user", "content": "Hello"}]}, SimulatedSettings(), b"digest")
-    Reply(body={'id': 'chatcmpl-646967657374', 'object': 'chat.completion', ...}, malformed=0)
+    Reply(body={'id': 'chatcmpl-646967657374', 'object': 'chat.completion', ...}, malformed=0, reserved_tokens=4)
     >>> chat({"model": "simulated"}, SimulatedSettings(), b"digest")
     Traceback (most recent call last):
     Refused: 400 Missing required parameter: 'messages'.
@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from selfinstruct.simulated.answering import respond
 from selfinstruct.simulated.answers import Answer
+from selfinstruct.simulated.faults import chance
 from selfinstruct.simulated.malformed import FinishReason, kinds_for, malform
 from selfinstruct.simulated.settings import SimulatedSettings
 from selfinstruct.simulated.structured import as_json, wants_whole_tasks
@@ -28,6 +29,8 @@ from selfinstruct.simulated.wire import CREATED, chat_logprobs, count, cut, erro
 from selfinstruct.simulated.world import compose
 
 Body = Mapping[str, Any]
+
+_REFUSAL = "I'm sorry, I can't assist with that request."
 
 
 class Refused(Exception):
@@ -40,10 +43,12 @@ class Refused(Exception):
 
 
 class Reply(NamedTuple):
-    """An answer as JSON values, and how many of its choices are malformed."""
+    """An answer as JSON values, how many of its choices are malformed, and what a token limit counts for it."""
 
     body: dict[str, Any]
     malformed: int
+    reserved_tokens: int
+    """Tokens of the prompt and, where the request sets a limit, as many as its choices may have."""
 
 
 class Limits(NamedTuple):
@@ -76,14 +81,18 @@ def chat(body: Body, settings: SimulatedSettings, digest: bytes) -> Reply:
         if json_wanted:
             answer = as_json(answer, schema)
         text, reason, is_malformed = _shaped(answer, settings, rng)
+        said_in = "content"
+        if settings.refusal_share and chance(digest, f"refusal {index}") < settings.refusal_share:
+            said_in, text, reason, is_malformed = "refusal", _REFUSAL, "stop", False
         text, reason = _cut(text, reason, limits)
         malformed += is_malformed
         used += count(text)
+        scores = chat_logprobs(scored(text, answer.items, top, rng)) if wants_scores else None
         choices.append(
             {
                 "index": index,
-                "message": {"role": "assistant", "content": text, "refusal": None},
-                "logprobs": chat_logprobs(scored(text, answer.items, top, rng)) if wants_scores else None,
+                "message": {"role": "assistant", "content": None, "refusal": None, said_in: text},
+                "logprobs": scores and {"content": None, "refusal": None, said_in: scores},
                 "finish_reason": reason,
             }
         )
@@ -91,7 +100,7 @@ def chat(body: Body, settings: SimulatedSettings, digest: bytes) -> Reply:
     answer_body = _envelope(
         "chatcmpl", "chat.completion", model=model, digest=digest, choices=choices, asked=asked, used=used
     )
-    return Reply(answer_body, malformed)
+    return Reply(answer_body, malformed, asked + limits.n * (limits.max_tokens or 0))
 
 
 def completion(body: Body, settings: SimulatedSettings, digest: bytes) -> Reply:
@@ -133,7 +142,7 @@ def completion(body: Body, settings: SimulatedSettings, digest: bytes) -> Reply:
     answer_body = _envelope(
         "cmpl", "text_completion", model=model, digest=digest, choices=choices, asked=asked, used=used
     )
-    return Reply(answer_body, malformed)
+    return Reply(answer_body, malformed, asked + limits.n * (limits.max_tokens or 0))
 
 
 def check_model(model: object) -> str:

@@ -6,8 +6,8 @@ away, writes exactly that down:
     SimulatedSettings(latency_s=0.5, latency_kind="lognormal", straggler_share=0.01, rate_limited_share=0.05)
 
 Every share is between 0 and 1. Which request gets which fault is drawn from the request itself and from how often the
-server has seen it, never from a clock, so a run with faults can be repeated (the two rate limits are the exception:
-they measure time, as real ones do).
+server has seen it, never from a clock, so a run with faults can be repeated (the rate limits, capacity and the quota
+are the exception: they go by the time or by the order in which requests come in, as real ones do).
 """
 
 from typing import Annotated, Literal, Self
@@ -18,6 +18,7 @@ from selfinstruct.simulated.malformed import KIND_NAMES
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
+Burst = Annotated[float, Field(ge=1, allow_inf_nan=False)]
 Rate = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 EXCLUSIVE_FAULTS = ("rate_limited", "error", "dropped", "stall", "slow_body", "garbage")
@@ -29,6 +30,12 @@ class SimulatedSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     # How long an answer takes.
+    capacity: int = Field(
+        0,
+        ge=0,
+        description="Requests worked on at a time, the others wait their turn and only then take latency_s; "
+        "0 for any number.",
+    )
     latency_s: Seconds = Field(
         0.0, description="Mean time before an answer, in seconds (0 to 86400); 0 answers at once."
     )
@@ -58,6 +65,10 @@ class SimulatedSettings(BaseModel):
     json_schema: Literal["honoured", "ignored", "refused"] = Field(
         "honoured", description="What it does with a response_format: answer in JSON, in text, or with status 400."
     )
+    refusal_share: Share = Field(
+        0.0,
+        description="Share of chat choices that refuse: null content, the words in refusal, as OpenAI does (0 to 1).",
+    )
     malformed_share: Share = Field(0.0, description="Share of answers in a form other than the one asked for (0 to 1).")
     malformed_kinds: tuple[str, ...] | None = Field(
         None,
@@ -71,10 +82,34 @@ class SimulatedSettings(BaseModel):
     rate_limit_per_minute: Rate = Field(
         0.0, description="Requests let through per minute, the others get 429; 0 for no limit."
     )
+    rate_limit_tokens_per_minute: Rate = Field(
+        0.0,
+        description="Tokens let through per minute, those of the prompt and those the answer may have, the others get "
+        "429; 0 for no limit.",
+    )
+    rate_limit_burst: Burst | None = Field(
+        None,
+        description="Requests let through at once before the rate per second or minute tells (>= 1; 1 spaces them "
+        "evenly); null for all of a second or minute.",
+    )
+    rate_limit_headers: bool = Field(
+        True, description="Whether answers tell what is left of the rate limits, in x-ratelimit-* headers."
+    )
     rate_limited_share: Share = Field(0.0, description="Share of requests that get 429 whatever the rate (0 to 1).")
     retry_after_s: Seconds = Field(
         0.0,
         description="Seconds that a 429 tells the client to wait in Retry-After (0 to 86400); 0 sends no such header.",
+    )
+    quota_requests: int = Field(
+        0, ge=0, description="Answers given before every further request gets 429 insufficient_quota; 0 for no end."
+    )
+    poison_share: Share = Field(
+        0.0, description="Share of distinct requests that get 400 whenever they are sent (0 to 1)."
+    )
+    too_long_tokens: int = Field(
+        0,
+        ge=0,
+        description="Requests with a longer prompt get 400 context_length_exceeded, in tokens; 0 for any length.",
     )
     error_share: Share = Field(0.0, description="Share of requests answered with status 500 (0 to 1).")
     dropped_share: Share = Field(0.0, description="Share of requests whose connection is closed unanswered (0 to 1).")

@@ -96,14 +96,13 @@ def _alternatives(token: str, sure: float, other: str, top: int, rng: Random) ->
     return [(name, max(math.log(share), -100.0) if share > 0 else -100.0) for name, share in ranked[:top]]
 
 
-def chat_logprobs(scores: Sequence[Scored]) -> dict[str, Any]:
-    """Write log-probabilities as the chat endpoint does."""
+def chat_logprobs(scores: Sequence[Scored]) -> list[dict[str, Any]]:
+    """Write the log-probabilities of a message's content, or of its refusal, as the chat endpoint does."""
 
     def entry(token: str, logprob: float) -> dict[str, Any]:
         return {"token": token, "logprob": logprob, "bytes": list(token.encode("utf-8", "replace"))}
 
-    content = [{**entry(s.token, s.logprob), "top_logprobs": [entry(*pair) for pair in s.top]} for s in scores]
-    return {"content": content, "refusal": None}
+    return [{**entry(s.token, s.logprob), "top_logprobs": [entry(*pair) for pair in s.top]} for s in scores]
 
 
 def legacy_logprobs(scores: Sequence[Scored], top: int, is_echoed: bool) -> dict[str, Any]:
