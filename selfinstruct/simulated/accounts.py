@@ -10,7 +10,7 @@ class Calls(TypedDict):
     """What the server has seen so far, as /simulated/calls tells it."""
 
     received: int
-    """Requests to the two completion endpoints."""
+    """Requests to the two completion endpoints; those of batches are not among them, but count in what follows."""
     answered: int
     """Requests that got their answer (status 200, no garbage)."""
     distinct: int
@@ -20,7 +20,7 @@ class Calls(TypedDict):
     refused: int
     """Requests that were wrong in themselves: 400, 401, 404."""
     faults: dict[str, int]
-    """Faults by kind; a slow body is a fault and, once it is through, an answer too."""
+    """Faults by kind, batches' too; a slow body is a fault and, once it is through, an answer too."""
     malformed: int
     """Malformed choices among those answered."""
     prompt_tokens: int
@@ -28,6 +28,8 @@ class Calls(TypedDict):
     body trickled and was abandoned."""
     completion_tokens: int
     """Tokens written in the same answers."""
+    batches: int
+    """Batches made."""
     in_flight: int
     """Requests being answered now, or waiting for their turn."""
     peak_in_flight: int
@@ -41,7 +43,7 @@ class Accounts:
         self.answered: Counter[bytes] = Counter()
         self.faults: Counter[str] = Counter()
         self.received = self.answers = self.refused = self.malformed = self.in_flight = self.peak_in_flight = 0
-        self.prompt_tokens = self.completion_tokens = 0
+        self.prompt_tokens = self.completion_tokens = self.batches = 0
 
     def arrive(self) -> None:
         """Count a request that has come in."""
@@ -72,6 +74,7 @@ class Accounts:
             "malformed": self.malformed,
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
+            "batches": self.batches,
             "in_flight": self.in_flight,
             "peak_in_flight": self.peak_in_flight,
         }

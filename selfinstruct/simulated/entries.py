@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from selfinstruct.simulated.faults import chance
 from selfinstruct.simulated.replies import Refused, Reply
 from selfinstruct.simulated.sending import Prepared
 from selfinstruct.simulated.settings import SimulatedSettings
@@ -70,3 +71,12 @@ class Entries:
         while self._bytes > _CACHE_BYTES and len(self._entries) > 1:
             self._bytes -= len(self._entries.popitem(last=False)[1].body)
         return entry
+
+    def check(self, entry: Entry) -> None:
+        """Refuse, by raising Refused, what is refused whenever it is sent."""
+        limit = self._settings.too_long_tokens
+        if limit and entry.prompt_tokens > limit:
+            message = f"This model's maximum context length is {limit} tokens. However, your messages resulted in "
+            raise Refused(400, f"{message}{entry.prompt_tokens} tokens.", "messages", "context_length_exceeded")
+        if self._settings.poison_share and chance(entry.digest, "poison") < self._settings.poison_share:
+            raise Refused(400, "This request cannot be processed.")

@@ -13,9 +13,18 @@ The rate limits are the exception: they look at the clock, as real ones do.
 import hashlib
 import math
 from statistics import NormalDist
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from selfinstruct.simulated.settings import SimulatedSettings
+from selfinstruct.simulated.wire import error_body
+
+SERVER_ERROR = error_body("The server had an error while processing your request.", "server_error")
+NO_QUOTA = error_body(
+    "You exceeded your current quota, please check your plan and billing details.",
+    "insufficient_quota",
+    None,
+    "insufficient_quota",
+)
 
 _NORMAL = NormalDist()
 
@@ -84,6 +93,11 @@ class RateLimit:
             f"x-ratelimit-remaining-{self.unit}": f"{max(0, left)}",
             f"x-ratelimit-reset-{self.unit}": f"{int(reset * 1000)}ms" if reset < 1 else f"{reset:.3f}s",
         }
+
+
+def too_many(unit: str) -> dict[str, Any]:
+    """Write the error of a rate limit on "requests" or "tokens"."""
+    return error_body("Rate limit reached. Please try again later.", unit, None, "rate_limit_exceeded")
 
 
 def garbage(draw: int, answer: bytes) -> tuple[str, bytes]:

@@ -14,7 +14,7 @@ Each choice of an answer has its own random generator, seeded from the digest of
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any, NamedTuple
 
@@ -96,7 +96,7 @@ def chat(body: Body, settings: SimulatedSettings, digest: bytes) -> Reply:
                 "finish_reason": reason,
             }
         )
-    asked = sum(3 + count(content) for _, content in messages)
+    asked = _count_messages([content for _, content in messages])
     answer_body = _envelope(
         "chatcmpl", "chat.completion", model=model, digest=digest, choices=choices, asked=asked, used=used
     )
@@ -106,11 +106,7 @@ def chat(body: Body, settings: SimulatedSettings, digest: bytes) -> Reply:
 def completion(body: Body, settings: SimulatedSettings, digest: bytes) -> Reply:
     """Answer a request to /v1/completions; as with OpenAI, 16 tokens are the limit where the request names none."""
     model = _model(body)
-    prompt = body.get("prompt")
-    if isinstance(prompt, list) and len(prompt) == 1:
-        prompt = prompt[0]
-    if not isinstance(prompt, str):
-        raise Refused(400, "'prompt' must be a string (lists of prompts are not simulated).", "prompt")
+    prompt = _prompt(body)
     echo = body.get("echo") is True
     limits = _limits(body, body.get("max_tokens", 16), least=0 if echo else 1)
     wants_scores = body.get("logprobs") is not None
@@ -143,6 +139,16 @@ def completion(body: Body, settings: SimulatedSettings, digest: bytes) -> Reply:
         "cmpl", "text_completion", model=model, digest=digest, choices=choices, asked=asked, used=used
     )
     return Reply(answer_body, malformed, asked + limits.n * (limits.max_tokens or 0))
+
+
+def prompt_tokens(body: Body) -> int:
+    """Count the tokens of a request's prompt as its usage will; 0 where the prompt is none."""
+    try:
+        if "messages" in body:
+            return _count_messages([_content(message) for message in _messages(body)])
+        return count(_prompt(body))
+    except Refused:
+        return 0
 
 
 def check_model(model: object) -> str:
@@ -211,6 +217,19 @@ def _model(body: Body) -> str:
     if body.get("stream"):
         raise Refused(400, "The simulated teacher does not stream; leave 'stream' out.", "stream", "unsupported_value")
     return check_model(body.get("model"))
+
+
+def _prompt(body: Body) -> str:
+    prompt = body.get("prompt")
+    if isinstance(prompt, list) and len(prompt) == 1:
+        prompt = prompt[0]
+    if not isinstance(prompt, str):
+        raise Refused(400, "'prompt' must be a string (lists of prompts are not simulated).", "prompt")
+    return prompt
+
+
+def _count_messages(contents: Sequence[str]) -> int:
+    return sum(3 + count(content) for content in contents)
 
 
 def _messages(body: Body) -> list[Any]:

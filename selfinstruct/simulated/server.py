@@ -10,22 +10,25 @@ this server has seen it. So that the server is never what a benchmark measures, 
 as the very bytes to send.
 
 A request meets first the rate limits and the quota, then what is wrong with it for good; then it waits its turn, where
-there is a capacity, and only then takes its time or fails.
+there is a capacity, and only then takes its time or fails. Of all this, requests in batches (batches.py) meet the quota
+and what is wrong with them, and they fail in ways of their own.
 """
 
 import asyncio
 import hmac
 import resource
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 
 from aiohttp import web
 
 from selfinstruct.simulated.accounts import Accounts, Calls
+from selfinstruct.simulated.batches import Batches
 from selfinstruct.simulated.entries import Answering, Entries, Entry
-from selfinstruct.simulated.faults import Fortune, RateLimit, chance, fortune, garbage
+from selfinstruct.simulated.faults import NO_QUOTA, SERVER_ERROR, Fortune, RateLimit, fortune, garbage, too_many
+from selfinstruct.simulated.files import Files
 from selfinstruct.simulated.replies import Refused, chat, check_model, completion
 from selfinstruct.simulated.sending import Prepared, full, trickle
 from selfinstruct.simulated.settings import SimulatedSettings
@@ -33,12 +36,9 @@ from selfinstruct.simulated.wire import CREATED, error_body
 
 _BACKLOG = 8192
 _MANY_FILES = 65_536
-_NO_QUOTA = error_body(
-    "You exceeded your current quota, please check your plan and billing details.",
-    "insufficient_quota",
-    None,
-    "insufficient_quota",
-)
+_LARGEST_UPLOAD = 256 * 2**20
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,8 @@ class _Teacher:
         )
         self.entries = Entries(settings)
         self.accounts = Accounts()
+        self.files = Files()
+        self.batches = Batches(settings, self.entries, self.accounts, self.files)
         self.seen: Counter[bytes] = Counter()
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
@@ -86,20 +88,29 @@ class _Teacher:
 
     async def models(self, request: web.Request) -> web.StreamResponse:
         """List the models, or show one of them; any name that starts with "simulated" is one."""
-        try:
-            self._check_key(request)
-            name = check_model(request.match_info.get("model", "simulated"))
-        except Refused as refusal:
-            return web.json_response(refusal.body, status=refusal.status)
+        name = check_model(request.match_info.get("model", "simulated"))
         model = {"id": name, "object": "model", "created": CREATED, "owned_by": "selfinstruct"}
         return web.json_response(model if "model" in request.match_info else {"object": "list", "data": [model]})
 
     async def show_calls(self, _request: web.Request) -> web.StreamResponse:
+        await self.batches.settle(at_most_s=None)
         return web.json_response(self.accounts.calls())
 
     async def unknown(self, request: web.Request) -> web.StreamResponse:
         message = f"Unknown request URL: {request.method} {request.path}."
         return web.json_response(error_body(message, "invalid_request_error", None, "unknown_url"), status=404)
+
+    def guarded(self, handler: Handler) -> Handler:
+        """Let a handler see only requests that have the key, and answer those it refuses."""
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            try:
+                self._check_key(request)
+                return await handler(request)
+            except Refused as refusal:
+                return web.json_response(refusal.body, status=refusal.status)
+
+        return answer
 
     async def _answer(self, request: web.Request, answering: Answering) -> web.StreamResponse:
         self.accounts.arrive()
@@ -127,8 +138,8 @@ class _Teacher:
             return self._too_many(exhausted or "requests", headers)
         if self.settings.quota_requests and self.accounts.answers >= self.settings.quota_requests:
             self.accounts.faults["insufficient_quota"] += 1
-            return web.json_response(_NO_QUOTA, status=429, headers=headers)
-        self._check_sound(entry)
+            return web.json_response(NO_QUOTA, status=429, headers=headers)
+        self.entries.check(entry)
         async with self.turns:
             return await self._answer_in_turn(request, entry, fate, headers)
 
@@ -153,15 +164,6 @@ class _Teacher:
                 headers |= self.token_limit.headers(now)
         return exhausted, headers
 
-    def _check_sound(self, entry: Entry) -> None:
-        """Refuse what is refused at every attempt."""
-        limit = self.settings.too_long_tokens
-        if limit and entry.prompt_tokens > limit:
-            message = f"This model's maximum context length is {limit} tokens. However, your messages resulted in "
-            raise Refused(400, f"{message}{entry.prompt_tokens} tokens.", "messages", "context_length_exceeded")
-        if self.settings.poison_share and chance(entry.digest, "poison") < self.settings.poison_share:
-            raise Refused(400, "This request cannot be processed.")
-
     async def _answer_in_turn(
         self, request: web.Request, entry: Entry, fate: Fortune, headers: dict[str, str]
     ) -> web.StreamResponse:
@@ -179,8 +181,7 @@ class _Teacher:
                 return entry.response if is_ready else full(entry.body, headers)
             case "error":
                 accounts.faults["error"] += 1
-                body = error_body("The server had an error while processing your request.", "server_error")
-                return web.json_response(body, status=500, headers=headers)
+                return web.json_response(SERVER_ERROR, status=500, headers=headers)
             case "dropped":
                 accounts.faults["dropped"] += 1
                 if request.transport is not None:
@@ -200,8 +201,7 @@ class _Teacher:
     def _too_many(self, unit: str, headers: dict[str, str]) -> web.StreamResponse:
         if wait := self.settings.retry_after_s:
             headers = headers | {"Retry-After": f"{wait:g}", "retry-after-ms": f"{wait * 1000:.0f}"}
-        body = error_body("Rate limit reached. Please try again later.", unit, None, "rate_limit_exceeded")
-        return web.json_response(body, status=429, headers=headers)
+        return web.json_response(too_many(unit), status=429, headers=headers)
 
     def _check_key(self, request: web.BaseRequest) -> None:
         key = self.settings.api_key
@@ -213,7 +213,7 @@ class _Teacher:
 
 
 def make_app(settings: SimulatedSettings) -> web.Application:
-    """Make the application: both completion endpoints, /v1/models and /simulated/calls.
+    """Make the application: both completion endpoints, models, files, batches and /simulated/calls.
 
     Serve it with handler_cancellation=True, or stalled calls outlive the clients that gave them up; `serving` does.
     """
@@ -221,11 +221,25 @@ def make_app(settings: SimulatedSettings) -> web.Application:
 
 
 def _make_app(teacher: _Teacher) -> web.Application:
-    app = web.Application(client_max_size=64 * 2**20)
+    app = web.Application(client_max_size=_LARGEST_UPLOAD)
+    app.on_cleanup.append(teacher.batches.close)
     app.router.add_post("/v1/chat/completions", teacher.chat)
     app.router.add_post("/v1/completions", teacher.completions)
-    app.router.add_get("/v1/models", teacher.models)
-    app.router.add_get("/v1/models/{model}", teacher.models)
+    files, batches = teacher.files, teacher.batches
+    for method, path, handler in (
+        ("GET", "/v1/models", teacher.models),
+        ("GET", "/v1/models/{model}", teacher.models),
+        ("POST", "/v1/files", files.upload),
+        ("GET", "/v1/files", files.list),
+        ("GET", "/v1/files/{file}", files.show),
+        ("GET", "/v1/files/{file}/content", files.content),
+        ("DELETE", "/v1/files/{file}", files.delete),
+        ("POST", "/v1/batches", batches.create),
+        ("GET", "/v1/batches", batches.list),
+        ("GET", "/v1/batches/{batch}", batches.show),
+        ("POST", "/v1/batches/{batch}/cancel", batches.cancel),
+    ):
+        app.router.add_route(method, path, teacher.guarded(handler))
     app.router.add_get("/simulated/calls", teacher.show_calls)
     app.router.add_route("*", "/{path:.*}", teacher.unknown)
     return app

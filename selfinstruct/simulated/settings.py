@@ -123,6 +123,24 @@ class SimulatedSettings(BaseModel):
         description="Share of 200 answers that are HTML, broken JSON, without choices or with null content (0 to 1).",
     )
 
+    # Batches.
+    batch_s: Seconds = Field(
+        0.0, description="Time a batch takes, in seconds (0 to 86400); 0 has it done when it is first asked after."
+    )
+    batch_failed_share: Share = Field(
+        0.0, description="Share of a batch's requests that end in its error file with 500 or 429 (0 to 1)."
+    )
+    batch_expired_share: Share = Field(
+        0.0, description="Share of batches that expire with half of their requests executed (0 to 1)."
+    )
+    batch_refused: int = Field(0, ge=0, description="How many of the first requests for a batch get status 500.")
+    batch_enqueued_tokens: int = Field(
+        0,
+        ge=0,
+        description="Prompt tokens that unfinished batches may have together, or the next one fails with "
+        "token_limit_exceeded; 0 for no limit.",
+    )
+
     # Who may ask.
     api_key: SecretStr | None = Field(
         None, description="The key that a request must carry (Authorization: Bearer ...); null lets everyone in."
