@@ -60,7 +60,7 @@ def parse() -> argparse.Namespace:
 def prepare(folder: Path, n_tasks: int) -> None:
     """A run of `n_tasks` tasks that are admitted and not made, and the bodies of the calls that would make them."""
     from selfinstruct.records import Request
-    from selfinstruct.teachers.openai_compatible import _body
+    from selfinstruct.teachers.openai_compatible import request_body
 
     subprocess.run(
         [sys.executable, "-m", "selfinstruct", "generate", folder / "run", "--target", str(n_tasks)],
@@ -71,7 +71,7 @@ def prepare(folder: Path, n_tasks: int) -> None:
         "SELECT stage, teacher, model, endpoint, s.text, user, sampling, sample FROM requests r "
         "JOIN system_prompts s ON s.id = r.system_prompt WHERE stage IN ('classify', 'instances')"
     ).fetchall()
-    bodies = [_body(Request(*row[:6], json.loads(row[6]), row[7])) for row in rows]  # type: ignore[arg-type]
+    bodies = [request_body(Request(*row[:6], json.loads(row[6]), row[7])) for row in rows]  # type: ignore[arg-type]
     (folder / "bodies.json").write_text(json.dumps(bodies))
     with db:
         db.execute("DELETE FROM rejections WHERE subject = 'instance' OR stage IN ('classify', 'instances')")
@@ -192,7 +192,7 @@ async def run_engine(run: Any, target: int) -> tuple[int, float, float]:
             teachers = await open_teachers(run.config, stack)
             progress = Progress()
             running = run.config.running
-            scheduler = Scheduler(running.concurrency, running.deadline_s, running.attempts, run.store.add_fault)
+            scheduler = Scheduler(running.concurrency, running.attempts, run.store.add_fault)
             config = await settle_answer_formats(run.config, teachers, scheduler, run.store)
             gate = Gate(run.store, config, progress)
             grower = Engine(gate, SelfInstruct(config, run.prompts), teachers, scheduler)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
-from selfinstruct.errors import SelfInstructError, TeacherError, UsageError, YieldCollapsed
+from selfinstruct.errors import BudgetReached, SelfInstructError, TeacherError, UsageError, YieldCollapsed
 from selfinstruct.records import ExportFormat, StrategyName, TeacherKind
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ def generate(  # noqa: PLR0917 - typer reads the options from here
     ] = None,
     model: Annotated[str | None, typer.Option(help="The teacher's model.")] = None,
     base_url: Annotated[
-        str | None, typer.Option(help="The server's address, such as http://localhost:8000/v1.")
+        list[str] | None,
+        typer.Option(help="The server's address, such as http://localhost:8000/v1. Several share the calls."),
     ] = None,
     strategy: Annotated[
         StrategyName | None, typer.Option(help="How to ask: task, class, instances; or whole tasks in one request.")
@@ -65,6 +66,11 @@ def generate(  # noqa: PLR0917 - typer reads the options from here
         int | None, typer.Option(min=1, help="Most calls in flight. Does not change the data.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Of every random choice.")] = None,
+    max_cost: Annotated[
+        float | None, typer.Option(help="US dollars that RUN may cost, earlier sessions included; needs prices.")
+    ] = None,
+    max_requests: Annotated[int | None, typer.Option(help="Calls that RUN may make, likewise.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Tokens that RUN may use, likewise, prompts included.")] = None,
 ) -> None:
     """Grow RUN to N tasks, with their instances. A RUN that exists goes on where it was."""
     import asyncio
@@ -73,15 +79,19 @@ def generate(  # noqa: PLR0917 - typer reads the options from here
     from selfinstruct.report import render, status
     from selfinstruct.run import open_run
 
-    asked = {"kind": teacher or ("openai" if model or base_url else None), "model": model, "base_url": base_url}
-    flags: dict[str, Any] = {}
-    if named := {key: value for key, value in asked.items() if value is not None}:
-        flags["teacher"] = named
-    if concurrency is not None:
-        flags["running"] = {"concurrency": concurrency}
-    flags |= {k: v for k, v in {"seed": seed, "strategy": strategy, "profile": profile}.items() if v is not None}
-    if decontaminate:
-        flags["decontaminate"] = [str(path) for path in decontaminate]
+    servers = base_url[0] if base_url and len(base_url) == 1 else base_url or None
+    asked: dict[str, dict[str, Any]] = {
+        "teacher": {"kind": teacher or ("openai" if model or servers else None), "model": model, "base_url": servers},
+        "running": {
+            "concurrency": concurrency, "max_cost": max_cost, "max_requests": max_requests, "max_tokens": max_tokens
+        },
+        "": {
+            "seed": seed, "strategy": strategy, "profile": profile,
+            "decontaminate": [str(path) for path in decontaminate or ()] or None,
+        },
+    }  # fmt: skip
+    named = {table: {k: v for k, v in values.items() if v is not None} for table, values in asked.items()}
+    flags = named.pop("") | {table: values for table, values in named.items() if values}
     opened = open_run(run, config, flags, seeds)
     with opened.store as store:
         print(f"{'Began' if opened.is_new else 'Going on with'} {run}. Teacher: {_teachers(opened.config)}", flush=True)
@@ -89,7 +99,7 @@ def generate(  # noqa: PLR0917 - typer reads the options from here
             finished = asyncio.run(grow(opened, target))
         except (asyncio.CancelledError, KeyboardInterrupt):
             finished = False
-        except (TeacherError, YieldCollapsed):
+        except (BudgetReached, TeacherError, YieldCollapsed):
             print(render(status(store), str(run)))
             raise
         print(render(status(store), str(run)))
@@ -147,14 +157,13 @@ def import_(  # noqa: PLR0917 - typer reads the options from here
 
 def _teachers(config: Any) -> str:
     """Who answers, in words; a simulated teacher is called so."""
+    simulated = "SIMULATED (composes tasks from a grammar: for trying things out, not for training a real model)"
     names = {}
     for stage in config.stages:
-        teacher = config.stage(stage).teacher
-        names[stage] = f"{teacher.model} at {teacher.base_url}" if teacher.base_url else teacher.model
-        if teacher.kind == "simulated":
-            names[stage] = (
-                "SIMULATED (composes tasks from a grammar: for trying things out, not for training a real model)"
-            )
+        teachers = [choice.teacher for choice in config.choices(stage)]
+        where = {teacher.model: " and ".join(filter(None, teacher.servers)) for teacher in teachers}
+        each = [f"{model} at {servers}" if servers else model for model, servers in where.items()]
+        names[stage] = simulated if any(t.kind == "simulated" for t in teachers) else ", or ".join(each)
     distinct = set(names.values())
     return names["propose"] if len(distinct) == 1 else "; ".join(f"{stage}: {name}" for stage, name in names.items())
 

@@ -8,8 +8,17 @@
     model = "gpt-4.1"
     sampling = { temperature = 0.0, max_tokens = 2048 }
 
-Everything here shapes the data, and is fixed when the run begins, except [running], [prices], the server's
-address and the name of the variable with its key, and the simulated server's delays and faults.
+A stage may ask several models, drawn by weight, and a model may have several servers, which share its calls:
+
+    [[propose.mix]]
+    model = "small"
+    weight = 3
+    base_url = ["http://gpu1:8000/v1", "http://gpu2:8000/v1"]
+    [[propose.mix]]
+    model = "gpt-4.1-mini"
+
+Everything here shapes the data, and is fixed when the run begins, except [running], [prices], the servers' addresses,
+limits and the name of the variable with the key, and the simulated server's delays and faults.
 """
 
 import difflib
@@ -67,6 +76,8 @@ STRATEGIES: dict[str, dict[str, Any]] = {
     "alpaca": {"seed_demonstrations": 3, "generated_demonstrations": 0, "proposals_per_request": 20},
 }
 
+# Of a teacher's settings, those that change nothing of what it says.
+HOW_TO_REACH = {"base_url", "api_key_env", "requests_per_minute", "tokens_per_minute"}
 # Of the simulated teacher's settings, those that change what it says; the rest is delays and passing faults.
 SHAPING_SIMULATED = (
     "json_schema",
@@ -75,6 +86,9 @@ SHAPING_SIMULATED = (
     "forbidden_share",
     "malformed_share",
     "malformed_kinds",
+    "refusal_share",
+    "poison_share",
+    "too_long_tokens",
 )
 
 
@@ -84,10 +98,15 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def _server_address(url: str | None) -> str | None:
-    """The address without a slash at its end; ValueError where it is none, or carries a secret."""
+BaseUrl = str | tuple[str, ...]
+
+
+def _server_address(url: BaseUrl | None) -> BaseUrl | None:
+    """The address, or each of several, without a slash at its end; ValueError where it is none, or carries a secret."""
     if not url:
-        return url
+        return "" if url == () else url
+    if isinstance(url, tuple):
+        return tuple(dict.fromkeys(str(_server_address(each)) for each in url))
     parts = urlsplit(url)
     if parts.username or parts.password or parts.query:
         raise ValueError("must not carry a key: put it into the variable that api_key_env names")
@@ -108,7 +127,11 @@ class TeacherSettings(Section):
 
     kind: TeacherKind = Field("simulated", description="the built-in teacher, or a server")
     model: str = Field("", description="the model's name, as its server knows it")
-    base_url: str = Field("", description="the server's address with /v1; empty: OPENAI_BASE_URL, else OpenAI's own")
+    base_url: BaseUrl = Field(
+        "",
+        description="the server's address with /v1, or a list of servers that share the calls; empty: OPENAI_BASE_URL, "
+        "else OpenAI's own",
+    )
     endpoint: Endpoint = Field("chat", description='"chat", or "completion" for base models')
     api_key_env: str = Field("OPENAI_API_KEY", description="the environment variable that holds the key")
     answer_format: AnswerFormat = Field(
@@ -117,22 +140,35 @@ class TeacherSettings(Section):
     )
     send_seed: bool = Field(True, description="send a seed with each request, for servers that can repeat themselves")
     logprobs: bool = Field(False, description="ask for the log-probabilities of the answer's tokens")
+    requests_per_minute: float | None = Field(
+        None, gt=0, description="most calls a minute to each server; without it, as many as the server bears"
+    )
+    tokens_per_minute: float | None = Field(
+        None, gt=0, description="most tokens a minute to and from each server, likewise"
+    )
 
     _check_url = field_validator("base_url")(_server_address)
     _check_name = field_validator("api_key_env")(_variable_name)
 
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """The addresses, at least one; "" where none is named."""
+        return self.base_url if isinstance(self.base_url, tuple) else (self.base_url,)
 
-class StageSettings(Section):
-    """What one stage does differently from [teacher]; whatever is left out is taken from there."""
+
+class Overrides(Section):
+    """What one stage, or one model of its mix, does differently; whatever is left out is taken from above."""
 
     kind: TeacherKind | None = None
     model: str | None = None
-    base_url: str | None = None
+    base_url: BaseUrl | None = None
     endpoint: Endpoint | None = None
     api_key_env: str | None = None
     answer_format: AnswerFormat | None = None
     send_seed: bool | None = None
     logprobs: bool | None = None
+    requests_per_minute: float | None = Field(None, gt=0)
+    tokens_per_minute: float | None = Field(None, gt=0)
     sampling: dict[str, Any] | None = Field(
         None, description="goes into the request as it is, instead of the default for this stage and endpoint"
     )
@@ -153,6 +189,20 @@ class StageSettings(Section):
         except (TypeError, ValueError):
             raise ValueError("must hold what JSON can carry: numbers, texts, true, false, lists and tables") from None
         return sampling
+
+
+class Weighted(Overrides):
+    """One model of a stage's mix."""
+
+    weight: float = Field(1.0, gt=0, le=1e6, description="its share of the requests, relative to the others'")
+
+
+class StageSettings(Overrides):
+    """What one stage does differently from [teacher]; whatever is left out is taken from there."""
+
+    mix: tuple[Weighted, ...] = Field(
+        (), description="several models, of which each request's seed draws one by weight"
+    )
 
 
 Word = Annotated[str, Field(min_length=1)]
@@ -185,15 +235,19 @@ class RunningSettings(Section):
     concurrency: int = Field(16, ge=1, le=4096, description="most calls in flight")
     deadline_s: float = Field(120.0, gt=0, description="seconds after which one call is given up and tried again")
     attempts: int = Field(12, ge=1, description="most tries of one request")
+    max_cost: float | None = Field(None, gt=0, description="US dollars that the whole run may cost; needs prices")
+    max_requests: int | None = Field(None, ge=1, description="calls that the whole run may make, tries included")
+    max_tokens: int | None = Field(None, ge=1, description="tokens that the whole run may use, prompts included")
     collapse_after: int = Field(300, ge=20, description="candidates over which the acceptance rate is watched")
     collapse_below: float = Field(0.01, ge=0, le=1, description="acceptance rate below which the run stops by itself")
 
 
 class Price(Section):
-    """US dollars per million tokens."""
+    """What a model costs."""
 
-    input: float = Field(ge=0)
-    output: float = Field(ge=0)
+    input: float = Field(ge=0, description="US dollars per million tokens of prompts")
+    output: float = Field(ge=0, description="US dollars per million tokens of answers")
+    batch: float = Field(0.5, ge=0, le=1, description="share of these prices that a batch costs")
 
 
 class Config(Section):
@@ -233,14 +287,38 @@ class Config(Section):
         defaults = merge(PROFILES.get(str(profile), {}), STRATEGIES.get(str(strategy), {}))
         return merge(defaults, values)
 
+    @model_validator(mode="after")
+    def _each_model_once(self) -> Self:
+        for stage in STAGES:
+            models = [choice.teacher.model for choice in self.choices(stage)]
+            if len(set(models)) < len(models):
+                raise ValueError(f"{stage}.mix names a model twice; list its servers in base_url")
+        return self
+
     @property
     def stages(self) -> tuple[Stage, ...]:
         """The stages in which a teacher is asked."""
         return ("propose",) if self.strategy == "alpaca" else STAGES
 
     def stage(self, stage: Stage) -> "StageTeacher":
-        """Who answers in `stage`, and with which sampling settings: [teacher] overlaid with the stage's section."""
-        overrides = getattr(self, stage).model_dump(exclude_none=True)
+        """The first of `choices`; there is one only unless the stage has a mix."""
+        return self.choices(stage)[0]
+
+    def choices(self, stage: Stage) -> "tuple[StageTeacher, ...]":
+        """Who may answer in `stage`, at least one, and with which sampling settings.
+
+        [teacher] overlaid with the stage's section, and that with each model of its mix.
+        """
+        section: StageSettings = getattr(self, stage)
+        common = section.model_dump(exclude_none=True, exclude={"mix"})
+        if not section.mix:
+            return (self._stage_teacher(stage, common, 1.0),)
+        return tuple(
+            self._stage_teacher(stage, common | one.model_dump(exclude_none=True, exclude={"weight"}), one.weight)
+            for one in section.mix
+        )
+
+    def _stage_teacher(self, stage: Stage, overrides: dict[str, Any], weight: float) -> "StageTeacher":
         sampling = overrides.pop("sampling", None)
         teacher = self.teacher.model_copy(update=overrides)
         if teacher.kind == "simulated" and not teacher.model:
@@ -254,25 +332,30 @@ class Config(Section):
             # OpenAI's own newer models refuse max_tokens; most other servers know nothing else.
             if teacher.kind == "openai" and teacher.base_url in ("", OPENAI_HOST) and teacher.endpoint == "chat":
                 sampling["max_completion_tokens"] = sampling.pop("max_tokens")
-        return StageTeacher(teacher, sampling)
+        return StageTeacher(teacher, sampling, weight)
 
     def resolved(self) -> "Config":
         """The same settings with each stage's sampling written out, so that they mean the same in later versions."""
-        return self.with_stages({stage: {"sampling": self.stage(stage).sampling} for stage in STAGES})
+        return self.with_choices(
+            {stage: [{"sampling": choice.sampling} for choice in self.choices(stage)] for stage in STAGES}
+        )
 
-    def with_stages(self, values: dict[Stage, dict[str, Any]]) -> "Config":
-        """The same settings, with some of the stages' own set to `values`."""
-        stages: dict[str, StageSettings] = {
-            stage: getattr(self, stage).model_copy(update=update) for stage, update in values.items()
-        }
+    def with_choices(self, values: dict[Stage, list[dict[str, Any]]]) -> "Config":
+        """The same settings, with some of those of each choice of some stages set to `values`."""
+        stages: dict[str, StageSettings] = {}
+        for stage, updates in values.items():
+            section: StageSettings = getattr(self, stage)
+            mix = tuple(one.model_copy(update=new) for one, new in zip(section.mix, updates, strict=False))
+            stages[stage] = section.model_copy(update={"mix": mix} if mix else updates[0])
         return self.model_copy(update=stages)
 
 
 class StageTeacher(NamedTuple):
-    """The teacher of one stage, and what goes into the body of its requests."""
+    """A teacher of one stage, what goes into the body of its requests, and its share of them."""
 
     teacher: TeacherSettings
     sampling: dict[str, Any]
+    weight: float = 1.0
 
 
 def parse_config(values: dict[str, Any], source: str) -> Config:
@@ -308,10 +391,15 @@ def shaping_settings(config: Config) -> dict[str, Any]:
     values = config.model_dump(mode="json", exclude={"running", "prices", "prompts"})  # prompts: their texts count
     values["simulated"] = {key: values["simulated"][key] for key in SHAPING_SIMULATED}
     for stage in STAGES:
-        values[stage] = {**config.stage(stage).teacher.model_dump(), "sampling": config.stage(stage).sampling}
+        choices = [
+            {**teacher.model_dump(exclude=HOW_TO_REACH), "sampling": sampling, "weight": weight}
+            for teacher, sampling, weight in config.choices(stage)
+        ]
+        if len(choices) == 1:
+            del choices[0]["weight"]
+        values[stage] = choices[0] if len(choices) == 1 else {"mix": choices}
     del values["teacher"]  # it is in the three stages
-    where = ("base_url", "api_key_env")
-    return {key: value for key, value in _flat(values) if key.rpartition(".")[2] not in where}
+    return dict(_flat(values))
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -329,10 +417,10 @@ def _explain(problem: Any, model: type[BaseModel]) -> str:
     if problem["type"] != "extra_forbidden":
         return f"{key or 'the settings'}: {problem['msg'].removeprefix('Value error, ')}"
     for part in path[:-1]:
-        annotation = Price if model is Config and path[0] == "prices" else model.model_fields[part].annotation
-        if annotation is Price:
-            model = Price
+        if part in ("prices", "mix"):
+            model = Price if part == "prices" else Weighted
             break
+        annotation = model.model_fields[part].annotation
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             model = annotation
     known = list(model.model_fields)

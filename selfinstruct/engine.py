@@ -21,16 +21,16 @@ import asyncio
 import math
 import random
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from selfinstruct.errors import SelfInstructError, Stopped, YieldCollapsed
+from selfinstruct.errors import BudgetReached, SelfInstructError, Stopped, YieldCollapsed
 from selfinstruct.gate import Gate
 from selfinstruct.pool import Snapshot
 from selfinstruct.records import Completion, Request, Task
 from selfinstruct.scheduler import Scheduler
 from selfinstruct.strategies import Made, Proposal, Strategy
-from selfinstruct.teachers import Teacher
+from selfinstruct.teachers import Teachers
 
 
 def window_at(step: int, window: int) -> int:
@@ -41,7 +41,7 @@ def window_at(step: int, window: int) -> int:
 class Engine:
     """One run, from its store as it is to `target` tasks with their instances."""
 
-    def __init__(self, gate: Gate, strategy: Strategy, teachers: Mapping[str, Teacher], scheduler: Scheduler):
+    def __init__(self, gate: Gate, strategy: Strategy, teachers: Teachers, scheduler: Scheduler):
         self.gate = gate
         self.store = gate.store
         self.config = gate.config
@@ -55,6 +55,8 @@ class Engine:
         self._asking: dict[str, asyncio.Future[Completion]] = {}
         self._failure: SelfInstructError | None = None
         self._target = 0
+        if scheduler.budget:
+            scheduler.budget.unmade = lambda: len(self._unmade)
 
     def stop(self) -> None:
         """Ask nothing more, let what is in flight come to its end, and return from `run`."""
@@ -63,7 +65,8 @@ class Engine:
     async def run(self, target: int) -> bool:
         """Go on until `target` tasks are admitted and made; False where it was stopped before.
 
-        Raises the first TeacherError, StoreError or YieldCollapsed, once what was in flight has been stored.
+        Raises the first TeacherError, StoreError, YieldCollapsed or BudgetReached, once what was in flight has been
+        stored.
         """
         self.progress.target = self._target = target
         if self._wants_tasks() or self._unmade:
@@ -89,7 +92,7 @@ class Engine:
             yield
         except Stopped:
             pass
-        except YieldCollapsed as error:  # only the gate ends: the tasks that were admitted get their instances
+        except (YieldCollapsed, BudgetReached) as error:  # no more proposals; tasks that are there get their instances
             self._failure = self._failure or error
             self._target = 0
         except SelfInstructError as error:
@@ -174,7 +177,7 @@ class Engine:
             return await asyncio.shield(self._asking[request.id])
         answer = self._asking[request.id] = asyncio.get_running_loop().create_future()
         try:
-            completion = await self.scheduler.complete(self.teachers[request.stage], request, wanted)
+            completion = await self.scheduler.complete(self.teachers[request.stage, request.model], request, wanted)
             self.store.add_completion(request, completion)
         except BaseException as error:
             answer.set_exception(error if isinstance(error, SelfInstructError) else Stopped())

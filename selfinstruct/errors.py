@@ -5,6 +5,7 @@
     ├── StoreError               run.db cannot be read or written: says how to get on
     ├── TeacherError             the teacher will answer no request like this: key, model, quota, unreachable
     ├── YieldCollapsed           hardly anything is admitted any more: going on would waste money
+    ├── BudgetReached            the next call might use more than the user allows
     ├── RequestRefused           this one request gets no answer, ever (too long, content filter): stored, run goes on
     ├── TryAgain                 this call failed, the same call may succeed later: retried by the scheduler
     └── Stopped                  the run is stopping, this request was not sent
@@ -31,6 +32,10 @@ class TeacherError(SelfInstructError):
 
 class YieldCollapsed(SelfInstructError):
     """So few of the latest candidates were admitted that the run stops by itself."""
+
+
+class BudgetReached(SelfInstructError):
+    """The next call might use more requests, tokens or dollars than the user allows; the run can go on with more."""
 
 
 class RequestRefused(SelfInstructError):
@@ -68,6 +73,11 @@ class TryAgain(SelfInstructError):
         self.retry_after_s = retry_after_s
         self.unreachable = unreachable
         self.answer = answer
+
+    @property
+    def may_have_cost(self) -> bool:
+        """Whether the server may have answered, and count on being paid: not where it said that it failed."""
+        return not self.unreachable and not self.reason.startswith("http_")
 
 
 class Stopped(SelfInstructError):

@@ -5,12 +5,14 @@ import itertools
 import signal
 from contextlib import AsyncExitStack
 
-from selfinstruct.config import Config
+from selfinstruct.budget import Amount, Budget
+from selfinstruct.config import Config, TeacherSettings
 from selfinstruct.display import show_progress
 from selfinstruct.engine import Engine
 from selfinstruct.errors import Stopped, StoreError, TryAgain
 from selfinstruct.export import write_records
 from selfinstruct.gate import Gate
+from selfinstruct.pacing import Pace
 from selfinstruct.records import Request
 from selfinstruct.report import progress_of
 from selfinstruct.run import Run, keep_config
@@ -18,7 +20,7 @@ from selfinstruct.scheduler import Scheduler
 from selfinstruct.strategies.alpaca import Alpaca
 from selfinstruct.strategies.self_instruct import SelfInstruct
 from selfinstruct.structured import settle_answer_formats
-from selfinstruct.teachers import Teacher
+from selfinstruct.teachers import Teacher, Teachers
 from selfinstruct.teachers.openai_compatible import OpenAICompatible
 from selfinstruct.teachers.simulated import simulated_teacher
 
@@ -47,13 +49,16 @@ async def _grow(run: Run, target: int) -> bool:
         store = run.store
         teachers = await open_teachers(run.config, stack)
         progress = progress_of(store)
+        running = run.config.running
+        has_budget = running.max_cost or running.max_requests or running.max_tokens
+        budget = Budget(run.config, store) if has_budget else None
 
         def note_fault(request: Request, attempt: int, fault: TryAgain) -> int:
             progress.faults += 1
-            return store.add_fault(request, attempt, fault)
+            most = budget.at_most(request) if budget and fault.may_have_cost else Amount()
+            return store.add_fault(request, attempt, fault, int(most.tokens), most.cost_usd)
 
-        running = run.config.running
-        scheduler = Scheduler(running.concurrency, running.deadline_s, running.attempts, note_fault)
+        scheduler = Scheduler(running.concurrency, running.attempts, note_fault, budget)
         _on_signals(scheduler)
         showing = asyncio.create_task(show_progress(progress, scheduler))
         try:
@@ -68,25 +73,33 @@ async def _grow(run: Run, target: int) -> bool:
             await asyncio.wait([showing])
 
 
-async def open_teachers(config: Config, stack: AsyncExitStack) -> dict[str, Teacher]:
-    """The teacher of each stage; stages with the same address and key share one. `stack` closes them."""
-    opened: dict[tuple[str, str, str], Teacher] = {}
-    teachers: dict[str, Teacher] = {}
+async def open_teachers(config: Config, stack: AsyncExitStack) -> Teachers:
+    """The teachers of each stage and model, one for each server; `stack` closes them.
+
+    Stages that ask the same model of the same server share one, since servers count their limits by model.
+    """
+    opened: dict[tuple[str, ...], Teacher] = {}
+    teachers: dict[tuple[str, str], list[Teacher]] = {}
     for stage in config.stages:
-        settings = config.stage(stage).teacher
-        same = (settings.kind, settings.base_url, settings.api_key_env)
-        if same not in opened:
-            connections = config.running.concurrency
-            if settings.kind == "simulated" and not settings.base_url:
-                opened[same] = await stack.enter_async_context(
-                    simulated_teacher(settings, config.simulated, connections)
-                )
-            else:
-                teacher = OpenAICompatible(settings, config.prices, connections)
-                stack.push_async_callback(teacher.close)
-                opened[same] = teacher
-        teachers[stage] = opened[same]
+        for settings, *_ in config.choices(stage):
+            servers = teachers[stage, settings.model] = []
+            for base_url in settings.servers:
+                same = (settings.kind, settings.model, base_url, settings.api_key_env)
+                if same not in opened:
+                    opened[same] = await _open_teacher(settings, base_url, config, stack)
+                servers.append(opened[same])
     return teachers
+
+
+async def _open_teacher(settings: TeacherSettings, base_url: str, config: Config, stack: AsyncExitStack) -> Teacher:
+    running, limits = config.running, (settings.requests_per_minute, settings.tokens_per_minute)
+    pace = Pace(running.concurrency, running.deadline_s, *limits)
+    if settings.kind == "simulated" and not base_url:
+        simulated = simulated_teacher(settings, config.simulated, config.prices, pace)
+        return await stack.enter_async_context(simulated)
+    teacher = OpenAICompatible(settings, base_url, config.prices, pace)
+    stack.push_async_callback(teacher.close)
+    return teacher
 
 
 def _on_signals(scheduler: Scheduler) -> None:

@@ -20,8 +20,9 @@ There are as many bands as keep that within MISSED at the threshold; it falls fa
 1 % are missed at exactly 0.7, 0.2 % at 0.75, 0.04 % at 0.8, none that are equal. There are no false positives.
 
 Everything follows from the texts and fixed hash seeds. Looking a text of 45 tokens up and adding it takes about 0.2 ms
-with 82,000 texts inside; these take 160 MB at 0.7, 40 of them datasketch and its scipy, and two to three times that at
-0.5 (benchmarks/near_duplicates.py).
+with 82,000 texts inside; these take 120 MB at 0.7, and two to three times that at 0.5 (benchmarks/near_duplicates.py).
+The MinHash is computed here, in three lines of numpy: datasketch brings scipy, which takes 40 MB and most of a second
+at each start. `verify` searches with datasketch, as an independent check.
 
 Not covered: the same content in other words. Nor does it know which texts belong together: instances of one task share
 its instruction, so that short ones are near-duplicates of each other by construction. Compare a task's instances with
@@ -31,7 +32,6 @@ those of other tasks only: look all of them up before any is added.
 import functools
 import hashlib
 import itertools
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,9 +39,6 @@ from numpy.typing import NDArray
 from selfinstruct.errors import UsageError
 from selfinstruct.novelty import tokens
 from selfinstruct.records import Neighbor
-
-if TYPE_CHECKING:
-    from datasketch import MinHash
 
 SHINGLE = 3  # tokens
 ROWS = 3  # of a band; more rows make fewer false candidates, but need more bands, which are what takes the memory
@@ -60,7 +57,7 @@ class NearDuplicates:
         self.threshold = threshold
         self._bands = next(b for b in itertools.count(2) if (1 - threshold**ROWS) ** b <= MISSED)
         self._shingles: list[NDArray[np.uint64]] = []
-        # Who has a band: mostly one text. datasketch's own tables keep a set for each, four times the memory.
+        # Who has a band: mostly one text. A set for each, as datasketch's tables keep it, takes four times the memory.
         self._having: dict[int, int | list[int]] = {}
 
     def __len__(self) -> int:
@@ -115,10 +112,9 @@ def _sketch(text: str, n_bands: int) -> tuple[NDArray[np.uint64], list[int]]:
         hashes = np.unique(words)
     if not len(hashes):
         return hashes, []
-    minhash = _empty_minhash(n_bands * ROWS).copy()
-    minhash.update_batch((hashes & 0xFFFFFFFF).tolist())
-    rows = minhash.hashvalues.astype(np.uint64).reshape(n_bands, ROWS)
-    bands = rows @ FACTORS[:ROWS] + np.arange(n_bands, dtype=np.uint64) * FACTORS[0]
+    factors, offsets = _permutations(n_bands * ROWS)
+    minhash = (np.outer(hashes.astype(np.uint32), factors) + offsets).min(axis=0)
+    bands = minhash.astype(np.uint64).reshape(n_bands, ROWS) @ FACTORS[:ROWS] + _offsets_of_bands(n_bands)
     return hashes, bands.tolist()
 
 
@@ -128,11 +124,18 @@ def _word_hash(word: str) -> int:
 
 
 @functools.cache
-def _empty_minhash(permutations: int) -> "MinHash":
-    """A MinHash of 32-bit integers, whose permutations its copies share."""
-    from datasketch import MinHash
+def _permutations(number: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """For each permutation x -> factor * x + offset of the 32-bit integers its factor, which is odd, and its offset."""
+    rng = np.random.Generator(np.random.PCG64(1))
+    drawn = rng.integers(0, 2**32, (2, number), np.uint32)
+    return drawn[0] | np.uint32(1), drawn[1]
 
-    return MinHash(permutations, hashfunc=int)
+
+@functools.cache
+def _offsets_of_bands(n_bands: int) -> NDArray[np.uint64]:
+    """What tells equal rows of different bands apart."""
+    offsets: NDArray[np.uint64] = np.arange(n_bands, dtype=np.uint64) * FACTORS[0]
+    return offsets
 
 
 def _jaccard(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> float:

@@ -85,6 +85,17 @@ class Request:
             "request", self.teacher, self.model, self.endpoint, self.system, self.user, dict(self.sampling), self.sample
         )
 
+    @property
+    def max_new_tokens(self) -> int | None:
+        """The most tokens that the answer may have; None where the request does not say."""
+        found = self.sampling.get("max_completion_tokens", self.sampling.get("max_tokens"))
+        return found if isinstance(found, int) else None
+
+    @property
+    def guessed_tokens(self) -> int:
+        """About how many tokens prompt and answer have, as providers guess it when they count towards a limit."""
+        return (len(self.system) + len(self.user)) // 4 + (self.max_new_tokens or 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Completion:

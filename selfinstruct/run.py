@@ -14,7 +14,7 @@ from selfinstruct import __version__
 from selfinstruct.config import Config, merge, parse_config, read_toml, shaping_settings
 from selfinstruct.errors import UsageError
 from selfinstruct.prompts import Prompts, read_prompts, shipped
-from selfinstruct.records import IMPORTED, STAGES, Line, SeedTask
+from selfinstruct.records import IMPORTED, STAGES, Line, SeedTask, Stage
 from selfinstruct.seeds import read_seeds
 from selfinstruct.store import Store
 
@@ -116,10 +116,15 @@ def _settled(config: Config, before: Config) -> Config:
 
     A run that has answers but has not found it out is older than answers in JSON.
     """
-    formats = {stage: before.stage(stage).teacher.answer_format for stage in STAGES}
-    auto = [stage for stage in STAGES if config.stage(stage).teacher.answer_format == "auto"]
-    found = {stage: "text" if formats[stage] == "auto" else formats[stage] for stage in auto}
-    return config.with_stages({stage: {"answer_format": answer_format} for stage, answer_format in found.items()})
+    settled: dict[Stage, list[dict[str, Any]]] = {}
+    for stage in STAGES:
+        found = {choice.teacher.model: choice.teacher.answer_format for choice in before.choices(stage)}
+        formats = [(choice.teacher.answer_format, choice.teacher.model) for choice in config.choices(stage)]
+        settled[stage] = [
+            {"answer_format": "text" if found.get(model, "auto") == "auto" else found[model]} if now == "auto" else {}
+            for now, model in formats
+        ]
+    return config.with_choices(settled)
 
 
 def _describe(store: Store, config: Config, prompts: dict[str, str], given: Given, is_new: bool) -> Run:
@@ -173,20 +178,23 @@ def _read_test_sets(config: Config) -> list[Line]:
 
 def _check_teachers(config: Config) -> None:
     """UsageError where a stage's teacher cannot be asked: before a run is made for it."""
+    from selfinstruct.budget import check_budget
     from selfinstruct.teachers.openai_compatible import address_and_key
 
+    check_budget(config)
     for stage in config.stages:
-        teacher = config.stage(stage).teacher
-        if not teacher.model:
-            raise UsageError(f"Which model is to {stage}? Name it with --model, or as model in the config file.")
-        if teacher.kind == "openai":
-            address_and_key(teacher)
+        for teacher, *_ in config.choices(stage):
+            if not teacher.model:
+                raise UsageError(f"Which model is to {stage}? Name it with --model, or as model in the config file.")
+            if teacher.kind == "openai":
+                for server in teacher.servers:
+                    address_and_key(server, teacher.api_key_env)
 
 
 def _read_prompts(config: Config) -> dict[str, str]:
     folder = Path(config.prompts) if config.prompts else shipped("prompts")
     shown = config.seed_demonstrations + config.generated_demonstrations
-    endpoints = {config.stage(stage).teacher.endpoint for stage in config.stages}
+    endpoints = {choice.teacher.endpoint for stage in config.stages for choice in config.choices(stage)}
     return read_prompts(folder, endpoints, config.strategy, shown)
 
 

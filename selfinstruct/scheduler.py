@@ -1,68 +1,72 @@
-"""How many calls at once, when to try again, when to give up.
+"""Which call goes out when, when to try again, when to give up.
 
-One scheduler carries all calls of a run. A call holds one of `concurrency` places only while it is in flight, not
-while it waits for another try. A server that says "wait" (Retry-After) is left alone by every call to it. A request
-that fails for good becomes a Completion with an `error`, and the run goes on. Where nothing else is answered either,
-the server or the settings are to blame: the run stops, nothing is stored for the request, and it is asked again later.
+One scheduler carries all calls of a run. A call holds one of `concurrency` places only while it is in flight, not while
+it waits for another try or for room at its server: how often each server may be called is its teacher's `pace`. A
+request goes to the one of its servers that has room. A request that fails for good becomes a Completion with an
+`error`, and the run goes on. Where nothing else is answered either, the server or the settings are to blame: the run
+stops, nothing is stored for the request, and it is asked again later. Nothing is sent that the budget might not bear.
 """
 
 import asyncio
+import math
 import random
-import time
-from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
+from selfinstruct.budget import Budget
 from selfinstruct.errors import RequestRefused, Stopped, TeacherError, TryAgain
+from selfinstruct.pacing import Call, Outcome
 from selfinstruct.records import Completion, Request
 from selfinstruct.teachers import Teacher
 
 BACKOFF_FIRST_S = 0.5
 BACKOFF_MOST_S = 30.0
-PAUSE_MOST_S = 3600.0  # a server that asks for more is asked again then
+AWAY_S = 5.0  # so long a server that cannot be reached is left alone, where there is another one
 UNREACHABLE_ATTEMPTS = 3  # while the server has answered nothing yet
 REFUSALS_IN_A_ROW = 5  # of a stage that never got an answer: the settings are wrong, not the request
 SESSIONS = 3  # a request that failed all its tries in so many sessions is to blame itself, not the server
 MALFORMED_ATTEMPTS = 4  # of a request that was answered with something unreadable: each may have been paid for
+BUSY = ("http_429", "http_503", "http_529")  # the server is well, and has too much to do
 
 # Told of every try that failed; answers how often this request has failed so far, in earlier sessions too.
 Fault = Callable[[Request, int, TryAgain], int]
 
 
 class Scheduler:
-    """Sends requests, at most `concurrency` at a time. `deadline_s` bounds one try, `attempts` the tries."""
+    """Sends requests, at most `concurrency` at a time, each at most `attempts` times, within the budget."""
 
-    def __init__(self, concurrency: int, deadline_s: float, attempts: int, on_fault: Fault):
+    def __init__(self, concurrency: int, attempts: int, on_fault: Fault, budget: Budget | None = None):
         self.in_flight = 0
         self.stopping = asyncio.Event()
-        self._places = asyncio.Semaphore(concurrency)
-        self._deadline_s = deadline_s
+        self.budget = budget
+        self._concurrency = concurrency
         self._attempts = attempts
         self._on_fault = on_fault
-        self._not_before: dict[int, float] = {}  # by teacher: nobody calls it earlier
-        self._answered: Counter[object] = Counter()  # by teacher, and by stage
+        self._queues: defaultdict[tuple[int, ...], asyncio.Lock] = defaultdict(asyncio.Lock)  # one for each model
+        self._changed = asyncio.Event()  # a call has ended, or the run stops: whoever waits for room looks again
+        self._answered: Counter[object] = Counter()  # by servers, and by stage
         self._refused: Counter[str] = Counter()  # by stage
 
     def stop(self) -> None:
         """Send nothing more; calls in flight come to their end, everything else raises Stopped."""
         self.stopping.set()
+        self._changed.set()
 
-    async def complete(self, teacher: Teacher, request: Request, wanted: Callable[[], bool]) -> Completion:
-        """The answer to `request`, or a Completion whose `error` says why there is none.
+    async def complete(self, teachers: Sequence[Teacher], request: Request, wanted: Callable[[], bool]) -> Completion:
+        """The answer to `request` from any of `teachers`, or a Completion whose `error` says why there is none.
 
         Raises Stopped where the run stops, or `wanted()` has become false, before it was sent; TeacherError where
-        the teacher would answer no request.
+        they would answer no request; BudgetReached where the budget does not allow it any more.
         """
+        servers = tuple(map(id, teachers))
         failed = malformed = attempt = 0
-        answered = self._answered[id(teacher)]
+        answered = self._answered[servers]
         while failed < self._attempts:
             attempt += 1
             try:
-                async with self._place(teacher):
-                    if not wanted():
-                        raise Stopped
-                    completion = await self._send(teacher, request)
+                completion = await self._send(teachers, request, wanted)
             except RequestRefused as error:
                 if self._is_about_the_request(request, error):
                     return _failure(request, attempt, error)
@@ -70,12 +74,12 @@ class Scheduler:
             except TryAgain as error:
                 fault = error
             else:
-                self._answered[id(teacher)] += 1
+                self._answered[servers] += 1
                 self._answered[request.stage] += 1
                 return completion if attempt == 1 else replace(completion, attempts=attempt)
             tries = self._on_fault(request, attempt, fault)
-            if fault.reason == "http_429" and self._answered[id(teacher)] > answered:
-                answered = self._answered[id(teacher)]  # busy with others' calls, not broken: no try is used up
+            if fault.reason == "http_429" and self._answered[servers] > answered:
+                answered = self._answered[servers]  # busy with others' calls, not broken: no try is used up
             else:
                 failed += 1
             malformed += fault.answer is not None
@@ -83,29 +87,82 @@ class Scheduler:
                 if self._answered[request.stage]:
                     return _failure(request, attempt, fault)
                 break
-            if fault.unreachable and not self._answered[id(teacher)] and attempt == UNREACHABLE_ATTEMPTS:
+            if fault.unreachable and not self._answered[servers] and attempt == UNREACHABLE_ATTEMPTS * len(teachers):
                 break
             if failed < self._attempts:
-                await self._back_off(teacher, attempt, fault)
+                # Exponential, with full jitter. Timing only: the data does not depend on it.
+                most = min(BACKOFF_MOST_S, BACKOFF_FIRST_S * 2 ** max(0, failed - 1))
+                await self._sleep(random.uniform(0, most))
         # Is it the request, or the server? While a request failed again and again, were others answered?
-        server_is_down = self._answered[id(teacher)] == answered and tries < SESSIONS * self._attempts
+        server_is_down = self._answered[servers] == answered and tries < SESSIONS * self._attempts
         if fault.unreachable or server_is_down:
-            begin = "does not answer any more" if self._answered[id(teacher)] else "has answered nothing yet"
+            begin = "does not answer any more" if self._answered[servers] else "has answered nothing yet"
             raise TeacherError(
                 f"The teacher {begin}, and failed again and again ({fault}). Is the server up, and --base-url right? "
                 "Then run the same command again: the run goes on where it was."
             )
         return _failure(request, attempt, fault)
 
-    async def _send(self, teacher: Teacher, request: Request) -> Completion:
-        self.in_flight += 1
+    async def _send(self, teachers: Sequence[Teacher], request: Request, wanted: Callable[[], bool]) -> Completion:
+        """One try, as soon as there is room for it."""
+        teacher, call = await self._room(teachers, request, wanted)
+        outcome: Outcome = "failed"
+        completion: Completion | None = None
+        may_have_cost = True
+        clock = asyncio.get_running_loop().time
         try:
-            async with asyncio.timeout(self._deadline_s):
-                return await teacher.complete(request)
+            async with asyncio.timeout(teacher.pace.deadline_s):
+                completion = await teacher.complete(request)
+            outcome = "answered"
+            teacher.pace.used(clock(), call, completion.prompt_tokens + completion.completion_tokens)
+            return completion
         except TimeoutError:
-            raise TryAgain("deadline", f"no whole answer within {self._deadline_s:g} s") from None
+            outcome = "late"
+            raise TryAgain("deadline", f"no whole answer within {teacher.pace.deadline_s:g} s") from None
+        except (RequestRefused, TryAgain, TeacherError) as error:
+            may_have_cost = isinstance(error, TryAgain) and error.may_have_cost
+            if isinstance(error, TryAgain):
+                outcome = "refused" if error.reason in BUSY else "failed"
+                if error.retry_after_s is not None:
+                    teacher.pace.pause(clock(), error.retry_after_s)
+                elif error.unreachable and len(teachers) > 1:
+                    teacher.pace.pause(clock(), AWAY_S)
+            raise
         finally:
             self.in_flight -= 1
+            teacher.pace.ended(clock(), call, outcome)
+            if self.budget:
+                self.budget.settle(request, completion, may_have_cost)
+            self._changed.set()
+
+    async def _room(
+        self, teachers: Sequence[Teacher], request: Request, wanted: Callable[[], bool]
+    ) -> tuple[Teacher, Call]:
+        """Wait for a place and for one of the teachers that may be called; first come, first served."""
+        clock = asyncio.get_running_loop().time
+        tokens = request.guessed_tokens
+        async with self._queues[tuple(map(id, teachers))]:
+            while True:
+                if self.stopping.is_set() or not wanted():
+                    raise Stopped
+                wait_s = math.inf
+                if self.in_flight < self._concurrency and (self.budget is None or self.budget.fits(request)):
+                    now = clock()
+                    teacher = min(teachers, key=lambda one: (one.pace.wait(now, tokens), one.pace.in_flight))
+                    wait_s = teacher.pace.wait(now, tokens)
+                    if wait_s <= 0:
+                        self.in_flight += 1
+                        if self.budget:
+                            self.budget.reserve(request)
+                        return teacher, teacher.pace.sent(now, request.stage, tokens)
+                await self._change_within(wait_s)
+
+    async def _change_within(self, seconds: float) -> None:
+        """Wait so long, or until a call has ended or the run stops."""
+        self._changed.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(None if seconds == math.inf else seconds):
+                await self._changed.wait()
 
     def _is_about_the_request(self, request: Request, error: RequestRefused) -> bool:
         """False where the stage was never answered: the settings may be wrong; TeacherError once that is likely."""
@@ -120,27 +177,6 @@ class Scheduler:
                 + "; the run itself is as it was before."
             )
         return False
-
-    async def _back_off(self, teacher: Teacher, attempt: int, fault: TryAgain) -> None:
-        """Exponential with full jitter; a pause that the server asked for holds for every call to it."""
-        if fault.retry_after_s is not None:
-            until = time.monotonic() + min(fault.retry_after_s, PAUSE_MOST_S)
-            self._not_before[id(teacher)] = max(until, self._not_before.get(id(teacher), 0.0))
-        # Timing only: the data does not depend on it.
-        await self._sleep(random.uniform(0, min(BACKOFF_MOST_S, BACKOFF_FIRST_S * 2 ** (attempt - 1))))
-
-    @asynccontextmanager
-    async def _place(self, teacher: Teacher) -> AsyncIterator[None]:
-        """One of the places in flight, at a time when the teacher may be called."""
-        while True:
-            async with self._places:
-                if self.stopping.is_set():
-                    raise Stopped
-                pause = self._not_before.get(id(teacher), 0.0) - time.monotonic()
-                if pause <= 0:
-                    yield
-                    return
-            await self._sleep(pause)
 
     async def _sleep(self, seconds: float) -> None:
         """Sleep, but wake up and raise Stopped as soon as the run stops."""

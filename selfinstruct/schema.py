@@ -30,11 +30,22 @@ def _add_test_lines(db: sqlite3.Connection) -> None:
     db.execute("CREATE TABLE test_lines(file TEXT NOT NULL, number INTEGER NOT NULL, text TEXT NOT NULL)")
 
 
+def _add_sent(db: sqlite3.Connection) -> None:
+    """Calls in flight of a run with a budget, and what failed tries may have used: tokens and dollars at most."""
+    db.execute(
+        "CREATE TABLE sent(request_id TEXT NOT NULL, stage TEXT NOT NULL, tokens INTEGER NOT NULL, cost_usd REAL)"
+    )
+    db.execute("CREATE INDEX sent_by_request ON sent(request_id)")
+    db.execute("ALTER TABLE faults ADD COLUMN tokens INTEGER NOT NULL DEFAULT 0")
+    db.execute("ALTER TABLE faults ADD COLUMN cost_usd REAL NOT NULL DEFAULT 0")
+
+
 # Each brings the file from version i to i + 1 (PRAGMA user_version). Append; never change one that was released.
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _create_tables,
     _add_instances_of_candidates,
     _add_test_lines,
+    _add_sent,
 )
 
 _TABLES = """

@@ -124,6 +124,7 @@ class Store(Database):
     def add_completion(self, request: Request, completion: Completion) -> None:
         """Commit a request with its answer."""
         with self.transaction():
+            self.db.execute("DELETE FROM sent WHERE request_id = ?", (request.id,))
             self.db.execute(
                 "INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
@@ -151,15 +152,51 @@ class Store(Database):
             self._system_prompts[text] = number
         return number
 
-    def add_fault(self, request: Request, attempt: int, fault: TryAgain) -> int:
-        """Commit a try that failed, and give the number of all that this request has had."""
+    def add_fault(self, request: Request, attempt: int, fault: TryAgain, tokens: int = 0, cost_usd: float = 0.0) -> int:
+        """Commit a try that failed, with what it may have used; give the number of all that this request has had."""
+        with self.transaction():
+            self.db.execute("DELETE FROM sent WHERE request_id = ?", (request.id,))
+            self.db.execute(
+                "INSERT INTO faults(request_id, stage, attempt, reason, detail, answer, created_at, tokens, cost_usd) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    request.id, request.stage, attempt, fault.reason, fault.detail, fault.answer, time.time(), tokens,
+                    cost_usd,
+                ),
+            )  # fmt: skip
+        return int(self.query("SELECT count(*) FROM faults WHERE request_id = ?", (request.id,))[0][0])
+
+    # What it has cost.
+
+    def add_sent(self, request: Request, tokens: int, cost_usd: float) -> None:
+        """Commit that a request is about to be sent, and what it may use; its answer or its fault takes that back."""
+        with self.transaction():
+            self.db.execute("INSERT INTO sent VALUES (?, ?, ?, ?)", (request.id, request.stage, tokens, cost_usd))
+
+    def forget_sent(self, request: Request) -> None:
+        """Commit that a request that was about to be sent has used nothing."""
+        with self.transaction():
+            self.db.execute("DELETE FROM sent WHERE request_id = ?", (request.id,))
+
+    def settle_interrupted(self) -> None:
+        """Commit calls that were in flight when their process was killed as tries that failed."""
         with self.transaction():
             self.db.execute(
-                "INSERT INTO faults(request_id, stage, attempt, reason, detail, answer, created_at) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (request.id, request.stage, attempt, fault.reason, fault.detail, fault.answer, time.time()),
+                "INSERT INTO faults(request_id, stage, attempt, reason, detail, created_at, tokens, cost_usd) "
+                "SELECT request_id, stage, 1, 'interrupted', 'the run was killed before an answer came', ?, tokens, "
+                "cost_usd FROM sent",
+                (time.time(),),
             )
-        return int(self.query("SELECT count(*) FROM faults WHERE request_id = ?", (request.id,))[0][0])
+            self.db.execute("DELETE FROM sent")
+
+    def used(self) -> tuple[int, int, float]:
+        """Calls sent, tokens and dollars of all sessions: known ones, and the most that failed tries may have used."""
+        known = "SELECT count(*), coalesce(sum(prompt_tokens + completion_tokens), 0), coalesce(sum(cost_usd), 0.0)"
+        ((n, tokens, cost),) = self.query(f"{known} FROM completions")
+        ((n_failed, most_tokens, most_cost),) = self.query(
+            "SELECT count(*), coalesce(sum(tokens), 0), coalesce(sum(cost_usd), 0.0) FROM faults"
+        )
+        return n + n_failed, tokens + most_tokens, cost + most_cost
 
     # The gate.
 

@@ -8,13 +8,13 @@ prompts and parsers serve both, with a JSON schema or with lines of text.
 from collections.abc import Mapping
 from typing import Any
 
-from selfinstruct.config import Config
+from selfinstruct.config import Config, TeacherSettings
 from selfinstruct.errors import RequestRefused, TryAgain
 from selfinstruct.json_answers import json_rows
 from selfinstruct.records import AnswerFormat, Completion, Request, Stage
 from selfinstruct.scheduler import Scheduler
 from selfinstruct.store import Store
-from selfinstruct.teachers import Teacher
+from selfinstruct.teachers import Teacher, Teachers
 
 SERVER_ERRORS = 5  # so many in a row to a request with a schema: the server cannot do it (llama.cpp answers 500)
 MALFORMED = 2  # so many answers without content: the same
@@ -45,41 +45,38 @@ _FIELDS: dict[str, dict[str, Any]] = {
 }
 
 
-async def settle_answer_formats(
-    config: Config, teachers: Mapping[str, Teacher], scheduler: Scheduler, store: Store
-) -> Config:
+async def settle_answer_formats(config: Config, teachers: Teachers, scheduler: Scheduler, store: Store) -> Config:
     """The settings with "json" or "text" in the place of each stage's "auto".
 
     One request for each server and model whose answer format is not settled. Raises what `Scheduler.complete` raises.
     """
-    found: dict[tuple[int, str, str], AnswerFormat] = {}
-    settled: dict[Stage, dict[str, Any]] = {}
+    found: dict[tuple[int, str], AnswerFormat] = {}
+    settled: dict[Stage, list[dict[str, Any]]] = {}
     for stage in config.stages:
-        settings = config.stage(stage).teacher
-        if settings.answer_format != "auto":
-            continue
-        server = (id(teachers[stage]), settings.model, settings.endpoint)
-        if settings.endpoint == "completion":
-            found[server] = "text"
-        elif server not in found:
-            probe = _probe(config, stage)
-            completion = store.completion(probe.id)
-            if completion is None:
-                completion = await scheduler.complete(
-                    _Probed(teachers[stage], config.running.attempts), probe, lambda: True
-                )
-                store.add_completion(probe, completion)
-            found[server] = "text" if completion.error or json_rows(completion.text) is None else "json"
-        settled[stage] = {"answer_format": found[server]}
-    return config.with_stages(settled)
+        settled[stage] = []
+        for settings, sampling, _ in config.choices(stage):
+            asked = teachers[stage, settings.model][0]  # its other servers run the same
+            server = (id(asked), settings.endpoint)
+            if settings.endpoint == "completion":
+                found[server] = "text"
+            elif settings.answer_format == "auto" and server not in found:
+                probe = _probe(settings, sampling, config.seed)
+                completion = store.completion(probe.id)
+                if completion is None:
+                    probed = _Probed(asked, config.running.attempts)
+                    completion = await scheduler.complete((probed,), probe, lambda: True)
+                    store.add_completion(probe, completion)
+                found[server] = "text" if completion.error or json_rows(completion.text) is None else "json"
+            is_open = settings.answer_format == "auto"
+            settled[stage].append({"answer_format": found[server]} if is_open else {})
+    return config.with_choices(settled)
 
 
-def _probe(config: Config, stage: Stage) -> Request:
-    settings, sampling = config.stage(stage)
+def _probe(settings: TeacherSettings, sampling: Mapping[str, Any], seed: int) -> Request:
     limits = {key: value for key, value in sampling.items() if key.startswith("max_")}
     body = {**limits, "response_format": response_format("probe")}
     if settings.send_seed:
-        body["seed"] = config.seed & 0x7FFFFFFF
+        body["seed"] = seed & 0x7FFFFFFF
     question = "Name any number between 1 and 9."
     return Request("probe", settings.kind, settings.model, settings.endpoint, "", question, body)
 
@@ -89,6 +86,7 @@ class _Probed:
 
     def __init__(self, teacher: Teacher, attempts: int):
         self._teacher = teacher
+        self.pace = teacher.pace
         self._enough = min(SERVER_ERRORS, attempts)
         self._in_a_row = self._malformed = 0
 

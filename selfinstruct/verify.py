@@ -1,6 +1,7 @@
 """Whether a run's store keeps its promises: every id recomputed, every count added up, every score computed again.
 
-The scores are recomputed with the rouge_score package, which the engine itself does not use.
+The scores are recomputed with the rouge_score package, and near-duplicates are searched with datasketch; the engine
+itself uses neither.
 """
 
 import json
@@ -14,6 +15,8 @@ from selfinstruct.parsing import ParsedInstance
 from selfinstruct.pool import record_text
 from selfinstruct.records import Candidate, Request
 from selfinstruct.store import Store, instance_id, instances_from
+
+CERTAINLY_FOUND = 0.2  # so far above the threshold less than one copy in a million is missed (near_duplicates.py)
 
 
 def verify(store: Store) -> list[str]:
@@ -184,6 +187,25 @@ def _near_duplicates(store: Store) -> Iterator[str]:
             yield f"instance {identity}: its similarity is not {seen['jaccard']}, or below {threshold}"
 
 
+def _copies(store: Store) -> Iterator[str]:
+    """That no records of two tasks are nearly equal: by so much that the engine's search cannot have missed it."""
+    threshold = min(1.0, store.config().filters.near_duplicate + CERTAINLY_FOUND)
+    kept = [(r.task, r.id, shingles(record_text(r.instruction, r.input, r.output))) for r in store.records()]
+    if not kept:
+        return
+    from datasketch import MinHash, MinHashLSH
+
+    copies = MinHashLSH(threshold - CERTAINLY_FOUND / 2, num_perm=64)
+    for number, (task, identity, parts) in enumerate(kept):
+        sketch = MinHash(64)
+        sketch.update_batch([part.encode("utf-8", "surrogatepass") for part in parts])
+        for other in copies.query(sketch):
+            other_task, other_identity, other_parts = kept[other]
+            if other_task != task and len(parts & other_parts) >= threshold * len(parts | other_parts) > 0:
+                yield f"record {identity}: nearly repeats record {other_identity} of another task, and was kept"
+        copies.insert(number, sketch)
+
+
 def _contaminated(store: Store) -> Iterator[str]:
     """What overlaps a question of a test set, from the texts themselves."""
     rows = store.query("SELECT subject, subject_id, evidence FROM rejections WHERE reason = 'contaminated'")
@@ -204,5 +226,6 @@ def _contaminated(store: Store) -> Iterator[str]:
 
 
 CHECKS: tuple[Callable[[Store], Iterator[str]], ...] = (
-    _file, _requests, _candidates, _steps, _tasks, _instances, _rejections, _scores, _near_duplicates, _contaminated,
+    _file, _requests, _candidates, _steps, _tasks, _instances, _rejections, _scores, _near_duplicates, _copies,
+    _contaminated,
 )  # fmt: skip

@@ -418,6 +418,6 @@ def test_a_profile_strategy_or_format_that_is_none_is_named(values, named):
 def test_only_what_is_asked_is_settled():
     config = parse_config({"classify": {"answer_format": "text"}}, "test")
     assert [config.stage(stage).teacher.answer_format for stage in config.stages] == ["auto", "text", "auto"]
-    settled = config.with_stages({"propose": {"answer_format": "json"}})
+    settled = config.with_choices({"propose": [{"answer_format": "json"}]})
     assert [settled.stage(stage).teacher.answer_format for stage in settled.stages] == ["json", "text", "auto"]
     assert config.propose.answer_format is None, "the settings themselves do not change"

@@ -13,6 +13,7 @@ from selfinstruct.errors import RequestRefused, TeacherError, YieldCollapsed
 from selfinstruct.export import write_records
 from selfinstruct.filters import judge
 from selfinstruct.gate import Gate
+from selfinstruct.pacing import Pace
 from selfinstruct.pool import Pool
 from selfinstruct.records import STAGES, Candidate, Completion, Request, Task
 from selfinstruct.report import progress_of, status
@@ -31,6 +32,7 @@ class Scripted:
         self.answers = answers
         self.delay = delay
         self.asked: list[Request] = []
+        self.pace = Pace(4096)
 
     async def complete(self, request: Request) -> Completion:
         self.asked.append(request)
@@ -57,9 +59,14 @@ def simulated(request: Request) -> str:
 def engine_of(run: Run, teacher) -> Engine:
     """The engine of an opened run, with one teacher for all stages."""
     running = run.config.running
-    scheduler = Scheduler(running.concurrency, running.deadline_s, running.attempts, run.store.add_fault)
+    scheduler = Scheduler(running.concurrency, running.attempts, run.store.add_fault)
     gate = Gate(run.store, run.config, progress_of(run.store))
-    return Engine(gate, SelfInstruct(run.config, run.prompts), dict.fromkeys(STAGES, teacher), scheduler)
+    return Engine(
+        gate,
+        SelfInstruct(run.config, run.prompts),
+        {(stage, run.config.stage(stage).teacher.model): (teacher,) for stage in STAGES},
+        scheduler,
+    )
 
 
 async def grow(folder: Path, target: int, teacher, **settings) -> Store:

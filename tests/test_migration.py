@@ -65,7 +65,8 @@ def old(today, tmp_path):
         db.execute("PRAGMA user_version = 1")
         db.execute("ATTACH ? AS today", (str(today / "run.db"),))
         for table in TABLES:
-            db.execute(f"INSERT INTO {table} SELECT * FROM today.{table}")
+            columns = ", ".join(name for _, name, *_ in db.execute(f"PRAGMA main.table_info({table})"))
+            db.execute(f"INSERT INTO {table} SELECT {columns} FROM today.{table}")
         columns = "id, step, position, request_id, place, instruction, cut"
         db.execute(f"INSERT INTO candidates SELECT {columns} FROM today.candidates")
         config = json.loads(db.execute("SELECT value FROM run WHERE key = 'config'").fetchone()[0])

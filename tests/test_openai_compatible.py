@@ -11,6 +11,7 @@ from aiohttp import web
 
 from selfinstruct.config import OPENAI_HOST, Price, TeacherSettings
 from selfinstruct.errors import RequestRefused, SelfInstructError, TeacherError, TryAgain, UsageError
+from selfinstruct.pacing import Pace
 from selfinstruct.records import Request
 from selfinstruct.teachers.openai_compatible import OpenAICompatible
 
@@ -64,7 +65,7 @@ async def running(response, prices=None):
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
-        teacher = OpenAICompatible(settings(f"http://127.0.0.1:{runner.addresses[0][1]}/v1"), prices or {}, 4)
+        teacher = OpenAICompatible(settings(), f"http://127.0.0.1:{runner.addresses[0][1]}/v1", prices or {}, Pace(4))
         try:
             yield teacher, server
         finally:
@@ -411,7 +412,7 @@ async def test_where_nobody_listens_the_server_is_unreachable():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    teacher = OpenAICompatible(settings(f"http://127.0.0.1:{port}/v1"), {}, 4)
+    teacher = OpenAICompatible(settings(), f"http://127.0.0.1:{port}/v1", {}, Pace(4))
     try:
         with pytest.raises(TryAgain) as caught:
             await teacher.complete(request())
@@ -476,26 +477,26 @@ async def test_the_key_is_not_in_what_the_teacher_shows_of_itself(monkeypatch):
 @pytest.mark.parametrize("base_url", ["", OPENAI_HOST, OPENAI_HOST + "/"])
 def test_without_a_key_openais_own_host_is_not_asked(base_url):
     with pytest.raises(UsageError, match=f"No key: set the environment variable {KEY_ENV}"):
-        OpenAICompatible(settings(base_url), {}, 4)
+        OpenAICompatible(settings(), settings(base_url).servers[0], {}, Pace(4))
 
 
 def test_without_a_key_openais_own_host_is_not_asked_wherever_it_is_named(monkeypatch):
     monkeypatch.setenv("OPENAI_BASE_URL", OPENAI_HOST)
     with pytest.raises(UsageError, match="No key"):
-        OpenAICompatible(settings(), {}, 4)
+        OpenAICompatible(settings(), "", {}, Pace(4))
 
 
 async def test_without_a_key_openais_own_host_is_not_asked_however_it_is_spelled(monkeypatch):
     monkeypatch.setenv("OPENAI_BASE_URL", OPENAI_HOST + "/")
     with pytest.raises(UsageError, match="No key"):
-        await OpenAICompatible(settings(), {}, 4).close()
+        await OpenAICompatible(settings(), "", {}, Pace(4)).close()
 
 
 @pytest.mark.parametrize("url", ["http://me:pw-0123@127.0.0.1:9/v1", "127.0.0.1:9"])
 async def test_an_address_from_the_environment_is_checked_like_any_other(monkeypatch, url):
     monkeypatch.setenv("OPENAI_BASE_URL", url)
     with pytest.raises(UsageError) as caught:
-        await OpenAICompatible(settings(), {}, 4).close()
+        await OpenAICompatible(settings(), "", {}, Pace(4)).close()
     assert "pw-0123" not in str(caught.value)
 
 
@@ -519,7 +520,7 @@ async def test_a_local_server_needs_no_key():
 async def test_the_address_may_come_from_the_environment(monkeypatch):
     async with running(answering(chat())) as (teacher, server):
         monkeypatch.setenv("OPENAI_BASE_URL", teacher.base_url)
-        second = OpenAICompatible(settings(), {}, 4)
+        second = OpenAICompatible(settings(), "", {}, Pace(4))
         try:
             assert (await second.complete(request())).text == "The Niger."
         finally:

@@ -8,6 +8,7 @@ from collections.abc import Coroutine
 import pytest
 
 from selfinstruct.errors import RequestRefused, Stopped, TeacherError, TryAgain
+from selfinstruct.pacing import Pace
 from selfinstruct.records import Completion, Request
 from selfinstruct.scheduler import (
     MALFORMED_ATTEMPTS,
@@ -60,6 +61,7 @@ class Scripted:
     """Gives its results in order, then answers everything; waits for `gate` in each call while that is closed."""
 
     def __init__(self, *results):
+        self.pace = Pace(1000)
         self.results = deque(results)
         self.calls = []
         self.in_flight = self.peak = self.cancelled = 0
@@ -92,14 +94,16 @@ class Sending:
     def __init__(self, concurrency=4, deadline_s=60.0, attempts=12, failed_before=0):
         self.faults = []
         self.failed_before = failed_before  # tries of each request in earlier sessions
-        self.scheduler = Scheduler(concurrency, deadline_s, attempts, self.note)
+        self.deadline_s = deadline_s
+        self.scheduler = Scheduler(concurrency, attempts, self.note)
 
     def note(self, request, attempt, fault):
         self.faults.append((request.user, attempt, fault.reason))
         return self.failed_before + sum(user == request.user for user, _, _ in self.faults)
 
     async def send(self, teacher, name="a", stage="propose", wanted=lambda: True):
-        return await self.scheduler.complete(teacher, request(name, stage), wanted)
+        teacher.pace.deadline_s = self.deadline_s
+        return await self.scheduler.complete((teacher,), request(name, stage), wanted)
 
     def begin(self, teacher, *names, **options):
         return [asyncio.create_task(self.send(teacher, name, **options)) for name in names]

@@ -1,8 +1,9 @@
 """What the strategies share: a request from its prompt, and an answer in which nothing was said."""
 
+import random
 from typing import Any
 
-from selfinstruct.config import Config
+from selfinstruct.config import Config, StageTeacher
 from selfinstruct.parsing import is_refusal
 from selfinstruct.prompts import Prompts
 from selfinstruct.records import Completion, Rejection, Request, Stage
@@ -13,7 +14,7 @@ def build_request(
     config: Config, prompts: Prompts, stage: Stage, prompt: str, number: int, **variables: Any
 ) -> Request:
     """The request of `stage` with the prompt of that name; `number` tells apart equal ones, and seeds the teacher."""
-    teacher, sampling = config.stage(stage)
+    teacher, sampling, _ = _choice(config, stage, f"{number}/{variables.get('instruction', '')}")
     in_json = teacher.answer_format == "json"
     system, user = prompts.render(f"{teacher.endpoint}/{prompt}", json=in_json, **variables)
     if in_json:
@@ -23,6 +24,14 @@ def build_request(
     if teacher.logprobs:
         sampling = {**sampling, "logprobs": True if teacher.endpoint == "chat" else 0}
     return Request(stage, teacher.kind, teacher.model, teacher.endpoint, system, user, sampling, number)
+
+
+def _choice(config: Config, stage: Stage, drawn_by: str) -> StageTeacher:
+    """One of the stage's models, drawn by weight; what `drawn_by` says decides, and nothing else."""
+    choices = config.choices(stage)
+    if len(choices) == 1:
+        return choices[0]
+    return random.Random(f"{stage}/{drawn_by}").choices(choices, [choice.weight for choice in choices])[0]
 
 
 def no_answer(completion: Completion) -> Rejection | None:

@@ -2,17 +2,28 @@
 
 `Teacher.complete(Request) -> Completion` sends the request once. It raises RequestRefused where this request will
 never get an answer, TryAgain where a second try may help, TeacherError where no request would be answered.
-Pacing and retries are the scheduler's.
+Its `pace` says how often it may be called; retries and the waiting are the scheduler's.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from selfinstruct.pacing import Pace
 from selfinstruct.records import Completion, Request
 
 
 class Teacher(Protocol):
     """Anything that answers requests."""
 
+    @property
+    def pace(self) -> Pace:
+        """How fast it may be called."""
+        ...
+
     async def complete(self, request: Request) -> Completion:
         """Send `request` once and give its answer; raises RequestRefused, TryAgain or TeacherError."""
         ...
+
+
+Teachers = Mapping[tuple[str, str], Sequence[Teacher]]
+"""Who answers, by stage and model: the servers of that model, at least one."""

@@ -1,29 +1,32 @@
 """Any server that speaks OpenAI's protocol: OpenAI itself, vLLM, llama.cpp, Ollama, `transformers serve`, ...
 
-The openai client knows the headers (key, organization, project); the calls are made with aiohttp itself. The client
-would build each request and answer from models of its own, at several times the CPU of sending it, and its retries
-would hold a place among the calls in flight while they sleep. Answers are read from the JSON as it came, so that one
+The calls are made with aiohttp itself: the openai client would build each request and answer from models of its own, at
+several times the CPU of sending it, and its retries would hold a place among the calls in flight while they sleep
+(`batch.py` uses it, where a call carries thousands of requests). Answers are read from the JSON as it came, so that one
 which fits no model is still kept.
 
 The key is read from the environment and leaves this module only in the request's header: wherever a server echoes
 it, in an answer or an error, it is blotted out.
 """
 
-import email.utils
 import json
 import os
 import time
+import urllib.request
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
-import openai
 from pydantic import ValidationError
 
 from selfinstruct import __version__
+from selfinstruct.budget import cost_usd
 from selfinstruct.config import OPENAI_HOST, Price, TeacherSettings
 from selfinstruct.errors import RequestRefused, TeacherError, TryAgain, UsageError
+from selfinstruct.pacing import Pace
 from selfinstruct.records import Completion, Request, canonical_json, storable
+from selfinstruct.teachers.rate_limits import retry_after_s, rooms
 
 PATHS = {"chat": "/chat/completions", "completion": "/completions"}
 # What servers call a request that is too long for the model; there is no common code.
@@ -33,19 +36,25 @@ TOO_LONG = ("context_length_exceeded", "maximum context length", "context length
 class OpenAICompatible:
     """The teacher behind one server's address and key. `close()` it when done."""
 
-    def __init__(self, settings: TeacherSettings, prices: dict[str, Price], max_connections: int):
-        self.base_url, self._key = address_and_key(settings)
+    def __init__(
+        self, settings: TeacherSettings, base_url: str, prices: dict[str, Price], pace: Pace, is_batch: bool = False
+    ):
+        self.base_url, self._key = address_and_key(base_url, settings.api_key_env)
+        self.pace = pace
         self._key_env = settings.api_key_env
         self._prices = prices
-        # The client insists on a key; local servers do not look at it.
-        client = openai.AsyncOpenAI(api_key=self._key or "none", base_url=self.base_url)
-        headers = {**client.default_headers, **client.auth_headers, "User-Agent": f"selfinstruct/{__version__}"}
+        self._is_batch = is_batch
+        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        headers |= {"User-Agent": f"selfinstruct/{__version__}", "Authorization": f"Bearer {self._key or 'none'}"}
+        for name, variable in (("OpenAI-Organization", "OPENAI_ORG_ID"), ("OpenAI-Project", "OPENAI_PROJECT_ID")):
+            if value := os.environ.get(variable):
+                headers[name] = value
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=max_connections),
-            timeout=aiohttp.ClientTimeout(total=None),  # the scheduler keeps the time of the whole call
-            headers={k: v for k, v in headers.items() if isinstance(v, str) and not k.startswith("X-Stainless")},
+            connector=aiohttp.TCPConnector(limit=0),  # the scheduler counts the calls
+            timeout=aiohttp.ClientTimeout(total=None),  # and keeps the time of each
+            headers=headers,
             cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=True,  # proxies
+            proxy=_proxy(self.base_url),
         )
 
     async def close(self) -> None:
@@ -55,19 +64,20 @@ class OpenAICompatible:
     async def complete(self, request: Request) -> Completion:
         """Send `request` once; see `teachers.Teacher` for what it raises."""
         started = time.perf_counter()
-        body = json.dumps(_body(request)).encode()
+        body = json.dumps(request_body(request)).encode()
         try:
             async with self._session.post(self.base_url + PATHS[request.endpoint], data=body) as response:
                 answer = (await response.read()).decode("utf-8", "replace")
         except aiohttp.ClientError as error:
             unreachable = isinstance(error, aiohttp.ClientConnectorError)  # nobody listens there, or no such name
             raise TryAgain("connection", self._clean(_describe(error)), unreachable=unreachable) from None
+        self.pace.heard(*rooms(response.headers))
         if response.status >= 400:
-            raise self._failure(response.status, response.headers, answer)
-        return self._completion(request, answer, time.perf_counter() - started)
+            raise self.failure(response.status, response.headers, answer)
+        return self.read(request, answer, time.perf_counter() - started)
 
-    def _completion(self, request: Request, answer: str, latency_s: float) -> Completion:
-        """Read the server's JSON; TryAgain, with the answer in it, where it holds no completion."""
+    def read(self, request: Request, answer: str, latency_s: float) -> Completion:
+        """The completion in the server's JSON; TryAgain, with the answer in it, where it holds none."""
         try:
             body = json.loads(answer)
             escaped = "\\u" in answer or "\\/" in answer  # it may be spelled otherwise there
@@ -77,6 +87,8 @@ class OpenAICompatible:
             choice = body["choices"][0]
             text = choice["message"]["content"] if request.endpoint == "chat" else choice["text"]
             finish_reason = str(choice.get("finish_reason") or "unknown")
+            if text is None and isinstance(refusal := choice.get("message", {}).get("refusal"), str):
+                text, finish_reason = refusal, "refusal"
             if text is None and finish_reason == "length":
                 text = ""  # a reasoning model that spent all its tokens on thinking: asking again would not help
             if finish_reason == "content_filter" and not text:
@@ -87,8 +99,7 @@ class OpenAICompatible:
             kept = storable(self._clean(answer))[:10_000]
             raise TryAgain("malformed_answer", self._clean(_describe(error)), answer=kept) from None
         prompt_tokens, completion_tokens = _tokens(body, "prompt"), _tokens(body, "completion")
-        price = self._prices.get(request.model)
-        cost = (prompt_tokens * price.input + completion_tokens * price.output) / 1e6 if price else None
+        cost = cost_usd(self._prices.get(request.model), prompt_tokens, completion_tokens, self._is_batch)
         return Completion(
             request.id, storable(text), finish_reason, prompt_tokens, completion_tokens, _logprobs(choice), latency_s,
             cost_usd=cost, answer=storable(answer),
@@ -97,7 +108,7 @@ class OpenAICompatible:
     def _clean(self, text: str) -> str:
         return text.replace(self._key, "[key]") if self._key else text
 
-    def _failure(self, status: int, headers: Mapping[str, str], answer: str) -> Exception:
+    def failure(self, status: int, headers: Mapping[str, str], answer: str) -> Exception:
         """What a status other than 2xx means for this request and for the run."""
         try:
             body = json.loads(answer)
@@ -122,7 +133,7 @@ class OpenAICompatible:
         if status == 402 or code == "insufficient_quota" or "billing" in code:
             return TeacherError(f"{self.base_url}: the account's quota is used up ({detail}). The run can go on later.")
         if status in (408, 409, 425, 429) or status >= 500:
-            return TryAgain(f"http_{status}", detail, retry_after_s=_retry_after(headers))
+            return TryAgain(f"http_{status}", detail, retry_after_s=retry_after_s(headers))
         if "content_filter" in code or "content_policy" in code:
             return RequestRefused("content_filter", detail)
         if code in TOO_LONG or any(phrase in detail.lower() for phrase in TOO_LONG):
@@ -130,21 +141,30 @@ class OpenAICompatible:
         return RequestRefused(f"http_{status}", detail)
 
 
-def address_and_key(settings: TeacherSettings) -> tuple[str, str]:
+def address_and_key(base_url: str, api_key_env: str) -> tuple[str, str]:
     """Where the server is, and its key ("" where there is none); UsageError where it cannot be asked like this."""
-    base_url = settings.base_url or _base_url_from_environment() or OPENAI_HOST
-    key = os.environ.get(settings.api_key_env, "").strip()
+    base_url = base_url or _base_url_from_environment() or OPENAI_HOST
+    key = os.environ.get(api_key_env, "").strip()
     if not key and base_url == OPENAI_HOST:
         raise UsageError(
-            f"No key: set the environment variable {settings.api_key_env}, or name a local server with --base-url, "
+            f"No key: set the environment variable {api_key_env}, or name a local server with --base-url, "
             "or try --teacher simulated, which needs neither."
         )
     if not key.isascii() or not key.isprintable() or any(mark in key for mark in '"\\ '):
-        raise UsageError(f"The key in {settings.api_key_env} holds characters that no key has. Copy it again.")
+        raise UsageError(f"The key in {api_key_env} holds characters that no key has. Copy it again.")
     return base_url, key
 
 
-def _body(request: Request) -> dict[str, Any]:
+def _proxy(url: str) -> str | None:
+    """The proxy that the environment names for an address: asked once, since aiohttp would ask anew for each call."""
+    parts = urlsplit(url)
+    if urllib.request.proxy_bypass(parts.hostname or ""):
+        return None
+    return urllib.request.getproxies().get(parts.scheme)
+
+
+def request_body(request: Request) -> dict[str, Any]:
+    """The JSON that asks for the answer to `request`."""
     if request.endpoint == "completion":
         prompt = "\n\n".join(part for part in (request.system, request.user) if part)
         return {"model": request.model, "prompt": prompt, **request.sampling}
@@ -175,25 +195,10 @@ def _logprobs(choice: dict[str, Any]) -> tuple[float, ...] | None:
 def _base_url_from_environment() -> str:
     """OPENAI_BASE_URL, held to the same rules as the setting base_url."""
     try:
-        return TeacherSettings(base_url=os.environ.get("OPENAI_BASE_URL", "")).base_url
+        return TeacherSettings(base_url=os.environ.get("OPENAI_BASE_URL", "")).servers[0]
     except ValidationError as error:
         problem = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise UsageError(f"The environment variable OPENAI_BASE_URL {problem}.") from None
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait, from retry-after-ms or Retry-After (seconds or a date)."""
-    try:
-        if "retry-after-ms" in headers:
-            return max(0.0, float(headers["retry-after-ms"]) / 1000)
-        value = headers.get("retry-after", "")
-        if not value:
-            return None
-        if value.replace(".", "", 1).isdigit():
-            return float(value)
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except (ValueError, TypeError):
-        return None
 
 
 def _describe(error: BaseException) -> str:

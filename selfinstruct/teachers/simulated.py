@@ -6,7 +6,8 @@ So the demo, the tests and the benchmarks run the very path that a paid run take
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from selfinstruct.config import TeacherSettings
+from selfinstruct.config import Price, TeacherSettings
+from selfinstruct.pacing import Pace
 from selfinstruct.simulated.server import serving
 from selfinstruct.simulated.settings import SimulatedSettings
 from selfinstruct.teachers.openai_compatible import OpenAICompatible
@@ -14,12 +15,12 @@ from selfinstruct.teachers.openai_compatible import OpenAICompatible
 
 @asynccontextmanager
 async def simulated_teacher(
-    settings: TeacherSettings, simulated: SimulatedSettings, max_connections: int
+    settings: TeacherSettings, simulated: SimulatedSettings, prices: dict[str, Price], pace: Pace
 ) -> AsyncIterator[OpenAICompatible]:
     """Start the simulated server in this process, and give the teacher that asks it."""
     async with serving(simulated.model_copy(update={"api_key": None})) as server:
-        here = settings.model_copy(update={"base_url": server.base_url, "api_key_env": ""})
-        teacher = OpenAICompatible(here, {}, max_connections)
+        here = settings.model_copy(update={"api_key_env": ""})
+        teacher = OpenAICompatible(here, server.base_url, prices, pace)
         try:
             yield teacher
         finally:

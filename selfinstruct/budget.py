@@ -1,0 +1,127 @@
+"""What a run may use: calls, tokens and dollars, of all its sessions together, and never more.
+
+A call is sent only where what was used, what the calls in flight may use, and what this one may use stay within the
+limits. What a call may use at most is known beforehand: no tokenizer makes more tokens than a text has bytes, and the
+request says how long the answer may get. The estimate is far too high, so a run waits for answers in flight before it
+says that nothing more can be afforded; it stops within one call of the limit. Proposals leave room for the instances of
+the tasks that are there already.
+
+A call whose answer never came (a deadline, a dropped connection, `kill -9`) may have been paid for, and counts with the
+most that it may have used. So that `kill -9` does not forget the calls in flight, a run with a budget notes each before
+it is sent.
+
+Not covered: what a provider bills besides tokens; failed calls with a status are taken as free.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Callable
+from typing import NamedTuple
+
+from selfinstruct.config import Config, Price
+from selfinstruct.errors import BudgetReached, UsageError
+from selfinstruct.records import Completion, Request, canonical_json
+from selfinstruct.store import Store
+
+TEMPLATE_TOKENS = 100  # that a server's chat template puts around the messages, at most
+
+
+class Amount(NamedTuple):
+    """Calls, tokens and US dollars."""
+
+    requests: float = 0.0
+    tokens: float = 0.0
+    cost_usd: float = 0.0
+
+    def plus(self, other: "Amount", times: float = 1.0) -> "Amount":
+        """This and `times` the other."""
+        return Amount(*(a + times * b for a, b in zip(self, other, strict=True)))
+
+
+class Budget:
+    """The limits of a run, what it has used, and what is in flight. `unmade` counts tasks that wait for instances."""
+
+    def __init__(self, config: Config, store: Store, is_batch: bool = False):
+        running = config.running
+        self.limits = Amount(
+            running.max_requests or math.inf, running.max_tokens or math.inf, running.max_cost or math.inf
+        )
+        self.unmade: Callable[[], int] = lambda: 0
+        self._prices = config.prices
+        self._is_batch = is_batch
+        self._store = store
+        store.settle_interrupted()
+        self._used = Amount(*store.used())
+        self._in_flight: Counter[str] = Counter()
+        self._reserved = Amount()
+        self._for_instances = Amount()  # used in this session after a task was admitted
+        self._n_made = 0
+
+    def fits(self, request: Request) -> bool:
+        """Whether `request` may be sent; BudgetReached where it may not, and nothing in flight can change that."""
+        needed = self._used.plus(self._reserved).plus(self.at_most(request))
+        if request.stage == "propose" and self._n_made:
+            needed = needed.plus(self._for_instances, self.unmade() / self._n_made)
+        over = [name for name, limit, amount in zip(Amount._fields, self.limits, needed, strict=True) if amount > limit]
+        if not over:
+            return True
+        if not any(self._in_flight.values()):
+            raise BudgetReached(self._reached(over[0]))
+        return False
+
+    def reserve(self, request: Request) -> None:
+        """The request is about to be sent."""
+        most = self.at_most(request)
+        self._store.add_sent(request, int(most.tokens), most.cost_usd)
+        self._in_flight[request.id] += 1
+        self._reserved = self._reserved.plus(most)
+
+    def settle(self, request: Request, completion: Completion | None, may_have_cost: bool) -> None:
+        """The call has ended: with a completion, or without one, and perhaps paid for all the same."""
+        most = self.at_most(request)
+        self._in_flight[request.id] -= 1
+        self._reserved = self._reserved.plus(most, -1) if +self._in_flight else Amount()
+        used = most if may_have_cost else Amount(requests=1)
+        if completion:
+            used = Amount(1, completion.prompt_tokens + completion.completion_tokens, completion.cost_usd or 0.0)
+        self._used = self._used.plus(used)
+        if request.stage in ("classify", "instances"):
+            self._for_instances = self._for_instances.plus(used)
+            self._n_made += request.stage == "instances"
+
+    def at_most(self, request: Request) -> Amount:
+        """The most that one call of `request` may use."""
+        text = request.system + request.user + canonical_json(request.sampling.get("response_format", ""))
+        n_prompt, n_new = len(text.encode("utf-8", "replace")) + TEMPLATE_TOKENS, request.max_new_tokens or 0
+        cost = cost_usd(self._prices.get(request.model), n_prompt, n_new, self._is_batch)
+        return Amount(1, n_prompt + n_new, cost or 0.0)
+
+    def _reached(self, what: str) -> str:
+        option = {"requests": "--max-requests", "tokens": "--max-tokens", "cost_usd": "--max-cost"}[what]
+        used, limit = getattr(self._used, what), getattr(self.limits, what)
+        amount = f"${used:,.4f}" if what == "cost_usd" else f"{used:,.0f}"
+        return (
+            f"Stopped at the budget: {amount} of {option} {limit:g} used, and the next call might exceed it. All "
+            f"answers are kept. To go on, give a higher {option}."
+        )
+
+
+def cost_usd(price: Price | None, n_prompt: int, n_new: int, is_batch: bool = False) -> float | None:
+    """US dollars for so many tokens of prompts and answers; None where the price is not known."""
+    if price is None:
+        return None
+    return (n_prompt * price.input + n_new * price.output) / 1e6 * (price.batch if is_batch else 1.0)
+
+
+def check_budget(config: Config) -> None:
+    """UsageError where a limit could not be kept: a model without a price, or answers of any length."""
+    running = config.running
+    for stage in config.stages:
+        for teacher, sampling, _ in config.choices(stage):
+            if running.max_cost and teacher.model not in config.prices:
+                raise UsageError(
+                    f'--max-cost needs the price of "{teacher.model}", in dollars per million tokens, in the config '
+                    f'file:\n[prices."{teacher.model}"]\ninput = 0.40\noutput = 1.60'
+                )
+            if (running.max_cost or running.max_tokens) and not {"max_tokens", "max_completion_tokens"} & set(sampling):
+                raise UsageError(f"A budget needs max_tokens in the sampling of [{stage}]: how long may an answer get?")
