@@ -2,25 +2,28 @@
 
     python benchmarks/peers.py --envs /tmp/envs [--calls 2000] [--scenario 1] [--only curator]
 
-The requests that make the instances of a prepared run (throughput.py) are sent to the simulated server by
+The requests that make the instances of a prepared run (throughput.py; about 750 tokens each) are sent to the simulated
+server, 256 at a time, by
 
-    selfinstruct   `selfinstruct generate` on a copy of that run: 256 in flight, everything else as it comes
-    openai         the openai client alone, max_retries=6; it keeps no answers, so it is not in scenario 3
-    distilabel     one TextGeneration step, batches of 256
-    curator        one LLM, 256 in flight, told the server's limit; it gives back the rows that did not fail
+    selfinstruct   `selfinstruct generate` on a copy of that run, with everything that it does besides
+    openai         the openai client alone, max_retries=6; a second run of it knows nothing of the first: not in 3
+    distilabel     one TextGeneration step in batches of 256, its own retries
+    curator        one LLM with its own retries, told the server's limit and not to insist on all rows
 
-Each other tool asks with the same messages (about 750 tokens) and the retries that are its default, from an
-environment of its own, which pip makes under --envs once. Each run has a server of its own on the last core, the
-client has the other cores. What is not covered: batch APIs, answers in JSON, other tools' other ways to be told limits.
+distilabel and curator send the same messages with few of the settings, each from an environment of its own, which pip
+makes under --envs once. Each client has a server of its own on the last core, and the other cores for itself. Not
+covered: batch APIs, answers in JSON, other ways to tell these tools of limits. Linux only.
 
-start-up is the time until the first call; the wall time goes on from there to the end of the process, rows written.
-CPU is that of the wall time, of all its processes; so is the peak, each shared page counted once. A row is an answer
-that the user gets, in the file or in the store. answered, 429, 400, 500 and again (answers to requests that had been
-answered before) are the server's count. curator's one refused call more is its question for the limits. Linux only.
+start-up is the time until the first call, nan where there was none; the wall time goes on from there to the end of the
+process, rows written. CPU is that of the wall time, and the peak that of all processes together, each shared page
+counted once. A row is an answer that the user gets, in the file or in the store. answered, 429, 400, 500 and again
+(answers to what had been answered before) are the server's count, in scenario 3 of both runs together; with curator
+one 400 of each run is its question for the limits.
 """
 
 import argparse
 import json
+import math
 import os
 import shutil
 import signal
@@ -42,7 +45,7 @@ IN_FLIGHT = 256
 NO_LIMIT = 1_000_000  # requests per minute
 SAMPLE_S = 0.25  # between two looks at the memory, each of which takes about 8 ms of CPU
 # What pip needs to be told. distilabel imports requests and bs4 without naming them, and silences the log of httpx,
-# not that of its successor: with openai 3 it writes four lines for each call.
+# not that of its successor httpx2: with openai 3 it would log each call.
 PACKAGES = {
     "distilabel": (
         "distilabel[openai]==1.5.3 openai==1.109.1 requests==2.34.2 beautifulsoup4==4.15.0 datasets==5.2.0 "
@@ -78,7 +81,7 @@ class Tree(NamedTuple):
 
 
 def scenarios(calls: int) -> list[Scenario]:
-    # A share of requests is drawn by their digests: with three expected, hardly ever is there none.
+    # A share of requests is drawn by their digests: with three expected, one time in twenty is there none.
     slow = {"latency_s": 0.1}
     return [
         Scenario(1, "500 ms latency", {"latency_s": 0.5}),
@@ -95,6 +98,7 @@ def scenarios(calls: int) -> list[Scenario]:
 
 def main() -> None:
     arguments = parse()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the processes it has started end with it
     with tempfile.TemporaryDirectory() as name:
         for scenario in scenarios(arguments.calls):
             if arguments.scenario in (None, scenario.number):
@@ -119,7 +123,9 @@ def compare(scenario: Scenario, names: Sequence[str], folder: Path, arguments: a
         prepared.mkdir()
         prepare(prepared, n_calls // 2)
     n_calls = len(json.loads((prepared / "bodies.json").read_text()))
-    print(f"\n{scenario.number}. {n_calls} calls, {IN_FLIGHT} in flight: {scenario.title}")
+    print(
+        f"\n{scenario.number}. {n_calls} calls, {IN_FLIGHT} in flight: {scenario.title} (selfinstruct: a prepared run)"
+    )
     print(
         f"{'':<14}{'start-up s':>10}{'wall s':>9}{'calls/s':>9}{'CPU s per 1,000':>17}{'peak MB':>9}{'rows':>7}"
         f"{'answered':>10}{'429':>7}{'400':>6}{'500':>6}{'again':>7}  exit",
@@ -151,14 +157,15 @@ def measure(name: str, scenario: Scenario, prepared: Path, arguments: argparse.N
             before = calls(url)["answered"]
             outcome = run(command, url, work, arguments.timeout, kill_at)
             seen = calls(url)
-            n_answered = seen["answered"] - before
+            faults, n_answered = seen["faults"], seen["answered"] - before
             again = sum(times - 1 for times in seen["repeated"].values())
             print(
                 f"{label:<14}{outcome.startup_s:>10.1f}{outcome.wall_s:>9.2f}"
-                f"{n_answered / outcome.wall_s if outcome.wall_s else 0:>9,.0f}"
-                f"{outcome.cpu_s / max(n_answered, 1) * 1000:>17.2f}{outcome.peak_mb:>9.0f}{rows(name, work):>7}"
-                f"{seen['answered']:>10}{seen['faults'].get('rate_limited', 0):>7}{seen['refused']:>6}"
-                f"{seen['faults'].get('error', 0):>6}{again:>7}  {outcome.exit}",
+                f"{n_answered / outcome.wall_s:>9,.0f}"
+                f"{outcome.cpu_s / n_answered * 1000 if n_answered else math.nan:>17.2f}"
+                f"{outcome.peak_mb:>9.0f}{rows(name, work):>7}{seen['answered']:>10}"
+                f"{faults.get('rate_limited', 0):>7}{seen['refused']:>6}{faults.get('error', 0):>6}{again:>7}"
+                f"  {outcome.exit}",
                 flush=True,
             )
 
@@ -279,8 +286,8 @@ def run(command: list[str], url: str, work: Path, timeout_s: float, kill_at: int
     finally:
         kill(client.pid)  # or what it has left
         client.wait()
-    first = first or now
-    return Outcome(ended, first - began, now - first, cpu_s - cpu_before, peak_mb)
+    startup_s = first - began if first else math.nan
+    return Outcome(ended, startup_s, now - (first or began), cpu_s - cpu_before, peak_mb)
 
 
 def kill(session: int) -> None:
