@@ -15,6 +15,8 @@ The rooms, in the order in which the data walks through them:
     parsing, filters what was said, as candidates and instances; which of them may stay, and why not
     gate, engine     the way into the pool, in one order; the order of it all
     export, report   records out; the run in words; diversity: how varied its tasks are
+    card, hub        an export's datasheet; both to the Hugging Face hub
+    reporting        the run as one page with pictures
 
 Sources: Self-Instruct (Wang et al., arXiv 2212.10560) for the method and its constants; Alpaca (Taori et al. 2023).
 """

@@ -115,14 +115,18 @@ def describe_rejection(row: dict[str, Any]) -> str:
         *([f"  Task: {row['instruction']}"] if row["instruction"] else []),
         *(f"  | {line}" for line in row["text"].splitlines()),
     ]
-    evidence = row["evidence"]
+    if seen := describe_evidence(row["evidence"]):
+        lines.append(f"  {seen}")
+    return "\n".join(lines)
+
+
+def describe_evidence(evidence: dict[str, Any]) -> str:
+    """What a filter saw, as text; "" where there is nothing to say but the reason."""
     if "nearest" in evidence:
         measure = "ROUGE-L" if "score" in evidence else "Jaccard"
-        lines.append(f"  {measure} {evidence.get('score', evidence.get('jaccard')):.3f} to: {evidence['nearest']}")
-    elif "line" in evidence and "by" in evidence:
+        return f"{measure} {evidence.get('score', evidence.get('jaccard')):.3f} to: {evidence['nearest']}"
+    if "line" in evidence and "by" in evidence:
         line = evidence["line"]
         shared = f"shares {evidence['shared']!r} with" if evidence["shared"] else f"ROUGE-L {evidence['score']:.3f} to"
-        lines.append(f"  {shared} {line['file']}:{line['number']}: {line['text']}")
-    elif evidence:
-        lines.append("  " + ", ".join(f"{key}: {value}" for key, value in evidence.items()))
-    return "\n".join(lines)
+        return f"{shared} {line['file']}:{line['number']}: {line['text']}"
+    return ", ".join(f"{key}: {value}" for key, value in evidence.items())

@@ -205,6 +205,23 @@ def _print_diversity(varied: "Diversity") -> None:
 
 
 @app.command()
+def report(
+    run: RunFolder,
+    output: Annotated[Path | None, typer.Option(help="The page to write; without it, RUN/report.html.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the figures as one JSON object instead.")] = False,
+) -> None:
+    """Write RUN as one HTML page: what came in, what was rejected and why, how varied it is, what it cost."""
+    if output and json:
+        raise UsageError("--json prints the figures and writes no page: leave --output out, and use > FILE.")
+    from selfinstruct.reporting import figures, write_page
+    from selfinstruct.store import Store
+
+    with Store.read(run) as store:
+        found = figures(store)
+        print(_to_json(found.as_dict()) if json else write_page(store, found, output))
+
+
+@app.command()
 def verify(run: RunFolder) -> None:
     """Recompute every id, count and score in RUN, and say what does not hold. Exit code 1 where something does not."""
     from selfinstruct.store import Store
@@ -225,16 +242,41 @@ def export(
     run: RunFolder,
     format: Annotated[ExportFormat, typer.Option(help="What the rows look like.")],
     output: Annotated[Path | None, typer.Option(help="The file to write; without it, one in RUN.")] = None,
+    card: Annotated[bool, typer.Option("--card", help="Also write a dataset card, README.md, beside it.")] = False,
+    push: Annotated[
+        str | None,
+        typer.Option(metavar="NAME/REPO", help="Send file and card to the Hugging Face hub, as a private dataset."),
+    ] = None,
 ) -> None:
     """Write RUN's records in a format that trainers read, and say how varied the tasks are."""
     from selfinstruct.export import export as write
+    from selfinstruct.export import place
     from selfinstruct.store import Store
 
-    with Store.read(run) as store:
+    token = ""
+    if push:
+        from selfinstruct.hub import check_push
+
+        token = check_push(push)
+    with Store.read(run) as store, store.snapshot():
+        if card or push:
+            from selfinstruct.card import card_path
+
+            card_path(place(store, format, output))
         path, rows = write(store, format, output)
         print(f"{rows:,} rows in {path}", flush=True)
-        if rows:
-            _print_diversity(_diversity(store))
+        varied = _diversity(store) if rows or card or push else None
+        if varied and rows:
+            _print_diversity(varied)
+        if varied and (card or push):
+            from selfinstruct.card import write_card
+
+            readme = write_card(store, format, path, rows, varied)
+            print(f"Its card: {readme}. Choose a license there.", flush=True)
+    if push:
+        from selfinstruct.hub import push as send
+
+        print(f"Pushed to {send([path, readme], push, token)}")
 
 
 @app.command()

@@ -117,7 +117,10 @@ class Database:
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Several queries see the same state, whatever another process writes meanwhile."""
+        """Several queries see the same state, whatever another process writes; inside of another: part of it."""
+        if self.db.in_transaction:
+            yield
+            return
         with explaining(self.folder / "run.db"):
             self.db.execute("BEGIN")
         try:

@@ -108,6 +108,12 @@ def vendi_score(texts: Sequence[Sequence[str]]) -> float:
     return float(np.exp(-np.sum(positive * np.log(positive))))
 
 
+def tenths(scores: Sequence[float]) -> list[int]:
+    """How many of the scores, 0 to 1, lie in each tenth, the last one with 1."""
+    counts = Counter(min(int(score * 10 + 1e-9), 9) for score in scores)
+    return [counts[k] for k in range(10)]
+
+
 def render(found: Diversity) -> list[str]:
     """The figures as lines of text, about 72 characters wide."""
     lines = [f"  diversity  of {found.sampled:,} of {found.instructions:,} instructions"]
@@ -151,8 +157,7 @@ def _to_others(instructions: Sequence[str], chosen: Sequence[int]) -> list[float
 
 
 def _nearest(scores: list[float]) -> Nearest:
-    tenths = Counter(min(int(score * 10 + 1e-9), 9) for score in scores)
-    return Nearest([tenths[k] for k in range(10)], statistics.fmean(scores), statistics.median(scores))
+    return Nearest(tenths(scores), statistics.fmean(scores), statistics.median(scores))
 
 
 def _ngrams(words: Sequence[str], n: int) -> list[tuple[str, ...]]:

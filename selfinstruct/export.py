@@ -43,7 +43,7 @@ def export(store: Store, format: ExportFormat, output: Path | None) -> tuple[Pat
 
     Without `output`: RUN/<format>.json, .jsonl or .parquet. UsageError where it cannot be written.
     """
-    path = output or store.folder / f"{format}.{SUFFIXES[format]}"
+    path = place(store, format, output)
     if format == "alpaca":
         return path, _write_list(path, map(_alpaca, store.records()))
     if format == "parquet":
@@ -52,6 +52,11 @@ def export(store: Store, format: ExportFormat, output: Path | None) -> tuple[Pat
         return path, _write_lines(path, _by_task(store.records()))
     rows = {"messages": _messages, "prompt-completion": _prompt_completion, "sharegpt": _sharegpt}[format]
     return path, _write_lines(path, map(rows, store.records()))
+
+
+def place(store: Store, format: ExportFormat, output: Path | None) -> Path:
+    """Where an export goes: `output`, or a file in the run's folder."""
+    return output or store.folder / f"{format}.{SUFFIXES[format]}"
 
 
 def _alpaca(record: Record) -> dict[str, Any]:
@@ -84,8 +89,8 @@ def _by_task(records: Iterable[Record]) -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`, moved over it at the end."""
+def whole(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path`, moved over it at the end; UsageError where it cannot be written."""
     part = path.parent / f".{path.name}.part"
     try:
         if not path.name or (path.exists() and not path.is_file()):
@@ -102,7 +107,7 @@ def _whole(path: Path) -> Iterator[Path]:
 
 def _write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> int:
     n = 0
-    with _whole(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
+    with whole(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
         for n, row in enumerate(rows, start=1):  # noqa: B007 - the last n is the count
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
         file.flush()
@@ -112,7 +117,7 @@ def _write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> int:
 
 def _write_list(path: Path, rows: Iterable[dict[str, Any]]) -> int:
     n = 0
-    with _whole(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
+    with whole(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
         file.write("[")
         for n, row in enumerate(rows, start=1):
             file.write(("," if n > 1 else "") + "\n" + json.dumps(row, ensure_ascii=False))
@@ -130,7 +135,7 @@ def _write_parquet(path: Path, records: Iterable[Record]) -> int:
         ("output", pa.string()), ("is_classification", pa.bool_()), ("messages", pa.list_(message)),
     ])  # fmt: skip
     n = 0
-    with _whole(path) as part, pq.ParquetWriter(part, schema) as writer:
+    with whole(path) as part, pq.ParquetWriter(part, schema) as writer:
         for batch in _batched(records, 10_000):
             writer.write_table(pa.Table.from_pylist([record.as_dict() for record in batch], schema=schema))
             n += len(batch)

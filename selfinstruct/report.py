@@ -95,7 +95,6 @@ def status(store: Store, graded: bool = True) -> Status:
             "SELECT stage, reason, count(*) FROM rejections GROUP BY stage, reason ORDER BY 3 DESC, 1, 2"
         )
         settings = store.settings()
-        simulated = one("SELECT EXISTS(SELECT 1 FROM requests WHERE teacher = 'simulated' OR model LIKE 'simulated%')")
         return Status(
             target=settings.get("target", 0),
             candidates=one("SELECT count(*) FROM candidates"),
@@ -116,8 +115,14 @@ def status(store: Store, graded: bool = True) -> Status:
             ),
             faults=one("SELECT count(*) FROM faults"),
             usage=sorted(usage, key=lambda u: ("probe", *STAGES).index(u.stage)),
-            grades=_grades(store) if simulated and graded else {},
+            grades=_grades(store) if graded and is_simulated(store) else {},
         )
+
+
+def is_simulated(store: Store) -> bool:
+    """Whether the simulated teacher answered, built in or as a server."""
+    asked = "SELECT EXISTS(SELECT 1 FROM requests WHERE teacher = 'simulated' OR model LIKE 'simulated%')"
+    return bool(store.query(asked)[0][0])
 
 
 def progress_of(store: Store) -> Progress:
@@ -157,10 +162,8 @@ def render(found: Status, folder: str) -> str:
         ]
     lines.append("  calls")
     for u in found.usage:
-        cost = "price unknown" if u.cost_usd is None else f"${u.cost_usd:,.4f}"
-        cost = "free" if u.model.startswith("simulated") and u.cost_usd is None else cost
         tokens = f"{u.prompt_tokens:,} + {u.completion_tokens:,} tokens"
-        lines.append(f"    {u.requests:>7,}  {u.stage:<9} {u.model:<24} {tokens}, {cost}")
+        lines.append(f"    {u.requests:>7,}  {u.stage:<9} {u.model:<24} {tokens}, {cost(u)}")
     if found.faults:
         lines.append(f"    {found.faults:>7,}  tries failed")
     if found.unused_proposals:
@@ -172,6 +175,13 @@ def render(found: Status, folder: str) -> str:
             f"(simulated teacher; {found.grades['unknown']:,} cannot be graded)"
         )
     return "\n".join(lines)
+
+
+def cost(usage: Usage) -> str:
+    """What the calls cost, in words."""
+    if usage.cost_usd is None:
+        return "free" if usage.model.startswith("simulated") else "price unknown"
+    return f"${usage.cost_usd:,.4f}"
 
 
 def _grades(store: Store) -> dict[str, int]:
