@@ -50,8 +50,10 @@ ROWS: dict[ExportFormat, str] = {
 
 
 def card_path(data: Path) -> Path:
-    """Where the card of a data file stands; UsageError where a README.md stands there that is no card of ours."""
+    """Where the card of a data file stands; UsageError where a README.md that is no card of ours is in its way."""
     path = data.parent / "README.md"
+    if data.name == path.name:
+        raise UsageError(f"{data}: this is where the card goes. Choose another name with --output.")
     if MARK not in _read(path) and path.exists():
         raise UsageError(f"{path} is there and is no card of selfinstruct. Choose another folder with --output.")
     return path
@@ -91,7 +93,7 @@ def card(
             if _asked_anybody(found)
             else "They are answers of another tool, or a dataset that was finished before"
         )
-        + f"; selfinstruct {store.settings()['version']} selected them by rules; nobody has reviewed them.",
+        + f"; selfinstruct {_version(store)} selected them by rules; nobody has reviewed them.",
         *(["**Simulated teacher: do not train a real model on it.**"] if simulated else []),
         f"## The data\n\nEach row is {ROWS[format]}.",
         _sizes(store, found),
@@ -270,10 +272,14 @@ def _repeat(store: Store, found: Status) -> str:
         seeds = "" if _are_shipped(store.seeds()) else " --seeds SEEDS.jsonl"
         command = f"selfinstruct generate RUN --target {found.target or found.tasks} --config config.toml{seeds}"
     return (
-        f"With selfinstruct {settings['version']} and the run's `config.toml` (random seed "
-        f"{settings['config']['seed']}):\n\n```sh\n{command}\n```\n\n"
+        f"With selfinstruct {_version(store)} and the run's `config.toml` (random seed "
+        f"{store.config().seed}):\n\n```sh\n{command}\n```\n\n"
         "The same settings, seeds and answers give the same records. A teacher on a server may answer differently."
     )
+
+
+def _version(store: Store) -> str:
+    return str(store.settings().get("version", "of an earlier version"))
 
 
 def _asked_anybody(found: Status) -> bool:

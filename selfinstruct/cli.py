@@ -253,22 +253,23 @@ def export(
     from selfinstruct.export import place
     from selfinstruct.store import Store
 
-    token = ""
     if push:
         from selfinstruct.hub import check_push
 
         token = check_push(push)
+        card = True
     with Store.read(run) as store, store.snapshot():
-        if card or push:
+        if card:
             from selfinstruct.card import card_path
 
-            card_path(place(store, format, output))
+            card_path(place(store, format, output))  # before anything is written
         path, rows = write(store, format, output)
         print(f"{rows:,} rows in {path}", flush=True)
-        varied = _diversity(store) if rows or card or push else None
-        if varied and rows:
+        if rows or card:
+            varied = _diversity(store)
+        if rows:
             _print_diversity(varied)
-        if varied and (card or push):
+        if card:
             from selfinstruct.card import write_card
 
             readme = write_card(store, format, path, rows, varied)

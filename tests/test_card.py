@@ -128,6 +128,11 @@ def test_a_readme_of_the_users_own_is_left_alone(cli, folder, tmp_path):
     assert "is no card of selfinstruct" in result.stderr
     assert (tmp_path / "README.md").read_text() == "# My project\n"
     assert not (tmp_path / "a.json").exists()
+    data = tmp_path / "new" / "README.md"
+    assert (
+        "Choose another name" in cli("export", folder, "--format", "alpaca", "--output", data, "--card", code=2).stderr
+    )
+    assert not data.exists()
 
 
 def test_the_license_that_the_user_chose_stays(cli, folder, tmp_path):

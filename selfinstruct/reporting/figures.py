@@ -23,7 +23,7 @@ BLOCKS = 24  # of steps, for acceptance over time
 EXAMPLES = 6  # records, tasks and rejections
 EXAMPLES_OF_A_REASON = 2
 GRADED = 5_000  # records of a simulated run that are graded
-LONGEST = 12_000  # characters of a text that are shown; all of it is in run.db
+LONGEST = 6_000  # characters of a text that are shown; all of it is in run.db
 LENGTHS = (1, 2, 4, 8, 16, 32, 64, 128, 256)  # words: upper ends of the bins; one more holds the rest
 # Instructions of which fewer are English get no verbs: what would be shown is not what is there.
 ENGLISH_SHARE = 0.5
@@ -114,7 +114,7 @@ def figures(store: Store) -> Figures:
     """Read the figures of a run, also while it grows: seconds for 50,000 tasks."""
     with store.snapshot():
         found = status(store, graded=False)
-        settings = store.settings()
+        config, version = store.config(), store.settings().get("version", "")
         simulated = is_simulated(store)
         seeds = store.seeds()
         rows = store.query(
@@ -137,14 +137,14 @@ def figures(store: Store) -> Figures:
     verbs = roots(instructions) if speaks_english else []
     return Figures(
         name=store.folder.resolve().name,
-        version=settings["version"],
-        strategy=settings["config"]["strategy"],
+        version=version,
+        strategy=config.strategy,
         simulated=simulated,
         imported=bool(imported),
         began=day(began),
         latest=day(latest),
         seeds=len(seeds),
-        threshold=settings["config"]["filters"]["rouge_threshold"],
+        threshold=config.filters.rouge_threshold,
         status=found,
         funnel=_funnel(found),
         reasons=reasons,
@@ -180,17 +180,12 @@ def shortened(text: str) -> str:
 
 
 def _funnel(found: Status) -> list[Step]:
-    lost = Counter[str]()
-    for stage, _, n in found.rejected:
-        lost[stage] += n
     judged = found.candidates - found.pending
-    asked = Counter[str]()
-    for usage in found.usage:
-        asked[usage.stage] += usage.requests
+    filtered = sum(n for stage, _, n in found.rejected if stage == "filter")
     return [
-        Step("proposals answered", asked["propose"], None),
+        Step("proposals answered", sum(u.requests for u in found.usage if u.stage == "propose"), None),
         Step("candidates judged", judged, None),
-        Step("left by the filters", judged - lost["filter"], judged),
+        Step("left by the filters", judged - filtered, judged),
         Step("new: admitted as tasks", found.tasks, judged),
         Step("tasks worked out", found.made, found.tasks),
         Step("tasks with a record", found.made - found.without_records, found.tasks),

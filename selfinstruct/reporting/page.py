@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -21,6 +21,13 @@ _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e
                      "\ufff9-\ufffb\U000e0000-\U000e007f]")  # fmt: skip
 
 
+class Spent(NamedTuple):
+    """What all calls cost, in words; `partly` where the price of some is not known."""
+
+    known: str
+    partly: bool
+
+
 def write_page(store: Store, found: Figures, output: Path | None) -> Path:
     """Write the page, RUN/report.html where no `output` is named, and give its path; UsageError where it cannot be."""
     path = output or store.folder / "report.html"
@@ -37,8 +44,9 @@ def html(found: Figures) -> str:
     )  # fmt: skip
     environment.filters.update(visible=visible, n=lambda number: f"{number:,}", share=_share)
     return environment.get_template("page.html").render(
-        f=found, s=found.status, lowest=min(found.acceptance, key=_accepted, default=None), fold_after=FOLD_AFTER,
-        bar=bar, cost=_cost, spent=_spent(found.status.usage),
+        f=found, s=found.status, fold_after=FOLD_AFTER, bar=bar,
+        lowest=min((block for block in found.acceptance if block.judged), key=_accepted, default=None),
+        cost=_cost, spent=_spent(found.status.usage),
         tokens=sum(u.prompt_tokens + u.completion_tokens for u in found.status.usage), pictures=_pictures(found),
     )  # fmt: skip
 
@@ -56,10 +64,12 @@ def _cost(usage: Usage) -> str:
     return "recorded elsewhere" if usage.model == IMPORTED else cost(usage)
 
 
-def _spent(usage: list[Usage]) -> str:
-    known = [u.cost_usd for u in usage if u.cost_usd is not None]
-    words = sorted({_cost(u) for u in usage if u.cost_usd is None} - {"free"} if known else {_cost(u) for u in usage})
-    return ", ".join([*([f"${sum(known):,.2f}"] if known else []), *words]) or "nothing yet"
+def _spent(usage: list[Usage]) -> Spent:
+    priced = [u.cost_usd for u in usage if u.cost_usd is not None]
+    words = sorted({_cost(u) for u in usage if u.cost_usd is None})
+    if not priced:
+        return Spent(", ".join(words) or "nothing yet", False)
+    return Spent(f"${sum(priced):,.2f}", words not in ([], ["free"]))
 
 
 def _pictures(found: Figures) -> dict[str, Any]:
@@ -80,8 +90,8 @@ def _pictures(found: Figures) -> dict[str, Any]:
 
 
 def _tenths(counts: list[int], what: str, threshold: float | None) -> Markup:
-    whole = sum(counts)
-    shares = [n / whole for n in counts]
+    total = sum(counts)
+    shares = [n / total for n in counts]
     above = [f"{share:.0%}" if share >= 0.005 else ("<1%" if share else "") for share in shares]
     below = [f"{k / 10:g}" for k in range(11)]
     said = ", ".join(f"from {k / 10:g}: {share:.1%}" for k, share in enumerate(shares))
