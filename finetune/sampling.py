@@ -1,0 +1,82 @@
+"""Which sampling settings a teacher in this process understands, as OpenAI's protocol means them; without torch.
+
+So a run can say that a setting is wrong, or a package missing, before seconds are spent on loading a model.
+Not covered: `top_k`, `min_p` and other settings that only some servers know; alternatives to the chosen token.
+"""
+
+import importlib.util
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from selfinstruct.config import TeacherSettings
+from selfinstruct.errors import UsageError
+from selfinstruct.records import Stage
+
+NEEDED = ("torch", "transformers")
+
+
+class Sampling(BaseModel):
+    """How one answer's tokens are chosen, and where it ends."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    temperature: float = Field(1.0, ge=0, le=2, description="0 takes the likeliest token")
+    top_p: float = Field(1.0, gt=0, le=1, description="the likeliest tokens that have this probability together")
+    presence_penalty: float = Field(0.0, ge=-2, le=2, description="off the logit of a token that the answer holds")
+    frequency_penalty: float = Field(0.0, ge=-2, le=2, description="the same for each time that it holds it")
+    max_tokens: int | None = Field(None, ge=1, description="most tokens of the answer; None: what the context holds")
+    max_completion_tokens: int | None = Field(None, ge=1, description="the newer name of max_tokens")
+    stop: tuple[str, ...] = Field((), description="the answer ends before the first of these texts")
+    seed: int | None = Field(None, description="of this answer's random numbers")
+    logprobs: bool = Field(False, description="whether to give the log-probabilities of the tokens")
+
+    @field_validator("stop", mode="before")
+    @classmethod
+    def _one_or_more(cls, stop: Any) -> Any:
+        found = (stop,) if isinstance(stop, str) else stop
+        if isinstance(found, list | tuple) and "" in found:
+            raise ValueError("must not hold an empty text")
+        return found
+
+    @field_validator("logprobs", mode="before")
+    @classmethod
+    def _asked_for(cls, logprobs: Any) -> Any:
+        return True if logprobs == 0 and logprobs is not False else logprobs  # 0: how /v1/completions asks for it
+
+    @property
+    def most_tokens(self) -> int | None:
+        """The limit under either of its names."""
+        return self.max_completion_tokens or self.max_tokens
+
+
+def read_sampling(body: Mapping[str, Any], where: str) -> Sampling:
+    """Check `body`; UsageError, naming `where` and each setting, where one is not known or out of range."""
+    try:
+        return Sampling.model_validate(dict(body))
+    except ValidationError as error:
+        known = ", ".join(Sampling.model_fields)
+        lines = []
+        for problem in error.errors():
+            key = ".".join(str(part) for part in problem["loc"])
+            unknown = problem["type"] == "extra_forbidden"
+            said = f"not known to the transformers teacher, which knows {known}" if unknown else problem["msg"]
+            lines.append(f"{where}: {key}: {said.removeprefix('Value error, ')}.")
+        raise UsageError("\n".join(lines)) from None
+
+
+def check_teacher(stage: Stage, settings: TeacherSettings, sampling: Mapping[str, Any]) -> None:
+    """UsageError where `stage` cannot be asked like this, whatever its model is; nothing is loaded."""
+    missing = [name for name in NEEDED if not importlib.util.find_spec(name)]
+    if missing:
+        raise UsageError(
+            f"--teacher transformers needs {' and '.join(missing)}: pip install 'selfinstruct[finetune]', "
+            "or ask a server with --teacher openai."
+        )
+    if settings.answer_format == "json":
+        raise UsageError(
+            f'[{stage}] answer_format: the transformers teacher cannot hold its answers to a schema. Write "text" or '
+            '"auto" there.'
+        )
+    read_sampling(sampling, f"[{stage}] sampling")

@@ -1,0 +1,257 @@
+"""A teacher without a server: a model that transformers loads into this process, for people with one GPU.
+
+    selfinstruct generate outputs/local --target 200 --teacher transformers --model Qwen/Qwen2.5-1.5B-Instruct
+
+The calls in flight are the batch: `running.concurrency` bounds it. One worker thread decodes (finetune.decoding), so
+that the event loop stays free. Everything that is computed goes through here once: there are no retries, and the
+deadline of a call does not hold, as calls wait for each other and not for a network.
+
+What is promised: an answer is a function of the model, the prompt, the sampling settings and the seed (without one, the
+request's id), not of time, order or batch, as far as floating point allows. In float32 that is nearly always the same
+text; in bfloat16 the rounding that differs with the batch's shape is coarse enough to change a token now and then, so a
+run repeated on a GPU may say something else. What was said once is in the store, and not asked again.
+
+The requests' model is the name or path as it was given, as their ids must not depend on the machine: a relative path is
+looked up from the current folder, and other weights under the same path go unnoticed, as with a server.
+
+Why not transformers' own continuous batching (`model.generate_batch`, 5.23): it runs on CPU, but draws all rows' random
+numbers from one stream, so that an answer depends on the batch; it knows neither penalties nor stop texts by request;
+and its log-probabilities are those after temperature and top_p. docs/LOG.md has what was measured.
+
+Not covered: several GPUs, quantised weights, code that comes with a model (trust_remote_code), models with pictures,
+models that keep a state other than keys and values (Mamba and its kin), answers held to a schema.
+"""
+
+import asyncio
+import queue
+import random
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import torch
+from jinja2 import TemplateError
+from safetensors import SafetensorError
+from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache, PreTrainedModel
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+
+from finetune.decoding import Batch, Row
+from finetune.sampling import Sampling, read_sampling
+from selfinstruct.errors import RequestRefused, TeacherError, UsageError
+from selfinstruct.records import Completion, Request, canonical_json
+
+
+class TransformersTeacher:
+    """The teacher that runs the model `name`, a folder or a name on the hub, at most `batch_size` answers at a time.
+
+    UsageError where there is no model that can be used. `close()` it when done.
+    """
+
+    def __init__(self, name: str, batch_size: int):
+        self._name = name
+        self._tokenizer, self._model = load(name)
+        self._batch = Batch(self._model, batch_size)
+        self._ends = _end_tokens(self._tokenizer, self._model)
+        self._context: int | None = getattr(self._model.config.get_text_config(), "max_position_embeddings", None)
+        self._asked: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
+        self._under_way: dict[Row, _Asked] = {}
+        self._closing = threading.Event()
+        self._executor = ThreadPoolExecutor(1, "teacher")
+        self._worker: asyncio.Future[None] | None = None
+
+    async def complete(self, request: Request) -> Completion:
+        """Answer `request`; see `teachers.Teacher` for what it raises, and UsageError where it cannot be asked so."""
+        if request.endpoint == "chat" and not self._tokenizer.chat_template:
+            raise UsageError(
+                f'{self._name} has no chat template, so it is a base model: write endpoint = "completion" under '
+                "[teacher], or take a model that was trained to chat."
+            )
+        if "response_format" in request.sampling:
+            raise RequestRefused("http_400", "the transformers teacher cannot hold its answers to a response_format")
+        sampling = read_sampling(request.sampling, f"[{request.stage}] sampling")
+        if not self._worker:
+            self._worker = asyncio.get_running_loop().run_in_executor(self._executor, self._work)
+        asked = _Asked(request, sampling, Future(), time.perf_counter())
+        self._asked.put(asked)
+        answer = asyncio.wrap_future(asked.answer)
+        try:
+            either: set[asyncio.Future[Any]] = {answer, self._worker}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if not answer.done():
+                await self._worker  # raises what ended it
+                raise TeacherError("The teacher was closed before it answered.")
+            return answer.result()
+        finally:
+            answer.cancel()  # nobody waits any more: the worker drops its row
+
+    async def close(self) -> None:
+        """Stop between two tokens; answers under way are dropped."""
+        self._closing.set()
+        self._asked.put(None)
+        if self._worker:
+            await asyncio.wait({self._worker})
+            self._worker.exception()  # the calls have raised it
+        self._executor.shutdown(wait=False)
+
+    # What follows runs in the worker thread.
+
+    @torch.inference_mode()
+    def _work(self) -> None:
+        while True:
+            self._take()
+            if self._closing.is_set():
+                return
+            if dropped := [row for row, asked in self._under_way.items() if asked.answer.cancelled()]:
+                self._batch.drop(dropped)
+                for row in dropped:
+                    del self._under_way[row]
+            for row in self._batch.step():
+                asked = self._under_way.pop(row)
+                if asked.answer.set_running_or_notify_cancel():
+                    asked.answer.set_result(self._completion(asked, row))
+
+    def _take(self) -> None:
+        """Let whatever was asked meanwhile wait in the batch; without anything under way, wait for it."""
+        while True:
+            try:
+                asked = self._asked.get(block=not self._under_way)
+            except queue.Empty:
+                return
+            if asked is None:
+                return
+            try:
+                row = self._row(asked)
+            except RequestRefused as error:
+                if asked.answer.set_running_or_notify_cancel():
+                    asked.answer.set_exception(error)
+            else:
+                self._under_way[row] = asked
+                self._batch.waiting.append(row)
+
+    def _row(self, asked: "_Asked") -> Row:
+        request, sampling = asked.request, asked.sampling
+        prompt = prompt_tokens(self._tokenizer, request)
+        most_tokens = sampling.most_tokens
+        if self._context:
+            room = self._context - len(prompt)
+            most_tokens = most_tokens or room
+            if most_tokens > room or room < 1:
+                raise RequestRefused(
+                    "context_too_long",
+                    f"{len(prompt)} tokens of prompt and {max(most_tokens, 1)} of answer, where the model has room "
+                    f"for {self._context}",
+                )
+        if not most_tokens:
+            raise TeacherError(f"{self._name} has no longest context: say max_tokens in [{request.stage}] sampling.")
+        rng = random.Random(request.id if sampling.seed is None else sampling.seed)
+        return Row(prompt, sampling, most_tokens, self._ends, self._text, rng)
+
+    def _text(self, tokens: list[int]) -> str:
+        text = self._tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        assert isinstance(text, str)
+        return text
+
+    def _completion(self, asked: "_Asked", row: Row) -> Completion:
+        """The answer, with the JSON that a server would have sent (without what differs from time to time)."""
+        request = asked.request
+        text, tokens = row.answer()
+        logprobs = row.logprobs[: len(tokens)] if row.sampling.logprobs else None
+        choice: dict[str, Any] = {"index": 0, "finish_reason": row.finish_reason, "logprobs": None}
+        names = self._tokenizer.convert_ids_to_tokens(tokens)
+        if request.endpoint == "chat":
+            choice["message"] = {"role": "assistant", "content": text}
+            if logprobs is not None:
+                pairs = zip(names, logprobs, strict=True)
+                choice["logprobs"] = {"content": [{"token": token, "logprob": p} for token, p in pairs]}
+        else:
+            choice["text"] = text
+            if logprobs is not None:
+                choice["logprobs"] = {"tokens": names, "token_logprobs": logprobs}
+        n_prompt, n_said = len(row.prompt), len(row.said)
+        usage = {"prompt_tokens": n_prompt, "completion_tokens": n_said, "total_tokens": n_prompt + n_said}
+        kind = "chat.completion" if request.endpoint == "chat" else "text_completion"
+        answer = canonical_json({"object": kind, "model": request.model, "choices": [choice], "usage": usage})
+        return Completion(
+            request.id, text, row.finish_reason, n_prompt, n_said, None if logprobs is None else tuple(logprobs),
+            time.perf_counter() - asked.since, answer=answer,
+        )  # fmt: skip
+
+
+class _Asked(NamedTuple):
+    """A request on its way through the worker."""
+
+    request: Request
+    sampling: Sampling
+    answer: "Future[Completion]"
+    since: float
+
+
+def load(name: str) -> tuple[Any, PreTrainedModel]:
+    """Tokenizer and model, on the GPU where there is one; UsageError where that cannot be."""
+    device, dtype = _device()
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+        model: Any = AutoModelForCausalLM.from_pretrained(name, dtype=dtype, trust_remote_code=False)
+        model.to(device)
+    except torch.OutOfMemoryError:
+        raise UsageError(f"{name} does not fit into the memory of {device}. Take a smaller model.") from None
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UsageError(
+            f"{name}: transformers finds no model there that it can load ({reason}). Give --model a folder with "
+            "config, weights and tokenizer (a relative path counts from the current folder), or a name on the hub."
+        ) from None
+    layers = DynamicCache(config=model.config).layers
+    if not all(type(layer) in (DynamicLayer, DynamicSlidingWindowLayer) for layer in layers):
+        raise UsageError(
+            f"{name} keeps a state other than keys and values, which the transformers teacher cannot batch. Serve it "
+            "with vLLM or llama.cpp, and ask that with --base-url."
+        )
+    return tokenizer, model
+
+
+def _device() -> tuple[torch.device, torch.dtype]:
+    """Where to compute, and in what: bfloat16 where a GPU has it, float16 on other GPUs, float32 on CPU."""
+    if torch.cuda.is_available():
+        has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.device("cuda"), torch.bfloat16 if has_bf16 else torch.float16
+    if torch.backends.mps.is_available():
+        return torch.device("mps"), torch.float16
+    return torch.device("cpu"), torch.float32
+
+
+def prompt_tokens(tokenizer: Any, request: Request) -> list[int]:
+    """The tokens that the model reads: through its chat template, or as one text for a completion."""
+    if request.endpoint == "completion":
+        text = "\n\n".join(part for part in (request.system, request.user) if part)
+        return list(tokenizer(text)["input_ids"])
+
+    def rendered(*messages: dict[str, str]) -> list[int]:
+        found = tokenizer.apply_chat_template(list(messages), add_generation_prompt=True, return_dict=True)
+        return list(found["input_ids"])
+
+    user = {"role": "user", "content": request.user}
+    if not request.system:
+        return rendered(user)
+    try:
+        return rendered({"role": "system", "content": request.system}, user)
+    except TemplateError:  # some know no system turn, and say so
+        return rendered({"role": "user", "content": f"{request.system}\n\n{request.user}"})
+
+
+def _end_tokens(tokenizer: Any, model: PreTrainedModel) -> frozenset[int]:
+    """The tokens that end an answer: the model's and the tokenizer's own, and the chat template's end of turn."""
+    ends: set[int] = {tokenizer.eos_token_id} - {None}
+    named = model.generation_config.eos_token_id if model.generation_config else None
+    ends.update([named] if isinstance(named, int) else named or ())
+    if tokenizer.chat_template:
+        said = "an answer to look for"
+        turns = [{"role": "user", "content": "a question"}, {"role": "assistant", "content": said}]
+        try:
+            after = tokenizer.apply_chat_template(turns, tokenize=False).rpartition(said)[2]
+        except TemplateError as error:
+            raise UsageError(f"{tokenizer.name_or_path}: its chat template fails: {error}") from None
+        tokens = tokenizer(after, add_special_tokens=False)["input_ids"]
+        ends.update([token for token in tokens if token in tokenizer.added_tokens_decoder][:1])
+    return frozenset(ends)
