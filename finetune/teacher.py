@@ -39,6 +39,7 @@ from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 from finetune.decoding import Batch, Row
 from finetune.sampling import Sampling, read_sampling
 from selfinstruct.errors import RequestRefused, TeacherError, UsageError
+from selfinstruct.pacing import Pace
 from selfinstruct.records import Completion, Request, canonical_json
 
 
@@ -49,6 +50,7 @@ class TransformersTeacher:
     """
 
     def __init__(self, name: str, batch_size: int):
+        self.pace = Pace(batch_size)
         self._name = name
         self._tokenizer, self._model = load(name)
         self._batch = Batch(self._model, batch_size)

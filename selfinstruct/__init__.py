@@ -10,7 +10,8 @@ The rooms, in the order in which the data walks through them:
                      near_duplicates (whole records), contamination (test sets)
     strategies       how to ask for new tasks, their class and their instances; structured: asked for in JSON
     scheduler        how many calls at once, when to try again, when to give up
-    teachers         who answers; importing, recorded: answers that another tool was given
+    teachers         who answers (a model in this process: finetune.teacher); importing, recorded: answers that another
+                     tool was given
     store            everything that was asked and said, in one SQLite file (database, schema)
     parsing, filters what was said, as candidates and instances; which of them may stay, and why not
     gate, engine     the way into the pool, in one order; the order of it all

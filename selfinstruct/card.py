@@ -203,7 +203,10 @@ def _asked(config: Config, stage: str, model: str) -> tuple[str, str]:
     """The endpoint and the sampling settings of a stage; nothing is known of what was recorded elsewhere."""
     if model == IMPORTED or stage not in STAGES:
         return "not known", "not known"
-    teacher, sampling = config.stage(stage)
+    choices = {choice.teacher.model: choice for choice in config.choices(stage)}
+    if model not in choices:
+        return "not known", "not known"
+    teacher, sampling, _ = choices[model]
     known = [f"{key} {json.dumps(value, ensure_ascii=False)}" for key, value in sampling.items() if key in SAMPLING]
     others = [key for key in sampling if key not in SAMPLING]
     return teacher.endpoint, ", ".join(map(_code, [*known, *(f"{key} (not shown)" for key in others)]))

@@ -47,9 +47,9 @@ def generate(  # noqa: PLR0917 - typer reads the options from here
     ] = None,
     teacher: Annotated[
         TeacherKind | None,
-        typer.Option(help="The built-in teacher, or any OpenAI-compatible server."),
+        typer.Option(help="The built-in teacher, any OpenAI-compatible server, or a model in this process."),
     ] = None,
-    model: Annotated[str | None, typer.Option(help="The teacher's model.")] = None,
+    model: Annotated[str | None, typer.Option(help="The teacher's model: its name; a folder for transformers.")] = None,
     base_url: Annotated[
         list[str] | None,
         typer.Option(help="The server's address, such as http://localhost:8000/v1. Several share the calls."),

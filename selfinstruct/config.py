@@ -125,8 +125,8 @@ def _variable_name(name: str | None) -> str | None:
 class TeacherSettings(Section):
     """Who answers."""
 
-    kind: TeacherKind = Field("simulated", description="the built-in teacher, or a server")
-    model: str = Field("", description="the model's name, as its server knows it")
+    kind: TeacherKind = Field("simulated", description="the built-in teacher, a server, or a model in this process")
+    model: str = Field("", description="the model's name, as its server knows it; or the folder for transformers")
     base_url: BaseUrl = Field(
         "",
         description="the server's address with /v1, or a list of servers that share the calls; empty: OPENAI_BASE_URL, "

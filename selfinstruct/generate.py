@@ -97,6 +97,12 @@ async def _open_teacher(settings: TeacherSettings, base_url: str, config: Config
     if settings.kind == "simulated" and not base_url:
         simulated = simulated_teacher(settings, config.simulated, config.prices, pace)
         return await stack.enter_async_context(simulated)
+    if settings.kind == "transformers":
+        from finetune.teacher import TransformersTeacher
+
+        local = TransformersTeacher(settings.model, running.concurrency)
+        stack.push_async_callback(local.close)
+        return local
     teacher = OpenAICompatible(settings, base_url, config.prices, pace)
     stack.push_async_callback(teacher.close)
     return teacher

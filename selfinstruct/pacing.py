@@ -195,7 +195,7 @@ class Throttle:
 
 
 class Pace:
-    """What holds calls to one server back. `deadline_s` bounds one call; None: it answers in its own time."""
+    """What holds calls to one server back. `deadline_s` bounds one call; None: no call is ever late."""
 
     def __init__(
         self,
@@ -264,7 +264,7 @@ class Pace:
         if outcome == "refused":
             self._throttle.refused(now, call.at, is_paused=self._not_before > now)
             self._peak = self.in_flight
-        elif outcome in ("answered", "late"):
+        elif self.deadline_s and outcome in ("answered", "late"):
             self._note_latency(now, call, outcome == "late")
 
     def pause(self, now: float, seconds: float) -> None:

@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple
 
 Stage = Literal["propose", "classify", "instances"]
 Endpoint = Literal["chat", "completion"]
-TeacherKind = Literal["simulated", "openai"]
+TeacherKind = Literal["simulated", "openai", "transformers"]
 StrategyName = Literal["self-instruct", "alpaca"]
 AnswerFormat = Literal["auto", "json", "text"]
 ExportFormat = Literal["alpaca", "self-instruct", "messages", "prompt-completion", "sharegpt", "parquet"]

@@ -183,12 +183,16 @@ def _check_teachers(config: Config) -> None:
 
     check_budget(config)
     for stage in config.stages:
-        for teacher, *_ in config.choices(stage):
+        for teacher, sampling, _ in config.choices(stage):
             if not teacher.model:
                 raise UsageError(f"Which model is to {stage}? Name it with --model, or as model in the config file.")
             if teacher.kind == "openai":
                 for server in teacher.servers:
                     address_and_key(server, teacher.api_key_env)
+            if teacher.kind == "transformers":
+                from finetune.sampling import check_teacher
+
+                check_teacher(stage, teacher, sampling)
 
 
 def _read_prompts(config: Config) -> dict[str, str]:
