@@ -23,6 +23,7 @@ def wheel(tmp_path_factory) -> Path:
 def test_wheel_holds_what_it_needs_and_nothing_else(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert any(name.endswith("seeds_shipped/seeds.jsonl") for name in names)
+    assert "finetune/teacher.py" in names
     assert sum(name.endswith(".jinja") for name in names) == 10
     assert "selfinstruct/reporting/page.html" in names
     assert not [name for name in names if name.startswith(("tests", "benchmarks", "outputs", "docs"))]
