@@ -17,7 +17,7 @@ from typing import Any
 from selfinstruct.config import Config
 from selfinstruct.diversity import Diversity, Nearest
 from selfinstruct.errors import UsageError
-from selfinstruct.export import whole
+from selfinstruct.export import whole_file
 from selfinstruct.filters import word_count
 from selfinstruct.prompts import shipped
 from selfinstruct.records import IMPORTED, STAGES, ExportFormat, canonical_json
@@ -64,7 +64,7 @@ def write_card(store: Store, format: ExportFormat, data: Path, rows: int, varied
     path = card_path(data)
     with store.snapshot():
         text = card(store, format, data.name, rows, varied, license=license_of(_read(path)))
-    with whole(path) as part:
+    with whole_file(path) as part:
         part.write_text(text, encoding="utf-8")
     return path
 

@@ -296,6 +296,38 @@ def overlap(
 
 
 @app.command()
+def check(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A JSON list, JSON Lines or Parquet, of any common format.")
+    ],
+    level: Annotated[
+        Literal["error", "warning", "advice"], typer.Option(help="Exit code 1 from which level of findings on.")
+    ] = "error",
+    fix: Annotated[
+        Path | None,
+        typer.Option(metavar="OUT", help="Write a cleaned copy, and OUT.removed.jsonl: what went or changed, and why."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Say what is wrong with the rows of an instruction dataset. Exit code 1 where it is as bad as --level."""
+    from selfinstruct.check import checking, fixing, report
+    from selfinstruct.check.files import to_line
+
+    if fix:
+        fixing.refuse_existing(fix)
+    found = checking.check(file)
+    fixed = fixing.fix(found, fix) if fix else None
+    if json:
+        for finding in found.findings:
+            print(to_line(finding.as_dict(found.file.unit)))
+        print(to_line({"summary": {**found.summary(), **({"fixed": fixed.as_dict()} if fixed else {})}}))
+    else:
+        print(_visible(report.render(found, fixed)))
+    if found.worst(level):
+        sys.exit(1)
+
+
+@app.command()
 def tasks(
     run: RunFolder,
     similar: Annotated[

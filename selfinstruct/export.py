@@ -89,7 +89,7 @@ def _by_task(records: Iterable[Record]) -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def whole_file(path: Path) -> Iterator[Path]:
     """A temporary path beside `path`, moved over it at the end; UsageError where it cannot be written."""
     part = path.parent / f".{path.name}.part"
     try:
@@ -99,7 +99,7 @@ def whole(path: Path) -> Iterator[Path]:
         yield part
         part.replace(path)
     except OSError as error:
-        raise UsageError(f"{path}: cannot be written ({error.strerror}). Choose another place with --output.") from None
+        raise UsageError(f"{path}: cannot be written ({error.strerror}). Choose another place.") from None
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
@@ -107,7 +107,7 @@ def whole(path: Path) -> Iterator[Path]:
 
 def _write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> int:
     n = 0
-    with whole(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
+    with whole_file(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
         for n, row in enumerate(rows, start=1):  # noqa: B007 - the last n is the count
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
         file.flush()
@@ -117,7 +117,7 @@ def _write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> int:
 
 def _write_list(path: Path, rows: Iterable[dict[str, Any]]) -> int:
     n = 0
-    with whole(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
+    with whole_file(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
         file.write("[")
         for n, row in enumerate(rows, start=1):
             file.write(("," if n > 1 else "") + "\n" + json.dumps(row, ensure_ascii=False))
@@ -135,7 +135,7 @@ def _write_parquet(path: Path, records: Iterable[Record]) -> int:
         ("output", pa.string()), ("is_classification", pa.bool_()), ("messages", pa.list_(message)),
     ])  # fmt: skip
     n = 0
-    with whole(path) as part, pq.ParquetWriter(part, schema) as writer:
+    with whole_file(path) as part, pq.ParquetWriter(part, schema) as writer:
         for batch in _batched(records, 10_000):
             writer.write_table(pa.Table.from_pylist([record.as_dict() for record in batch], schema=schema))
             n += len(batch)

@@ -17,12 +17,23 @@ class Row(NamedTuple):
 
 def read_text(path: Path) -> str:
     """A file's text; UsageError where it is missing, may not be read, or is not UTF-8."""
+    return utf8(path, read_bytes(path)).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def utf8(path: Path, content: bytes) -> str:
+    """A file's bytes as text, without a byte order mark; UsageError where they are not UTF-8."""
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise UsageError(f"{path}: there is no such file.") from None
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: not UTF-8 text (byte {error.start}). Save it as UTF-8.") from None
+
+
+def read_bytes(path: Path) -> bytes:
+    """A file's bytes; UsageError where it is missing, or may not be read."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise UsageError(f"{path}: there is no such file.") from None
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror}).") from None
 
@@ -48,7 +59,13 @@ def _loads(text: str, where: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        place = f"{error.msg}, line {error.lineno}, column {error.colno}"
-        raise UsageError(f"{where}: not valid JSON ({place}). Correct it, or take it out.") from None
-    except (RecursionError, ValueError) as error:  # nested too deeply, a number too long
-        raise UsageError(f"{where}: cannot be read ({type(error).__name__}). Take it out.") from None
+        raise UsageError(f"{where}: {json_fault(error)}. Correct it, or take it out.") from None
+    except (RecursionError, ValueError) as error:
+        raise UsageError(f"{where}: {json_fault(error)}. Take it out.") from None
+
+
+def json_fault(error: RecursionError | ValueError) -> str:
+    """What keeps a text from being read as JSON: a mistake in it, values nested too deeply, a number too long."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"not valid JSON ({error.msg}, line {error.lineno}, column {error.colno})"
+    return f"cannot be read ({type(error).__name__})"

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from selfinstruct.export import whole
+from selfinstruct.export import whole_file
 from selfinstruct.records import IMPORTED
 from selfinstruct.report import Usage, cost
 from selfinstruct.reporting.charts import bar, columns, sunburst
@@ -31,7 +31,7 @@ class Spent(NamedTuple):
 def write_page(store: Store, found: Figures, output: Path | None) -> Path:
     """Write the page, RUN/report.html where no `output` is named, and give its path; UsageError where it cannot be."""
     path = output or store.folder / "report.html"
-    with whole(path) as part:
+    with whole_file(path) as part:
         part.write_text(html(found), encoding="utf-8")
     return path
 
