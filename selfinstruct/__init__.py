@@ -15,6 +15,7 @@ The rooms, in the order in which the data walks through them:
     store            everything that was asked and said, in one SQLite file (database, schema)
     parsing, filters what was said, as candidates and instances; which of them may stay, and why not
     gate, engine     the way into the pool, in one order; the order of it all
+    check            the same rules over a dataset that exists already
     export, report   records out; the run in words; diversity: how varied its tasks are
     card, hub        an export's datasheet; both to the Hugging Face hub
     reporting        the run as one page with pictures

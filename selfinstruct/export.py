@@ -89,8 +89,11 @@ def _by_task(records: Iterable[Record]) -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`, moved over it at the end; UsageError where it cannot be written."""
+def whole_file(path: Path, option: str = "--output") -> Iterator[Path]:
+    """A temporary path beside `path`, moved over it at the end.
+
+    UsageError where it cannot be written, which says by which `option` to choose another one.
+    """
     part = path.parent / f".{path.name}.part"
     try:
         if not path.name or (path.exists() and not path.is_file()):
@@ -99,7 +102,7 @@ def whole_file(path: Path) -> Iterator[Path]:
         yield part
         part.replace(path)
     except OSError as error:
-        raise UsageError(f"{path}: cannot be written ({error.strerror}). Choose another place.") from None
+        raise UsageError(f"{path}: cannot be written ({error.strerror}). Choose another place with {option}.") from None
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)

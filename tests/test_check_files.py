@@ -194,7 +194,7 @@ def test_a_shared_instruction_makes_no_near_duplicates(tmp_path):
 
 def test_rows_that_share_an_instruction_are_compared_without_it(tmp_path):
     task = f"Say whether this is true: {LOCK}"
-    given = "A barge of forty tons rises in the ninth lock of the canal within ten minutes."
+    given = "A barge of forty tons rises in the ninth lock of the canal within ten minutes, when both paddles are open."
     near = given.replace("forty", "fifty")
     assert rules(alpaca(tmp_path / "a.json", (task, "a lock", "yes"), (task, "a weir", "no"))) == []
     assert rules(alpaca(tmp_path / "b.json", (task, given, "yes"), (task, near, "yes"))) == [("near_duplicate", 2)]
@@ -343,7 +343,9 @@ def test_a_place_that_may_not_be_written(tmp_path, cli):
 
 def test_a_place_that_is_no_folder_leaves_nothing_behind(tmp_path, cli):
     path = alpaca(tmp_path / "a.json", *TASKS)
-    assert "cannot be written" in cli("check", path, "--fix", path / "out.json", code=2).stderr
+    said = cli("check", path, "--fix", path / "out.json", code=2).stderr
+    assert "cannot be written" in said
+    assert "--fix" in said
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
 
 
@@ -431,7 +433,7 @@ def test_a_huge_line_is_a_row_as_any(tmp_path):
         ("Which?", "", "{\n" * 200_000),
         (" " * 200_000 + "x", " \n" * 99_999, "```" + " \n" * 99_999 + "a</s>"),
     )
-    assert {finding.number for finding in check(path).findings} == {1, 2, 3}
+    assert {finding.number for finding in check(path).findings} == {2, 3}
 
 
 # Any row.

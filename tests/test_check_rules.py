@@ -1,5 +1,8 @@
 """Every rule of `check` finds what it is for, in several scripts, and leaves alone what only looks like it."""
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -344,3 +347,9 @@ def test_control_characters_of_windows_become_its_signs():
 @given(st.text())
 def test_no_ending_makes_it_fail(text):
     assert breaks_off(text) is None or breaks_off(text)
+
+
+def test_the_docs_have_every_rule_with_its_level():
+    page = (Path(__file__).parent.parent / "docs/check.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (error|warning|advice) \|", page, re.MULTILINE)
+    assert rows == [(name, rule.level) for name, rule in RULES.items()]

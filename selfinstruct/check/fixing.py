@@ -82,8 +82,8 @@ def fix(checked: Checked, out: Path) -> Fixed:
             gone = [f for f in by_number[row.number] if (f.rule, f.field) not in still and f.rule in _MENDABLE]
             lines.append(_entry(file, i, "changed", gone, became=value))
     with ExitStack() as stack:  # the log is moved to its place last entered, first left: before OUT
-        part = stack.enter_context(whole_file(out))
-        log = stack.enter_context(whole_file(removed_path(out)))
+        part = stack.enter_context(whole_file(out, "--fix"))
+        log = stack.enter_context(whole_file(removed_path(out), "--fix"))
         files.write(file, part, keep, mended)
         log.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
     return Fixed(out, len(keep), len(mended), len(file.rows) - len(keep))
