@@ -247,7 +247,7 @@ def test_examples_are_capped_and_steer_no_terminal(tmp_path, cli):
     assert "\x1b" not in said
     assert "     30  control_characters" in said
     assert len(said) < 1000
-    assert "30 errors, 0 warnings and 0 pieces of advice about 30 of 30 rows; all of them with --json" in said
+    assert "errors: 30, warnings: 0, advice: 0; in 30 of 30 rows; all of them with --json" in said
 
 
 # --fix.

@@ -292,6 +292,7 @@ LEFT_ALONE = {
         row("Link https://locks.test/nine.", "", "<a href='https://locks.test/nine'>"),
         row(output='<svg xmlns="http://www.w3.org/2000/svg">'),
         row(output="http://localhost:8000/"),
+        row(output='{"$schema": "https://json-schema.org/draft/2020-12/schema"}'),
     ],
     "surrounding_space": [row(input="    a = 1\n    b = 2"), {"prompt": "Nine? ", "completion": " Nine.\n"}],
 }

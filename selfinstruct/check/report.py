@@ -42,6 +42,6 @@ def _sums(checked: Checked) -> str:
         return "Nothing to find fault with."
     shown = "; all of them with --json" if len(checked.findings) > EXAMPLES else ""
     return (
-        f"{counts['errors']:,} errors, {counts['warnings']:,} warnings and {counts['advice']:,} pieces of advice "
-        f"about {counts['rows_with_findings']:,} of {counts['rows']:,} rows{shown}"
+        f"errors: {counts['errors']:,}, warnings: {counts['warnings']:,}, advice: {counts['advice']:,}; "
+        f"in {counts['rows_with_findings']:,} of {counts['rows']:,} rows{shown}"
     )

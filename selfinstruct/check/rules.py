@@ -35,7 +35,7 @@ _CODE = re.compile(
 _URL = re.compile(r"(?:https?://|\bwww\.)[^\s<>\"')\]]+", re.IGNORECASE)
 # Addresses that stand for any, and names of XML's that nobody opens.
 _NO_PLACE = re.compile(
-    r"//(?:[\w.-]*\.)?(?:example\w*|localhost|your[\w-]*|w3|schemas?)\b|//(?:127|192|10|0)\.", re.IGNORECASE
+    r"//(?:[\w.-]*[.-])?(?:example\w*|localhost|your[\w-]*|w3|schemas?)\b|//(?:127|192|10|0)\.", re.IGNORECASE
 )
 _ABOUT_URLS = re.compile(
     r"\b(?:reg(?:ular )?ex\w*|regular expressions?|html|css|markdown|xml|json|code|scripts?|programs?|functions?|urls?"
