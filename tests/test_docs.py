@@ -17,8 +17,8 @@ from tests.conftest import COMMAND, run_cli
 
 ROOT = Path(__file__).parent.parent
 COMMANDS = (
-    "generate", "import", "status", "report", "verify", "export", "overlap", "check", "tasks", "rejected", "seeds check",
-    "simulate",
+    "generate", "import", "status", "report", "verify", "export", "overlap", "check", "tasks", "rejected",
+    "seeds check", "simulate",
 )  # fmt: skip
 
 
