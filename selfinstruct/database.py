@@ -20,6 +20,7 @@ class Database:
 
     def __init__(self, folder: Path, db: sqlite3.Connection, lock: IO[str] | None):
         self.folder = folder
+        self.path = folder / "run.db"
         self.db = db
         self._lock = lock
 
@@ -105,7 +106,7 @@ class Database:
         if self.db.in_transaction:
             yield
             return
-        with explaining(self.folder / "run.db"):
+        with explaining(self.path):
             self.db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -121,7 +122,7 @@ class Database:
         if self.db.in_transaction:
             yield
             return
-        with explaining(self.folder / "run.db"):
+        with explaining(self.path):
             self.db.execute("BEGIN")
         try:
             yield
@@ -131,7 +132,7 @@ class Database:
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """The rows of a SELECT; a database error becomes a StoreError."""
-        with explaining(self.folder / "run.db"):
+        with explaining(self.path):
             return self.db.execute(sql, parameters).fetchall()
 
 

@@ -178,7 +178,7 @@ class Engine:
         answer = self._asking[request.id] = asyncio.get_running_loop().create_future()
         try:
             completion = await self.scheduler.complete(self.teachers[request.stage, request.model], request, wanted)
-            self.store.add_completion(request, completion)
+            await self.store.keep_completion(request, completion)
         except BaseException as error:
             answer.set_exception(error if isinstance(error, SelfInstructError) else Stopped())
             answer.exception()  # nobody else may be waiting

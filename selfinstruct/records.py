@@ -26,9 +26,12 @@ IMPORTED = "imported"  # the teacher of answers that were recorded elsewhere
 STAGES: tuple[Stage, ...] = ("propose", "classify", "instances")
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
 def canonical_json(value: Any) -> str:
     """One spelling for one value: sorted keys, no spaces, text as it is."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _CANONICAL.encode(value)
 
 
 def storable(text: str) -> str:

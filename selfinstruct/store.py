@@ -8,6 +8,7 @@ before anything parses it. One step of the gate, with all its verdicts, is one t
 task's instances: a run that is killed at any instant goes on behind the last of them.
 """
 
+import asyncio
 import json
 import sqlite3
 import time
@@ -48,6 +49,8 @@ class Store(Database):
     def __init__(self, folder: Path, db: sqlite3.Connection, lock: IO[str] | None):
         super().__init__(folder, db, lock)
         self._system_prompts: dict[str, int] = {}
+        self._arrived: list[tuple[Request, Completion]] | None = None
+        self._committed: asyncio.Future[None]
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -120,6 +123,26 @@ class Store(Database):
         return Completion(
             request_id, text, finish, prompt_tokens, completion_tokens, logprobs, latency, attempts, cost, error, answer
         )
+
+    async def keep_completion(self, request: Request, completion: Completion) -> None:
+        """Commit a request with its answer; answers that arrive in one turn of the event loop share a transaction."""
+        if self._arrived is None:
+            self._arrived = []
+            self._committed = asyncio.get_running_loop().create_future()
+            asyncio.get_running_loop().call_soon(self._commit_arrived)
+        self._arrived.append((request, completion))
+        await asyncio.shield(self._committed)
+
+    def _commit_arrived(self) -> None:
+        arrived, self._arrived = self._arrived or [], None
+        try:
+            with self.transaction():
+                for request, completion in arrived:
+                    self.add_completion(request, completion)
+        except (StoreError, sqlite3.Error) as error:
+            self._committed.set_exception(error)
+        else:
+            self._committed.set_result(None)
 
     def add_completion(self, request: Request, completion: Completion) -> None:
         """Commit a request with its answer."""
@@ -313,7 +336,7 @@ class Store(Database):
 
     def records(self) -> Iterator[Record]:
         """The dataset, in the order of tasks and their instances."""
-        with explaining(self.folder / "run.db"):
+        with explaining(self.path):
             for identity, task, instruction, given, output, is_classification in self.db.execute(
                 "SELECT * FROM records"
             ):

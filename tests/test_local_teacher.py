@@ -16,7 +16,7 @@ import pytest
 
 from finetune.sampling import read_sampling
 from selfinstruct.errors import RequestRefused, TeacherError, UsageError
-from selfinstruct.records import Completion, Request
+from selfinstruct.records import Request
 from selfinstruct.scheduler import Scheduler
 from tests.conftest import json_lines
 from tests.tiny_model import CHAT_TEMPLATE, MARKS, write_model
@@ -414,14 +414,11 @@ async def test_a_call_that_nobody_waits_for_gives_up_its_place(model):
         await asyncio.gather(*calls, return_exceptions=True)
 
 
-async def test_the_deadline_is_for_servers():
-    class Slow:
-        async def complete(self, request):
-            await asyncio.sleep(0.02)
-            return Completion(request.id, "said", "stop")
-
-    scheduler = Scheduler(1, 0.001, 1, lambda *fault: 1)
-    assert (await scheduler.complete(Slow(), ask(), lambda: True)).text == "said"
+async def test_no_answer_is_given_up_as_late(model):
+    async with opened(model, 2) as teacher:
+        assert teacher.pace.deadline_s is None
+        scheduler = Scheduler(2, 1, lambda *fault: 1)
+        assert (await scheduler.complete((teacher,), ask(max_tokens=2), lambda: True)).completion_tokens == 2
 
 
 # A whole run.

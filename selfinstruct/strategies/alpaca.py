@@ -22,6 +22,7 @@ class Alpaca:
     def __init__(self, config: Config, prompts: Prompts):
         self.config = config
         self.prompts = prompts
+        self.choices = {stage: config.choices(stage) for stage in config.stages}
 
     async def propose(self, snapshot: Snapshot, rng: random.Random, ask: Ask) -> Proposal:
         """One request for `proposals_per_request` whole tasks."""
@@ -29,7 +30,7 @@ class Alpaca:
         seeds = snapshot.pool.seeds
         shown = rng.sample(seeds, min(config.seed_demonstrations, len(seeds)))
         request = build_request(
-            config, self.prompts, "propose", "alpaca", rng.getrandbits(63),
+            self.choices["propose"], self.prompts, "propose", "alpaca", rng.getrandbits(63),
             demonstrations=shown, n_new=config.proposals_per_request,
         )  # fmt: skip
         begun = f"{len(shown) + 1}. Instruction:" if request.endpoint == "completion" else ""

@@ -1,9 +1,10 @@
 """What the strategies share: a request from its prompt, and an answer in which nothing was said."""
 
 import random
+from collections.abc import Sequence
 from typing import Any
 
-from selfinstruct.config import Config, StageTeacher
+from selfinstruct.config import StageTeacher
 from selfinstruct.parsing import is_refusal
 from selfinstruct.prompts import Prompts
 from selfinstruct.records import Completion, Rejection, Request, Stage
@@ -11,10 +12,14 @@ from selfinstruct.structured import response_format
 
 
 def build_request(
-    config: Config, prompts: Prompts, stage: Stage, prompt: str, number: int, **variables: Any
+    choices: Sequence[StageTeacher], prompts: Prompts, stage: Stage, prompt: str, number: int, **variables: Any
 ) -> Request:
-    """The request of `stage` with the prompt of that name; `number` tells apart equal ones, and seeds the teacher."""
-    teacher, sampling, _ = _choice(config, stage, f"{number}/{variables.get('instruction', '')}")
+    """The request of `stage` to one of `choices`, with the prompt of that name.
+
+    `number` tells apart equal ones, and seeds the teacher and the choice.
+    """
+    drawn_by = f"{stage}/{number}/{variables.get('instruction', '')}"
+    teacher, sampling, _ = choices[0] if len(choices) == 1 else _drawn(choices, drawn_by)
     in_json = teacher.answer_format == "json"
     system, user = prompts.render(f"{teacher.endpoint}/{prompt}", json=in_json, **variables)
     if in_json:
@@ -26,12 +31,9 @@ def build_request(
     return Request(stage, teacher.kind, teacher.model, teacher.endpoint, system, user, sampling, number)
 
 
-def _choice(config: Config, stage: Stage, drawn_by: str) -> StageTeacher:
-    """One of the stage's models, drawn by weight; what `drawn_by` says decides, and nothing else."""
-    choices = config.choices(stage)
-    if len(choices) == 1:
-        return choices[0]
-    return random.Random(f"{stage}/{drawn_by}").choices(choices, [choice.weight for choice in choices])[0]
+def _drawn(choices: Sequence[StageTeacher], drawn_by: str) -> StageTeacher:
+    """One of a stage's models, by weight; what `drawn_by` says decides, and nothing else."""
+    return random.Random(drawn_by).choices(choices, [choice.weight for choice in choices])[0]
 
 
 def no_answer(completion: Completion) -> Rejection | None:

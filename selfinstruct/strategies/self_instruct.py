@@ -22,6 +22,7 @@ class SelfInstruct:
     def __init__(self, config: Config, prompts: Prompts):
         self.config = config
         self.prompts = prompts
+        self.choices = {stage: config.choices(stage) for stage in config.stages}
 
     async def propose(self, snapshot: Snapshot, rng: random.Random, ask: Ask) -> Proposal:
         """One request for `proposals_per_request` new instructions."""
@@ -29,7 +30,7 @@ class SelfInstruct:
         shown = snapshot.demonstrations(rng, config.seed_demonstrations, config.generated_demonstrations)
         demonstrations = [" ".join(text.split()).rstrip(":") for text in shown]
         request = build_request(
-            config, self.prompts, "propose", "propose", rng.getrandbits(63),
+            self.choices["propose"], self.prompts, "propose", "propose", rng.getrandbits(63),
             demonstrations=demonstrations, n_new=config.proposals_per_request,
         )  # fmt: skip
         # A base model goes on behind the number that ends its prompt.
@@ -39,19 +40,20 @@ class SelfInstruct:
     async def make_instances(self, task: Task, ask: Ask) -> Made:
         """One request for the class, a second one where the first was answered unclearly, and one for the instances."""
         config = self.config
-        answers = []
+        answers: list[Completion] = []
+        is_classification = None
         for again in (False, True):
             request = build_request(
-                config, self.prompts, "classify", "classify", config.seed + again,
+                self.choices["classify"], self.prompts, "classify", "classify", config.seed + again,
                 instruction=task.instruction, again=again,
             )  # fmt: skip
             answers.append(await ask(request))
-            if answers[-1].error or read_class(answers[-1]) is not None:
+            is_classification = read_class(answers[-1])
+            if answers[-1].error or is_classification is not None:
                 break
-        is_classification = read_class(answers[-1])
         order, begun = ("output_first", "Class label:") if is_classification else ("input_first", "Example 1\n")
         request = build_request(
-            config, self.prompts, "instances", order, config.seed,
+            self.choices["instances"], self.prompts, "instances", order, config.seed,
             instruction=task.instruction, n_instances=config.instances_per_task,
         )  # fmt: skip
         return read_made(answers, await ask(request), begun if request.endpoint == "completion" else "")
@@ -81,11 +83,12 @@ def read_made(classes: Sequence[Completion], completion: Completion, begun: str)
     Without a verdict the task is not lost: it is read input-first, which works for every task, and the unclear answers
     are kept with the reason.
     """
-    is_classification = read_class(classes[-1]) if classes else None
+    verdicts = [read_class(answer) for answer in classes]
+    is_classification = verdicts[-1] if verdicts else None
     unreadable = [
         (answer.request_id, no_answer(answer) or declined(answer) or Rejection("unclear_class", {}))
-        for answer in classes
-        if read_class(answer) is None
+        for answer, verdict in zip(classes, verdicts, strict=True)
+        if verdict is None
     ]
     if nothing := no_answer(completion) or declined(completion):
         return Made(is_classification, completion.request_id, [], [*unreadable, (completion.request_id, nothing)])
