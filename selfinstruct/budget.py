@@ -52,6 +52,8 @@ class Budget:
         self._store = store
         store.settle_interrupted()
         self._used = Amount(*store.used())
+        # Batches that an earlier session has submitted: their requests are about to be asked for again.
+        self._under_way = {identity: Amount(1, *most) for identity, most in store.sent().items()}
         self._in_flight: Counter[str] = Counter()
         self._reserved = Amount()
         self._for_instances = Amount()  # used in this session after a task was admitted
@@ -59,7 +61,11 @@ class Budget:
 
     def fits(self, request: Request) -> bool:
         """Whether `request` may be sent; BudgetReached where it may not, and nothing in flight can change that."""
+        if request.id in self._under_way:
+            return True
         needed = self._used.plus(self._reserved).plus(self.at_most(request))
+        for most in self._under_way.values():
+            needed = needed.plus(most)
         if request.stage == "propose" and self._n_made:
             needed = needed.plus(self._for_instances, self.unmade() / self._n_made)
         over = [name for name, limit, amount in zip(Amount._fields, self.limits, needed, strict=True) if amount > limit]
@@ -71,6 +77,7 @@ class Budget:
 
     def reserve(self, request: Request) -> None:
         """The request is about to be sent."""
+        self._under_way.pop(request.id, None)
         most = self.at_most(request)
         self._store.add_sent(request, int(most.tokens), most.cost_usd)
         self._in_flight[request.id] += 1
@@ -82,6 +89,8 @@ class Budget:
         self._in_flight[request.id] -= 1
         self._reserved = self._reserved.plus(most, -1) if +self._in_flight else Amount()
         used = most if may_have_cost else Amount(requests=1)
+        if not completion and not may_have_cost:
+            self._store.forget_sent(request)
         if completion:
             used = Amount(1, completion.prompt_tokens + completion.completion_tokens, completion.cost_usd or 0.0)
         self._used = self._used.plus(used)
@@ -93,7 +102,8 @@ class Budget:
         """The most that one call of `request` may use."""
         text = request.system + request.user + canonical_json(request.sampling.get("response_format", ""))
         n_prompt, n_new = len(text.encode("utf-8", "replace")) + TEMPLATE_TOKENS, request.max_new_tokens or 0
-        cost = cost_usd(self._prices.get(request.model), n_prompt, n_new, self._is_batch)
+        is_batch = self._is_batch and request.stage != "probe"
+        cost = cost_usd(self._prices.get(request.model), n_prompt, n_new, is_batch)
         return Amount(1, n_prompt + n_new, cost or 0.0)
 
     def _reached(self, what: str) -> str:

@@ -66,6 +66,10 @@ def generate(  # noqa: PLR0917 - typer reads the options from here
         int | None, typer.Option(min=1, help="Most calls in flight. Does not change the data.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Of every random choice.")] = None,
+    batch: Annotated[
+        bool | None,
+        typer.Option("--batch/--no-batch", help="Ask by OpenAI's Batch API: half the price, answers within a day."),
+    ] = None,
     max_cost: Annotated[
         float | None, typer.Option(help="US dollars that RUN may cost, earlier sessions included; needs prices.")
     ] = None,
@@ -83,7 +87,8 @@ def generate(  # noqa: PLR0917 - typer reads the options from here
     asked: dict[str, dict[str, Any]] = {
         "teacher": {"kind": teacher or ("openai" if model or servers else None), "model": model, "base_url": servers},
         "running": {
-            "concurrency": concurrency, "max_cost": max_cost, "max_requests": max_requests, "max_tokens": max_tokens
+            "concurrency": concurrency, "max_cost": max_cost, "max_requests": max_requests, "max_tokens": max_tokens,
+            "batch": batch,
         },
         "": {
             "seed": seed, "strategy": strategy, "profile": profile,

@@ -235,6 +235,7 @@ class RunningSettings(Section):
     concurrency: int = Field(16, ge=1, le=4096, description="most calls in flight")
     deadline_s: float = Field(120.0, gt=0, description="seconds after which one call is given up and tried again")
     attempts: int = Field(12, ge=1, description="most tries of one request")
+    batch: bool = Field(False, description="ask by OpenAI's Batch API: half the price, answers within a day")
     max_cost: float | None = Field(None, gt=0, description="US dollars that the whole run may cost; needs prices")
     max_requests: int | None = Field(None, ge=1, description="calls that the whole run may make, tries included")
     max_tokens: int | None = Field(None, ge=1, description="tokens that the whole run may use, prompts included")

@@ -54,11 +54,12 @@ class Speed:
 
 def line(progress: Progress, scheduler: Scheduler, seconds_left: float | None) -> str:
     """The progress in one line of text."""
+    batches = f"; {progress.batches}" if progress.batches else ""
     return (
         f"{progress.admitted:,} of {progress.target:,} tasks admitted, {progress.made:,} with instances; "
         f"{_accepted(progress)} of {progress.candidates:,} candidates; "
-        f"calls {progress.calls:,} done, {scheduler.in_flight} in flight{_failed(progress)}; {_spent(progress)}; "
-        + (STOPPING if scheduler.stopping.is_set() else _left(seconds_left))
+        f"calls {progress.calls:,} done, {scheduler.in_flight} in flight{_failed(progress)}{batches}; "
+        f"{_spent(progress)}; " + (STOPPING if scheduler.stopping.is_set() else _left(seconds_left))
     )
 
 
@@ -76,6 +77,8 @@ def _panel(progress: Progress, scheduler: Scheduler, seconds_left: float | None)
     reasons = ", ".join(f"{reason} {n:,}" for reason, n in progress.rejected.most_common(4))
     grid.add_row("rejected", reasons or "none so far")
     grid.add_row("calls", f"{progress.calls:,} done, {scheduler.in_flight} in flight{_failed(progress)}")
+    if progress.batches:
+        grid.add_row("batches", progress.batches)
     grid.add_row("spent", _spent(progress))
     grid.add_row(
         "time",

@@ -77,7 +77,7 @@ class TryAgain(SelfInstructError):
     @property
     def may_have_cost(self) -> bool:
         """Whether the server may have answered, and count on being paid: not where it said that it failed."""
-        return not self.unreachable and not self.reason.startswith("http_")
+        return not self.unreachable and not self.reason.startswith(("http_", "batch_"))
 
 
 class Stopped(SelfInstructError):

@@ -29,6 +29,7 @@ class Progress:
     tokens: int = 0
     cost_usd: float = 0.0
     faults: int = 0
+    batches: str = ""  # how the latest of them is getting on
     rejected: Counter[str] = field(default_factory=Counter)
 
     @property

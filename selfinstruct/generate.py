@@ -5,13 +5,14 @@ import itertools
 import signal
 from contextlib import AsyncExitStack
 
+from selfinstruct.batches import Batches
 from selfinstruct.budget import Amount, Budget
 from selfinstruct.config import Config, TeacherSettings
 from selfinstruct.display import show_progress
 from selfinstruct.engine import Engine
 from selfinstruct.errors import Stopped, StoreError, TryAgain
 from selfinstruct.export import write_records
-from selfinstruct.gate import Gate
+from selfinstruct.gate import Gate, Progress
 from selfinstruct.pacing import Pace
 from selfinstruct.records import Request
 from selfinstruct.report import progress_of
@@ -21,6 +22,7 @@ from selfinstruct.strategies.alpaca import Alpaca
 from selfinstruct.strategies.self_instruct import SelfInstruct
 from selfinstruct.structured import settle_answer_formats
 from selfinstruct.teachers import Teacher, Teachers
+from selfinstruct.teachers.batch import IN_FLIGHT, BatchTeacher
 from selfinstruct.teachers.openai_compatible import OpenAICompatible
 from selfinstruct.teachers.simulated import simulated_teacher
 
@@ -47,18 +49,21 @@ async def generate(run: Run, target: int) -> bool:
 async def _grow(run: Run, target: int) -> bool:
     async with AsyncExitStack() as stack:
         store = run.store
-        teachers = await open_teachers(run.config, stack)
         progress = progress_of(store)
         running = run.config.running
         has_budget = running.max_cost or running.max_requests or running.max_tokens
-        budget = Budget(run.config, store) if has_budget else None
+        budget = Budget(run.config, store, running.batch) if has_budget else None
 
         def note_fault(request: Request, attempt: int, fault: TryAgain) -> int:
             progress.faults += 1
             most = budget.at_most(request) if budget and fault.may_have_cost else Amount()
             return store.add_fault(request, attempt, fault, int(most.tokens), most.cost_usd)
 
-        scheduler = Scheduler(running.concurrency, running.attempts, note_fault, budget)
+        in_flight = IN_FLIGHT if running.batch else running.concurrency
+        scheduler = Scheduler(in_flight, running.attempts, note_fault, budget)
+        teachers = await open_teachers(run.config, stack)
+        if running.batch:
+            teachers = _by_batches(teachers, Batches(store), scheduler, progress, stack)
         _on_signals(scheduler)
         showing = asyncio.create_task(show_progress(progress, scheduler))
         try:
@@ -91,11 +96,28 @@ async def open_teachers(config: Config, stack: AsyncExitStack) -> Teachers:
     return teachers
 
 
+def _by_batches(
+    teachers: Teachers, batches: Batches, scheduler: Scheduler, progress: Progress, stack: AsyncExitStack
+) -> Teachers:
+    """Teachers that ask the same servers by the Batch API."""
+
+    def tell(line: str) -> None:
+        progress.batches = line
+
+    by_batches: dict[int, Teacher] = {}
+    for (_, model), (teacher,) in teachers.items():
+        if id(teacher) not in by_batches and isinstance(teacher, OpenAICompatible):
+            batching = BatchTeacher(teacher, model, batches, scheduler.stopping, tell)
+            stack.push_async_callback(batching.close)
+            by_batches[id(teacher)] = batching
+    return {key: (by_batches[id(teacher)],) for key, (teacher,) in teachers.items()}
+
+
 async def _open_teacher(settings: TeacherSettings, base_url: str, config: Config, stack: AsyncExitStack) -> Teacher:
     running, limits = config.running, (settings.requests_per_minute, settings.tokens_per_minute)
     pace = Pace(running.concurrency, running.deadline_s, *limits)
     if settings.kind == "simulated" and not base_url:
-        simulated = simulated_teacher(settings, config.simulated, config.prices, pace)
+        simulated = simulated_teacher(settings, config.simulated, config.prices, pace, running.batch)
         return await stack.enter_async_context(simulated)
     if settings.kind == "transformers":
         from finetune.teacher import TransformersTeacher
@@ -103,7 +125,7 @@ async def _open_teacher(settings: TeacherSettings, base_url: str, config: Config
         local = TransformersTeacher(settings.model, running.concurrency)
         stack.push_async_callback(local.close)
         return local
-    teacher = OpenAICompatible(settings, base_url, config.prices, pace)
+    teacher = OpenAICompatible(settings, base_url, config.prices, pace, running.batch)
     stack.push_async_callback(teacher.close)
     return teacher
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import tomli_w
 
 from selfinstruct import __version__
+from selfinstruct.batches import Batches
 from selfinstruct.config import Config, merge, parse_config, read_toml, shaping_settings
 from selfinstruct.errors import UsageError
 from selfinstruct.prompts import Prompts, read_prompts, shipped
@@ -92,6 +93,11 @@ def _resume(
             config = _settled(config, store.config())
         if asking:
             _check_teachers(config)
+            if not config.running.batch and (n := Batches(store).n_under_way()):
+                raise UsageError(
+                    f"{folder} has batches under way, with {n:,} requests: going on without them would pay twice. "
+                    "Go on with --batch."
+                )
         prompts = _read_prompts(config) if config_file and config.prompts else began["prompts"]
         named_anew = bool(config_file) or "decontaminate" in flags
         given = Given(
@@ -182,10 +188,13 @@ def _check_teachers(config: Config) -> None:
     from selfinstruct.teachers.openai_compatible import address_and_key
 
     check_budget(config)
+    batch = config.running.batch
     for stage in config.stages:
         for teacher, sampling, _ in config.choices(stage):
             if not teacher.model:
                 raise UsageError(f"Which model is to {stage}? Name it with --model, or as model in the config file.")
+            if batch and (teacher.kind == "transformers" or len(teacher.servers) > 1):
+                raise UsageError(f"--batch takes one server with a Batch API; [{stage}] has another kind, or several.")
             if teacher.kind == "openai":
                 for server in teacher.servers:
                     address_and_key(server, teacher.api_key_env)

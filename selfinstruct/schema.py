@@ -30,12 +30,23 @@ def _add_test_lines(db: sqlite3.Connection) -> None:
     db.execute("CREATE TABLE test_lines(file TEXT NOT NULL, number INTEGER NOT NULL, text TEXT NOT NULL)")
 
 
+def _add_batches(db: sqlite3.Connection) -> None:
+    """Batches of requests, and the requests of those that have not been read yet; `id` is the server's name."""
+    db.execute(
+        "CREATE TABLE batches(number INTEGER PRIMARY KEY, id TEXT, model TEXT NOT NULL, created_at REAL NOT NULL, "
+        "read_at REAL)"
+    )
+    db.execute(
+        "CREATE TABLE batch_requests(request_id TEXT PRIMARY KEY REFERENCES requests(id), "
+        "batch INTEGER NOT NULL REFERENCES batches(number)) WITHOUT ROWID"
+    )
+
+
 def _add_sent(db: sqlite3.Connection) -> None:
     """Calls in flight of a run with a budget, and what failed tries may have used: tokens and dollars at most."""
     db.execute(
-        "CREATE TABLE sent(request_id TEXT NOT NULL, stage TEXT NOT NULL, tokens INTEGER NOT NULL, cost_usd REAL)"
+        "CREATE TABLE sent(request_id TEXT PRIMARY KEY, stage TEXT NOT NULL, tokens INTEGER NOT NULL, cost_usd REAL)"
     )
-    db.execute("CREATE INDEX sent_by_request ON sent(request_id)")
     db.execute("ALTER TABLE faults ADD COLUMN tokens INTEGER NOT NULL DEFAULT 0")
     db.execute("ALTER TABLE faults ADD COLUMN cost_usd REAL NOT NULL DEFAULT 0")
 
@@ -46,6 +57,7 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _add_instances_of_candidates,
     _add_test_lines,
     _add_sent,
+    _add_batches,
 )
 
 _TABLES = """

@@ -145,26 +145,30 @@ class Store(Database):
             self._committed.set_result(None)
 
     def add_completion(self, request: Request, completion: Completion) -> None:
-        """Commit a request with its answer."""
+        """Commit a request with its answer; what is there already (a batch was read) stays."""
         with self.transaction():
             self.db.execute("DELETE FROM sent WHERE request_id = ?", (request.id,))
-            self.db.execute(
-                "INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    request.id, request.stage, request.teacher, request.model, request.endpoint,
-                    self._system_prompt(request.system), request.user, canonical_json(dict(request.sampling)),
-                    request.sample,
-                ),
-            )  # fmt: skip
+            self.add_request(request)
             c = completion
             self.db.execute(
-                "INSERT INTO completions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR IGNORE INTO completions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     c.request_id, c.text, c.finish_reason, c.prompt_tokens, c.completion_tokens,
                     canonical_json(c.logprobs) if c.logprobs is not None else None, c.latency_s, c.attempts, c.cost_usd,
                     c.error, c.answer, time.time(),
                 ),
             )  # fmt: skip
+
+    def add_request(self, request: Request) -> None:
+        """Write a request down; the caller opens the transaction."""
+        self.db.execute(
+            "INSERT OR IGNORE INTO requests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                request.id, request.stage, request.teacher, request.model, request.endpoint,
+                self._system_prompt(request.system), request.user, canonical_json(dict(request.sampling)),
+                request.sample,
+            ),
+        )  # fmt: skip
 
     def _system_prompt(self, text: str) -> int:
         """Each distinct system prompt is stored once; it is most of a request's text."""
@@ -194,7 +198,9 @@ class Store(Database):
     def add_sent(self, request: Request, tokens: int, cost_usd: float) -> None:
         """Commit that a request is about to be sent, and what it may use; its answer or its fault takes that back."""
         with self.transaction():
-            self.db.execute("INSERT INTO sent VALUES (?, ?, ?, ?)", (request.id, request.stage, tokens, cost_usd))
+            self.db.execute(
+                "INSERT OR REPLACE INTO sent VALUES (?, ?, ?, ?)", (request.id, request.stage, tokens, cost_usd)
+            )
 
     def forget_sent(self, request: Request) -> None:
         """Commit that a request that was about to be sent has used nothing."""
@@ -202,15 +208,21 @@ class Store(Database):
             self.db.execute("DELETE FROM sent WHERE request_id = ?", (request.id,))
 
     def settle_interrupted(self) -> None:
-        """Commit calls that were in flight when their process was killed as tries that failed."""
+        """Commit calls that were in flight when their process was killed as tries that failed; batches live on."""
         with self.transaction():
             self.db.execute(
                 "INSERT INTO faults(request_id, stage, attempt, reason, detail, created_at, tokens, cost_usd) "
                 "SELECT request_id, stage, 1, 'interrupted', 'the run was killed before an answer came', ?, tokens, "
-                "cost_usd FROM sent",
+                "cost_usd FROM sent WHERE request_id NOT IN (SELECT request_id FROM batch_requests)",
                 (time.time(),),
             )
-            self.db.execute("DELETE FROM sent")
+            self.db.execute("DELETE FROM sent WHERE request_id NOT IN (SELECT request_id FROM batch_requests)")
+
+    def sent(self) -> dict[str, tuple[int, float]]:
+        """The tokens and dollars that each request under way may use at most."""
+        return {
+            identity: (n, cost) for identity, n, cost in self.query("SELECT request_id, tokens, cost_usd FROM sent")
+        }
 
     def used(self) -> tuple[int, int, float]:
         """Calls sent, tokens and dollars of all sessions: known ones, and the most that failed tries may have used."""

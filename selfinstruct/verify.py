@@ -36,7 +36,8 @@ def _file(store: Store) -> Iterator[str]:
 def _requests(store: Store) -> Iterator[str]:
     rows = store.query(
         "SELECT r.id, r.stage, r.teacher, r.model, r.endpoint, s.text, r.user, r.sampling, r.sample, "
-        "c.request_id IS NOT NULL FROM requests r JOIN system_prompts s ON s.id = r.system_prompt "
+        "c.request_id IS NOT NULL OR r.id IN (SELECT request_id FROM batch_requests) "
+        "FROM requests r JOIN system_prompts s ON s.id = r.system_prompt "
         "LEFT JOIN completions c ON c.request_id = r.id"
     )
     for identity, stage, teacher, model, endpoint, system, user, sampling, sample, answered in rows:

@@ -14,7 +14,7 @@ import os
 import time
 import urllib.request
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -27,6 +27,9 @@ from selfinstruct.errors import RequestRefused, TeacherError, TryAgain, UsageErr
 from selfinstruct.pacing import Pace
 from selfinstruct.records import Completion, Request, canonical_json, storable
 from selfinstruct.teachers.rate_limits import retry_after_s, rooms
+
+if TYPE_CHECKING:
+    import openai
 
 PATHS = {"chat": "/chat/completions", "completion": "/completions"}
 # What servers call a request that is too long for the model; there is no common code.
@@ -57,6 +60,13 @@ class OpenAICompatible:
             proxy=_proxy(self.base_url),
         )
 
+    def openai_client(self) -> "openai.AsyncOpenAI":
+        """OpenAI's own client for the same server and key, which tries nothing again by itself."""
+        import openai
+
+        # It insists on a key; local servers do not look at it.
+        return openai.AsyncOpenAI(api_key=self._key or "none", base_url=self.base_url, max_retries=0)
+
     async def close(self) -> None:
         """Close the connections."""
         await self._session.close()
@@ -70,7 +80,7 @@ class OpenAICompatible:
                 answer = (await response.read()).decode("utf-8", "replace")
         except aiohttp.ClientError as error:
             unreachable = isinstance(error, aiohttp.ClientConnectorError)  # nobody listens there, or no such name
-            raise TryAgain("connection", self._clean(_describe(error)), unreachable=unreachable) from None
+            raise TryAgain("connection", self.clean(_describe(error)), unreachable=unreachable) from None
         self.pace.heard(*rooms(response.headers))
         if response.status >= 400:
             raise self.failure(response.status, response.headers, answer)
@@ -82,7 +92,7 @@ class OpenAICompatible:
             body = json.loads(answer)
             escaped = "\\u" in answer or "\\/" in answer  # it may be spelled otherwise there
             if self._key and self._key in (canonical_json(body) if escaped else answer):
-                answer = self._clean(json.dumps(body, ensure_ascii=False))
+                answer = self.clean(json.dumps(body, ensure_ascii=False))
                 body = json.loads(answer)
             choice = body["choices"][0]
             text = choice["message"]["content"] if request.endpoint == "chat" else choice["text"]
@@ -96,16 +106,18 @@ class OpenAICompatible:
             if not isinstance(text, str):
                 raise TypeError("the content is null")
         except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
-            kept = storable(self._clean(answer))[:10_000]
-            raise TryAgain("malformed_answer", self._clean(_describe(error)), answer=kept) from None
+            kept = storable(self.clean(answer))[:10_000]
+            raise TryAgain("malformed_answer", self.clean(_describe(error)), answer=kept) from None
         prompt_tokens, completion_tokens = _tokens(body, "prompt"), _tokens(body, "completion")
-        cost = cost_usd(self._prices.get(request.model), prompt_tokens, completion_tokens, self._is_batch)
+        is_batch = self._is_batch and request.stage != "probe"
+        cost = cost_usd(self._prices.get(request.model), prompt_tokens, completion_tokens, is_batch)
         return Completion(
             request.id, storable(text), finish_reason, prompt_tokens, completion_tokens, _logprobs(choice), latency_s,
             cost_usd=cost, answer=storable(answer),
         )  # fmt: skip
 
-    def _clean(self, text: str) -> str:
+    def clean(self, text: str) -> str:
+        """The text without the key."""
         return text.replace(self._key, "[key]") if self._key else text
 
     def failure(self, status: int, headers: Mapping[str, str], answer: str) -> Exception:
@@ -117,7 +129,7 @@ class OpenAICompatible:
         except (ValueError, AttributeError, RecursionError):
             said = {"code": "", "type": "", "message": ""}
         code = said["code"] or said["type"]
-        detail = storable(self._clean(said["message"] or answer.strip() or "no reason given"))[:500]
+        detail = storable(self.clean(said["message"] or answer.strip() or "no reason given"))[:500]
         if status == 403 and any(word in answer.lower() for word in ("moderation", "flagged")):
             return RequestRefused("content_filter", detail)
         if status in (401, 403):

@@ -15,12 +15,12 @@ from selfinstruct.teachers.openai_compatible import OpenAICompatible
 
 @asynccontextmanager
 async def simulated_teacher(
-    settings: TeacherSettings, simulated: SimulatedSettings, prices: dict[str, Price], pace: Pace
+    settings: TeacherSettings, simulated: SimulatedSettings, prices: dict[str, Price], pace: Pace, is_batch: bool
 ) -> AsyncIterator[OpenAICompatible]:
     """Start the simulated server in this process, and give the teacher that asks it."""
     async with serving(simulated.model_copy(update={"api_key": None})) as server:
         here = settings.model_copy(update={"api_key_env": ""})
-        teacher = OpenAICompatible(here, server.base_url, prices, pace)
+        teacher = OpenAICompatible(here, server.base_url, prices, pace, is_batch)
         try:
             yield teacher
         finally:
