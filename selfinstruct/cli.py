@@ -12,6 +12,7 @@ from selfinstruct.records import ExportFormat, StrategyName, TeacherKind
 
 if TYPE_CHECKING:
     from selfinstruct.diversity import Diversity
+    from selfinstruct.run import Run
     from selfinstruct.store import Store
 
 app = typer.Typer(
@@ -70,6 +71,9 @@ def generate(  # noqa: PLR0917 - typer reads the options from here
         bool | None,
         typer.Option("--batch/--no-batch", help="Ask by OpenAI's Batch API: half the price, answers within a day."),
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Grow RUN by a few tasks only, and estimate what N tasks will need.")
+    ] = False,
     max_cost: Annotated[
         float | None, typer.Option(help="US dollars that RUN may cost, earlier sessions included; needs prices.")
     ] = None,
@@ -79,6 +83,7 @@ def generate(  # noqa: PLR0917 - typer reads the options from here
     """Grow RUN to N tasks, with their instances. A RUN that exists goes on where it was."""
     import asyncio
 
+    from selfinstruct.estimate import SAMPLE_TASKS
     from selfinstruct.generate import generate as grow
     from selfinstruct.report import render, status
     from selfinstruct.run import open_run
@@ -101,18 +106,27 @@ def generate(  # noqa: PLR0917 - typer reads the options from here
     with opened.store as store:
         print(f"{'Began' if opened.is_new else 'Going on with'} {run}. Teacher: {_teachers(opened.config)}", flush=True)
         try:
-            finished = asyncio.run(grow(opened, target))
+            finished = asyncio.run(grow(opened, min(target, SAMPLE_TASKS) if dry_run else target, dry_run))
         except (asyncio.CancelledError, KeyboardInterrupt):
             finished = False
         except (BudgetReached, TeacherError, YieldCollapsed):
             print(render(status(store), str(run)))
             raise
+        if dry_run and finished:
+            _print_estimate(opened, target)
+            return
         print(render(status(store), str(run)))
         quoted = shlex.quote(str(run))
         print(f"Records: {run / 'records.jsonl'}. See why others were rejected: selfinstruct rejected {quoted}")
         if not finished:
             print(f"Stopped before the end. To go on: selfinstruct generate {quoted} --target {target}")
             sys.exit(130)
+
+
+def _print_estimate(run: "Run", target: int) -> None:
+    from selfinstruct.estimate import estimate, render
+
+    print(render(estimate(run.store, run.config, target)))
 
 
 @app.command("import")

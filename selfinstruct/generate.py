@@ -27,16 +27,19 @@ from selfinstruct.teachers.openai_compatible import OpenAICompatible
 from selfinstruct.teachers.simulated import simulated_teacher
 
 
-async def generate(run: Run, target: int) -> bool:
+async def generate(run: Run, target: int, is_sample: bool = False) -> bool:
     """Grow the run to `target` tasks and write its records; False where it was stopped before.
 
+    A sample for an estimate is not what the user asked for, so it is not remembered as the target, and not asked for by
+    batches, which might take a day.
     The records are written as far as the run got, unless the store cannot be written any more. The first SIGINT or
     SIGTERM lets the calls in flight end, the second one cancels them.
     """
-    with run.store.transaction():
-        run.store.set_settings({"target": target})
+    if not is_sample:
+        with run.store.transaction():
+            run.store.set_settings({"target": target})
     try:
-        finished = await _grow(run, target)
+        finished = await _grow(run, target, by_batches=run.config.running.batch and not is_sample)
     except StoreError:
         raise  # nothing more can be written
     except BaseException:
@@ -46,23 +49,23 @@ async def generate(run: Run, target: int) -> bool:
     return finished
 
 
-async def _grow(run: Run, target: int) -> bool:
+async def _grow(run: Run, target: int, by_batches: bool) -> bool:
     async with AsyncExitStack() as stack:
         store = run.store
         progress = progress_of(store)
         running = run.config.running
         has_budget = running.max_cost or running.max_requests or running.max_tokens
-        budget = Budget(run.config, store, running.batch) if has_budget else None
+        budget = Budget(run.config, store, by_batches) if has_budget else None
 
         def note_fault(request: Request, attempt: int, fault: TryAgain) -> int:
             progress.faults += 1
             most = budget.at_most(request) if budget and fault.may_have_cost else Amount()
             return store.add_fault(request, attempt, fault, int(most.tokens), most.cost_usd)
 
-        in_flight = IN_FLIGHT if running.batch else running.concurrency
+        in_flight = IN_FLIGHT if by_batches else running.concurrency
         scheduler = Scheduler(in_flight, running.attempts, note_fault, budget)
-        teachers = await open_teachers(run.config, stack)
-        if running.batch:
+        teachers = await open_teachers(run.config, stack, by_batches)
+        if by_batches:
             teachers = _by_batches(teachers, Batches(store), scheduler, progress, stack)
         _on_signals(scheduler)
         showing = asyncio.create_task(show_progress(progress, scheduler))
@@ -78,7 +81,7 @@ async def _grow(run: Run, target: int) -> bool:
             await asyncio.wait([showing])
 
 
-async def open_teachers(config: Config, stack: AsyncExitStack) -> Teachers:
+async def open_teachers(config: Config, stack: AsyncExitStack, by_batches: bool = False) -> Teachers:
     """The teachers of each stage and model, one for each server; `stack` closes them.
 
     Stages that ask the same model of the same server share one, since servers count their limits by model.
@@ -91,7 +94,7 @@ async def open_teachers(config: Config, stack: AsyncExitStack) -> Teachers:
             for base_url in settings.servers:
                 same = (settings.kind, settings.model, base_url, settings.api_key_env)
                 if same not in opened:
-                    opened[same] = await _open_teacher(settings, base_url, config, stack)
+                    opened[same] = await _open_teacher(settings, base_url, config, stack, by_batches)
                 servers.append(opened[same])
     return teachers
 
@@ -104,20 +107,22 @@ def _by_batches(
     def tell(line: str) -> None:
         progress.batches = line
 
-    by_batches: dict[int, Teacher] = {}
+    found: dict[int, Teacher] = {}
     for (_, model), (teacher,) in teachers.items():
-        if id(teacher) not in by_batches and isinstance(teacher, OpenAICompatible):
+        if id(teacher) not in found and isinstance(teacher, OpenAICompatible):
             batching = BatchTeacher(teacher, model, batches, scheduler.stopping, tell)
             stack.push_async_callback(batching.close)
-            by_batches[id(teacher)] = batching
-    return {key: (by_batches[id(teacher)],) for key, (teacher,) in teachers.items()}
+            found[id(teacher)] = batching
+    return {key: (found[id(teacher)],) for key, (teacher,) in teachers.items()}
 
 
-async def _open_teacher(settings: TeacherSettings, base_url: str, config: Config, stack: AsyncExitStack) -> Teacher:
+async def _open_teacher(
+    settings: TeacherSettings, base_url: str, config: Config, stack: AsyncExitStack, by_batches: bool
+) -> Teacher:
     running, limits = config.running, (settings.requests_per_minute, settings.tokens_per_minute)
     pace = Pace(running.concurrency, running.deadline_s, *limits)
     if settings.kind == "simulated" and not base_url:
-        simulated = simulated_teacher(settings, config.simulated, config.prices, pace, running.batch)
+        simulated = simulated_teacher(settings, config.simulated, config.prices, pace, by_batches)
         return await stack.enter_async_context(simulated)
     if settings.kind == "transformers":
         from finetune.teacher import TransformersTeacher
@@ -125,7 +130,7 @@ async def _open_teacher(settings: TeacherSettings, base_url: str, config: Config
         local = TransformersTeacher(settings.model, running.concurrency)
         stack.push_async_callback(local.close)
         return local
-    teacher = OpenAICompatible(settings, base_url, config.prices, pace, running.batch)
+    teacher = OpenAICompatible(settings, base_url, config.prices, pace, by_batches)
     stack.push_async_callback(teacher.close)
     return teacher
 

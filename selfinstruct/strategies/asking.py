@@ -46,5 +46,5 @@ def no_answer(completion: Completion) -> Rejection | None:
 
 
 def declined(completion: Completion) -> Rejection | None:
-    """That the teacher declined, where an answer out of which nothing was read begins like that."""
-    return Rejection("refusal", {}) if is_refusal(completion.text) else None
+    """That the teacher declined, where the server says so, or an answer that gave nothing else begins like that."""
+    return Rejection("refusal", {}) if completion.finish_reason == "refusal" or is_refusal(completion.text) else None
