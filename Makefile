@@ -21,6 +21,8 @@ check: .venv/installed-for-tests  ## style and types
 bench: .venv/installed-for-tests  ## the figures in README and docs (about an hour, half of it novelty at 1,000,000)
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[bench]' -c constraints.txt
 	$(BIN)/python benchmarks/throughput.py
+	$(BIN)/python benchmarks/limits.py
+	$(BIN)/python benchmarks/chaos.py
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/determinism.py
 	$(BIN)/python benchmarks/simulated_width.py --admit 60000

@@ -32,13 +32,13 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from throughput import pin, prepare
+from serving import calls, server
+from throughput import prepare
 
 SCRIPTS = Path(__file__).parent / "peers"
 IN_FLIGHT = 256
@@ -209,34 +209,6 @@ def rows(name: str, work: Path) -> int:
             )
     written = work / "rows.jsonl"
     return len(written.read_text().splitlines()) if written.exists() else 0
-
-
-@contextmanager
-def server(folder: Path, settings: dict[str, float]) -> Iterator[str]:
-    """`selfinstruct simulate` on the last core; RuntimeError where it does not start."""
-    config = folder / "server.toml"
-    config.write_text("[simulated]\n" + "".join(f"{key} = {value}\n" for key, value in settings.items()))
-    command = [sys.executable, "-m", "selfinstruct", "simulate", "--port", "0", "--config", str(config)]
-    said = folder / "server.txt"
-    with (
-        said.open("w") as errors,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
-    ):
-        assert process.stdout
-        pin(-1, process.pid)
-        try:
-            line = process.stdout.readline()
-            if " at " not in line:
-                raise RuntimeError(f"the server: {' '.join(said.read_text().split())}")
-            yield line.split(" at ")[1].split(";")[0]
-        finally:
-            process.terminate()
-
-
-def calls(url: str) -> dict[str, Any]:
-    """What the server has seen so far."""
-    with urllib.request.urlopen(url.removesuffix("/v1") + "/simulated/calls") as answer:
-        return dict(json.load(answer))
 
 
 def run(command: list[str], url: str, work: Path, timeout_s: float, kill_at: int) -> Outcome:

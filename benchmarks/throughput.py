@@ -16,7 +16,6 @@ nothing, proposals included, with about as many calls: it cannot keep all places
 import argparse
 import asyncio
 import json
-import os
 import resource
 import shutil
 import sqlite3
@@ -25,10 +24,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
+
+from serving import pin, server
+
+STRAGGLERS, FACTOR = 0.01, 10
 
 Client = Callable[[argparse.Namespace], Coroutine[Any, Any, int]]
 
@@ -41,8 +43,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         prepare(folder, arguments.calls // 2)
-        for latency in (arguments.latency, 0.0):
-            compare(folder, latency, arguments)
+        fixed = {"latency_s": arguments.latency}
+        spread = {"latency_kind": "lognormal", "straggler_share": STRAGGLERS, "straggler_factor": FACTOR}
+        for title, settings in (
+            (f"{arguments.latency * 1000:g} ms latency", fixed),
+            (f"log-normal latency of {arguments.latency * 1000:g} ms, 1 % take ten times as long", fixed | spread),
+            ("no latency", {}),
+        ):
+            compare(title, folder, settings, arguments)
 
 
 def parse() -> argparse.Namespace:
@@ -82,19 +90,21 @@ def prepare(folder: Path, n_tasks: int) -> None:
     db.close()
 
 
-def compare(folder: Path, latency: float, arguments: argparse.Namespace) -> None:
+def compare(title: str, folder: Path, settings: dict[str, Any], arguments: argparse.Namespace) -> None:
     """Each client in turn, `rounds` times, against one server."""
-    ideal = arguments.calls * latency / arguments.in_flight
-    print(f"\n{arguments.calls} calls, {arguments.in_flight} in flight, {latency * 1000:g} ms latency", end="")
-    print(f", ideal {ideal:.1f} s" if latency else "")
+    mean = settings.get("latency_s", 0.0) * (1 + (STRAGGLERS * (FACTOR - 1) if "straggler_share" in settings else 0))
+    ideal = arguments.calls * mean / arguments.in_flight
+    print(f"\n{arguments.calls} calls, {arguments.in_flight} in flight, {title}", end="")
+    print(f", ideal {ideal:.1f} s" if ideal else "")
     seen: dict[str, list[dict[str, float]]] = {name: [] for name in CLIENTS}
-    with server(folder, latency) as url:
+    with server(folder, settings) as url:
         run_client("aiohttp", folder, url, arguments)  # the server's answers are prepared from now on
         for _ in range(arguments.rounds):
             for name in CLIENTS:
                 seen[name].append(run_client(name, folder, url, arguments))
     print(
         f"{'':<10}{'calls':>7}{'wall s':>9}{'calls/s':>9}{'CPU s per 1,000':>17}{'peak MB':>9}{'wall, of openai':>17}"
+        + f"{'of ideal':>10}" * bool(ideal)
     )
     for name, rounds in seen.items():
         middle = {key: statistics.median(r[key] for r in rounds) for key in rounds[0]}
@@ -102,28 +112,9 @@ def compare(folder: Path, latency: float, arguments: argparse.Namespace) -> None
         print(
             f"{name:<10}{middle['calls']:>7.0f}{middle['wall']:>9.2f}{middle['calls'] / middle['wall']:>9,.0f}"
             f"{middle['cpu'] / middle['calls'] * 1000:>17.2f}{middle['peak_mb']:>9.0f}{ratio:>17.3f}"
+            + f"{middle['calls'] * mean / arguments.in_flight / middle['wall']:>10.0%}"
+            * bool(ideal)
         )
-
-
-@contextmanager
-def server(folder: Path, latency: float) -> Iterator[str]:
-    """`selfinstruct simulate` on the last core."""
-    config = folder / "server.toml"
-    config.write_text(f"[simulated]\nlatency_s = {latency}\n")
-    command = [sys.executable, "-m", "selfinstruct", "simulate", "--port", "0", "--config", str(config)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        pin(-1, process.pid)
-        try:
-            yield process.stdout.readline().split(" at ")[1].split(";")[0]
-        finally:
-            process.terminate()
-
-
-def pin(core: int, process: int = 0) -> None:
-    """Keep a process, this one by default, on one of the cores that are there, counted from either end."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(process, {sorted(os.sched_getaffinity(process))[core]})
 
 
 def run_client(name: str, folder: Path, url: str, arguments: argparse.Namespace) -> dict[str, float]:

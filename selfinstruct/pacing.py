@@ -118,6 +118,7 @@ class Throttle:
         self._rate_before_cut = math.inf
         self._hold_s = HOLD_FIRST_S
         self._searching = False
+        self._paused_at, self._n_sent, self._n_sent_at_pause = -math.inf, 0, 0
         self._quiet = self._cuts = 0  # cycles in a row
         self._share_before_cut = 0.0
         self._begin(-math.inf)
@@ -139,6 +140,7 @@ class Throttle:
         if self._since == -math.inf:
             self._since = now
         self._sent += 1
+        self._n_sent += 1
         if self.rate < math.inf:
             self._latest_at = now
             self._next_at = max(self._next_at, now - self._behind_s) + 1 / self.rate
@@ -151,12 +153,24 @@ class Throttle:
         """A call that was sent at `sent_at` was refused; `is_paused`: the server said when to come again."""
         if sent_at <= self._since:
             return  # an echo of what was sent before the rate was changed
+        if is_paused:
+            self._measure_from_pause_to_pause(now)
+            return
         if self._refused == 0:
             self._sent_at_first_refusal = self._sent - 1
         self._refused += 1
         latest = self._sent - self._sent_at_first_refusal
-        if not is_paused and self._refused >= max(REFUSED_AT_ONCE, MOST * latest):
+        if self._refused >= max(REFUSED_AT_ONCE, MOST * latest):
             self._stop_for_a_moment(now)
+
+    def _measure_from_pause_to_pause(self, now: float) -> None:
+        taken = self._n_sent - self._n_sent_at_pause - 1
+        # Before the first there may have been a burst; and a few calls may have been refused for another reason.
+        if self._paused_at > -math.inf and (self.rate == math.inf or taken >= CYCLE_CALLS / 2):
+            self.rate = min(self.rate, taken / max(now - self._paused_at, 1e-3))
+        self._paused_at, self._n_sent_at_pause = now, self._n_sent
+        self._quiet = 0
+        self._begin(now)
 
     def _measured(self, now: float) -> float:
         return (self._sent - self._refused) / max(now - self._since, 1e-3)
