@@ -28,6 +28,7 @@ bench: .venv/installed-for-tests  ## the figures in README and docs (about an ho
 	$(BIN)/python benchmarks/simulated_width.py --admit 60000
 	$(BIN)/python benchmarks/recovery.py
 	$(BIN)/python benchmarks/near_duplicates.py
+	$(BIN)/python benchmarks/audit.py
 	$(BIN)/python benchmarks/novelty_exact.py
 	$(BIN)/python benchmarks/novelty.py --plot docs/novelty.svg
 	$(BIN)/python benchmarks/novelty.py --corpus templates

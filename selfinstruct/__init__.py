@@ -16,9 +16,11 @@ The rooms, in the order in which the data walks through them:
     parsing, filters what was said, as candidates and instances; which of them may stay, and why not
     gate, engine     the way into the pool, in one order; the order of it all
     check            the same rules over a dataset that exists already
+    decisions        what people think of it: rescued, banned, edited
     export, report   records out; the run in words; diversity: how varied its tasks are
     card, hub        an export's datasheet; both to the Hugging Face hub
     reporting        the run as one page with pictures
+    audit            a web page over all of it, to look and to decide
 
 Sources: Self-Instruct (Wang et al., arXiv 2212.10560) for the method and its constants; Alpaca (Taori et al. 2023).
 """

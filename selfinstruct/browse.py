@@ -95,7 +95,7 @@ def rejected(store: Store, stage: str | None, reason: str | None, limit: int | N
 
 
 def _record(store: Store, identity: str) -> str:
-    rows = store.query("SELECT instruction, input, output FROM records WHERE id = ?", (identity,))
+    rows = store.query("SELECT instruction, input, output FROM judged WHERE id = ? AND kept", (identity,))
     return record_text(*rows[0]) if rows else ""
 
 

@@ -267,9 +267,9 @@ def export(
         typer.Option(metavar="NAME/REPO", help="Send file and card to the Hugging Face hub, as a private dataset."),
     ] = None,
 ) -> None:
-    """Write RUN's records in a format that trainers read, and say how varied the tasks are."""
+    """Write RUN's records, with what was decided about them, in a format that trainers read; and records.jsonl anew."""
     from selfinstruct.export import export as write
-    from selfinstruct.export import place
+    from selfinstruct.export import place, write_records
     from selfinstruct.store import Store
 
     if push:
@@ -283,6 +283,7 @@ def export(
 
             card_path(place(store, format, output))  # before anything is written
         path, rows = write(store, format, output)
+        write_records(store)
         print(f"{rows:,} rows in {path}", flush=True)
         if rows or card:
             varied = _diversity(store)
@@ -382,6 +383,19 @@ def rejected(
     with Store.read(run) as store:
         for row in rows(store, stage, reason, limit):
             print(_to_json(row) if json else _visible(describe_rejection(row)))
+
+
+@app.command()
+def audit(
+    run: RunFolder,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Where to listen on loopback; 0 takes any free one.")] = 0,
+) -> None:
+    """Look through RUN in a browser, also while it is growing: what was rejected and why; rescue, ban, edit, tag it."""
+    import asyncio
+
+    from selfinstruct.audit.server import serve
+
+    asyncio.run(serve(run, port))
 
 
 @seeds_app.command("check")

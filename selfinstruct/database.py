@@ -1,7 +1,10 @@
 """One SQLite file with one writer: opened, locked, brought up to date, and written in transactions.
 
-The file is in WAL mode, so that `status` and others read while a run writes. Only one process may write: it holds a
-lock on `run.lock`. Not covered: network file systems, where neither locks nor WAL can be relied upon.
+The file is in WAL mode, so that `status` and others read while a run writes. Only one process may carry the run on: it
+holds a lock on `run.lock`. Two would both admit tasks at the same place; the lock is there for nothing else. People's
+decisions are rows of tables that a run neither writes nor reads before its end, so they may be added meanwhile
+(`beside`): SQLite takes one transaction after the other, and both sides wait for a short one. Not covered: network file
+systems, where neither locks nor WAL can be relied upon.
 """
 
 import fcntl
@@ -16,7 +19,7 @@ from selfinstruct.schema import MIGRATIONS, check_version, explaining, migrate
 
 
 class Database:
-    """The file run.db in a run's folder. Use `create`, `resume` or `read`; `close()` it when done."""
+    """The file run.db in a run's folder. Use `create`, `resume`, `read` or `beside`; `close()` it when done."""
 
     def __init__(self, folder: Path, db: sqlite3.Connection, lock: IO[str] | None):
         self.folder = folder
@@ -55,6 +58,12 @@ class Database:
         return cls._open(folder, writing=False)
 
     @classmethod
+    def beside(cls, folder: Path) -> Self:
+        """An existing run, to add to what no run writes or reads, also while another process carries it on."""
+        with cls.read(folder):  # brings an old file up to date
+            return cls._connect(folder, None)
+
+    @classmethod
     def exists(cls, folder: Path) -> bool:
         """Whether `folder` holds a run that has begun: one killed while it was being made has not."""
         path = folder / "run.db"
@@ -72,20 +81,26 @@ class Database:
         lock = _lock(folder) if writing else None
         try:
             with explaining(path):
-                db = sqlite3.connect(path, isolation_level=None, timeout=10)
-                db.execute("PRAGMA foreign_keys = ON")
+                opened = cls._connect(folder, lock)
                 if writing:
-                    db.execute("PRAGMA journal_mode = WAL")
+                    opened.db.execute("PRAGMA journal_mode = WAL")
                     # With WAL, a killed process loses nothing; only a power failure may cost the last commits.
-                    db.execute("PRAGMA synchronous = NORMAL")
-                    migrate(db, path)
+                    opened.db.execute("PRAGMA synchronous = NORMAL")
+                    migrate(opened.db, path)
                 else:
-                    db.execute("PRAGMA query_only = ON")
-                    check_version(db, path)
+                    opened.db.execute("PRAGMA query_only = ON")
+                    check_version(opened.db, path)
         except BaseException:
             if lock:
                 lock.close()
             raise
+        return opened
+
+    @classmethod
+    def _connect(cls, folder: Path, lock: IO[str] | None) -> Self:
+        with explaining(folder / "run.db"):
+            db = sqlite3.connect(folder / "run.db", isolation_level=None, timeout=10)
+            db.execute("PRAGMA foreign_keys = ON")
         return cls(folder, db, lock)
 
     def close(self) -> None:

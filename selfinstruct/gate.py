@@ -96,11 +96,14 @@ class Gate:
         self.progress.made += 1
 
     def recall_records(self) -> None:
-        """Put the store's records into the pool, once in a session in which more are to be judged."""
+        """Put the store's records into the pool, once in a session in which more are to be judged.
+
+        What people decided about them meanwhile has no say in what is admitted.
+        """
         if self._has_records:
             return
         self._has_records = True
-        for record in self.store.records():
+        for record in self.store.records(decided=False):
             self.pool.add_record(record.id, record_text(record.instruction, record.input, record.output))
 
     def per_step(self) -> float:

@@ -189,7 +189,10 @@ class Task:
 
 @dataclass(frozen=True)
 class Record:
-    """One line of the dataset: an instance with its task's instruction; `is_classification` None: not known."""
+    """One line of the dataset: an instance with its task's instruction; `is_classification` None: not known.
+
+    A negative `task` -n is none of the run's: a candidate that was rejected and rescued by decision n.
+    """
 
     id: str
     task: int

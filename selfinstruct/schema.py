@@ -3,8 +3,9 @@
     requests -> completions -> candidates -> tasks -> instances
                                    \\ rejections (of completions, candidates and instances)
 
-A row of `steps` is one step of the gate; `faults` are tries that failed. The views `records` and `rejected` are made
-for reading in any SQLite browser.
+A row of `steps` is one step of the gate; `faults` are tries that failed; `decisions` are what people decided about the
+rest (see decisions.py). The views `records` (with the decisions) and `rejected` are made for reading in any SQLite
+browser.
 """
 
 import sqlite3
@@ -51,6 +52,16 @@ def _add_sent(db: sqlite3.Connection) -> None:
     db.execute("ALTER TABLE faults ADD COLUMN cost_usd REAL NOT NULL DEFAULT 0")
 
 
+def _add_decisions(db: sqlite3.Connection) -> None:
+    """What people decide, append-only. `records` honours it; `judged` is what the filters left, on which runs go on.
+
+    Decisions of one click have one `batch`, the id of the first. Texts that a decision brings in (an edited instance,
+    the instances of a rescued candidate) are columns of their own, since JSON functions of SQLite end a text at NUL.
+    """
+    for statement in _DECISIONS.split(";"):
+        db.execute(statement)
+
+
 # Each brings the file from version i to i + 1 (PRAGMA user_version). Append; never change one that was released.
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _create_tables,
@@ -58,6 +69,7 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _add_test_lines,
     _add_sent,
     _add_batches,
+    _add_decisions,
 )
 
 _TABLES = """
@@ -99,6 +111,41 @@ CREATE VIEW rejected AS SELECT r.stage, r.reason, r.subject, r.subject_id, r.evi
     LEFT JOIN candidates c ON r.subject = 'candidate' AND c.id = r.subject_id
     LEFT JOIN instances i ON r.subject = 'instance' AND i.id = r.subject_id
     LEFT JOIN completions m ON r.subject = 'completion' AND m.request_id = r.subject_id
+"""
+
+_DECISIONS = """
+CREATE TABLE decisions(id INTEGER PRIMARY KEY, batch INTEGER NOT NULL, created_at REAL NOT NULL, author TEXT NOT NULL,
+    subject TEXT NOT NULL, subject_id TEXT NOT NULL, action TEXT NOT NULL, payload TEXT NOT NULL,
+    undoes INTEGER REFERENCES decisions(id));
+CREATE INDEX decisions_by_subject ON decisions(subject, subject_id);
+CREATE INDEX decisions_by_batch ON decisions(batch);
+CREATE UNIQUE INDEX decisions_undone ON decisions(undoes) WHERE undoes IS NOT NULL;
+CREATE TABLE decided_texts(decision INTEGER NOT NULL REFERENCES decisions(id), position INTEGER NOT NULL,
+    id TEXT NOT NULL, input TEXT NOT NULL, output TEXT NOT NULL, PRIMARY KEY(decision, position)) WITHOUT ROWID;
+CREATE VIEW decisions_in_force AS SELECT * FROM decisions d
+    WHERE d.action != 'undo' AND NOT EXISTS (SELECT 1 FROM decisions u WHERE u.undoes = d.id);
+CREATE VIEW judged AS SELECT i.id, i.task, i.position, c.instruction, i.input, i.output, t.is_classification,
+    t.id AS candidate, r.subject_id IS NULL AS kept
+    FROM instances i JOIN tasks t ON t.position = i.task JOIN candidates c ON c.id = t.id
+    LEFT JOIN rejections r ON r.subject = 'instance' AND r.subject_id = i.id
+    ORDER BY i.task, i.position;
+DROP VIEW records;
+CREATE VIEW records AS SELECT id, task, instruction, input, output, is_classification FROM (
+    SELECT 0 AS rescued, j.task AS task, j.position AS position, j.id, j.instruction,
+        CASE WHEN e.id IS NULL THEN j.input ELSE e.input END AS input,
+        CASE WHEN e.id IS NULL THEN j.output ELSE e.output END AS output, j.is_classification
+    FROM judged j LEFT JOIN decided_texts e ON e.decision = (SELECT max(d.id) FROM decisions_in_force d
+        WHERE d.subject = 'instance' AND d.subject_id = j.id AND d.action = 'edit')
+    WHERE coalesce((SELECT d.action = 'rescue' FROM decisions_in_force d WHERE d.subject = 'instance'
+        AND d.subject_id = j.id AND d.action IN ('ban', 'rescue') ORDER BY d.id DESC LIMIT 1), j.kept)
+    AND coalesce((SELECT d.action = 'rescue' FROM decisions_in_force d WHERE d.subject = 'candidate'
+        AND d.subject_id = j.candidate AND d.action IN ('ban', 'rescue') ORDER BY d.id DESC LIMIT 1), 1)
+    UNION ALL
+    SELECT 1, -d.id, e.position, e.id, c.instruction, e.input, e.output, NULL
+    FROM decisions_in_force d JOIN candidates c ON c.id = d.subject_id JOIN decided_texts e ON e.decision = d.id
+    WHERE d.subject = 'candidate' AND d.action = 'rescue' AND NOT EXISTS (SELECT 1 FROM decisions_in_force l
+        WHERE l.subject = 'candidate' AND l.subject_id = d.subject_id AND l.action IN ('ban', 'rescue') AND l.id > d.id)
+    ORDER BY 1, 2, 3)
 """
 
 

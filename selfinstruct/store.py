@@ -346,11 +346,16 @@ class Store(Database):
             [(subject, subject_id, stage, r.reason, canonical_json(r.evidence)) for subject_id, r in rejections],
         )
 
-    def records(self) -> Iterator[Record]:
-        """The dataset, in the order of tasks and their instances."""
+    def records(self, decided: bool = True) -> Iterator[Record]:
+        """The dataset, in the order of tasks and their instances; then what was rescued of rejected candidates.
+
+        Without `decided`: as the filters left it, whatever people have decided since; what a run goes on with.
+        """
+        source = "records" if decided else "judged WHERE kept"
+        columns = "id, task, instruction, input, output, is_classification"
         with explaining(self.path):
             for identity, task, instruction, given, output, is_classification in self.db.execute(
-                "SELECT * FROM records"
+                f"SELECT {columns} FROM {source}"
             ):
                 messages = [
                     {"role": "user", "content": user_message(instruction, given)},

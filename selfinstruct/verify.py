@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from selfinstruct.contamination import TestSet
+from selfinstruct.decisions import problems as problems_of_decisions
 from selfinstruct.near_duplicates import shingles
 from selfinstruct.novelty import ascii_tokens, tokens
 from selfinstruct.parsing import ParsedInstance
@@ -179,7 +180,9 @@ def _near_duplicates(store: Store) -> Iterator[str]:
         "WHERE r.subject = 'instance' AND r.reason = 'near_duplicate'"
     ):
         seen = json.loads(evidence)
-        found = store.query("SELECT instruction, input, output FROM records WHERE id = ?", (seen["nearest_id"],))
+        found = store.query(
+            "SELECT instruction, input, output FROM judged WHERE id = ? AND kept", (seen["nearest_id"],)
+        )
         if not found:
             yield f"instance {identity}: the record {seen['nearest_id']} that it is said to repeat is not there"
             continue
@@ -191,7 +194,9 @@ def _near_duplicates(store: Store) -> Iterator[str]:
 def _copies(store: Store) -> Iterator[str]:
     """That no records of two tasks are nearly equal: by so much that the engine's search cannot have missed it."""
     threshold = min(1.0, store.config().filters.near_duplicate + CERTAINLY_FOUND)
-    kept = [(r.task, r.id, shingles(record_text(r.instruction, r.input, r.output))) for r in store.records()]
+    kept = [
+        (r.task, r.id, shingles(record_text(r.instruction, r.input, r.output))) for r in store.records(decided=False)
+    ]
     if not kept:
         return
     from datasketch import MinHash, MinHashLSH
@@ -228,5 +233,5 @@ def _contaminated(store: Store) -> Iterator[str]:
 
 CHECKS: tuple[Callable[[Store], Iterator[str]], ...] = (
     _file, _requests, _candidates, _steps, _tasks, _instances, _rejections, _scores, _near_duplicates, _copies,
-    _contaminated,
+    _contaminated, problems_of_decisions,
 )  # fmt: skip

@@ -1,0 +1,155 @@
+"""How long does the audit page take for a large run, and how long its index?
+
+    python benchmarks/audit.py [--candidates 200000]
+
+The run is written straight into a store: candidates composed by the simulated world, half of them rejected, most of
+these as too similar, the others admitted, every second one with an instance. Milliseconds are those of requests to the
+real server on loopback, with the rendering of the page: the first one, and the median and the highest of nine after it.
+"""
+
+import argparse
+import asyncio
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import aiohttp
+
+from selfinstruct.audit.index import Index
+from selfinstruct.audit.listing import Asked, Listing
+from selfinstruct.audit.server import serving
+from selfinstruct.audit.what_if import Replay, Rules
+from selfinstruct.config import Config
+from selfinstruct.database import Database
+from selfinstruct.decisions import decide, undo
+from selfinstruct.parsing import ParsedInstance
+from selfinstruct.records import Candidate, Completion, Instance, Neighbor, Rejection, Request, SeedTask, Task
+from selfinstruct.simulated.world import compose_task, make_instance, pick_family
+from selfinstruct.store import Store, Verdict
+from selfinstruct.strategies import Made, Proposal
+
+A_STEP = 20  # candidates
+REASONS = ("too_short", "too_long", "forbidden_word", "starts_with_punctuation", "cut_off")
+
+
+def grow(folder: Path, n: int) -> None:
+    """A run of n candidates; what is written is a run's, but nothing was judged."""
+    rng = random.Random(1)
+    seed = SeedTask("seed", "seed", "Name a river.", (Instance("", "The Nile."),), False)
+    with Store.create(folder) as store:
+        store.describe({"config": Config().resolved().model_dump(mode="json", exclude_none=True)}, [seed], [])
+        position = 0
+        for steps in range(0, n // A_STEP, 100):
+            with store.transaction():
+                for step in range(steps, min(steps + 100, n // A_STEP)):
+                    request = Request(
+                        "propose", "openai", f"model-{step % 3}", "chat", "Propose tasks.", f"Twenty, {step}", {}
+                    )
+                    tasks = [compose_task(pick_family(rng), rng) for _ in range(A_STEP)]
+                    store.add_completion(request, Completion(request.id, "\n".join(text for text, _ in tasks), "stop"))
+                    candidates = [Candidate(request.id, i, text) for i, (text, _) in enumerate(tasks)]
+                    verdicts = list(judge(rng))
+                    store.add_step(step, Proposal(candidates, []), verdicts[:A_STEP], lambda index: "seed")
+                    for (_, task), (rejection, _), candidate in zip(tasks, verdicts, candidates, strict=False):
+                        if rejection is None:
+                            made = [ParsedInstance(*make_instance(task, rng), False)] if position % 2 else []
+                            admitted = Task.admitted(position, candidate, step)
+                            store.add_made(admitted, Made(False, request.id, made, []), [None] * len(made))
+                            position += 1
+
+
+def judge(rng: random.Random) -> Iterator[Verdict]:
+    for _ in range(A_STEP):
+        score = rng.random()
+        evidence = {"nearest": "Name a river.", "nearest_id": "seed", "score": score}
+        if score < 0.5:
+            yield None, Neighbor(0, score)
+        elif score < 0.85:
+            yield Rejection("too_similar", evidence), Neighbor(0, score)
+        else:
+            yield Rejection(rng.choice(REASONS), {}), None
+
+
+async def measure(store: Store, index: Index) -> None:
+    """Print what each page takes."""
+    some = Listing(index, Asked(reason="too_similar")).page().items[10]
+    other = Listing(index, Asked(kind="instance")).page().items[10]
+    third = Listing(index, Asked(reason="too_short")).page().items[10]
+    middle = Listing(index, Asked(sort="last")).page().items[-1].key
+    deep = index.query("SELECT length || '_' || id FROM items ORDER BY length DESC, id DESC LIMIT 1 OFFSET ?",
+                       (index.query("SELECT count(*) FROM items")[0][0] // 2,))[0][0]  # fmt: skip
+    pages = {
+        "overview": "/",
+        "list, first page": "/list",
+        "list, last said": f"/list?sort=last&after={middle}",
+        "list, by length, in the middle": f"/list?sort=longest&after={deep}",
+        "facet kind": "/list?kind=instance",
+        "facet state": "/list?state=rejected",
+        "facet stage": "/list?stage=filter",
+        "facet reason": "/list?reason=too_similar&sort=similar",
+        "facet model": "/list?model=model-1&sort=shortest",
+        "facet length": "/list?length=150+to+499",
+        "search, a rare word": "/list?q=hydroponics",
+        "search, a word of nearly all": "/list?q=the",
+        "search, a phrase": "/list?q=%22in+the%22&sort=longest",
+        "one candidate": f"/one/candidate/{some.subject_id}?list=reason%3Dtoo_similar&at={some.key}",
+        "one candidate, another filter": f"/one/candidate/{third.subject_id}",
+        "one instance": f"/one/instance/{other.subject_id}",
+        "decisions": "/decisions",
+    }
+    async with serving(store, index, "benchmark") as address, aiohttp.ClientSession(
+        cookie_jar=aiohttp.CookieJar(unsafe=True)
+    ) as client:  # fmt: skip
+        await (await client.get(address)).read()
+        base = address.partition("/?")[0]
+        print("milliseconds                         first  median  highest of nine")
+        for name, path in pages.items():
+            times = []
+            for _ in range(10):
+                began = time.perf_counter()
+                async with client.get(base + path) as answer:
+                    await answer.read()
+                    assert answer.status == 200, (path, answer.status)
+                times.append(1000 * (time.perf_counter() - began))
+            print(f"{name:<36}{times[0]:7.0f}{statistics.median(times[1:]):8.0f}{max(times[1:]):9.0f}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--candidates", type=int, default=200_000)
+    parser.add_argument("--folder", type=Path, help="where the run is, or is to be kept")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.folder or Path(temporary) / "run"
+        if not Store.exists(folder):
+            grow(folder, options.candidates)
+        (folder / "audit.db").unlink(missing_ok=True)
+        with Store.read(folder) as store:
+            began = time.perf_counter()
+            index = Index(store)
+            index.refresh()
+            (n,) = index.query("SELECT count(*) FROM items")[0]
+            size = (folder / "audit.db").stat().st_size / 2**20
+            print(f"index of {n:,} items: {time.perf_counter() - began:.1f} s, {size:.0f} MB", flush=True)
+            asyncio.run(measure(store, index))
+            with Database.beside(folder) as run:
+                subjects = Listing(index, Asked(reason="too_short")).subjects()
+                began = time.perf_counter()
+                batch = decide(run, "benchmark", "rescue", subjects)
+                decided = time.perf_counter()
+                index.refresh()
+                print(f"{len(subjects):,} rescued at once: {decided - began:.1f} s, "
+                      f"and {time.perf_counter() - decided:.1f} s to index them")  # fmt: skip
+                undo(run, "benchmark", batch)
+            began = time.perf_counter()
+            replay = Replay(store, Rules(0.65))
+            replay.run()
+            print(f"what-if over {replay.of:,} candidates: {time.perf_counter() - began:.1f} s")
+            index.close()
+
+
+if __name__ == "__main__":
+    main()

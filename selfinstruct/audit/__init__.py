@@ -1,0 +1,12 @@
+"""`selfinstruct audit RUN`: a web page on loopback to look through a run's generations and to decide about them.
+
+    server      who may see it; the application
+    pages       what is shown at which address
+    index       everything that was generated, in a file of its own: facets, search, order
+    listing     which of it is asked for, and one page of that
+    generation  one of it whole: prompt, answer, what was read from it, and what every filter says (verdicts)
+    what_if     the gate once more under other rules
+    text        what a model said, made safe and readable
+
+What is decided goes into the run by `selfinstruct.decisions`, and nothing else is written there.
+"""

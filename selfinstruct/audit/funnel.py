@@ -1,0 +1,72 @@
+"""How many there are at each step of the way, from requests to what is exported."""
+
+from collections import Counter
+from typing import NamedTuple
+
+from selfinstruct.audit.index import Index
+from selfinstruct.audit.listing import Asked
+from selfinstruct.report import REASONS
+from selfinstruct.store import Store
+
+NOTHING_SAID = ("no_answer", "empty_answer", "refusal")
+
+
+class Step(NamedTuple):
+    """A number on the way; `level` 1 is what is lost at the step above. `query` asks a list for it, None: none can."""
+
+    name: str
+    n: int
+    level: int
+    query: str | None
+    note: str = ""
+
+
+def funnel(store: Store, index: Index) -> list[Step]:
+    """The steps in order; what is in the index is counted there."""
+    steps, unmade, exported, from_rescued = store.query(
+        "SELECT (SELECT count(*) FROM steps), (SELECT count(*) FROM tasks WHERE made = 0), "
+        "(SELECT count(*) FROM records), (SELECT count(*) FROM records WHERE task < 0)"
+    )[0]
+    decided = store.query(
+        "SELECT action, count(*) FROM decisions_in_force WHERE action IN ('ban', 'rescue', 'edit') GROUP BY action"
+    )
+    groups = index.groups()
+
+    def count(**facets: str) -> int:
+        return sum(group.n for group in groups if facets.items() <= group._asdict().items())
+
+    def lost(kind: str, *stages: str) -> list[Step]:
+        lines = Counter[tuple[str, str]]()
+        for group in groups:
+            if group.kind == kind and group.stage in stages:
+                lines[group.stage, group.reason] += group.n
+        return [
+            Step(reason, n, 1, Asked(kind=kind, stage=stage, reason=reason).query(), explain(stage, reason))
+            for (stage, reason), n in lines.most_common()
+        ]
+
+    def explain(stage: str, reason: str) -> str:
+        asked_for = {"classify": ", when asked for the class", "instances": ", when asked for instances"}
+        return REASONS[reason] + (asked_for.get(stage, "") if reason in NOTHING_SAID else "")
+
+    words = {"ban": "banned", "rescue": "rescued", "edit": "edited"}
+    notes = [f"{n:,} {words[action]}" for action, n in decided]
+    notes += [f"{from_rescued:,} of rescued instructions"] if from_rescued else []
+    waiting = Step(
+        "not judged yet", count(state="pending"), 1, Asked(state="pending").query(), "the target was reached before"
+    )
+    return [
+        Step("proposals", steps, 0, None),
+        *lost("completion", "propose"),
+        Step("instructions read", count(kind="candidate"), 0, Asked(kind="candidate").query()),
+        *lost("candidate", "filter", "novelty"),
+        *([waiting] if waiting.n else []),
+        Step("tasks admitted", count(kind="candidate", reason="") - waiting.n, 0,
+             Asked(kind="candidate", state="admitted").query(),
+             f"{unmade:,} without their instances so far" if unmade else ""),
+        *lost("completion", "classify", "instances"),
+        Step("instances read", count(kind="instance"), 0, Asked(kind="instance").query()),
+        *lost("instance", "instances"),
+        Step("records kept", count(kind="instance", reason=""), 0, Asked(kind="instance", state="admitted").query()),
+        Step("records exported", exported, 0, None, ", ".join(notes)),
+    ]  # fmt: skip

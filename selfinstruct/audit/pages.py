@@ -1,0 +1,264 @@
+"""What is shown at which address, and the two forms that decide and undo.
+
+Everything is rendered here, from the store and the index, which is brought up to date at each request; so the pages
+work without a script, and show a run as it grows.
+"""
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast, get_args
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import jinja2
+from aiohttp import web
+
+from selfinstruct import decisions
+from selfinstruct.audit import what_if
+from selfinstruct.audit.funnel import funnel
+from selfinstruct.audit.generation import generation
+from selfinstruct.audit.index import Index
+from selfinstruct.audit.listing import SORTS, Asked, Item, Listing
+from selfinstruct.audit.text import folded, shown
+from selfinstruct.audit.verdicts import Judge
+from selfinstruct.database import Database
+from selfinstruct.decisions import Action, decide, undo
+from selfinstruct.errors import UsageError
+from selfinstruct.report import REASONS
+from selfinstruct.store import Store
+
+BATCHES = 50  # of decisions on a page
+CHANGES = 200  # of a what-if on a page
+LISTED = 1_000  # characters of a text in a list
+OUTCOMES = 8  # of what-ifs that are kept
+KINDS = {"candidate": "instruction", "instance": "instance", "completion": "unreadable answer"}
+DONE = {"ban": "Banned", "rescue": "Rescued", "edit": "Edited", "tag": "Tagged", "comment": "Commented on",
+        "undo": "Taken back"}  # fmt: skip
+
+_environment = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"), undefined=jinja2.StrictUndefined,
+    autoescape=True, trim_blocks=True, lstrip_blocks=True,
+)  # fmt: skip
+_environment.filters |= {
+    "shown": shown,
+    "folded": folded,
+    "number": lambda n: f"{n:,}",
+    "when": lambda at: time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(float(at))),
+    "reason": lambda name: REASONS.get(name, ""),
+    "json": lambda value: json.dumps(value, ensure_ascii=False, indent=1),
+}
+_environment.globals |= {"KINDS": KINDS, "SORTS": SORTS, "DONE": DONE}
+
+
+def render(template: str, **values: Any) -> str:
+    """A page as HTML; everything in `values` is escaped."""
+    return _environment.get_template(template).render(values)
+
+
+class Pages:
+    """The pages over one run."""
+
+    def __init__(self, store: Store, index: Index, author: str, form_token: str):
+        self.store = store
+        self.index = index
+        self.author = author
+        self.form_token = form_token
+        self._judge: Judge | None = None
+        self._replays: dict[what_if.Rules, tuple[int, what_if.Replay]] = {}
+
+    async def overview(self, request: web.Request) -> web.Response:
+        """From requests to records, in numbers."""
+        self.index.refresh()
+        return self._page(request, "overview.html", steps=funnel(self.store, self.index), marks=self._marks())
+
+    async def generations(self, request: web.Request) -> web.Response:
+        """Generations by facets, words and order."""
+        self.index.refresh()
+        asked = _asked(request.query)
+        listing = Listing(self.index, asked)
+        page = listing.page(request.query.get("after", ""), request.query.get("before", ""))
+        return self._page(
+            request, "list.html", asked=asked, page=page, total=listing.total, facets=listing.facets(),
+            marks=self._marks(), texts=self._texts(page.items),
+        )  # fmt: skip
+
+    async def one(self, request: web.Request) -> web.Response:
+        """One generation whole; `list` is the query of the list that it was opened from, `at` its place there."""
+        self.index.refresh()
+        self._judge = self._judge or Judge(self.store)
+        kind, identity = request.match_info["kind"], request.match_info["id"]
+        found = generation(self.store, self.index, self._judge, kind, identity)
+        asked = _asked(dict(parse_qsl(request.query.get("list", ""))))
+        at = request.query.get("at", "")
+        before, after = None, None
+        if at:
+            listing = Listing(self.index, asked)
+            before = next(iter(listing.page(before=at, size=1).items), None)
+            after = next(iter(listing.page(after=at, size=1).items), None)
+        return self._page(request, "one.html", one=found, asked=asked, at=at, before=before, after=after)
+
+    async def decided(self, request: web.Request) -> web.Response:
+        """What was decided, the latest first, by batches."""
+        last = _number(request.query.get("before", ""), 2**62)
+        rows = self.store.query(
+            "SELECT batch, count(*) FROM decisions WHERE batch < ? GROUP BY batch ORDER BY batch DESC LIMIT ?",
+            (last, BATCHES + 1),
+        )
+        batches = [(n, decisions.decisions(self.store, "batch = ?", (batch,), 5)) for batch, n in rows[:BATCHES]]
+        names = [(one.subject, one.subject_id) for _, some in batches for one in some]
+        return self._page(
+            request, "decisions.html", batches=batches, texts=self._by_name(names), has_more=len(rows) > BATCHES
+        )
+
+    async def other_rules(self, request: web.Request) -> web.Response:
+        """How many, and which, would be admitted under other rules."""
+        run_rules = self.store.config().filters
+        query = request.query
+        replay = None
+        rules = what_if.Rules(run_rules.rouge_threshold)
+        if "threshold" in query:
+            rules = what_if.Rules(_share(query["threshold"]), frozenset(query.getall("off", [])) & set(what_if.NAMES))
+            replay = self._replay(rules)
+        outcome = replay.outcome if replay else None
+        shift = _number(query.get("from", ""), 0)
+        return self._page(
+            request, "what_if.html", rules=rules, run_threshold=run_rules.rouge_threshold, names=what_if.NAMES,
+            replay=replay, outcome=outcome, shift=shift, size=CHANGES,
+            rules_query=urlencode([("threshold", rules.threshold), *(("off", name) for name in sorted(rules.off))]),
+            has_tests=bool(self.store.test_lines()),
+        )  # fmt: skip
+
+    async def decide(self, request: web.Request) -> web.Response:
+        """Decide about what was chosen, or about all that a list asks for; then back to where it came from."""
+        form = await request.post()
+        action = str(form.get("action", ""))
+        if action not in get_args(Action):
+            raise UsageError(f"{action}: is nothing that can be decided.")
+        if form.get("all"):
+            self.index.refresh()
+            subjects = Listing(self.index, _asked(dict(parse_qsl(str(form["all"]))))).subjects()
+        else:
+            subjects = [_subject(str(value)) for value in form.getall("item", [])]
+        if not subjects:
+            raise UsageError("Nothing was chosen. Go back, and choose something.")
+        payload = {}
+        if action == "edit":
+            payload = self._edited(subjects[0], _lines(form.get("input")), _lines(form.get("output")))
+        elif action in ("tag", "comment"):
+            payload = {"tag" if action == "tag" else "text": _lines(form.get("text"))}
+        with Database.beside(self.store.folder) as run:
+            batch = decide(run, self.author, cast(Action, action), subjects, payload)
+        return _back(str(form.get("back", "")), batch)
+
+    async def undo(self, request: web.Request) -> web.Response:
+        """Take a batch of decisions back."""
+        form = await request.post()
+        with Database.beside(self.store.folder) as run:
+            batch = undo(run, self.author, _number(str(form.get("batch", "")), 0))
+        return _back(str(form.get("back", "")), batch)
+
+    def _edited(self, subject: decisions.Subject, given: str, output: str) -> dict[str, str]:
+        """The texts of an edit; a form loses characters such as NUL, so what looks unchanged stays what it is."""
+        rows = self.store.query(
+            "SELECT coalesce(e.input, i.input), coalesce(e.output, i.output) FROM instances i LEFT JOIN decided_texts "
+            "e ON e.decision = (SELECT max(d.id) FROM decisions_in_force d WHERE d.subject = 'instance' AND "
+            "d.subject_id = i.id AND d.action = 'edit') WHERE i.id = ?",
+            subject[1:],
+        )
+        before = rows[0] if rows else ("", "")
+        kept = [old if _lines(in_form(old)) == new else new for old, new in zip(before, (given, output), strict=True)]
+        if tuple(kept) == before:
+            raise UsageError("Neither the input nor the output was changed.")
+        return {"input": kept[0], "output": kept[1]}
+
+    def _replay(self, rules: what_if.Rules) -> what_if.Replay:
+        """The replay under these rules of the run as it is; another one that is under way is given up."""
+        (n,) = self.store.query("SELECT (SELECT count(*) FROM tasks) + (SELECT count(*) FROM rejections)")[0]
+        known = self._replays.get(rules)
+        if known and (known[0] == n or known[1].is_alive()):
+            return known[1]
+        for _, other in self._replays.values():
+            other.cancelled.set()
+        self._replays = {r: kept for r, kept in list(self._replays.items())[-OUTCOMES:] if kept[1].outcome}
+        replay = what_if.Replay(self.store, rules)
+        self._replays[rules] = (n, replay)
+        replay.start()
+        replay.join(0.5)  # short ones are shown at once
+        return replay
+
+    def _marks(self) -> Sequence[tuple[str, int]]:
+        return [(mark, n) for mark, n in self.index.query("SELECT mark, count(*) FROM marks GROUP BY mark ORDER BY 1")]
+
+    def _texts(self, items: Sequence[Item]) -> dict[str, list[tuple[str, str]]]:
+        return self._by_name([(item.kind, item.subject_id) for item in items])
+
+    def _by_name(self, names: Sequence[tuple[str, str]]) -> dict[str, list[tuple[str, str]]]:
+        """The labelled texts of generations, by their ids."""
+        queries = {
+            "candidate": "SELECT instruction FROM candidates WHERE id = ?",
+            "instance": "SELECT instruction, input, output FROM judged WHERE id = ?",
+            "completion": "SELECT text FROM completions WHERE request_id = ?",
+        }
+        found = {}
+        for kind, identity in names:
+            labels = ("Instruction", "Input", "Output") if kind == "instance" else ("",)
+            rows = self.store.query(queries[kind], (identity,))
+            texts = zip(labels, rows[0], strict=True) if rows else ()
+            found[identity] = [(label, text[:LISTED]) for label, text in texts if text]
+        return found
+
+    def _page(self, request: web.Request, template: str, **values: Any) -> web.Response:
+        done = request.query.get("done")
+        batch = decisions.decisions(self.store, "batch = ?", (_number(done, 0),)) if done else []
+        query = {key: value for key, value in request.query.items() if key != "done"}
+        here = str(request.rel_url.with_query([(k, v) for k, v in request.query.items() if k != "done"]))
+        html = render(
+            template, path=request.path, here=here, query=query, form_token=self.form_token,
+            run=str(self.store.folder), done=done, batch=batch, **values,
+        )  # fmt: skip
+        return web.Response(text=html, content_type="text/html")
+
+
+def in_form(text: str) -> str:
+    """What a text area makes of a text: no NUL, and lines that end in one way."""
+    return text.replace("\x00", "\ufffd")
+
+
+def _lines(value: object) -> str:
+    return str(value or "").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _asked(query: Any) -> Asked:
+    """What a query asks for; what it cannot is left out."""
+    asked = Asked(**{name: query.get(name, "") for name in Asked._fields if query.get(name)})
+    return asked if asked.sort in SORTS else asked._replace(sort="first")
+
+
+def _subject(value: str) -> decisions.Subject:
+    kind, _, identity = value.partition("/")
+    return kind, identity
+
+
+def _number(text: str | None, default: int) -> int:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else default
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise UsageError(f"The threshold must be a number from 0 to 1, such as 0.7, not {text!r}.")
+    return value
+
+
+def _back(place: str, batch: int) -> web.Response:
+    """Back to a page of ours, with what was done."""
+    parts = urlsplit(place)
+    if parts.scheme or parts.netloc or not parts.path.startswith("/") or "\\" in place:
+        parts = urlsplit("/")
+    query = "&".join(part for part in (parts.query, f"done={batch}") if part)
+    fragment = f"#{parts.fragment}" if parts.fragment.isalnum() else ""
+    return web.Response(status=303, headers={"Location": f"{parts.path}?{query}{fragment}"})

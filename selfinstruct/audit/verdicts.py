@@ -1,0 +1,180 @@
+"""What every filter says of one generation, not only the first that objected.
+
+The filters are those of filters.py, run once more on what the store holds. The two that compare with everything known,
+too_similar and near_duplicate, are looked up in the store where the run asked them. It did not ask them about what an
+earlier filter rejected: there they are asked now, against what the run knew when it judged it, of the instructions
+those admitted before, of the records those of earlier tasks. The records that could be near-duplicates are found in the
+full-text index: of k shingles, a record whose Jaccard similarity is at least t shares all but (1 - t)·k, so it has one
+at least of any more than that. The instructions' index takes a second for 15,000 tasks, once.
+"""
+
+import json
+import math
+from typing import Any, NamedTuple
+
+from selfinstruct.audit.index import Index
+from selfinstruct.config import FilterSettings
+from selfinstruct.filters import (
+    FILTERS,
+    INSTANCE_FILTERS,
+    contaminated_record,
+    cut_off_instance,
+    near_duplicate,
+    too_similar,
+)
+from selfinstruct.near_duplicates import shingles
+from selfinstruct.parsing import ParsedInstance
+from selfinstruct.pool import Pool, record_text
+from selfinstruct.records import Candidate, Neighbor, Rejection
+from selfinstruct.report import REASONS
+from selfinstruct.store import Store
+
+
+class Verdict(NamedTuple):
+    """What one filter says: its name, in words, and its evidence where it objects (None where it does not)."""
+
+    name: str
+    words: str
+    evidence: dict[str, Any] | None
+
+
+class Nearest(NamedTuple):
+    """The known text that is most similar, what kind of thing it is, and how similar (ROUGE-L F1, or Jaccard)."""
+
+    kind: str
+    id: str
+    text: str
+    score: float
+    measure: str
+
+
+class Judge:
+    """The rules and the pool of one run, growing as it does."""
+
+    def __init__(self, store: Store):
+        self.store = store
+        self.pool = Pool(store.seeds(), store.config().filters, store.test_lines())
+
+    def candidate(self, candidate: Candidate, n_tasks: int) -> tuple[list[Verdict], Nearest | None]:
+        """Every filter's verdict on a candidate, judged when the pool held `n_tasks` tasks, and the nearest then."""
+        verdicts = [_verdict(rule.__name__, rule(candidate, self.pool)) for rule in FILTERS]
+        nearest_id, score, rejection = self._asked_of_candidate(candidate)
+        if score is None:
+            self._catch_up(n_tasks)
+            near = self._nearest(candidate.instruction, len(self.pool.seeds) + n_tasks)
+            rejection = too_similar(near, self.pool)
+            if near:
+                nearest_id, score = self.pool.known(near.index).id, near.score
+        verdicts.append(_verdict("too_similar", rejection))
+        if not nearest_id or score is None:
+            return verdicts, None
+        seed = next((seed for seed in self.pool.seeds if seed.id == nearest_id), None)
+        if seed:
+            return verdicts, Nearest("seed", seed.id, seed.instruction, score, "ROUGE-L")
+        ((text,),) = self.store.query("SELECT instruction FROM candidates WHERE id = ?", (nearest_id,))
+        return verdicts, Nearest("candidate", nearest_id, text, score, "ROUGE-L")
+
+    def instances(
+        self, position: int, index: Index, nearest_of: str
+    ) -> tuple[dict[str, list[Verdict]], Nearest | None]:
+        """Every filter's verdict on each instance of the task at `position`, by id.
+
+        Those on all of the record, and the nearest earlier record, only for the instance `nearest_of`.
+        """
+        rows = self.store.query(
+            "SELECT j.id, j.instruction, j.input, j.output, coalesce(r.reason, ''), r.evidence FROM judged j "
+            "LEFT JOIN rejections r ON r.subject = 'instance' AND r.subject_id = j.id WHERE j.task = ? "
+            "ORDER BY j.position",
+            (position,),
+        )
+        instances = [ParsedInstance(row[2], row[3], row[4] == "cut_off") for row in rows]
+        verdicts = dict(zip([row[0] for row in rows], _among_themselves(instances, self.pool.rules), strict=True))
+        at = next(i for i, row in enumerate(rows) if row[0] == nearest_of)
+        (_, instruction, *_, reason, evidence), instance = rows[at], instances[at]
+        record = record_text(instruction, instance.input, instance.output)
+        if reason in ("", "contaminated"):
+            near, rejection = None, None
+        elif reason == "near_duplicate":
+            seen = json.loads(evidence)
+            near, rejection = (seen["nearest_id"], seen["jaccard"]), Rejection(reason, seen)
+        else:
+            pool = self._similar_records(record, position, index)
+            near, rejection = pool.nearest_record(record), near_duplicate(instruction, instance, pool)
+        verdicts[nearest_of].append(_verdict("near_duplicate", rejection))
+        verdicts[nearest_of].append(_verdict("contaminated", contaminated_record(instruction, instance, self.pool)))
+        nearest = Nearest("instance", near[0], self._record(near[0]), near[1], "Jaccard") if near else None
+        return verdicts, nearest
+
+    def _asked_of_candidate(self, candidate: Candidate) -> tuple[str, float | None, Rejection | None]:
+        """What the run knows of a candidate's nearest instruction; no score where it did not ask."""
+        if task := self.store.query("SELECT nearest_id, nearest_score FROM tasks WHERE id = ?", (candidate.id,)):
+            return task[0][0] or "", task[0][1] or 0.0, None
+        rows = self.store.query(
+            "SELECT reason, evidence FROM rejections WHERE subject = 'candidate' AND subject_id = ? "
+            "AND reason = 'too_similar'",
+            (candidate.id,),
+        )
+        if not rows:
+            return "", None, None
+        evidence = json.loads(rows[0][1])
+        return evidence["nearest_id"], evidence["score"], Rejection(rows[0][0], evidence)
+
+    def _catch_up(self, n_tasks: int) -> None:
+        if len(self.pool.tasks) < n_tasks:
+            for task in self.store.tasks()[len(self.pool.tasks) :]:
+                self.pool.admit(task)
+
+    def _nearest(self, text: str, n_known: int) -> Neighbor | None:
+        """The nearest of the first `n_known` instructions; the index holds later ones too."""
+        k = 8
+        while True:
+            found = [near for near in self.pool.index.top(text, k) if near.index < n_known]
+            if found or k >= len(self.pool.index):
+                return found[0] if found else None
+            k *= 16
+
+    def _similar_records(self, record: str, position: int, index: Index) -> Pool:
+        """A pool of those records of earlier tasks that may be near-duplicates."""
+        rules = self.pool.rules
+        pool = Pool((), rules)
+        # The longest words first: the rarer they are, the less there is to read.
+        some = sorted(shingles(record), key=len, reverse=True)
+        some = some[: math.floor((1 - rules.near_duplicate) * len(some)) + 1]
+        if some:
+            query = " OR ".join(f'"{shingle}"' for shingle in some)
+            names = index.query(
+                "SELECT subject_id FROM items WHERE id IN (SELECT rowid FROM texts WHERE texts MATCH ?)", (query,)
+            )
+            of_record = "SELECT task, position, id FROM judged WHERE id = ? AND kept AND task < ?"
+            rows = [row for (name,) in names for row in self.store.query(of_record, (name, position))]
+            for _, _, name in sorted(rows):
+                pool.add_record(name, self._record(name))
+        return pool
+
+    def _record(self, identity: str) -> str:
+        ((instruction, given, output),) = self.store.query(
+            "SELECT instruction, input, output FROM judged WHERE id = ?", (identity,)
+        )
+        return record_text(instruction, given, output)
+
+
+def _among_themselves(instances: list[ParsedInstance], rules: FilterSettings) -> list[list[Verdict]]:
+    """Each rule sees, besides the instance itself, those that the rules before it have left."""
+    verdicts: list[list[Verdict]] = [[] for _ in instances]
+    left = dict(enumerate(instances))
+    for rule in INSTANCE_FILTERS:
+        found = {i: rule(i, dict(sorted({**left, i: instances[i]}.items()))) for i in range(len(instances))}
+        for i, rejection in found.items():
+            name = "cut_off" if rule is cut_off_instance else rule.__name__
+            verdicts[i].append(_verdict(name, rejection))
+        left = {i: instance for i, instance in left.items() if found[i] is None}
+    for i in range(len(instances)):
+        too_many = i in left and list(left).index(i) >= rules.max_instances
+        found_here = Rejection("too_many", {"most": rules.max_instances}) if too_many else None
+        verdicts[i].append(_verdict("too_many", found_here))
+    return verdicts
+
+
+def _verdict(name: str, rejection: Rejection | None) -> Verdict:
+    name = rejection.reason if rejection else name
+    return Verdict(name, REASONS[name], rejection.evidence if rejection else None)
