@@ -2,9 +2,10 @@
 
     python benchmarks/audit.py [--candidates 200000]
 
-The run is written straight into a store: candidates composed by the simulated world, half of them rejected, most of
-these as too similar, the others admitted, every second one with an instance. Milliseconds are those of requests to the
-real server on loopback, with the rendering of the page: the first one, and the median and the highest of nine after it.
+The run is grown without a teacher, through the real gate: of the candidates, composed by the simulated world, 30 %
+repeat an earlier one but for a word, 15 % run into another filter; every second task has an instance. Milliseconds are
+those of requests to the real server on loopback, with the rendering of the page: the first one, and the median and the
+highest of nine after it.
 """
 
 import argparse
@@ -13,7 +14,6 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import aiohttp
@@ -25,52 +25,50 @@ from selfinstruct.audit.what_if import Replay, Rules
 from selfinstruct.config import Config
 from selfinstruct.database import Database
 from selfinstruct.decisions import decide, undo
+from selfinstruct.gate import Gate, Progress
 from selfinstruct.parsing import ParsedInstance
-from selfinstruct.records import Candidate, Completion, Instance, Neighbor, Rejection, Request, SeedTask, Task
+from selfinstruct.records import Candidate, Completion, Instance, Request, SeedTask
 from selfinstruct.simulated.world import compose_task, make_instance, pick_family
-from selfinstruct.store import Store, Verdict
+from selfinstruct.store import Store
 from selfinstruct.strategies import Made, Proposal
 
 A_STEP = 20  # candidates
-REASONS = ("too_short", "too_long", "forbidden_word", "starts_with_punctuation", "cut_off")
 
 
 def grow(folder: Path, n: int) -> None:
-    """A run of n candidates; what is written is a run's, but nothing was judged."""
+    """A run of n candidates, all of them judged by the gate."""
     rng = random.Random(1)
-    seed = SeedTask("seed", "seed", "Name a river.", (Instance("", "The Nile."),), False)
+    known = ["Name a river."]
+    config = Config().resolved()
     with Store.create(folder) as store:
-        store.describe({"config": Config().resolved().model_dump(mode="json", exclude_none=True)}, [seed], [])
-        position = 0
+        seed = SeedTask("seed", "seed", known[0], (Instance("", "The Nile."),), False)
+        store.describe({"config": config.model_dump(mode="json", exclude_none=True)}, [seed], [])
+        gate = Gate(store, config, Progress())
         for steps in range(0, n // A_STEP, 100):
             with store.transaction():
                 for step in range(steps, min(steps + 100, n // A_STEP)):
-                    request = Request(
-                        "propose", "openai", f"model-{step % 3}", "chat", "Propose tasks.", f"Twenty, {step}", {}
-                    )
+                    model = f"model-{step % 3}"
+                    request = Request("propose", "openai", model, "chat", "Propose tasks.", f"Twenty, {step}", {})
                     tasks = [compose_task(pick_family(rng), rng) for _ in range(A_STEP)]
-                    store.add_completion(request, Completion(request.id, "\n".join(text for text, _ in tasks), "stop"))
-                    candidates = [Candidate(request.id, i, text) for i, (text, _) in enumerate(tasks)]
-                    verdicts = list(judge(rng))
-                    store.add_step(step, Proposal(candidates, []), verdicts[:A_STEP], lambda index: "seed")
-                    for (_, task), (rejection, _), candidate in zip(tasks, verdicts, candidates, strict=False):
-                        if rejection is None:
-                            made = [ParsedInstance(*make_instance(task, rng), False)] if position % 2 else []
-                            admitted = Task.admitted(position, candidate, step)
-                            store.add_made(admitted, Made(False, request.id, made, []), [None] * len(made))
-                            position += 1
+                    texts = [propose(text, known, rng) for text, _ in tasks]
+                    known += texts
+                    store.add_completion(request, Completion(request.id, "\n".join(texts), "stop"))
+                    candidates = [Candidate(request.id, i, text) for i, text in enumerate(texts)]
+                    composed = dict(zip([candidate.id for candidate in candidates], tasks, strict=True))
+                    for task in gate.admit(step, Proposal(candidates, []), float("inf")):
+                        instance = make_instance(composed[task.id][1], rng)
+                        made = [ParsedInstance(*instance, False)] if task.position % 2 else []
+                        gate.keep(task, Made(False, request.id, made, []))
 
 
-def judge(rng: random.Random) -> Iterator[Verdict]:
-    for _ in range(A_STEP):
-        score = rng.random()
-        evidence = {"nearest": "Name a river.", "nearest_id": "seed", "score": score}
-        if score < 0.5:
-            yield None, Neighbor(0, score)
-        elif score < 0.85:
-            yield Rejection("too_similar", evidence), Neighbor(0, score)
-        else:
-            yield Rejection(rng.choice(REASONS), {}), None
+def propose(text: str, known: list[str], rng: random.Random) -> str:
+    """The text itself, or something that a filter objects to."""
+    chance = rng.random()
+    if chance < 0.3:
+        return f"{rng.choice(known)} {rng.choice(('Please', 'Briefly', 'Today', 'Again'))}"
+    if chance < 0.45:
+        return rng.choice((f"Draw a map. {text}", f"- {text}", "Do this.", f"Write a program. {text}"))
+    return text
 
 
 async def measure(store: Store, index: Index) -> None:
@@ -144,10 +142,15 @@ def main() -> None:
                 print(f"{len(subjects):,} rescued at once: {decided - began:.1f} s, "
                       f"and {time.perf_counter() - decided:.1f} s to index them")  # fmt: skip
                 undo(run, "benchmark", batch)
-            began = time.perf_counter()
-            replay = Replay(store, Rules(0.65))
-            replay.run()
-            print(f"what-if over {replay.of:,} candidates: {time.perf_counter() - began:.1f} s")
+            for rules in (Rules(0.6), Rules(0.8), Rules(0.7, frozenset({"forbidden_word"}))):
+                began = time.perf_counter()
+                replay = Replay(store, rules)
+                replay.run()
+                found = replay.outcome
+                assert found is not None
+                name = f"{rules.threshold} without {', '.join(rules.off) or 'nothing'}"
+                print(f"what-if {name}: {time.perf_counter() - began:.1f} s, {found.judged:,} candidates")
+                print(f"    {len(found.gained):,} gained, {len(found.lost):,} lost")
             index.close()
 
 

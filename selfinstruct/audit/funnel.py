@@ -23,10 +23,9 @@ class Step(NamedTuple):
 
 def funnel(store: Store, index: Index) -> list[Step]:
     """The steps in order; what is in the index is counted there."""
-    steps, unmade, exported, from_rescued = store.query(
-        "SELECT (SELECT count(*) FROM steps), (SELECT count(*) FROM tasks WHERE made = 0), "
-        "(SELECT count(*) FROM records), (SELECT count(*) FROM records WHERE task < 0)"
-    )[0]
+    ((steps,),) = store.query("SELECT count(*) FROM steps")
+    ((unmade,),) = store.query("SELECT count(*) FROM tasks WHERE made = 0")
+    ((exported, from_rescued),) = store.query("SELECT count(*), coalesce(sum(task < 0), 0) FROM records")
     decided = store.query(
         "SELECT action, count(*) FROM decisions_in_force WHERE action IN ('ban', 'rescue', 'edit') GROUP BY action"
     )

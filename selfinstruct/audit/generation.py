@@ -14,13 +14,13 @@ from selfinstruct.store import Store, instances_from
 
 
 class Sibling(NamedTuple):
-    """Something else that was read from the same answer, or made of the same task."""
+    """Something else that was read from the same answer, or made of the same task; `state` is the index's."""
 
     kind: str
     id: str
     text: str
-    state: str
     reason: str
+    state: str = ""
 
 
 class Comparison(NamedTuple):
@@ -64,7 +64,15 @@ def generation(store: Store, index: Index, judge: Judge, kind: str, identity: st
     found = look(store, index, judge, identity)
     if found is None:
         raise UsageError(f"There is no {kind} {identity} in this run.")
-    return found
+    names = [other.id for other in found.siblings]
+    states: dict[str, str] = dict(
+        index.query(
+            "SELECT i.subject_id, g.state FROM items i JOIN groups g ON g.id = i.of_group "
+            f"WHERE i.subject_id IN ({', '.join('?' * len(names))})",
+            names,
+        )
+    )
+    return found._replace(siblings=[other._replace(state=states.get(other.id, "")) for other in found.siblings])
 
 
 def _candidate(store: Store, index: Index, judge: Judge, identity: str) -> Generation | None:
@@ -88,8 +96,7 @@ def _candidate(store: Store, index: Index, judge: Judge, identity: str) -> Gener
     siblings = [
         Sibling("candidate", *row)
         for row in store.query(
-            "SELECT c.id, c.instruction, CASE WHEN t.id IS NOT NULL THEN 'admitted' WHEN r.reason IS NULL THEN "
-            "'pending' ELSE 'rejected' END, coalesce(r.reason, '') FROM candidates c LEFT JOIN tasks t ON t.id = c.id "
+            "SELECT c.id, c.instruction, coalesce(r.reason, '') FROM candidates c "
             "LEFT JOIN rejections r ON r.subject = 'candidate' AND r.subject_id = c.id "
             "WHERE c.request_id = ? AND c.step = ? AND c.id != ? ORDER BY c.place",
             (request_id, step, identity),
@@ -123,8 +130,7 @@ def _instance(store: Store, index: Index, judge: Judge, identity: str) -> Genera
         return None
     task, candidate, instruction, given, output, request_id = rows[0]
     verdicts, nearest = judge.instances(task, index, identity)
-    admitted = not store.query("SELECT 1 FROM rejections WHERE subject = 'candidate' AND subject_id = ?", (candidate,))
-    siblings = [Sibling("candidate", candidate, instruction, "admitted" if admitted else "rejected", "")]
+    siblings = [Sibling("candidate", candidate, instruction, "")]
     siblings += [other for other in _instances_of(store, task) if other.id != identity]
     of_task = is_exported(store, ("candidate", candidate))
     found = _generation(
@@ -181,13 +187,12 @@ def _generation(store: Store, kind: str, identity: str, request_id: str, **more:
 
 def _instances_of(store: Store, task: int) -> list[Sibling]:
     rows = store.query(
-        "SELECT j.id, j.input, j.output, j.kept, coalesce(r.reason, '') FROM judged j LEFT JOIN rejections r "
+        "SELECT j.id, j.input, j.output, coalesce(r.reason, '') FROM judged j LEFT JOIN rejections r "
         "ON r.subject = 'instance' AND r.subject_id = j.id WHERE j.task = ? ORDER BY j.position",
         (task,),
     )
     return [
-        Sibling("instance", identity, record_text(given, output), "admitted" if kept else "rejected", reason)
-        for identity, given, output, kept, reason in rows
+        Sibling("instance", identity, record_text(given, output), reason) for identity, given, output, reason in rows
     ]
 
 

@@ -4,6 +4,7 @@ Pages go on behind the last item of the page before (keyset paging), so the thou
 come from the groups of the index; only a search, or a choice by mark, is counted item by item, once.
 """
 
+import re
 from collections import Counter
 from typing import NamedTuple
 from urllib.parse import urlencode
@@ -154,9 +155,9 @@ def _fits(group: Group, asked: Asked) -> bool:
 
 def _place(place: str) -> list[float]:
     """The sort key and the id of an item; those of none where an address was tampered with."""
+    found = re.fullmatch(r"(-?[0-9.e-]{1,30})_([0-9]{1,18})", place)
     try:
-        key, identity = place.split("_")
-        return [float(key), int(identity)]
+        return [float(found[1]), int(found[2])] if found else [-2.0, 0]
     except ValueError:
         return [-2.0, 0]
 

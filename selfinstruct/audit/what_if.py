@@ -76,7 +76,8 @@ class Replay(threading.Thread):
             "SELECT c.id, c.request_id, c.place, c.instruction, c.cut, c.instances, t.id IS NOT NULL, "
             "coalesce(r.reason, ''), coalesce(t.nearest_id, json_extract(r.evidence, '$.nearest_id'), ''), "
             "coalesce(t.nearest_score, json_extract(r.evidence, '$.score')) FROM candidates c "
-            "LEFT JOIN tasks t ON t.id = c.id LEFT JOIN rejections r ON r.subject = 'candidate' AND r.subject_id = c.id "
+            "LEFT JOIN tasks t ON t.id = c.id "
+            "LEFT JOIN rejections r ON r.subject = 'candidate' AND r.subject_id = c.id "
             "WHERE t.id IS NOT NULL OR r.reason IS NOT NULL ORDER BY c.step, c.position"
         ):
             candidate = Candidate(request_id, place, instruction, bool(cut), instances_from(pairs))
