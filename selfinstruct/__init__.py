@@ -9,9 +9,10 @@ The rooms, in the order in which the data walks through them:
     pool             the tasks and records admitted so far; how similar a new one is to them: novelty (instructions),
                      near_duplicates (whole records), contamination (test sets)
     strategies       how to ask for new tasks, their class and their instances; structured: asked for in JSON
-    scheduler        how many calls at once, when to try again, when to give up
-    teachers         who answers (a model in this process: finetune.teacher); importing, recorded: answers that another
-                     tool was given
+    scheduler        which call goes out when, when to try again, when to give up; pacing: how fast each server may be
+                     called; budget: what a run may use; estimate: what it will need
+    teachers         who answers (a model in this process: finetune.teacher); batches: what is under way by the Batch
+                     API; importing, recorded: answers that another tool was given
     store            everything that was asked and said, in one SQLite file (database, schema)
     parsing, filters what was said, as candidates and instances; which of them may stay, and why not
     gate, engine     the way into the pool, in one order; the order of it all
