@@ -18,8 +18,8 @@ export, is the two taken together. Of `ban` and `rescue`, and of several edits, 
 
 Decisions have no say in what a run admits: the gate goes on with what the filters left, so a run gives the same data
 whether or not anybody has looked at it. So a rescued candidate never enters the pool. It is exported with the instances
-that it came with (Alpaca's way of asking). One that came with none (Self-Instruct's way) is on record as rescued, and
-nothing else; no instances are asked for. Nor are a rescued candidate's instances judged or edited.
+that it came with (Alpaca's way of asking), unjudged, or with those that the next `generate` makes of it
+(Self-Instruct's way). Neither can be edited.
 """
 
 import json
@@ -30,7 +30,7 @@ from typing import Any, Literal, NamedTuple
 from selfinstruct.database import Database
 from selfinstruct.errors import UsageError
 from selfinstruct.parsing import ParsedInstance
-from selfinstruct.records import Instance, canonical_json, storable
+from selfinstruct.records import Instance, Task, canonical_json, storable
 from selfinstruct.store import instance_id, instances_from
 
 Subject = tuple[str, str]  # "candidate", "instance" or "completion", and its id
@@ -165,6 +165,29 @@ def _came_with(run: Database, candidate: str) -> list[tuple[str, str, str]]:
     return [(instance_id(candidate, request_id, n, one), one.input, one.output) for n, one in enumerate(parsed)]
 
 
+def unmade_rescues(run: Database) -> list[Task]:
+    """The rescued candidates that have no instances yet, as tasks outside the pool: minus the decision's number."""
+    rows = run.query(
+        "SELECT d.id, c.id, c.instruction, c.step, c.request_id FROM decisions_in_force d "
+        "JOIN candidates c ON c.id = d.subject_id WHERE d.action = 'rescue' AND d.subject = 'candidate' "
+        "AND c.instances IS NULL AND c.id NOT IN (SELECT id FROM tasks) "
+        "AND NOT EXISTS (SELECT 1 FROM decided_texts e WHERE e.decision = d.id) "
+        "AND NOT EXISTS (SELECT 1 FROM decisions_in_force l WHERE l.subject = 'candidate' AND l.subject_id = c.id "
+        "AND l.action IN ('ban', 'rescue') AND l.id > d.id) ORDER BY d.id"
+    )
+    return [Task(-decision, *candidate) for decision, *candidate in rows]
+
+
+def add_instances(run: Database, task: Task, request_id: str, instances: Sequence[ParsedInstance]) -> None:
+    """Commit what was made of a rescued candidate, which is exported with it."""
+    rows = [
+        (-task.position, n, instance_id(task.id, request_id, n, one), one.input, one.output)
+        for n, one in enumerate(instances)
+    ]
+    with run.transaction():
+        run.db.executemany("INSERT OR IGNORE INTO decided_texts VALUES (?, ?, ?, ?, ?)", rows)
+
+
 def _store(run: Database, author: str, new: Iterable[_New]) -> int:
     new = list(new)
     if not new:
@@ -206,7 +229,8 @@ def problems(run: Database) -> Iterator[str]:
             yield f"decision {number}: {what}"
     rows = run.query(
         "SELECT c.id, c.request_id, c.instances, e.decision, e.position, e.id, e.input, e.output FROM decided_texts e "
-        "JOIN decisions d ON d.id = e.decision JOIN candidates c ON c.id = d.subject_id WHERE d.action = 'rescue'"
+        "JOIN decisions d ON d.id = e.decision JOIN candidates c ON c.id = d.subject_id WHERE d.action = 'rescue' "
+        "AND c.instances IS NOT NULL"
     )
     for candidate, request_id, pairs, number, position, identity, given, output in rows:
         one = ParsedInstance(given, output, False)

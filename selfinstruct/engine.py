@@ -24,7 +24,9 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from selfinstruct.decisions import add_instances, unmade_rescues
 from selfinstruct.errors import BudgetReached, SelfInstructError, Stopped, YieldCollapsed
+from selfinstruct.filters import judge_instances
 from selfinstruct.gate import Gate
 from selfinstruct.pool import Snapshot
 from selfinstruct.records import Completion, Request, Task
@@ -75,6 +77,8 @@ class Engine:
             async with asyncio.TaskGroup() as group:
                 for task in self._unmade:
                     group.create_task(self._make(task, group))
+                for rescued in unmade_rescues(self.store):
+                    group.create_task(self._make_rescued(rescued))
                 with self._stopping_gently():
                     await self._admit_until(group)
         except asyncio.CancelledError:
@@ -156,6 +160,14 @@ class Engine:
             if not self._keeping:
                 self._keeping = True
                 group.create_task(self._keep())
+
+    async def _make_rescued(self, task: Task) -> None:
+        """The instances of a candidate that somebody has rescued; it stays outside of the pool."""
+        with self._stopping_gently():
+            made = await self.strategy.make_instances(task, lambda request: self._ask(request, lambda: True))
+            verdicts = judge_instances(made.instances, self.config.filters.max_instances)
+            kept = [one for one, rejection in zip(made.instances, verdicts, strict=True) if rejection is None]
+            add_instances(self.store, task, made.request_id, kept)
 
     async def _keep(self) -> None:
         """Take what was made to the gate, as far as it is there in order."""

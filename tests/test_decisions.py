@@ -134,7 +134,7 @@ def test_an_edited_instance_keeps_its_id_and_both_texts(folder):
     assert exported(folder)[0]["output"] == "Best."
 
 
-def test_a_rescued_candidate_without_instances_is_on_record_and_nothing_else(folder):
+def test_a_rescued_candidate_without_instances_exports_nothing_until_they_are_made(folder):
     before = exported(folder)
     candidate = ids(folder, REJECTED_CANDIDATES)[0]
     assert decided(folder, "rescue", ("candidate", candidate))
@@ -297,3 +297,26 @@ def test_a_candidate_that_is_not_judged_yet_waits(folder):
     assert decided(folder, "rescue", ("candidate", waiting.id)) == 0
     with Store.read(folder) as store:
         assert is_exported(store, ("candidate", waiting.id)) is None
+
+
+def test_the_next_generate_makes_the_instances_of_a_rescued_instruction(folder, tmp_path):
+    before = exported(folder)
+    rejected = ids(folder, "SELECT subject_id FROM rejections WHERE reason = 'too_similar' ORDER BY 1 LIMIT 3")
+    with Database.beside(folder) as run:
+        batch = decide(run, "ada", "rescue", [("candidate", one) for one in rejected])
+    assert exported(folder) == before
+    assert run_cli("generate", folder, "--target", 40).returncode == 0
+    rows = exported(folder)
+    with Store.read(folder) as store:
+        texts = dict(store.query("SELECT id, instruction FROM candidates"))
+    new = [row for row in rows if row["task"] < 0]
+    assert {row["instruction"] for row in new} == {texts[one] for one in rejected}
+    assert [row for row in rows if row["task"] >= 0] == before
+    assert run_cli("verify", folder).returncode == 0
+    # Asked once: going on asks for nothing more, and neither the pool nor what comes later knows of them.
+    asked = len(ids(folder, "SELECT request_id FROM completions"))
+    assert run_cli("generate", folder, "--target", 40).returncode == 0
+    assert len(ids(folder, "SELECT request_id FROM completions")) == asked
+    with Database.beside(folder) as run:
+        undo(run, "ada", batch)
+    assert exported(folder) == before

@@ -110,8 +110,8 @@ def _candidate(store: Store, index: Index, judge: Judge, identity: str) -> Gener
         note = f"Task {task[0][0]} of the run, " + (kinds[task[0][2]] if task[0][1] else "without instances so far")
     elif not candidate.instances:
         note = (
-            "It came without instances, and none are made of a rejected instruction. "
-            "If you rescue it, that is kept on record, but there is nothing to export."
+            "It came without instances, and none are made of a rejected instruction. If you rescue it, the next "
+            "selfinstruct generate asks for them, and they are exported."
         )
     return _generation(
         store, "candidate", identity, request_id, read=read, part=instruction,
