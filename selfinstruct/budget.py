@@ -4,23 +4,23 @@ A call is sent only where what was used, what the calls in flight may use, and w
 limits. What a call may use at most is known beforehand: no tokenizer makes more tokens than a text has bytes, and the
 request says how long the answer may get. The estimate is far too high, so a run waits for answers in flight before it
 says that nothing more can be afforded; it stops within one call of the limit. Proposals leave room for the instances of
-the tasks that are there already.
+the tasks that are there already, and of those to be expected from the proposals before them.
 
-A call whose answer never came (a deadline, a dropped connection, `kill -9`) may have been paid for, and counts with the
-most that it may have used. So that `kill -9` does not forget the calls in flight, a run with a budget notes each before
+A call whose answer never came (a deadline, a dropped connection, `kill -9`), or came without a count of its tokens, may
+have been paid for, and counts with the most that it may have used. So that `kill -9` does not forget the calls in flight, a run with a budget notes each before
 it is sent.
 
 Not covered: what a provider bills besides tokens; failed calls with a status are taken as free.
 """
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import NamedTuple
 
 from selfinstruct.config import Config, Price
-from selfinstruct.errors import BudgetReached, UsageError
-from selfinstruct.records import Completion, Request, canonical_json
+from selfinstruct.errors import BudgetReached, RequestRefused, TeacherError, TryAgain, UsageError
+from selfinstruct.records import Completion, Request, canonical_json, new_tokens_at_most
 from selfinstruct.store import Store
 
 TEMPLATE_TOKENS = 100  # that a server's chat template puts around the messages, at most
@@ -39,7 +39,10 @@ class Amount(NamedTuple):
 
 
 class Budget:
-    """The limits of a run, what it has used, and what is in flight. `unmade` counts tasks that wait for instances."""
+    """The limits of a run, what it has used, and what is in flight.
+
+    `unmade()` counts tasks that wait for instances, `coming(n)` those to be expected of the n proposals of this session.
+    """
 
     def __init__(self, config: Config, store: Store, is_batch: bool = False):
         running = config.running
@@ -47,17 +50,21 @@ class Budget:
             running.max_requests or math.inf, running.max_tokens or math.inf, running.max_cost or math.inf
         )
         self.unmade: Callable[[], int] = lambda: 0
+        self.coming: Callable[[int], float] = lambda n_proposals: 0.0
         self._prices = config.prices
         self._is_batch = is_batch
         self._store = store
         store.settle_interrupted()
         self._used = Amount(*store.used())
+        for request in store.uncounted():
+            self._used = self._used.plus(self.at_most(request)._replace(requests=0))
         # Batches that an earlier session has submitted: their requests are about to be asked for again.
         self._under_way = {identity: Amount(1, *most) for identity, most in store.sent().items()}
-        self._in_flight: Counter[str] = Counter()
+        self._in_flight = 0
         self._reserved = Amount()
-        self._for_instances = Amount()  # used in this session after a task was admitted
-        self._n_made = 0
+        self._n_proposals = 0
+        self._used_by: defaultdict[str, Amount] = defaultdict(Amount)  # by stage, in this session
+        self._n_answers: Counter[str] = Counter()
 
     def fits(self, request: Request) -> bool:
         """Whether `request` may be sent; BudgetReached where it may not, and nothing in flight can change that."""
@@ -66,12 +73,16 @@ class Budget:
         needed = self._used.plus(self._reserved).plus(self.at_most(request))
         for most in self._under_way.values():
             needed = needed.plus(most)
-        if request.stage == "propose" and self._n_made:
-            needed = needed.plus(self._for_instances, self.unmade() / self._n_made)
+        unmade = self.unmade() if request.stage == "propose" else 0
+        if request.stage == "propose":
+            n_tasks = unmade + self.coming(self._n_proposals + 1)
+            for stage in ("classify", "instances"):
+                if n := self._n_answers[stage]:
+                    needed = needed.plus(self._used_by[stage], n_tasks / n)
         over = [name for name, limit, amount in zip(Amount._fields, self.limits, needed, strict=True) if amount > limit]
         if not over:
             return True
-        if not any(self._in_flight.values()):
+        if not self._in_flight and not unmade:  # what is made of tasks shows how much that takes
             raise BudgetReached(self._reached(over[0]))
         return False
 
@@ -80,23 +91,27 @@ class Budget:
         self._under_way.pop(request.id, None)
         most = self.at_most(request)
         self._store.add_sent(request, int(most.tokens), most.cost_usd)
-        self._in_flight[request.id] += 1
+        self._in_flight += 1
+        self._n_proposals += request.stage == "propose"
         self._reserved = self._reserved.plus(most)
 
-    def settle(self, request: Request, completion: Completion | None, may_have_cost: bool) -> None:
-        """The call has ended: with a completion, or without one, and perhaps paid for all the same."""
+    def settle(self, request: Request, completion: Completion | None, error: Exception | None) -> None:
+        """The call has ended: with a completion, with an error, or, where it was cancelled, with neither."""
         most = self.at_most(request)
-        self._in_flight[request.id] -= 1
-        self._reserved = self._reserved.plus(most, -1) if +self._in_flight else Amount()
-        used = most if may_have_cost else Amount(requests=1)
-        if not completion and not may_have_cost:
-            self._store.forget_sent(request)
-        if completion:
+        self._in_flight -= 1
+        self._reserved = self._reserved.plus(most, -1) if self._in_flight else Amount()
+        used = most
+        if completion and (completion.prompt_tokens or not completion.answer):
             used = Amount(1, completion.prompt_tokens + completion.completion_tokens, completion.cost_usd or 0.0)
+        elif isinstance(error, TeacherError) or (
+            isinstance(error, RequestRefused | TryAgain) and not error.may_have_cost
+        ):
+            used = Amount(requests=1)
+        if isinstance(error, TeacherError):
+            self._store.forget_sent(request)  # nothing will be stored for it
         self._used = self._used.plus(used)
-        if request.stage in ("classify", "instances"):
-            self._for_instances = self._for_instances.plus(used)
-            self._n_made += request.stage == "instances"
+        self._used_by[request.stage] = self._used_by[request.stage].plus(used)
+        self._n_answers[request.stage] += completion is not None
 
     def at_most(self, request: Request) -> Amount:
         """The most that one call of `request` may use."""
@@ -133,5 +148,7 @@ def check_budget(config: Config) -> None:
                     f'--max-cost needs the price of "{teacher.model}", in dollars per million tokens, in the config '
                     f'file:\n[prices."{teacher.model}"]\ninput = 0.40\noutput = 1.60'
                 )
-            if (running.max_cost or running.max_tokens) and not {"max_tokens", "max_completion_tokens"} & set(sampling):
-                raise UsageError(f"A budget needs max_tokens in the sampling of [{stage}]: how long may an answer get?")
+            if (running.max_cost or running.max_tokens) and new_tokens_at_most(sampling) is None:
+                raise UsageError(
+                    f"A budget needs max_tokens in the sampling of [{stage}], a whole number: how long may an answer get?"
+                )

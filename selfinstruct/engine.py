@@ -59,6 +59,8 @@ class Engine:
         self._target = 0
         if scheduler.budget:
             scheduler.budget.unmade = lambda: len(self._unmade)
+            scheduler.budget.coming = self._coming
+        self._n_steps_before = len(gate.n_tasks_after)
 
     def stop(self) -> None:
         """Ask nothing more, let what is in flight come to its end, and return from `run`."""
@@ -141,6 +143,11 @@ class Engine:
         while frontier < admitted + surely_needed and frontier - window_at(frontier, self.config.window) < admitted:
             frontier += 1
         return frontier
+
+    def _coming(self, n_proposals: int) -> float:
+        """The tasks to be expected of this session's proposals that were not admitted yet, of `n_proposals` in all."""
+        n_admitted = len(self.gate.n_tasks_after) - self._n_steps_before
+        return max(0, n_proposals - n_admitted) * self.gate.per_step()
 
     async def _propose(self, step: int) -> Proposal | None:
         """What the teacher proposes in this step; None where the run stops or reaches its target before it is sent."""

@@ -50,6 +50,11 @@ class RequestRefused(SelfInstructError):
         self.detail = detail
         self.answer = answer
 
+    @property
+    def may_have_cost(self) -> bool:
+        """Whether the server answered, and counts on being paid."""
+        return self.answer is not None
+
 
 class TryAgain(SelfInstructError):
     """A passing fault. `retry_after_s` is the pause the server asked for, None where it did not.

@@ -79,6 +79,8 @@ async def _grow(run: Run, target: int, by_batches: bool) -> bool:
         finally:
             showing.cancel()
             await asyncio.wait([showing])
+            if budget:
+                store.settle_interrupted()
 
 
 async def open_teachers(config: Config, stack: AsyncExitStack, by_batches: bool = False) -> Teachers:

@@ -19,7 +19,7 @@ length of answers differs from call to call.
 
 import math
 import statistics
-from collections import deque
+from collections import Counter, defaultdict
 from typing import Literal, NamedTuple
 
 AT_ONCE = 16  # calls that a run begins with; more follow one by one, so that a refusal is heard before all are sent
@@ -33,11 +33,12 @@ CUT, CUT_TAKEN_BACK = 0.97, 1.03
 RAISE_FIRST, RAISE_MOST = 0.015, 0.5
 QUIET_CYCLES = 10  # without a refusal; from then on each raise doubles
 CUTS = 2  # in a row that have not lessened the refusals: then they are not about the rate
+AWAY = 0.05  # share of taken calls, to refused ones, up to which a server is taken to be away
 REFUSED_AT_ONCE, MOST = 4, 0.7  # refused calls, and their share of the latest: the rate is far too high
 HOLD_FIRST_S, HOLD_MOST_S = 0.1, 30.0
 CATCH_UP_S = 0.02  # so much behind its time a call may be without putting off the next one
 CATCH_UP_FACTOR = 2.0  # times the rate, after a pause that the server asked for
-LATE_FACTOR = 10.0  # times what the first answers took
+LATE_FACTOR = 10.0  # times what the first calls took
 LATE_OVER = 20  # calls; when half of them are late there are too many in flight
 LATE_CUT = 0.7
 
@@ -56,13 +57,19 @@ NOTHING: tuple[Room | None, Room | None] = (None, None)
 
 
 class Call(NamedTuple):
-    """A call that was sent: when, for which stage, about how many tokens; and how many calls and tokens by then."""
+    """A call that was sent: when, for which stage, about how many tokens; and how many calls and tokens by then.
+
+    `is_first`: one of the first of its stage, which show how long an answer takes. `sample`: the number of the sample
+    that it belongs to, 0 for none.
+    """
 
     at: float
     stage: str
     tokens: int
     n_calls: int
     n_tokens: int
+    is_first: bool
+    sample: int
 
 
 class Bucket:
@@ -75,6 +82,16 @@ class Bucket:
         self._at = -math.inf
         self._full_at = math.inf
 
+    @classmethod
+    def per_minute(cls, limit: float) -> "Bucket":
+        """Room for `limit` in any minute, whenever it begins.
+
+        A second's worth of it at once: more may be too much for a server that counts over short times. What comes at
+        once is missing in the rest of the minute.
+        """
+        size = max(1.0, limit / 60)
+        return cls((limit - size + 1) / 60, size)
+
     def wait(self, now: float, amount: float) -> float:
         """Seconds until there is room for `amount`; for more than fits, until the bucket is full."""
         self._fill(now)
@@ -84,21 +101,21 @@ class Bucket:
     def take(self, now: float, amount: float) -> None:
         """Use up room; a negative amount gives some back."""
         self._fill(now)
-        self._level -= amount
+        self._level = min(self.size, self._level - amount)
         self._full_at += amount / self.rate
 
     def told(self, now: float, room: Room, asked_at: float, taken_since: float) -> None:
         """Believe what the server says of its own bucket, as it was at `asked_at`; `taken_since` was sent later."""
-        used = room.limit - room.remaining
-        if used > 0 and room.reset_s >= 0.1:  # below that the server's rounding counts
-            self.rate = min(self.rate, used / room.reset_s)
+        used, reset_s = room.limit - room.remaining, min(room.reset_s, PAUSE_MOST_S)
+        if used > 0 and reset_s >= 0.1:  # below that the server's rounding counts
+            self.rate = min(self.rate, used / reset_s)
         self.size = room.limit
         self._fill(now)
         level = min(self.size, room.remaining + (now - asked_at) * self.rate) - taken_since
         # Calls overtake each other on their way, so one account may be too high by a few: it is believed slowly.
         self._level = min(level, self._level + max(0.0, level - self._level) * BELIEVED)
         # Counted in windows or in a bucket that fills evenly: then everything is there again.
-        self._full_at = asked_at + room.reset_s + taken_since / self.rate
+        self._full_at = asked_at + reset_s + taken_since / self.rate
 
     def _fill(self, now: float) -> None:
         if now >= self._full_at:
@@ -125,7 +142,7 @@ class Throttle:
 
     def _begin(self, now: float) -> None:
         self._since = now
-        self._sent = self._refused = self._sent_at_first_refusal = 0
+        self._sent = self._refused = self._sent_at_first_refusal = self._sent_until_refusal = 0
 
     def wait(self, now: float) -> float:
         """Seconds until the next call may be sent."""
@@ -149,8 +166,11 @@ class Throttle:
         if self._sent >= (SEARCH_CALLS if self._searching else CYCLE_CALLS) and now - self._since >= CYCLE_S:
             self._adjust(now)
 
-    def refused(self, now: float, sent_at: float, is_paused: bool) -> None:
-        """A call that was sent at `sent_at` was refused; `is_paused`: the server said when to come again."""
+    def refused(self, now: float, sent_at: float, is_paused: bool, n_later: int = 0) -> None:
+        """A call that was sent at `sent_at`, `n_later` calls ago, was refused.
+
+        `is_paused`: the server said when to come again.
+        """
         if sent_at <= self._since:
             return  # an echo of what was sent before the rate was changed
         if is_paused:
@@ -159,6 +179,7 @@ class Throttle:
         if self._refused == 0:
             self._sent_at_first_refusal = self._sent - 1
         self._refused += 1
+        self._sent_until_refusal = self._sent - n_later
         latest = self._sent - self._sent_at_first_refusal
         if self._refused >= max(REFUSED_AT_ONCE, MOST * latest):
             self._stop_for_a_moment(now)
@@ -174,6 +195,13 @@ class Throttle:
 
     def _measured(self, now: float) -> float:
         return (self._sent - self._refused) / max(now - self._since, 1e-3)
+
+    def _is_away(self) -> bool:
+        """Whether hardly any call was taken: then it is not their rate that is refused.
+
+        Of those sent after the last refused one it is not known yet.
+        """
+        return self._sent_until_refusal - self._refused <= AWAY * self._refused
 
     def _stop_for_a_moment(self, now: float) -> None:
         taken = self._measured(now)
@@ -194,6 +222,9 @@ class Throttle:
                 self.rate *= 1 + SEARCH_RAISE
             elif self._quiet:
                 self.rate *= 1 + min(RAISE_FIRST * 2 ** max(0, self._quiet - QUIET_CYCLES), RAISE_MOST)
+            self._begin(now)
+            return
+        if self._is_away():
             self._begin(now)
             return
         self._searching = False
@@ -222,21 +253,22 @@ class Pace:
         self.in_flight = 0
         self.limit = float(in_flight)  # of calls in flight
         self._most = in_flight
-        # A second's worth at once: more may be too much for a server that counts over short times.
-        self._calls = (
-            Bucket(requests_per_minute / 60, max(1, requests_per_minute / 60)) if requests_per_minute else None
-        )
-        self._tokens = Bucket(tokens_per_minute / 60, tokens_per_minute / 60) if tokens_per_minute else None
+        self._calls = Bucket.per_minute(requests_per_minute) if requests_per_minute else None
+        self._tokens = Bucket.per_minute(tokens_per_minute) if tokens_per_minute else None
         self._told_calls: Bucket | None = None
         self._told_tokens: Bucket | None = None
         self._throttle = Throttle()
         self._not_before = -math.inf
         self._peak, self._grew_at = 0, -math.inf
         self._n_calls = self._n_tokens = self._told_by = 0
-        self._first: dict[str, list[float]] = {}  # seconds that the first answers of each stage took
+        # Which calls are looked at is settled as they are sent: of the answers to come, the first are the quickest, and
+        # the last are the slowest.
+        self._n_first: Counter[str] = Counter()
+        self._first: defaultdict[str, list[float]] = defaultdict(list)  # seconds that they took
+        self._sample = 0
+        self._take_sample()
         self._heard: tuple[Room | None, Room | None] = NOTHING
-        self._late: deque[bool] = deque(maxlen=LATE_OVER)
-        self._late_since = -math.inf
+        self._cut_at = -math.inf
 
     def wait(self, now: float, tokens: int) -> float:
         """Seconds until a call of about `tokens` may be sent; infinite: when one in flight has ended."""
@@ -267,7 +299,12 @@ class Pace:
         for bucket in (self._tokens, self._told_tokens):
             if bucket:
                 bucket.take(now, tokens)
-        return Call(now, stage, tokens, self._n_calls, self._n_tokens)
+        is_first = self._n_first[stage] < LATE_OVER
+        self._n_first[stage] += is_first
+        is_sampled = self._n_sampled < LATE_OVER
+        self._n_sampled += is_sampled
+        sample = self._sample if is_sampled else 0
+        return Call(now, stage, tokens, self._n_calls, self._n_tokens, is_first, sample)
 
     def ended(self, now: float, call: Call, outcome: Outcome) -> None:
         """A call came to its end: answered, refused for now (429, 503), not answered in time, or failed otherwise."""
@@ -276,10 +313,14 @@ class Pace:
             self._believe(now, call, *self._heard)
             self._heard = NOTHING
         if outcome == "refused":
-            self._throttle.refused(now, call.at, is_paused=self._not_before > now)
+            self._throttle.refused(now, call.at, self._not_before > now, self._n_calls - call.n_calls)
             self._peak = self.in_flight
-        elif self.deadline_s and outcome in ("answered", "late"):
+        if outcome in ("answered", "late"):
             self._note_latency(now, call, outcome == "late")
+        elif call.sample == self._sample:
+            self._n_sampled -= 1  # another one takes its place
+        if call.is_first and outcome != "answered":
+            self._n_first[call.stage] -= 1
 
     def pause(self, now: float, seconds: float) -> None:
         """Nobody calls for so long: the server asked for it. A shorter pause does not shorten a longer one."""
@@ -311,17 +352,24 @@ class Pace:
 
     def _note_latency(self, now: float, call: Call, is_late: bool) -> None:
         """Fewer calls in flight where most are late, or take ten times as long as the first ones; else one more."""
-        first = self._first.setdefault(call.stage, [])
-        if len(first) < LATE_OVER and not is_late:
+        first = self._first[call.stage]
+        if call.is_first and not is_late:
             first.append(now - call.at)
-        if call.at < self._late_since:
+        if call.at < self._cut_at:
             return
         if len(first) == LATE_OVER:
             is_late = is_late or now - call.at > LATE_FACTOR * max(statistics.median(first), 0.01)
-        self._late.append(is_late)
-        if 2 * sum(self._late) >= LATE_OVER:
-            self.limit = max(1.0, LATE_CUT * min(self.limit, self.in_flight + 1))
-            self._late.clear()
-            self._late_since = now
-        elif not is_late:
+        if call.sample == self._sample:
+            self._n_late += is_late
+            self._n_in_time += not is_late
+            if 2 * self._n_late >= LATE_OVER:
+                self.limit = max(1.0, LATE_CUT * min(self.limit, self.in_flight + 1))
+                self._cut_at = now
+            if 2 * max(self._n_late, self._n_in_time) >= LATE_OVER:
+                self._take_sample()
+        if not is_late:
             self.limit = min(self._most, self.limit + 1 / self.limit)
+
+    def _take_sample(self) -> None:
+        self._sample += 1
+        self._n_sampled = self._n_late = self._n_in_time = 0

@@ -44,6 +44,12 @@ def content_id(*parts: Any) -> str:
     return hashlib.sha256(canonical_json(parts).encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
 
+def new_tokens_at_most(sampling: Mapping[str, Any]) -> int | None:
+    """The most tokens that an answer may have by these sampling settings; None where they do not say."""
+    named = [sampling.get("max_completion_tokens"), sampling.get("max_tokens")]
+    return max((n for n in named if isinstance(n, int)), default=None)
+
+
 @dataclass(frozen=True, slots=True)
 class Instance:
     """One worked example of a task; `input` is "" where the task needs none."""
@@ -91,8 +97,7 @@ class Request:
     @property
     def max_new_tokens(self) -> int | None:
         """The most tokens that the answer may have; None where the request does not say."""
-        found = self.sampling.get("max_completion_tokens", self.sampling.get("max_tokens"))
-        return found if isinstance(found, int) else None
+        return new_tokens_at_most(self.sampling)
 
     @property
     def guessed_tokens(self) -> int:

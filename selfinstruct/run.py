@@ -23,6 +23,7 @@ CONFIG_HEAD = """\
 # The settings of this run, for reading, and for repeating it: selfinstruct generate NEW --target N --config THIS.
 # To change one that may change (see docs/config.md), give a file of your own with --config: this one is written anew.
 """
+LIMITS = {"max_cost", "max_requests", "max_tokens"}
 
 
 class Given(NamedTuple):
@@ -84,7 +85,10 @@ def _resume(
         # A config file that leaves sampling out means the sampling that the run's answers were given under.
         kept: dict[str, Any] = {}
         if has_answers:
-            kept = {stage: {"sampling": began["config"][stage]["sampling"]} for stage in STAGES}
+            stages = {stage: began["config"][stage] for stage in STAGES}
+            kept = {s: {"sampling": its["sampling"]} for s, its in stages.items() if "sampling" in its}  # not of a mix
+        # Nor does one that leaves the budget out lift it.
+        kept["running"] = {key: began["config"]["running"][key] for key in LIMITS & began["config"]["running"].keys()}
         # Until then a profile or a strategy may still be chosen, so only what the user named himself counts.
         before = began["config"] if has_answers else named
         asked = merge(merge(kept, read_toml(config_file)) if config_file else before, flags)

@@ -28,6 +28,7 @@ UNREACHABLE_ATTEMPTS = 3  # while the server has answered nothing yet
 REFUSALS_IN_A_ROW = 5  # of a stage that never got an answer: the settings are wrong, not the request
 SESSIONS = 3  # a request that failed all its tries in so many sessions is to blame itself, not the server
 MALFORMED_ATTEMPTS = 4  # of a request that was answered with something unreadable: each may have been paid for
+BUDGET_LOOK_S = 0.02  # seconds after which a call that the budget holds back looks again, whatever has happened
 BUSY = ("http_429", "http_503", "http_529")  # the server is well, and has too much to do
 
 # Told of every try that failed; answers how often this request has failed so far, in earlier sessions too.
@@ -44,7 +45,7 @@ class Scheduler:
         self._concurrency = concurrency
         self._attempts = attempts
         self._on_fault = on_fault
-        self._queues: defaultdict[tuple[int, ...], asyncio.Lock] = defaultdict(asyncio.Lock)  # one for each model
+        self._queues: defaultdict[object, asyncio.Lock] = defaultdict(asyncio.Lock)  # one for each model
         self._changed = asyncio.Event()  # a call has ended, or the run stops: whoever waits for room looks again
         self._answered: Counter[object] = Counter()  # by servers, and by stage
         self._refused: Counter[str] = Counter()  # by stage
@@ -108,7 +109,7 @@ class Scheduler:
         teacher, call = await self._room(teachers, request, wanted)
         outcome: Outcome = "failed"
         completion: Completion | None = None
-        may_have_cost = True
+        problem: Exception | None = None
         clock = asyncio.get_running_loop().time
         try:
             async with asyncio.timeout(teacher.pace.deadline_s):
@@ -118,9 +119,10 @@ class Scheduler:
             return completion
         except TimeoutError:
             outcome = "late"
-            raise TryAgain("deadline", f"no whole answer within {teacher.pace.deadline_s:g} s") from None
+            problem = TryAgain("deadline", f"no whole answer within {teacher.pace.deadline_s:g} s")
+            raise problem from None
         except (RequestRefused, TryAgain, TeacherError) as error:
-            may_have_cost = isinstance(error, TryAgain) and error.may_have_cost
+            problem = error
             if isinstance(error, TryAgain):
                 outcome = "refused" if error.reason in BUSY else "failed"
                 if error.retry_after_s is not None:
@@ -132,7 +134,7 @@ class Scheduler:
             self.in_flight -= 1
             teacher.pace.ended(clock(), call, outcome)
             if self.budget:
-                self.budget.settle(request, completion, may_have_cost)
+                self.budget.settle(request, completion, problem)
             self._changed.set()
 
     async def _room(
@@ -141,12 +143,16 @@ class Scheduler:
         """Wait for a place and for one of the teachers that may be called; first come, first served."""
         clock = asyncio.get_running_loop().time
         tokens = request.guessed_tokens
-        async with self._queues[tuple(map(id, teachers))]:
+        # What the budget holds back must not hold back what it leaves room for.
+        waits_apart = self.budget is not None and request.stage == "propose"
+        async with self._queues[tuple(map(id, teachers)), waits_apart]:
             while True:
                 if self.stopping.is_set() or not wanted():
                     raise Stopped
                 wait_s = math.inf
-                if self.in_flight < self._concurrency and (self.budget is None or self.budget.fits(request)):
+                if self.budget is not None and not self.budget.fits(request):
+                    wait_s = BUDGET_LOOK_S
+                elif self.in_flight < self._concurrency:
                     now = clock()
                     teacher = min(teachers, key=lambda one: (one.pace.wait(now, tokens), one.pace.in_flight))
                     wait_s = teacher.pace.wait(now, tokens)

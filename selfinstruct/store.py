@@ -208,11 +208,12 @@ class Store(Database):
             self.db.execute("DELETE FROM sent WHERE request_id = ?", (request.id,))
 
     def settle_interrupted(self) -> None:
-        """Commit calls that were in flight when their process was killed as tries that failed; batches live on."""
+        """Commit calls that were in flight when the run was cancelled, or its process killed, as tries that
+        failed; batches live on."""
         with self.transaction():
             self.db.execute(
                 "INSERT INTO faults(request_id, stage, attempt, reason, detail, created_at, tokens, cost_usd) "
-                "SELECT request_id, stage, 1, 'interrupted', 'the run was killed before an answer came', ?, tokens, "
+                "SELECT request_id, stage, 1, 'interrupted', 'the run ended before an answer came', ?, tokens, "
                 "cost_usd FROM sent WHERE request_id NOT IN (SELECT request_id FROM batch_requests)",
                 (time.time(),),
             )
@@ -232,6 +233,15 @@ class Store(Database):
             "SELECT count(*), coalesce(sum(tokens), 0), coalesce(sum(cost_usd), 0.0) FROM faults"
         )
         return n + n_failed, tokens + most_tokens, cost + most_cost
+
+    def uncounted(self) -> list[Request]:
+        """The requests to which an answer came without a count of its tokens."""
+        rows = self.query(
+            "SELECT r.stage, r.teacher, r.model, r.endpoint, s.text, r.user, r.sampling, r.sample FROM requests r "
+            "JOIN system_prompts s ON s.id = r.system_prompt JOIN completions c ON c.request_id = r.id "
+            "WHERE c.prompt_tokens = 0 AND c.answer != ''"
+        )
+        return [Request(a, b, c, d, e, f, json.loads(g), h) for a, b, c, d, e, f, g, h in rows]
 
     # The gate.
 

@@ -12,6 +12,7 @@ import email.utils
 import re
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 
 from selfinstruct.pacing import Room
 
@@ -38,24 +39,21 @@ def _room(headers: Mapping[str, str], of: str) -> Room | None:
 
 def duration_s(text: str) -> float:
     """Seconds, from "6m0s", "120ms", "1h2m3.5s" or a plain number; ValueError where it is none of these."""
-    if _DURATION.fullmatch(text):
-        return sum(float(number) * _UNITS_S[unit] for number, unit in _PART.findall(text))
-    seconds = float(text)
+    parts = _PART.findall(text) if _DURATION.fullmatch(text) else [(text, "s")]
+    seconds = sum(float(number) * _UNITS_S[unit] for number, unit in parts)
     if not 0 <= seconds < 1e9:
         raise ValueError(f"no duration: {text}")
     return seconds
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait, from retry-after-ms or Retry-After (seconds or a date)."""
+    """Seconds to wait, from retry-after-ms or Retry-After (seconds or a date); None where neither says."""
+    for name, unit_s in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        with suppress(ValueError):
+            seconds = float(headers.get(name, ""))
+            if seconds >= 0:
+                return seconds * unit_s
     try:
-        if "retry-after-ms" in headers:
-            return max(0.0, float(headers["retry-after-ms"]) / 1000)
-        value = headers.get("retry-after", "")
-        if not value:
-            return None
-        if value.replace(".", "", 1).isdigit():
-            return float(value)
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except (ValueError, TypeError):
+        return max(0.0, email.utils.parsedate_to_datetime(headers.get("retry-after", "")).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
         return None
