@@ -7,8 +7,8 @@ says that nothing more can be afforded; it stops within one call of the limit. P
 the tasks that are there already, and of those to be expected from the proposals before them.
 
 A call whose answer never came (a deadline, a dropped connection, `kill -9`), or came without a count of its tokens, may
-have been paid for, and counts with the most that it may have used. So that `kill -9` does not forget the calls in flight, a run with a budget notes each before
-it is sent.
+have been paid for, and counts with the most that it may have used. So that `kill -9` does not forget the calls in
+flight, a run with a budget notes each before it is sent.
 
 Not covered: what a provider bills besides tokens; failed calls with a status are taken as free.
 """
@@ -41,7 +41,7 @@ class Amount(NamedTuple):
 class Budget:
     """The limits of a run, what it has used, and what is in flight.
 
-    `unmade()` counts tasks that wait for instances, `coming(n)` those to be expected of the n proposals of this session.
+    `unmade()` counts tasks that wait for instances, `coming(n)` those to be expected of n proposals of this session.
     """
 
     def __init__(self, config: Config, store: Store, is_batch: bool = False):
@@ -54,45 +54,50 @@ class Budget:
         self._prices = config.prices
         self._is_batch = is_batch
         self._store = store
-        store.settle_interrupted()
         self._used = Amount(*store.used())
         for request in store.uncounted():
             self._used = self._used.plus(self.at_most(request)._replace(requests=0))
         # Batches that an earlier session has submitted: their requests are about to be asked for again.
         self._under_way = {identity: Amount(1, *most) for identity, most in store.sent().items()}
+        for most in self._under_way.values():
+            self._used = self._used.plus(most)
         self._in_flight = 0
         self._reserved = Amount()
-        self._n_proposals = 0
+        self._proposals: set[str] = set()  # sent in this session
         self._used_by: defaultdict[str, Amount] = defaultdict(Amount)  # by stage, in this session
         self._n_answers: Counter[str] = Counter()
 
-    def fits(self, request: Request) -> bool:
-        """Whether `request` may be sent; BudgetReached where it may not, and nothing in flight can change that."""
+    def is_new_proposal(self, request: Request) -> bool:
+        """Whether a request asks for tasks, and was not sent yet: it leaves room for what was begun before."""
+        return request.stage == "propose" and request.id not in self._proposals
+
+    def fits(self, request: Request, n_between_tries: int) -> bool:
+        """Whether `request` may be sent; BudgetReached where it may not, and nothing that goes on can change that."""
         if request.id in self._under_way:
             return True
         needed = self._used.plus(self._reserved).plus(self.at_most(request))
-        for most in self._under_way.values():
-            needed = needed.plus(most)
         unmade = self.unmade() if request.stage == "propose" else 0
         if request.stage == "propose":
-            n_tasks = unmade + self.coming(self._n_proposals + 1)
+            n_tasks = unmade + self.coming(len(self._proposals) + self.is_new_proposal(request))
             for stage in ("classify", "instances"):
                 if n := self._n_answers[stage]:
                     needed = needed.plus(self._used_by[stage], n_tasks / n)
         over = [name for name, limit, amount in zip(Amount._fields, self.limits, needed, strict=True) if amount > limit]
         if not over:
             return True
-        if not self._in_flight and not unmade:  # what is made of tasks shows how much that takes
+        # What is made of tasks shows how much that takes, and a proposal that comes at last lets the gate go on.
+        if not self._in_flight and not unmade and not (n_between_tries and self.is_new_proposal(request)):
             raise BudgetReached(self._reached(over[0]))
         return False
 
     def reserve(self, request: Request) -> None:
         """The request is about to be sent."""
-        self._under_way.pop(request.id, None)
+        self._used = self._used.plus(self._under_way.pop(request.id, Amount()), -1)
         most = self.at_most(request)
         self._store.add_sent(request, int(most.tokens), most.cost_usd)
         self._in_flight += 1
-        self._n_proposals += request.stage == "propose"
+        if request.stage == "propose":
+            self._proposals.add(request.id)
         self._reserved = self._reserved.plus(most)
 
     def settle(self, request: Request, completion: Completion | None, error: Exception | None) -> None:
@@ -150,5 +155,5 @@ def check_budget(config: Config) -> None:
                 )
             if (running.max_cost or running.max_tokens) and new_tokens_at_most(sampling) is None:
                 raise UsageError(
-                    f"A budget needs max_tokens in the sampling of [{stage}], a whole number: how long may an answer get?"
+                    f"A budget needs max_tokens in the sampling of [{stage}], a whole number: how long may it get?"
                 )

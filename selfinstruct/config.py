@@ -296,6 +296,20 @@ class Config(Section):
                 raise ValueError(f"{stage}.mix names a model twice; list its servers in base_url")
         return self
 
+    @model_validator(mode="after")
+    def _one_pace_for_each_model_and_server(self) -> Self:
+        limits: dict[tuple[str, ...], tuple[float | None, float | None]] = {}
+        asked = [(stage, choice.teacher) for stage in self.stages for choice in self.choices(stage)]
+        for stage, teacher in asked:
+            ours = teacher.requests_per_minute, teacher.tokens_per_minute
+            for server in teacher.servers:
+                if limits.setdefault((teacher.kind, teacher.model, server, teacher.api_key_env), ours) != ours:
+                    raise ValueError(
+                        f'"{teacher.model}" has other limits a minute in [{stage}] than in another stage, which shares '
+                        "its server's pace: set them in [teacher]"
+                    )
+        return self
+
     @property
     def stages(self) -> tuple[Stage, ...]:
         """The stages in which a teacher is asked."""

@@ -38,6 +38,7 @@ async def generate(run: Run, target: int, is_sample: bool = False) -> bool:
     if not is_sample:
         with run.store.transaction():
             run.store.set_settings({"target": target})
+    run.store.settle_interrupted()
     try:
         finished = await _grow(run, target, by_batches=run.config.running.batch and not is_sample)
     except StoreError:

@@ -46,6 +46,7 @@ class Scheduler:
         self._attempts = attempts
         self._on_fault = on_fault
         self._queues: defaultdict[object, asyncio.Lock] = defaultdict(asyncio.Lock)  # one for each model
+        self._between_tries: set[str] = set()  # ids of requests that have failed and are tried again
         self._changed = asyncio.Event()  # a call has ended, or the run stops: whoever waits for room looks again
         self._answered: Counter[object] = Counter()  # by servers, and by stage
         self._refused: Counter[str] = Counter()  # by stage
@@ -61,6 +62,12 @@ class Scheduler:
         Raises Stopped where the run stops, or `wanted()` has become false, before it was sent; TeacherError where
         they would answer no request; BudgetReached where the budget does not allow it any more.
         """
+        try:
+            return await self._complete(teachers, request, wanted)
+        finally:
+            self._between_tries.discard(request.id)
+
+    async def _complete(self, teachers: Sequence[Teacher], request: Request, wanted: Callable[[], bool]) -> Completion:
         servers = tuple(map(id, teachers))
         failed = malformed = attempt = 0
         answered = self._answered[servers]
@@ -79,8 +86,10 @@ class Scheduler:
                 self._answered[request.stage] += 1
                 return completion if attempt == 1 else replace(completion, attempts=attempt)
             tries = self._on_fault(request, attempt, fault)
-            if fault.reason == "http_429" and self._answered[servers] > answered:
-                answered = self._answered[servers]  # busy with others' calls, not broken: no try is used up
+            self._between_tries.add(request.id)
+            may_wait = fault.reason == "http_429" or (fault.unreachable and len(teachers) > 1)
+            if may_wait and self._answered[servers] > answered:
+                answered = self._answered[servers]  # busy with others' calls, or one of several: no try is used up
             else:
                 failed += 1
             malformed += fault.answer is not None
@@ -143,14 +152,16 @@ class Scheduler:
         """Wait for a place and for one of the teachers that may be called; first come, first served."""
         clock = asyncio.get_running_loop().time
         tokens = request.guessed_tokens
-        # What the budget holds back must not hold back what it leaves room for.
-        waits_apart = self.budget is not None and request.stage == "propose"
-        async with self._queues[tuple(map(id, teachers)), waits_apart]:
+        # What the budget holds back must not hold back what it leaves room for: instances, and proposals begun before.
+        held_back: object = None
+        if self.budget is not None and request.stage == "propose":
+            held_back = "new" if self.budget.is_new_proposal(request) else "again"
+        async with self._queues[tuple(map(id, teachers)), held_back]:
             while True:
                 if self.stopping.is_set() or not wanted():
                     raise Stopped
                 wait_s = math.inf
-                if self.budget is not None and not self.budget.fits(request):
+                if self.budget is not None and not self.budget.fits(request, len(self._between_tries)):
                     wait_s = BUDGET_LOOK_S
                 elif self.in_flight < self._concurrency:
                     now = clock()
@@ -158,6 +169,7 @@ class Scheduler:
                     wait_s = teacher.pace.wait(now, tokens)
                     if wait_s <= 0:
                         self.in_flight += 1
+                        self._between_tries.discard(request.id)
                         if self.budget:
                             self.budget.reserve(request)
                         return teacher, teacher.pace.sent(now, request.stage, tokens)

@@ -1,5 +1,6 @@
 """What several tests share: the command line as a user runs it, and simulated servers in processes of their own."""
 
+import asyncio
 import io
 import json
 import os
@@ -79,6 +80,12 @@ def server_calls(base_url: str) -> dict:
     """What the simulated server at `base_url` has counted."""
     with urlopen(base_url.removesuffix("/v1") + "/simulated/calls") as answer:
         return json.load(answer)
+
+
+async def until(happened: Callable[[], object]) -> None:
+    """Wait for what other tasks of this event loop bring about."""
+    while not happened():  # noqa: ASYNC110 - a server's counts give no event
+        await asyncio.sleep(0.005)
 
 
 def environment(**variables: str) -> dict[str, str]:

@@ -40,6 +40,8 @@ def no_answer(completion: Completion) -> Rejection | None:
     """Why there is nothing to read in a completion; None where there may be something."""
     if completion.error:
         return Rejection("no_answer", {"error": completion.error})
+    if completion.finish_reason == "refusal":  # the server says so itself
+        return Rejection("refusal", {})
     if not completion.text.strip():
         return Rejection("empty_answer", {"finish_reason": completion.finish_reason})
     return None

@@ -74,7 +74,7 @@ def read_proposal(completion: Completion, begun: str) -> Proposal:
 
 def read_class(completion: Completion) -> bool | None:
     """The verdict in an answer to the question for the class; None where there is none."""
-    return None if completion.error else yes_or_no(completion.text)
+    return None if no_answer(completion) else yes_or_no(completion.text)
 
 
 def read_made(classes: Sequence[Completion], completion: Completion, begun: str) -> Made:

@@ -97,7 +97,7 @@ class OpenAICompatible:
             choice = body["choices"][0]
             text = choice["message"]["content"] if request.endpoint == "chat" else choice["text"]
             finish_reason = str(choice.get("finish_reason") or "unknown")
-            if text is None and isinstance(refusal := choice.get("message", {}).get("refusal"), str):
+            if not text and isinstance(refusal := choice.get("message", {}).get("refusal"), str) and refusal:
                 text, finish_reason = refusal, "refusal"
             if text is None and finish_reason == "length":
                 text = ""  # a reasoning model that spent all its tokens on thinking: asking again would not help
