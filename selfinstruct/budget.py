@@ -14,6 +14,7 @@ Not covered: what a provider bills besides tokens; failed calls with a status ar
 """
 
 import math
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import NamedTuple
@@ -23,6 +24,7 @@ from selfinstruct.errors import BudgetReached, RequestRefused, TeacherError, Try
 from selfinstruct.records import Completion, Request, canonical_json, new_tokens_at_most
 from selfinstruct.store import Store
 
+IDLE_S = 0.2  # without anything in flight or to be made: then nothing more will be afforded
 TEMPLATE_TOKENS = 100  # that a server's chat template puts around the messages, at most
 
 
@@ -66,6 +68,7 @@ class Budget:
         self._proposals: set[str] = set()  # sent in this session
         self._used_by: defaultdict[str, Amount] = defaultdict(Amount)  # by stage, in this session
         self._n_answers: Counter[str] = Counter()
+        self._idle_since = math.inf
 
     def is_new_proposal(self, request: Request) -> bool:
         """Whether a request asks for tasks, and was not sent yet: it leaves room for what was begun before."""
@@ -86,8 +89,13 @@ class Budget:
         if not over:
             return True
         # What is made of tasks shows how much that takes, and a proposal that comes at last lets the gate go on.
-        if not self._in_flight and not unmade and not (n_between_tries and self.is_new_proposal(request)):
+        # What has just been answered may not have been through the gate yet.
+        if self._in_flight or unmade or (n_between_tries and self.is_new_proposal(request)):
+            self._idle_since = math.inf
+        elif (idle_since := min(self._idle_since, time.monotonic())) <= time.monotonic() - IDLE_S:
             raise BudgetReached(self._reached(over[0]))
+        else:
+            self._idle_since = idle_since
         return False
 
     def reserve(self, request: Request) -> None:

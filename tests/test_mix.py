@@ -135,7 +135,11 @@ def test_which_model_is_asked_depends_on_the_requests_number_and_content_alone(s
     def models(**reach):
         mix = [{"model": name, "weight": weight, **reach} for name, weight in (("a", 1), ("b", 2), ("c", 0.5))]
         config = parse_config({"classify": {"mix": mix}}, "test")
-        asked = [build_request(config, PROMPTS, "classify", "classify", seed, instruction=instruction, again=False)] * 2
+        asked = [
+            build_request(
+                config.choices("classify"), PROMPTS, "classify", "classify", seed, instruction=instruction, again=False
+            )
+        ] * 2
         return {request.model for request in asked}
 
     assert len(models()) == 1
