@@ -8,7 +8,8 @@ the tasks that are there already, and of those to be expected from the proposals
 
 A call whose answer never came (a deadline, a dropped connection, `kill -9`), or came without a count of its tokens, may
 have been paid for, and counts with the most that it may have used. So that `kill -9` does not forget the calls in
-flight, a run with a budget notes each before it is sent.
+flight, a run with a budget notes each before it is sent. Requests in batches are noted
+there, and count as in flight until their batch has been read.
 
 Not covered: what a provider bills besides tokens; failed calls with a status are taken as free.
 """
@@ -19,6 +20,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import NamedTuple
 
+from selfinstruct.batches import Batches
 from selfinstruct.config import Config, Price
 from selfinstruct.errors import BudgetReached, RequestRefused, TeacherError, TryAgain, UsageError
 from selfinstruct.records import Completion, Request, canonical_json, new_tokens_at_most
@@ -59,8 +61,8 @@ class Budget:
         self._used = Amount(*store.used())
         for request in store.uncounted():
             self._used = self._used.plus(self.at_most(request)._replace(requests=0))
-        # Batches that an earlier session has submitted: their requests are about to be asked for again.
-        self._under_way = {identity: Amount(1, *most) for identity, most in store.sent().items()}
+        # What an earlier session has submitted in batches, until it is asked for again.
+        self._under_way = {identity: self.at_most(one) for identity, one in Batches(store).requests().items()}
         for most in self._under_way.values():
             self._used = self._used.plus(most)
         self._in_flight = 0
@@ -102,7 +104,8 @@ class Budget:
         """The request is about to be sent."""
         self._used = self._used.plus(self._under_way.pop(request.id, Amount()), -1)
         most = self.at_most(request)
-        self._store.add_sent(request, int(most.tokens), most.cost_usd)
+        if not self._goes_by_batch(request):
+            self._store.add_sent(request, int(most.tokens), most.cost_usd)
         self._in_flight += 1
         if request.stage == "propose":
             self._proposals.add(request.id)
@@ -130,9 +133,11 @@ class Budget:
         """The most that one call of `request` may use."""
         text = request.system + request.user + canonical_json(request.sampling.get("response_format", ""))
         n_prompt, n_new = len(text.encode("utf-8", "replace")) + TEMPLATE_TOKENS, request.max_new_tokens or 0
-        is_batch = self._is_batch and request.stage != "probe"
-        cost = cost_usd(self._prices.get(request.model), n_prompt, n_new, is_batch)
+        cost = cost_usd(self._prices.get(request.model), n_prompt, n_new, self._goes_by_batch(request))
         return Amount(1, n_prompt + n_new, cost or 0.0)
+
+    def _goes_by_batch(self, request: Request) -> bool:
+        return self._is_batch and request.stage != "probe"
 
     def _reached(self, what: str) -> str:
         option = {"requests": "--max-requests", "tokens": "--max-tokens", "cost_usd": "--max-cost"}[what]

@@ -60,7 +60,8 @@ class TryAgain(SelfInstructError):
     """A passing fault. `retry_after_s` is the pause the server asked for, None where it did not.
 
     `unreachable`: no connection came about. `answer`: the server did answer, with something that is no completion
-    (it may have been paid for, so it is tried again only a few times).
+    (it may have been paid for, so it is tried again only a few times). `tries`: how often the request has failed, where
+    that is noted in the store already.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class TryAgain(SelfInstructError):
         self.retry_after_s = retry_after_s
         self.unreachable = unreachable
         self.answer = answer
+        self.tries = 0
 
     @property
     def may_have_cost(self) -> bool:

@@ -35,7 +35,9 @@ async def generate(run: Run, target: int, is_sample: bool = False) -> bool:
     The records are written as far as the run got, unless the store cannot be written any more. The first SIGINT or
     SIGTERM lets the calls in flight end, the second one cancels them.
     """
-    if not is_sample:
+    if is_sample:
+        Batches(run.store).refuse_under_way()
+    else:
         with run.store.transaction():
             run.store.set_settings({"target": target})
     run.store.settle_interrupted()
@@ -66,13 +68,13 @@ async def _grow(run: Run, target: int, by_batches: bool) -> bool:
         in_flight = IN_FLIGHT if by_batches else running.concurrency
         scheduler = Scheduler(in_flight, running.attempts, note_fault, budget)
         teachers = await open_teachers(run.config, stack, by_batches)
-        if by_batches:
-            teachers = _by_batches(teachers, Batches(store), scheduler, progress, stack)
         _on_signals(scheduler)
         showing = asyncio.create_task(show_progress(progress, scheduler))
         try:
             config = await settle_answer_formats(run.config, teachers, scheduler, store)
             keep_config(store, config)
+            if by_batches:
+                teachers = await _by_batches(teachers, Batches(store), scheduler, progress, stack)
             strategy = Alpaca(config, run.prompts) if config.strategy == "alpaca" else SelfInstruct(config, run.prompts)
             return await Engine(Gate(store, config, progress), strategy, teachers, scheduler).run(target)
         except Stopped:
@@ -102,19 +104,23 @@ async def open_teachers(config: Config, stack: AsyncExitStack, by_batches: bool 
     return teachers
 
 
-def _by_batches(
+async def _by_batches(
     teachers: Teachers, batches: Batches, scheduler: Scheduler, progress: Progress, stack: AsyncExitStack
 ) -> Teachers:
-    """Teachers that ask the same servers by the Batch API."""
+    """Teachers that ask the same servers by the Batch API; what earlier sessions left there is read, if it is done."""
 
     def tell(line: str) -> None:
         progress.batches = line
 
+    def note(request: Request, fault: TryAgain) -> int:
+        return scheduler.on_fault(request, 1, fault)
+
     found: dict[int, Teacher] = {}
     for (_, model), (teacher,) in teachers.items():
         if id(teacher) not in found and isinstance(teacher, OpenAICompatible):
-            batching = BatchTeacher(teacher, model, batches, scheduler.stopping, tell)
+            batching = BatchTeacher(teacher, model, batches, scheduler.stopping, note=note, tell=tell)
             stack.push_async_callback(batching.close)
+            await batching.pick_up()
             found[id(teacher)] = batching
     return {key: (found[id(teacher)],) for key, (teacher,) in teachers.items()}
 

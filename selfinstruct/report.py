@@ -51,7 +51,10 @@ class Usage(NamedTuple):
 
 
 class Status(NamedTuple):
-    """A run in figures. `grades` counts right, wrong and unknown outputs of a simulated run, else it is empty."""
+    """A run in figures. `batches` are those under way, with `in_batches` requests that are not answered yet.
+
+    `grades` counts right, wrong and unknown outputs of a simulated run, else it is empty.
+    """
 
     target: int
     candidates: int
@@ -65,6 +68,8 @@ class Status(NamedTuple):
     rejected: list[tuple[str, str, int]]
     unused_proposals: int
     faults: int
+    batches: int
+    in_batches: int
     usage: list[Usage]
     grades: dict[str, int]
 
@@ -110,10 +115,13 @@ def status(store: Store, graded: bool = True) -> Status:
             rejected=[(str(stage), str(reason), int(n)) for stage, reason, n in rejected],
             unused_proposals=one(
                 "SELECT count(*) FROM requests WHERE stage = 'propose' "
+                "AND id NOT IN (SELECT request_id FROM batch_requests) "
                 "AND id NOT IN (SELECT request_id FROM candidates) "
                 "AND id NOT IN (SELECT subject_id FROM rejections WHERE subject = 'completion')"
             ),
             faults=one("SELECT count(*) FROM faults"),
+            batches=one("SELECT count(DISTINCT batch) FROM batch_requests"),
+            in_batches=one("SELECT count(*) FROM batch_requests"),
             usage=sorted(usage, key=lambda u: ("probe", *STAGES).index(u.stage)),
             grades=_grades(store) if graded and is_simulated(store) else {},
         )
@@ -168,6 +176,11 @@ def render(found: Status, folder: str) -> str:
         lines.append(f"    {found.faults:>7,}  tries failed")
     if found.unused_proposals:
         lines.append(f"    {found.unused_proposals:>7,}  proposals sent ahead, not needed yet")
+    if found.in_batches:
+        batches = "1 batch" if found.batches == 1 else f"{found.batches:,} batches"
+        lines.append(
+            f"    {found.in_batches:>7,}  under way in {batches}: selfinstruct generate with --batch picks them up"
+        )
     if found.grades:
         graded = found.grades["right"] + found.grades["wrong"]
         lines.append(

@@ -97,11 +97,8 @@ def _resume(
             config = _settled(config, store.config())
         if asking:
             _check_teachers(config)
-            if not config.running.batch and (n := Batches(store).n_under_way()):
-                raise UsageError(
-                    f"{folder} has batches under way, with {n:,} requests: going on without them would pay twice. "
-                    "Go on with --batch."
-                )
+            if not config.running.batch:
+                Batches(store).refuse_under_way()
         prompts = _read_prompts(config) if config_file and config.prompts else began["prompts"]
         named_anew = bool(config_file) or "decontaminate" in flags
         given = Given(
@@ -193,12 +190,19 @@ def _check_teachers(config: Config) -> None:
 
     check_budget(config)
     batch = config.running.batch
+    places: dict[str, tuple[str, str]] = {}
     for stage in config.stages:
         for teacher, sampling, _ in config.choices(stage):
             if not teacher.model:
                 raise UsageError(f"Which model is to {stage}? Name it with --model, or as model in the config file.")
             if batch and (teacher.kind == "transformers" or len(teacher.servers) > 1):
                 raise UsageError(f"--batch takes one server with a Batch API; [{stage}] has another kind, or several.")
+            # Batches are known by their model, so each model's are in one place.
+            place = (teacher.servers[0], teacher.api_key_env)
+            if batch and places.setdefault(teacher.model, place) != place:
+                raise UsageError(
+                    f'--batch takes one server and key for each model; "{teacher.model}" has another in [{stage}].'
+                )
             if teacher.kind == "openai":
                 for server in teacher.servers:
                     address_and_key(server, teacher.api_key_env)

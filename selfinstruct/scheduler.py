@@ -44,7 +44,7 @@ class Scheduler:
         self.budget = budget
         self._concurrency = concurrency
         self._attempts = attempts
-        self._on_fault = on_fault
+        self.on_fault = on_fault
         self._queues: defaultdict[object, asyncio.Lock] = defaultdict(asyncio.Lock)  # one for each model
         self._between_tries: set[str] = set()  # ids of requests that have failed and are tried again
         self._changed = asyncio.Event()  # a call has ended, or the run stops: whoever waits for room looks again
@@ -85,7 +85,7 @@ class Scheduler:
                 self._answered[servers] += 1
                 self._answered[request.stage] += 1
                 return completion if attempt == 1 else replace(completion, attempts=attempt)
-            tries = self._on_fault(request, attempt, fault)
+            tries = fault.tries or self.on_fault(request, attempt, fault)
             self._between_tries.add(request.id)
             may_wait = fault.reason == "http_429" or (fault.unreachable and len(teachers) > 1)
             if may_wait and self._answered[servers] > answered:

@@ -198,9 +198,7 @@ class Store(Database):
     def add_sent(self, request: Request, tokens: int, cost_usd: float) -> None:
         """Commit that a request is about to be sent, and what it may use; its answer or its fault takes that back."""
         with self.transaction():
-            self.db.execute(
-                "INSERT OR REPLACE INTO sent VALUES (?, ?, ?, ?)", (request.id, request.stage, tokens, cost_usd)
-            )
+            self.db.execute("INSERT INTO sent VALUES (?, ?, ?, ?)", (request.id, request.stage, tokens, cost_usd))
 
     def forget_sent(self, request: Request) -> None:
         """Commit that a request that was about to be sent has used nothing."""
@@ -208,22 +206,15 @@ class Store(Database):
             self.db.execute("DELETE FROM sent WHERE request_id = ?", (request.id,))
 
     def settle_interrupted(self) -> None:
-        """Commit calls that were in flight when the run was cancelled, or its process killed, as tries that
-        failed; batches live on."""
+        """Commit calls that were in flight when the run was cancelled, or its process killed, as tries that failed."""
         with self.transaction():
             self.db.execute(
                 "INSERT INTO faults(request_id, stage, attempt, reason, detail, created_at, tokens, cost_usd) "
                 "SELECT request_id, stage, 1, 'interrupted', 'the run ended before an answer came', ?, tokens, "
-                "cost_usd FROM sent WHERE request_id NOT IN (SELECT request_id FROM batch_requests)",
+                "cost_usd FROM sent",
                 (time.time(),),
             )
-            self.db.execute("DELETE FROM sent WHERE request_id NOT IN (SELECT request_id FROM batch_requests)")
-
-    def sent(self) -> dict[str, tuple[int, float]]:
-        """The tokens and dollars that each request under way may use at most."""
-        return {
-            identity: (n, cost) for identity, n, cost in self.query("SELECT request_id, tokens, cost_usd FROM sent")
-        }
+            self.db.execute("DELETE FROM sent")
 
     def used(self) -> tuple[int, int, float]:
         """Calls sent, tokens and dollars of all sessions: known ones, and the most that failed tries may have used."""

@@ -7,44 +7,43 @@ waves, as many steps as the window allows; the classes and instances of one wave
 Batches outlive the process. What is under way is picked up by the next session and never submitted again; answers are
 stored as they are read, whether anybody still waits for them or not.
 
-A batch that expires is read as far as it got, and the rest goes into the next one. A batch that would exceed the
-account's limit of enqueued tokens is cut in halves. Source: https://platform.openai.com/docs/guides/batch.
+A batch that expires is read as far as it got, and the rest goes into the next one. Where the account's limit of
+enqueued tokens is reached, batches go one after the other, and one that is too large by itself is cut in halves.
+Source: https://platform.openai.com/docs/guides/batch.
 
-Not covered: providers with batches in another form; several servers for one model.
+Not covered: providers with batches in another form; several servers for one model; deleting the files at the server.
 """
 
 import asyncio
-import io
-import itertools
 import json
-import random
+import math
 import time
-from collections.abc import Callable, Coroutine, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from selfinstruct.batches import Batches, OpenBatch
 from selfinstruct.errors import RequestRefused, SelfInstructError, Stopped, TeacherError, TryAgain
 from selfinstruct.pacing import Pace
 from selfinstruct.records import Completion, Request
+from selfinstruct.teachers.batch_server import BatchServer, Found
 from selfinstruct.teachers.openai_compatible import PATHS, OpenAICompatible, request_body
-
-if TYPE_CHECKING:
-    from openai import AsyncOpenAI
-    from openai.types import Batch
 
 IN_FLIGHT = 50_000  # requests of one batch, at most
 MOST_BYTES = 100 * 2**20  # of one batch's file; OpenAI takes 200
-SETTLE_S = 0.5  # without another request: then everybody waits, and the batch goes out
+SETTLE_S = 0.25  # without another request: then everybody waits, and the batch goes out
 POLL_FIRST_S, POLL_MOST_S = 0.2, 60.0
-CLOCKS_DIFFER_S = 86_400.0  # the server's and ours, at most
 POLL_SHARE = 0.05  # of the time that a batch has been under way
+LISTED_S = 3.0  # after a batch was made, until it surely is in the server's list
 ENDED = ("completed", "failed", "expired", "cancelled")
+
+# Told of a try that failed; answers how often this request has failed so far.
+Note = Callable[[Request, TryAgain], int]
 
 
 class BatchTeacher:
     """The batches of one model. `tell` is given a line about them from time to time. `close()` it when done.
 
-    `reader` knows the server's address and key, and reads its answers; it also answers probes, which cannot wait.
+    `reader` knows the server's address and key, and reads its answers. Needs a running event loop.
     """
 
     def __init__(
@@ -53,74 +52,82 @@ class BatchTeacher:
         model: str,
         batches: Batches,
         stopping: asyncio.Event,
+        *,
+        note: Note,
         tell: Callable[[str], None],
     ):
         self.pace = Pace(IN_FLIGHT)
         self._reader = reader
+        self._server = BatchServer(reader, tell)
         self._model = model
         self._batches = batches
         self._stopping = stopping
+        self._note = note
         self._tell = tell
         self._fresh: list[Request] = []
         self._fresh_at = 0.0
         self._most = IN_FLIGHT
-        self._waiting: dict[str, asyncio.Future[Completion]] = {}
+        self._is_full = False  # the account's limit was reached: one batch after the other
         self._submitted: set[str] = set()
-        self._open: dict[int, float] = {}  # by number of the batch: when it was first looked at
-        self._working: asyncio.Task[None] | None = None
-        self._client: AsyncOpenAI | None = None
+        self._open: dict[int, float] = {}  # by number of the batch: since when it is looked at
+        self._waiting: dict[str, asyncio.Future[Completion]] = {}
+        self._picked_up = asyncio.get_running_loop().create_future()
+        self._ended: BaseException | None = None
+        self._life = asyncio.create_task(self._live())
+
+    async def pick_up(self) -> None:
+        """Read the batches of earlier sessions as far as they have ended; raises Stopped or TeacherError."""
+        await self._picked_up
 
     async def complete(self, request: Request) -> Completion:
         """The answer to `request`, once its batch has been read; see `teachers.Teacher` for what it raises."""
-        if request.stage == "probe":
-            return await self._reader.complete(request)
-        if self._working is None:
-            self._pick_up()
-            self._working = asyncio.create_task(self._work())
-        answer = self._waiting[request.id] = asyncio.get_running_loop().create_future()
+        if self._ended:
+            raise self._ended
+        answer: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
+        self._waiting[request.id] = answer
         if request.id not in self._submitted:
             self._fresh.append(request)
             self._fresh_at = time.monotonic()
-        stopped = asyncio.create_task(self._stopping.wait())
         try:
-            whichever: set[asyncio.Future[Any]] = {answer, self._working, stopped}
-            await asyncio.wait(whichever, return_when=asyncio.FIRST_COMPLETED)
-            if answer.done():
-                completion: Completion = answer.result()
-                return completion
-            if self._working.done():
-                self._working.result()  # raises what ended it
-            raise Stopped
+            return await answer
         finally:
-            stopped.cancel()
-            self._waiting.pop(request.id, None)
+            del self._waiting[request.id]
 
     async def close(self) -> None:
-        """Leave the batches to themselves, and close the connections."""
-        if self._working:
-            self._working.cancel()
-            await asyncio.wait([self._working])
-        if self._client:
-            await self._client.close()
+        """Leave the batches to themselves."""
+        self._life.cancel()
+        await asyncio.wait([self._life])
 
     # What follows runs as one task.
 
-    def _pick_up(self) -> None:
+    async def _live(self) -> None:
+        """Work until the run stops or something goes wrong, and tell those who wait."""
+        working, stopped = asyncio.create_task(self._work()), asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait([working, stopped], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            working.cancel()
+            stopped.cancel()
+            await asyncio.wait([working])
+            self._ended = Stopped() if working.cancelled() else working.exception()
+            for one in (self._picked_up, *self._waiting.values()):
+                _refuse(one, self._ended or Stopped())
+
+    async def _work(self) -> None:
         for batch in self._batches.open(self._model):
             self._open[batch.number] = time.monotonic()
             self._submitted.update(self._batches.requests(batch.number))
-
-    async def _work(self) -> None:
-        looked = time.monotonic()
+        looked = -math.inf
         while True:
             now = time.monotonic()
-            if self._fresh and now - self._fresh_at >= SETTLE_S:
-                await self._submit()
-            wait = min((self._poll_s(number) for number in self._open), default=POLL_FIRST_S)
-            if now - looked >= wait:
+            if now - looked >= min((self._poll_s(number) for number in self._open), default=math.inf):
                 looked = now
                 for batch in self._batches.open(self._model):
                     await self._look_at(batch)
+            if not self._picked_up.done():
+                self._picked_up.set_result(None)
+            if self._fresh and now - self._fresh_at >= SETTLE_S:
+                await self._submit()
             await asyncio.sleep(POLL_FIRST_S / 2)
 
     def _poll_s(self, number: int) -> float:
@@ -129,169 +136,209 @@ class BatchTeacher:
     async def _submit(self) -> None:
         """All requests that wait, in as few batches as the server takes."""
         fresh, self._fresh = self._fresh, []
-        by_path: dict[str, list[Request]] = {}
-        for request in fresh:
-            by_path.setdefault(PATHS[request.endpoint], []).append(request)
-        for path, requests in by_path.items():
-            for part in _parts(requests, self._most):
-                number = self._batches.begin(self._model, part)
-                self._open[number] = time.monotonic()
-                self._submitted.update(request.id for request in part)
-                await self._send(number, path, part)
+        for part in _parts(fresh, self._most):
+            if self._is_full and self._open:
+                self._fresh += part
+            else:
+                await self._send(part)
 
-    async def _send(self, number: int, path: str, requests: Sequence[Request]) -> None:
-        content = b"".join(_line(request, path) for request in requests)
-        name = f"selfinstruct-{number}.jsonl"
-        file = await self._patiently(
-            lambda client: client.files.create(file=(name, io.BytesIO(content)), purpose="batch")
-        )
-        endpoint: Any = f"/v1{path}"
-        tries = itertools.count()
+    async def _send(self, requests: Sequence[Request]) -> None:
+        """Upload the requests, and make a batch of them: it is written down before it can have been made."""
+        server, path = self._server, PATHS[requests[0].endpoint]
+        content = b"".join(map(_line, requests))
+        file = await server.patiently(lambda: server.upload("selfinstruct.jsonl", content))
+        number = self._batches.begin(self._model, requests)
+        self._open[number] = time.monotonic()
+        self._submitted.update(request.id for request in requests)
+        may_be_there = False
 
-        async def create(client: "AsyncOpenAI") -> str:
-            # Where an earlier try failed, its batch may be there all the same.
-            if next(tries) and (found := await self._find(client, number)):
-                return found
-            batch = await client.batches.create(
-                input_file_id=file.id, endpoint=endpoint, completion_window="24h", metadata=self._marks(number)
-            )
-            return batch.id
+        async def create() -> str:
+            nonlocal may_be_there
+            if may_be_there:
+                await asyncio.sleep(LISTED_S)
+                if found := await self._find(number):
+                    return found
+            try:
+                return await server.create(file, path, self._marks(number))
+            except TryAgain as error:
+                may_be_there = may_be_there or not error.unreachable
+                raise
 
-        self._batches.submitted(number, await self._patiently(create))
+        try:
+            identity = await server.patiently(create)
+        except TeacherError:
+            if not may_be_there:
+                self._forget(number)
+            raise
+        self._batches.submitted(number, identity)
         self._tell(f"batch {number} with {len(requests):,} requests is submitted")
 
     def _marks(self, number: int) -> dict[str, str]:
         return {"selfinstruct": self._batches.token(), "batch": str(number)}
 
-    async def _find(self, client: "AsyncOpenAI", number: int) -> str | None:
+    async def _find(self, number: int) -> str | None:
         """The server's name for a batch that may have been submitted."""
-        marks, begun_at = self._marks(number), self._batches.begun_at(number)
-        async for batch in client.batches.list(limit=100):  # the newest first
-            if batch.metadata and marks.items() <= batch.metadata.items():
-                return batch.id
-            if batch.created_at < begun_at - CLOCKS_DIFFER_S:
-                return None
-        return None
+        return await self._server.find(self._marks(number), self._batches.begun_at(number))
 
     async def _look_at(self, batch: OpenBatch) -> None:
-        identity = batch.id
+        server, number = self._server, batch.number
+        if not batch.n_requests:  # all answers were stored when the process was killed
+            return self._forget(number)
+        identity = batch.id or await server.patiently(lambda: self._find(number))
         if identity is None:
-            identity = await self._patiently(lambda client: self._find(client, batch.number))
-            if identity is None:
-                return self._end(batch.number, "batch_lost", "it was never submitted")
-            self._batches.submitted(batch.number, identity)
-        found = await self._patiently(lambda client: client.batches.retrieve(identity), lost_is_none=True)
+            if time.monotonic() - self._open[number] >= LISTED_S:
+                self._end(number, {}, "batch_lost", "it was never submitted")
+            return None
+        if batch.id is None:
+            self._batches.submitted(number, identity)
+        found = await server.patiently(lambda: server.look(identity))
         if found is None:
-            return self._end(batch.number, "batch_lost", f"the server does not know batch {identity} any more")
-        counts = found.request_counts
-        done = f"{counts.completed + counts.failed:,} of {counts.total:,}" if counts else "none"
-        self._tell(f"batch {batch.number} is {found.status.replace('_', ' ')}: {done} requests done")
+            return self._end(number, {}, "lost", f"the server does not know batch {identity} any more")
+        self._tell(f"batch {number} is {found.status.replace('_', ' ')}: {found.progress} requests done")
         if found.status in ENDED:
-            await self._read(batch.number, found)
+            await self._read(number, identity, found)
         return None
 
-    async def _read(self, number: int, batch: "Batch") -> None:
+    async def _read(self, number: int, identity: str, found: Found) -> None:
+        """Store what a batch has brought. TeacherError where it was cancelled, or failed for good."""
         requests = self._batches.requests(number)
-        for file_id in (batch.output_file_id, batch.error_file_id):
-            if file_id:
-                answer = await self._patiently(lambda client, name=file_id: client.files.content(name))  # type: ignore[misc]
-                self._take(requests, answer.text.split("\n"))
-        if batch.status == "failed":
-            problems = batch.errors.data or [] if batch.errors else []
-            if any(problem.code == "token_limit_exceeded" for problem in problems) and len(requests) > 1:
-                self._most = max(1, len(requests) // 2)
-            elif not any(problem.code == "token_limit_exceeded" for problem in problems):
-                said = "; ".join(f"{problem.code}: {problem.message}" for problem in problems[:3])
-                self._end(number, "batch_failed", said)
-                raise TeacherError(self._reader.clean(f"{self._reader.base_url} does not take the batch: {said}"))
-        if batch.status == "cancelled":
-            self._end(number, "batch_cancelled", "it was cancelled")
-            raise TeacherError(f"Batch {batch.id} was cancelled. Run the same command again to ask for the rest of it.")
-        self._end(number, f"batch_{batch.status}", f"batch {batch.id} ended without an answer to it")
-
-    def _take(self, requests: dict[str, Request], lines: Sequence[str]) -> None:
-        """Store the answers in a file's lines, and give answers and refusals to those who wait."""
-        kept: list[tuple[Request, Completion]] = []
         failed: dict[str, SelfInstructError] = {}
-        for line in filter(str.strip, lines):
-            row = json.loads(line)
-            request = requests.get(row.get("custom_id"))
-            response = row.get("response")
-            if request is None or not response:
-                continue  # no answer: it is asked again
-            body = json.dumps(response["body"], ensure_ascii=False)
-            try:
-                if response["status_code"] >= 400:
-                    raise self._reader.failure(response["status_code"], {}, body)
-                kept.append((request, self._reader.read(request, body, 0.0)))
-            except (RequestRefused, TryAgain, TeacherError) as error:
-                failed[request.id] = error
-        self._batches.keep(kept)
-        for request, completion in kept:
-            self._answer(request.id, completion)
-        for identity, why in failed.items():
-            self._answer(identity, why)
+        server = self._server
+        take = partial(self._take, requests, failed)
+        is_whole = True
+        for name in found.files:
+            is_whole &= await server.patiently(partial(server.read, name, take))
+        if found.status == "failed" and any(code == "token_limit_exceeded" for code, _ in found.problems):
+            return self._wait_for_room(number, requests, found)
+        if found.status == "completed" or not is_whole:  # each request has an answer, which may have been paid for
+            self._end(number, failed, "malformed_answer", f"batch {identity} holds no readable answer to it", "")
+        else:
+            self._end(number, failed, f"batch_{found.status}", f"batch {identity} ended without an answer to it")
+        if found.status == "cancelled":
+            raise TeacherError(f"Batch {identity} was cancelled. Run the same command again to ask for the rest of it.")
+        if found.status == "failed":
+            said = "; ".join(f"{code}: {message}" for code, message in found.problems[:3]) or "it does not say why"
+            raise TeacherError(server.said(f"{self._reader.base_url} does not take the batch: {said}"))
+        return None
 
-    def _end(self, number: int, reason: str, detail: str) -> None:
-        """The batch is over: whoever still waits for it tries again."""
-        left = self._batches.requests(number)
+    def _wait_for_room(self, number: int, requests: dict[str, Request], found: Found) -> None:
+        """The account's limit is reached: after the other batches, or where there is none, in smaller ones."""
+        self._forget(number)
+        self._is_full = True
+        if not self._open:
+            self._most = len(requests) // 2
+        if not self._most:
+            raise TeacherError(
+                f"{self._reader.base_url} takes no batch, not even of one request ({found.problems[0][1]}). Other "
+                "batches of the account may take up its limit: run the same command again once they are done."
+            )
+        self._fresh += [request for identity, request in requests.items() if identity in self._waiting]
+
+    def _take(self, requests: dict[str, Request], failed: dict[str, SelfInstructError], lines: Sequence[bytes]) -> None:
+        """Store the answers in a file's lines, and give them to those who wait; failures are kept for later."""
+        kept: list[tuple[Request, Completion]] = []
+        for line in lines:
+            row = _object(line)
+            identity = row.get("custom_id")
+            request = requests.get(identity) if isinstance(identity, str) else None
+            if request is None:
+                continue
+            try:
+                kept.append((request, self._completion(request, row)))
+            except TryAgain as error:
+                # Not "http_429" and the like: what a batch's requests met says nothing of how fast others may be sent.
+                reason = f"batch_{error.reason}" if error.reason.startswith("http_") else error.reason
+                failed[request.id] = TryAgain(reason, error.detail, answer=error.answer)
+            except (RequestRefused, TeacherError) as error:
+                failed[request.id] = error
+        if kept:
+            self._batches.keep(kept)
+        for request, completion in kept:
+            requests.pop(request.id, None)
+            self._submitted.discard(request.id)
+            if (answer := self._waiting.get(request.id)) and not answer.done():
+                answer.set_result(completion)
+
+    def _completion(self, request: Request, row: dict[str, object]) -> Completion:
+        """The answer in a line of a batch's files; raises what `complete` raises."""
+        response = row.get("response")
+        if not isinstance(response, dict):
+            error = row.get("error")
+            code, message = (error.get("code"), error.get("message")) if isinstance(error, dict) else ("error", error)
+            said = self._server.said(code or "error")[:50].removeprefix("batch_")
+            raise TryAgain(f"batch_{said}", self._server.said(message))
+        body = json.dumps(response.get("body"), ensure_ascii=False)
+        status = response.get("status_code")
+        if isinstance(status, int) and status >= 400:
+            raise self._reader.failure(status, {}, body)
+        return self._reader.read(request, body, 0.0)
+
+    def _end(
+        self,
+        number: int,
+        failed: dict[str, SelfInstructError],
+        reason: str,
+        detail: str,
+        answer: str | None = None,
+    ) -> None:
+        """The batch is over: whoever still waits for it tries again, for the reason in `failed` or else for this one.
+
+        Tries that failed are noted in the transaction that closes the batch, since some of them were paid for.
+        """
+        outcomes: dict[str, SelfInstructError] = {}
+        with self._batches.transaction():
+            for identity, request in self._batches.requests(number).items():
+                why = failed.get(identity) or TryAgain(reason, detail, answer=answer)
+                if isinstance(why, RequestRefused) and why.answer and identity not in self._waiting:
+                    why = TryAgain(why.reason, why.detail, answer=why.answer)
+                if isinstance(why, TryAgain):
+                    why.tries = self._note(request, why)
+                outcomes[identity] = why
+            self._forget(number)
+        for identity, why in outcomes.items():
+            if answer_to := self._waiting.get(identity):
+                _refuse(answer_to, why)
+
+    def _forget(self, number: int) -> None:
+        """The batch is over, and what is left of it may be submitted again."""
+        self._submitted.difference_update(self._batches.requests(number))
         self._batches.close(number)
         del self._open[number]
-        for identity in left:
-            self._answer(identity, TryAgain(reason, detail))
-
-    def _answer(self, identity: str, outcome: Completion | SelfInstructError) -> None:
-        self._submitted.discard(identity)
-        answer = self._waiting.get(identity)
-        if answer is None or answer.done():
-            return
-        if isinstance(outcome, Completion):
-            answer.set_result(outcome)
-        else:
-            answer.set_exception(outcome)
-
-    async def _patiently(
-        self, call: Callable[["AsyncOpenAI"], Coroutine[Any, Any, Any]], lost_is_none: bool = False
-    ) -> Any:
-        """Call until the server answers; TeacherError where it refuses."""
-        import openai
-
-        self._client = self._client or self._reader.openai_client()
-        pause_s = 1.0
-        while True:
-            try:
-                return await call(self._client)
-            except openai.NotFoundError:
-                if lost_is_none:
-                    return None
-                raise TeacherError(
-                    f"{self._reader.base_url} has no Batch API (404). Run without --batch, or check --base-url."
-                ) from None
-            except openai.APIStatusError as error:
-                failure = self._reader.failure(error.status_code, error.response.headers, error.response.text)
-                if not isinstance(failure, TryAgain):
-                    raise TeacherError(f"{self._reader.base_url} does not take the batch: {failure}") from None
-                pause = failure.retry_after_s
-            except openai.APIConnectionError:
-                pause = None
-            await asyncio.sleep(pause if pause is not None else random.uniform(0, pause_s))
-            pause_s = min(2 * pause_s, POLL_MOST_S)
 
 
-def _line(request: Request, path: str) -> bytes:
-    row = {"custom_id": request.id, "method": "POST", "url": f"/v1{path}", "body": request_body(request)}
+def _refuse(answer: asyncio.Future[Completion], why: BaseException) -> None:
+    if not answer.done():
+        answer.set_exception(why)
+        answer.exception()  # nobody may be waiting any more
+
+
+def _line(request: Request) -> bytes:
+    url = f"/v1{PATHS[request.endpoint]}"
+    row = {"custom_id": request.id, "method": "POST", "url": url, "body": request_body(request)}
     return json.dumps(row).encode() + b"\n"
 
 
+def _object(line: bytes) -> dict[str, object]:
+    """The JSON object of a line, an empty one where there is none."""
+    try:
+        row = json.loads(line.decode("utf-8", "replace")) if line.strip() else None
+    except (ValueError, RecursionError):
+        row = None
+    return row if isinstance(row, dict) else {}
+
+
 def _parts(requests: Sequence[Request], most: int) -> list[list[Request]]:
-    """The requests in lists that fit into a batch."""
-    parts: list[list[Request]] = [[]]
-    n_bytes = 0
-    for request in requests:
-        size = len(_line(request, PATHS[request.endpoint]))
-        if parts[-1] and (len(parts[-1]) == most or n_bytes + size > MOST_BYTES):
-            parts.append([])
-            n_bytes = 0
-        parts[-1].append(request)
-        n_bytes += size
+    """The requests in lists that fit into a batch: of one endpoint, at most so many, and not too many bytes."""
+    parts: list[list[Request]] = []
+    for endpoint in PATHS:
+        n_bytes = math.inf
+        for request in requests:
+            if request.endpoint != endpoint:
+                continue
+            size = len(_line(request))
+            if n_bytes + size > MOST_BYTES or len(parts[-1]) == most:
+                parts.append([])
+                n_bytes = 0
+            parts[-1].append(request)
+            n_bytes += size
     return parts

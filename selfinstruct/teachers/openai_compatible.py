@@ -1,9 +1,8 @@
 """Any server that speaks OpenAI's protocol: OpenAI itself, vLLM, llama.cpp, Ollama, `transformers serve`, ...
 
 The calls are made with aiohttp itself: the openai client would build each request and answer from models of its own, at
-several times the CPU of sending it, and its retries would hold a place among the calls in flight while they sleep
-(`batch.py` uses it, where a call carries thousands of requests). Answers are read from the JSON as it came, so that one
-which fits no model is still kept.
+several times the CPU of sending it, and its retries would hold a place among the calls in flight while they sleep.
+Answers are read from the JSON as it came, so that one which fits no model is still kept.
 
 The key is read from the environment and leaves this module only in the request's header: wherever a server echoes
 it, in an answer or an error, it is blotted out.
@@ -14,7 +13,8 @@ import os
 import time
 import urllib.request
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractAsyncContextManager
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -27,9 +27,6 @@ from selfinstruct.errors import RequestRefused, TeacherError, TryAgain, UsageErr
 from selfinstruct.pacing import Pace
 from selfinstruct.records import Completion, Request, canonical_json, storable
 from selfinstruct.teachers.rate_limits import retry_after_s, rooms
-
-if TYPE_CHECKING:
-    import openai
 
 PATHS = {"chat": "/chat/completions", "completion": "/completions"}
 # What servers call a request that is too long for the model; there is no common code.
@@ -60,12 +57,9 @@ class OpenAICompatible:
             proxy=_proxy(self.base_url),
         )
 
-    def openai_client(self) -> "openai.AsyncOpenAI":
-        """OpenAI's own client for the same server and key, which tries nothing again by itself."""
-        import openai
-
-        # It insists on a key; local servers do not look at it.
-        return openai.AsyncOpenAI(api_key=self._key or "none", base_url=self.base_url, max_retries=0)
+    def request(self, method: str, path: str, **options: Any) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        """Any other call to the server, with the key."""
+        return self._session.request(method, self.base_url + path, **options)
 
     async def close(self) -> None:
         """Close the connections."""
