@@ -222,6 +222,7 @@ def _selection(store: Store, config: Config, found: Status) -> Iterable[str]:
         ("instances of a task", f"at most {rules.max_instances}"),
         ("only ASCII at the beginning", "yes" if rules.ascii_start else "no"),
         ("only ASCII compared", "yes" if rules.ascii_tokens else "no"),
+        ("filters switched off", ", ".join(rules.without) or "none"),
     ]
     judged = found.candidates - found.pending
     yield f"## What was thrown away\n\nOf {judged:,} candidates {found.tasks:,} were admitted, under these rules:"

@@ -66,6 +66,17 @@ PAPER_FORBIDDEN_WORDS = (
 )  # fmt: skip
 FORBIDDEN_WORDS = (*PAPER_FORBIDDEN_WORDS, "video", "audio", "music", "flowchart", "diagram")
 
+# The reasons of filters.py, by which a filter is switched off; and those that cannot be, with what would come of it.
+SWITCHABLE = (
+    "cut_off", "too_short", "too_long", "forbidden_word", "asks_for_program", "starts_with_punctuation",
+    "starts_with_non_ascii", "contaminated", "too_similar", "output_equals_input", "pseudo_empty_input",
+    "ends_with_colon", "merged_tasks", "conflicting_outputs", "duplicate_instance", "too_many", "near_duplicate",
+)  # fmt: skip
+NECESSARY = {
+    "no_words": "an instruction without a word could be compared with nothing",
+    "empty_output": "a record without an output has nothing to learn from",
+}
+
 # What a profile and a strategy set; the user's own settings go before it.
 PROFILES: dict[str, dict[str, Any]] = {
     "paper": {
@@ -221,6 +232,19 @@ class FilterSettings(Section):
         0.7, ge=0.5, le=1, description="Jaccard of word triples from which a record is a copy of another task's"
     )
     max_instances: int = Field(5, ge=1, description="most instances kept of one task")
+    without: tuple[str, ...] = Field((), description="filters that are switched off, by their reasons of rejection")
+
+    @field_validator("without")
+    @classmethod
+    def _known_filters(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name in NECESSARY:
+                raise ValueError(f"{name} cannot be switched off: {NECESSARY[name]}")
+            if name not in SWITCHABLE:
+                near = difflib.get_close_matches(name, (*SWITCHABLE, *NECESSARY), n=1, cutoff=0.5)
+                hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(SWITCHABLE)}."
+                raise ValueError(f"there is no filter {name}; {hint}")
+        return tuple(sorted(set(names)))
 
     @model_validator(mode="after")
     def _some_length_is_left(self) -> Self:

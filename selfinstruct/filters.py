@@ -1,7 +1,7 @@
 """What may stay: every filter, and the lists of them.
 
 A filter answers with None, or with a Rejection whose evidence lets a person judge the verdict. Its name is the
-reason that is stored, so a new filter is one function and one line:
+reason that is stored, so a new filter is one function and one line; the setting `without` switches filters off:
 
     Filter         = (Candidate, Pool)                        -> Rejection | None
     InstanceFilter = (position, task's instances by position) -> Rejection | None
@@ -28,7 +28,7 @@ reason that is stored, so a new filter is one function and one line:
 import functools
 import re
 import string
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from selfinstruct.novelty import UNSPACED, tokens
 from selfinstruct.parsing import ParsedInstance, says_no_input
@@ -109,10 +109,16 @@ FILTERS: tuple[Filter, ...] = (
 def judge(candidate: Candidate, pool: Pool) -> tuple[Rejection | None, Neighbor | None]:
     """The first filter's objection, or None, with the nearest known instruction where it was looked for."""
     for rule in FILTERS:
-        if rejection := rule(candidate, pool):
+        if counts(rejection := rule(candidate, pool), pool.rules.without):
             return rejection, None
     nearest = pool.index.nearest(candidate.instruction, above=-1)
-    return too_similar(nearest, pool), nearest
+    rejection = too_similar(nearest, pool)
+    return rejection if counts(rejection, pool.rules.without) else None, nearest
+
+
+def counts(rejection: Rejection | None, without: Collection[str]) -> bool:
+    """Whether there is an objection, and its filter is not switched off."""
+    return rejection is not None and rejection.reason not in without
 
 
 def too_similar(nearest: Neighbor | None, pool: Pool) -> Rejection | None:
@@ -183,15 +189,21 @@ INSTANCE_FILTERS: tuple[InstanceFilter, ...] = (
 )  # fmt: skip
 
 
-def judge_instances(instances: Sequence[ParsedInstance], max_instances: int) -> list[Rejection | None]:
-    """One verdict for each instance, in their order; more than `max_instances` good ones are too many."""
+def judge_instances(
+    instances: Sequence[ParsedInstance], max_instances: int, without: Collection[str] = ()
+) -> list[Rejection | None]:
+    """One verdict for each instance, in their order; more than `max_instances` good ones are too many.
+
+    `without` names the filters that are switched off.
+    """
     verdicts: list[Rejection | None] = [None] * len(instances)
     for rule in INSTANCE_FILTERS:
         left = {i: instance for i, instance in enumerate(instances) if verdicts[i] is None}
         for i in left:
-            verdicts[i] = rule(i, left)
+            if counts(rejection := rule(i, left), without):
+                verdicts[i] = rejection
     good = [i for i, verdict in enumerate(verdicts) if verdict is None]
-    for i in good[max_instances:]:
+    for i in good[max_instances:] if "too_many" not in without else ():
         verdicts[i] = Rejection("too_many", {"most": max_instances})
     return verdicts
 
@@ -214,7 +226,8 @@ RECORD_FILTERS: tuple[RecordFilter, ...] = (near_duplicate, contaminated_record)
 
 def judge_record(instruction: str, instance: ParsedInstance, pool: Pool) -> Rejection | None:
     """The first record filter's objection, or None."""
-    return next((found for rule in RECORD_FILTERS if (found := rule(instruction, instance, pool))), None)
+    found = (rule(instruction, instance, pool) for rule in RECORD_FILTERS)
+    return next((rejection for rejection in found if counts(rejection, pool.rules.without)), None)
 
 
 def _overlap(pool: Pool, text: str, question: str | None = None) -> Rejection | None:

@@ -153,7 +153,7 @@ def _scores(store: Store) -> Iterator[str]:
             yield f"task {instruction!r}: its nearest instruction {nearest_id} is not known"
         elif scorer.score(texts[nearest_id], instruction)["rougeL"].fmeasure != score:
             yield f"task {instruction!r}: its similarity to {nearest_id} is not {score}"
-        elif score > threshold:
+        elif score > threshold and "too_similar" not in rules.without:
             yield f"task {instruction!r}: was admitted, though its similarity {score} is above {threshold}"
     for instruction, text in rejected:
         evidence = json.loads(text)
@@ -193,7 +193,10 @@ def _near_duplicates(store: Store) -> Iterator[str]:
 
 def _copies(store: Store) -> Iterator[str]:
     """That no records of two tasks are nearly equal: by so much that the engine's search cannot have missed it."""
-    threshold = min(1.0, store.config().filters.near_duplicate + CERTAINLY_FOUND)
+    rules = store.config().filters
+    if "near_duplicate" in rules.without:
+        return
+    threshold = min(1.0, rules.near_duplicate + CERTAINLY_FOUND)
     kept = [
         (r.task, r.id, shingles(record_text(r.instruction, r.input, r.output))) for r in store.records(decided=False)
     ]

@@ -421,3 +421,17 @@ def test_only_what_is_asked_is_settled():
     settled = config.with_choices({"propose": [{"answer_format": "json"}]})
     assert [settled.stage(stage).teacher.answer_format for stage in settled.stages] == ["json", "text", "auto"]
     assert config.propose.answer_format is None, "the settings themselves do not change"
+
+
+def test_filters_are_switched_off_by_name():
+    assert parse_config({"filters": {"without": ["too_long", "cut_off", "too_long"]}}, "test").filters.without == (
+        "cut_off", "too_long",
+    )  # fmt: skip
+    for name, message in {
+        "empty_outptu": "did you mean empty_output",
+        "empty_output": "empty_output cannot be switched off: a record without an output",
+        "no_words": "no_words cannot be switched off",
+        "zzzz": "known are cut_off, too_short",
+    }.items():
+        with pytest.raises(UsageError, match=message):
+            parse_config({"filters": {"without": [name]}}, "test")

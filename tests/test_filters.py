@@ -1,8 +1,12 @@
 """Filters: each with its reason and its evidence, on both sides of its threshold."""
 
+import re
+from pathlib import Path
+
 import pytest
 
-from selfinstruct.config import FORBIDDEN_WORDS, FilterSettings
+from selfinstruct import filters
+from selfinstruct.config import FORBIDDEN_WORDS, NECESSARY, SWITCHABLE, FilterSettings
 from selfinstruct.filters import (
     FILTERS,
     INSTANCE_FILTERS,
@@ -455,3 +459,43 @@ def test_the_similarity_of_records_can_be_set():
 
 def test_the_rules_for_records_stand_in_order():
     assert [rule.__name__ for rule in RECORD_FILTERS] == ["near_duplicate", "contaminated_record"]
+
+
+# Filters that are switched off.
+
+
+def test_every_reason_can_be_switched_off_or_is_necessary():
+    reasons = set(re.findall(r'Rejection\("(\w+)"', Path(filters.__file__).read_text()))
+    assert reasons == {*SWITCHABLE, *NECESSARY}
+
+
+def test_a_filter_that_is_switched_off_lets_the_others_see():
+    text = "Draw it."
+    assert judge(candidate(text), pool())[0].reason == "too_short"
+    assert judge(candidate(text), pool(without=("too_short",)))[0].reason == "forbidden_word"
+    rejection, nearest = judge(candidate(text), pool(SEED, without=("too_short", "forbidden_word")))
+    assert rejection is None
+    assert nearest.score == 0.0
+
+
+def test_a_similar_one_is_admitted_with_its_neighbor_where_that_filter_is_off():
+    rejection, nearest = judge(candidate(SEED.instruction), pool(SEED, without=("too_similar",)))
+    assert rejection is None
+    assert nearest == Neighbor(0, 1.0)
+
+
+def test_instances_of_which_one_filter_is_off():
+    found = instances(("a", "b"), ("a", "c"), ("a", "b"), ("x:", "y"))
+    assert [v and v.reason for v in judge_instances(found, 5, ("conflicting_outputs",))] == [
+        None, None, "duplicate_instance", "ends_with_colon",
+    ]  # fmt: skip
+    off = ("conflicting_outputs", "duplicate_instance", "ends_with_colon")
+    assert [v and v.reason for v in judge_instances(found, 3, off)] == [None, None, None, "too_many"]
+    assert judge_instances(found, 3, (*off, "too_many")) == [None] * 4
+
+
+def test_records_of_which_one_filter_is_off():
+    known = pool_with_a_record()
+    assert judge_record("Describe how a lock lifts a boat.", LIFT, known) is not None
+    known.rules = known.rules.model_copy(update={"without": ("near_duplicate",)})
+    assert judge_record("Describe how a lock lifts a boat.", LIFT, known) is None
