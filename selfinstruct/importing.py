@@ -7,7 +7,7 @@ in again goes on where it was; files with instances may be given later than the 
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from selfinstruct.display import tracked
 from selfinstruct.errors import UsageError
@@ -168,7 +168,9 @@ def _keep_what_nobody_asked_for(store: Store, recorded: Recorded) -> int:
 def _store(store: Store, stage: Stage, answer: Answer, prompt: str) -> Completion:
     """The answer, in the store as the completion of the request that its prompt is."""
     # Nothing is known of how it was asked for, but as what: two files may have the same text on the same line.
-    asked_as = {"stage": stage, "choice": answer.choice}
+    asked_as: dict[str, Any] = {"stage": stage, "choice": answer.choice}
+    if stage == "instances" and answer.begun:  # its prompt is the instruction, which does not say it
+        asked_as["begun"] = answer.begun
     request = Request(stage, IMPORTED, IMPORTED, "completion", "", prompt, asked_as, answer.line)
     error = "it was recorded as failed" if answer.finish_reason == "error" else None
     completion = Completion(request.id, answer.text, answer.finish_reason, error=error)
