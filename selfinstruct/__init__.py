@@ -16,6 +16,8 @@ The rooms, in the order in which the data walks through them:
     store            everything that was asked and said, in one SQLite file (database, schema)
     parsing, filters what was said, as candidates and instances; which of them may stay, and why not
     gate, engine     the way into the pool, in one order; the order of it all
+    refilter         a run's answers judged again under other rules: recalled (those that were imported), changes (what
+                     is lost and gained)
     check            the same rules over a dataset that exists already
     decisions        what people think of it: rescued, banned, edited
     export, report   records out; the run in words; diversity: how varied its tasks are

@@ -174,6 +174,45 @@ def import_(  # noqa: PLR0917 - typer reads the options from here
     print(f"Records: {run / 'records.jsonl'}. See why others were rejected: selfinstruct rejected {quoted}")
 
 
+@app.command()
+def refilter(  # noqa: PLR0917 - typer reads the options from here
+    run: RunFolder,
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="The folder of the new run.")],
+    rouge_threshold: Annotated[
+        float | None, typer.Option(min=0, max=1, help="ROUGE-L F1 above which an instruction is not new.")
+    ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILTER", help="Switch a filter off, such as too_short. May be repeated."),
+    ] = None,
+    profile: Profile = None,
+    decontaminate: Annotated[
+        list[Path] | None,
+        typer.Option(help="One more test set of which no task may hold a question. May be repeated."),
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="The rules in TOML; see [filters] in docs/config.md.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print what changes as one JSON object.")] = False,
+) -> None:
+    """Judge all that RUN was told again under other rules, into NEW; nobody is asked, and RUN stays as it is."""
+    import asyncio
+
+    from selfinstruct.changes import render
+    from selfinstruct.refilter import refilter as judge_again
+
+    rules = {"rouge_threshold": rouge_threshold, "without": without or None}
+    named = {key: value for key, value in rules.items() if value is not None}
+    flags: dict[str, Any] = {"filters": named} if named else {}
+    flags |= {"profile": profile} if profile else {}
+    flags |= {"decontaminate": [str(path) for path in decontaminate]} if decontaminate else {}
+    found = asyncio.run(judge_again(run, new, config, flags))
+    if json:
+        print(_to_json(found.as_dict()))
+        return
+    print(_visible(render(found, str(run), str(new))))
+    quoted = shlex.quote(str(new))
+    print(f"Records: {new / 'records.jsonl'}. To go on from here: selfinstruct generate {quoted} --target N")
+
+
 def _teachers(config: Any) -> str:
     """Who answers, in words; a simulated teacher is called so."""
     simulated = "SIMULATED (composes tasks from a grammar: for trying things out, not for training a real model)"

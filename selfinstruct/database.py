@@ -103,6 +103,12 @@ class Database:
             db.execute("PRAGMA foreign_keys = ON")
         return cls(folder, db, lock)
 
+    def copy_to(self, folder: Path) -> None:
+        """Copy the file as it is, or as the `snapshot` sees it, into `folder`, which is made."""
+        folder.mkdir()
+        with explaining(folder / "run.db"), closing(sqlite3.connect(folder / "run.db")) as copy:
+            self.db.backup(copy)
+
     def close(self) -> None:
         """Close the file and let go of the lock."""
         self.db.close()

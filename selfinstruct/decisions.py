@@ -206,6 +206,22 @@ def _store(run: Database, author: str, new: Iterable[_New]) -> int:
     return first
 
 
+def leave_out(run: Database) -> int:
+    """Delete, in a run that was judged again, decisions about what is not there any more; give their number.
+
+    Nor need texts that a rescue brought in stay where their candidate has been admitted: it has them itself.
+    """
+    n = 0
+    with run.transaction():
+        tasks = "SELECT d.id FROM decisions d JOIN tasks t ON t.id = d.subject_id WHERE d.subject = 'candidate'"
+        run.db.execute(f"DELETE FROM decided_texts WHERE decision IN ({tasks})")
+        for subject, (table, key) in TABLES.items():
+            gone = f"subject = '{subject}' AND subject_id NOT IN (SELECT {key} FROM {table})"
+            run.db.execute(f"DELETE FROM decided_texts WHERE decision IN (SELECT id FROM decisions WHERE {gone})")
+            n += run.db.execute(f"DELETE FROM decisions WHERE {gone}").rowcount
+    return n
+
+
 def problems(run: Database) -> Iterator[str]:
     """What is wrong with the decisions, one line each."""
     for subject, (table, key) in TABLES.items():

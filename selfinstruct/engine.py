@@ -21,14 +21,15 @@ import asyncio
 import math
 import random
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from selfinstruct.config import Config
 from selfinstruct.decisions import add_instances, unmade_rescues
 from selfinstruct.errors import BudgetReached, SelfInstructError, Stopped, YieldCollapsed
 from selfinstruct.filters import judge_instances
 from selfinstruct.gate import Gate
-from selfinstruct.pool import Snapshot
+from selfinstruct.pool import Pool, Snapshot
 from selfinstruct.records import Completion, Request, Task
 from selfinstruct.scheduler import Scheduler
 from selfinstruct.strategies import Made, Proposal, Strategy
@@ -38,6 +39,12 @@ from selfinstruct.teachers import Teachers
 def window_at(step: int, window: int) -> int:
     """How many steps step `step` looks ahead of the gate: growing to `window` as the run gets longer."""
     return min(window, step // 2 + 1)
+
+
+def seen_by(step: int, pool: Pool, n_tasks_after: Sequence[int], config: Config) -> tuple[Snapshot, random.Random]:
+    """What step `step` proposes from: the pool as it was some steps before, and random numbers of its own."""
+    seen = step - window_at(step, config.window)
+    return Snapshot(pool, n_tasks_after[seen] if seen >= 0 else 0), random.Random(f"{config.seed}/{step}")
 
 
 class Engine:
@@ -151,9 +158,7 @@ class Engine:
 
     async def _propose(self, step: int) -> Proposal | None:
         """What the teacher proposes in this step; None where the run stops or reaches its target before it is sent."""
-        seen = step - window_at(step, self.config.window)
-        snapshot = Snapshot(self.gate.pool, self.gate.n_tasks_after[seen] if seen >= 0 else 0)
-        rng = random.Random(f"{self.config.seed}/{step}")
+        snapshot, rng = seen_by(step, self.gate.pool, self.gate.n_tasks_after, self.config)
         with self._stopping_gently():
             return await self.strategy.propose(snapshot, rng, lambda request: self._ask(request, self._wants_tasks))
         return None
@@ -172,7 +177,8 @@ class Engine:
         """The instances of a candidate that somebody has rescued; it stays outside of the pool."""
         with self._stopping_gently():
             made = await self.strategy.make_instances(task, lambda request: self._ask(request, lambda: True))
-            verdicts = judge_instances(made.instances, self.config.filters.max_instances)
+            rules = self.config.filters
+            verdicts = judge_instances(made.instances, rules.max_instances, rules.without)
             kept = [one for one, rejection in zip(made.instances, verdicts, strict=True) if rejection is None]
             add_instances(self.store, task, made.request_id, kept)
 

@@ -56,15 +56,16 @@ class Gate:
         n_watched = config.running.collapse_after
         self._recent = deque(store.recent_verdicts(n_watched, config.proposals_per_request), n_watched)
 
-    def admit(self, step: int, proposal: Proposal, target: float) -> list[Task]:
+    def admit(self, step: int, proposal: Proposal, target: float, most: int | None = None) -> list[Task]:
         """Judge a step's candidates in order, up to the one that reaches `target` tasks; commit, give the new tasks.
 
-        `step` is the next one, or the last one again with the candidates that were left of it.
+        `step` is the next one, or the last one again with the candidates that were left of it. Only the first `most`
+        candidates are judged, where that is given.
         """
         verdicts: list[Verdict] = []
         new: list[Task] = []
         n_known = len(self.pool.tasks)
-        for candidate in proposal.candidates:
+        for candidate in proposal.candidates[:most]:
             if len(self.pool.tasks) >= target:
                 break
             rejection, nearest = judge(candidate, self.pool)
@@ -86,7 +87,8 @@ class Gate:
     def keep(self, task: Task, made: Made) -> None:
         """Judge what was made of a task, and commit it."""
         self.recall_records()
-        verdicts = judge_instances(made.instances, self.config.filters.max_instances)
+        rules = self.config.filters
+        verdicts = judge_instances(made.instances, rules.max_instances, rules.without)
         for i, instance in enumerate(made.instances):
             verdicts[i] = verdicts[i] or judge_record(task.instruction, instance, self.pool)
         identities = self.store.add_made(task, made, verdicts)

@@ -94,7 +94,7 @@ def _resume(
         asked = merge(merge(kept, read_toml(config_file)) if config_file else before, flags)
         config = parse_config(asked, _source(config_file)).resolved()
         if has_answers:
-            config = _settled(config, store.config())
+            config = settled(config, store.config())
         if asking:
             _check_teachers(config)
             if not config.running.batch:
@@ -118,7 +118,7 @@ def _resume(
     return _describe(store, config, prompts, given, is_new=False)
 
 
-def _settled(config: Config, before: Config) -> Config:
+def settled(config: Config, before: Config) -> Config:
     """The settings with the answer formats that the run has found out, where they say "auto" again.
 
     A run that has answers but has not found it out is older than answers in JSON.
@@ -154,7 +154,7 @@ def _refuse_differences(
 
     Of the settings, those whose name begins with one of `only` are compared.
     """
-    before, now = shaping_settings(_settled(store.config(), store.config())), shaping_settings(config)
+    before, now = shaping_settings(settled(store.config(), store.config())), shaping_settings(config)
     differences = [
         f"{key} was {before.get(key)!r}, now {value!r}"
         for key, value in now.items()

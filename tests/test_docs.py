@@ -17,7 +17,8 @@ from tests.conftest import COMMAND, run_cli
 
 ROOT = Path(__file__).parent.parent
 COMMANDS = (
-    "generate", "import", "status", "report", "verify", "export", "overlap", "check", "tasks", "rejected", "audit",
+    "generate", "import", "refilter", "status", "report", "verify", "export", "overlap", "check", "tasks", "rejected",
+    "audit",
     "seeds check", "simulate",
 )  # fmt: skip
 

@@ -103,7 +103,7 @@ class _Gate:
         self.rules = rules
         settings = store.config().filters
         self.pool = Pool(store.seeds(), settings, store.test_lines())
-        self.filters = [rule for rule in FILTERS if rule.__name__ not in rules.off]
+        self.filters = [rule for rule in FILTERS if rule.__name__ not in {*rules.off, *settings.without}]
         self.gained = NoveltyIndex(ascii_tokens if settings.ascii_tokens else tokens)
         self._all = NoveltyIndex(ascii_tokens if settings.ascii_tokens else tokens)
         for seed in self.pool.seeds:
