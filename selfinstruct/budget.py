@@ -91,13 +91,13 @@ class Budget:
         if not over:
             return True
         # What is made of tasks shows how much that takes, and a proposal that comes at last lets the gate go on.
-        # What has just been answered may not have been through the gate yet.
         if self._in_flight or unmade or (n_between_tries and self.is_new_proposal(request)):
-            self._idle_since = math.inf
-        elif (idle_since := min(self._idle_since, time.monotonic())) <= time.monotonic() - IDLE_S:
+            return False
+        # What has just been answered may not have been through the gate yet.
+        now = time.monotonic()
+        self._idle_since = min(self._idle_since, now)
+        if now - self._idle_since >= IDLE_S:
             raise BudgetReached(self._reached(over[0]))
-        else:
-            self._idle_since = idle_since
         return False
 
     def reserve(self, request: Request) -> None:
@@ -107,6 +107,7 @@ class Budget:
         if not self._goes_by_batch(request):
             self._store.add_sent(request, int(most.tokens), most.cost_usd)
         self._in_flight += 1
+        self._idle_since = math.inf
         if request.stage == "propose":
             self._proposals.add(request.id)
         self._reserved = self._reserved.plus(most)

@@ -93,7 +93,7 @@ def card(
             if _asked_anybody(found)
             else "They are answers of another tool, or a dataset that was finished before"
         )
-        + f"; selfinstruct {_version(store)} selected them by rules; nobody has reviewed them.",
+        + f"; selfinstruct {_version(store)} selected them by rules; {_reviewed(store)}.",
         *(["**Simulated teacher: do not train a real model on it.**"] if simulated else []),
         f"## The data\n\nEach row is {ROWS[format]}.",
         _sizes(store, found),
@@ -197,6 +197,14 @@ def _making(store: Store, config: Config, found: Status) -> Iterable[str]:
     if _asked_anybody(found):
         prompts = ", ".join(f"{_code(name)} `{_digest(text)}`" for name, text in sorted(settings["prompts"].items()))
         yield f"Prompts, by the first digits of their SHA-256: {prompts}."
+
+
+def _reviewed(store: Store) -> str:
+    """What people have decided about them."""
+    words = {"ban": "banned", "rescue": "rescued", "edit": "edited"}
+    counts = dict(store.query("SELECT action, count(*) FROM decisions_in_force GROUP BY action"))
+    decided = [f"{counts[action]:,} {word}" for action, word in words.items() if action in counts]
+    return f"by hand, {', '.join(decided)}; nobody has reviewed the rest" if decided else "nobody has reviewed them"
 
 
 def _asked(config: Config, stage: str, model: str) -> tuple[str, str]:

@@ -369,7 +369,8 @@ class Config(Section):
                 shown = self.seed_demonstrations + self.generated_demonstrations
                 sampling["stop"] = [*sampling["stop"], f"\n{shown + self.proposals_per_request + 1}."]
             # OpenAI's own newer models refuse max_tokens; most other servers know nothing else.
-            if teacher.kind == "openai" and teacher.base_url in ("", OPENAI_HOST) and teacher.endpoint == "chat":
+            at_openai = teacher.kind == "openai" and set(teacher.servers) <= {"", OPENAI_HOST}
+            if at_openai and teacher.endpoint == "chat":
                 sampling["max_completion_tokens"] = sampling.pop("max_tokens")
         return StageTeacher(teacher, sampling, weight)
 

@@ -1,6 +1,7 @@
 """Progress while a run works: one live panel in a terminal, plain lines elsewhere."""
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -58,8 +59,8 @@ def line(progress: Progress, scheduler: Scheduler, seconds_left: float | None) -
     return (
         f"{progress.admitted:,} of {progress.target:,} tasks admitted, {progress.made:,} with instances; "
         f"{_accepted(progress)} of {progress.candidates:,} candidates; "
-        f"calls {progress.calls:,} done, {scheduler.in_flight} in flight{_failed(progress)}{batches}; "
-        f"{_spent(progress)}; " + (STOPPING if scheduler.stopping.is_set() else _left(seconds_left))
+        f"calls {_calls(progress, scheduler)}{batches}; {_spent(progress)}; "
+        + (STOPPING if scheduler.stopping.is_set() else _left(seconds_left))
     )
 
 
@@ -76,7 +77,7 @@ def _panel(progress: Progress, scheduler: Scheduler, seconds_left: float | None)
     grid.add_row("candidates", f"{progress.candidates:,} judged, {_accepted(progress)} admitted")
     reasons = ", ".join(f"{reason} {n:,}" for reason, n in progress.rejected.most_common(4))
     grid.add_row("rejected", reasons or "none so far")
-    grid.add_row("calls", f"{progress.calls:,} done, {scheduler.in_flight} in flight{_failed(progress)}")
+    grid.add_row("calls", _calls(progress, scheduler))
     if progress.batches:
         grid.add_row("batches", progress.batches)
     grid.add_row("spent", _spent(progress))
@@ -91,8 +92,12 @@ def _accepted(progress: Progress) -> str:
     return f"{progress.admitted / progress.candidates:.0%}" if progress.candidates else "0%"
 
 
-def _failed(progress: Progress) -> str:
-    return f", {progress.faults:,} tries failed" if progress.faults else ""
+def _calls(progress: Progress, scheduler: Scheduler) -> str:
+    said = f"{progress.calls:,} done, {scheduler.in_flight} in flight"
+    held_s = scheduler.held_until - asyncio.get_running_loop().time()
+    if scheduler.in_flight == 0 and 1 < held_s < math.inf:
+        said += f", held back by the server's limits for {held_s:,.0f} s"
+    return said + (f", {progress.faults:,} tries failed" if progress.faults else "")
 
 
 def _spent(progress: Progress) -> str:

@@ -130,6 +130,7 @@ class Engine:
             self._admit(step, proposal, group)
 
     def _admit(self, step: int, proposal: Proposal, group: asyncio.TaskGroup) -> None:
+        self.scheduler.look_again()
         for task in self.gate.admit(step, proposal, self._target):
             self._unmade.append(task)
             group.create_task(self._make(task, group))

@@ -187,7 +187,7 @@ class Throttle:
     def _measure_from_pause_to_pause(self, now: float) -> None:
         taken = self._n_sent - self._n_sent_at_pause - 1
         # Before the first there may have been a burst; and a few calls may have been refused for another reason.
-        if self._paused_at > -math.inf and (self.rate == math.inf or taken >= CYCLE_CALLS / 2):
+        if self._paused_at > -math.inf and taken > 0 and (self.rate == math.inf or taken >= CYCLE_CALLS / 2):
             self.rate = min(self.rate, taken / max(now - self._paused_at, 1e-3))
         self._paused_at, self._n_sent_at_pause = now, self._n_sent
         self._quiet = 0

@@ -40,6 +40,7 @@ class Scheduler:
 
     def __init__(self, concurrency: int, attempts: int, on_fault: Fault, budget: Budget | None = None):
         self.in_flight = 0
+        self.held_until = 0.0  # on the loop's clock: when the next call may be sent, by its server's pace
         self.stopping = asyncio.Event()
         self.budget = budget
         self._concurrency = concurrency
@@ -50,6 +51,10 @@ class Scheduler:
         self._changed = asyncio.Event()  # a call has ended, or the run stops: whoever waits for room looks again
         self._answered: Counter[object] = Counter()  # by servers, and by stage
         self._refused: Counter[str] = Counter()  # by stage
+
+    def look_again(self) -> None:
+        """Something has happened that may make a request unwanted: let those that wait for room see."""
+        self._changed.set()
 
     def stop(self) -> None:
         """Send nothing more; calls in flight come to their end, everything else raises Stopped."""
@@ -167,6 +172,7 @@ class Scheduler:
                     now = clock()
                     teacher = min(teachers, key=lambda one: (one.pace.wait(now, tokens), one.pace.in_flight))
                     wait_s = teacher.pace.wait(now, tokens)
+                    self.held_until = now + wait_s
                     if wait_s <= 0:
                         self.in_flight += 1
                         self._between_tries.discard(request.id)

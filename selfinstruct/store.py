@@ -139,7 +139,7 @@ class Store(Database):
             with self.transaction():
                 for request, completion in arrived:
                     self.add_completion(request, completion)
-        except (StoreError, sqlite3.Error) as error:
+        except (StoreError, sqlite3.Error, ValueError) as error:  # ValueError: a text that SQLite cannot hold
             self._committed.set_exception(error)
         else:
             self._committed.set_result(None)

@@ -90,7 +90,7 @@ class OpenAICompatible:
                 body = json.loads(answer)
             choice = body["choices"][0]
             text = choice["message"]["content"] if request.endpoint == "chat" else choice["text"]
-            finish_reason = str(choice.get("finish_reason") or "unknown")
+            finish_reason = storable(str(choice.get("finish_reason") or "unknown"))
             if not text and isinstance(refusal := choice.get("message", {}).get("refusal"), str) and refusal:
                 text, finish_reason = refusal, "refusal"
             if text is None and finish_reason == "length":
