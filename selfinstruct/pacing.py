@@ -34,6 +34,7 @@ RAISE_FIRST, RAISE_MOST = 0.015, 0.5
 QUIET_CYCLES = 10  # without a refusal; from then on each raise doubles
 CUTS = 2  # in a row that have not lessened the refusals: then they are not about the rate
 AWAY = 0.05  # share of taken calls, to refused ones, up to which a server is taken to be away
+WANTED = 0.3  # share of the rate below which it was not the rate that held calls back
 REFUSED_AT_ONCE, MOST = 4, 0.7  # refused calls, and their share of the latest: the rate is far too high
 HOLD_FIRST_S, HOLD_MOST_S = 0.1, 30.0
 CATCH_UP_S = 0.02  # so much behind its time a call may be without putting off the next one
@@ -142,6 +143,7 @@ class Throttle:
 
     def _begin(self, now: float) -> None:
         self._since = now
+        self._n_crowded = 0
         self._sent = self._refused = self._sent_at_first_refusal = self._sent_until_refusal = 0
 
     def wait(self, now: float) -> float:
@@ -152,12 +154,13 @@ class Throttle:
         """The server asked for a pause, in which it makes room: what was not sent then may follow faster."""
         self._behind_s = max(self._behind_s, seconds)
 
-    def sent(self, now: float) -> None:
-        """A call is sent."""
+    def sent(self, now: float, is_crowded: bool = True) -> None:
+        """A call is sent; `is_crowded`: with half of the calls in flight that there may be, or more."""
         if self._since == -math.inf:
             self._since = now
         self._sent += 1
         self._n_sent += 1
+        self._n_crowded += is_crowded
         if self.rate < math.inf:
             self._latest_at = now
             self._next_at = max(self._next_at, now - self._behind_s) + 1 / self.rate
@@ -213,6 +216,10 @@ class Throttle:
         self._searching = True
         self._begin(now)
 
+    def _was_wanted(self, now: float) -> bool:
+        """Whether more calls would have been sent, had they been allowed: else the rate is not what was refused."""
+        return 2 * self._n_crowded >= self._sent if self.rate == math.inf else self._measured(now) >= WANTED * self.rate
+
     def _adjust(self, now: float) -> None:
         share = self._refused / self._sent
         if share <= REFUSED_MOST:
@@ -224,7 +231,7 @@ class Throttle:
                 self.rate *= 1 + min(RAISE_FIRST * 2 ** max(0, self._quiet - QUIET_CYCLES), RAISE_MOST)
             self._begin(now)
             return
-        if self._is_away():
+        if self._is_away() or not self._was_wanted(now):
             self._begin(now)
             return
         self._searching = False
@@ -292,7 +299,7 @@ class Pace:
             self._peak, self._grew_at = self.in_flight, now
         self._n_calls += 1
         self._n_tokens += tokens
-        self._throttle.sent(now)
+        self._throttle.sent(now, is_crowded=2 * self.in_flight >= self._most)
         for calls in (self._calls, self._told_calls):
             if calls:
                 calls.take(now, 1)

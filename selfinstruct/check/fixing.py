@@ -117,7 +117,9 @@ def mend(value: dict[str, Any], format: Format) -> dict[str, Any]:
 
 
 def _mended(text: Text, is_raw: bool) -> str:
-    new = without_control_characters(decoded(text.text))
+    new = text.text
+    while (cleaner := without_control_characters(decoded(new))) != new:
+        new = cleaner  # what is left without control characters may be mojibake too
     if special_tokens(text._replace(text=new), is_raw):
         new = without_special_tokens(new)
     if pseudo_empty_input(text._replace(text=new), is_raw):
