@@ -1,6 +1,14 @@
-"""Models in this process: the only package that imports torch, and nothing that does not need it imports this.
+"""Fine-tuning a student, and models in this process: the only package that imports torch.
 
-sampling    the sampling settings that a local teacher understands (no torch yet)
-decoding    many answers at once, a token at a time
-teacher     a `selfinstruct.teachers.Teacher` without a server
+The rooms, in the order in which the data walks through them:
+
+    examples    the nouns: a dialogue, and the same as tokens with labels
+    student     a trained model that answers
+    cli         the commands
+
+A model as a teacher, without a server:
+
+    sampling    the sampling settings that a local teacher understands (no torch yet)
+    decoding    many answers at once, a token at a time
+    teacher     a `selfinstruct.teachers.Teacher` without a server
 """

@@ -55,7 +55,7 @@ class TransformersTeacher:
         self._name = name
         self._tokenizer, self._model = load(name)
         self._batch = Batch(self._model, batch_size)
-        self._ends = _end_tokens(self._tokenizer, self._model)
+        self._ends = end_tokens(self._tokenizer, self._model)
         self._context: int | None = getattr(self._model.config.get_text_config(), "max_position_embeddings", None)
         self._asked: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
         self._under_way: dict[Row, _Asked] = {}
@@ -243,7 +243,7 @@ def prompt_tokens(tokenizer: Any, request: Request) -> list[int]:
         return rendered({"role": "user", "content": f"{request.system}\n\n{request.user}"})
 
 
-def _end_tokens(tokenizer: Any, model: PreTrainedModel) -> frozenset[int]:
+def end_tokens(tokenizer: Any, model: PreTrainedModel) -> frozenset[int]:
     """The tokens that end an answer: the model's and the tokenizer's own, and the chat template's end of turn."""
     ends: set[int] = {tokenizer.eos_token_id} - {None}
     named = model.generation_config.eos_token_id if model.generation_config else None

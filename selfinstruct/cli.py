@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
+from finetune.cli import add_commands
 from selfinstruct.errors import BudgetReached, SelfInstructError, TeacherError, UsageError, YieldCollapsed
 from selfinstruct.records import ExportFormat, StrategyName, TeacherKind
 
@@ -478,6 +479,9 @@ def simulate(
         asyncio.run(serve())
     except OSError as error:
         raise UsageError(f"Port {port} cannot be used ({error.strerror}). Choose another one, or 0.") from None
+
+
+add_commands(app)
 
 
 def _visible(text: str) -> str:
