@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from selfinstruct.batches import Batches
 from selfinstruct.config import Config, Price
-from selfinstruct.errors import BudgetReached, RequestRefused, TeacherError, TryAgain, UsageError
+from selfinstruct.errors import BudgetReached, RequestRefused, Stopped, TeacherError, TryAgain, UsageError
 from selfinstruct.records import Completion, Request, canonical_json, new_tokens_at_most
 from selfinstruct.store import Store
 
@@ -113,18 +113,20 @@ class Budget:
         self._reserved = self._reserved.plus(most)
 
     def settle(self, request: Request, completion: Completion | None, error: Exception | None) -> None:
-        """The call has ended: with a completion, with an error, or, where it was cancelled, with neither."""
+        """The call has ended: with a completion, an error (Stopped: before it was sent), or, cancelled, neither."""
         most = self.at_most(request)
         self._in_flight -= 1
         self._reserved = self._reserved.plus(most, -1) if self._in_flight else Amount()
         used = most
         if completion and (completion.prompt_tokens or not completion.answer):
             used = Amount(1, completion.prompt_tokens + completion.completion_tokens, completion.cost_usd or 0.0)
+        elif isinstance(error, Stopped):
+            used = Amount()
         elif isinstance(error, TeacherError) or (
             isinstance(error, RequestRefused | TryAgain) and not error.may_have_cost
         ):
             used = Amount(requests=1)
-        if isinstance(error, TeacherError):
+        if isinstance(error, TeacherError | Stopped):
             self._store.forget_sent(request)  # nothing will be stored for it
         self._used = self._used.plus(used)
         self._used_by[request.stage] = self._used_by[request.stage].plus(used)

@@ -18,6 +18,7 @@ The method is Self-Instruct's (arXiv 2212.10560); the gate is ours.
 """
 
 import asyncio
+import gc
 import math
 import random
 from collections import deque
@@ -35,10 +36,23 @@ from selfinstruct.scheduler import Scheduler
 from selfinstruct.strategies import Made, Proposal, Strategy
 from selfinstruct.teachers import Teachers
 
+GARBAGE_AFTER = 50_000  # objects made and not freed again
+
 
 def window_at(step: int, window: int) -> int:
     """How many steps step `step` looks ahead of the gate: growing to `window` as the run gets longer."""
     return min(window, step // 2 + 1)
+
+
+@contextmanager
+def _seldom_collected() -> Iterator[None]:
+    """Let Python look for garbage seldom: it finds next to none here, and goes through all of the pool each time."""
+    before = gc.get_threshold()
+    gc.set_threshold(GARBAGE_AFTER, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def seen_by(step: int, pool: Pool, n_tasks_after: Sequence[int], config: Config) -> tuple[Snapshot, random.Random]:
@@ -83,13 +97,14 @@ class Engine:
         if self._wants_tasks() or self._unmade:
             self.gate.recall_records()  # now, while no call waits
         try:
-            async with asyncio.TaskGroup() as group:
-                for task in self._unmade:
-                    group.create_task(self._make(task, group))
-                for rescued in unmade_rescues(self.store):
-                    group.create_task(self._make_rescued(rescued))
-                with self._stopping_gently():
-                    await self._admit_until(group)
+            with _seldom_collected():
+                async with asyncio.TaskGroup() as group:
+                    for task in self._unmade:
+                        group.create_task(self._make(task, group))
+                    for rescued in unmade_rescues(self.store):
+                        group.create_task(self._make_rescued(rescued))
+                    with self._stopping_gently():
+                        await self._admit_until(group)
         except asyncio.CancelledError:
             if self._failure:  # stopped at once while it was stopping gently, for this reason
                 raise self._failure from None

@@ -10,13 +10,13 @@ stops, nothing is stored for the request, and it is asked again later. Nothing i
 import asyncio
 import math
 import random
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import replace
+from typing import NamedTuple
 
 from selfinstruct.budget import Budget
-from selfinstruct.errors import RequestRefused, Stopped, TeacherError, TryAgain
+from selfinstruct.errors import RequestRefused, SelfInstructError, Stopped, TeacherError, TryAgain
 from selfinstruct.pacing import Call, Outcome
 from selfinstruct.records import Completion, Request
 from selfinstruct.teachers import Teacher
@@ -35,6 +35,16 @@ BUSY = ("http_429", "http_503", "http_529")  # the server is well, and has too m
 Fault = Callable[[Request, int, TryAgain], int]
 
 
+class Waiting(NamedTuple):
+    """A request that waits for its turn: `turn` is given the server that it goes to, and what its pace notes of it."""
+
+    number: int
+    teachers: Sequence[Teacher]
+    request: Request
+    wanted: Callable[[], bool]
+    turn: asyncio.Future[tuple[Teacher, Call]]
+
+
 class Scheduler:
     """Sends requests, at most `concurrency` at a time, each at most `attempts` times, within the budget."""
 
@@ -46,20 +56,22 @@ class Scheduler:
         self._concurrency = concurrency
         self._attempts = attempts
         self.on_fault = on_fault
-        self._queues: defaultdict[object, asyncio.Lock] = defaultdict(asyncio.Lock)  # one for each model
+        # One for each model. What the budget holds back waits apart from what it leaves room for.
+        self._queues: defaultdict[object, deque[Waiting]] = defaultdict(deque)
+        self._n_waited = 0
+        self._alarm: asyncio.TimerHandle | None = None
         self._between_tries: set[str] = set()  # ids of requests that have failed and are tried again
-        self._changed = asyncio.Event()  # a call has ended, or the run stops: whoever waits for room looks again
         self._answered: Counter[object] = Counter()  # by servers, and by stage
         self._refused: Counter[str] = Counter()  # by stage
 
     def look_again(self) -> None:
         """Something has happened that may make a request unwanted: let those that wait for room see."""
-        self._changed.set()
+        self._take_turns()
 
     def stop(self) -> None:
         """Send nothing more; calls in flight come to their end, everything else raises Stopped."""
         self.stopping.set()
-        self._changed.set()
+        self._take_turns()
 
     async def complete(self, teachers: Sequence[Teacher], request: Request, wanted: Callable[[], bool]) -> Completion:
         """The answer to `request` from any of `teachers`, or a Completion whose `error` says why there is none.
@@ -120,7 +132,7 @@ class Scheduler:
 
     async def _send(self, teachers: Sequence[Teacher], request: Request, wanted: Callable[[], bool]) -> Completion:
         """One try, as soon as there is room for it."""
-        teacher, call = await self._room(teachers, request, wanted)
+        teacher, call = await self._turn(teachers, request, wanted)
         outcome: Outcome = "failed"
         completion: Completion | None = None
         problem: Exception | None = None
@@ -145,48 +157,88 @@ class Scheduler:
                     teacher.pace.pause(clock(), AWAY_S)
             raise
         finally:
-            self.in_flight -= 1
-            teacher.pace.ended(clock(), call, outcome)
             if self.budget:
                 self.budget.settle(request, completion, problem)
-            self._changed.set()
+            self._end(teacher, call, outcome)
 
-    async def _room(
+    async def _turn(
         self, teachers: Sequence[Teacher], request: Request, wanted: Callable[[], bool]
     ) -> tuple[Teacher, Call]:
         """Wait for a place and for one of the teachers that may be called; first come, first served."""
-        clock = asyncio.get_running_loop().time
-        tokens = request.guessed_tokens
-        # What the budget holds back must not hold back what it leaves room for: instances, and proposals begun before.
         held_back: object = None
         if self.budget is not None and request.stage == "propose":
             held_back = "new" if self.budget.is_new_proposal(request) else "again"
-        async with self._queues[tuple(map(id, teachers)), held_back]:
-            while True:
-                if self.stopping.is_set() or not wanted():
-                    raise Stopped
-                wait_s = math.inf
-                if self.budget is not None and not self.budget.fits(request, len(self._between_tries)):
-                    wait_s = BUDGET_LOOK_S
-                elif self.in_flight < self._concurrency:
-                    now = clock()
-                    teacher = min(teachers, key=lambda one: (one.pace.wait(now, tokens), one.pace.in_flight))
-                    wait_s = teacher.pace.wait(now, tokens)
-                    self.held_until = now + wait_s
-                    if wait_s <= 0:
-                        self.in_flight += 1
-                        self._between_tries.discard(request.id)
-                        if self.budget:
-                            self.budget.reserve(request)
-                        return teacher, teacher.pace.sent(now, request.stage, tokens)
-                await self._change_within(wait_s)
+        self._n_waited += 1
+        turn: asyncio.Future[tuple[Teacher, Call]] = asyncio.get_running_loop().create_future()
+        self._queues[tuple(map(id, teachers)), held_back].append(
+            Waiting(self._n_waited, teachers, request, wanted, turn)
+        )
+        self._take_turns()
+        try:
+            teacher, call = await turn
+            if self.stopping.is_set():
+                raise Stopped
+            return teacher, call
+        except (asyncio.CancelledError, Stopped):
+            if turn.done() and not turn.cancelled() and not turn.exception():
+                if self.budget:
+                    self.budget.settle(request, None, Stopped())
+                self._end(*turn.result(), "failed")
+            raise
 
-    async def _change_within(self, seconds: float) -> None:
-        """Wait so long, or until a call has ended or the run stops."""
-        self._changed.clear()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(None if seconds == math.inf else seconds):
-                await self._changed.wait()
+    def _take_turns(self) -> None:
+        """Send on all who may go now: whoever waits longest of those at the heads of their queues goes first.
+
+        That is done at once when a call ends, before anything is made of its answer: what is sent earlier is answered
+        earlier.
+        """
+        if self._alarm:
+            self._alarm.cancel()
+        soonest = math.inf
+        for queue in sorted((q for q in self._queues.values() if q), key=lambda queue: queue[0].number):
+            while queue:
+                if queue[0].turn.done():  # it was cancelled
+                    queue.popleft()
+                    continue
+                try:
+                    wait_s = self._go(queue[0])
+                except SelfInstructError as error:
+                    queue.popleft().turn.set_exception(error)
+                    continue
+                if wait_s > 0:
+                    soonest = min(soonest, wait_s)
+                    break
+                queue.popleft()
+        if soonest < math.inf:
+            self._alarm = asyncio.get_running_loop().call_later(soonest, self._take_turns)
+
+    def _go(self, waiting: Waiting) -> float:
+        """Give it its turn and 0, or seconds until it may have one; infinite: when a call has ended."""
+        _, teachers, request, wanted, turn = waiting
+        if self.stopping.is_set() or not wanted():
+            raise Stopped
+        if self.budget is not None and not self.budget.fits(request, len(self._between_tries)):
+            return BUDGET_LOOK_S
+        if self.in_flight >= self._concurrency:
+            return math.inf
+        now = asyncio.get_running_loop().time()
+        tokens = request.guessed_tokens
+        teacher = min(teachers, key=lambda one: (one.pace.wait(now, tokens), one.pace.in_flight))
+        wait_s = teacher.pace.wait(now, tokens)
+        self.held_until = now + wait_s
+        if wait_s <= 0:
+            if self.budget:
+                self.budget.reserve(request)
+            self.in_flight += 1
+            self._between_tries.discard(request.id)
+            turn.set_result((teacher, teacher.pace.sent(now, request.stage, tokens)))
+        return wait_s
+
+    def _end(self, teacher: Teacher, call: Call, outcome: Outcome) -> None:
+        """A call has ended, and its place is free."""
+        self.in_flight -= 1
+        teacher.pace.ended(asyncio.get_running_loop().time(), call, outcome)
+        self._take_turns()
 
     def _is_about_the_request(self, request: Request, error: RequestRefused) -> bool:
         """False where the stage was never answered: the settings may be wrong; TeacherError once that is likely."""
