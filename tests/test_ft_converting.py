@@ -98,19 +98,21 @@ def test_a_merged_model_says_what_adapter_and_base_say_together(cli, adapter, tm
     assert set(told["eos_token_id"]) == after.ends
 
 
-def test_merged_weights_keep_the_type_of_the_base(model, tmp_path):
+@pytest.mark.parametrize("added", [(), ("<|im_start|>",)])
+def test_merged_weights_keep_the_type_of_the_base(added, model, tmp_path):
     import torch
+    from safetensors import safe_open
     from transformers import AutoConfig, AutoModelForCausalLM
 
     base = shutil.copytree(model, tmp_path / "base")
     AutoModelForCausalLM.from_pretrained(model, dtype=torch.bfloat16).save_pretrained(base)
-    write_adapter(base, tmp_path / "adapter")
+    write_adapter(base, tmp_path / "adapter", added)
     from finetune.converting import merge
 
     merge(tmp_path / "adapter", tmp_path / "whole")
     assert AutoConfig.from_pretrained(tmp_path / "whole").dtype == torch.bfloat16
-    size = sum(path.stat().st_size for path in (tmp_path / "whole").glob("*.safetensors"))
-    assert size < 1.1 * sum(path.stat().st_size for path in base.glob("*.safetensors"))
+    with safe_open(tmp_path / "whole/model.safetensors", "pt") as weights:
+        assert {weights.get_tensor(key).dtype for key in weights.keys()} == {torch.bfloat16}  # noqa: SIM118
 
 
 def test_merge_refuses_what_it_must_not_write_over_or_cannot_merge(cli, model, adapter, tmp_path):
