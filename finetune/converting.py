@@ -73,15 +73,30 @@ def whole(folder: Path) -> Path:
     if not is_adapter(folder):
         return folder
     merged = folder / "merged"
-    if not (merged / "config.json").is_file() or _changed(merged) < _changed(folder):
-        print(f"Merging the adapter and its base into {merged} ...", flush=True)
+    if (merged / "config.json").is_file():
+        if _changed(merged) >= _changed(folder):
+            return merged
         shutil.rmtree(merged, ignore_errors=True)
-        merge(folder, merged)
+    print(f"Merging the adapter and its base into {merged} ...", flush=True)
+    merge(folder, merged)
     return merged
 
 
 def _changed(folder: Path) -> float:
     return max((path.stat().st_mtime for path in folder.glob("*.safetensors")), default=0.0)
+
+
+def how_to_ask(model: Path) -> tuple[Any, GenerationConfig | None]:
+    """The tokenizer and, where there is one, the generation config. UsageError without tokenizer or chat template."""
+    try:
+        tokenizer: Any = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
+        has_config = (model / "generation_config.json").is_file()
+        generation = GenerationConfig.from_pretrained(model) if has_config else None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{model}: its tokenizer or generation config cannot be read ({error}).") from None
+    if not tokenizer.chat_template:
+        raise UsageError(no_template(str(model)))
+    return tokenizer, generation
 
 
 def asked_well(generation: GenerationConfig | None, tokenizer: Any) -> GenerationConfig:
@@ -110,9 +125,7 @@ def gguf(folder: Path, out: Path, converter: Path | None) -> list[Path]:
         raise UsageError(f"{converter}: there is no such file. Give llama.cpp's {CONVERTER} with --converter.")
     command = [sys.executable, str(converter)] if converter else [str(found)]
     model = whole(folder)
-    tokenizer = AutoTokenizer.from_pretrained(model)
-    if not tokenizer.chat_template:
-        raise UsageError(no_template(str(model)))
+    written = modelfile(out.name, *how_to_ask(model))
     with whole_file(out, "OUT") as part:
         ended = subprocess.run([*command, str(model), "--outfile", str(part)], check=False)
         if ended.returncode or not part.is_file():
@@ -121,7 +134,7 @@ def gguf(folder: Path, out: Path, converter: Path | None) -> list[Path]:
                 "knows the tokenizers of published models, and those that fall back to bytes as LLaMA 2's does."
             )
     with whole_file(out.with_suffix(".Modelfile"), "OUT") as part:
-        part.write_text(modelfile(out.name, tokenizer, GenerationConfig.from_pretrained(model)), encoding="utf-8")
+        part.write_text(written, encoding="utf-8")
     return [out, out.with_suffix(".Modelfile")]
 
 

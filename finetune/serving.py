@@ -23,10 +23,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from huggingface_hub.constants import HF_HUB_CACHE
-from transformers import AutoTokenizer, GenerationConfig
 
-from finetune.converting import asked_well, whole
-from finetune.student import no_template
+from finetune.converting import asked_well, how_to_ask, whole
 from selfinstruct.errors import UsageError
 from selfinstruct.export import whole_file
 
@@ -45,11 +43,8 @@ def serve(folder: Path, host: str, port: int) -> NoReturn:
 
 def prepare(model: Path) -> None:
     """Complete the model's generation config. UsageError where it has no chat template, or cannot be written."""
-    tokenizer = AutoTokenizer.from_pretrained(model)
-    if not tokenizer.chat_template:
-        raise UsageError(no_template(str(model)))
+    tokenizer, before = how_to_ask(model)
     path = model / "generation_config.json"
-    before = GenerationConfig.from_pretrained(model) if path.is_file() else None
     after = asked_well(before, tokenizer)
     if before is None or after.to_dict() != before.to_dict():
         with whole_file(path) as part:

@@ -9,7 +9,6 @@ import sys
 
 import pytest
 
-from selfinstruct.errors import UsageError
 from tests.ft_tokenizers import STYLES, assistant, system, tokenizer_of, user
 from tests.tiny_model import MARKS, write_adapter, write_model
 
@@ -158,6 +157,12 @@ def test_an_adapter_is_merged_first_and_again_only_when_it_has_changed(cli, adap
     os.utime(own / "adapter_model.safetensors", (later, later))
     cli("gguf", own, tmp_path / "three.gguf")
     assert (merged / "config.json").stat().st_mtime_ns > at
+    # What is called so, but is no model, is not touched.
+    for path in merged.iterdir():
+        path.unlink()
+    (merged / "notes").touch()
+    assert "exists already" in cli("gguf", own, tmp_path / "four.gguf", code=2).stderr
+    assert [path.name for path in merged.iterdir()] == ["notes"]
 
 
 def test_a_converter_can_be_named(cli, model, converter, tmp_path, monkeypatch):
@@ -255,6 +260,7 @@ def test_ollama_shows_a_conversation_as_the_chat_template_does(style, conversati
 def test_a_template_that_ollama_cannot_say_is_left_out_and_said(template, cli, model, converter, tmp_path):
     own = shutil.copytree(model, tmp_path / "model")
     (own / "chat_template.jinja").write_text(template)
+    (own / "generation_config.json").unlink()
     told = cli("gguf", own, tmp_path / "student.gguf").stdout
     assert "use llama-server" in told
     written = (tmp_path / "student.Modelfile").read_text()
@@ -266,5 +272,5 @@ def test_a_model_without_a_template_is_not_converted(cli, model, converter, tmp_
     own = shutil.copytree(model, tmp_path / "model")
     (own / "chat_template.jinja").unlink()
     assert "has no chat template" in cli("gguf", own, tmp_path / "student.gguf", code=2).stderr
-    with pytest.raises(UsageError, match="has no chat template"):
-        opened(own)
+    (own / "tokenizer.json").write_text("{")
+    assert "cannot be read" in cli("gguf", own, tmp_path / "student.gguf", code=2).stderr
