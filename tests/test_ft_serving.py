@@ -57,10 +57,10 @@ def serving(folder, home):
             stdout=out, stderr=subprocess.STDOUT, env=offline, start_new_session=True,
         )  # fmt: skip
     try:
-        wait_until(lambda: "--model" in log.read_text(), process, log)
+        wait_until(lambda: "--model" in log.read_text(), process, log, 120)
         said = log.read_text()
         url = re.search(r"at (http://\S+)/v1,", said).group(1)
-        wait_until(lambda: answers(f"{url}/health"), process, log)
+        wait_until(lambda: answers(f"{url}/health"), process, log, 120)
         yield said, process, log
     finally:
         kill(process)
