@@ -4,6 +4,9 @@ The rooms, in the order in which the data walks through them:
 
     examples    the nouns: a dialogue, and the same as tokens with labels
     student     a trained model that answers
+    chat        a person talks with it
+    serving     it becomes a server
+    converting  an adapter and its base as one model; GGUF, and a Modelfile for Ollama
     cli         the commands
 
 A model as a teacher, without a server:

@@ -1,0 +1,152 @@
+"""Talk with a student: in a terminal, or a pipe with one message a line.
+
+    $ selfinstruct chat outputs/student
+    > Reverse the list: 3, 1, 2
+    2, 1, 3
+    > /quit
+
+The student is shown all turns so far, by its chat template. Where they do not fit into its context any more, the oldest
+turns go, and it says so. Answers go to stdout, remarks to stderr. A line that ends with a backslash goes on in the next
+one. In a terminal Ctrl-C stops an answer (what was said of it stays) and Ctrl-D leaves.
+
+Not covered: several conversations at a time, pictures, tools.
+"""
+
+import random
+import sys
+from collections.abc import Callable
+
+from finetune.examples import Message
+from finetune.student import Answer, Student
+from selfinstruct.errors import UsageError
+from selfinstruct.visible import visible
+
+COMMANDS = {
+    "/new": "forget all turns",
+    "/system TEXT": "forget all turns, and go on under this system message",
+    "/undo": "take the last turn back",
+    "/quit": "leave",
+}
+
+
+class Conversation:
+    """The turns so far. `system` may be empty; without `seed` the answers differ from time to time."""
+
+    def __init__(self, student: Student, system: str, temperature: float, max_tokens: int, seed: int | None):
+        self._student = student
+        self._temperature = temperature
+        self._max_tokens = max_tokens
+        self._rng = random.Random(seed)
+        self.begin(system)
+
+    def begin(self, system: str) -> None:
+        """Forget all turns, and go on under this system message."""
+        self.system = system
+        self.turns: list[tuple[Message, Message]] = []
+
+    def make_room(self, text: str) -> int:
+        """Forget the oldest turns until `text` fits, with a quarter of the context for its answer; how many went.
+
+        UsageError where it does not fit alone.
+        """
+        context = self._student.context
+        if not context:
+            return 0
+        before = len(self.turns)
+        for_answer = min(self._max_tokens, context // 4)
+        while (n := len(self._student.prompt(self._shown(text)))) + for_answer > context and self.turns:
+            del self.turns[0]
+        if n >= context:
+            raise UsageError(f"This message makes {n:,} tokens, and the student reads {context:,}. Shorten it.")
+        return before - len(self.turns)
+
+    def ask(self, text: str, say: Callable[[str], None]) -> Answer:
+        """The answer, of which `say` is given each piece as it comes; interrupted, what was said is a turn too."""
+        said = ""
+        pieces = self._student.stream(
+            self._shown(text), self._max_tokens, self._temperature, seed=self._rng.getrandbits(32)
+        )
+        try:
+            while True:
+                piece = next(pieces)
+                said += piece
+                say(piece)
+        except StopIteration as end:
+            return Answer(*end.value)
+        finally:
+            if said:
+                self.turns.append((Message(role="user", content=text), Message(role="assistant", content=said)))
+
+    def _shown(self, text: str) -> list[Message]:
+        system = [Message(role="system", content=self.system)] if self.system else []
+        turns = [message for turn in self.turns for message in turn]
+        return [*system, *turns, Message(role="user", content=text)]
+
+
+def chat(student: Student, system: str, temperature: float, max_tokens: int, seed: int | None) -> None:
+    """Answer what comes on stdin, message by message, until its end."""
+    conversation = Conversation(student, system, temperature, max_tokens, seed)
+    is_terminal = sys.stdin.isatty()
+    if is_terminal:
+        import readline  # noqa: F401 - input() edits its line with it
+
+        context = f", reads {student.context:,} tokens" if student.context else ""
+        _remark(f"{student.name}: {student.model.num_parameters():,} parameters{context}.")
+        _remark("Ctrl-C stops an answer, Ctrl-D leaves. " + "; ".join(f"{c}: {means}" for c, means in COMMANDS.items()))
+    while (text := _read(is_terminal)) is not None:
+        command, _, argument = text.strip().partition(" ")
+        if command == "/quit":
+            return
+        if command == "/new":
+            conversation.begin(conversation.system)
+        elif command == "/system":
+            conversation.begin(argument.strip())
+        elif command == "/undo":
+            taken = conversation.turns.pop()[0]["content"] if conversation.turns else None
+            _remark(f"(taken back: {taken})" if taken else "(there is no turn to take back)")
+        elif command.startswith("/") and command[1:].isalpha():
+            _remark(f"There is no command {command}, only {', '.join(COMMANDS)}.")
+        elif text.strip():
+            _answer(conversation, text, is_terminal)
+
+
+def _answer(conversation: Conversation, text: str, is_terminal: bool) -> None:
+    try:
+        if forgotten := conversation.make_room(text):
+            _remark(f"(forgot the oldest {forgotten:,} of the turns: they do not fit any more)")
+        answer = conversation.ask(text, lambda piece: print(visible(piece), end="", flush=True))
+        print(flush=True)
+        if not answer.stopped:
+            _remark(f"(cut off after {answer.n_tokens:,} tokens)")
+    except UsageError as error:
+        _remark(str(error))
+    except KeyboardInterrupt:
+        if not is_terminal:
+            raise
+        print(flush=True)
+        _remark("(stopped)")
+
+
+def _read(is_terminal: bool) -> str | None:
+    """The next message; "" for none, None at the end."""
+    lines: list[str] = []
+    try:
+        lines.append(input("> " if is_terminal else ""))
+        while lines[-1].endswith("\\"):
+            lines[-1] = lines[-1].removesuffix("\\")
+            lines.append(input("  " if is_terminal else ""))
+    except EOFError:
+        if not lines:
+            return None
+    except UnicodeDecodeError:
+        raise UsageError("The messages are not UTF-8 text.") from None
+    except KeyboardInterrupt:
+        if not is_terminal:
+            raise
+        print(flush=True)
+        return ""
+    return "\n".join(lines)
+
+
+def _remark(text: str) -> None:
+    print(visible(text), file=sys.stderr, flush=True)

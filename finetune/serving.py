@@ -1,0 +1,74 @@
+"""A student as an OpenAI-compatible server, by vLLM where it is installed, else by `transformers serve`.
+
+    $ selfinstruct serve outputs/student
+    transformers serve will answer at http://127.0.0.1:8000/v1, Ctrl-C ends it. With the student as the teacher:
+    selfinstruct generate RUN --target N --base-url http://127.0.0.1:8000/v1 --model outputs/student
+
+The server takes this process's place, so that signals reach it. Before, the folder's generation config is completed
+with the tokens that end an answer and with do_sample, without which servers never stop, or ignore the temperature. An
+adapter is merged with its base first, into DIR/merged.
+
+`transformers serve` works on one answer at a time and ignores `n`, `logprobs` and `response_format`; vLLM does not.
+
+Not covered: several GPUs, keys, other servers' options: start vLLM yourself for these.
+"""
+
+import importlib.util
+import os
+import shlex
+import shutil
+import socket
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from huggingface_hub.constants import HF_HUB_CACHE
+
+from finetune.converting import asked_well, how_to_ask, whole
+from selfinstruct.errors import UsageError
+from selfinstruct.export import whole_file
+
+
+def serve(folder: Path, host: str, port: int) -> NoReturn:
+    """Become a server for the student at this address; port 0 takes any free one. UsageError where that cannot be."""
+    model = whole(folder)
+    port = _free_port(host, port)
+    name, command = _server(str(model), host, port)
+    prepare(model)
+    url = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}/v1"
+    print(f"{name} will answer at {url}, Ctrl-C ends it. With the student as the teacher:")
+    print(f"selfinstruct generate RUN --target N --base-url {url} --model {shlex.quote(str(model))}", flush=True)
+    os.execv(command[0], command)
+
+
+def prepare(model: Path) -> None:
+    """Complete the model's generation config. UsageError where it has no chat template, or cannot be written."""
+    tokenizer, before = how_to_ask(model)
+    path = model / "generation_config.json"
+    after = asked_well(before, tokenizer)
+    if before is None or after.to_dict() != before.to_dict():
+        with whole_file(path) as part:
+            after.to_json_file(part)
+        print(f"Completed {path}: the ends of an answer, do_sample.", flush=True)
+    Path(HF_HUB_CACHE).mkdir(parents=True, exist_ok=True)  # `transformers serve` lists what is in there
+
+
+def _server(model: str, host: str, port: int) -> tuple[str, list[str]]:
+    """The server's name and how to start it."""
+    address = ["--host", host, "--port", str(port)]
+    beside = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    if vllm := shutil.which("vllm", path=beside):
+        return "vLLM", [vllm, "serve", model, "--served-model-name", model, *address]
+    if not all(map(importlib.util.find_spec, ("fastapi", "uvicorn"))):
+        raise UsageError("Neither vLLM nor transformers' server is installed: pip install 'selfinstruct[finetune]'.")
+    if "@" in model:
+        raise UsageError(f"{model}: `transformers serve` takes what follows the @ for a revision. Rename the folder.")
+    return "transformers serve", [sys.executable, "-m", "transformers.cli.transformers", "serve", model, *address]
+
+
+def _free_port(host: str, port: int) -> int:
+    try:
+        with socket.create_server((host, port)) as listening:
+            return int(listening.getsockname()[1])
+    except OSError as error:
+        raise UsageError(f"Port {port} of {host} cannot be used ({error.strerror}). Choose another --port.") from None
