@@ -36,6 +36,7 @@ from selfinstruct.records import canonical_json
 
 BATCH = 16
 BATCH_ON_GPU = 64
+BEGINS = b'{"model": '  # as each line does, also one that was cut off
 FIELDS = ("key", "answer", "n_tokens", "stopped", "loss", "trained_tokens", "reference_tokens")
 
 
@@ -81,15 +82,16 @@ class AnswerFile:
         self.known: dict[str, Answered] = {}
         content = read_bytes(path) if path.exists() else b""
         whole = content[: content.rfind(b"\n") + 1]
+        rest = content[len(whole) :]
         for number, line in enumerate(whole.splitlines(), start=1):
             try:
                 row = json.loads(line)
                 answered = Answered(*(row[name] for name in FIELDS))
             except (ValueError, KeyError, TypeError):
-                raise UsageError(
-                    f"{path}, line {number}: is no answer to go on from. Choose another file with --output."
-                ) from None
+                raise self._other(number) from None
             self.known[answered.key] = answered
+        if rest[: len(BEGINS)] != BEGINS[: len(rest)]:
+            raise self._other(whole.count(b"\n") + 1)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("ab")
@@ -98,6 +100,9 @@ class AnswerFile:
             raise UsageError(
                 f"{path}: cannot be written ({error.strerror}). Choose another place with --output."
             ) from None
+
+    def _other(self, line: int) -> UsageError:
+        return UsageError(f"{self.path}, line {line}: is no answer to go on from. Choose another file with --output.")
 
     def __enter__(self) -> Self:
         return self
@@ -129,17 +134,15 @@ def ask(student: Student, questions: Sequence[Question], max_tokens: int, kept: 
     chunks = [missing[start : start + 2 * size] for start in range(0, len(missing), 2 * size)]
     for places in tracked(chunks, "answers"):
         said = student.answer([questions[n].prompt for n in places], max_tokens, batch_size=size)
-        fits = [n for n in places if (example := examples[n]) and len(example.ids) <= (student.context or 1 << 62)]
-        found = dict(zip(fits, losses(student.model, [e for n in fits if (e := examples[n])]), strict=True))
+        fitting = {n: e for n in places if (e := examples[n]) and not 0 < (student.context or 0) < len(e.ids)}
+        found = dict(zip(fitting, losses(student.model, list(fitting.values())), strict=True))
         for n, answer in zip(places, said, strict=True):
             example, reference = examples[n], questions[n].reference
             trained = sum(label != IGNORED for label in example.labels) if example else None
             n_reference = None if reference is None else _n_tokens(student, reference)
             n_tokens = answer.n_tokens - answer.stopped
-            answered = Answered(
-                keys[n], answer.text, n_tokens, answer.stopped, found.get(n), trained, n_reference
-            )  # fmt: skip
-            kept.add(student.name, questions[n], answered)
+            row = Answered(keys[n], answer.text, n_tokens, answer.stopped, found.get(n), trained, n_reference)
+            kept.add(student.name, questions[n], row)
     return [kept.known[key] for key in keys]
 
 

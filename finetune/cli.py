@@ -69,6 +69,8 @@ def evaluate(  # noqa: PLR0917 - typer reads the options from here
     from selfinstruct.errors import UsageError
     from selfinstruct.visible import visible
 
+    if not output and not student.is_dir():
+        raise UsageError(f"{student}: there is no such folder. For a model on the hub, say --output FILE.jsonl too.")
     answers = output or student / "evaluation.jsonl"
     set_aside = student / "held_out.jsonl"
     if data is None and set_aside.exists():

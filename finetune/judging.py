@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from finetune.asking import Answered, Question
 from finetune.constraints import KINDS, Check
-from finetune.scoring import loops, score
+from finetune.scoring import loops, plain, rouge_l
 from finetune.statistics import Interval, difference, mean, sign_test, signs, wilson
 
 
@@ -82,8 +82,20 @@ def _trained(question: Question, answered: Answered) -> float:
     return float(answered.trained_tokens or 0)
 
 
-def _scored(question: Question, answered: Answered, name: str) -> float:
-    return float(getattr(score(answered.answer, question.reference or ""), name))
+def _rouge_l(question: Question, answered: Answered) -> float:
+    return rouge_l(answered.answer, question.reference or "")
+
+
+def _exact(question: Question, answered: Answered) -> float:
+    return float(plain(answered.answer) == plain(question.reference or ""))
+
+
+def _empty(question: Question, answered: Answered) -> float:
+    return float(not answered.answer.strip())
+
+
+def _loops(question: Question, answered: Answered) -> float:
+    return float(loops(answered.answer))
 
 
 def _right(question: Question, answered: Answered) -> float | None:
@@ -114,12 +126,12 @@ def _kept_kind(question: Question, answered: Answered, kind: str) -> float | Non
 MEASURES = (
     Measure("loss", "loss per token", _loss, -1, by_token=True, weight=_trained),
     Measure("loss_per_row", "loss, mean of rows", _loss, -1, by_token=True),
-    Measure("rouge_l", "ROUGE-L F1", partial(_scored, name="rouge_l"), 1),
-    Measure("exact_match", "exact match", partial(_scored, name="exact_match"), 1, is_share=True),
+    Measure("rouge_l", "ROUGE-L F1", _rouge_l, 1),
+    Measure("exact_match", "exact match", _exact, 1, is_share=True),
     Measure("right", "right, of known tasks", _right, 1, is_share=True),
     Measure("stopped", "stopped by itself", lambda question, answered: float(answered.stopped), 1, is_share=True),
-    Measure("empty", "empty", partial(_scored, name="empty"), -1, is_share=True),
-    Measure("loops", "goes round in a loop", partial(_scored, name="loops"), -1, is_share=True),
+    Measure("empty", "empty", _empty, -1, is_share=True),
+    Measure("loops", "goes round in a loop", _loops, -1, is_share=True),
     Measure("tokens", "tokens", lambda question, answered: float(answered.n_tokens), by_token=True),
     Measure("words", "words", lambda question, answered: float(len(answered.answer.split()))),
 )

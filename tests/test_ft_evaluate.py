@@ -236,11 +236,12 @@ def test_an_interrupt_keeps_what_was_answered(trained_student, tmp_path):
 
 
 def test_a_file_of_something_else_is_left_alone(tmp_path):
-    path = write_rows(tmp_path / "data.jsonl", [{"instruction": "a", "output": "b"}])
-    before = path.read_bytes()
-    with pytest.raises(UsageError, match=r"line 1: is no answer.*--output"):
-        AnswerFile(path)
-    assert path.read_bytes() == before
+    path = tmp_path / "other"
+    for content in ('{"instruction": "a", "output": "b"}\n', '{"instruction": "a"}', "notes without an end", "[1]"):
+        path.write_text(content)
+        with pytest.raises(UsageError, match=r"line 1: is no answer.*--output"):
+            AnswerFile(path)
+        assert path.read_text() == content
     with pytest.raises(UsageError, match=r"cannot be written.*--output"):
         AnswerFile(path / "answers.jsonl")
 
@@ -425,6 +426,9 @@ def test_the_command_prints_figures_and_warns(trained_student, tmp_path):
 def test_without_held_out_rows_the_command_says_what_to_give(tmp_path):
     with pytest.raises(UsageError, match="--data, or use --constraints"):
         CliRunner().invoke(app, ["evaluate", str(tmp_path)], catch_exceptions=False)
+    with pytest.raises(UsageError, match=r"no such folder.*--output"):
+        CliRunner().invoke(app, ["evaluate", str(tmp_path / "typo")], catch_exceptions=False)
+    assert not (tmp_path / "typo").exists()
 
 
 def test_what_needs_no_model_does_not_import_torch():
