@@ -44,12 +44,16 @@ class Answer(NamedTuple):
 class Student:
     """The model `name`: a folder, of an adapter too, or a name on the hub. UsageError where it cannot be asked.
 
+    `tokenizer`: of a student that was made from it, to ask a model without a chat template as that one is asked.
     `context`: most tokens of prompt and answer together, None where the model has no such limit.
     """
 
-    def __init__(self, name: str):
+    def __init__(self, name: str, tokenizer: Any = None):
         self.name = name
         self.tokenizer, model = open_model(name)
+        if tokenizer and not self.tokenizer.chat_template:
+            _give_tokens(name, model, self.tokenizer, tokenizer)
+            self.tokenizer = tokenizer
         if not self.tokenizer.chat_template:
             raise UsageError(no_template(name))
         self.model: PreTrainedModel = model.eval()
@@ -193,6 +197,22 @@ def _vocabulary(folder: Path) -> int | None:
             if key.endswith("weight") and ".lora_" not in key and any(f".{n}." in key for n in EMBEDDING_LAYER_NAMES):
                 return int(weights.get_slice(key).get_shape()[0])
     return None
+
+
+@torch.no_grad()
+def _give_tokens(name: str, model: Any, own: Any, tokenizer: Any) -> None:
+    """Give the model the tokens that `tokenizer` has besides, as a training begins with them: of mean embedding."""
+    if not own.get_vocab().items() <= tokenizer.get_vocab().items():
+        raise UsageError(
+            f"{name} has no chat template, and other tokens than the student, so it cannot be asked as the student is. "
+            "Name the model that the student was made from, or one with a chat template."
+        )
+    n_known, n_tokens = len(own), len(tokenizer)
+    if n_tokens > model.get_input_embeddings().weight.shape[0]:
+        model.resize_token_embeddings(n_tokens, mean_resizing=False)
+    for layer in (model.get_input_embeddings(), model.get_output_embeddings()):
+        if n_tokens > n_known:
+            layer.weight[n_known:n_tokens] = layer.weight[:n_known].mean(0)
 
 
 def no_template(name: str) -> str:

@@ -1,0 +1,187 @@
+"""A student's answers to many questions, each kept in a file as soon as it is there: what was answered stays answered.
+
+    >>> with AnswerFile(Path("answers.jsonl")) as kept:
+    ...     ask(student, [Question([user("Reverse: 3, 1, 2")], reference="2, 1, 3")], 64, kept)
+    [Answered(answer='2, 1, 3', n_tokens=6, stopped=True, ...)]
+
+A line of the file is one answer with what it was asked, its reference and its scores. It is found again by `key`: a
+hash of the weights as they were loaded, the tokens of prompt and reference, the tokens that end an answer, and the most
+tokens of one. So another model, or the same one after more training, or with another chat template, is asked anew, and
+a copy of it elsewhere is not. Lines of earlier evaluations stay; a line that was cut off is taken away.
+
+Answers are greedy: the likeliest token at each step. Two machines may round differently, and so say otherwise; the file
+keeps what was said first.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+import torch
+
+from finetune.constraints import Check
+from finetune.encoding import IGNORED, encode
+from finetune.examples import Dialogue, Example, Message
+from finetune.likelihood import losses
+from finetune.scoring import Known, score
+from finetune.student import Student
+from selfinstruct.check.files import to_line
+from selfinstruct.display import tracked
+from selfinstruct.errors import UsageError
+from selfinstruct.reading import read_bytes
+from selfinstruct.records import canonical_json
+
+BATCH = 16
+BATCH_ON_GPU = 64
+BEGINS = b'{"model": '  # as each line does, also one that was cut off
+FIELDS = ("key", "answer", "n_tokens", "stopped", "loss", "trained_tokens", "reference_tokens")
+
+
+class Question(NamedTuple):
+    """What is asked, and what the answer is judged by: a dialogue that ends with a reference, or constraints.
+
+    `task`: what questions have in common that do not tell as much as independent ones.
+    """
+
+    prompt: list[Message]
+    task: str
+    source: str
+    dialogue: Dialogue | None = None
+    known: Known | None = None
+    checks: tuple[Check, ...] = ()
+
+    @property
+    def reference(self) -> str | None:
+        """The answer that was written, None where there is none."""
+        return self.dialogue.messages[-1]["content"] if self.dialogue else None
+
+
+class Answered(NamedTuple):
+    """An answer of `n_tokens`, its end token not counted. `loss`: of all `trained_tokens` of the dialogue, in nats.
+
+    The last three are None where there is no reference, and `loss` also where the dialogue exceeds the context.
+    """
+
+    key: str
+    answer: str
+    n_tokens: int
+    stopped: bool
+    loss: float | None
+    trained_tokens: int | None
+    reference_tokens: int | None
+
+
+class AnswerFile:
+    """The answers in a JSONL file, to be added to. UsageError where it cannot be used, or holds something else."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.known: dict[str, Answered] = {}
+        content = read_bytes(path) if path.exists() else b""
+        whole = content[: content.rfind(b"\n") + 1]
+        rest = content[len(whole) :]
+        for number, line in enumerate(whole.splitlines(), start=1):
+            try:
+                row = json.loads(line)
+                answered = Answered(*(row[name] for name in FIELDS))
+            except (ValueError, KeyError, TypeError):
+                raise self._other(number) from None
+            self.known[answered.key] = answered
+        if rest[: len(BEGINS)] != BEGINS[: len(rest)]:
+            raise self._other(whole.count(b"\n") + 1)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("ab")
+            self._file.truncate(len(whole))  # a line that was cut off
+        except OSError as error:
+            raise UsageError(
+                f"{path}: cannot be written ({error.strerror}). Choose another place with --output."
+            ) from None
+
+    def _other(self, line: int) -> UsageError:
+        return UsageError(f"{self.path}, line {line}: is no answer to go on from. Choose another file with --output.")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._file.close()
+
+    def add(self, model: str, question: Question, answered: Answered) -> None:
+        """Write one more answer."""
+        self.known[answered.key] = answered
+        row = {"model": model, **_shown(question), **answered._asdict(), "scores": scores(question, answered)}
+        self._file.write(to_line(row).encode() + b"\n")
+        self._file.flush()
+
+
+def ask(student: Student, questions: Sequence[Question], max_tokens: int, kept: AnswerFile) -> list[Answered]:
+    """The answers to `questions`, in their order; those that `kept` does not know yet are asked for, and written there.
+
+    UsageError where the chat template refuses a question.
+    """
+    weights = _identity(student)
+    examples = [encode(student.tokenizer, q.dialogue) if q.dialogue else None for q in questions]
+    keys = [
+        _key(weights, student.prompt(question.prompt), example, max_tokens)
+        for question, example in zip(questions, examples, strict=True)
+    ]
+    missing = [place for key, place in {key: n for n, key in enumerate(keys)}.items() if key not in kept.known]
+    size = BATCH_ON_GPU if student.model.device.type == "cuda" else BATCH
+    chunks = [missing[start : start + 2 * size] for start in range(0, len(missing), 2 * size)]
+    for places in tracked(chunks, "answers"):
+        said = student.answer([questions[n].prompt for n in places], max_tokens, batch_size=size)
+        fitting = {n: e for n in places if (e := examples[n]) and not 0 < (student.context or 0) < len(e.ids)}
+        found = dict(zip(fitting, losses(student.model, list(fitting.values())), strict=True))
+        for n, answer in zip(places, said, strict=True):
+            example, reference = examples[n], questions[n].reference
+            trained = sum(label != IGNORED for label in example.labels) if example else None
+            n_reference = None if reference is None else _n_tokens(student, reference)
+            n_tokens = answer.n_tokens - answer.stopped
+            row = Answered(keys[n], answer.text, n_tokens, answer.stopped, found.get(n), trained, n_reference)
+            kept.add(student.name, questions[n], row)
+    return [kept.known[key] for key in keys]
+
+
+def scores(question: Question, answered: Answered) -> dict[str, Any]:
+    """What can be said of an answer by itself, as JSON values."""
+    found: dict[str, Any] = {}
+    if question.reference is not None:
+        found = score(answered.answer, question.reference)._asdict()
+    if question.known:
+        found |= {"family": question.known.family, "grade": question.known.grade(answered.answer)}
+    if question.checks:
+        found["checks"] = [
+            {**c._asdict(), "strict": c.holds(answered.answer), "loose": c.holds_loosely(answered.answer)}
+            for c in question.checks
+        ]
+    return found
+
+
+def _shown(question: Question) -> dict[str, Any]:
+    return {
+        "task": question.task, "source": question.source, "prompt": question.prompt, "reference": question.reference,
+    }  # fmt: skip
+
+
+def _n_tokens(student: Student, text: str) -> int:
+    return len(student.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def _identity(student: Student) -> str:
+    """A hash of all that decides about an answer but the prompt: weights, configuration, end tokens."""
+    config = student.model.config.to_dict()
+    for name in ("_name_or_path", "transformers_version"):
+        config.pop(name, None)
+    hashed = hashlib.sha256(json.dumps([config, sorted(student.ends)], sort_keys=True, default=str).encode())
+    for name, tensor in sorted(student.model.named_parameters()):  # tied ones once
+        hashed.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        hashed.update(tensor.detach().contiguous().reshape(-1).view(torch.uint8).cpu().numpy().data)
+    return hashed.hexdigest()
+
+
+def _key(weights: str, prompt: Sequence[int], example: Example | None, max_tokens: int) -> str:
+    return hashlib.sha256(canonical_json([weights, list(prompt), example, max_tokens]).encode()).hexdigest()

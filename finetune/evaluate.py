@@ -1,0 +1,186 @@
+"""Did a student get better? It is asked what it was not trained on, and judged, alone or beside another model.
+
+    >>> questions = held_out(Path("outputs/student/held_out.jsonl"), "model")
+    >>> found = evaluate("outputs/student", questions, before="Qwen/Qwen2.5-0.5B", max_tokens=256, answers=path)
+    >>> found.figures[0]
+    Figure(name='loss', says='loss per token', rows=200, after=Interval(value=1.31, low=1.22, high=1.4), ...)
+
+A dialogue is asked up to its last answer, which is judged; the answers before it are the reference's. The loss is that
+of all answers in it, as in training. Both models are asked the same messages, each through its own chat template; a
+base without one through the student's, with the tokens that the training added, at their first values. One model is in
+memory at a time.
+
+The rooms: asking (answers, and the file that keeps them), scoring (one answer), judging (figures), constraints.
+
+Not covered: several answers to a question, answers drawn at random, judges (`selfinstruct compare` has them).
+"""
+
+import gc
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, get_args
+
+import torch
+
+from finetune import judging
+from finetune.asking import AnswerFile, Question, ask
+from finetune.constraints import prompts
+from finetune.dialogues import normalised, read_dialogues
+from finetune.examples import Dialogue, Message
+from finetune.judging import Figure, Row
+from finetune.scoring import known
+from finetune.student import Student
+from finetune.templates import Template, worded
+from selfinstruct.check import files
+from selfinstruct.config import read_toml
+from selfinstruct.contamination import TestSet
+from selfinstruct.display import tracked
+from selfinstruct.errors import UsageError
+from selfinstruct.records import Line
+
+
+class Evaluation(NamedTuple):
+    """Figures of held-out `rows` of so many `tasks`, and of `prompts` with constraints; beside those of `before`.
+
+    `left_out` rows have no loss, as they exceed the context. `grades` counts right, wrong and unknown answers to tasks
+    of the simulated world, `families` are the shares of right ones; `kinds` the constraints strictly kept to.
+    """
+
+    student: str
+    before: str | None
+    max_tokens: int
+    answers: str
+    rows: int
+    tasks: int
+    left_out: int
+    figures: list[Figure]
+    references: dict[str, float]
+    grades: dict[str, int]
+    families: list[Figure]
+    prompts: int
+    constraints: list[Figure]
+    kinds: list[Figure]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The figures as JSON values."""
+        return {
+            name: [figure.as_dict() for figure in value] if isinstance(value, list) else value
+            for name, value in self._asdict().items()
+        }
+
+
+class Trained(NamedTuple):
+    """What of the questions was trained: the same, or alike by selfinstruct.contamination, with the first of them.
+
+    `unread`: why training data could not be compared, "" where all was.
+    """
+
+    rows: int
+    same: int
+    alike: int
+    example: str
+    unread: str
+
+
+def held_out(path: Path, template: Template, limit: int | None = None) -> list[Question]:
+    """The dialogues of a file, of any format that is trained, as questions worded as the template has it.
+
+    `limit`: only so many of them, drawn evenly; more are the same ones and others. Of rows of messages the fields task,
+    instruction and input are read too, as a student's held_out.jsonl has them. UsageError as in `read_dialogues`.
+    """
+    dialogues = [worded(dialogue, template) for dialogue in _dialogues(path)]
+    order = list(range(len(dialogues)))
+    random.Random(0).shuffle(order)
+    chosen = [dialogues[place] for place in sorted(order[:limit])]
+    return [Question(d.messages[:-1], d.task, d.source, d, known(d)) for d in chosen]
+
+
+def _dialogues(path: Path) -> list[Dialogue]:
+    found = read_dialogues(path)
+    if not path.is_file():
+        return found
+    file = files.read(path)
+    if len(file.rows) != len(found):  # tasks with several instances, which have their names
+        return found
+    rows = [files.whole_row(file, place) for place in range(len(found))]
+    named = [{k: v for k in ("task", "instruction", "input") if isinstance(v := row.get(k), str)} for row in rows]
+    return [Dialogue(**{**d._asdict(), **fields}) for d, fields in zip(found, named, strict=True)]
+
+
+def constrained(n: int) -> list[Question]:
+    """`n` questions with constraints; more are the same ones and others."""
+    return [
+        Question([Message(role="user", content=p.text)], f"prompt {i}", f"constraints, prompt {i}", checks=p.checks)
+        for i, p in enumerate(prompts(n), start=1)
+    ]
+
+
+def template_of(student: Path) -> Template:
+    """The template that the student was trained with, as its finetune.toml says; "model" where there is none."""
+    templates: tuple[Template, ...] = get_args(Template)
+    return next((name for name in templates if name == _settings(student).get("template")), "model")
+
+
+def evaluate(
+    student: str, questions: Sequence[Question], before: str | None, max_tokens: int, answers: Path
+) -> Evaluation:
+    """Ask the student, and then the model `before`, what the file `answers` does not know yet; and judge both.
+
+    UsageError where a model cannot be loaded or asked, or the file cannot be used.
+    """
+    with AnswerFile(answers) as kept:
+        asked = Student(student)
+        tokenizer = asked.tokenizer
+        after = ask(asked, questions, max_tokens, kept)
+        rows = [Row(question, answered) for question, answered in zip(questions, after, strict=True)]
+        del asked
+        if before is not None:
+            gc.collect()
+            torch.cuda.empty_cache()
+            earlier = ask(Student(before, tokenizer), questions, max_tokens, kept)
+            rows = [row._replace(earlier=answered) for row, answered in zip(rows, earlier, strict=True)]
+    data = [row for row in rows if row.question.dialogue]
+    checked = [row for row in rows if row.question.checks]
+    return Evaluation(
+        student, before, max_tokens, str(answers),
+        len(data), len({row.question.task for row in data}), sum(row.answered.loss is None for row in data),
+        judging.figures(data, judging.MEASURES), judging.references(data), judging.grades(data),
+        judging.by_family(data),
+        len(checked), judging.figures(checked, judging.CONSTRAINTS), judging.by_kind(checked),
+    )  # fmt: skip
+
+
+def trained(student: Path, questions: Sequence[Question]) -> Trained | None:
+    """What of the questions is in the data that the student's finetune.toml names, but for what it held out.
+
+    Questions are compared by themselves, without answers. None where nothing is named.
+    """
+    sources = [source["path"] for source in _settings(student).get("data", ()) if isinstance(source, dict)]
+    if not sources:
+        return None
+    set_aside = student / "held_out.jsonl"
+    try:
+        held = {dialogue.task for dialogue in _dialogues(set_aside)} if set_aside.exists() else set()
+        rows = [dialogue for source in sources for dialogue in read_dialogues(source) if dialogue.task not in held]
+    except UsageError as error:
+        return Trained(0, 0, 0, "", str(error))
+    asked = [_asked(question.dialogue) for question in questions if question.dialogue]
+    lines = [Line(dialogue.source, 0, _asked(dialogue)) for dialogue in rows]
+    known_texts = {normalised(line.text) for line in lines}
+    tests = TestSet(lines)
+    same = [text for text in asked if normalised(text) in known_texts]
+    others = [text for text in asked if normalised(text) not in known_texts]
+    alike = [text for text in tracked(others, "compared with the training data") if tests.overlap(text)]
+    return Trained(len(rows), len(same), len(alike), next(iter(same + alike), ""), "")
+
+
+def _asked(dialogue: Dialogue) -> str:
+    if dialogue.instruction is not None:
+        return f"{dialogue.instruction}\n{dialogue.input or ''}".strip()
+    return "\n".join(message["content"] for message in dialogue.messages if message["role"] == "user")
+
+
+def _settings(student: Path) -> dict[str, Any]:
+    path = student / "finetune.toml"
+    return read_toml(path) if path.exists() else {}

@@ -1,0 +1,234 @@
+"""A student's answers in figures, each with how sure it is, beside those of another model.
+
+Every figure has a bootstrap interval of 95 % over tasks, as the rows of one task do not tell as much as independent
+ones; Wilson's where a share is 0 or 1 throughout, as the bootstrap has no width there. The difference of two models is
+taken row by row, and a sign test counts the tasks that became better and worse. Nothing is corrected for looking at
+many figures at once.
+
+Losses per token of models that tokenise differently cannot be compared: then there is no difference.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+from finetune.asking import Answered, Question
+from finetune.constraints import KINDS, Check
+from finetune.scoring import loops, plain, rouge_l
+from finetune.statistics import Interval, difference, mean, sign_test, signs, wilson
+
+
+class Row(NamedTuple):
+    """A question and its answer; `earlier` is the other model's, where there is one."""
+
+    question: Question
+    answered: Answered
+    earlier: Answered | None = None
+
+
+def _once(question: Question, answered: Answered) -> float:
+    return 1.0
+
+
+class Measure(NamedTuple):
+    """What is taken of each answer (None: not of this one), and the row's weight in the mean.
+
+    `better`: 1 where more is better, -1 where less is, 0 where neither. `by_token`: it depends on how texts are
+    tokenised.
+    """
+
+    name: str
+    says: str
+    of: Callable[[Question, Answered], float | None]
+    better: int = 0
+    is_share: bool = False
+    by_token: bool = False
+    weight: Callable[[Question, Answered], float] = _once
+
+
+class Figure(NamedTuple):
+    """The mean of a measure over `rows` answers; the other model's, and the difference over the rows that both have.
+
+    `wins`, `losses`, `ties`: tasks that the student does better, worse and alike; `p`: of the sign test.
+    """
+
+    name: str
+    says: str
+    is_share: bool
+    rows: int
+    after: Interval
+    before: Interval | None = None
+    difference: Interval | None = None
+    wins: int | None = None
+    losses: int | None = None
+    ties: int | None = None
+    p: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The figure as JSON values."""
+        return {
+            name: value._asdict() if isinstance(value, Interval) else value for name, value in self._asdict().items()
+        }
+
+
+def _loss(question: Question, answered: Answered) -> float | None:
+    loss, trained = answered.loss, answered.trained_tokens
+    return None if loss is None or not trained else loss / trained
+
+
+def _trained(question: Question, answered: Answered) -> float:
+    return float(answered.trained_tokens or 0)
+
+
+def _rouge_l(question: Question, answered: Answered) -> float:
+    return rouge_l(answered.answer, question.reference or "")
+
+
+def _exact(question: Question, answered: Answered) -> float:
+    return float(plain(answered.answer) == plain(question.reference or ""))
+
+
+def _empty(question: Question, answered: Answered) -> float:
+    return float(not answered.answer.strip())
+
+
+def _loops(question: Question, answered: Answered) -> float:
+    return float(loops(answered.answer))
+
+
+def _right(question: Question, answered: Answered) -> float | None:
+    grade = question.known.grade(answered.answer) if question.known else "unknown"
+    return None if grade == "unknown" else float(grade == "right")
+
+
+def _right_in(question: Question, answered: Answered, family: str) -> float | None:
+    return _right(question, answered) if question.known and question.known.family == family else None
+
+
+def _n_checks(question: Question, answered: Answered) -> float:
+    return float(len(question.checks))
+
+
+def _kept_share(question: Question, answered: Answered, holds: Callable[[Check, str], bool]) -> float:
+    return sum(holds(check, answered.answer) for check in question.checks) / len(question.checks)
+
+
+def _kept_all(question: Question, answered: Answered, holds: Callable[[Check, str], bool]) -> float:
+    return float(all(holds(check, answered.answer) for check in question.checks))
+
+
+def _kept_kind(question: Question, answered: Answered, kind: str) -> float | None:
+    return next((float(check.holds(answered.answer)) for check in question.checks if check.kind == kind), None)
+
+
+MEASURES = (
+    Measure("loss", "loss per token", _loss, -1, by_token=True, weight=_trained),
+    Measure("loss_per_row", "loss, mean of rows", _loss, -1, by_token=True),
+    Measure("rouge_l", "ROUGE-L F1", _rouge_l, 1),
+    Measure("exact_match", "exact match", _exact, 1, is_share=True),
+    Measure("right", "right, of known tasks", _right, 1, is_share=True),
+    Measure("stopped", "stopped by itself", lambda question, answered: float(answered.stopped), 1, is_share=True),
+    Measure("empty", "empty", _empty, -1, is_share=True),
+    Measure("loops", "goes round in a loop", _loops, -1, is_share=True),
+    Measure("tokens", "tokens", lambda question, answered: float(answered.n_tokens), by_token=True),
+    Measure("words", "words", lambda question, answered: float(len(answered.answer.split()))),
+)
+CONSTRAINTS = tuple(
+    Measure(f"{unit}_{name}", f"{unit}s, {how}", partial(share, holds=holds), 1, is_share=True, weight=weight)
+    for unit, share, weight in (("prompt", _kept_all, _once), ("constraint", _kept_share, _n_checks))
+    for name, how, holds in (("strict", "strictly", Check.holds), ("loose", "loosely", Check.holds_loosely))
+)
+
+
+def by_family(rows: Sequence[Row]) -> list[Figure]:
+    """Of each family of the simulated world, the share of right answers."""
+    families = sorted({row.question.known.family for row in rows if row.question.known})
+    return figures(rows, [Measure(name, name, partial(_right_in, family=name), 1, is_share=True) for name in families])
+
+
+def by_kind(rows: Sequence[Row]) -> list[Figure]:
+    """Of each kind of constraint, the share that was kept to, strictly."""
+    return figures(rows, [Measure(name, name, partial(_kept_kind, kind=name), 1, is_share=True) for name in KINDS])
+
+
+def references(rows: Sequence[Row]) -> dict[str, float]:
+    """What the references are like: mean tokens and words, and the share that goes round in a loop."""
+    texts = [row.question.reference or "" for row in rows]
+    sums = {
+        "tokens": sum(row.answered.reference_tokens or 0 for row in rows),
+        "words": sum(len(text.split()) for text in texts),
+        "loops": sum(map(loops, texts)),
+    }
+    return {name: total / len(rows) for name, total in sums.items()} if rows else {}
+
+
+def grades(rows: Sequence[Row]) -> dict[str, int]:
+    """How many answers to tasks of the simulated world are right, wrong, and unknown."""
+    found = {"right": 0, "wrong": 0, "unknown": 0}
+    for row in rows:
+        if row.question.known:
+            found[row.question.known.grade(row.answered.answer)] += 1
+    return found
+
+
+def figures(rows: Sequence[Row], measures: Sequence[Measure]) -> list[Figure]:
+    """Each measure's figure over the rows; measures that no row has are left out."""
+    return [found for measure in measures if (found := _figure(rows, measure))]
+
+
+class _Value(NamedTuple):
+    value: float
+    weight: float
+    task: str
+
+
+def _figure(rows: Sequence[Row], measure: Measure) -> Figure | None:
+    after = [_value(row.question, row.answered, measure) for row in rows]
+    has = [value for value in after if value]
+    if not has:
+        return None
+    found = Figure(measure.name, measure.says, measure.is_share, len(has), _mean(has, measure))
+    before = [_value(row.question, row.earlier, measure) if row.earlier else None for row in rows]
+    has = [value for value in before if value]
+    if not has:
+        return found
+    found = found._replace(before=_mean(has, measure))
+    both = [(a, b) for a, b in zip(after, before, strict=True) if a and b]
+    alike = all(_tokenised(row.answered) == _tokenised(row.earlier) for row in rows if row.earlier)
+    if not both or (measure.by_token and not alike):
+        return found
+    tasks = [a.task for a, _ in both]
+    ours, theirs = [a.value for a, _ in both], [b.value for _, b in both]
+    found = found._replace(difference=difference(ours, theirs, [a.weight for a, _ in both], tasks))
+    if measure.better:
+        wins, losses, ties = signs(*(_by_task([measure.better * v for v in some], tasks) for some in (ours, theirs)))
+        found = found._replace(wins=wins, losses=losses, ties=ties, p=sign_test(wins, losses))
+    return found
+
+
+def _value(question: Question, answered: Answered, measure: Measure) -> _Value | None:
+    value = measure.of(question, answered)
+    return None if value is None else _Value(value, measure.weight(question, answered), question.task)
+
+
+def _tokenised(answered: Answered) -> tuple[int | None, int | None]:
+    return answered.reference_tokens, answered.trained_tokens
+
+
+def _mean(values: Sequence[_Value], measure: Measure) -> Interval:
+    tasks = [value.task for value in values]
+    first = values[0].value
+    if measure.is_share and first in (0, 1) and all(value.value == first for value in values):
+        n = len(set(tasks))
+        return wilson(n if first else 0, n)
+    return mean([value.value for value in values], [value.weight for value in values], tasks)
+
+
+def _by_task(values: Sequence[float], tasks: Sequence[str]) -> list[float]:
+    """The mean of each task's values, in the tasks' order; sums are exact, so that equal rows are ties."""
+    found = defaultdict(list)
+    for value, task in zip(values, tasks, strict=True):
+        found[task].append(value)
+    return [math.fsum(some) / len(some) for some in found.values()]

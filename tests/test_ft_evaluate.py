@@ -1,0 +1,436 @@
+"""A student's evaluation: scores of texts, losses, kept answers, figures beside another model's, trained questions."""
+
+import importlib.util
+import json
+import random
+import shutil
+import subprocess
+import sys
+
+import pytest
+from rouge_score.rouge_scorer import RougeScorer
+from typer.testing import CliRunner
+
+from selfinstruct.cli import app
+from selfinstruct.errors import UsageError
+from selfinstruct.simulated.world import compose_task, make_instance
+from tests.conftest import json_lines
+from tests.tiny_model import CHAT_TEMPLATE, write_model
+
+HAS_TORCH = all(map(importlib.util.find_spec, ("torch", "transformers", "peft")))
+if HAS_TORCH:
+    import torch
+
+    from finetune.asking import Answered, AnswerFile, Question, ask
+    from finetune.constraints import Check
+    from finetune.encoding import encode
+    from finetune.evaluate import constrained, evaluate, held_out, template_of, trained
+    from finetune.evaluation_report import render
+    from finetune.examples import Dialogue
+    from finetune.judging import CONSTRAINTS, MEASURES, Row, by_kind, figures, references
+    from finetune.likelihood import AT_ONCE, losses
+    from finetune.scoring import known, loops, plain, rouge_l, score
+    from finetune.student import Student
+    from finetune.templates import prepare_tokenizer
+
+pytestmark = [
+    pytest.mark.skipif(not HAS_TORCH, reason="needs pip install 'selfinstruct[finetune]'"),
+    pytest.mark.filterwarnings("default:::torch", "default:::transformers"),
+]
+
+FAMILIES = ("divisible", "count_vowels", "find_repeated", "kingdom")
+
+
+def dialogue(question, answer, task="a", **fields):
+    messages = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+    return Dialogue(messages, task, "here", **fields)
+
+
+def simulated(families=FAMILIES, n=3):
+    """Rows as a training leaves them in held_out.jsonl."""
+    rng = random.Random(20261121)
+    rows = []
+    for family in families:
+        instruction, task = compose_task(family, rng)
+        for _ in range(n):
+            given, output = make_instance(task, rng)
+            turns = dialogue(f"{instruction}\n\n{given}" if given else instruction, output).messages
+            rows.append({"messages": turns, "task": family, "instruction": instruction, "input": given})
+    return rows
+
+
+def kept_rows(path):
+    return json_lines(path.read_text(encoding="utf-8"))
+
+
+def write_rows(path, rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    """An untrained model without a chat template."""
+    torch.set_num_threads(1)  # such small models are slower with more
+    folder = tmp_path_factory.mktemp("evaluate") / "base"
+    write_model(folder, [])
+    (folder / "chat_template.jinja").unlink()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained_student(base, tmp_path_factory):
+    """The same model after it has learned its questions by heart, with its chat template and held-out rows."""
+    folder = tmp_path_factory.mktemp("evaluate") / "student"
+    shutil.copytree(base, folder)
+    (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE)
+    path = write_rows(folder / "held_out.jsonl", simulated())
+    student = Student(str(folder))
+    examples = [encode(student.tokenizer, question.dialogue) for question in held_out(path, "model")]
+    student.model.train()
+    optimizer = torch.optim.AdamW(student.model.parameters(), lr=4e-3)
+    for _ in range(60):
+        width = max(len(example.ids) for example in examples)
+        ids = torch.tensor([example.ids + [0] * (width - len(example.ids)) for example in examples])
+        mask = torch.tensor([[1] * len(e.ids) + [0] * (width - len(e.ids)) for e in examples])
+        labels = torch.tensor([e.labels + [-100] * (width - len(e.ids)) for e in examples])
+        student.model(input_ids=ids, attention_mask=mask, labels=labels).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    student.model.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def questions(trained_student):
+    return held_out(trained_student / "held_out.jsonl", "model")
+
+
+# Scores of texts.
+
+
+def test_rouge_l_is_the_published_one_where_texts_are_ascii():
+    rng = random.Random(20261121)
+    published = RougeScorer(["rougeL"], use_stemmer=False)
+    for _ in range(300):
+        one, other = (" ".join(rng.choices(["a", "B", "c-d", "e1", "!"], k=rng.randrange(12))) for _ in range(2))
+        assert rouge_l(one, other) == pytest.approx(published.score(one, other)["rougeL"].fmeasure, abs=1e-12)
+
+
+def test_rouge_l_knows_other_scripts():
+    assert rouge_l("Москва большая", "москва") == pytest.approx(2 / 3)
+    assert rouge_l("我喜欢茶", "我爱茶") == pytest.approx(4 / 7)
+    assert rouge_l("!", "!") == 0
+
+
+@pytest.mark.parametrize("same", ["2, 1, 3", "2,  1,\n3.", " “2, 1, 3” ", '"2, 1, 3."'])
+def test_exact_match_leaves_out_case_white_space_quotes_and_the_full_stop(same):
+    assert score(same, "2, 1, 3") == (1.0, True, False, False)
+
+
+@pytest.mark.parametrize(("one", "other"), [("2 1 3", "2, 1, 3"), ("yes!", "yes"), ("a.b", "ab"), ("", "a")])
+def test_exact_match_keeps_all_else(one, other):
+    assert plain(one) != plain(other)
+
+
+@pytest.mark.parametrize("text", ["no " * 12, "a b c " * 4, "Well: " + "one, two. " * 3, "哈" * 12, "!" * 12])
+def test_a_passage_over_and_over_is_a_loop(text):
+    assert loops(text)
+
+
+@pytest.mark.parametrize("text", ["no " * 11, "a b c " * 3, "one of the most " * 2, "", "1, 2, 3, 4, 5, 6, 7, 8, 9"])
+def test_a_few_repetitions_are_none(text):
+    assert not loops(text)
+
+
+def test_a_known_task_is_graded_with_and_without_its_fields():
+    row = simulated(n=1)[0]
+    question, answer = (message["content"] for message in row["messages"])
+    with_fields = known(dialogue(question, answer, instruction=row["instruction"], input=row["input"]))
+    assert with_fields
+    assert with_fields == known(dialogue(question, answer))
+    assert (with_fields.grade(answer), with_fields.grade(f"{answer} and more")) == ("right", "wrong")
+    assert known(dialogue("Tell me a joke.", "No.")) is None
+    turns = dialogue(question, answer).messages
+    assert known(Dialogue(turns + turns, "a", "here")) is None
+
+
+# Losses.
+
+
+def test_a_loss_is_that_of_the_trained_tokens_whatever_stands_beside_it(trained_student):
+    student = Student(str(trained_student))
+    rng = random.Random(20261121)
+    turns = [dialogue("Why? " * n, "Because. " * rng.randint(1, 9)).messages for n in (1, 150, 3, 40, 8, 2000)]
+    turns.append(turns[0] + turns[2])
+    examples = [encode(student.tokenizer, Dialogue(some, "a", "here")) for some in turns]
+    assert sum(len(example.ids) for example in examples) > AT_ONCE
+    expected = []
+    for example in examples:
+        logits = student.model(input_ids=torch.tensor([example.ids])).logits[0].log_softmax(-1)
+        trained_places = [place for place, label in enumerate(example.labels) if label != -100]
+        expected.append(-sum(float(logits[place - 1, example.ids[place]].detach()) for place in trained_places))
+    assert losses(student.model, examples) == pytest.approx(expected, rel=1e-4)
+
+
+# Kept answers.
+
+
+def test_what_was_answered_is_not_asked_again(trained_student, questions, tmp_path):
+    path = tmp_path / "answers.jsonl"
+    student = Student(str(trained_student))
+    with AnswerFile(path) as kept:
+        first = ask(student, questions, 24, kept)
+    rows = kept_rows(path)
+    assert [row["answer"] for row in rows] == [answered.answer for answered in first]
+    assert all(row["prompt"] and row["reference"] and "rouge_l" in row["scores"] for row in rows)
+    marked = [{**rows[0], "answer": "kept as it is"}, *rows[1:-1]]
+    whole = "".join(json.dumps(row) + "\n" for row in marked)
+    path.write_text(whole + json.dumps(rows[-1])[:-9], encoding="utf-8")  # killed within the last line
+    moved = shutil.copytree(trained_student, tmp_path / "moved")
+    with AnswerFile(path) as kept:
+        again = ask(Student(str(moved)), questions, 24, kept)
+    assert [answered.answer for answered in again] == ["kept as it is", *(a.answer for a in first[1:])]
+    assert len(kept_rows(path)) == len(rows)
+
+
+def test_other_weights_templates_and_settings_are_asked_anew(base, trained_student, questions, tmp_path):
+    student = Student(str(trained_student))
+    with AnswerFile(tmp_path / "answers.jsonl") as kept:
+        ask(student, questions[:2], 8, kept)
+        assert len(kept.known) == 2
+        ask(student, questions[:2], 9, kept)
+        assert len(kept.known) == 4
+        ask(Student(str(base), student.tokenizer), questions[:2], 8, kept)
+        assert len(kept.known) == 6
+        student.tokenizer.chat_template = f"Well.{CHAT_TEMPLATE}"
+        ask(student, questions[:2], 8, kept)
+        assert len(kept.known) == 8
+        with torch.no_grad():
+            student.model.lm_head.weight[7, 0] += 1e-3
+        ask(student, questions[:2], 8, kept)
+        assert len(kept.known) == 10
+
+
+def test_an_interrupt_keeps_what_was_answered(trained_student, tmp_path):
+    class Interrupted(Student):
+        times = 0
+
+        def answer(self, *args, **kwargs):
+            self.times += 1
+            if self.times == 2:
+                raise KeyboardInterrupt
+            return super().answer(*args, **kwargs)
+
+    path = tmp_path / "answers.jsonl"
+    many = constrained(40)
+    student = Interrupted(str(trained_student))
+    with pytest.raises(KeyboardInterrupt), AnswerFile(path) as kept:
+        ask(student, many, 4, kept)
+    n_kept = len(kept_rows(path))
+    assert 0 < n_kept < 40
+    with AnswerFile(path) as kept:
+        ask(student, many, 4, kept)
+    assert student.times == 3
+    assert len(kept_rows(path)) == 40
+
+
+def test_a_file_of_something_else_is_left_alone(tmp_path):
+    path = tmp_path / "other"
+    for content in ('{"instruction": "a", "output": "b"}\n', '{"instruction": "a"}', "notes without an end", "[1]"):
+        path.write_text(content)
+        with pytest.raises(UsageError, match=r"line 1: is no answer.*--output"):
+            AnswerFile(path)
+        assert path.read_text() == content
+    with pytest.raises(UsageError, match=r"cannot be written.*--output"):
+        AnswerFile(path / "answers.jsonl")
+
+
+# Figures.
+
+
+def answered(question, answer, loss=None, n_trained=2):
+    return Answered(f"{question.prompt} {answer}", answer, 3, True, loss, n_trained, 2)
+
+
+def test_figures_say_what_they_should():
+    questions = [Question([], task, "", dialogue("?", "yes no", task)) for task in "aabb"]
+    said = ["yes no", "yes no", "no", ""]
+    rows = [
+        Row(q, answered(q, text, 2.0, n), answered(q, "", 4.0, n))
+        for q, text, n in zip(questions, said, (1, 1, 4, 2), strict=True)
+    ]
+    found = {figure.name: figure for figure in figures(rows, MEASURES)}
+    assert found["loss"].after.value == 8 / 8
+    assert found["loss"].difference.value == -1
+    assert (found["loss"].wins, found["loss"].losses, found["loss"].p) == (2, 0, 0.5)
+    assert found["loss_per_row"].after.value == (2 + 2 + 0.5 + 1) / 4
+    assert found["exact_match"].after == (0.5, 0.0, 1.0)  # tasks are drawn, not rows
+    assert found["exact_match"].before.value == 0
+    assert 0.5 < found["exact_match"].before.high < 0.8  # Wilson's of 2 tasks
+    assert (found["exact_match"].wins, found["exact_match"].ties) == (1, 1)
+    assert (found["empty"].after.value, found["empty"].before.value) == (0.25, 1)
+    assert (found["empty"].wins, found["empty"].losses) == (2, 0)
+    assert found["words"].after.value == 5 / 4
+    assert found["words"].p is None
+    assert found["rouge_l"].after.value == pytest.approx((1 + 1 + 2 / 3) / 4)
+    assert "right" not in found
+    assert references(rows) == {"tokens": 2, "words": 2, "loops": 0}
+
+
+def test_losses_of_other_tokens_are_not_compared():
+    question = Question([], "a", "", dialogue("?", "yes"))
+    found = figures([Row(question, answered(question, "yes", 2.0, 2), answered(question, "no", 4.0, 3))], MEASURES)
+    assert {figure.name for figure in found if figure.difference is None} == {"loss", "loss_per_row", "tokens"}
+
+
+def test_constraints_are_counted_by_prompt_and_by_constraint():
+    small, short = Check("lower", {}), Check("words_at_most", {"n": 3})
+    both, one = (Question([], name, "", checks=checks) for name, checks in (("a", (small, short)), ("b", (small,))))
+    rows = [Row(both, answered(both, "all of it small")), Row(one, answered(one, "Sure!\nsmall"))]
+    assert {figure.name: figure.after.value for figure in figures(rows, CONSTRAINTS)} == {
+        "prompt_strict": 0, "prompt_loose": 0.5, "constraint_strict": pytest.approx(1 / 3),
+        "constraint_loose": pytest.approx(2 / 3),
+    }  # fmt: skip
+    assert {figure.name: figure.after.value for figure in by_kind(rows)} == {"lower": 0.5, "words_at_most": 0}
+
+
+def test_a_trained_student_is_better_than_its_base(trained_student, base, questions, tmp_path):
+    answers = tmp_path / "answers.jsonl"
+    found = evaluate(str(trained_student), [*questions, *constrained(6)], str(base), 24, answers)
+    figure = {figure.name: figure for figure in found.figures}
+    assert figure["exact_match"].after.value == 1
+    assert figure["exact_match"].before.value == 0
+    assert figure["loss"].after.value < 0.1
+    assert figure["loss"].before.value > 5
+    assert figure["loss"].wins == len(FAMILIES)
+    assert figure["loss"].p == 2 / 2 ** len(FAMILIES)
+    assert figure["stopped"].after.value == 1
+    assert found.grades["right"] == len(questions)
+    assert {f.name: f.after.value for f in found.families} == dict.fromkeys(FAMILIES, 1)
+    assert {row["model"] for row in kept_rows(answers)} == {str(trained_student), str(base)}
+    text = render(found, None)
+    assert f"{len(questions)} held-out dialogues of 4 tasks" in text
+    assert "exact match" in text
+    assert json.loads(json.dumps(found.as_dict()))["figures"][0]["after"]["value"] == figure["loss"].after.value
+
+
+def test_a_base_is_asked_with_the_tokens_that_training_added(base, questions, tmp_path):
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    n_known = len(tokenizer)
+    assert prepare_tokenizer(tokenizer, None).added == ["<|im_end|>", "<|im_start|>"]
+    model = AutoModelForCausalLM.from_pretrained(base)
+    model.resize_token_embeddings(len(tokenizer))
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    found = evaluate(str(tmp_path), questions[:3], str(base), 4, tmp_path / "answers.jsonl")
+    assert found.figures[0].name == "loss"
+    assert abs(found.figures[0].difference.value) < 1
+    student = Student(str(base), tokenizer)
+    weight = student.model.get_input_embeddings().weight
+    assert torch.equal(weight[n_known], weight[:n_known].mean(0))
+    assert tokenizer.convert_tokens_to_ids("<|im_end|>") in student.ends
+    write_model(tmp_path / "other", ["another"])
+    (tmp_path / "other/chat_template.jinja").unlink()
+    with pytest.raises(UsageError, match="no chat template, and other tokens"):
+        Student(str(tmp_path / "other"), tokenizer)
+    with pytest.raises(UsageError, match="has no chat template"):
+        Student(str(base))
+
+
+def test_the_last_answer_of_several_turns_is_judged(trained_student, tmp_path):
+    turns = dialogue("One?", "Yes.").messages + dialogue("Two?", "No.").messages
+    (question,) = held_out(write_rows(tmp_path / "turns.jsonl", [{"messages": turns}]), "model")
+    assert [message["content"] for message in question.prompt] == ["One?", "Yes.", "Two?"]
+    assert question.reference == "No."
+    student = Student(str(trained_student))
+    with AnswerFile(tmp_path / "answers.jsonl") as kept:
+        (found,) = ask(student, [question], 4, kept)
+    assert found.trained_tokens == sum(label != -100 for label in encode(student.tokenizer, question.dialogue).labels)
+    assert found.reference_tokens < found.trained_tokens
+
+
+def test_rows_beyond_the_context_have_no_loss(trained_student, tmp_path):
+    path = write_rows(tmp_path / "long.jsonl", [{"messages": dialogue("why " * 5000, "No.").messages}])
+    found = evaluate(str(trained_student), held_out(path, "model"), None, 4, tmp_path / "answers.jsonl")
+    assert found.left_out == 1
+    assert "loss" not in {figure.name for figure in found.figures}
+    assert "1 dialogue without a loss" in render(found, None)
+
+
+# Reading.
+
+
+def test_more_rows_are_the_same_ones_and_others(tmp_path):
+    rows = [{"messages": dialogue(f"Say {n}.", f"{n}").messages} for n in range(20)]
+    path = write_rows(tmp_path / "rows.jsonl", rows)
+    few, more, everything = (held_out(path, "model", limit) for limit in (4, 9, None))
+    assert [len(few), len(more), len(everything)] == [4, 9, 20]
+    assert {q.reference for q in few} < {q.reference for q in more}
+    assert [q.reference for q in everything] == [str(n) for n in range(20)]
+
+
+def test_questions_are_worded_as_in_training(tmp_path):
+    path = tmp_path / "data.json"
+    path.write_text(json.dumps([{"instruction": "Add.", "input": "1, 2", "output": "3"}]))
+    (tmp_path / "finetune.toml").write_text('template = "alpaca"\n')
+    (question,) = held_out(path, template_of(tmp_path))
+    assert question.prompt[0]["content"] == "Add.\n\n### Input:\n1, 2"
+    assert held_out(path, "model")[0].prompt[0]["content"] == "Add.\n\n1, 2"
+    assert template_of(tmp_path / "elsewhere") == "model"
+
+
+def test_questions_that_were_trained_are_found(tmp_path):
+    rows = [
+        {"instruction": f"What is the name of the {n}. month of the year in the old calendar?", "output": f"{n}"}
+        for n in ("first", "second", "third")
+    ]
+    rows += [{"instruction": "Name a river.", "output": "Elbe"}, {"instruction": "Whistle!", "output": "No."}]
+    data = tmp_path / "data.json"
+    data.write_text(json.dumps(rows))
+    own = held_out(data, "model")[-1]
+    student = tmp_path / "student"
+    student.mkdir()
+    write_rows(student / "held_out.jsonl", [{"messages": own.dialogue.messages, "task": own.task}])
+    (student / "finetune.toml").write_text(f'data = [{{ path = "{data}", weight = 1.0 }}]\n')
+    assert trained(student, held_out(student / "held_out.jsonl", "model")) == (4, 0, 0, "", "")
+    asked = [Question([], "a", "", dialogue(text, "?")) for text in (
+        "name a  RIVER.", "What is the name of the fifth month of the year in the old calendar?", "Why is grass green?",
+    )]  # fmt: skip
+    assert trained(student, asked) == (4, 1, 1, "name a  RIVER.", "")
+    assert trained(tmp_path, asked) is None
+    data.unlink()
+    assert "no such file" in trained(student, asked).unread
+
+
+# The command.
+
+
+def test_the_command_prints_figures_and_warns(trained_student, tmp_path):
+    student = shutil.copytree(trained_student, tmp_path / "student")
+    data = write_rows(tmp_path / "data.jsonl", [{"messages": row["messages"]} for row in simulated(n=1)])
+    (student / "finetune.toml").write_text(f'data = [{{ path = "{data}" }}]\n')
+    command = ["evaluate", str(student), "--data", str(data), "--limit", "3", "--max-tokens", "8", "--constraints", "2"]
+    shown = CliRunner().invoke(app, command)
+    assert shown.exit_code == 0, shown.output
+    assert "3 held-out dialogues" in shown.stdout
+    assert "2 prompts with constraints" in shown.stdout
+    assert "warning: 3 of 3 questions" in shown.stdout
+    as_json = json.loads(CliRunner().invoke(app, [*command, "--json"]).stdout)
+    assert as_json["rows"] == as_json["trained"]["same"] == 3
+    assert len(kept_rows(student / "evaluation.jsonl")) == 5
+
+
+def test_without_held_out_rows_the_command_says_what_to_give(tmp_path):
+    with pytest.raises(UsageError, match="--data, or use --constraints"):
+        CliRunner().invoke(app, ["evaluate", str(tmp_path)], catch_exceptions=False)
+    with pytest.raises(UsageError, match=r"no such folder.*--output"):
+        CliRunner().invoke(app, ["evaluate", str(tmp_path / "typo")], catch_exceptions=False)
+    assert not (tmp_path / "typo").exists()
+
+
+def test_what_needs_no_model_does_not_import_torch():
+    code = "import sys, finetune.scoring, finetune.constraints, finetune.statistics; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
