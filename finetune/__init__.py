@@ -7,6 +7,8 @@ The rooms, in the order in which the data walks through them:
     chat        a person talks with it
     serving     it becomes a server
     converting  an adapter and its base as one model; GGUF, and a Modelfile for Ollama
+    statistics  how sure a figure is
+    compare     two students' answers compared blindly, by people or a judge model
     cli         the commands
 
 A model as a teacher, without a server:
