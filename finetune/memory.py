@@ -66,8 +66,11 @@ class Memory(NamedTuple):
 
     def most_tokens(self, available: int) -> int:
         """How many tokens one step can have in `available` bytes, SPARE left out; 0 where the weights do not fit."""
-        fixed = self.weights + self.gradients + self.optimizer + self.logits
-        return max(0, int((available * (1 - SPARE) - fixed) * self.tokens / self.activations))
+        free = available * (1 - SPARE) - self.weights - self.gradients - self.optimizer
+        a_token = self.activations / self.tokens
+        of_tile = self.logits / min(self.tokens, TILE[0])  # which grows no further than that
+        most = free / (a_token + of_tile)
+        return max(0, int(most if most <= TILE[0] else (free - TILE[0] * of_tile) / a_token))
 
     def fits(self, available: int) -> bool:
         """Whether it fits into `available` bytes, with SPARE to spare."""

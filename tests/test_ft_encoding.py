@@ -99,8 +99,9 @@ def test_golden_text_ids_and_labels_of_every_format_and_template(tmp_path, forma
     example = encode(tokenizer, dialogue)
     text = GOLDEN.get((template, format in WITH_FIELDS)) or GOLDEN[template, True]
     assert marked(tokenizer, example) == text
-    bare = text.replace("‹", "").replace("›", "")
-    assert example.ids == tokenizer(bare, add_special_tokens=False)["input_ids"]
+    before, _, said = text.rstrip("›").partition("‹")
+    parts = tokenizer([before, said], add_special_tokens=False)["input_ids"]
+    assert example.ids == parts[0] + parts[1]
     prompt = asked(tokenizer, dialogue.messages[:-1])
     assert example.ids[: len(prompt)] == prompt
     answer = example.ids[len(prompt) :]
@@ -147,8 +148,8 @@ def test_any_chat_trains_the_answers_with_their_stop_token_and_asks_as_at_infere
     messages = fitting(tokenizer, dialogue.messages)
     starts = [n for n, label in enumerate(example.labels) if label != IGNORED and example.labels[n - 1] == IGNORED]
     prompts = [asked(tokenizer, messages[:n]) for n, m in enumerate(messages) if m["role"] == "assistant"]
-    first_prompt = prompts[-1] if style == "qwen-3" else prompts[0]
-    assert example.ids[: starts[0]] == first_prompt
+    prompts = prompts[-1:] if style == "qwen-3" else prompts
+    assert example.ids[: starts[0]] == prompts[0]
     if not encoded.merged:
         assert all(example.ids[: len(prompt)] == prompt for prompt in prompts)
 
@@ -173,8 +174,8 @@ def test_a_tokenizer_that_puts_a_space_before_every_text():
     backend.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first", split=False)
     backend.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
     special = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
-    backend.train_from_iterator(["Name a river. The Elbe. ### Instruction: Response:\n"] * 9,
-                                trainers.BpeTrainer(vocab_size=340, special_tokens=special, show_progress=False))  # fmt: skip
+    trainer = trainers.BpeTrainer(vocab_size=340, special_tokens=special, show_progress=False)
+    backend.train_from_iterator(["Name a river. The Elbe. ### Instruction: Response:\n"] * 9, trainer)
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="<unk>", bos_token="<s>", eos_token="</s>")
     prepare_tokenizer(tokenizer, "alpaca")
     dialogue = talk("Name a river.", "The Elbe.", "Name a river.", "\nThe Elbe.")
