@@ -141,9 +141,10 @@ def shape(vocabulary: int, layers: int, width: int) -> LlamaConfig:
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning")  # of torch's profiler
-@pytest.mark.parametrize(("vocabulary", "layers", "width", "tokens", "dtype", "compute", "checkpointing"), STEPS)
-def test_the_estimate_is_near_what_a_step_takes(vocabulary, layers, width, tokens, dtype, compute, checkpointing):
+@pytest.mark.parametrize("case", STEPS)
+def test_the_estimate_is_near_what_a_step_takes(case):
     """Bytes that torch allocates in a step, with the head that TRL puts on a model."""
+    vocabulary, layers, width, tokens, dtype, compute, checkpointing = case
     torch.set_num_threads(1)
     model = AutoModelForCausalLM.from_config(shape(vocabulary, layers, width), dtype=dtype).train()
     add_fused_lm_head(model)
