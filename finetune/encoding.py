@@ -22,6 +22,7 @@ in the middle); models for pictures.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Literal, NamedTuple
 
 from finetune.examples import Dialogue, Example
@@ -56,12 +57,6 @@ class Encoded:
     untrained: int = 0
 
 
-class _Spelled(NamedTuple):
-    example: Example
-    merged: bool
-    untrained: int
-
-
 class _Span(NamedTuple):
     """An answer with its stop token in the rendered text: where it begins, where that token begins, where it ends."""
 
@@ -70,13 +65,31 @@ class _Span(NamedTuple):
     end: int
 
 
+class _Rendered(NamedTuple):
+    """The whole text, the answers in it that can be trained, and how many turns cannot."""
+
+    text: str
+    spans: list[_Span]
+    untrained: int
+
+    def texts(self) -> list[str]:
+        """What is to be tokenised for each answer: what stands before it, and both together.
+
+        They begin at the last answer's stop token, as what stands behind one is tokenised as if nothing were before.
+        """
+        starts = [0, *(span.stop for span in self.spans)]
+        return [self.text[at:to] for at, span in zip(starts, self.spans, strict=False) for to in (span.start, span.end)]
+
+
 def encode(tokenizer: Any, dialogue: Dialogue) -> Example:
     """The dialogue's ids and labels, up to the stop token of its last answer.
 
     The tokenizer is prepared (finetune.templates). UsageError where its template cannot ask for the last answer, or an
     answer holds a control token.
     """
-    return _Speller(tokenizer).spell(dialogue).example
+    speller = _Speller(tokenizer)
+    rendered = speller.render(dialogue)
+    return speller.spell(rendered, speller.ids(rendered.texts()))[0]
 
 
 def encode_all(
@@ -90,16 +103,19 @@ def encode_all(
     speller = _Speller(tokenizer)
     encoded = Encoded(most_tokens)
     faults: list[str] = []
-    for dialogue in tracked(dialogues, "tokens"):
+    rows: list[tuple[Dialogue, _Rendered]] = []
+    for dialogue in tracked(dialogues, "texts"):
         try:
-            example, merged, untrained = speller.spell(dialogue)
+            rows.append((dialogue, speller.render(dialogue)))
         except UsageError as error:
             faults.append(str(error))
-            continue
+    ids = iter(speller.ids([text for _, rendered in rows for text in rendered.texts()]))
+    for dialogue, rendered in rows:
+        example, is_merged = speller.spell(rendered, list(islice(ids, 2 * len(rendered.spans))))
+        encoded.merged += is_merged
+        encoded.untrained += rendered.untrained
         n = len(example.ids)
         encoded.lengths.append(n)
-        encoded.merged += merged
-        encoded.untrained += untrained
         if most_tokens and n > most_tokens:
             if overlong == "error":
                 faults.append(f"{dialogue.source}: {n:,} tokens, and at most {most_tokens:,} are taken")
@@ -139,8 +155,30 @@ class _Speller:
         self._token: re.Pattern[str] = token_pattern(tokenizer)
         self._control_token: re.Pattern[str] = token_pattern(tokenizer, special=True)
 
-    def spell(self, dialogue: Dialogue) -> _Spelled:
-        """Ids and labels of a dialogue, and whether it was easy."""
+    def ids(self, texts: list[str]) -> list[list[int]]:
+        """The texts' tokens."""
+        found: list[list[int]] = self._tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
+        return found
+
+    def spell(self, rendered: _Rendered, tokens: Sequence[list[int]]) -> tuple[Example, bool]:
+        """Ids and labels from the tokens of `texts`, and whether prompt and answer had to be tokenised apart."""
+        ids: list[int] = []
+        labels: list[int] = []
+        is_merged = False
+        for n, (start, stop, end) in enumerate(rendered.spans):
+            prompt, both = tokens[2 * n : 2 * n + 2]
+            answer = both[len(prompt) :]
+            if both[: len(prompt)] != prompt:
+                is_merged = True
+                # Behind a token that is no text, so that nothing is put before it, as if a text began here.
+                answer = self.ids([rendered.text[stop:end] + rendered.text[start:end]])[0][1:]
+            new = prompt[1:] if n else prompt
+            ids += new + answer
+            labels += [IGNORED] * len(new) + answer
+        return Example(ids, labels), is_merged
+
+    def render(self, dialogue: Dialogue) -> _Rendered:
+        """The dialogue as text; UsageError where its last answer cannot be trained."""
         for message in dialogue.messages:
             found = self._control_token.search(message["content"]) if message["role"] == "assistant" else None
             if found:
@@ -148,30 +186,6 @@ class _Speller:
                     f"{dialogue.source}: the answer holds {found.group()}, a control token of this model. Take it out: "
                     "the model would learn to say it there."
                 )
-        text, spans, untrained = self._spans(dialogue)
-        ids: list[int] = []
-        labels: list[int] = []
-        merged = False
-        anchor = 0  # where the last stop token begins: what stands behind one is tokenised as if nothing were before
-        for span in spans:
-            prompt, both = self._ids(text[anchor : span.start], text[anchor : span.end])
-            answer = both[len(prompt) :]
-            if both[: len(prompt)] != prompt:
-                merged = True
-                # Behind a token that is no text, as it is in the middle of one.
-                answer = self._ids(text[span.stop : span.end] + text[span.start : span.end])[0][1:]
-            new = prompt[1:] if anchor else prompt
-            ids += new + answer
-            labels += [IGNORED] * len(new) + answer
-            anchor = span.stop
-        return _Spelled(Example(ids, labels), merged, untrained)
-
-    def _ids(self, *texts: str) -> list[list[int]]:
-        found: list[list[int]] = self._tokenizer(list(texts), add_special_tokens=False)["input_ids"]
-        return found
-
-    def _spans(self, dialogue: Dialogue) -> tuple[str, list[_Span], int]:
-        """The whole text, the answers in it that can be trained, and how many cannot."""
         messages = fitting(self._tokenizer, dialogue.messages)
         text = render(self._tokenizer, messages)
         spans: list[_Span] = []
@@ -189,7 +203,7 @@ class _Speller:
                     f"{dialogue.source}: the chat template asks with {prompt[-60:]!r} and shows the answer otherwise, "
                     "so it cannot be trained as it would be asked for. Choose another --template."
                 )
-        return text, spans, len(answers) - len(spans)
+        return _Rendered(text, spans, len(answers) - len(spans))
 
     def _span(self, said: str, start: int, answer: str, dialogue: Dialogue) -> _Span:
         bare = answer.strip()

@@ -67,7 +67,7 @@ def _trained() -> str:
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(vocab_size=500, initial_alphabet=alphabet, show_progress=False)
     texts = [json.loads(line)["instruction"] for line in SEEDS.read_text(encoding="utf-8").splitlines()]
-    tokenizer.train_from_iterator([*texts, "one\n\ntwo\n\nthree\n\n" * 50], trainer)
+    tokenizer.train_from_iterator([*texts, "one\n\n\ntwo\n\n\n\nthree\n\n" * 50], trainer)
     return tokenizer.to_str()
 
 

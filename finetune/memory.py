@@ -1,0 +1,213 @@
+"""How much memory a training step takes, from the model's config alone: no weights are loaded.
+
+    >>> estimate = estimate_memory(config, "lora", tokens=4096)
+    >>> estimate.total, estimate.most_tokens(24 * 2**30)
+
+The model is made of torch's meta and fake tensors, which have shapes and no content. Weights are counted there, and so
+are activations: forward passes of models of one and of two layers, in which autograd is asked what it keeps for the
+backward pass. So there is no formula for each architecture.
+
+What is counted, in bytes:
+
+- weights; in QLoRA those of linear layers at 4 bits and their scales; under autocast their copies;
+- gradients and Adam's two moments, of what is trained, in its own type (adapters: float32);
+- activations: all layers', or with gradient checkpointing each layer's input and one layer's inside;
+- logits. TRL's trainer computes them in tiles, and no more than one stands at a time. Its gradients of the head and of
+  what goes into it are in float32. Trainers that have no tiles take `whole_logits` instead: with a vocabulary of
+  128,000, 1.5 MB a token, often more than all layers together.
+
+Not covered: the CUDA context (about 0.5 GB) and fragmentation, for which SPARE is left; kernels' work space; several
+GPUs; what attention without a fused kernel keeps, which grows with the square of a row's length.
+"""
+
+import copy
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+
+import psutil
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+from transformers import AutoModelForCausalLM
+
+from selfinstruct.errors import UsageError
+
+Method = Literal["full", "lora", "qlora"]
+SPARE = 0.1  # share of the memory that is left for what is not counted
+NF4 = (
+    0.5 + 1 / 64 + 4 / 64 / 256
+)  # bytes a weight: 4 bits, and for 64 of them a scale of 8 bits (bitsandbytes' default)
+PROBES = (32, 64)  # tokens of the forward passes that are measured
+TILE = (4096, 32768)  # tokens and entries of the vocabulary that TRL 1.16 multiplies at once
+FOLDS = 7  # copies in float32 of a tile that it makes where there is no Triton: on CPU
+WHOLE_LOGITS = 12  # bytes of an entry at the peak: the logits, their log_softmax and its gradient
+
+
+class Memory(NamedTuple):
+    """Bytes of a training step over `tokens` tokens, padding included.
+
+    `parameters` and `trained` are counts of weights. `whole_logits` is not part of the total.
+    """
+
+    method: Method
+    tokens: int
+    parameters: int
+    trained: int
+    weights: int
+    gradients: int
+    optimizer: int
+    activations: int
+    logits: int
+    whole_logits: int
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.weights + self.gradients + self.optimizer + self.activations + self.logits
+
+    def most_tokens(self, available: int) -> int:
+        """How many tokens one step can have in `available` bytes, SPARE left out; 0 where the weights do not fit."""
+        free = available * (1 - SPARE) - self.weights - self.gradients - self.optimizer
+        a_token = self.activations / self.tokens
+        of_tile = self.logits / min(self.tokens, TILE[0])  # which grows no further than that
+        most = free / (a_token + of_tile)
+        return max(0, int(most if most <= TILE[0] else (free - TILE[0] * of_tile) / a_token))
+
+    def fits(self, available: int) -> bool:
+        """Whether it fits into `available` bytes, with SPARE to spare."""
+        return self.total <= available * (1 - SPARE)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The figures as JSON values."""
+        return {**self._asdict(), "total": self.total}
+
+
+class Available(NamedTuple):
+    """The memory that training has: how many bytes are free, and where."""
+
+    bytes: int
+    where: str
+
+
+def available_memory() -> Available:
+    """What is free on the first GPU, or in main memory where there is none."""
+    if torch.cuda.is_available():
+        return Available(torch.cuda.mem_get_info()[0], torch.cuda.get_device_name())
+    return Available(psutil.virtual_memory().available, "main memory")
+
+
+def estimate_memory(
+    config: Any,
+    method: Method,
+    *,
+    tokens: int,
+    dtype: torch.dtype = torch.bfloat16,
+    compute: torch.dtype | None = None,
+    gradient_checkpointing: bool = True,
+    lora_rank: int = 16,
+    lora_targets: Sequence[str] | None = None,
+    vocabulary: int | None = None,
+) -> Memory:
+    """What a step over `tokens` tokens takes with Adam; `config` is the model's.
+
+    Weights are held in `dtype`, and activations in `compute`, where autocast makes that another one. An adapter has
+    `lora_rank`, on the linear layers whose last name is in `lora_targets` (without: all but the head). `vocabulary` is
+    how many rows the embeddings are to have, where that is not the config's. UsageError where the model cannot be made.
+    """
+    compute = compute or dtype
+    config = copy.deepcopy(config)
+    text_config = config.get_text_config()
+    text_config.vocab_size = vocabulary or text_config.vocab_size
+    with torch.device("meta"):
+        model = _made(config, dtype)
+    parameters = sum(weight.numel() for weight in model.parameters())
+    linear = _linear_layers(model)
+    in_adapter = sum(
+        lora_rank * (layer.in_features + layer.out_features)
+        for name, layer in linear.items()
+        if lora_targets is None or name.rpartition(".")[2] in lora_targets
+    )
+    in_linear = sum(layer.weight.numel() for layer in linear.values())
+    trained = parameters if method == "full" else in_adapter
+    size = dtype.itemsize if method == "full" else torch.float32.itemsize
+    weights = parameters * dtype.itemsize + (0 if method == "full" else in_adapter * size)
+    if method == "qlora":
+        weights -= round(in_linear * (dtype.itemsize - NF4))
+    vocab, hidden = text_config.vocab_size, text_config.hidden_size
+    held = dtype if method == "full" else compute
+    one, two = (_kept(_layers(config, n), held, compute) for n in (1, 2))
+    layer = Kept(two.a_token - one.a_token, two.fixed - one.fixed)
+    outside = Kept(one.a_token - layer.a_token, one.fixed - layer.fixed)
+    layers = text_config.num_hidden_layers
+    stream = hidden * held.itemsize
+    a_token = layers * stream + layer.a_token if gradient_checkpointing else layers * layer.a_token
+    in_float32 = hidden * torch.float32.itemsize
+    folded = 0 if torch.cuda.is_available() else FOLDS * torch.float32.itemsize * min(vocab, TILE[1])
+    return Memory(
+        method, tokens, parameters, trained,
+        weights=weights + round(max(layers * layer.fixed + outside.fixed, 0)),
+        gradients=trained * size + (vocab * in_float32 if method == "full" else 0),
+        optimizer=2 * trained * size,
+        activations=round(tokens * (a_token + max(outside.a_token, 0) + in_float32)),
+        logits=min(tokens, TILE[0]) * (TILE[1] * compute.itemsize + folded),
+        whole_logits=tokens * vocab * WHOLE_LOGITS,
+    )  # fmt: skip
+
+
+def _made(config: Any, dtype: torch.dtype) -> Any:
+    auto: Any = AutoModelForCausalLM
+    try:
+        return auto.from_config(config, dtype=dtype)
+    except (ValueError, ImportError) as error:
+        raise UsageError(f"The model cannot be made from its config ({str(error).splitlines()[0]}).") from None
+
+
+def _linear_layers(model: Any) -> dict[str, torch.nn.Linear]:
+    head = model.get_output_embeddings()
+    return {
+        name: module
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.Linear) and module is not head
+    }
+
+
+def _layers(config: Any, n: int) -> Any:
+    fewer = copy.deepcopy(config)
+    of_text = fewer.get_text_config()
+    of_text.num_hidden_layers = n
+    if getattr(of_text, "layer_types", None):
+        of_text.layer_types = of_text.layer_types[:n]
+    return fewer
+
+
+class Kept(NamedTuple):
+    """Bytes that are kept for the backward pass: for each token, and however many there are."""
+
+    a_token: float
+    fixed: float
+
+
+def _kept(config: Any, dtype: torch.dtype, compute: torch.dtype) -> Kept:
+    """What a model without a head keeps, its weights left out."""
+    few, many = (_kept_of(config, dtype, compute, tokens) for tokens in PROBES)
+    a_token = (many - few) / (PROBES[1] - PROBES[0])
+    return Kept(a_token, few - a_token * PROBES[0])
+
+
+def _kept_of(config: Any, dtype: torch.dtype, compute: torch.dtype, tokens: int) -> int:
+    kept: dict[int, torch.UntypedStorage] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage._cdata] = storage
+        return tensor
+
+    with FakeTensorMode():
+        model = _made(config, dtype).base_model
+        model.train()
+        with (
+            torch.autocast("cpu", compute, enabled=compute != dtype),
+            torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
+        ):
+            model(input_ids=torch.zeros(1, tokens, dtype=torch.long), use_cache=False)
+        weights = {weight.untyped_storage()._cdata for weight in model.parameters()}
+    return sum(storage.nbytes() for at, storage in kept.items() if at not in weights)

@@ -1,0 +1,231 @@
+"""The report before the training, what makes it fail, and the memory it foretells."""
+
+import json
+
+import pytest
+import torch
+from ft_tokenizers import assistant, tokenizer_of, trained, user
+from peft import LoraConfig, get_peft_model
+from torch.profiler import ProfilerActivity, profile
+from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig, Qwen3Config
+from trl.trainer.utils import add_fused_lm_head
+
+from finetune.encoding import IGNORED, Encoded, encode_all
+from finetune.examples import Dialogue, Example
+from finetune.memory import Available, available_memory, estimate_memory
+from finetune.preflight import preflight
+from finetune.templates import prepare_tokenizer
+from selfinstruct.errors import UsageError
+
+
+def talk(*turns: str, source: str = "data.jsonl, line 1") -> Dialogue:
+    return Dialogue([(assistant if n % 2 else user)(turn) for n, turn in enumerate(turns)], turns[0], source)
+
+
+@pytest.fixture
+def tokenizer():
+    found = tokenizer_of("base")
+    prepare_tokenizer(found, "alpaca")
+    return found
+
+
+def of(example: Example, cut: bool = False) -> Encoded:
+    return Encoded(None, [example], [talk("Hi", "Hello")], [len(example.ids)], cut={0} if cut else set())
+
+
+def report(tokenizer, encoded: Encoded, **more):
+    return preflight(tokenizer, encoded, **{"vocabulary": len(tokenizer)} | more)
+
+
+def test_the_report_says_what_is_trained_and_what_becomes_of_long_rows(tokenizer):
+    rows = [
+        talk("Say it.", "Yes\x1b[31m.", source="data.jsonl, line 1"),
+        talk("Say it.", "Yes\x1b[31m.", source="data.jsonl, line 2"),
+        talk("Go", "\n\nDone", source="data.jsonl, line 3"),
+        talk("Hi", "Hello", "And?", "word " * 300, source="data.jsonl, line 4"),
+        talk("Hi", "word " * 300, source="data.jsonl, line 5"),
+        talk("word " * 300, "Hi", source="data.jsonl, line 6"),
+    ]
+    config = LlamaConfig(vocab_size=len(tokenizer), hidden_size=64, intermediate_size=128, num_hidden_layers=2)
+    found = report(
+        tokenizer, encode_all(tokenizer, rows, 200, "truncate"), added_tokens=["<|pad|>"],
+        memory=estimate_memory(config, "full", tokens=400), available=Available(2**30, "a small GPU"),
+    )  # fmt: skip
+    assert (found.rows, found.dropped, found.lost, found.shortened, found.cut) == (6, 1, 1, 1, 1)
+    assert (found.duplicates, found.merged, found.too_long, found.most_tokens) == (1, 1, 3, 200)
+    assert sum(found.histogram.values()) == 6
+    text = found.render()
+    for said in (
+        "6 rows, ", "% of them trained", "1 rows repeat an earlier one", "3 rows have more than 200 tokens",
+        "1 of them are dropped, as their prompt leaves no room", "1 of them lose turns at their end",
+        "1 of them lose the end of their answer", "Tokens added to the vocabulary: <|pad|>", "fits into 1.0 GiB free",
+        "### Response:⏎\n‹Yes\\x1b[31m.</s>›", "data.jsonl, line 1", "‹⏎\n⏎\nDone</s>›",
+    ):  # fmt: skip
+        assert said in text, said
+    assert "\x1b" not in text
+    assert found.render(colour=True).count("\x1b[32m‹") == len(found.examples)
+    as_json = json.loads(json.dumps(found.as_dict()))
+    assert as_json["share"] == found.trained / found.tokens
+    assert as_json["memory"]["total"] == found.memory.total
+    assert as_json["examples"][0]["pieces"][-1] == {"text": "Yes\x1b[31m.</s>", "is_trained": True}
+
+
+def test_a_small_clean_set_gives_a_short_report(tokenizer):
+    text = report(tokenizer, encode_all(tokenizer, [talk("Hi", "Hello")], 512)).render()
+    assert text.count("data.jsonl, line 1") == 1
+    assert not any(word in text for word in ("more than", "repeat", "merge", "added", "Memory"))
+
+
+def test_what_cannot_be_trained_fails(tokenizer):
+    (good,) = encode_all(tokenizer, [talk("Hi", "Hello")]).examples
+    bos, eos = tokenizer.bos_token_id, tokenizer.eos_token_id
+    cases = [
+        (of(Example(good.ids, [IGNORED] * len(good.ids))), "1 rows: no token of it is trained.*: data.jsonl, line 1"),
+        (of(Example([bos, *good.ids], [IGNORED, *good.labels])), "begins with <s> twice"),
+        (of(Example(good.ids[:-1], good.labels[:-1])), "no stop token that is trained"),
+        (of(Example(good.ids, [*good.labels[:-1], IGNORED])), "no stop token that is trained"),
+        (of(Example([*good.ids[:-1], 10**6, eos], [*good.labels, eos])), "outside of the model's vocabulary of 50"),
+        (Encoded(8, [], [], [99], dropped=1), "no row of at most 8 tokens to train on"),
+        (Encoded(None), "no row to train on"),
+    ]
+    for encoded, said in cases:
+        with pytest.raises(UsageError, match=said):
+            report(tokenizer, encoded)
+    assert report(tokenizer, of(Example(good.ids[:-1], good.labels[:-1]), cut=True)).rows == 1
+
+
+def test_padding_with_what_ends_answers_fails(tokenizer):
+    encoded = encode_all(tokenizer, [talk("Hi", "Hello")])
+    tokenizer.pad_token = tokenizer.eos_token
+    with pytest.raises(UsageError, match="pads with </s>, which is also what ends an answer"):
+        report(tokenizer, encoded)
+    tokenizer.pad_token = None
+    with pytest.raises(UsageError, match="would not learn to stop"):
+        report(tokenizer, encoded)
+
+
+def test_the_traps_of_other_tools(tokenizer):
+    """Each is what a trainer does by itself with such data; here it does not come about, or the training is refused."""
+    chat = talk("Name a river.", "The Elbe.", "And a town?", "Dresden.")
+    for style in ("qwen", "mistral", "gemma", "phi-3", "llama-3"):  # their templates have no generation markers
+        of_model = tokenizer_of(style)
+        prepare_tokenizer(of_model)
+        (example,) = encode_all(of_model, [chat]).examples
+        said = "".join(trained(of_model, example))
+        assert "river" not in said, "messages are trained whole"
+        assert "Elbe" in said
+        assert example.ids[:2] != [of_model.bos_token_id] * 2, "two BOS tokens"
+        assert example.ids.count(of_model.bos_token_id) <= 1
+        assert of_model.pad_token_id not in example.labels, "padding that is left out takes the end with it"
+    long = [talk("Hi", "word " * 50)]
+    assert encode_all(tokenizer, long, 60).dropped == 1, "cut in silence"
+    with pytest.raises(UsageError, match="no row of at most 60 tokens"):
+        report(tokenizer, encode_all(tokenizer, long, 60))
+
+
+# Vocabulary, layers, width, tokens; the types of weights and of activations; gradient checkpointing.
+STEPS = [
+    (512, 6, 128, 512, torch.float32, torch.float32, False),
+    (512, 6, 128, 512, torch.float32, torch.bfloat16, True),
+    (16_000, 2, 64, 256, torch.bfloat16, torch.bfloat16, False),
+    (4_000, 4, 128, 512, torch.float32, torch.bfloat16, False),
+    (4_000, 4, 128, 512, torch.bfloat16, torch.bfloat16, True),
+]
+
+
+def shape(vocabulary: int, layers: int, width: int) -> LlamaConfig:
+    return LlamaConfig(
+        vocab_size=vocabulary, hidden_size=width, intermediate_size=3 * width, num_hidden_layers=layers,
+        num_attention_heads=4, num_key_value_heads=2,
+    )  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning")  # of torch's profiler
+@pytest.mark.parametrize("case", STEPS)
+def test_the_estimate_is_near_what_a_step_takes(case):
+    """Bytes that torch allocates in a step, with the head that TRL puts on a model."""
+    vocabulary, layers, width, tokens, dtype, compute, checkpointing = case
+    torch.set_num_threads(1)
+    model = AutoModelForCausalLM.from_config(shape(vocabulary, layers, width), dtype=dtype).train()
+    add_fused_lm_head(model)
+    if checkpointing:
+        model.activation_checkpointing_enable()
+    optimizer = torch.optim.AdamW(model.parameters())
+    ids = torch.randint(0, vocabulary, (1, tokens))
+
+    def step() -> None:
+        with torch.autocast("cpu", compute, enabled=compute != dtype):
+            loss = model(input_ids=ids, labels=ids, use_cache=False, fused_lm_head=True).loss
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=False)
+
+    step()
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
+        step()
+    events = [(e.start_ns(), e.nbytes()) for e in seen.profiler.kineto_results.events() if e.name() == "[memory]"]
+    now = peak = 0
+    for _, n_bytes in sorted(events):
+        now += n_bytes
+        peak = max(peak, now)
+
+    found = estimate_memory(
+        model.config, "full", tokens=tokens, dtype=dtype, compute=compute, gradient_checkpointing=checkpointing
+    )
+    weights = sum(weight.nbytes for weight in model.parameters())
+    moments = sum(t.nbytes for state in optimizer.state.values() for t in state.values() if t.dim())
+    head_in_float32 = vocabulary * width * 4
+    assert found.gradients == weights + head_in_float32
+    assert found.optimizer == moments
+    assert found.parameters == found.trained == sum(weight.numel() for weight in model.parameters())
+    assert (found.weights == weights) if dtype == compute else (found.weights > weights)
+    assert 0.85 < (found.total - 2 * weights - moments) / peak < 1.15
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # peft's own call
+def test_adapters_are_counted_as_peft_makes_them():
+    config = shape(4_000, 3, 64)
+    for targets in (None, ["q_proj", "v_proj"]):
+        model = get_peft_model(
+            AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16),
+            LoraConfig(r=8, target_modules=targets or "all-linear", task_type="CAUSAL_LM"),
+        )
+        found = estimate_memory(config, "lora", tokens=512, lora_rank=8, lora_targets=targets)
+        adapter = [weight for weight in model.parameters() if weight.requires_grad]
+        assert found.trained == sum(weight.numel() for weight in adapter)
+        assert found.weights == sum(weight.nbytes for weight in model.parameters())
+        assert found.gradients == sum(weight.nbytes for weight in adapter)
+    quantised = estimate_memory(config, "qlora", tokens=512, lora_rank=8, lora_targets=targets)
+    in_linear = found.parameters - 2 * 4_000 * 64 - 7 * 64  # all but embeddings, head and norms
+    assert found.weights - quantised.weights == pytest.approx(in_linear * (2 - 0.516), rel=1e-3)
+
+
+def test_an_estimate_of_a_large_model_needs_none_of_its_memory():
+    config = LlamaConfig(
+        vocab_size=128_256, hidden_size=4096, intermediate_size=14_336, num_hidden_layers=32, num_attention_heads=32,
+        num_key_value_heads=8,
+    )  # fmt: skip
+    full, lora = (estimate_memory(config, method, tokens=2048) for method in ("full", "lora"))
+    assert full.parameters == 8_030_261_248  # Llama 3.1 8B
+    assert full.weights + full.optimizer == 3 * 2 * full.parameters
+    most = lora.most_tokens(40 * 2**30)
+    assert estimate_memory(config, "lora", tokens=most).fits(40 * 2**30)
+    assert not estimate_memory(config, "lora", tokens=most + 5000).fits(40 * 2**30)
+    assert full.most_tokens(24 * 2**30) == 0
+    assert not full.fits(24 * 2**30)
+    assert full.whole_logits == 2048 * 128_256 * 12
+    without = estimate_memory(config, "lora", tokens=2048, gradient_checkpointing=False)
+    assert without.activations > 5 * lora.activations
+
+
+@pytest.mark.parametrize("config", [GPT2Config(n_layer=3), Qwen3Config(num_hidden_layers=3, hidden_size=64)])
+def test_other_architectures(config):
+    two, one = (estimate_memory(config, "full", tokens=n, gradient_checkpointing=False) for n in (200, 100))
+    assert two.activations == pytest.approx(2 * one.activations, rel=0.01)
+    more = estimate_memory(config, "full", tokens=100, vocabulary=config.vocab_size + 8)
+    rows = 8 * config.hidden_size
+    assert more.parameters - one.parameters in (rows, 2 * rows)  # the head may be the embeddings
+
+
+def test_what_is_free():
+    assert available_memory().bytes > 2**20
