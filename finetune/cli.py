@@ -17,11 +17,11 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def finetune(  # noqa: PLR0917 - typer reads the options from here
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The student's folder.")],
     data: Annotated[
         list[str] | None,
         typer.Argument(metavar="[DATA]...", help="What to learn from: a run's folder, a file, or a name on the hub."),
     ] = None,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="The student's folder.")] = ...,  # type: ignore[assignment]
     model: Annotated[str | None, typer.Option(help="The model to begin with: a folder, or a name on the hub.")] = None,
     config: Annotated[Path | None, typer.Option(help="Settings in TOML, such as another DIR's finetune.toml.")] = None,
     preset: Annotated[str | None, typer.Option(help="Published settings: alpaca-7b or koala-13b.")] = None,
@@ -62,7 +62,7 @@ def finetune(  # noqa: PLR0917 - typer reads the options from here
     if launch:
         from finetune.launching import launch_by
 
-        sys.exit(launch_by(launch))
+        sys.exit(launch_by(launch, sys.argv[1:]))
 
     from finetune.training import train
 

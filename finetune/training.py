@@ -16,16 +16,18 @@ Not covered: training from scratch (a folder without weights), other losses than
 """
 
 import json
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from accelerate import PartialState
-from datasets import Dataset
+from datasets import Dataset, disable_progress_bars
 from peft import PeftModel
 from rapidfuzz.distance import Indel
 from transformers import PrinterCallback, set_seed
+from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
 from finetune import checkpoints
 from finetune.defaults import Schedule, with_batches
@@ -68,7 +70,9 @@ def train(settings: FinetuneSettings, folder: Path, *, dry_run: bool = False) ->
     """
     settings = checkpoints.taken_up(settings, folder)
     if checkpoints.is_finished(folder):
+        print(f"{folder} is trained already; choose another --out to train anew.")
         return _result(folder)
+    _quieten()
     prepared = prepare(settings)
     rows = rows_of(prepared.train.examples, prepared.settings)
     lengths = [len(example.ids) for example in prepared.train.examples]
@@ -114,6 +118,7 @@ def _train(prepared: Prepared, rows: Dataset, schedule: Schedule, folder: Path) 
     save(trainer, tokenizer, folder)
     stopped = _stop_test(trainer.accelerator.unwrap_model(trainer.model), prepared)
     if trainer.is_world_process_zero():
+        _say_whether_it_stops(stopped)
         progress.write(trainer.state, {"stopped": stopped.answers, "asked": stopped.of})
     trainer.accelerator.wait_for_everyone()
     return _result(folder)
@@ -131,8 +136,10 @@ class _InTraining(Student):
     """The model that is trained, as a student that answers."""
 
     def __init__(self, tokenizer: Any, model: Any):
+        self.name = "the student"
         self.tokenizer, self.model = tokenizer, model
-        self.ends = end_tokens(tokenizer, model)
+        self.ends = end_tokens(tokenizer, model.generation_config)
+        self.context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
         model.eval()
 
 
@@ -157,6 +164,15 @@ def _stop_test(model: Any, prepared: Prepared) -> Stopped:
     return Stopped(sum(answer.stopped for answer in answers), len(answers))
 
 
+def _say_whether_it_stops(stopped: Stopped) -> None:
+    print(f"Stop test: {stopped.answers} of {stopped.of} answers came to an end by themselves.")
+    if stopped.answers < stopped.of:
+        print(
+            "Warning: the others went on until they were cut off. Short trainings do that; if longer ones do, look with "
+            "--dry-run whether the stop token is among the trained ones.",
+        )
+
+
 def _result(folder: Path) -> Trained:
     metrics = read_metrics(folder / "metrics.jsonl")
     losses = [row["loss"] for row in metrics if "loss" in row]
@@ -172,6 +188,15 @@ def _write_held_out(dialogues: Sequence[Dialogue], path: Path) -> None:
     with whole_file(path, "--out") as part, part.open("w", encoding="utf-8", newline="\n") as file:
         for dialogue in dialogues:
             file.write(json.dumps({"messages": dialogue.messages, "task": dialogue.task}, ensure_ascii=False) + "\n")
+
+
+def _quieten() -> None:
+    """No bars for single files, and no hints of libraries to each other; errors are raised anyway."""
+    for said_by_peft in ("`is_gradient_checkpointing` is deprecated", "Setting `save_embedding_layers` to `True`"):
+        warnings.filterwarnings("ignore", said_by_peft)  # of its own call; and of what we want
+    disable_progress_bar()
+    set_verbosity_error()
+    disable_progress_bars()
 
 
 def _say_what_comes(prepared: Prepared, schedule: Schedule) -> None:

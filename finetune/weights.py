@@ -79,7 +79,7 @@ def generation_config(tokenizer: Any, model: Any) -> GenerationConfig:
     """How the student answers unless asked otherwise: greedily, up to a stop token; no sampling by surprise."""
     return GenerationConfig(
         bos_token_id=tokenizer.bos_token_id, pad_token_id=tokenizer.pad_token_id,
-        eos_token_id=sorted(end_tokens(tokenizer, model)), do_sample=False,
+        eos_token_id=sorted(end_tokens(tokenizer, model.generation_config)), do_sample=False,
     )  # fmt: skip
 
 
@@ -90,6 +90,7 @@ def save(trainer: Any, tokenizer: Any, folder: Path) -> None:
     model.config.use_cache = True
     trainer.save_model(str(folder))
     if trainer.is_world_process_zero():
+        (folder / "training_args.bin").unlink()  # finetune.toml says it, and is no pickle
         tokenizer.save_pretrained(folder)
         model.generation_config.save_pretrained(folder)  # beside adapters too
 
