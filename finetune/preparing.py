@@ -113,7 +113,9 @@ def _dialogues(settings: FinetuneSettings) -> Split:
     if settings.seeds:
         runs = [Path(source.path) for source in settings.data if (Path(source.path) / "run.db").exists()]
         if not runs:
-            raise UsageError("--seeds adds the seed tasks of a run, but there is no run among the data. Name their file.")
+            raise UsageError(
+                "--seeds adds the seed tasks of a run, but there is no run among the data. Name their file."
+            )
         found += [dialogue for run in runs for dialogue in _seeds(run)]
     return split(found, defaults.eval_share(settings, len(found)), settings.seed)
 

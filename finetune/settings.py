@@ -91,7 +91,9 @@ class FinetuneSettings(Section):
         None, ge=1, description="most rows computed at once on a GPU; without it, as many as the memory bears"
     )
     learning_rate: float | None = Field(
-        None, gt=0, description="at its highest; without it, 2e-5 for full (as Alpaca's), 2e-4 for adapters (as QLoRA's)"
+        None,
+        gt=0,
+        description="at its highest; without it, 2e-5 for full (as Alpaca's), 2e-4 for adapters (as QLoRA's)",
     )
     schedule: Literal["cosine", "linear", "constant"] = Field("cosine", description="of the learning rate")
     warmup: float = Field(0.03, ge=0, lt=1, description="share of the updates over which the learning rate rises")

@@ -56,7 +56,7 @@ class Trainer(SFTTrainer):  # type: ignore[misc]  # trl has no types
         if self._judge:
             with self.accelerator.autocast():
                 found = self._judge(self.accelerator.unwrap_model(self.model))
-            output.metrics |= {f"{metric_key_prefix}_{name}": value for name, value in found.items()}
+            output.metrics.update({f"{metric_key_prefix}_{name}": value for name, value in found.items()})
         return output
 
     def _send_telemetry(self) -> None:

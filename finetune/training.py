@@ -93,8 +93,10 @@ def train(settings: FinetuneSettings, folder: Path, *, dry_run: bool = False) ->
     PartialState().wait_for_everyone()
     try:
         return _train(prepared, rows, schedule, folder)
-    except torch.OutOfMemoryError:
-        raise UsageError(_out_of_memory(prepared)) from None
+    except RuntimeError as error:
+        if isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error):
+            raise UsageError(_out_of_memory(prepared)) from None
+        raise
 
 
 def _train(prepared: Prepared, rows: Dataset, schedule: Schedule, folder: Path) -> Trained | None:
@@ -229,6 +231,8 @@ def _out_of_memory(prepared: Prepared) -> str:
     return (
         f"The memory of {prepared.available.where} did not suffice: {prepared.available.bytes / 2**30:.1f} GiB were free, "
         f"and rows of {memory.tokens:,} tokens, one at a time, take about {memory.total / 2**30:.1f} GiB. In a file for "
-        "--config, or in finetune.toml, set one of:\n  " + "\n  ".join(changes) + "\nThe first two can be changed for a "
+        "--config, or in finetune.toml, set one of:\n  "
+        + "\n  ".join(changes)
+        + "\nThe first two can be changed for a "
         "training that was begun; it goes on from its latest checkpoint."
     )
