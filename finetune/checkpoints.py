@@ -66,8 +66,8 @@ def check_data(examples: Iterable[Example], folder: Path) -> None:
             part.write_text(digest.hexdigest(), encoding="utf-8")
     elif file.read_text(encoding="utf-8") != digest.hexdigest():
         raise UsageError(
-            f"{folder}: the data, or the tokenizer, is not what it was when this training was begun, so it cannot go on "
-            "as if nothing had happened. Train anew in another --out."
+            f"{folder}: the data, or the tokenizer, is not what it was when this training was begun, so it cannot go "
+            "on as if nothing had happened. Train anew in another --out."
         )
 
 

@@ -44,8 +44,8 @@ def draw(rows: Iterable[dict[str, Any]]) -> str:
         path = " ".join(map(at, _thinned(points)))
         parts.append(Markup('<polyline class="line {}" points="{}"/>').format(kind, path))
     for point in held:
-        x, y = at(point).split(",")
-        parts.append(Markup('<circle class="dot" cx="{}" cy="{}" r="3"/>').format(x, y))
+        across, down = at(point).split(",")
+        parts.append(Markup('<circle class="dot" cx="{}" cy="{}" r="3"/>').format(across, down))
     ends = [
         f"{label} {points[-1][1]:.3f}"
         for label, points in (("training", _smoothed(train)), ("held out", held))

@@ -89,10 +89,10 @@ class Progress(TrainerCallback):
         if not state.is_world_process_zero or not logs or not logs.keys() & {"loss", "eval_loss"}:
             return
         figures = {name: logs[name] for name in _KEPT if name in logs}
-        if not math.isfinite(loss := figures.get("loss", figures.get("eval_loss"))):
+        if not math.isfinite(loss := figures["loss" if "loss" in figures else "eval_loss"]):
             raise UsageError(
-                f"The loss is {loss} at update {state.global_step:,}: the weights have run away. Train anew, in another "
-                f"--out, with a lower --learning-rate than {args.learning_rate:g}."
+                f"The loss is {loss} at update {state.global_step:,}: the weights have run away. Train anew, in "
+                f"another --out, with a lower --learning-rate than {args.learning_rate:g}."
             )
         self.write(state, figures)
         self._latest |= figures

@@ -1,9 +1,9 @@
-"""Settings of a training: read, refused with the nearest known key, filled in, written out; presets and launch configs."""
+"""Settings of a training: read, refused, filled in, written out; presets and launch configs."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
-import tomllib
 from accelerate.commands.config import load_config_from_file
 
 from finetune import defaults

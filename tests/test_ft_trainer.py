@@ -177,7 +177,7 @@ def test_rows_are_never_cut(model, tmp_path):
     exact = [Example(list(range(2, 66)), list(range(2, 66)))]
     assert list(rows_of(exact, whole(packing=True))["input_ids"]) == [exact[0].ids]
     trainer = trainer_over(model, [*exact, *examples(3)], tmp_path, 2, 1)
-    assert [row["input_ids"] for row in trainer.train_dataset][0] == exact[0].ids
+    assert trainer.train_dataset[0]["input_ids"] == exact[0].ids
 
 
 def test_bare_sft_config_needs_a_gpu_and_ours_does_not(tmp_path):

@@ -41,7 +41,7 @@ def data(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def uninterrupted(model, data, tmp_path_factory) -> Path:
-    """A training that others are compared with: adapters with dropout, so that random numbers matter, and new tokens."""
+    """A training that others are compared with: adapters with dropout, for random numbers to matter, and new tokens."""
     folder = tmp_path_factory.mktemp("students") / "uninterrupted"
     trained(model, data, folder, **LORA)
     return folder
@@ -59,7 +59,7 @@ def test_command_leaves_a_student_that_answers_and_a_file_that_makes_another_one
     assert "Stop test" in said
     assert {path.name for path in folder.iterdir()} >= {
         "model.safetensors", "config.json", "tokenizer.json", "chat_template.jinja", "generation_config.json",
-        "finetune.toml", "metrics.jsonl", "loss.svg", "held_out.jsonl", "checkpoints",
+        "finetune.toml", "preflight.json", "metrics.jsonl", "loss.svg", "held_out.jsonl", "checkpoints",
     }  # fmt: skip
     losses = [row["loss"] for row in metrics(folder) if "loss" in row]
     assert losses[-1] < losses[0] - 0.5

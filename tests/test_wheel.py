@@ -26,6 +26,7 @@ def test_wheel_holds_what_it_needs_and_nothing_else(wheel):
     assert "finetune/teacher.py" in names
     assert sum(name.endswith(".jinja") for name in names) == 10
     assert "selfinstruct/reporting/page.html" in names
+    assert {"finetune/launch/fsdp.yaml", "finetune/presets/alpaca-7b.toml"} <= set(names)
     assert not [name for name in names if name.startswith(("tests", "benchmarks", "outputs", "docs"))]
 
 
