@@ -112,7 +112,7 @@ def bring_in(run: Run, recorded: Recorded) -> Brought:
                     if verdict and not asked:
                         asked = [_store(store, "classify", verdict, task.instruction)]
                     completion = _store(store, "instances", answer, task.instruction)
-                    gate.keep(task, read_made(asked, completion, answer.begun))
+                    gate.keep(task, read_made(asked, [completion], answer.begun))
     write_records(store)
     return Brought(lost, len(store.tasks(only_unmade=True)))
 

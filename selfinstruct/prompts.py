@@ -105,7 +105,7 @@ class Prompts:
             elif name.endswith("/classify"):
                 variable, given, other = "instruction", (tasks[0], "Name a lake."), {"again": False}
             else:
-                variable, given, other = "instruction", (tasks[0], "Name a lake."), {"n_instances": 3}
+                variable, given, other = "instruction", (tasks[0], "Name a lake."), {"n_instances": 3, "again": False}
             samples = [{variable: value, **other} for value in given]
             try:
                 first, second = (self.render(name, **sample) for sample in samples)

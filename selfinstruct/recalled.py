@@ -58,7 +58,7 @@ class Recalled:
         if not found:
             return None
         classes = self._latest("classify", key(task.instruction))
-        return read_made([self._said(one) for one in classes], self._said(found[0]), self._begun[found[0]])
+        return read_made([self._said(one) for one in classes], [self._said(found[0])], self._begun[found[0]])
 
     def reject_unused(self, store: Store) -> None:
         """Store, as rejections, what no task of `store` has a use for."""

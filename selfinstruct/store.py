@@ -332,7 +332,7 @@ class Store(Database):
                 if rejection:
                     self._reject("instance", "instances", [(identity, rejection)])
             for request_id, rejection in made.unreadable:
-                stage = "instances" if request_id == made.request_id else "classify"
+                (stage,) = self.query("SELECT stage FROM requests WHERE id = ?", (request_id,))[0]
                 self._reject("completion", stage, [(request_id, rejection)])
         return identities
 

@@ -1,4 +1,4 @@
-"""An unclear answer to the question for the class: asked once more in other words, then done without."""
+"""An answer with no class or no instance to be read: asked once more in other words, then done without."""
 
 import pytest
 
@@ -6,6 +6,8 @@ from selfinstruct.config import parse_config
 from selfinstruct.errors import RequestRefused
 from selfinstruct.prompts import Prompts, read_prompts, shipped
 from selfinstruct.records import STAGES, Completion, Rejection, Task
+from selfinstruct.refilter import refilter
+from selfinstruct.store import Store
 from selfinstruct.strategies.self_instruct import SelfInstruct
 from selfinstruct.verify import verify
 from tests.test_engine import Scripted, grow, simulated
@@ -115,6 +117,73 @@ async def test_json_is_asked_again_too():
     first, again = ask.classes
     assert again.user == first.user.removesuffix(".") + ", also where you have to guess."
     assert first.id != again.id
+
+
+# Instances.
+
+
+class AskedForExamples(Asked):
+    """A teacher that gives these answers to the question for examples; the class is clear."""
+
+    def __init__(self, *answers):
+        super().__init__("No")
+        self.answers = list(answers)
+
+    async def __call__(self, request):
+        if request.stage == "classify":
+            return await super().__call__(request)
+        self.instances.append(request)
+        answer = self.answers.pop(0)
+        return answer if isinstance(answer, Completion) else Completion(request.id, answer, "stop")
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [("I'm sorry, but I can't help.", "refusal"), ("", "empty_answer"), ("Example 1", "no_instance")],
+)
+async def test_instances_that_cannot_be_read_are_asked_for_once_more(said, reason):
+    ask = AskedForExamples(said, EXAMPLES)
+    found = await made(ask)
+    first, again = ask.instances
+    assert [(instance.input, instance.output) for instance in found.instances] == [("The soup was cold.", "harsh")]
+    assert found.request_id == again.id
+    assert [(request_id, why.reason) for request_id, why in found.unreadable] == [(first.id, reason)]
+    assert again.user == first.user + " Make up whatever the task leaves open, and write the examples only."
+    assert (again.sample, again.sampling["seed"]) == (first.sample + 1, first.sampling["seed"] + 1)
+
+
+async def test_two_answers_without_instances_are_enough():
+    ask = AskedForExamples("Example 1", "I'm sorry, but I can't help.")
+    found = await made(ask)
+    assert found.instances == []
+    assert [why.reason for _, why in found.unreadable] == ["no_instance", "refusal"]
+
+
+@pytest.mark.parametrize(
+    ("finish", "error", "settings"),
+    [("length", None, {}), ("error", "http_400: no", {}), ("stop", None, {"teacher": {"endpoint": "completion"}})],
+)
+async def test_instances_are_not_asked_for_again_where_that_would_not_help(finish, error, settings):
+    ask = AskedForExamples(Completion("", "", finish, error=error))
+    assert (await made(ask, **settings)).instances == []
+    assert len(ask.instances) == 1
+
+
+async def test_a_run_asks_again_for_instances_and_keeps_why(tmp_path):
+    def answer(request):
+        is_first = request.stage == "instances" and "Make up" not in request.user
+        return "I'm sorry, but I can't help." if is_first else simulated(request)
+
+    with await grow(tmp_path / "run", 15, Scripted(answer)) as store:
+        assert verify(store) == []
+        rows = store.query("SELECT reason, stage, count(*) FROM rejected WHERE subject = 'completion'")
+        assert rows == [("refusal", "instances", 15)]
+        assert len({record.task for record in store.records()}) == 15
+        records = list(store.records())
+    found = await refilter(tmp_path / "run", tmp_path / "new", None, {})
+    assert (found.read_differently, found.waiting) == (0, 0)
+    with Store.read(tmp_path / "new") as store:
+        assert list(store.records()) == records
 
 
 # A run.

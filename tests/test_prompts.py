@@ -281,7 +281,7 @@ def test_an_unknown_variable_is_named_with_the_known_ones(folder, text):
     with pytest.raises(UsageError) as caught:
         read_prompts(folder, {"chat"})
     assert str(caught.value).startswith(f"{path}: ")
-    assert "may use instruction, n_instances in its user block" in str(caught.value)
+    assert "may use instruction, n_instances, again in its user block" in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import random
 from collections.abc import Sequence
 
 from selfinstruct.config import Config
-from selfinstruct.parsing import input_first, numbered_items, output_first, yes_or_no
+from selfinstruct.parsing import ParsedInstance, input_first, numbered_items, output_first, yes_or_no
 from selfinstruct.pool import Snapshot
 from selfinstruct.prompts import Prompts
 from selfinstruct.records import Candidate, Completion, Rejection, Task
@@ -38,7 +38,7 @@ class SelfInstruct:
         return read_proposal(await ask(request), begun)
 
     async def make_instances(self, task: Task, ask: Ask) -> Made:
-        """One request for the class, a second one where the first was answered unclearly, and one for the instances."""
+        """A request for the class and one for the instances, each once more where its answer cannot be read."""
         config = self.config
         answers: list[Completion] = []
         is_classification = None
@@ -52,11 +52,18 @@ class SelfInstruct:
             if answers[-1].error or is_classification is not None:
                 break
         order, begun = ("output_first", "Class label:") if is_classification else ("input_first", "Example 1\n")
-        request = build_request(
-            self.choices["instances"], self.prompts, "instances", order, config.seed,
-            instruction=task.instruction, n_instances=config.instances_per_task,
-        )  # fmt: skip
-        return read_made(answers, await ask(request), begun if request.endpoint == "completion" else "")
+        examples: list[Completion] = []
+        for again in (False, True):
+            request = build_request(
+                self.choices["instances"], self.prompts, "instances", order, config.seed + again,
+                instruction=task.instruction, n_instances=config.instances_per_task, again=again,
+            )  # fmt: skip
+            examples.append(await ask(request))
+            made = read_made(answers, examples, begun if request.endpoint == "completion" else "")
+            # A base model is asked in the same words, and a longer answer would be cut off again.
+            if made.instances or examples[-1].error or examples[-1].was_cut or request.endpoint == "completion":
+                break
+        return made
 
 
 def read_proposal(completion: Completion, begun: str) -> Proposal:
@@ -77,11 +84,11 @@ def read_class(completion: Completion) -> bool | None:
     return None if no_answer(completion) else yes_or_no(completion.text)
 
 
-def read_made(classes: Sequence[Completion], completion: Completion, begun: str) -> Made:
-    """What was made of a task: `classes` are the answers to the question for its class, the last one decides.
+def read_made(classes: Sequence[Completion], examples: Sequence[Completion], begun: str) -> Made:
+    """What was made of a task: `classes` are the answers to the question for its class, `examples` those with instances.
 
-    Without a verdict the task is not lost: it is read input-first, which works for every task, and the unclear answers
-    are kept with the reason.
+    Of both the last one decides. Without a verdict the task is not lost: it is read input-first, which works for every
+    task, and the unclear answers are kept with the reason.
     """
     verdicts = [read_class(answer) for answer in classes]
     is_classification = verdicts[-1] if verdicts else None
@@ -90,10 +97,11 @@ def read_made(classes: Sequence[Completion], completion: Completion, begun: str)
         for answer, verdict in zip(classes, verdicts, strict=True)
         if verdict is None
     ]
-    if nothing := no_answer(completion) or declined(completion):
-        return Made(is_classification, completion.request_id, [], [*unreadable, (completion.request_id, nothing)])
     read = output_first if is_classification else input_first
-    instances = read(begun + completion.text, completion.was_cut)
-    if not instances:
-        unreadable.append((completion.request_id, Rejection("no_instance", {})))
-    return Made(is_classification, completion.request_id, instances, unreadable)
+    instances: list[ParsedInstance] = []
+    for answer in examples:
+        nothing = no_answer(answer) or declined(answer)
+        instances = [] if nothing else read(begun + answer.text, answer.was_cut)
+        if not instances:
+            unreadable.append((answer.request_id, nothing or Rejection("no_instance", {})))
+    return Made(is_classification, examples[-1].request_id, instances, unreadable)
