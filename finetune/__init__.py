@@ -3,6 +3,15 @@
 The rooms, in the order in which the data walks through them:
 
     examples    the nouns: a dialogue, and the same as tokens with labels
+    settings    what a training is told, in TOML; presets/ has published ones
+    defaults    what is left out, filled in for model, data and machine
+    preparing   tokenizer and rows, with every default; no weights yet
+    weights     the model that is trained: loaded, given tokens, saved
+    trainer     TRL's trainer, told what it has to be told
+    progress    what a training says of itself: a line, metrics.jsonl, loss.svg (loss_picture); Ctrl-C
+    checkpoints a training's folder: begun, gone on with, or refused
+    training    all of that in its order
+    launching   the same on several GPUs; launch/ has configs of accelerate
     student     a trained model that answers
     chat        a person talks with it
     serving     it becomes a server

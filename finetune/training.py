@@ -33,7 +33,7 @@ from transformers.utils import logging
 from finetune import checkpoints
 from finetune.defaults import Schedule, with_batches
 from finetune.examples import Dialogue
-from finetune.preparing import Prepared, prepare, processes
+from finetune.preparing import Prepared, is_sharded, prepare, processes
 from finetune.progress import Progress, read_metrics
 from finetune.settings import FinetuneSettings
 from finetune.student import Answer, Student
@@ -73,6 +73,13 @@ def train(settings: FinetuneSettings, folder: Path, *, dry_run: bool = False) ->
     if checkpoints.is_finished(folder):
         print(f"{folder} is trained already; choose another --out to train anew.")
         return _result(folder)
+    if torch.cuda.device_count() > 1 and processes() == 1:
+        raise UsageError(
+            f"There are {torch.cuda.device_count()} GPUs. To train on all of them, add --launch ddp (each holds the "
+            "model) or --launch fsdp (they share it); to train on one, set CUDA_VISIBLE_DEVICES=0."
+        )
+    if is_sharded() and settings.keep == "generation":
+        raise UsageError('keep = "generation" needs the whole model on each GPU: use --launch ddp, or "eval_loss".')
     _quieten()
     prepared = prepare(settings)
     rows = rows_of(prepared.train.examples, prepared.settings)
@@ -110,7 +117,7 @@ def _train(prepared: Prepared, rows: Dataset, schedule: Schedule, folder: Path) 
     judge = _judge(prepared) if settings.keep == "generation" else None
     trainer = make_trainer(
         model, tokenizer, rows, prepared.held_out.examples, settings, folder / "checkpoints", schedule,
-        peft_config=lora_config(settings, model, prepared.n_known, len(tokenizer)), judge=judge, callbacks=[progress],
+        peft_config=lora_config(settings, model, tokenizer, prepared.n_known), judge=judge, callbacks=[progress],
     )  # fmt: skip
     trainer.remove_callback(PrinterCallback)  # it would print a dictionary an update
     begun = checkpoints.latest(folder)
@@ -121,7 +128,8 @@ def _train(prepared: Prepared, rows: Dataset, schedule: Schedule, folder: Path) 
     if progress.interrupted and trainer.state.global_step < schedule.steps:
         return None
     save(trainer, tokenizer, folder)
-    stopped = _stop_test(trainer.accelerator.unwrap_model(trainer.model), prepared)
+    # A model that is spread over GPUs is asked once it is loaded as a whole: selfinstruct evaluate.
+    stopped = Stopped(0, 0) if is_sharded() else _stop_test(trainer.accelerator.unwrap_model(trainer.model), prepared)
     if trainer.is_world_process_zero():
         _say_whether_it_stops(stopped)
         progress.write(trainer.state, {"stopped": stopped.answers, "asked": stopped.of})

@@ -27,12 +27,14 @@ def load_to_train(settings: FinetuneSettings, tokenizer: Any, n_known: int) -> P
 
     UsageError where it cannot be loaded.
     """
+    # An adapter remembers what it was trained on: by its whole path, as it may be asked from another folder.
+    place = str(Path(settings.model).resolve()) if Path(settings.model).exists() else settings.model
     more: dict[str, Any] = {"dtype": torch.bfloat16 if settings.precision == "bfloat16" else torch.float32}
     if settings.method == "qlora":
         more |= {"quantization_config": _four_bits(), "device_map": {"": torch.cuda.current_device()}}
     try:
         model: Any = AutoModelForCausalLM.from_pretrained(
-            settings.model, attn_implementation=settings.attention, trust_remote_code=False, **more
+            place, attn_implementation=settings.attention, trust_remote_code=False, **more
         )
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
         if isinstance(error, torch.OutOfMemoryError):
@@ -56,19 +58,21 @@ def add_tokens(model: Any, n_known: int, n_tokens: int) -> None:
             weight[n_known:n_tokens] = weight[:n_known].mean(0)
 
 
-def lora_config(settings: FinetuneSettings, model: Any, n_known: int, n_tokens: int) -> LoraConfig | None:
-    """The adapters to train, None for all weights. Tokens from `n_known` on are trained too."""
+def lora_config(settings: FinetuneSettings, model: Any, tokenizer: Any, n_known: int) -> LoraConfig | None:
+    """The adapters to train, None for all weights. Tokens from `n_known` on are trained too, but padding."""
     if settings.method == "full":
         return None
     lora = settings.lora
     added: dict[str, Any] = {}
-    if n_tokens > n_known:
+    if new := [token for token in range(n_known, len(tokenizer)) if token != tokenizer.pad_token_id]:
         names = {module: name for name, module in model.named_modules()}
         into, out = (names[module].rpartition(".")[2] for module in _embeddings(model))
-        # TRL multiplies with the head's weight itself, past any adapter, so an untied head is trained as a whole.
-        added = {"trainable_token_indices": {into: list(range(n_known, n_tokens))}}
-        if not model.config.get_text_config().tie_word_embeddings:
-            added["modules_to_save"] = [out]
+        # TRL multiplies with the head's weight itself, past any adapter, so the head is trained as a whole; and where
+        # it is the embedding too, both.
+        if model.config.get_text_config().tie_word_embeddings:
+            added = {"modules_to_save": [into], "ensure_weight_tying": True}
+        else:
+            added = {"modules_to_save": [out], "trainable_token_indices": {into: new}}
     return LoraConfig(
         r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, task_type="CAUSAL_LM",
         target_modules=list(lora.targets) or "all-linear", **added,

@@ -10,6 +10,7 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from finetune.settings import FinetuneSettings, LoraSettings, Source
 from selfinstruct import report
 from selfinstruct.cli import app
 from selfinstruct.config import Config
@@ -105,7 +106,7 @@ def _table(model: type[BaseModel]) -> list[str]:
         if name == "prices":
             continue
         meaning = field.description or "as under [teacher]"
-        rows.append(f"| `{name}` | {_default(field.default)} | {meaning} |")
+        rows.append(f"| `{name}` | {'' if field.is_required() else _default(field.default)} | {meaning} |")
     return rows
 
 
@@ -117,7 +118,29 @@ def _default(value: Any) -> str:
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
-@pytest.mark.parametrize(("name", "page"), [("config.md", settings_page), ("cli.md", help_page)])
+def training_page() -> str:
+    """docs/finetune-settings.md as it ought to be."""
+    lines = [
+        "# Settings of a training",
+        "",
+        "A TOML file for `selfinstruct finetune --config`; a key that is not here is an error. What is left out is filled",
+        "in for the model, the data and the machine, and `DIR/finetune.toml` has it all.",
+        "",
+        *_table(FinetuneSettings),
+        "## `[[data]]`: something to learn from",
+        "",
+        *_table(Source),
+        "## `[lora]`: adapters, for the methods lora and qlora",
+        "",
+        *_table(LoraSettings),
+    ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+PAGES = [("config.md", settings_page), ("finetune-settings.md", training_page), ("cli.md", help_page)]
+
+
+@pytest.mark.parametrize(("name", "page"), PAGES)
 def test_pages_are_up_to_date(name, page):
     assert (ROOT / "docs" / name).read_text() == page(), f"run: python tests/test_docs.py, and commit docs/{name}"
 
@@ -139,5 +162,5 @@ def test_every_reason_is_explained():
 
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
-    (ROOT / "docs/config.md").write_text(settings_page())
-    (ROOT / "docs/cli.md").write_text(help_page())
+    for name, page in PAGES:
+        (ROOT / "docs" / name).write_text(page())

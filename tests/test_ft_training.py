@@ -16,6 +16,8 @@ from ft_training import metrics, settings_for, trained, write_data, write_studen
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from finetune.encoding import encode
+from finetune.examples import Dialogue
 from finetune.student import Student, with_adapter
 from finetune.training import train
 from selfinstruct.errors import UsageError
@@ -32,6 +34,15 @@ def one_thread():
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> Path:
     return write_student(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="module")
+def tied(model, tmp_path_factory) -> Path:
+    """The same model with one matrix for embeddings and head, as small models often have."""
+    folder = tmp_path_factory.mktemp("tied")
+    AutoModelForCausalLM.from_pretrained(model, tie_word_embeddings=True).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(model).save_pretrained(folder)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -152,16 +163,19 @@ def test_a_folder_with_other_things_is_left_alone(model, data, tmp_path):
         trained(model, data, tmp_path)
 
 
-@pytest.mark.parametrize("template", ["model", "chatml"])  # without and with tokens that are added
-def test_adapters_say_the_same_saved_loaded_and_merged(model, data, tmp_path, template):
+@pytest.mark.parametrize(("base", "template"), [("model", "model"), ("model", "chatml"), ("tied", "chatml")])
+def test_adapters_say_the_same_saved_loaded_and_merged(request, data, tmp_path, base, template):
+    """Without and with tokens that the template adds."""
+    model = request.getfixturevalue(base)
     folder = tmp_path / "student"
     trained(model, data, folder, method="lora", template=template, learning_rate=5e-3)
     student = Student(str(folder))
     asked = [[{"role": "user", "content": f"Say the number {n} some times."}] for n in range(8)]
     said = student.answer(asked, 12, temperature=1.0)
     assert len({answer.text for answer in said}) == 8
-    base = Student(str(model)).answer(asked, 12, temperature=1.0)
-    assert sum(a.text == b.text for a, b in zip(said, base, strict=True)) < 4
+    untaught = Student(str(model)).answer(asked, 12, temperature=1.0)
+    assert sum(a.text == b.text for a, b in zip(said, untaught, strict=True)) < 4
+    assert held_out_loss(folder, student) == pytest.approx(least_eval_loss(folder), rel=1e-5)
     tokenizer, adapted = with_adapter(folder)
     merged = tmp_path / "merged"
     adapted.merge_and_unload().save_pretrained(merged)
@@ -169,10 +183,16 @@ def test_adapters_say_the_same_saved_loaded_and_merged(model, data, tmp_path, te
     assert Student(str(merged)).answer(asked, 12, temperature=1.0) == said
 
 
+def test_the_student_that_is_saved_has_the_loss_that_was_reported(model, data, tmp_path):
+    folder = tmp_path / "student"
+    trained(model, data, folder, template="alpaca", learning_rate=5e-3)
+    assert held_out_loss(folder, Student(str(folder))) == pytest.approx(least_eval_loss(folder), rel=1e-5)
+
+
 def test_adapters_learn_the_tokens_that_a_template_adds(model, data, uninterrupted):
     trained_weights = weights(uninterrupted)
     delta = next(value for name, value in trained_weights.items() if name.endswith("trainable_tokens_delta"))
-    assert delta.shape == (2, 64)
+    assert delta.shape == (2, 64)  # <|im_start|> and <|im_end|>; padding is never trained
     tokenizer = AutoTokenizer.from_pretrained(uninterrupted)
     head = trained_weights["base_model.model.lm_head.modules_to_save.weight"]
     assert head.shape[0] == len(tokenizer)
@@ -212,6 +232,23 @@ def test_a_loss_that_runs_away_ends_the_training(model, data, tmp_path):
 def test_qlora_without_bitsandbytes_says_what_to_install(model, data, tmp_path):
     with pytest.raises(UsageError, match="pip install bitsandbytes"):
         trained(model, data, tmp_path / "student", method="qlora")
+
+
+def least_eval_loss(folder: Path) -> float:
+    return min(row["eval_loss"] for row in metrics(folder) if "eval_loss" in row)
+
+
+def held_out_loss(folder: Path, student: Student) -> float:
+    """Over all trained tokens of DIR/held_out.jsonl, one row after the other."""
+    total, n = 0.0, 0
+    for line in (folder / "held_out.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        ids, labels = encode(student.tokenizer, Dialogue(row["messages"], row["task"], "held out"))
+        with torch.no_grad():
+            logits = student.model(input_ids=torch.tensor([ids])).logits[0, :-1]
+        total += float(torch.nn.functional.cross_entropy(logits, torch.tensor(labels[1:]), reduction="sum"))
+        n += sum(label != -100 for label in labels[1:])
+    return total / n
 
 
 def metrics_so_far(folder: Path) -> list[str]:
