@@ -26,6 +26,7 @@ from selfinstruct.check.findings import RULES
 from selfinstruct.check.formats import FIELDS, REQUIRED, Conversation, Format, Problem, conversations, format_of
 from selfinstruct.check.rules import nothing_answered, nothing_asked, turns
 from selfinstruct.errors import UsageError
+from selfinstruct.export import whole_file
 from selfinstruct.records import Record, user_message
 from selfinstruct.store import Store
 
@@ -57,6 +58,14 @@ def read_dialogues(source: Path | str, weight: float = 1.0, seed: int = 0) -> li
     times = int(weight)
     drawn = _draw(found, round((weight - times) * len(found)), seed)
     return found * times + [dialogue for dialogue in found if dialogue.task in drawn]
+
+
+def write_dialogues(dialogues: Iterable[Dialogue], path: Path) -> None:
+    """Write dialogues as rows of messages, from which `read_dialogues` has them again, but for their sources."""
+    with whole_file(path, "--out") as part, part.open("w", encoding="utf-8", newline="\n") as file:
+        for dialogue in dialogues:
+            row = {name: value for name, value in dialogue._asdict().items() if name != "source" and value is not None}
+            file.write(files.to_line(row) + "\n")
 
 
 def split(dialogues: Sequence[Dialogue], share: float, seed: int = 0) -> Split:
@@ -170,7 +179,8 @@ def _from_rows(file: File) -> list[Dialogue]:
         if not problems:
             where = f"{file.path}, {file.unit} {row.number}"
             name = _task_name(file, position, known[0])
-            found += [_dialogue(conversation, where, name) for conversation in texts]
+            of_row = [_dialogue(conversation, where, name) for conversation in texts]
+            found += _with_fields(of_row, row.value) if known[0] == "messages" else of_row
     _refuse(file, {number: said for number, said in faults.items() if said})
     return found
 
@@ -218,6 +228,12 @@ def _task_name(file: File, position: int, format: Format) -> str | None:
     name = {"records": "task", "self-instruct": "id"}.get(format)
     named = files.whole_row(file, position).get(name) if name else None
     return None if named is None else f"{file.path}, task {named}"
+
+
+def _with_fields(dialogues: list[Dialogue], row: Any) -> list[Dialogue]:
+    """What `write_dialogues` has put beside the messages."""
+    fields = {name: row[name] for name in ("task", "instruction", "input") if isinstance(row.get(name), str)}
+    return [dialogue._replace(**fields) for dialogue in dialogues]
 
 
 def _dialogue(conversation: Conversation, source: str, task: str | None) -> Dialogue:

@@ -32,7 +32,6 @@ from finetune.judging import Figure, Row
 from finetune.scoring import known
 from finetune.student import Student
 from finetune.templates import Template, worded
-from selfinstruct.check import files
 from selfinstruct.config import read_toml
 from selfinstruct.contamination import TestSet
 from selfinstruct.display import tracked
@@ -86,26 +85,13 @@ class Trained(NamedTuple):
 def held_out(path: Path, template: Template, limit: int | None = None) -> list[Question]:
     """The dialogues of a file, of any format that is trained, as questions worded as the template has it.
 
-    `limit`: only so many of them, drawn evenly; more are the same ones and others. Of rows of messages the fields task,
-    instruction and input are read too, as a student's held_out.jsonl has them. UsageError as in `read_dialogues`.
+    `limit`: only so many of them, drawn evenly; more are the same ones and others. UsageError as in `read_dialogues`.
     """
-    dialogues = [worded(dialogue, template) for dialogue in _dialogues(path)]
+    dialogues = [worded(dialogue, template) for dialogue in read_dialogues(path)]
     order = list(range(len(dialogues)))
     random.Random(0).shuffle(order)
     chosen = [dialogues[place] for place in sorted(order[:limit])]
     return [Question(d.messages[:-1], d.task, d.source, d, known(d)) for d in chosen]
-
-
-def _dialogues(path: Path) -> list[Dialogue]:
-    found = read_dialogues(path)
-    if not path.is_file():
-        return found
-    file = files.read(path)
-    if len(file.rows) != len(found):  # tasks with several instances, which have their names
-        return found
-    rows = [files.whole_row(file, place) for place in range(len(found))]
-    named = [{k: v for k in ("task", "instruction", "input") if isinstance(v := row.get(k), str)} for row in rows]
-    return [Dialogue(**{**d._asdict(), **fields}) for d, fields in zip(found, named, strict=True)]
 
 
 def constrained(n: int) -> list[Question]:
@@ -161,7 +147,7 @@ def trained(student: Path, questions: Sequence[Question]) -> Trained | None:
         return None
     set_aside = student / "held_out.jsonl"
     try:
-        held = {dialogue.task for dialogue in _dialogues(set_aside)} if set_aside.exists() else set()
+        held = {dialogue.task for dialogue in read_dialogues(set_aside)} if set_aside.exists() else set()
         rows = [dialogue for source in sources for dialogue in read_dialogues(source) if dialogue.task not in held]
     except UsageError as error:
         return Trained(0, 0, 0, "", str(error))

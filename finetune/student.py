@@ -28,6 +28,7 @@ from finetune.examples import Message
 from finetune.sampling import Sampling
 from finetune.teacher import end_tokens, load
 from finetune.templates import fitting
+from finetune.weights import add_tokens
 from selfinstruct.errors import UsageError
 
 HALF = "\N{REPLACEMENT CHARACTER}"  # what the bytes of a character decode to until the last of them is there
@@ -52,7 +53,8 @@ class Student:
         self.name = name
         self.tokenizer, model = open_model(name)
         if tokenizer and not self.tokenizer.chat_template:
-            _give_tokens(name, model, self.tokenizer, tokenizer)
+            _check_tokens(name, self.tokenizer, tokenizer)
+            add_tokens(model, len(self.tokenizer), len(tokenizer))
             self.tokenizer = tokenizer
         if not self.tokenizer.chat_template:
             raise UsageError(no_template(name))
@@ -199,20 +201,13 @@ def _vocabulary(folder: Path) -> int | None:
     return None
 
 
-@torch.no_grad()
-def _give_tokens(name: str, model: Any, own: Any, tokenizer: Any) -> None:
-    """Give the model the tokens that `tokenizer` has besides, as a training begins with them: of mean embedding."""
+def _check_tokens(name: str, own: Any, tokenizer: Any) -> None:
+    """UsageError where a model's own tokens are others than those of `tokenizer`, which may have more."""
     if not own.get_vocab().items() <= tokenizer.get_vocab().items():
         raise UsageError(
             f"{name} has no chat template, and other tokens than the student, so it cannot be asked as the student is. "
             "Name the model that the student was made from, or one with a chat template."
         )
-    n_known, n_tokens = len(own), len(tokenizer)
-    if n_tokens > model.get_input_embeddings().weight.shape[0]:
-        model.resize_token_embeddings(n_tokens, mean_resizing=False)
-    for layer in (model.get_input_embeddings(), model.get_output_embeddings()):
-        if n_tokens > n_known:
-            layer.weight[n_known:n_tokens] = layer.weight[:n_known].mean(0)
 
 
 def no_template(name: str) -> str:

@@ -32,6 +32,7 @@ from transformers.utils import logging
 
 from finetune import checkpoints
 from finetune.defaults import Schedule, with_batches
+from finetune.dialogues import write_dialogues
 from finetune.examples import Dialogue
 from finetune.preparing import Prepared, is_sharded, prepare, processes
 from finetune.progress import Progress, read_metrics
@@ -99,7 +100,7 @@ def train(settings: FinetuneSettings, folder: Path, *, dry_run: bool = False) ->
         checkpoints.drop_broken(folder)
         with whole_file(folder / "preflight.json", "--out") as part:
             part.write_text(json.dumps(prepared.report.as_dict(), ensure_ascii=False), encoding="utf-8")
-        _write_held_out(prepared.held_out.dialogues, folder / "held_out.jsonl")
+        write_dialogues(prepared.held_out.dialogues, folder / "held_out.jsonl")
     PartialState().wait_for_everyone()
     try:
         return _train(prepared, rows, schedule, folder)
@@ -193,12 +194,6 @@ def _result(folder: Path) -> Trained:
     last = metrics[-1]
     loss, eval_loss = (found[-1] if found else None for found in (losses, held_out))
     return Trained(folder, last["step"], loss, eval_loss, Stopped(last["stopped"], last["asked"]))
-
-
-def _write_held_out(dialogues: Sequence[Dialogue], path: Path) -> None:
-    with whole_file(path, "--out") as part, part.open("w", encoding="utf-8", newline="\n") as file:
-        for dialogue in dialogues:
-            file.write(json.dumps({"messages": dialogue.messages, "task": dialogue.task}, ensure_ascii=False) + "\n")
 
 
 def _quieten() -> None:
