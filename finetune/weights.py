@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import PartialState
 from peft import LoraConfig
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, GenerationConfig, PreTrainedModel
@@ -31,7 +32,7 @@ def load_to_train(settings: FinetuneSettings, tokenizer: Any, n_known: int) -> P
     place = str(Path(settings.model).resolve()) if Path(settings.model).exists() else settings.model
     more: dict[str, Any] = {"dtype": torch.bfloat16 if settings.precision == "bfloat16" else torch.float32}
     if settings.method == "qlora":
-        more |= {"quantization_config": _four_bits(), "device_map": {"": torch.cuda.current_device()}}
+        more |= {"quantization_config": _four_bits(), "device_map": {"": PartialState().device}}
     try:
         model: Any = AutoModelForCausalLM.from_pretrained(
             place, attn_implementation=settings.attention, trust_remote_code=False, **more

@@ -123,8 +123,8 @@ def training_page() -> str:
     lines = [
         "# Settings of a training",
         "",
-        "A TOML file for `selfinstruct finetune --config`; a key that is not here is an error. What is left out is filled",
-        "in for the model, the data and the machine, and `DIR/finetune.toml` has it all.",
+        "A TOML file for `selfinstruct finetune --config`; a key that is not here is an error. What is left out is",
+        "filled in for the model, the data and the machine, and `DIR/finetune.toml` has it all.",
         "",
         *_table(FinetuneSettings),
         "## `[[data]]`: something to learn from",
