@@ -1,26 +1,40 @@
-"""A student that answers: the model of a folder, asked through its chat template, many prompts at once.
+"""A student that answers: the model of a folder, asked through its chat template, many prompts at once or as it speaks.
 
     >>> student = Student("outputs/student")
     >>> student.answer([[{"role": "user", "content": "Reverse the list: 3, 1, 2"}]], max_tokens=32)
     [Answer(text='2, 1, 3', n_tokens=6, stopped=True)]
 
-Not covered: several GPUs, quantised weights.
+An answer ends with the tokens that the model's generation config, its tokenizer and its chat template end one with, or
+after `max_tokens`, or where the model's context is full. Prompts are never cut. An adapter (LoRA) works beside its base
+as it was trained, not merged into it, so nothing is rounded.
+
+Not covered: several GPUs, quantised weights, adapters other than LoRA.
 """
 
 import random
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
+from jinja2 import TemplateError
+from peft import PeftConfig, PeftModel
+from peft.utils.constants import EMBEDDING_LAYER_NAMES
+from safetensors import SafetensorError, safe_open
+from transformers import AutoTokenizer, PreTrainedModel
 
 from finetune.decoding import Batch, Row
 from finetune.examples import Message
 from finetune.sampling import Sampling
 from finetune.teacher import end_tokens, load
+from finetune.templates import fitting
+from selfinstruct.errors import UsageError
+
+HALF = "\N{REPLACEMENT CHARACTER}"  # what the bytes of a character decode to until the last of them is there
 
 
 class Answer(NamedTuple):
-    """What was said; `stopped` is False where it was cut off after `max_tokens`."""
+    """What was said; `stopped` is False where it was cut off, after `max_tokens` or where the context was full."""
 
     text: str
     n_tokens: int
@@ -28,12 +42,19 @@ class Answer(NamedTuple):
 
 
 class Student:
-    """The model `name`: a folder, of an adapter too, or a name on the hub. UsageError where it cannot be loaded."""
+    """The model `name`: a folder, of an adapter too, or a name on the hub. UsageError where it cannot be asked.
+
+    `context`: most tokens of prompt and answer together, None where the model has no such limit.
+    """
 
     def __init__(self, name: str):
-        self.tokenizer, self.model = load(name)
-        self.model.eval()
-        self.ends = end_tokens(self.tokenizer, self.model)
+        self.name = name
+        self.tokenizer, model = open_model(name)
+        if not self.tokenizer.chat_template:
+            raise UsageError(no_template(name))
+        self.model: PreTrainedModel = model.eval()
+        self.ends = end_tokens(self.tokenizer, self.model.generation_config)
+        self.context: int | None = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
 
     @torch.inference_mode()
     def answer(
@@ -44,18 +65,139 @@ class Student:
         seed: int = 0,
         batch_size: int = 16,
     ) -> list[Answer]:
-        """The answers to `prompts`, in their order; an answer depends on its prompt, the settings and its place."""
+        """The answers to `prompts`, in their order; an answer depends on its prompt, the settings and its place.
+
+        A prompt that fills the context has the empty answer. UsageError where the chat template refuses one.
+        """
         batch = Batch(self.model, batch_size)
-        rows = [self._row(prompt, max_tokens, temperature, f"{seed} {n}") for n, prompt in enumerate(prompts)]
-        batch.waiting.extend(rows)
+        sampling = Sampling(temperature=temperature)
+        rows = [self._row(prompt, max_tokens, sampling, f"{seed} {n}") for n, prompt in enumerate(prompts)]
+        batch.waiting.extend(row for row in rows if row.most_tokens > 0)
         while not batch.is_idle:
             batch.step()
-        return [Answer(row.answer()[0], len(row.said), row.finish_reason == "stop") for row in rows]
+        return [_answer(row) for row in rows]
 
-    def _row(self, prompt: list[Message], max_tokens: int, temperature: float, seed: str) -> Row:
-        ids = self.tokenizer.apply_chat_template(prompt, add_generation_prompt=True, return_dict=True)["input_ids"]
-        sampling = Sampling(temperature=temperature)
-        return Row(list(ids), sampling, max_tokens, self.ends, self._text, random.Random(seed))
+    @torch.inference_mode()
+    def stream(
+        self, messages: list[Message], max_tokens: int, temperature: float = 0.0, top_p: float = 1.0, seed: int = 0
+    ) -> Generator[str, None, Answer]:
+        """The answer piece by piece, in whole characters, and at the end as a whole (the generator's value).
+
+        It is what `answer` says to the same messages alone.
+        """
+        batch = Batch(self.model, 1)
+        row = self._row(messages, max_tokens, Sampling(temperature=temperature, top_p=top_p), f"{seed} 0")
+        batch.waiting.extend([row] if row.most_tokens > 0 else [])
+        shown = 0
+        while not batch.is_idle:
+            batch.step()
+            text = row.answer()[0]
+            whole = text if row.finish_reason else text.rstrip(HALF)
+            if len(whole) > shown:
+                yield whole[shown:]
+                shown = len(whole)
+        return _answer(row)
+
+    def prompt(self, messages: Sequence[Message]) -> list[int]:
+        """The tokens that the model reads before it answers. UsageError where the chat template refuses `messages`."""
+        try:
+            fit = fitting(self.tokenizer, messages)
+            found = self.tokenizer.apply_chat_template(fit, add_generation_prompt=True, return_dict=True)
+        except TemplateError as error:
+            raise UsageError(f"{self.name}: its chat template refuses this conversation: {error}") from None
+        return list(found["input_ids"])
+
+    def _row(self, messages: Sequence[Message], max_tokens: int, sampling: Sampling, seed: str) -> Row:
+        ids = self.prompt(messages)
+        room = self.context - len(ids) if self.context else max_tokens
+        return Row(ids, sampling, min(max_tokens, room), self.ends, self._text, random.Random(seed))
 
     def _text(self, tokens: list[int]) -> str:
         return str(self.tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+
+def _answer(row: Row) -> Answer:
+    return Answer(row.answer()[0], len(row.said), row.finish_reason == "stop")
+
+
+def open_model(name: str) -> tuple[Any, Any]:
+    """Tokenizer and model of a student, an adapter beside its base. UsageError, saying what is missing, without one."""
+    folder = Path(name)
+    if folder.exists():
+        check_folder(folder)
+        if is_adapter(folder):
+            tokenizer, adapted = with_adapter(folder)
+            return tokenizer, adapted.get_base_model()  # its layers are the adapted ones
+    return load(name)
+
+
+def check_folder(folder: Path) -> None:
+    """UsageError, saying what is missing, where `folder` holds no student."""
+    checkpoints = sorted(folder.glob("checkpoints/checkpoint-*"), key=lambda path: path.stat().st_mtime)
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: there is no such folder.")
+    if (folder / "run.db").is_file():
+        raise UsageError(f"{folder}: is a run. Train a student on it: selfinstruct finetune {folder} --out DIR")
+    if not any((folder / name).is_file() for name in ("config.json", "adapter_config.json")):
+        other = f" Its training has not ended; its latest checkpoint is {checkpoints[-1]}." if checkpoints else ""
+        raise UsageError(f"{folder}: holds no student (neither config.json nor adapter_config.json).{other}")
+    needed = {
+        "weights": ("*.safetensors", "*.bin"),
+        "tokenizer": ("tokenizer.json", "tokenizer_config.json", "tokenizer.model"),
+    }
+    for what, names in needed.items():
+        if not any(any(folder.glob(name)) for name in names):
+            raise UsageError(f"{folder}: has no {what} ({', '.join(names)}). Copy the whole folder that was saved.")
+
+
+def is_adapter(folder: Path) -> bool:
+    """Whether the folder holds an adapter, which needs the model that it was trained on."""
+    return (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file()
+
+
+def with_adapter(folder: Path, as_stored: bool = False) -> tuple[Any, PeftModel]:
+    """The adapter's tokenizer, and its base with the adapter attached (`as_stored` as in `load`).
+
+    UsageError where the base is gone, or adapter and base do not fit together.
+    """
+    try:
+        config = PeftConfig.from_pretrained(str(folder))
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{folder}: its adapter cannot be read ({error}).") from None
+    if config.peft_type != "LORA":
+        raise UsageError(f"{folder}: is an adapter of the kind {config.peft_type}; only LORA is understood.")
+    try:
+        _, base = load(str(config.base_model_name_or_path), as_stored)
+    except UsageError as error:
+        raise UsageError(
+            f"{folder} is an adapter of {config.base_model_name_or_path}, which cannot be loaded. Put it back, or "
+            f"write where it is into {folder / 'adapter_config.json'}, base_model_name_or_path.\n{error}"
+        ) from None
+    try:
+        if size := _vocabulary(folder):
+            base.resize_token_embeddings(size, mean_resizing=False)
+        return tokenizer, PeftModel.from_pretrained(base, str(folder), config=config)
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UsageError(f"{folder}: does not fit {config.base_model_name_or_path} ({reason}).") from None
+
+
+def _vocabulary(folder: Path) -> int | None:
+    """The tokens of the model that was trained, where the adapter brings their embeddings."""
+    path = folder / "adapter_model.safetensors"
+    if not path.is_file():
+        return None
+    with safe_open(path, "pt") as weights:
+        for key in weights.keys():  # noqa: SIM118 - it is no dict
+            if key.endswith("weight") and ".lora_" not in key and any(f".{n}." in key for n in EMBEDDING_LAYER_NAMES):
+                return int(weights.get_slice(key).get_shape()[0])
+    return None
+
+
+def no_template(name: str) -> str:
+    """What to do about a student without a chat template."""
+    return (
+        f"{name} has no chat template, so nothing says how to ask it. selfinstruct finetune saves the one it trains "
+        f"with; put that of another training into {Path(name) / 'chat_template.jinja'}."
+    )

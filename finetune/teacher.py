@@ -34,7 +34,7 @@ from typing import Any, NamedTuple
 import torch
 from jinja2 import TemplateError
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache, PreTrainedModel
+from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache, GenerationConfig, PreTrainedModel
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from finetune.decoding import Batch, Row
@@ -55,7 +55,7 @@ class TransformersTeacher:
         self._name = name
         self._tokenizer, self._model = load(name)
         self._batch = Batch(self._model, batch_size)
-        self._ends = end_tokens(self._tokenizer, self._model)
+        self._ends = end_tokens(self._tokenizer, self._model.generation_config)
         self._context: int | None = getattr(self._model.config.get_text_config(), "max_position_embeddings", None)
         self._asked: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
         self._under_way: dict[Row, _Asked] = {}
@@ -190,9 +190,12 @@ class _Asked(NamedTuple):
     since: float
 
 
-def load(name: str) -> tuple[Any, PreTrainedModel]:
-    """Tokenizer and model, on the GPU where there is one; UsageError where that cannot be."""
-    device, dtype = _device()
+def load(name: str, as_stored: bool = False) -> tuple[Any, PreTrainedModel]:
+    """Tokenizer and model, on the GPU where there is one; `as_stored`: on the CPU, in the type of the stored weights.
+
+    UsageError where that cannot be.
+    """
+    device, dtype = (torch.device("cpu"), "auto") if as_stored else _device()
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
         model: Any = AutoModelForCausalLM.from_pretrained(name, dtype=dtype, trust_remote_code=False)
@@ -202,8 +205,8 @@ def load(name: str) -> tuple[Any, PreTrainedModel]:
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UsageError(
-            f"{name}: transformers finds no model there that it can load ({reason}). Give --model a folder with "
-            "config, weights and tokenizer (a relative path counts from the current folder), or a name on the hub."
+            f"{name}: transformers finds no model there that it can load ({reason}). Give a folder with config, "
+            "weights and tokenizer (a relative path counts from the current folder), or a name on the hub."
         ) from None
     layers = DynamicCache(config=model.config).layers
     if not all(type(layer) in (DynamicLayer, DynamicSlidingWindowLayer) for layer in layers):
@@ -243,10 +246,10 @@ def prompt_tokens(tokenizer: Any, request: Request) -> list[int]:
         return rendered({"role": "user", "content": f"{request.system}\n\n{request.user}"})
 
 
-def end_tokens(tokenizer: Any, model: PreTrainedModel) -> frozenset[int]:
+def end_tokens(tokenizer: Any, generation: GenerationConfig | None) -> frozenset[int]:
     """The tokens that end an answer: the model's and the tokenizer's own, and the chat template's end of turn."""
     ends: set[int] = {tokenizer.eos_token_id} - {None}
-    named = model.generation_config.eos_token_id if model.generation_config else None
+    named = generation.eos_token_id if generation else None
     ends.update([named] if isinstance(named, int) else named or ())
     if tokenizer.chat_template:
         said = "an answer to look for"

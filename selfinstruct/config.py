@@ -27,7 +27,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar, get_args
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -110,6 +110,7 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+Settings = TypeVar("Settings", bound=BaseModel)
 BaseUrl = str | tuple[str, ...]
 
 
@@ -401,10 +402,15 @@ class StageTeacher(NamedTuple):
 
 def parse_config(values: dict[str, Any], source: str) -> Config:
     """Check `values`; UsageError names the source, the key, what is wrong and the nearest known key."""
+    return parse_as(Config, values, source)
+
+
+def parse_as(model: type[Settings], values: dict[str, Any], source: str) -> Settings:
+    """The same for any section that stands alone."""
     try:
-        return Config.model_validate(values)
+        return model.model_validate(values)
     except ValidationError as error:
-        lines = [_explain(problem, Config) for problem in error.errors()]
+        lines = [_explain(problem, model) for problem in error.errors()]
         raise UsageError("\n".join(f"{source}: {line}" for line in lines)) from None
 
 
@@ -458,12 +464,10 @@ def _explain(problem: Any, model: type[BaseModel]) -> str:
     if problem["type"] != "extra_forbidden":
         return f"{key or 'the settings'}: {problem['msg'].removeprefix('Value error, ')}"
     for part in path[:-1]:
-        if part in ("prices", "mix"):
-            model = Price if part == "prices" else Weighted
-            break
-        annotation = model.model_fields[part].annotation
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            model = annotation
+        if part in model.model_fields:  # else it is a place in a list, or the name of a table
+            annotation = model.model_fields[part].annotation
+            kinds = [kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type)]
+            model = next((kind for kind in kinds if issubclass(kind, BaseModel)), model)
     known = list(model.model_fields)
     near = difflib.get_close_matches(path[-1], known, n=1, cutoff=0.5)
     return f"unknown key {key}; " + (f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}.")

@@ -60,7 +60,7 @@ def line(progress: Progress, scheduler: Scheduler, seconds_left: float | None) -
         f"{progress.admitted:,} of {progress.target:,} tasks admitted, {progress.made:,} with instances; "
         f"{_accepted(progress)} of {progress.candidates:,} candidates; "
         f"calls {_calls(progress, scheduler)}{batches}; {_spent(progress)}; "
-        + (STOPPING if scheduler.stopping.is_set() else _left(seconds_left))
+        + (STOPPING if scheduler.stopping.is_set() else time_left(seconds_left))
     )
 
 
@@ -83,7 +83,7 @@ def _panel(progress: Progress, scheduler: Scheduler, seconds_left: float | None)
     grid.add_row("spent", _spent(progress))
     grid.add_row(
         "time",
-        STOPPING if scheduler.stopping.is_set() else f"{_left(seconds_left)}; Ctrl-C stops, and it can go on later",
+        STOPPING if scheduler.stopping.is_set() else f"{time_left(seconds_left)}; Ctrl-C stops, and it can go on later",
     )
     return grid
 
@@ -105,7 +105,8 @@ def _spent(progress: Progress) -> str:
     return f"{progress.tokens:,} tokens{cost}"
 
 
-def _left(seconds: float | None) -> str:
+def time_left(seconds: float | None) -> str:
+    """The time that is left, for people."""
     if seconds is None:
         return "time left unknown yet"
     minutes, rest = divmod(int(seconds), 60)

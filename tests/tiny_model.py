@@ -57,6 +57,24 @@ def write_model(folder: Path, marks: list[str], seed: int = 20261121) -> None:
     model.save_pretrained(folder)
 
 
+def write_adapter(base: Path, folder: Path, added: tuple[str, ...] = ()) -> None:
+    """Write a LoRA adapter of the model in `base` with random weights that matter, and with `added` tokens."""
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
+
+    set_seed(7)
+    tokenizer, model = AutoTokenizer.from_pretrained(base), AutoModelForCausalLM.from_pretrained(base)
+    if added:
+        tokenizer.add_special_tokens({"additional_special_tokens": list(added)})
+        model.resize_token_embeddings(len(tokenizer))
+    config = LoraConfig(
+        r=4, target_modules="all-linear", init_lora_weights=False, task_type="CAUSAL_LM",
+        modules_to_save=["embed_tokens", "lm_head"] if added else None,
+    )  # fmt: skip
+    get_peft_model(model, config).save_pretrained(folder, save_embedding_layers=bool(added))
+    tokenizer.save_pretrained(folder)
+
+
 if __name__ == "__main__":
     write_model(Path(sys.argv[1]) / "babble", [])
     write_model(Path(sys.argv[1]) / "lists", MARKS)

@@ -1,0 +1,132 @@
+"""Settings that were left out, filled in for the model, the data and the machine; the user's own stay as they are.
+
+Where a figure is somebody's finding, the setting's description in finetune.settings says whose.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from transformers.utils import is_flash_attn_2_available, is_flash_attn_3_available
+
+from finetune.settings import FinetuneSettings, Method, Precision
+from selfinstruct.errors import UsageError
+
+MOST_LENGTH = 4096  # tokens of a row, unless the user wants more: few answers are longer, and memory grows with it
+PACKED_LENGTH = 2048  # tokens of a row that several dialogues share
+UPDATES = 300  # that a training shall have at least, before its batches grow
+EVALUATIONS = 10
+MOST_ROWS, MOST_ROWS_CPU = 16, 8  # computed at once, where the memory would bear more
+
+
+class Machine(NamedTuple):
+    """What there is to compute with."""
+
+    has_gpu: bool
+    has_bf16: bool
+
+
+class Schedule(NamedTuple):
+    """How often the weights are updated, and by how many rows (packed ones count as one) each time."""
+
+    steps: int
+    rows: int
+
+
+def machine() -> Machine:
+    """This machine; bfloat16 counts where a GPU computes it faster, not where it is only emulated."""
+    has_gpu = torch.cuda.is_available()
+    return Machine(has_gpu, has_gpu and torch.cuda.is_bf16_supported(including_emulation=False))
+
+
+def with_method(settings: FinetuneSettings, here: Machine, fits_full: Callable[[], bool]) -> FinetuneSettings:
+    """The settings with method, precision, learning rate, attention and packing."""
+    method: Method = settings.method or ("full" if fits_full() else "lora")
+    precision = usual_precision(method, here)
+    flash = "flash_attention_2" if is_flash_attn_2_available() else None
+    flash = "flash_attention_3" if is_flash_attn_3_available() else flash
+    return _filled(
+        settings,
+        method=method,
+        precision=precision,
+        learning_rate=2e-5 if method == "full" else 2e-4,
+        attention=flash if flash and precision != "float32" else "sdpa",
+        packing=here.has_gpu,
+    )
+
+
+def usual_precision(method: Method, here: Machine) -> Precision:
+    """The precision that is taken where none is named."""
+    if not here.has_bf16:
+        return "float32"
+    return "mixed" if method == "full" else "bfloat16"
+
+
+def with_length(settings: FinetuneSettings, lengths: Sequence[int], context: int | None) -> FinetuneSettings:
+    """The settings with max_length, for rows of `lengths` tokens and a model that reads `context` tokens.
+
+    UsageError where the user's own is longer than the context.
+    """
+    if context and settings.max_length and settings.max_length > context:
+        raise UsageError(
+            f"max_length = {settings.max_length:,}, but {settings.model} reads {context:,} tokens at most. Give "
+            f"--max-length {context} or less."
+        )
+    longest = 8 * math.ceil(max(lengths) / 8)
+    wanted = max(longest, PACKED_LENGTH) if settings.packing else longest
+    return _filled(settings, max_length=max(8, min(wanted, MOST_LENGTH, context or wanted)))
+
+
+def with_memory(settings: FinetuneSettings, here: Machine, most_tokens: Callable[[bool], int]) -> FinetuneSettings:
+    """The settings with micro_batch and activation_checkpointing.
+
+    `most_tokens`: how many the memory bears at once, without and with checkpointing. Packed rows are computed one at a
+    time, as the mask that keeps their dialogues apart grows with the square of all of them, unless FlashAttention,
+    which needs no mask, computes them.
+    """
+    assert settings.max_length
+    checkpointing = settings.activation_checkpointing
+    if checkpointing is None:  # a GPU wants some tokens to be busy
+        checkpointing = most_tokens(False) < max(settings.max_length, PACKED_LENGTH if here.has_gpu else 0)
+    most = MOST_ROWS if here.has_gpu else MOST_ROWS_CPU
+    if settings.packing and not (settings.attention or "").startswith("flash"):
+        most = 1
+    micro_batch = settings.micro_batch or max(1, min(most, most_tokens(checkpointing) // settings.max_length))
+    return _filled(settings, micro_batch=micro_batch, activation_checkpointing=checkpointing)
+
+
+def with_batches(
+    settings: FinetuneSettings, n_rows: int, lengths: Sequence[int], n_held_out: int, world: int
+) -> tuple[FinetuneSettings, Schedule]:
+    """The settings with batches and evaluations, and the schedule; `lengths` are the dialogues', in `n_rows` rows.
+
+    A batch is counted in dialogues or tokens, over all `world` processes; where rows are packed, in the number of rows
+    that have so many on average.
+    """
+    n = len(lengths)
+    if not settings.batch_size and not settings.batch_tokens:
+        wanted = n * settings.epochs / UPDATES
+        settings = _filled(settings, batch_size=min(128, max(8, 2 ** math.floor(math.log2(max(wanted, 1))))))
+    if settings.batch_tokens:
+        rows = round(settings.batch_tokens * n_rows / sum(lengths))
+    else:
+        assert settings.batch_size
+        rows = round(settings.batch_size * n_rows / n)
+    rows = world * math.ceil(min(max(rows, 1), n_rows) / world)
+    steps = settings.max_steps or math.ceil(settings.epochs * math.ceil(n_rows / rows))
+    keep = "eval_loss" if n_held_out else "last"
+    eval_every = settings.eval_every or max(1, math.ceil(steps / EVALUATIONS))
+    return _filled(settings, keep=keep, eval_every=eval_every, save_every=eval_every), Schedule(steps, rows)
+
+
+def eval_share(settings: FinetuneSettings, n_rows: int) -> float:
+    """How much is held out of `n_rows` rows, as `finetune.dialogues.split` takes it."""
+    if settings.eval_share is not None:
+        return settings.eval_share
+    return 0.0 if n_rows < 20 else 500.0 if n_rows > 10_000 else 0.05
+
+
+def _filled(settings: FinetuneSettings, **defaults: Any) -> FinetuneSettings:
+    left_out = {name: value for name, value in defaults.items() if getattr(settings, name) is None}
+    return settings.model_copy(update=left_out)

@@ -1,0 +1,262 @@
+"""Conversations to learn from: out of a run, a file of any common format, or a dataset on the hub.
+
+    >>> dialogues = read_dialogues("outputs/run") + read_dialogues("seeds/seeds.jsonl", weight=2)
+    >>> train, held_out = split(dialogues, 0.05, seed=0)
+
+Formats are those of `selfinstruct check`, told by the rows' fields; a file has one format. A run gives what `export`
+would give, with what people decided about it. Each instance of a self-instruct task is a conversation; a prompt and
+completion that are plain texts are a question and an answer, without the white space around them.
+
+Nothing is left out silently: rows that cannot be trained on are an error that names them.
+
+Not covered: turns of tools, pictures and sounds, several splits or configurations of a dataset on the hub.
+"""
+
+import hashlib
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from finetune.examples import Dialogue, Message
+from selfinstruct.check import files
+from selfinstruct.check.files import File, Row
+from selfinstruct.check.findings import RULES
+from selfinstruct.check.formats import FIELDS, REQUIRED, Conversation, Format, Problem, conversations, format_of
+from selfinstruct.check.rules import nothing_answered, nothing_asked, turns
+from selfinstruct.errors import UsageError
+from selfinstruct.records import Record, user_message
+from selfinstruct.store import Store
+
+SHOWN = 5  # rows with faults that a message names
+
+
+class Split(NamedTuple):
+    """What is trained and what is held out; no task and no text is in both."""
+
+    train: list[Dialogue]
+    held_out: list[Dialogue]
+
+
+def read_dialogues(source: Path | str, weight: float = 1.0, seed: int = 0) -> list[Dialogue]:
+    """The conversations of a run's folder, a file, or a dataset on the hub, in their order, `weight` times each.
+
+    Of a weight's fraction that share of rows is drawn, whole tasks at a time, by the seed: 2.5 is all rows twice, and
+    half of them once more. UsageError where there is nothing to read, or a row cannot be trained on.
+    """
+    if weight <= 0:
+        raise UsageError(f"{source}: its weight is {weight:g}. Give one above 0, or leave the source out.")
+    path = Path(source)
+    if path.is_dir():
+        found = _from_run(path)
+    elif path.exists() or not _is_hub_name(str(source)):
+        found = _from_rows(files.read(path))
+    else:
+        found = _from_rows(_on_hub(str(source)))
+    times = int(weight)
+    drawn = _draw(found, round((weight - times) * len(found)), seed)
+    return found * times + [dialogue for dialogue in found if dialogue.task in drawn]
+
+
+def split(dialogues: Sequence[Dialogue], share: float, seed: int = 0) -> Split:
+    """Hold out whole tasks: `share` of the rows where it is below 1, about so many rows from 1 on; 0 holds out none.
+
+    Tasks that share a question count as one. A row that is there several times, by a weight, is held out once.
+    UsageError where the tasks are too few or too large to do it.
+    """
+    if share < 0:
+        raise UsageError(
+            f"{share:g} of the rows cannot be held out. Give a share between 0 and 1, or a number of rows."
+        )
+    same = _joined(dialogues)
+    rows = [dialogue._replace(task=same[dialogue.task]) for dialogue in dialogues]
+    wanted = max(round(share * len(rows) if share < 1 else share), 1) if share else 0
+    drawn = _draw(rows, wanted, seed)
+    n_tasks = len(set(same.values()))
+    if share and (not drawn or len(drawn) == n_tasks):
+        raise UsageError(
+            f"{wanted:,} of {len(rows):,} rows cannot be held out: they are of {n_tasks:,} tasks, and a task is never "
+            "torn apart. Give another share, 0, or a file of its own for the evaluation."
+        )
+    held_out: dict[str, Dialogue] = {}
+    for dialogue in dialogues:
+        if same[dialogue.task] in drawn:
+            held_out.setdefault(_said(dialogue.messages), dialogue)
+    return Split([dialogue for dialogue in dialogues if same[dialogue.task] not in drawn], list(held_out.values()))
+
+
+def _draw(dialogues: Sequence[Dialogue], wanted: int, seed: int) -> set[str]:
+    """Tasks, in an order that the seed shuffles, that have `wanted` rows together, or as near below it as they come."""
+    rows = Counter(dialogue.task for dialogue in dialogues)
+    drawn: set[str] = set()
+    # By a hash, so that a task keeps its place where others come or go.
+    for task in sorted(rows, key=lambda task: hashlib.sha256(f"{seed} {task}".encode()).digest()):
+        if rows[task] <= wanted:
+            drawn.add(task)
+            wanted -= rows[task]
+    return drawn
+
+
+def _joined(dialogues: Iterable[Dialogue]) -> dict[str, str]:
+    """For each task the one that stands for it: tasks that share an instruction or a question are one."""
+    parent: dict[str, str] = {}
+
+    def root(name: str) -> str:
+        while parent.setdefault(name, name) != name:
+            parent[name] = name = parent[parent[name]]
+        return name
+
+    tasks: list[str] = []
+    for dialogue in dialogues:
+        tasks.append(dialogue.task)
+        texts = [_question(dialogue.messages)] + ([dialogue.instruction] if dialogue.instruction else [])
+        for text in texts:
+            parent[root(f"text {normalised(text)}")] = root(f"task {dialogue.task}")
+    return {task: root(f"task {task}") for task in tasks}
+
+
+def normalised(text: str) -> str:
+    """The text as it counts for sameness: without case, and with single spaces."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def _question(messages: Sequence[Message]) -> str:
+    """What tells conversations apart: the first user turn where it is the only one, all that was said elsewhere."""
+    asked = [message["content"] for message in messages if message["role"] == "user"]
+    return asked[0] if len(asked) == 1 else _said(messages)
+
+
+def _said(messages: Sequence[Message]) -> str:
+    return "\n\n".join(f"{message['role']}: {message['content']}" for message in messages)
+
+
+def _from_run(folder: Path) -> list[Dialogue]:
+    records = folder / "records.jsonl"
+    if not (folder / "run.db").exists() and records.exists():
+        return _from_rows(files.read(records))
+    with Store.read(folder) as store:
+        found = [_of_record(record, folder) for record in store.records()]
+    if not found:
+        raise UsageError(f"{folder}: the run has no records yet. Let it grow: selfinstruct generate {folder}")
+    return found
+
+
+def _of_record(record: Record, folder: Path) -> Dialogue:
+    messages = [Message(role=m["role"], content=m["content"]) for m in record.messages]
+    return Dialogue(
+        messages, f"{folder}, task {record.task}", f"{folder}, record {record.id}", record.instruction, record.input
+    )
+
+
+def _from_rows(file: File) -> list[Dialogue]:
+    """The rows of a file, or of something like one, as conversations."""
+    formats = Counter(format_of(row.value) for row in file.rows if not row.fault)
+    known = [format for format in formats if format]
+    if not known:
+        wanted = "; ".join(f"{', '.join(fields)} ({name})" for name, fields in REQUIRED.items())
+        raise UsageError(f"{file.path}: no row has a known format. A row needs one of: {wanted}.")
+    if len(known) > 1:
+        counts = ", ".join(f"{formats[format]:,} {format}" for format in known)
+        raise UsageError(
+            f"{file.path}: has rows of several formats ({counts}). Put each into a file of its own, and give them all; "
+            f"selfinstruct check {file.path} lists them."
+        )
+    found: list[Dialogue] = []
+    faults: dict[int, list[str]] = defaultdict(list)
+    for position, row in enumerate(file.rows):
+        texts, problems = _look_at(row, known[0])
+        faults[row.number] += [_in_words(problem) for problem in problems]
+        if not problems:
+            where = f"{file.path}, {file.unit} {row.number}"
+            name = _task_name(file, position, known[0])
+            found += [_dialogue(conversation, where, name) for conversation in texts]
+    _refuse(file, {number: said for number, said in faults.items() if said})
+    return found
+
+
+def _look_at(row: Row, format: Format) -> tuple[list[Conversation], list[Problem]]:
+    """A row as conversations, and what keeps it from being trained on."""
+    if row.fault:
+        return [], [Problem("unreadable", "", row.fault)]
+    if format_of(row.value) is None:
+        fields = ", ".join(map(str, row.value)) if isinstance(row.value, dict) else "no object"
+        return [], [Problem("missing_field", REQUIRED[format][0], f"the row has: {fields}")]
+    found, problems = conversations(row.value, format)
+    for conversation in found:
+        problems += turns(conversation)
+        for text in conversation.texts:
+            for name, rule in (("empty_turn", nothing_asked), ("empty_output", nothing_answered)):
+                if (evidence := rule(text, conversation.is_raw)) is not None:
+                    problems.append(Problem(name, text.field, evidence))
+            if text.kind == "tool" or text.text == "(calls a tool)":
+                problems.append(Problem("tool", text.field, ""))
+    return found, list(dict.fromkeys(problems))
+
+
+def _in_words(problem: Problem) -> str:
+    what = "tools cannot be trained" if problem.rule == "tool" else RULES[problem.rule].says
+    evidence = f" ({problem.evidence[:80]})" if problem.evidence else ""
+    return (f"{problem.field}: " if problem.field else "") + what + evidence
+
+
+def _refuse(file: File, faults: dict[int, list[str]]) -> None:
+    if not faults:
+        return
+    shown = [f"  {file.unit} {number}: {'; '.join(said)}" for number, said in list(faults.items())[:SHOWN]]
+    if len(faults) > SHOWN:
+        shown.append(f"  and {len(faults) - SHOWN:,} more")
+    mend = f"selfinstruct check {file.path} --fix OUT writes a copy without what cannot be mended; train on that."
+    if all("tools cannot" in "".join(said) for said in faults.values()):
+        mend = "Take those rows out."
+    rows = f"{len(faults):,} of {len(file.rows):,} rows cannot be trained on"
+    raise UsageError("\n".join([f"{file.path}: {rows}:", *shown, mend]))
+
+
+def _task_name(file: File, position: int, format: Format) -> str | None:
+    """The task that a row says to be of; None where rows of its format do not say it."""
+    name = {"records": "task", "self-instruct": "id"}.get(format)
+    named = files.whole_row(file, position).get(name) if name else None
+    return None if named is None else f"{file.path}, task {named}"
+
+
+def _dialogue(conversation: Conversation, source: str, task: str | None) -> Dialogue:
+    texts = conversation.texts
+    by_kind = {text.kind: text.text for text in texts}
+    system = "\n\n".join(text.text for text in texts if text.kind == "system" and text.text.strip())
+    messages = [Message(role="system", content=system)] if system else []
+    instruction, given = by_kind.get("instruction"), by_kind.get("input", "")
+    if instruction is not None:
+        messages.append(Message(role="user", content=user_message(instruction, given)))
+    for text in texts:
+        if text.kind in ("user", "assistant"):
+            # Prompt and completion come with the white space that joins them, which the template has of its own.
+            messages.append(Message(role=text.kind, content=text.text.strip() if conversation.is_raw else text.text))
+    task = task or normalised(instruction or _question(messages))
+    return Dialogue(messages, task, source, instruction, None if instruction is None else given)
+
+
+def _is_hub_name(name: str) -> bool:
+    """Whether it may be a dataset's name on the hub, such as tatsu-lab/alpaca, and not a path that is not there."""
+    owner, _, rest = name.rpartition("/")
+    looks_like_file = rest.endswith((".json", ".jsonl", ".parquet", ".db", ".csv", ".txt", ".toml"))
+    return bool(rest) and "/" not in owner and not looks_like_file and not name.startswith((".", "/", "~"))
+
+
+def _on_hub(name: str) -> File:
+    """The dataset's rows: of its split "train", or of its only one."""
+    from datasets import DatasetDict, load_dataset
+
+    try:
+        found: Any = load_dataset(name)
+    except (OSError, ValueError) as error:  # no such dataset, no network, no rows
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UsageError(
+            f"{name}: there is no such file or folder here, and the hub gives no dataset of that name ({reason})."
+        ) from None
+    assert isinstance(found, DatasetDict)
+    if "train" not in found and len(found) > 1:
+        raise UsageError(f"{name}: has no split train, but {', '.join(found)}. Save the one you mean as a file.")
+    data = found["train"] if "train" in found else next(iter(found.values()))
+    kept = data.select_columns([column for column in data.column_names if column in (*FIELDS, "task", "id")])
+    return File(Path(name), "Parquet", [Row(number, row) for number, row in enumerate(kept, start=1)])

@@ -1,0 +1,206 @@
+"""A dialogue as token ids, with labels on the answers and their stop tokens and -100 on everything else.
+
+    >>> encode(tokenizer, Dialogue([user("Hi"), assistant("Hello")], task="hi", source=""))
+    Example(ids=[1, 87, 13, 402, 2], labels=[-100, -100, -100, 402, 2])
+
+The rule: what stands before an answer are the tokens that the model is asked with, and what is trained is what it has
+to say from there until it stops. So an answer begins where the chat template's prompt for an answer ends, and ends with
+the first token behind it that is no text (<|im_end|>, </s>, ...). What a template writes after that, such as a line
+break, is left out. Where the tokeniser would merge across the border (a prompt that ends with a line break, an answer
+that begins with one), both are tokenised apart, as the model is given the prompt alone. Such rows are counted.
+
+Some templates show earlier turns otherwise than they were asked for or said: Qwen3 drops their thoughts, Mistral's
+later ones move the system turn to the last question. Such turns are not trained, as the model would learn to say what
+it is not asked in that way; the last one always is. They are counted, too.
+
+Nothing is added to what the template writes: where it begins with a BOS token there is one, and never two.
+
+Not covered: turns of tools; answers that hold control tokens of the model (an error, since they would teach it to stop
+in the middle); models for pictures.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from finetune.examples import Dialogue, Example
+from finetune.templates import fitting, render, token_pattern
+from selfinstruct.display import tracked
+from selfinstruct.errors import UsageError
+
+Overlong = Literal["drop", "truncate", "error"]
+IGNORED = -100  # the label of a token that is not trained
+SHOWN = 5  # rows that a message names
+
+
+@dataclass
+class Encoded:
+    """What is trained, and what became of rows that are too long.
+
+    `examples` and `dialogues` are the rows that are left, in their order; `lengths` are tokens of all rows before
+    anything was cut. `dropped` rows are too long, or (`lost`) have a prompt that leaves no room for an answer;
+    `shortened` ones lost turns at their end; `cut` are the places in `examples` of those whose only answer breaks off,
+    without its stop token. `merged` rows were tokenised apart, `untrained` turns are shown otherwise than said.
+    """
+
+    most_tokens: int | None
+    examples: list[Example] = field(default_factory=list)
+    dialogues: list[Dialogue] = field(default_factory=list)
+    lengths: list[int] = field(default_factory=list)
+    dropped: int = 0
+    lost: int = 0
+    shortened: int = 0
+    cut: set[int] = field(default_factory=set)
+    merged: int = 0
+    untrained: int = 0
+
+
+class _Spelled(NamedTuple):
+    example: Example
+    merged: bool
+    untrained: int
+
+
+class _Span(NamedTuple):
+    """An answer with its stop token in the rendered text: where it begins, where that token begins, where it ends."""
+
+    start: int
+    stop: int
+    end: int
+
+
+def encode(tokenizer: Any, dialogue: Dialogue) -> Example:
+    """The dialogue's ids and labels, up to the stop token of its last answer.
+
+    The tokenizer is prepared (finetune.templates). UsageError where its template cannot ask for the last answer, or an
+    answer holds a control token.
+    """
+    return _Speller(tokenizer).spell(dialogue).example
+
+
+def encode_all(
+    tokenizer: Any, dialogues: Sequence[Dialogue], most_tokens: int | None = None, overlong: Overlong = "drop"
+) -> Encoded:
+    """All dialogues; those of more than `most_tokens` are dropped, truncated, or an error.
+
+    Truncated are turns at the end; where that leaves no whole answer, the first one breaks off, without a stop token.
+    UsageError where rows cannot be encoded, or are too long and that is to be an error.
+    """
+    speller = _Speller(tokenizer)
+    encoded = Encoded(most_tokens)
+    faults: list[str] = []
+    for dialogue in tracked(dialogues, "tokens"):
+        try:
+            example, merged, untrained = speller.spell(dialogue)
+        except UsageError as error:
+            faults.append(str(error))
+            continue
+        n = len(example.ids)
+        encoded.lengths.append(n)
+        encoded.merged += merged
+        encoded.untrained += untrained
+        if most_tokens and n > most_tokens:
+            if overlong == "error":
+                faults.append(f"{dialogue.source}: {n:,} tokens, and at most {most_tokens:,} are taken")
+                continue
+            n_kept, is_whole = _most(example.labels, most_tokens) if overlong == "truncate" else (0, False)
+            if not n_kept:
+                encoded.dropped += 1
+                encoded.lost += overlong == "truncate"
+                continue
+            if is_whole:
+                encoded.shortened += 1
+            else:
+                encoded.cut.add(len(encoded.examples))
+            example = Example(example.ids[:n_kept], example.labels[:n_kept])
+        encoded.examples.append(example)
+        encoded.dialogues.append(dialogue)
+    if faults:
+        more = [f"and {len(faults) - SHOWN:,} more"] if len(faults) > SHOWN else []
+        hint = ["Take them out, or choose --overlong drop or truncate."] if overlong == "error" else []
+        raise UsageError("\n".join(["Rows that cannot be trained on:", *faults[:SHOWN], *more, *hint]))
+    return encoded
+
+
+def _most(labels: list[int], most_tokens: int) -> tuple[int, bool]:
+    """How many tokens are kept, and whether they end with an answer: the whole answers that fit, else a part of one."""
+    ends = [n for n in range(1, most_tokens + 1) if labels[n - 1] != IGNORED == labels[n]]
+    if ends:
+        return ends[-1], True
+    return (most_tokens if labels[most_tokens - 1] != IGNORED else 0), False
+
+
+class _Speller:
+    """A tokenizer with what has to be known of it."""
+
+    def __init__(self, tokenizer: Any):
+        self._tokenizer = tokenizer
+        self._token: re.Pattern[str] = token_pattern(tokenizer)
+        self._control_token: re.Pattern[str] = token_pattern(tokenizer, special=True)
+
+    def spell(self, dialogue: Dialogue) -> _Spelled:
+        """Ids and labels of a dialogue, and whether it was easy."""
+        for message in dialogue.messages:
+            found = self._control_token.search(message["content"]) if message["role"] == "assistant" else None
+            if found:
+                raise UsageError(
+                    f"{dialogue.source}: the answer holds {found.group()}, a control token of this model. Take it out: "
+                    "the model would learn to say it there."
+                )
+        text, spans, untrained = self._spans(dialogue)
+        ids: list[int] = []
+        labels: list[int] = []
+        merged = False
+        anchor = 0  # where the last stop token begins: what stands behind one is tokenised as if nothing were before
+        for span in spans:
+            prompt, both = self._ids(text[anchor : span.start], text[anchor : span.end])
+            answer = both[len(prompt) :]
+            if both[: len(prompt)] != prompt:
+                merged = True
+                # Behind a token that is no text, as it is in the middle of one.
+                answer = self._ids(text[span.stop : span.end] + text[span.start : span.end])[0][1:]
+            new = prompt[1:] if anchor else prompt
+            ids += new + answer
+            labels += [IGNORED] * len(new) + answer
+            anchor = span.stop
+        return _Spelled(Example(ids, labels), merged, untrained)
+
+    def _ids(self, *texts: str) -> list[list[int]]:
+        found: list[list[int]] = self._tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+        return found
+
+    def _spans(self, dialogue: Dialogue) -> tuple[str, list[_Span], int]:
+        """The whole text, the answers in it that can be trained, and how many cannot."""
+        messages = fitting(self._tokenizer, dialogue.messages)
+        text = render(self._tokenizer, messages)
+        spans: list[_Span] = []
+        answers = [n for n, message in enumerate(messages) if message["role"] == "assistant"]
+        for n in answers:
+            is_last = n == len(messages) - 1
+            prompt = render(self._tokenizer, messages[:n], ask=True)
+            said = text if is_last else render(self._tokenizer, messages[: n + 1])
+            if said.startswith(prompt):
+                span = self._span(said, len(prompt), messages[n]["content"], dialogue)
+                if text.startswith(said[: span.end]):
+                    spans.append(span)
+            elif is_last:
+                raise UsageError(
+                    f"{dialogue.source}: the chat template asks with {prompt[-60:]!r} and shows the answer otherwise, "
+                    "so it cannot be trained as it would be asked for. Choose another --template."
+                )
+        return text, spans, len(answers) - len(spans)
+
+    def _span(self, said: str, start: int, answer: str, dialogue: Dialogue) -> _Span:
+        bare = answer.strip()
+        at = said.find(bare, start)
+        if at >= 0:
+            found = self._token.search(said, at + len(bare))
+        else:  # the template has rewritten it; then the end is what stands last
+            found = next(reversed(list(self._token.finditer(said, start))), None)
+        if not found:
+            raise UsageError(
+                f"{dialogue.source}: the chat template writes no token behind the answer, so the model could not learn "
+                "to stop. Choose another --template."
+            )
+        return _Span(start, found.start(), found.end())

@@ -1,0 +1,49 @@
+"""Several GPUs: the same command once on each, by `accelerate launch`, with the configs of finetune/launch.
+
+    selfinstruct finetune outputs/first --model MODEL --out DIR --launch fsdp
+
+| config        | what it is for                                                                       |
+|---------------|--------------------------------------------------------------------------------------|
+| ddp           | one machine; each GPU holds the whole model (adapters, or a model that fits)         |
+| fsdp          | one machine; weights, gradients and optimiser are spread over the GPUs               |
+| fsdp-machines | several machines: copy it, write each machine's rank and the first one's address     |
+
+A file of one's own, as `accelerate config` writes it, is taken as it is.
+"""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from selfinstruct.errors import UsageError
+
+CONFIGS = Path(__file__).parent / "launch"
+
+
+def launch_by(name: str, arguments: Sequence[str]) -> int:
+    """Run `selfinstruct ARGUMENTS` on every GPU, by the shipped config or the file `name`; its exit code."""
+    return subprocess.run(command(name, arguments), check=False).returncode
+
+
+def command(name: str, arguments: Sequence[str]) -> list[str]:
+    """What is run; `--launch` is left out of `arguments`. UsageError where there is no such config."""
+    shipped = CONFIGS / f"{name}.yaml"
+    config = shipped if shipped.exists() else Path(name)
+    if not config.is_file():
+        known = ", ".join(sorted(path.stem for path in CONFIGS.glob("*.yaml")))
+        raise UsageError(f"--launch {name}: there is no such file. Known by name are {known}.")
+    rest = list(arguments)
+    at = next(i for i, argument in enumerate(rest) if argument.partition("=")[0] == "--launch")
+    del rest[at : at + (1 if "=" in rest[at] else 2)]
+    count = ["--num_processes", str(_gpus())] if shipped.exists() and name != "fsdp-machines" else []
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(config), *count]
+    return [*launch, "-m", "selfinstruct", *rest]
+
+
+def _gpus() -> int:
+    import torch
+
+    if (n := torch.cuda.device_count()) < 2:
+        raise UsageError(f"--launch needs several GPUs, and this machine has {n}. Leave it out.")
+    return n

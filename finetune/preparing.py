@@ -1,0 +1,133 @@
+"""From settings to what a trainer takes: tokenizer, rows and schedule, with every default filled in; no weight is loaded."""
+
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from accelerate import PartialState
+from transformers import AutoConfig, AutoTokenizer
+
+from finetune import defaults
+from finetune.dialogues import Split, read_dialogues, split
+from finetune.encoding import Encoded, encode_all
+from finetune.examples import Dialogue, Message
+from finetune.memory import Available, Memory, available_memory, estimate_memory
+from finetune.settings import FinetuneSettings
+from finetune.templates import prepare_tokenizer, worded
+from finetune.weights import check_qlora
+from selfinstruct.errors import UsageError
+from selfinstruct.records import user_message
+from selfinstruct.store import Store
+
+
+class Prepared(NamedTuple):
+    """Settings without gaps, and the rows. `n_known` tokens came with the tokenizer; it may have more now."""
+
+    settings: FinetuneSettings
+    tokenizer: Any
+    n_known: int
+    train: Encoded
+    held_out: Encoded
+    memory: Memory
+    available: Available
+
+
+def prepare(settings: FinetuneSettings) -> Prepared:
+    """Read, split and encode the data, and fill in what depends on it, all but the batches.
+
+    UsageError where the model or the data cannot be used.
+    """
+    if not settings.model:
+        raise UsageError("Which model shall be trained? Give --model a folder, or a name on the hub.")
+    if not settings.data:
+        raise UsageError("What shall it learn from? Name a run's folder or a file.")
+    if settings.method == "qlora":
+        check_qlora()
+    tokenizer, config = _load(settings.model)
+    n_known = len(tokenizer)
+    template = prepare_tokenizer(tokenizer, settings.template).template
+    settings = settings.model_copy(update={"template": template})
+    parts = _dialogues(settings)
+    train, held_out = ([worded(dialogue, template) for dialogue in part] for part in parts)
+
+    here = defaults.machine()
+    available = available_memory()
+    free = available.bytes * (processes() if is_sharded() else 1)
+
+    def estimate(settings: FinetuneSettings, checkpointing: bool) -> Memory:
+        assert settings.method
+        precision = settings.precision or defaults.usual_precision(settings.method, here)
+        return estimate_memory(
+            config, settings.method, tokens=settings.max_length or defaults.PACKED_LENGTH,
+            dtype=torch.bfloat16 if precision == "bfloat16" else torch.float32,
+            compute=torch.float32 if precision == "float32" else torch.bfloat16,
+            gradient_checkpointing=checkpointing, lora_rank=settings.lora.rank,
+            lora_targets=settings.lora.targets or None, vocabulary=max(len(tokenizer), config.get_text_config().vocab_size),
+        )  # fmt: skip
+
+    full = settings.model_copy(update={"method": "full"})
+    settings = defaults.with_method(settings, here, lambda: estimate(full, True).fits(free))
+    found = [encode_all(tokenizer, part) for part in (train, held_out)]
+    context = getattr(config.get_text_config(), "max_position_embeddings", None)
+    settings = defaults.with_length(settings, [n for part in found for n in part.lengths], context)
+    limit = settings.max_length
+    assert limit
+    if max(n for part in found for n in part.lengths) > limit:
+        found = [encode_all(tokenizer, part, limit, settings.overlong) for part in (train, held_out)]
+    if not found[0].examples:
+        raise UsageError(f"All rows are longer than max_length = {limit}, so none is left. Give --max-length more.")
+    settings = defaults.with_memory(settings, here, lambda checked: estimate(settings, checked).most_tokens(free))
+    memory = estimate(settings, bool(settings.activation_checkpointing))
+    return Prepared(settings, tokenizer, n_known, found[0], found[1], memory, available)
+
+
+def is_sharded() -> bool:
+    """Whether accelerate spreads the model over all processes (FSDP), so that their memories add up."""
+    return os.environ.get("ACCELERATE_USE_FSDP", "false") == "true"
+
+
+def processes() -> int:
+    """How many processes train together, each on a GPU of its own."""
+    return int(PartialState().num_processes)
+
+
+def _load(name: str) -> tuple[Any, Any]:
+    """Tokenizer and config of the model `name`; UsageError where there are none."""
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+        return tokenizer, AutoConfig.from_pretrained(name, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UsageError(
+            f"{name}: transformers finds no model there ({reason}). Give --model a folder with config, weights and "
+            "tokenizer, or a name on the hub."
+        ) from None
+
+
+def _dialogues(settings: FinetuneSettings) -> Split:
+    """All data, and what is held out of it."""
+    found: list[Dialogue] = []
+    for source in settings.data:
+        found += read_dialogues(source.path, source.weight, settings.seed)
+    if settings.seeds:
+        runs = [Path(source.path) for source in settings.data if (Path(source.path) / "run.db").exists()]
+        if not runs:
+            raise UsageError("--seeds adds the seed tasks of a run, but there is no run among the data. Name their file.")
+        found += [dialogue for run in runs for dialogue in _seeds(run)]
+    return split(found, defaults.eval_share(settings, len(found)), settings.seed)
+
+
+def _seeds(run: Path) -> list[Dialogue]:
+    """The seed tasks that a run was begun with."""
+    with Store.read(run) as store:
+        return [
+            Dialogue(
+                [
+                    Message(role="user", content=user_message(seed.instruction, instance.input)),
+                    Message(role="assistant", content=instance.output),
+                ],
+                f"{run}, seed {seed.id}", f"{run}, seed {seed.id}", seed.instruction, instance.input,
+            )
+            for seed in store.seeds() for instance in seed.instances
+        ]  # fmt: skip

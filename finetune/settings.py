@@ -1,0 +1,168 @@
+"""The settings of a training: one model, read from TOML, with every field's meaning and unit beside it.
+
+    model = "Qwen/Qwen2.5-1.5B"
+    data = [{ path = "outputs/first" }, { path = "alpaca.json", weight = 0.5 }]
+    method = "lora"
+    [lora]
+    rank = 32
+
+What is left out is filled in for the model and the data (finetune.defaults), and DIR/finetune.toml has it all, so
+`selfinstruct finetune --config DIR/finetune.toml --out OTHER` trains the same student again. A preset lies below the
+file, and options of the command line above it.
+
+The presets' figures are the published ones, and finetune/presets says of each where it is from:
+Alpaca: Taori et al. 2023. Koala: Geng et al. 2023.
+"""
+
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import tomli_w
+from pydantic import Field, model_validator
+
+from selfinstruct.config import Section, merge, parse_as, read_toml
+from selfinstruct.errors import UsageError
+
+PRESETS = Path(__file__).parent / "presets"
+
+Method = Literal["full", "lora", "qlora"]
+Precision = Literal["float32", "mixed", "bfloat16"]
+Template = Literal["model", "chatml", "alpaca", "paper"]
+Overlong = Literal["drop", "truncate", "error"]
+Keep = Literal["eval_loss", "generation", "last"]
+
+# How a training is carried out. Nothing here changes the student (beyond rounding), all of it may differ when it goes
+# on, on another machine maybe.
+RUNNING = {"micro_batch", "activation_checkpointing", "attention", "compile", "save_every", "generation_rows"}
+
+
+class Source(Section):
+    """Something to learn from."""
+
+    path: str = Field(min_length=1, description="a run's folder, a file, or a name on the hub")
+    weight: float = Field(1.0, gt=0, le=100, description="how often its rows are used in each epoch; 0.5: half of them")
+
+
+class LoraSettings(Section):
+    """Low-rank adapters (Hu et al. 2021), for the methods lora and qlora."""
+
+    rank: int = Field(16, ge=1, le=1024, description="of the matrices that are learned")
+    alpha: float = Field(32.0, gt=0, description="the update is scaled by alpha / rank")
+    dropout: float = Field(0.0, ge=0, lt=1, description="share of inputs to an adapter that are dropped")
+    targets: tuple[str, ...] = Field((), description="names of layers with an adapter; empty: all linear ones")
+
+
+class FinetuneSettings(Section):
+    """All settings of a training."""
+
+    model: str = Field("", description="the model to begin with: a folder, or a name on the hub")
+    data: tuple[Source, ...] = Field((), description="what to learn from, mixed by weight")
+    seeds: bool = Field(False, description="learn from the seed tasks of the runs among the data too")
+    template: Template | None = Field(
+        None, description="how a dialogue is written; without it the model's own, or chatml where it has none"
+    )
+    eval_share: float | None = Field(
+        None,
+        ge=0,
+        description="share of the rows that is held out, whole tasks of them; from 1 on, about so many rows; without it, "
+        "0.05, but 500 rows at most, and none of fewer than 20",
+    )
+    max_length: int | None = Field(None, ge=8, description="tokens of a row; without it, as long as the data needs")
+    overlong: Overlong = Field("drop", description="what becomes of rows that are longer")
+    packing: bool | None = Field(
+        None, description="several dialogues in a row, none of which sees another; without it, on a GPU"
+    )
+    method: Method | None = Field(
+        None, description="train all weights, or adapters; without it, all if the memory suffices"
+    )
+    lora: LoraSettings = LoraSettings()
+    precision: Precision | None = Field(
+        None,
+        description='"mixed": weights float32, computed in bfloat16; without it: mixed for full on a GPU with bfloat16, '
+        "bfloat16 for adapters there, float32 elsewhere",
+    )
+    epochs: float = Field(3.0, gt=0, description="times that all rows are used")
+    max_steps: int | None = Field(None, ge=1, description="updates after which to end, instead of epochs")
+    batch_size: int | None = Field(
+        None, ge=1, description="dialogues in an update, on all GPUs together; without it, for 300 updates, 8 to 128"
+    )
+    batch_tokens: int | None = Field(None, ge=1, description="tokens in an update (on average), instead of batch_size")
+    micro_batch: int | None = Field(
+        None, ge=1, description="most rows computed at once on a GPU; without it, as many as the memory bears"
+    )
+    learning_rate: float | None = Field(
+        None, gt=0, description="at its highest; without it, 2e-5 for full (as Alpaca's), 2e-4 for adapters (as QLoRA's)"
+    )
+    schedule: Literal["cosine", "linear", "constant"] = Field("cosine", description="of the learning rate")
+    warmup: float = Field(0.03, ge=0, lt=1, description="share of the updates over which the learning rate rises")
+    weight_decay: float = Field(0.0, ge=0, description="of AdamW")
+    clip: float = Field(1.0, gt=0, description="largest norm of a gradient")
+    seed: int = Field(0, ge=0, lt=2**32, description="of every random choice")
+    eval_every: int | None = Field(None, ge=1, description="updates between evaluations; without it, a tenth of all")
+    save_every: int | None = Field(
+        None, ge=1, description="updates between checkpoints; without it, one with each evaluation"
+    )
+    keep: Keep | None = Field(
+        None,
+        description='the checkpoint that is kept: of least "eval_loss" (the default where rows are held out), of best '
+        '"generation" (ROUGE-L of greedy answers), or the "last"',
+    )
+    generation_rows: int = Field(32, ge=1, description='held-out rows answered for keep = "generation"')
+    activation_checkpointing: bool | None = Field(
+        None, description="compute activations twice to save memory; without it, where memory is short"
+    )
+    attention: Literal["sdpa", "eager", "flash_attention_2", "flash_attention_3", "flex_attention"] | None = Field(
+        None, description="how attention is computed; without it, FlashAttention where it is installed, else sdpa"
+    )
+    compile: bool = Field(False, description="compile the model first: minutes that pay in long trainings on a GPU")
+
+    @model_validator(mode="after")
+    def _one_batch(self) -> Self:
+        if self.batch_size and self.batch_tokens:
+            raise ValueError("batch_size and batch_tokens exclude each other: name one")
+        return self
+
+    @model_validator(mode="after")
+    def _kept_is_saved(self) -> Self:
+        if self.keep in ("eval_loss", "generation"):
+            if self.eval_share == 0:
+                raise ValueError(f'keep = "{self.keep}" needs held-out rows: eval_share above 0')
+            if self.eval_every and self.save_every and self.eval_every != self.save_every:
+                raise ValueError(
+                    f'keep = "{self.keep}" chooses among saved checkpoints, so eval_every and save_every must be the '
+                    'same; or write keep = "last"'
+                )
+        return self
+
+
+def presets() -> list[str]:
+    """The names of the presets that come along."""
+    return sorted(path.stem for path in PRESETS.glob("*.toml"))
+
+
+def named_settings(config: Path | None, preset: str | None, flags: dict[str, Any]) -> dict[str, Any]:
+    """What the user named: the preset, the file over it, and `flags` over that. UsageError for an unknown key."""
+    named: dict[str, Any] = {}
+    if preset is not None:
+        if preset not in presets():
+            raise UsageError(f"--preset {preset}: there is none of that name; known are {', '.join(presets())}.")
+        named = read_toml(PRESETS / f"{preset}.toml")
+    if config:
+        named = merge(named, read_toml(config))
+    named = merge(named, flags)
+    parse_as(FinetuneSettings, named, _source(config))
+    return named
+
+
+def parse_settings(values: dict[str, Any], config: Path | None = None) -> FinetuneSettings:
+    """Check `values`; UsageError names the key, what is wrong, and the nearest known one."""
+    return parse_as(FinetuneSettings, values, _source(config))
+
+
+def to_toml(settings: FinetuneSettings) -> str:
+    """The settings as TOML; what is None is left out, as TOML has no word for it."""
+    return tomli_w.dumps(settings.model_dump(mode="json", exclude_none=True))
+
+
+def _source(config: Path | None) -> str:
+    return str(config) if config else "the settings"

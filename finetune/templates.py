@@ -1,0 +1,215 @@
+"""How a student is asked: the chat template that its tokenizer keeps, and the wording of an instruction in a turn.
+
+| template | a question                                                         | an answer ends with   |
+|----------|--------------------------------------------------------------------|-----------------------|
+| model    | as the model's own chat template has it                            | its end of turn       |
+| chatml   | <|im_start|>user ... <|im_end|>                                    | <|im_end|>            |
+| alpaca   | ### Instruction: ... ### Input: ... ### Response:                  | the end of text (eos) |
+| paper    | plain text in one of 7 wordings with an input, 6 without           | the end of text (eos) |
+
+After `prepare_tokenizer` there is one way to ask, whatever the template:
+
+    >>> prepare_tokenizer(tokenizer, "alpaca")
+    Prepared(template='alpaca', added=[])
+    >>> tokenizer.apply_chat_template(messages, add_generation_prompt=True)
+
+An instruction with an input is one turn. `worded` writes it as the template has it, in training and evaluation alike;
+elsewhere they are two paragraphs. The model's own template and chatml have them so, too.
+
+Sources: Alpaca's prompt (Taori et al. 2023) and Self-Instruct's varied ones (Wang et al. 2023, appendix A.3) for the
+form; the words are ours. chatml and the two others mark what is trained with {% generation %}, for tools that need it.
+
+Not covered: tools, thinking switched on or off.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple, get_args
+
+from jinja2 import TemplateError
+
+from finetune.examples import Dialogue, Message
+from selfinstruct.errors import UsageError
+from selfinstruct.records import user_message
+
+Template = Literal["model", "chatml", "alpaca", "paper"]
+
+CHATML = """\
+{% for message in messages %}
+{{ '<|im_start|>' + message['role'] + '\\n' }}
+{%- if message['role'] == 'assistant' %}
+{% generation %}{{ message['content'] + '<|im_end|>' }}{% endgeneration %}
+{% else %}
+{{ message['content'] + '<|im_end|>' }}
+{%- endif %}
+{{ '\\n' }}
+{%- endfor %}
+{% if add_generation_prompt %}
+{{ '<|im_start|>assistant\\n' }}
+{%- endif %}
+"""
+ALPACA = """\
+{% if messages[0]['role'] == 'system' %}
+{{ messages[0]['content'] + '\\n\\n' }}
+{%- else %}
+{{ 'Below is an instruction for a task. Write a response that carries it out.\\n\\n' }}
+{%- endif %}
+{% for message in messages %}
+{% if message['role'] == 'user' %}
+{{ '### Instruction:\\n' + message['content'] + '\\n\\n' }}
+{%- elif message['role'] == 'assistant' %}
+{{ '### Response:\\n' }}
+{%- generation %}{{ message['content'] + eos_token }}{% endgeneration %}
+{{ '\\n\\n' }}
+{%- endif %}
+{% endfor %}
+{% if add_generation_prompt %}
+{{ '### Response:\\n' }}
+{%- endif %}
+"""
+PAPER = """\
+{% for message in messages %}
+{% if message['role'] == 'assistant' %}
+{% generation %}{{ message['content'] + eos_token }}{% endgeneration %}
+{{ '\\n\\n' }}
+{%- else %}
+{{ message['content'] + '\\n' }}
+{%- endif %}
+{% endfor %}
+"""
+OURS: dict[Template, str] = {"chatml": CHATML, "alpaca": ALPACA, "paper": PAPER}
+
+ALPACA_WITH_INPUT = "{instruction}\n\n### Input:\n{input}"
+WITH_INPUT = (
+    "{instruction}\n\n{input}",
+    "{instruction}\nInput: {input}\nOutput:",
+    "{instruction}\n\nInput:\n{input}\n\nOutput:",
+    "{instruction}\n{input}\n\nAnswer:",
+    "Task: {instruction}\n\n{input}\n\nAnswer:",
+    "Task: {instruction}\nInput: {input}\n\nSolution:",
+    "What to do: {instruction}\n\nGiven: {input}",
+)
+WITHOUT_INPUT = (
+    "{instruction}",
+    "{instruction}\nOutput:",
+    "{instruction}\n\nAnswer:",
+    "Task: {instruction}",
+    "Task: {instruction}\n\nAnswer:",
+    "What to do: {instruction}\n\nSolution:",
+)
+
+# Tokens that models have for padding, or have and never say, in the order of preference.
+PADS = ("<pad>", "<|pad|>", "[PAD]", "<|finetune_right_pad_id|>", "<|endoftext|>", "<unk>", "[UNK]")
+
+
+class Prepared(NamedTuple):
+    """The template that was taken, and the tokens that were added to the vocabulary.
+
+    Where there are some, the model needs rows for them (`len(tokenizer)` of them), and these are not trained yet: an
+    adapter must train the embeddings, too, or the student never learns to stop.
+    """
+
+    template: Template
+    added: list[str]
+
+
+def prepare_tokenizer(tokenizer: Any, template: Template | None = None) -> Prepared:
+    """Give the tokenizer the chat template, and the tokens for ends of turns and padding that it lacks.
+
+    Without `template`: the model's own, and chatml where it has none. UsageError where "model" was chosen and the
+    model has none, or one that ends no answer.
+    """
+    if template is not None and template not in get_args(Template):
+        raise UsageError(f"There is no template {template}. Choose one of: {', '.join(get_args(Template))}.")
+    if template == "model" and not tokenizer.chat_template:
+        raise UsageError(
+            f"{tokenizer.name_or_path} has no chat template: it is a base model. Choose --template chatml, alpaca or "
+            "paper; the student is then saved with that."
+        )
+    template = template or ("model" if tokenizer.chat_template else "chatml")
+    before = set(tokenizer.get_vocab())
+    if template == "chatml":
+        tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>"], "eos_token": "<|im_end|>"})
+    elif template != "model" and tokenizer.eos_token is None:
+        tokenizer.add_special_tokens({"eos_token": "<|endoftext|>"})
+    if template != "model":
+        tokenizer.chat_template = ("{{ bos_token }}" if _begins_with_bos(tokenizer) else "") + OURS[template]
+    end = end_of_turn(tokenizer)
+    if end is None:
+        raise UsageError(
+            f"{tokenizer.name_or_path}: its chat template writes no token behind an answer, so a student could not "
+            "learn to stop. Choose --template chatml, alpaca or paper."
+        )
+    # A trainer that leaves padding out of the loss would leave the end of every answer out with it.
+    if tokenizer.pad_token in (None, end):
+        spare = [token for token in PADS if token in before and token not in (end, tokenizer.bos_token)]
+        tokenizer.add_special_tokens({"pad_token": spare[0] if spare else "<|pad|>"})
+    return Prepared(template, sorted(set(tokenizer.get_vocab()) - before))
+
+
+def _begins_with_bos(tokenizer: Any) -> bool:
+    """Whether the model expects a text to begin with its token for that."""
+    ids = tokenizer("a")["input_ids"]
+    return tokenizer.bos_token_id is not None and ids[:1] == [tokenizer.bos_token_id]
+
+
+def end_of_turn(tokenizer: Any) -> str | None:
+    """The token that the chat template writes behind an answer; None where it writes none."""
+    said = "an answer to look for"
+    text = render(tokenizer, [Message(role="user", content="a question"), Message(role="assistant", content=said)])
+    found = token_pattern(tokenizer).search(text, text.rfind(said) + len(said))
+    return found.group() if found else None
+
+
+def token_pattern(tokenizer: Any, special: bool = False) -> re.Pattern[str]:
+    """Finds, in a text, tokens that stand for no text of their own; only those that are `special` where asked for."""
+    tokens = [token for token in tokenizer.added_tokens_decoder.values() if token.special or not special]
+    names = sorted((token.content for token in tokens), key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, names)) or r"(?!)")
+
+
+def render(tokenizer: Any, messages: Sequence[Message], ask: bool = False) -> str:
+    """The conversation as the text that the model reads; with `ask`, up to where its answer begins."""
+    try:
+        return str(tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=ask))
+    except TemplateError as error:
+        raise UsageError(f"{tokenizer.name_or_path}: its chat template fails: {error}") from None
+
+
+def fitting(tokenizer: Any, messages: Sequence[Message]) -> list[Message]:
+    """The messages as the chat template takes them: where it refuses or skips a system turn, inside the user's first.
+
+    UsageError where it fails with other turns, too.
+    """
+    system, *rest = messages
+    if system["role"] != "system" or not rest:
+        return list(messages)
+    try:
+        text = tokenizer.apply_chat_template([system, rest[0]], tokenize=False, add_generation_prompt=True)
+    except TemplateError:
+        text = ""
+    if system["content"].strip() in text:
+        return list(messages)
+    first = Message(role=rest[0]["role"], content=f"{system['content']}\n\n{rest[0]['content']}")
+    return [first, *rest[1:]]
+
+
+def worded(dialogue: Dialogue, template: Template) -> Dialogue:
+    """The dialogue with its instruction and input worded as the template has it; "paper" chooses by their text."""
+    if dialogue.instruction is None:
+        return dialogue
+    given = dialogue.input or ""
+    if template == "paper":
+        wordings = WITH_INPUT if given else WITHOUT_INPUT
+        key = hashlib.sha256(user_message(dialogue.instruction, given).encode("utf-8", "surrogatepass")).digest()
+        wording = wordings[int.from_bytes(key[:8], "big") % len(wordings)]
+    elif template == "alpaca" and given:
+        wording = ALPACA_WITH_INPUT
+    else:
+        return dialogue
+    content = wording.format(instruction=dialogue.instruction, input=given)
+    place = next(n for n, message in enumerate(dialogue.messages) if message["role"] == "user")
+    messages = list(dialogue.messages)
+    messages[place] = Message(role="user", content=content)
+    return dialogue._replace(messages=messages)

@@ -1,0 +1,156 @@
+"""TRL's SFTTrainer, told what it has to be told, and the two figures that it does not give.
+
+Dialogues come as ids and labels, so TRL neither renders nor masks anything. What it does by itself and users fall for:
+
+- A loss over an evaluation is the mean of its batches' means, so it changes with the batch size. Here every trained
+  token counts the same, as it does in training.
+- A checkpoint can be chosen by how good its answers are (greedy, ROUGE-L), as loss keeps rising where answers still get
+  better (InstructGPT, section 3.5).
+- Rows longer than `max_length` are cut, or dropped, without a word: here that raises, as it was settled before.
+- The trainer reports what is trained to its makers' server: here it does not.
+
+Not covered: models with pictures, mixtures of experts' balancing loss by a setting of its own.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from transformers import PreTrainedTokenizerBase, TrainerCallback
+from transformers.trainer_utils import EvalLoopOutput
+from trl import SFTConfig, SFTTrainer, pack_dataset
+
+from finetune.defaults import Schedule
+from finetune.examples import Example
+from finetune.preparing import processes
+from finetune.settings import FinetuneSettings
+
+Judge = Callable[[Any], dict[str, float]]  # a model's answers to held-out prompts -> {"rouge_l": 0.4, ...}
+
+
+class Trainer(SFTTrainer):  # type: ignore[misc]  # trl has no types
+    """`train` (from prepared rows), `evaluate`, and `judge` on the model with each evaluation."""
+
+    def __init__(self, *, judge: Judge | None, **named: Any):
+        super().__init__(**named)
+        self._judge = judge
+        self._sums: list[tuple[float, int]] = []  # of an evaluation's batches: the loss's sum, the tokens it is over
+
+    def prediction_step(self, model: Any, inputs: dict[str, Any], *rest: Any, **named: Any) -> Any:
+        """The loss of a batch, which is added up by tokens too."""
+        loss, logits, labels = super().prediction_step(model, inputs, *rest, **named)
+        n = int((inputs["labels"][..., 1:] != -100).sum())
+        self._sums.append((float(loss) * n, n))
+        return loss, logits, labels
+
+    def evaluation_loop(self, *arguments: Any, metric_key_prefix: str = "eval", **named: Any) -> EvalLoopOutput:
+        """The figures of an evaluation: the loss over all tokens that are trained, and the judge's."""
+        self._sums = []
+        output = super().evaluation_loop(*arguments, metric_key_prefix=metric_key_prefix, **named)
+        loss, n = (math.fsum(column) for column in zip(*self._sums, strict=True))
+        both = self.accelerator.reduce(torch.tensor([loss, n], device=self.accelerator.device))
+        output.metrics[f"{metric_key_prefix}_loss"] = float(both[0] / both[1])
+        if self._judge:
+            with self.accelerator.autocast():
+                found = self._judge(self.accelerator.unwrap_model(self.model))
+            output.metrics |= {f"{metric_key_prefix}_{name}": value for name, value in found.items()}
+        return output
+
+    def _send_telemetry(self) -> None:
+        """Say nothing to anybody."""
+
+
+def make_trainer(
+    model: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    train: Dataset,
+    held_out: Sequence[Example],
+    settings: FinetuneSettings,
+    folder: Path,
+    schedule: Schedule,
+    *,
+    peft_config: Any = None,
+    judge: Judge | None = None,
+    callbacks: Sequence[TrainerCallback] = (),
+) -> Trainer:
+    """A trainer over `train` (see `rows_of`), which saves in `folder`; `settings` must have everything filled in."""
+    args = sft_config(settings, folder, schedule, evaluate=bool(held_out))
+    return Trainer(
+        model=model, args=args, processing_class=tokenizer, train_dataset=train, peft_config=peft_config,
+        eval_dataset=_dataset(held_out) if held_out else None, callbacks=list(callbacks), judge=judge,
+    )  # fmt: skip
+
+
+def sft_config(settings: FinetuneSettings, folder: Path, schedule: Schedule, *, evaluate: bool) -> SFTConfig:
+    """TRL's settings. The micro batch is the greatest that divides a process's share of an update."""
+    steps = schedule.steps
+    has_gpu = torch.cuda.is_available()
+    keeps_best = settings.keep in ("eval_loss", "generation")
+    eval_every = settings.eval_every or steps
+    share = schedule.rows // processes()
+    micro = max(n for n in range(1, share + 1) if share % n == 0 and n <= (settings.micro_batch or 1))
+    return SFTConfig(
+        output_dir=str(folder),
+        # A bare SFTConfig asks for bfloat16 and a GPU, and raises where there is none.
+        use_cpu=not has_gpu and not torch.backends.mps.is_available(),
+        bf16=settings.precision != "float32",
+        max_steps=steps,
+        per_device_train_batch_size=micro,
+        gradient_accumulation_steps=share // micro,
+        per_device_eval_batch_size=micro,
+        prediction_loss_only=True,  # logits of a whole evaluation do not fit into any memory
+        # Rows are as they shall be, packed already where they shall be packed (see rows_of). Packing says to TRL that a
+        # batch is one row without padding, in which position ids keep dialogues apart.
+        dataset_kwargs={"skip_prepare_dataset": True},
+        packing=bool(settings.packing),
+        packing_strategy="bfd",
+        activation_checkpointing=bool(settings.activation_checkpointing),
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type=settings.schedule,
+        warmup_steps=math.ceil(settings.warmup * steps),
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.clip,
+        seed=settings.seed,
+        data_seed=settings.seed,
+        torch_compile=settings.compile,
+        eval_strategy="steps" if evaluate else "no",
+        eval_steps=eval_every,
+        save_strategy="steps",
+        save_steps=settings.save_every or eval_every,
+        save_total_limit=2,  # the best and the latest
+        load_best_model_at_end=keeps_best,
+        metric_for_best_model={"eval_loss": "eval_loss", "generation": "eval_rouge_l"}.get(settings.keep or ""),
+        greater_is_better=settings.keep == "generation" if keeps_best else None,
+        logging_steps=1,
+        logging_nan_inf_filter=False,  # it would put the mean of the others in their place
+        include_num_input_tokens_seen="all" if settings.packing else "non_padding",
+        report_to="none",
+        disable_tqdm=True,
+        dataloader_pin_memory=has_gpu,
+        ddp_find_unused_parameters=False,
+    )
+
+
+def rows_of(examples: Sequence[Example], settings: FinetuneSettings) -> Dataset:
+    """What the trainer reads: a row an example or, packed, several to a row of at most `max_length` tokens.
+
+    Columns `input_ids`, `labels` and, where packed, `seq_lengths`: the lengths of a row's dialogues. No token is lost:
+    ValueError where an example is longer than `max_length`.
+    """
+    assert settings.max_length
+    if (longest := max(len(example.ids) for example in examples)) > settings.max_length:
+        raise ValueError(f"a row of {longest} tokens is longer than max_length = {settings.max_length}")
+    if not settings.packing:
+        return _dataset(examples)
+    # Best-fit decreasing, a thousand dialogues at a time: shuffled before, so that no row has neighbours of the file.
+    return pack_dataset(_dataset(examples).shuffle(seed=settings.seed), settings.max_length, "bfd")
+
+
+def _dataset(examples: Sequence[Example]) -> Dataset:
+    return Dataset.from_dict({
+        "input_ids": [example.ids for example in examples],
+        "labels": [example.labels for example in examples],
+    })  # fmt: skip

@@ -1,0 +1,234 @@
+"""Teach a model: from settings and data to a student's folder.
+
+    >>> settings = FinetuneSettings(model="Qwen/Qwen2.5-0.5B", data=[{"path": "outputs/first"}])
+    >>> train(settings, Path("outputs/student")).stopped
+    Stopped(answers=8, of=8)
+
+The way: settings taken up where a training was begun before (finetune.checkpoints) -> dialogues, split by task -> ids and
+labels -> defaults (finetune.defaults) -> preflight -> model (finetune.weights) -> updates (finetune.trainer) -> the student,
+who is asked a few held-out questions to see that it stops. Called again, it goes on from the latest checkpoint: the
+order of rows, the optimiser and the random numbers are as if nothing had happened.
+
+Under `accelerate launch` each process does all this; the first one speaks and writes. A batch is counted over all
+processes, so their number does not change what is learned.
+
+Not covered: training from scratch (a folder without weights), other losses than the likelihood of the answers.
+"""
+
+import json
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from accelerate import PartialState
+from datasets import Dataset, disable_progress_bars
+from peft import PeftModel
+from rapidfuzz.distance import Indel
+from transformers import PrinterCallback, set_seed
+from transformers.utils.logging import disable_progress_bar, set_verbosity_error
+
+from finetune import checkpoints
+from finetune.defaults import Schedule, with_batches
+from finetune.examples import Dialogue
+from finetune.preparing import Prepared, prepare, processes
+from finetune.progress import Progress, read_metrics
+from finetune.settings import FinetuneSettings
+from finetune.student import Answer, Student
+from finetune.teacher import end_tokens
+from finetune.trainer import Judge, make_trainer, rows_of
+from finetune.weights import load_to_train, lora_config, save
+from selfinstruct.errors import UsageError
+from selfinstruct.export import whole_file
+from selfinstruct.novelty import tokens
+
+STOP_PROMPTS = 8  # held-out questions asked after the training
+
+
+class Stopped(NamedTuple):
+    """How many `answers` came to an end by themselves, `of` so many."""
+
+    answers: int
+    of: int
+
+
+class Trained(NamedTuple):
+    """A training that ended: its folder, updates, and latest losses (None where there are none)."""
+
+    folder: Path
+    steps: int
+    loss: float | None
+    eval_loss: float | None
+    stopped: Stopped
+
+
+def train(settings: FinetuneSettings, folder: Path, *, dry_run: bool = False) -> Trained | None:
+    """Train as `settings` say, and leave the student in `folder`; None after Ctrl-C, and after a dry run.
+
+    UsageError where settings, data or memory do not allow it.
+    """
+    settings = checkpoints.taken_up(settings, folder)
+    if checkpoints.is_finished(folder):
+        print(f"{folder} is trained already; choose another --out to train anew.")
+        return _result(folder)
+    _quieten()
+    prepared = prepare(settings)
+    rows = rows_of(prepared.train.examples, prepared.settings)
+    lengths = [len(example.ids) for example in prepared.train.examples]
+    settings, schedule = with_batches(
+        prepared.settings, len(rows), lengths, len(prepared.held_out.examples), processes()
+    )
+    prepared = prepared._replace(settings=settings)
+    is_first = PartialState().is_main_process
+    if is_first:
+        _say_what_comes(prepared, schedule)
+    if dry_run:
+        return None
+    if is_first:
+        checkpoints.write_settings(settings, folder)
+        checkpoints.check_data(prepared.train.examples, folder)
+        checkpoints.drop_broken(folder)
+        _write_held_out(prepared.held_out.dialogues, folder / "held_out.jsonl")
+    PartialState().wait_for_everyone()
+    try:
+        return _train(prepared, rows, schedule, folder)
+    except torch.OutOfMemoryError:
+        raise UsageError(_out_of_memory(prepared)) from None
+
+
+def _train(prepared: Prepared, rows: Dataset, schedule: Schedule, folder: Path) -> Trained | None:
+    settings, tokenizer = prepared.settings, prepared.tokenizer
+    set_seed(settings.seed)  # what adapters begin with
+    model = load_to_train(settings, tokenizer, prepared.n_known)
+    progress = Progress(folder)
+    judge = _judge(prepared) if settings.keep == "generation" else None
+    trainer = make_trainer(
+        model, tokenizer, rows, prepared.held_out.examples, settings, folder / "checkpoints", schedule,
+        peft_config=lora_config(settings, model, prepared.n_known, len(tokenizer)), judge=judge, callbacks=[progress],
+    )  # fmt: skip
+    trainer.remove_callback(PrinterCallback)  # it would print a dictionary an update
+    begun = checkpoints.latest(folder)
+    try:
+        trainer.train(resume_from_checkpoint=str(begun) if begun else None)
+    finally:
+        progress.close()
+    if progress.interrupted and trainer.state.global_step < schedule.steps:
+        return None
+    save(trainer, tokenizer, folder)
+    stopped = _stop_test(trainer.accelerator.unwrap_model(trainer.model), prepared)
+    if trainer.is_world_process_zero():
+        _say_whether_it_stops(stopped)
+        progress.write(trainer.state, {"stopped": stopped.answers, "asked": stopped.of})
+    trainer.accelerator.wait_for_everyone()
+    return _result(folder)
+
+
+def _answers(model: Any, prepared: Prepared, dialogues: Sequence[Dialogue]) -> list[Answer]:
+    """The greedy answers to the last question of each dialogue, a half longer than what was held out at most."""
+    base = model.get_base_model() if isinstance(model, PeftModel) else model  # its layers are the adapted ones
+    longest = max(sum(label != -100 for label in example.labels) for example in prepared.train.examples)
+    student = _InTraining(prepared.tokenizer, base)
+    return student.answer([dialogue.messages[:-1] for dialogue in dialogues], longest * 3 // 2)
+
+
+class _InTraining(Student):
+    """The model that is trained, as a student that answers."""
+
+    def __init__(self, tokenizer: Any, model: Any):
+        self.name = "the student"
+        self.tokenizer, self.model = tokenizer, model
+        self.ends = end_tokens(tokenizer, model.generation_config)
+        self.context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+        model.eval()
+
+
+def _judge(prepared: Prepared) -> Judge:
+    """How good a model's answers to held-out rows are: ROUGE-L (F1) with what was held out, and the share of equals."""
+    dialogues = prepared.held_out.dialogues[: prepared.settings.generation_rows]
+    wanted = [dialogue.messages[-1]["content"].strip() for dialogue in dialogues]
+
+    def judge(model: Any) -> dict[str, float]:
+        said = [answer.text.strip() for answer in _answers(model, prepared, dialogues)]
+        pairs = list(zip(said, wanted, strict=True))
+        similar = [Indel.normalized_similarity(tokens(a), tokens(b)) for a, b in pairs]
+        return {"rouge_l": sum(similar) / len(pairs), "exact_match": sum(a == b for a, b in pairs) / len(pairs)}
+
+    return judge
+
+
+def _stop_test(model: Any, prepared: Prepared) -> Stopped:
+    """Ask a few questions, held-out ones where there are some, and see whether the answers end."""
+    dialogues = (prepared.held_out.dialogues or prepared.train.dialogues)[:STOP_PROMPTS]
+    answers = _answers(model, prepared, dialogues)
+    return Stopped(sum(answer.stopped for answer in answers), len(answers))
+
+
+def _say_whether_it_stops(stopped: Stopped) -> None:
+    print(f"Stop test: {stopped.answers} of {stopped.of} answers came to an end by themselves.")
+    if stopped.answers < stopped.of:
+        print(
+            "Warning: the others went on until they were cut off. Short trainings do that; if longer ones do, look with "
+            "--dry-run whether the stop token is among the trained ones.",
+        )
+
+
+def _result(folder: Path) -> Trained:
+    metrics = read_metrics(folder / "metrics.jsonl")
+    losses = [row["loss"] for row in metrics if "loss" in row]
+    held_out = [row["eval_loss"] for row in metrics if "eval_loss" in row]
+    last = metrics[-1]
+    return Trained(
+        folder, last["step"], *(found[-1] if found else None for found in (losses, held_out)),
+        Stopped(last["stopped"], last["asked"]),
+    )  # fmt: skip
+
+
+def _write_held_out(dialogues: Sequence[Dialogue], path: Path) -> None:
+    with whole_file(path, "--out") as part, part.open("w", encoding="utf-8", newline="\n") as file:
+        for dialogue in dialogues:
+            file.write(json.dumps({"messages": dialogue.messages, "task": dialogue.task}, ensure_ascii=False) + "\n")
+
+
+def _quieten() -> None:
+    """No bars for single files, and no hints of libraries to each other; errors are raised anyway."""
+    for said_by_peft in ("`is_gradient_checkpointing` is deprecated", "Setting `save_embedding_layers` to `True`"):
+        warnings.filterwarnings("ignore", said_by_peft)  # of its own call; and of what we want
+    disable_progress_bar()
+    set_verbosity_error()
+    disable_progress_bars()
+
+
+def _say_what_comes(prepared: Prepared, schedule: Schedule) -> None:
+    settings = prepared.settings
+    if not torch.cuda.is_available():
+        print(
+            "No GPU is found (torch.cuda), so this computes on the CPU, in float32. That suits models of some million "
+            "parameters; one of a billion takes about a thousand times as long as on a GPU."
+        )
+    print(
+        f"{schedule.steps:,} updates of {schedule.rows:,} rows, {settings.micro_batch} at once; {settings.method}, "
+        f"{settings.precision}, learning rate {settings.learning_rate:g}.",
+        flush=True,
+    )
+
+
+def _out_of_memory(prepared: Prepared) -> str:
+    settings, memory = prepared.settings, prepared.memory
+    assert settings.max_length and settings.micro_batch
+    changes = []
+    if settings.micro_batch > 1:
+        changes.append(f"micro_batch = {settings.micro_batch // 2} (the result is the same)")
+    if not settings.activation_checkpointing:
+        changes.append("activation_checkpointing = true (the same, a third slower)")
+    changes.append(f"max_length = {settings.max_length // 2}")
+    if settings.method == "full":
+        changes.append('method = "lora"')
+    elif settings.method == "lora":
+        changes.append('method = "qlora"')
+    return (
+        f"The memory of {prepared.available.where} did not suffice: {prepared.available.bytes / 2**30:.1f} GiB were free, "
+        f"and rows of {memory.tokens:,} tokens, one at a time, take about {memory.total / 2**30:.1f} GiB. In a file for "
+        "--config, or in finetune.toml, set one of:\n  " + "\n  ".join(changes) + "\nThe first two can be changed for a "
+        "training that was begun; it goes on from its latest checkpoint."
+    )

@@ -1,0 +1,116 @@
+"""The model that is trained: loaded as the method needs it, with rows for the tokens that its template added; saved.
+
+A token that a template adds (an end of turn) begins as the mean of all tokens, so that it is neither likely nor
+unlikely at first (Hewitt 2021, "Initializing new word embeddings for pretrained language models"). Adapters leave
+embeddings alone, so with them the added tokens' rows are trained beside the adapters: a stop token that cannot be
+learned is never said.
+
+Not covered: code that comes with a model (trust_remote_code), 8-bit weights.
+"""
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig
+from safetensors import SafetensorError
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig, GenerationConfig, PreTrainedModel
+
+from finetune.settings import FinetuneSettings
+from finetune.teacher import end_tokens
+from selfinstruct.errors import UsageError
+
+
+def load_to_train(settings: FinetuneSettings, tokenizer: Any, n_known: int) -> PreTrainedModel:
+    """The model with all settings filled in; `tokenizer` may have more than the `n_known` tokens it came with.
+
+    UsageError where it cannot be loaded.
+    """
+    more: dict[str, Any] = {"dtype": torch.bfloat16 if settings.precision == "bfloat16" else torch.float32}
+    if settings.method == "qlora":
+        more |= {"quantization_config": _four_bits(), "device_map": {"": torch.cuda.current_device()}}
+    try:
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            settings.model, attn_implementation=settings.attention, trust_remote_code=False, **more
+        )
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
+        if isinstance(error, torch.OutOfMemoryError):
+            raise
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UsageError(
+            f"{settings.model}: transformers finds no model there that it can load ({reason}). Give --model a folder "
+            "with config, weights and tokenizer, or a name on the hub."
+        ) from None
+    add_tokens(model, n_known, len(tokenizer))
+    return model  # type: ignore[no-any-return]
+
+
+@torch.no_grad()
+def add_tokens(model: Any, n_known: int, n_tokens: int) -> None:
+    """Give tokens n_known ... n_tokens - 1 the mean embedding of those before, in and out; room is made for them."""
+    if n_tokens > model.get_input_embeddings().weight.shape[0]:
+        model.resize_token_embeddings(n_tokens, mean_resizing=False)
+    if n_tokens > n_known:
+        for weight in {model.get_input_embeddings().weight, model.get_output_embeddings().weight}:  # one where tied
+            weight[n_known:n_tokens] = weight[:n_known].mean(0)
+
+
+def lora_config(settings: FinetuneSettings, model: Any, n_known: int, n_tokens: int) -> LoraConfig | None:
+    """The adapters to train, None for all weights. Tokens from `n_known` on are trained too."""
+    if settings.method == "full":
+        return None
+    lora = settings.lora
+    added: dict[str, Any] = {}
+    if n_tokens > n_known:
+        names = {module: name for name, module in model.named_modules()}
+        into, out = (names[module].rpartition(".")[2] for module in _embeddings(model))
+        # TRL multiplies with the head's weight itself, past any adapter, so an untied head is trained as a whole.
+        added = {"trainable_token_indices": {into: list(range(n_known, n_tokens))}}
+        if not model.config.get_text_config().tie_word_embeddings:
+            added["modules_to_save"] = [out]
+    return LoraConfig(
+        r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, task_type="CAUSAL_LM",
+        target_modules=list(lora.targets) or "all-linear", **added,
+    )  # fmt: skip
+
+
+def generation_config(tokenizer: Any, model: Any) -> GenerationConfig:
+    """How the student answers unless asked otherwise: greedily, up to a stop token; no sampling by surprise."""
+    return GenerationConfig(
+        bos_token_id=tokenizer.bos_token_id, pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=sorted(end_tokens(tokenizer, model.generation_config)), do_sample=False,
+    )  # fmt: skip
+
+
+def save(trainer: Any, tokenizer: Any, folder: Path) -> None:
+    """Write the student (called by all processes together; one of them writes)."""
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    model.generation_config = generation_config(tokenizer, model)
+    model.config.use_cache = True
+    trainer.save_model(str(folder))
+    if trainer.is_world_process_zero():
+        (folder / "training_args.bin").unlink()  # finetune.toml says it, and is no pickle
+        tokenizer.save_pretrained(folder)
+        model.generation_config.save_pretrained(folder)  # beside adapters too
+
+
+def check_qlora() -> None:
+    """UsageError where 4-bit weights cannot be had."""
+    if not importlib.util.find_spec("bitsandbytes"):
+        raise UsageError(
+            "--method qlora keeps the model in 4 bits, which needs bitsandbytes: pip install bitsandbytes. Or train "
+            "adapters on it as it is, with --method lora."
+        )
+
+
+def _four_bits() -> BitsAndBytesConfig:
+    """As in the QLoRA paper (Dettmers et al. 2023): normal floats of 4 bits, their scales quantised again."""
+    return BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+    )  # fmt: skip
+
+
+def _embeddings(model: Any) -> tuple[Any, Any]:
+    return model.get_input_embeddings(), model.get_output_embeddings()
