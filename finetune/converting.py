@@ -1,0 +1,180 @@
+"""A student in other forms: an adapter and its base as one model, and GGUF for llama.cpp and Ollama.
+
+    selfinstruct merge outputs/adapter outputs/whole
+    selfinstruct gguf outputs/whole student.gguf && ollama create student -f student.Modelfile
+
+What is written says by itself how it is to be asked and when it has finished: the chat template is among its files, and
+the tokens that end an answer in its generation config. The weights keep the type in which the base stores them.
+
+GGUF is written by llama.cpp's own converter, which is not part of this package. It carries the chat template, which
+llama-server reads. Ollama knows common templates only, and sends bare text otherwise, so its Modelfile says the same in
+Ollama's language: a template is filled in with marked turns, what stands between them is taken from there, and a longer
+conversation shows whether that is all there is to it.
+
+Not covered: quantisation (llama-quantize, or `ollama create --quantize q4_K_M`), adapters as GGUF.
+"""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from safetensors import SafetensorError
+from transformers import AutoTokenizer, GenerationConfig
+
+from finetune.examples import Message
+from finetune.student import check_folder, is_adapter, no_template, with_adapter
+from finetune.teacher import end_tokens
+from finetune.templates import fitting, render
+from selfinstruct.errors import UsageError
+from selfinstruct.export import whole_file
+
+CONVERTER = "convert_hf_to_gguf.py"
+UNKNOWN_TO_OLLAMA = (
+    "This chat template cannot be said in Ollama's language. The GGUF file carries it: use llama-server, or write a "
+    "TEMPLATE."
+)
+
+
+def merge(folder: Path, out: Path) -> None:
+    """Write the adapter of `folder` and its base as one model, with tokenizer and chat template, into `out`.
+
+    UsageError where `folder` holds no adapter, or `out` something.
+    """
+    check_folder(folder)
+    if not is_adapter(folder):
+        raise UsageError(f"{folder}: is whole already, no adapter. There is nothing to merge.")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"{out}: exists already. Give a new folder, or an empty one.")
+    tokenizer, adapted = with_adapter(folder, as_stored=True)
+    model: Any = adapted.merge_and_unload()
+    model.generation_config = asked_well(model.generation_config, tokenizer)
+    part = out.with_name(f".{out.name}.part")
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        model.save_pretrained(part)
+        tokenizer.save_pretrained(part)
+        part.replace(out)
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(part, ignore_errors=True)
+        raise UsageError(f"{out}: cannot be written ({error}). Choose another place.") from None
+
+
+def whole(folder: Path) -> Path:
+    """The student as one model: `folder`, or, of an adapter, `folder`/merged, which is written where it is out of date.
+
+    UsageError where it cannot be asked.
+    """
+    check_folder(folder)
+    if not is_adapter(folder):
+        return folder
+    merged = folder / "merged"
+    if not (merged / "config.json").is_file() or _changed(merged) < _changed(folder):
+        print(f"Merging the adapter and its base into {merged} ...", flush=True)
+        shutil.rmtree(merged, ignore_errors=True)
+        merge(folder, merged)
+    return merged
+
+
+def _changed(folder: Path) -> float:
+    return max((path.stat().st_mtime for path in folder.glob("*.safetensors")), default=0.0)
+
+
+def asked_well(generation: GenerationConfig | None, tokenizer: Any) -> GenerationConfig:
+    """`generation` with what a server needs to know: the tokens that end an answer, and that there may be sampling."""
+    found: GenerationConfig = GenerationConfig.from_dict(generation.to_dict() if generation else {})
+    found.eos_token_id = sorted(end_tokens(tokenizer, generation)) or None
+    found.do_sample = True  # `transformers serve` takes no notice of a temperature otherwise
+    return found
+
+
+def gguf(folder: Path, out: Path, converter: Path | None) -> list[Path]:
+    """Write a student as GGUF, and a Modelfile for Ollama beside it; their paths.
+
+    `converter`: llama.cpp's script, else it is looked for on the PATH. UsageError where there is none, or it fails.
+    """
+    check_folder(folder)
+    found = shutil.which(CONVERTER) or shutil.which(CONVERTER.removesuffix(".py").replace("_", "-"))
+    if not converter and not found:
+        raise UsageError(
+            f"llama.cpp's converter, {CONVERTER}, is not on the PATH. To get and use it:\n"
+            "  git clone --depth 1 https://github.com/ggml-org/llama.cpp\n"
+            "  pip install sentencepiece ./llama.cpp/gguf-py\n"
+            f"  {shlex.join(['selfinstruct', 'gguf', str(folder), str(out), '--converter', f'llama.cpp/{CONVERTER}'])}"
+        )
+    if converter and not converter.is_file():
+        raise UsageError(f"{converter}: there is no such file. Give llama.cpp's {CONVERTER} with --converter.")
+    command = [sys.executable, str(converter)] if converter else [str(found)]
+    model = whole(folder)
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    if not tokenizer.chat_template:
+        raise UsageError(no_template(str(model)))
+    with whole_file(out, "OUT") as part:
+        ended = subprocess.run([*command, str(model), "--outfile", str(part)], check=False)
+        if ended.returncode or not part.is_file():
+            raise UsageError(
+                f"{command[-1]} could not convert {model} (exit code {ended.returncode}; above is what it said). It "
+                "knows the tokenizers of published models, and those that fall back to bytes as LLaMA 2's does."
+            )
+    with whole_file(out.with_suffix(".Modelfile"), "OUT") as part:
+        part.write_text(modelfile(out.name, tokenizer, GenerationConfig.from_pretrained(model)), encoding="utf-8")
+    return [out, out.with_suffix(".Modelfile")]
+
+
+def modelfile(gguf_name: str, tokenizer: Any, generation: GenerationConfig | None) -> str:
+    """What Ollama has to be told about a GGUF file beside it: how to ask, and where an answer ends."""
+    taken_apart = turns(tokenizer)
+    template = f'TEMPLATE """{taken_apart.as_go()}"""' if taken_apart else f"# {UNKNOWN_TO_OLLAMA}"
+    stops = tokenizer.convert_ids_to_tokens(sorted(end_tokens(tokenizer, generation)))
+    return "\n".join([f"FROM ./{gguf_name}", template, *(f'PARAMETER stop "{stop}"' for stop in stops), ""])
+
+
+class Turns(NamedTuple):
+    """A chat template as what stands around its turns: `head` before the first question without a system message."""
+
+    head: str
+    before_system: str
+    after_system: str
+    after_question: str  # up to where the model answers
+    before_answer: str  # what an earlier answer is shown with besides
+    after_answer: str  # up to the next question
+
+    def as_go(self) -> str:
+        """The template in Ollama's language; "assistant" is the role of an answer there, too."""
+        return (
+            f"{{{{ if .System }}}}{self.before_system}{{{{ .System }}}}{self.after_system}"
+            f"{{{{ else }}}}{self.head}{{{{ end }}}}"
+            f'{{{{ range .Messages }}}}{{{{ if eq .Role "user" }}}}{{{{ .Content }}}}{self.after_question}'
+            f'{{{{ else if eq .Role "assistant" }}}}{self.before_answer}{{{{ .Content }}}}{self.after_answer}'
+            f"{{{{ end }}}}{{{{ end }}}}"
+        )
+
+
+def turns(tokenizer: Any) -> Turns | None:
+    """The tokenizer's chat template taken apart; None where it is more than turns with something around them."""
+    marks = [f"<{name}-{n}>" for n, name in enumerate(("system", "one", "two", "three", "four", "five"))]
+    system, *said = marks
+
+    def filled(*parts: str, with_system: bool) -> list[str]:
+        """What stands before, between and behind the turns."""
+        messages = [Message(role="system", content=system)] if with_system else []
+        messages += [Message(role=("user", "assistant")[n % 2], content=part) for n, part in enumerate(parts)]
+        text = render(tokenizer, fitting(tokenizer, messages), ask=True)
+        return re.split("|".join(map(re.escape, marks)), text)
+
+    plain, led = filled(*said[:3], with_system=False), filled(said[0], with_system=True)
+    if len(plain) != 4 or len(led) != 3:
+        return None
+    begins_with_bos = tokenizer("a")["input_ids"][:1] == [tokenizer.bos_token_id]
+    bos = tokenizer.bos_token if begins_with_bos else ""  # which Ollama writes itself
+    head, between, after_answer, after_question = plain
+    before_answer = between.removeprefix(after_question)
+    found = Turns(head.removeprefix(bos), led[0].removeprefix(bos), led[1], after_question, before_answer, after_answer)
+    both = [after_question + before_answer, after_answer]
+    same = filled(*said, with_system=True) == [*led[:2], *both, *both, after_question]
+    is_literal = not any(mark in part for part in found for mark in ("{{", "}}", '"""'))
+    return found if same and is_literal else None
