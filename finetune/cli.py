@@ -2,10 +2,14 @@
 
 import shlex
 import sys
+from json import dumps
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+
+from selfinstruct.errors import UsageError
+from selfinstruct.terminal import visible
 
 Student = Annotated[Path, typer.Argument(metavar="DIR", help="A student's folder.")]
 
@@ -99,6 +103,48 @@ def evaluate(student: Student) -> None:
     raise NotImplementedError
 
 
-def compare() -> None:
-    """Compare two students' answers blindly."""
-    raise NotImplementedError
+def compare(  # noqa: PLR0917 - typer reads the options from here
+    a: Annotated[str, typer.Argument(metavar="A", help="A student's folder, a file of answers, or MODEL@URL.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="Likewise.")],
+    prompts: Annotated[Path, typer.Option(help="The questions: a dataset of any common format, or .txt, one a line.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where everything is kept; go on with the same command.")],
+    people: Annotated[
+        bool | None, typer.Option("--people/--no-people", help="A page for people to judge; on without --judge.")
+    ] = None,
+    judge: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="A model that judges, in both orders; simulated: the built-in.")
+    ] = None,
+    judge_base_url: Annotated[str | None, typer.Option(help="Its server; without it, OpenAI's.")] = None,
+    train: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Training data: leave out the prompts that overlap it.")
+    ] = None,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Of an answer.")] = 512,
+    temperature: Annotated[float, typer.Option(min=0, max=2, help="Of the answers; 0: always the likeliest.")] = 0.0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the answers, and of what is shown where and when.")] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the page; 0 takes any free one.")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="Print the results as one JSON object.")] = False,
+) -> None:
+    """Compare two students' answers blindly, by people in a browser or a judge model, in DIR/comparison.html."""
+    from finetune.compare import comparing, report
+    from finetune.compare.answers import Asking
+    from finetune.compare.asking import Served
+    from finetune.compare.results import results
+    from finetune.compare.store import Store
+
+    if judge_base_url and not judge:
+        raise UsageError("--judge-base-url goes with --judge MODEL.")
+    asked = Served(judge, judge_base_url or "") if judge else None
+    if asked:
+        asked.check()  # before the answers are paid for
+    with Store(out) as store:
+        comparing.answered(store, (a, b), prompts, train, Asking(max_tokens, temperature, seed))
+        if asked:
+            comparing.judged(store, asked)
+        if people or (people is None and not judge):
+            comparing.judged_by_people(store, port)
+        found = results(store)
+        path = report.write_page(found, out)
+    if json:
+        print(dumps(found.as_dict(), ensure_ascii=False))
+    else:
+        print(visible(report.render(found)), f"Report: {path}", sep="\n")

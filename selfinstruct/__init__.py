@@ -23,7 +23,7 @@ The rooms, in the order in which the data walks through them:
     export, report   records out; the run in words; diversity: how varied its tasks are
     card, hub        an export's datasheet; both to the Hugging Face hub
     reporting        the run as one page with pictures
-    audit            a web page over all of it, to look and to decide
+    audit            a web page over all of it, to look and to decide; guard: who may see such a page
 
 Sources: Self-Instruct (Wang et al., arXiv 2212.10560) for the method and its constants; Alpaca (Taori et al. 2023).
 """

@@ -10,6 +10,7 @@ import typer
 from finetune.cli import add_commands
 from selfinstruct.errors import BudgetReached, SelfInstructError, TeacherError, UsageError, YieldCollapsed
 from selfinstruct.records import ExportFormat, StrategyName, TeacherKind
+from selfinstruct.terminal import visible
 
 if TYPE_CHECKING:
     from selfinstruct.diversity import Diversity
@@ -34,7 +35,7 @@ def main() -> NoReturn:
     try:
         app(prog_name="selfinstruct")
     except SelfInstructError as error:
-        print(f"Error: {_visible(str(error))}", file=sys.stderr)
+        print(f"Error: {visible(str(error))}", file=sys.stderr)
         sys.exit(2)
     sys.exit(0)
 
@@ -209,7 +210,7 @@ def refilter(  # noqa: PLR0917 - typer reads the options from here
     if json:
         print(_to_json(found.as_dict()))
         return
-    print(_visible(render(found, str(run), str(new))))
+    print(visible(render(found, str(run), str(new))))
     quoted = shlex.quote(str(new))
     print(f"Records: {new / 'records.jsonl'}. To go on from here: selfinstruct generate {quoted} --target N")
 
@@ -350,7 +351,7 @@ def overlap(
     from selfinstruct.contamination import overlaps, render
 
     found = overlaps(dataset, test_set)
-    print(_to_json(found.as_dict()) if json else _visible(render(found)))
+    print(_to_json(found.as_dict()) if json else visible(render(found)))
     if found.found:
         sys.exit(1)
 
@@ -382,7 +383,7 @@ def check(
             print(to_line(finding.as_dict(found.file.unit)))
         print(to_line({"summary": {**found.summary(), **({"fixed": fixed.as_dict()} if fixed else {})}}))
     else:
-        print(_visible(report.render(found, fixed)))
+        print(visible(report.render(found, fixed)))
     if found.worst(level):
         sys.exit(1)
 
@@ -404,7 +405,7 @@ def tasks(
 
     with Store.read(run) as store:
         for row in rows(store, similar):
-            print(_to_json(row) if json else _visible(describe_task(row)))
+            print(_to_json(row) if json else visible(describe_task(row)))
 
 
 @app.command()
@@ -422,7 +423,7 @@ def rejected(
 
     with Store.read(run) as store:
         for row in rows(store, stage, reason, limit):
-            print(_to_json(row) if json else _visible(describe_rejection(row)))
+            print(_to_json(row) if json else visible(describe_rejection(row)))
 
 
 @app.command()
@@ -449,7 +450,7 @@ def check_seeds(
     for level, line, message in findings:
         where = f"{file}, line {line}" if line else str(file)
         row = {"level": level, "line": line, "message": message}
-        print(_to_json(row) if json else _visible(f"{where}: {level}: {message}"))
+        print(_to_json(row) if json else visible(f"{where}: {level}: {message}"))
     if not json:
         print(f"{file}: {summary}. " + (f"Findings: {len(findings)}." if findings else "Nothing to find fault with."))
     if any(finding.level != "advice" for finding in findings):
@@ -482,11 +483,6 @@ def simulate(
 
 
 add_commands(app)
-
-
-def _visible(text: str) -> str:
-    """The text with control characters spelled out: what a model or a server says must not steer the terminal."""
-    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
 
 
 def _to_json(value: Any) -> str:

@@ -78,7 +78,7 @@ class Request:
     `sample` tells apart requests that are equal otherwise (proposal number, second try of a question).
     """
 
-    stage: Stage | Literal["probe"]
+    stage: Stage | Literal["probe", "answer", "judge"]
     teacher: str
     model: str
     endpoint: Endpoint

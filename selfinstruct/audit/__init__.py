@@ -1,6 +1,6 @@
 """`selfinstruct audit RUN`: a web page on loopback to look through a run's generations and to decide about them.
 
-    server      who may see it; the application
+    server      the pages behind the guard that says who may see them (selfinstruct.guard)
     pages       what is shown at which address
     index       everything that was generated, in a file of its own: facets, search, order
     listing     which of it is asked for, and one page of that

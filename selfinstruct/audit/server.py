@@ -1,16 +1,7 @@
-"""The page's server, and who may see it: only whoever was given its address, from this machine.
-
-It listens on 127.0.0.1. The address that is printed holds a random token; the first visit exchanges it for a cookie
-that no script and no other site can use, and goes on to an address without the token. Every request must name this
-server as its host (which a foreign name that resolves to 127.0.0.1 does not), and whatever changes something must come
-from one of its own pages: by the browser's word (Origin) and by a second random token in the form. The pages load
-nothing from elsewhere, and no script or style but the two files beside them.
-"""
+"""The audit on loopback: its pages behind the guard."""
 
 import asyncio
-import hmac
-import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -18,90 +9,21 @@ from aiohttp import web
 
 from selfinstruct.audit.index import Index
 from selfinstruct.audit.pages import Pages, render
-from selfinstruct.errors import SelfInstructError, UsageError
+from selfinstruct.guard import Guard, listening, static_files
 from selfinstruct.store import Store
 
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",  # with "no-referrer" a browser sends forms with the origin "null"
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
-STATIC = {"audit.css": "text/css", "audit.js": "text/javascript", "audit.svg": "image/svg+xml"}
-MOST_BYTES = 64 * 2**20  # of a form: long texts, large selections
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+STATIC = {file.name: file for file in (Path(__file__).parent / "static").iterdir()}
 
 
-class Guard:
-    """Lets in who has the token, and forms of our own pages; gives every answer its headers."""
+@asynccontextmanager
+async def serving(store: Store, index: Index, author: str, port: int = 0) -> AsyncIterator[str]:
+    """Serve an opened run on loopback, on any free port for 0, and give the address with the token.
 
-    def __init__(self) -> None:
-        self.token = secrets.token_urlsafe(24)
-        self.form_token = secrets.token_urlsafe(24)
-        self._session = secrets.token_urlsafe(24)
-        self.port = 0  # known once it listens
-
-    @property
-    def hosts(self) -> tuple[str, str]:
-        """The names that this server goes by."""
-        return (f"127.0.0.1:{self.port}", f"localhost:{self.port}")
-
-    async def __call__(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """A middleware of aiohttp."""
-        try:
-            refused = await self._refusal(request)
-            response = refused or await handler(request)
-        except web.HTTPException as error:
-            response = web.Response(text=error.text, status=error.status, headers=error.headers)
-        except SelfInstructError as error:
-            status = 400 if isinstance(error, UsageError) else 500
-            response = _refuse(str(error), status)
-        response.headers.update(HEADERS)
-        return response
-
-    async def _refusal(self, request: web.Request) -> web.Response | None:
-        if request.headers.get("Host") not in self.hosts:
-            return _refuse("This server answers only to the address that it printed.", 421)
-        cookie = f"selfinstruct_audit_{self.port}"  # cookies do not know ports
-        if request.method == "GET" and _same(request.query.get("token", ""), self.token):
-            answer = web.Response(status=303, headers={"Location": request.path})
-            answer.set_cookie(cookie, self._session, httponly=True, samesite="Strict", path="/")
-            return answer
-        if not _same(request.cookies.get(cookie, ""), self._session):
-            return _refuse("Open the address that selfinstruct audit printed: it holds the token.", 403)
-        if request.method not in ("GET", "HEAD"):
-            if request.headers.get("Origin") != f"http://{request.headers['Host']}":
-                return _refuse("This did not come from a page of this server.", 403)
-            form = await request.post()
-            if not _same(str(form.get("form_token", "")), self.form_token):
-                return _refuse("This page is from before the server was started again. Load it once more.", 403)
-        return None
-
-
-def _same(given: str, expected: str) -> bool:
-    return hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())
-
-
-def _refuse(message: str, status: int) -> web.Response:
-    return web.Response(text=render("refused.html", message=message), status=status, content_type="text/html")
-
-
-def application(store: Store, index: Index, author: str) -> tuple[web.Application, Guard]:
-    """The application over an opened run; the guard's `port` must be set before it answers anything."""
-    guard = Guard()
+    UsageError where the port cannot be used.
+    """
+    guard = Guard("audit", lambda message: render("refused.html", message=message))
     pages = Pages(store, index, author, guard.form_token)
-
-    # A bound method is no coroutine function to aiohttp.
-    @web.middleware
-    async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
-        return await guard(request, handler)
-
-    app = web.Application(middlewares=[guarded], client_max_size=MOST_BYTES)
-    app.add_routes([
+    routes = [
         web.get("/", pages.overview),
         web.get("/list", pages.generations),
         web.get("/one/{kind}/{id}", pages.one),
@@ -109,38 +31,10 @@ def application(store: Store, index: Index, author: str) -> tuple[web.Applicatio
         web.get("/what-if", pages.other_rules),
         web.post("/decide", pages.decide),
         web.post("/undo", pages.undo),
-        web.get("/static/{name}", _static),
-    ])  # fmt: skip
-    return app, guard
-
-
-async def _static(request: web.Request) -> web.Response:
-    name = request.match_info["name"]
-    if name not in STATIC:
-        raise web.HTTPNotFound
-    text = (Path(__file__).parent / "static" / name).read_text(encoding="utf-8")
-    return web.Response(text=text, content_type=STATIC[name])
-
-
-@asynccontextmanager
-async def serving(store: Store, index: Index, author: str, port: int = 0) -> AsyncIterator[str]:
-    """Serve on loopback, on any free port for 0, and give the address with the token.
-
-    UsageError where the port cannot be used.
-    """
-    app, guard = application(store, index, author)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, "127.0.0.1", port)
-        try:
-            await site.start()
-        except OSError as error:
-            raise UsageError(f"Port {port} cannot be used ({error.strerror}). Choose another one, or 0.") from None
-        guard.port = runner.addresses[0][1]
-        yield f"http://127.0.0.1:{guard.port}/?token={guard.token}"
-    finally:
-        await runner.cleanup()
+        static_files(STATIC),
+    ]
+    async with listening(routes, guard, port) as address:
+        yield address
 
 
 async def serve(folder: Path, port: int) -> None:

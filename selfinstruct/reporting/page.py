@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from selfinstruct.export import whole_file
@@ -38,17 +38,22 @@ def write_page(store: Store, found: Figures, output: Path | None) -> Path:
 
 def html(found: Figures) -> str:
     """The page."""
-    environment = Environment(
-        loader=PackageLoader("selfinstruct.reporting", ""), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters.update(visible=visible, n=lambda number: f"{number:,}", share=_share)
-    return environment.get_template("page.html").render(
+    return environment().get_template("page.html").render(
         f=found, s=found.status, fold_after=FOLD_AFTER, bar=bar,
         lowest=min((block for block in found.acceptance if block.judged), key=_accepted, default=None),
         cost=_cost, spent=_spent(found.status.usage),
         tokens=sum(u.prompt_tokens + u.completion_tokens for u in found.status.usage), pictures=_pictures(found),
     )  # fmt: skip
+
+
+def environment(*packages: str) -> Environment:
+    """Templates of this package (style.css among them), and before them of `packages`; everything is escaped."""
+    loaders = [PackageLoader(package, "") for package in (*packages, "selfinstruct.reporting")]
+    found = Environment(
+        loader=ChoiceLoader(loaders), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    found.filters.update(visible=visible, n=lambda number: f"{number:,}", share=_share)
+    return found
 
 
 def visible(text: str) -> Markup:

@@ -43,6 +43,8 @@ def respond(ask: Ask, settings: SimulatedSettings, rng: Random, gap: str = "\n\n
             return plain("labelled", list(_labelled(ask, settings, rng)), gap=gap)
         case "answer":
             return plain("text", [Item(output=_direct(ask.task, rng))])
+        case "judge":
+            return plain("text", [Item(output=_judged(ask.task, *ask.shown))])
 
 
 def _proposal(shown: tuple[str, ...], settings: SimulatedSettings, rng: Random) -> str:
@@ -127,12 +129,26 @@ def _with_doubt(right: Item, wrong: str | None, settings: SimulatedSettings, rng
 
 
 def _direct(message: str, rng: Random) -> str:
-    """Do the task of a message, its input after the first blank line at which the task is understood."""
+    """Do the task of a message."""
+    known = _known_task(message)
+    return known[2] if known else rng.choice(_SENTENCES)
+
+
+def _judged(message: str, first: str, second: str) -> str:
+    """Say which answer to a message is the right one: a tie where both are, or neither, or nobody knows."""
+    known = _known_task(message)
+    grades = [world.grade(*known[:2], answer) if known else "unknown" for answer in (first, second)]
+    verdict = "tie" if grades[0] == grades[1] else ("1" if grades[0] == "right" else "2")
+    return f"The first answer is {grades[0]}, the second one is {grades[1]}.\nVerdict: {verdict}"
+
+
+def _known_task(message: str) -> tuple[str, str, str] | None:
+    """A message's task, its input after the first blank line at which the task is understood, and the right answer."""
     for blank in (*islice(re.finditer(r"\n[ \t]*\n", message), _BLANKS), None):
         task, given = (message[: blank.start()], message[blank.end() :]) if blank else (message, "")
         if answer := world.answer(task.strip(), given.strip()):
-            return answer
-    return rng.choice(_SENTENCES)
+            return task.strip(), given.strip(), answer
+    return None
 
 
 _SENTENCES = (

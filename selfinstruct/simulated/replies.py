@@ -186,7 +186,7 @@ def _run_on(ask: Ask, rng: Random) -> str:
             return "\n\n"
         case "classify" | "input_first" | "output_first":
             return f"\n\nTask: {compose(rng)}\n"
-        case "answer":
+        case "answer" | "judge":
             return ""
 
 

@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-Stage = Literal["propose", "whole", "classify", "input_first", "output_first", "answer"]
+Stage = Literal["propose", "whole", "classify", "input_first", "output_first", "answer", "judge"]
 
 _NUMBER = r"[ \t]*(?:Task[ \t]+)?(\d{1,4})[.):]"
 _ITEM = re.compile(rf"^{_NUMBER}[ \t]+(\S.*)$", re.MULTILINE)
@@ -33,6 +33,9 @@ _QUESTION = re.compile(
 )
 _OPENING = re.compile(r"(?:^|\n)[ \t]*((?:Example[ \t]*\d*|(?:Class )?Label)[ \t]*:?)\Z", re.IGNORECASE)
 _OUTPUT_OPENED = re.compile(r"\n[#* \t]*(?:Output|Answer|Response)\**:\**\Z", re.IGNORECASE)
+_TWO_ANSWERS = re.compile(
+    r"\A\[Question\]\n(.*)\n\n\[Answer 1\]\n(.*)\n\n\[Answer 2\]\n(.*)\n\n\[End of both answers\]", re.DOTALL
+)
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Ask:
     task: str = ""
     """The task in question; for stage "answer" the whole message."""
     shown: tuple[str, ...] = ()
-    """The tasks listed in a prompt that wants more of them."""
+    """The tasks listed in a prompt that wants more of them; for stage "judge" the two answers to the task."""
     first: int = 1
     """The number of the first task to write."""
     count: int = 3
@@ -57,6 +60,8 @@ def understand(prompt: str, background: str = "") -> Ask:
 
     `background` (the system message) helps out only where the prompt itself does not say.
     """
+    if two := _TWO_ANSWERS.match(prompt):
+        return Ask("judge", task=two[1], shown=(two[2], two[3]))
     text = prompt.rstrip()
     if number := _OPEN_NUMBER.search(text):
         listed = list(_ITEM.finditer(text))

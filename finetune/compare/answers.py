@@ -1,0 +1,124 @@
+"""The answers to compare: of a student's folder, of a file, or of a model behind a server.
+
+    outputs/student                            a folder that transformers loads, or a name on the hub
+    koala.jsonl                                answers that exist, such as those of `selfinstruct evaluate --output`
+    gpt-4.1-mini@https://api.openai.com/v1     a model and its server; the key is read from OPENAI_API_KEY
+
+A student answers many prompts at once, in parts of PART prompts that are stored as they are finished. A served model's
+answers are stored one by one. Not covered: prompts of several turns for a served model.
+"""
+
+import importlib.util
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from finetune.compare.asking import Served, ask
+from finetune.compare.prompts import read_answers
+from finetune.compare.store import Side, Store
+from finetune.examples import Message
+from selfinstruct.display import tracked
+from selfinstruct.errors import UsageError
+from selfinstruct.records import Completion, Request
+
+PART = 64  # prompts; a part's place is in the seed, so it does not depend on what was answered before
+NEEDED = ("torch", "transformers")
+HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+FILES = (".jsonl", ".json", ".parquet")
+
+
+class Asking(NamedTuple):
+    """How a model is asked: tokens of an answer at most, temperature (0: the likeliest token), seed."""
+
+    max_tokens: int
+    temperature: float
+    seed: int
+
+
+def served(source: str) -> Served | None:
+    """The model and server that MODEL@URL names; None where it is something else."""
+    found = re.fullmatch(r"(.+)@(https?://.+)", source)
+    return Served(*found.groups()) if found else None
+
+
+def check_source(source: str, questions: list[list[Message]]) -> None:
+    """UsageError where it cannot be asked these questions: before anything is loaded or paid for."""
+    path = Path(source)
+    if asked := served(source):
+        asked.check()
+        several = sum(len(messages) > 1 + (messages[0]["role"] == "system") for messages in questions)
+        if several:
+            raise UsageError(
+                f"{source}: {several:,} prompts have several turns, which a served model is not asked here. Make its "
+                "answers elsewhere and name their file, or leave these prompts out."
+            )
+    elif not path.is_file():
+        if not path.is_dir() and (path.suffix in FILES or not HUB_NAME.fullmatch(source)):
+            raise UsageError(
+                f"{source}: there is no such file or folder. Name a student's folder, a file of answers, a model on "
+                "the hub as NAME/MODEL, or MODEL@http://SERVER/v1."
+            )
+        if missing := [name for name in NEEDED if not importlib.util.find_spec(name)]:
+            raise UsageError(f"To ask {source} {' and '.join(missing)} must be installed: pip install "
+                             "'selfinstruct[finetune]'. A file of answers needs neither.")  # fmt: skip
+
+
+def answer(store: Store, side: Side, source: str, asking: Asking) -> list[str]:
+    """Get the answers that are missing and store them; why others have none.
+
+    UsageError where the source cannot be asked, or its file has none of them.
+    """
+    missing = store.unanswered(side)
+    if not missing:
+        return []
+    if asked := served(source):
+        return _of_server(store, side, asked, asking, missing)
+    if Path(source).is_file():
+        return _of_file(store, side, Path(source), missing)
+    _of_student(store, side, source, asking, missing)
+    return []
+
+
+def _of_file(store: Store, side: Side, path: Path, missing: list[tuple[int, str, list[Message]]]) -> list[str]:
+    answers = read_answers(path)
+    found = [(position, answers[name]) for position, name, _ in missing if name in answers]
+    store.add_answers(side, found)
+    lost = len(missing) - len(found)
+    if side not in store.answered():
+        raise UsageError(f"{path}: has no answer to any of the prompts. Its prompts must be the same, word for word.")
+    return [f"{path} has no answer to it"] * lost
+
+
+def _of_server(
+    store: Store, side: Side, asked: Served, asking: Asking, missing: list[tuple[int, str, list[Message]]]
+) -> list[str]:
+    sampling = asked.sampling(asking.max_tokens, asking.temperature) | {"seed": asking.seed}
+    requests: dict[str, int] = {}
+    some: list[Request] = []
+    for position, _, messages in missing:
+        system = messages[0]["content"] if len(messages) > 1 else ""
+        user = messages[-1]["content"]
+        some.append(Request("answer", "openai", asked.model, "chat", system, user, sampling))
+        requests[some[-1].id] = position
+
+    def keep(request: Request, completion: Completion) -> None:
+        store.add_answers(side, [(requests[request.id], completion.text)])
+
+    return ask(asked, some, keep, f"asking {asked.model}")
+
+
+def _of_student(
+    store: Store, side: Side, name: str, asking: Asking, missing: list[tuple[int, str, list[Message]]]
+) -> None:
+    from finetune.student import Student
+
+    student = Student(name)
+    if not student.tokenizer.chat_template:
+        raise UsageError(f"{name} has no chat template, so it cannot be asked. Take a model that was trained to chat.")
+    parts: dict[int, list[tuple[int, list[Message]]]] = {}
+    for position, _, messages in missing:
+        parts.setdefault(position // PART, []).append((position, messages))
+    for n, part in tracked(list(parts.items()), f"asking {name}"):
+        prompts = [messages for _, messages in part]
+        said = student.answer(prompts, asking.max_tokens, asking.temperature, asking.seed + n * PART)
+        store.add_answers(side, [(position, one.text) for (position, _), one in zip(part, said, strict=True)])

@@ -1,0 +1,91 @@
+"""The order of a comparison: begun or gone on with, answered, judged, reported."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+from finetune.compare.answers import Asking, answer, check_source, served
+from finetune.compare.asking import Served
+from finetune.compare.judge import judge
+from finetune.compare.prompts import read_prompts, without_overlap
+from finetune.compare.store import SIDES, Store
+from selfinstruct.errors import UsageError
+from selfinstruct.records import content_id
+
+NAMES = {"prompts": "the prompts", "train": "--train", "max_tokens": "--max-tokens", "temperature": "--temperature",
+         "seed": "--seed"}  # fmt: skip
+
+
+def answered(store: Store, sources: tuple[str, str], prompts: Path, train: Path | None, asking: Asking) -> None:
+    """Begin the comparison, or go on with it, and get the answers that are missing.
+
+    UsageError where the folder holds another comparison, or something cannot be asked.
+    """
+    begin(store, sources, prompts, train, asking)
+    for side, source in zip(SIDES, sources, strict=True):
+        _tell(answer(store, side, source, asking), f"prompts have no answer of {side.upper()}")
+    if not store.items():
+        raise UsageError("No prompt has an answer from both. The two files must answer the same prompts.")
+
+
+def begin(store: Store, sources: tuple[str, str], prompts: Path, train: Path | None, asking: Asking) -> None:
+    """Store what is asked, or make sure that it is what this comparison has answers of; UsageError where it is not."""
+    a, b = sources
+    if a == b:
+        raise UsageError(f"A and B are both {a}: there is nothing to compare.")
+    found = read_prompts(prompts)
+    has_answered = store.answered()
+    for side, source in zip(SIDES, sources, strict=True):
+        if side not in has_answered or store.unanswered(side):
+            check_source(source, [prompt.messages for prompt in found])
+    settings: dict[str, Any] = {
+        "a": a, "b": b, "prompts": content_id("prompts", [prompt.id for prompt in found]),
+        "train": str(train) if train else None, **asking._asdict(),
+    }  # fmt: skip
+    before = store.settings()
+    if not has_answered:
+        kept, dropped = without_overlap(found, train) if train else (found, [])
+        settings["dropped"] = [one._asdict() for one in dropped]
+        store.begin(settings, [(prompt.id, prompt.messages) for prompt in kept])
+        return
+    # Who has not answered anything yet may be another one, and a server may have moved.
+    free = {side for side in SIDES if side not in has_answered or _model(settings[side]) == _model(before[side])}
+    different = [key for key, value in settings.items() if before[key] != value and key not in free]
+    if different:
+        names = ", ".join(NAMES.get(key, key.upper()) for key in different)
+        raise UsageError(
+            f"{store.path.parent} was begun with something else: {names}. Leave it as it was to go on with it, or "
+            "choose another folder with --out."
+        )
+    store.set_settings({side: settings[side] for side in free})
+
+
+def _model(source: str) -> str:
+    asked = served(source)
+    return asked.model if asked else source
+
+
+def judged(store: Store, by: Served) -> None:
+    """Get the verdicts of a judge model that are missing."""
+    _tell(judge(store, by), "questions to the judge got no answer; run the same command again to ask them")
+
+
+def judged_by_people(store: Store, port: int) -> None:
+    """Serve the page for people until Ctrl-C; UsageError where the port cannot be used."""
+    from finetune.compare.people import serve
+
+    try:
+        asyncio.run(serve(store, port, tell))
+    except KeyboardInterrupt:
+        tell("")
+
+
+def tell(line: str) -> None:
+    """Say something that is no result."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def _tell(reasons: list[str], what: str) -> None:
+    if reasons:
+        tell(f"{len(reasons):,} {what}: {reasons[0]}")

@@ -1,0 +1,171 @@
+"""Questions to compare answers by, and answers that were made elsewhere, from files of any known format.
+
+    {"instruction": "Reverse the list.", "input": "3, 1, 2"}                       a question
+    {"prompt": "Reverse the list.\\n\\n3, 1, 2", "answer": "2, 1, 3"}                  the same, with an answer
+    {"messages": [{"role": "user", ...}, {"role": "assistant", ...}]}              likewise
+
+A question is all that was said before the last answer: a question of several turns holds earlier answers. Two rows with
+the same question are one. A .txt file has a question a line.
+
+Koala left out the prompts that had more than 20 % BLEU with its training data. Here a prompt is left out by the rules
+of `selfinstruct.contamination`: 13 words in a row of a training row, or a question with ROUGE-L above 0.7.
+"""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from finetune.examples import Message
+from selfinstruct.check.files import read
+from selfinstruct.check.formats import Conversation, conversations, format_of
+from selfinstruct.contamination import Overlap, TestSet
+from selfinstruct.display import tracked
+from selfinstruct.errors import UsageError
+from selfinstruct.reading import read_text
+from selfinstruct.records import Line, content_id, user_message
+
+KNOWN = (
+    "Known are the fields instruction and input, prompt, messages and conversations, with or without an answer "
+    "(output, completion, answer, or the last turn)."
+)
+
+
+class Prompt(NamedTuple):
+    """A question as `messages`, the last of which is the user's; `number` is its line or row."""
+
+    messages: list[Message]
+    number: int
+
+    @property
+    def id(self) -> str:
+        """The hash of what is asked."""
+        return prompt_id(self.messages)
+
+
+class Asked(NamedTuple):
+    """A question, and the answer that stands beside it, None where there is none."""
+
+    prompt: Prompt
+    answer: str | None
+
+
+class Dropped(NamedTuple):
+    """A prompt that was left out, and what it has in common with which row of the training data."""
+
+    text: str
+    number: int
+    train_number: int
+    by: str
+    shared: str
+    score: float
+
+
+def prompt_id(messages: list[Message]) -> str:
+    """The hash of a question."""
+    return content_id("prompt", [[message["role"], message["content"]] for message in messages])
+
+
+def in_words(messages: list[Message]) -> str:
+    """A question as one text: as it is, or with the speakers' names where there are several turns."""
+    if len(messages) == 1:
+        return messages[0]["content"]
+    return "\n\n".join(f"{message['role'].capitalize()}: {message['content']}" for message in messages)
+
+
+def read_prompts(path: Path) -> list[Prompt]:
+    """The questions of a file, each once, in its order; UsageError where it cannot be read as such."""
+    found: dict[str, Prompt] = {}
+    for prompt, _ in read_asked(path):
+        found.setdefault(prompt.id, prompt)
+    return list(found.values())
+
+
+def read_answers(path: Path) -> dict[str, str]:
+    """The answers of a file by their questions' ids; UsageError where it has none, or two to the same question."""
+    answers: dict[str, str] = {}
+    for prompt, answer in read_asked(path):
+        if answer is None:
+            continue
+        if answers.setdefault(prompt.id, answer) != answer:
+            raise UsageError(f"{path}, row or line {prompt.number}: another answer to the same prompt. Keep one.")
+    if not answers:
+        raise UsageError(f"{path}: no row has an answer. {KNOWN}")
+    return answers
+
+
+def read_asked(path: Path) -> list[Asked]:
+    """The questions of a file, with their answers; UsageError, naming the place, for a row that has no question."""
+    if path.suffix.lower() == ".txt":
+        lines = [(n, line.strip()) for n, line in enumerate(read_text(path).split("\n"), start=1) if line.strip()]
+        if not lines:
+            raise UsageError(f"{path}: is empty.")
+        return [Asked(Prompt([Message(role="user", content=line)], n), None) for n, line in lines]
+    file = read(path)
+    found: list[Asked] = []
+    for row in file.rows:
+        where = f"{path}, {file.unit} {row.number}"
+        if row.fault:
+            raise UsageError(f"{where}: {row.fault}. Correct it, or take it out.")
+        found += _asked(row.value, row.number, where)
+    return found
+
+
+def _asked(value: Any, number: int, where: str) -> list[Asked]:
+    row: Any = {"prompt": value} if isinstance(value, str) else value
+    has_answer = True
+    if isinstance(row, dict) and "prompt" in row and isinstance(row.get("answer"), str):
+        row = {"prompt": row["prompt"], "completion": row["answer"]}
+    kind = format_of(row)
+    if not kind and isinstance(row, dict):  # questions alone: of the same formats, but for the answer
+        has_answer = False
+        row = {**row, ("completion" if "prompt" in row else "output"): ""}
+        kind = format_of(row)
+    if not kind:
+        raise UsageError(f"{where}: no question found. {KNOWN}")
+    read_as, problems = conversations(row, kind)
+    if problems:
+        problem = problems[0]
+        raise UsageError(f"{where}: {problem.field}: {problem.rule} {problem.evidence}".rstrip() + f". {KNOWN}")
+    return [_before_last_answer(one, number, where, has_answer) for one in read_as]
+
+
+def _before_last_answer(conversation: Conversation, number: int, where: str, has_answer: bool) -> Asked:
+    messages: list[Message] = []
+    for text in conversation.texts:
+        if text.kind in ("tool", "unknown"):
+            raise UsageError(f"{where}: {text.field}: a turn of a {text.kind}; known are system, user and assistant.")
+        if text.kind == "input":
+            messages[-1]["content"] = user_message(messages[-1]["content"], text.text)
+        elif text.kind in ("instruction", "user"):
+            messages.append(Message(role="user", content=text.text))
+        else:
+            messages.append(Message(role=text.kind, content=text.text))
+    answer = messages.pop()["content"] if messages and messages[-1]["role"] == "assistant" else None
+    if not messages or messages[-1]["role"] != "user" or not messages[-1]["content"].strip():
+        raise UsageError(f"{where}: no question before the last answer. {KNOWN}")
+    return Asked(Prompt(messages, number), answer if has_answer else None)
+
+
+def without_overlap(prompts: list[Prompt], train: Path) -> tuple[list[Prompt], list[Dropped]]:
+    """The prompts that have nothing in common with the training data, a file or a run's folder; and the others."""
+    rows = read_asked(train / "records.jsonl" if train.is_dir() else train)
+    texts = [(row, in_words(row.prompt.messages), row.answer or "") for row in rows]
+    dropped: dict[int, Dropped] = {}
+    # A look-up names the one line that a row overlaps most. The rows that overlap one are looked up again without it,
+    # until none overlaps any.
+    while texts:
+        left = [i for i in range(len(prompts)) if i not in dropped]
+        tests = TestSet([Line("", i, in_words(prompts[i].messages)) for i in left])
+        found: list[tuple[Any, Overlap]] = []
+        for text in tracked(texts, "looking for the prompts in the training data"):
+            row, question, answer = text
+            if overlap := tests.overlap(f"{question}\n{answer}", question):
+                found.append((text, overlap))
+                i = overlap.line.number
+                dropped[i] = Dropped(
+                    overlap.line.text, prompts[i].number, row.prompt.number, overlap.by, overlap.shared, overlap.score
+                )
+        texts = [text for text, _ in found]
+    kept = [prompt for i, prompt in enumerate(prompts) if i not in dropped]
+    if not kept:
+        raise UsageError(f"All {len(prompts):,} prompts overlap {train}. Take prompts that were not trained on.")
+    return kept, [dropped[i] for i in sorted(dropped)]

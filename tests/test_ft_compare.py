@@ -1,0 +1,618 @@
+"""Blind comparison: what is read, what is shown to whom, what judges say, and what the figures make of it."""
+
+import json
+import random
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections import Counter
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+
+import aiohttp
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from aiohttp import web
+
+from finetune.compare import people, report
+from finetune.compare.agreement import Agreement, cohen, fleiss
+from finetune.compare.answers import PART, Asking
+from finetune.compare.asking import Served
+from finetune.compare.comparing import answered, judged
+from finetune.compare.judge import read_verdict
+from finetune.compare.prompts import read_answers, read_asked, read_prompts, without_overlap
+from finetune.compare.results import results
+from finetune.compare.store import SIDES, Judgement, Store
+from selfinstruct.errors import UsageError
+from selfinstruct.simulated.world import compose_task, families, make_instance, wrong_answer
+from tests.conftest import COMMAND, json_lines, simulated_server
+
+HOSTILE = "<script>alert(1)</script> \"'& \u202eevil \x00\x1b[31m </textarea><img src=x onerror=alert(1)> {{ 7 * 7 }}"
+ASKING = Asking(64, 0.0, 0)
+
+
+def lines(path: Path, rows: list) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def a_file(folder: Path, name: str, answers: dict[str, str]) -> str:
+    return str(lines(folder / name, [{"prompt": prompt, "answer": answer} for prompt, answer in answers.items()]))
+
+
+def begun(folder: Path, a: dict[str, str], b: dict[str, str], seed: int = 0, name: str = "out") -> Store:
+    """A comparison of these answers."""
+    folder.mkdir(exist_ok=True)
+    prompts = lines(folder / f"{name}.prompts.jsonl", list(a))
+    store = Store(folder / name)
+    sources = a_file(folder, f"{name}.a.jsonl", a), a_file(folder, f"{name}.b.jsonl", b)
+    answered(store, sources, prompts, None, Asking(64, 0.0, seed))
+    return store
+
+
+def some(n: int, word: str) -> dict[str, str]:
+    return {f"Question {i}?": f"{word} {i}" for i in range(n)}
+
+
+# Reading
+
+QUESTION = "Reverse the list.\n\n3, 1, 2"
+FORMS = [
+    {"instruction": "Reverse the list.", "input": "3, 1, 2", "output": "2, 1, 3"},
+    {"instruction": "Reverse the list.", "instances": [{"input": "3, 1, 2", "output": "2, 1, 3"}]},
+    {"prompt": QUESTION, "completion": "2, 1, 3"},
+    {"prompt": QUESTION, "answer": "2, 1, 3"},
+    {"prompt": [{"role": "user", "content": QUESTION}], "answer": "2, 1, 3"},
+    {"messages": [{"role": "user", "content": QUESTION}, {"role": "assistant", "content": "2, 1, 3"}], "task": "t"},
+    {"conversations": [{"from": "human", "value": QUESTION}, {"from": "gpt", "value": "2, 1, 3"}]},
+]
+ALONE = [
+    QUESTION,
+    {"prompt": QUESTION},
+    {"prompt": [{"role": "user", "content": QUESTION}]},
+    {"instruction": "Reverse the list.", "input": "3, 1, 2"},
+    {"messages": [{"role": "user", "content": QUESTION}]},
+]
+
+
+@pytest.mark.parametrize("row", [*FORMS, *ALONE], ids=lambda row: ",".join(row) if isinstance(row, dict) else "text")
+def test_a_question_is_the_same_in_every_format(tmp_path, row):
+    ((prompt, answer),) = read_asked(lines(tmp_path / "rows.jsonl", [row]))
+    assert prompt.messages == [{"role": "user", "content": QUESTION}]
+    assert answer == (None if row in ALONE else "2, 1, 3")
+
+
+def test_parquet_and_text_and_repeated_questions(tmp_path):
+    pq.write_table(pa.Table.from_pylist([FORMS[0], FORMS[0] | {"input": "4"}, FORMS[0]]), tmp_path / "rows.parquet")
+    assert [p.number for p in read_prompts(tmp_path / "rows.parquet")] == [1, 2]
+    (tmp_path / "two.txt").write_text("One?\n\n Two? \nOne?\n")
+    assert [p.messages[0]["content"] for p in read_prompts(tmp_path / "two.txt")] == ["One?", "Two?"]
+
+
+def test_a_question_of_several_turns_is_all_before_the_last_answer(tmp_path):
+    turns = [("system", "Be brief."), ("user", "Hi"), ("assistant", "Hello"), ("user", "Bye"), ("assistant", "Ciao")]
+    row = {"messages": [{"role": role, "content": content} for role, content in turns]}
+    ((prompt, answer),) = read_asked(lines(tmp_path / "rows.jsonl", [row]))
+    assert prompt.messages == row["messages"][:-1]
+    assert answer == "Ciao"
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"question": "Why?"}, "line 2: no question found"),
+        ({"instruction": " ", "output": "x"}, "line 2: no question before"),
+        ({"messages": [{"role": "tool", "content": "7"}]}, "line 2: messages.0.content: a turn of a tool"),
+        ({"messages": [{"role": "user"}]}, "line 2: messages.0.content: missing_field"),
+        ({"messages": "x"}, "line 2: messages: wrong_type"),
+    ],
+)
+def test_a_row_without_a_question_is_named(tmp_path, row, message):
+    with pytest.raises(UsageError, match=re.escape(message)):
+        read_prompts(lines(tmp_path / "rows.jsonl", ["Why?", row]))
+
+
+def test_answers_must_be_there_and_be_one(tmp_path):
+    with pytest.raises(UsageError, match="no row has an answer"):
+        read_answers(lines(tmp_path / "rows.jsonl", ALONE))
+    twice = [{"prompt": "Why?", "answer": "So."}, {"prompt": "Why?", "answer": "Because."}]
+    with pytest.raises(UsageError, match="row or line 2: another answer"):
+        read_answers(lines(tmp_path / "rows.jsonl", twice))
+
+
+def test_prompts_that_overlap_the_training_data_are_left_out(tmp_path):
+    (tmp_path / "prompts.txt").write_text(
+        "Name the three longest rivers of the country.\n"
+        "List the five largest lakes of that continent.\n"
+        "Write a short poem about the sea at night.\n"
+        "What is seven times eight?\n"
+    )
+    name, list_, poem, _ = (tmp_path / "prompts.txt").read_text().splitlines()
+    train = [
+        {"instruction": f"{name} Then do this: {list_}", "output": "Nile"},  # overlaps two
+        {"instruction": poem.replace("short ", ""), "output": "Waves"},
+        {"instruction": "Cook rice.", "output": "What is seven times eight? It is 56."},  # too short a run to count
+    ]
+    prompts = read_prompts(tmp_path / "prompts.txt")
+    kept, dropped = without_overlap(prompts, lines(tmp_path / "train.jsonl", train))
+    assert [prompt.number for prompt in kept] == [4]
+    assert [(d.number, d.train_number, d.by) for d in dropped] == [(1, 1, "ngram"), (2, 1, "ngram"), (3, 2, "rouge_l")]
+
+
+# Figures
+
+
+def test_kappas_are_the_published_ones():
+    # Cohen's of two who say yes and no to 50 proposals (20 both yes, 15 both no): 0.7 agree, 0.5 by chance.
+    one = ["yes"] * 25 + ["no"] * 25
+    other = ["yes"] * 20 + ["no"] * 5 + ["yes"] * 10 + ["no"] * 15
+    assert cohen(one, other) == pytest.approx((0.7, 0.4))
+    # The example of Fleiss' kappa that is in every text: 10 items, 14 raters, 5 categories, kappa 0.210.
+    table = [
+        (0, 0, 0, 0, 14), (0, 2, 6, 4, 2), (0, 0, 3, 5, 6), (0, 3, 9, 2, 0), (2, 2, 8, 1, 1), (7, 7, 0, 0, 0),
+        (3, 2, 6, 3, 0), (2, 5, 3, 2, 2), (6, 5, 2, 1, 0), (0, 2, 2, 3, 7),
+    ]  # fmt: skip
+    verdicts = [[category for category, n in enumerate(row) for _ in range(n)] for row in table]
+    assert fleiss(verdicts) == pytest.approx((0.378, 0.210), abs=5e-4)
+    assert fleiss([["a"], [], ["b"]]) is None
+    assert cohen(["a", "a"], ["a", "a"]) == Agreement(1.0, None)
+
+
+def test_figures_of_people(tmp_path):
+    with begun(tmp_path, some(4, "long answer"), some(3, "short") | {"Question 3?": "long answer 3"}) as store:
+        for rater, item, first, verdict in [
+            ("ada", 0, "a", "first"), ("ada", 1, "b", "second"), ("ada", 2, "a", "second"),
+            ("bob", 0, "b", "second"), ("bob", 1, "a", "tie"), ("bob", 2, "b", "bad"),
+        ]:  # fmt: skip
+            store.add_vote(rater, item, first, verdict)
+        found = results(store)
+    assert (found.prompts, found.same_answer, found.unanswered) == (4, 1, 0)
+    everybody, ada, bob = found.outcomes
+    assert (ada.wins, ada.ties, ada.losses, ada.win_rate.value) == (2, 0, 1, pytest.approx(2 / 3))
+    assert (bob.wins, bob.ties, bob.losses, bob.both_bad, bob.win_rate.value) == (1, 2, 0, 1, pytest.approx(2 / 3))
+    # Item 0: both A; item 1: A and a tie, so A; item 2: B and a tie, so B. Scores 1, 3/4, 1/4.
+    assert (everybody.wins, everybody.ties, everybody.losses) == (2, 0, 1)
+    assert everybody.win_rate.value == pytest.approx(2 / 3)
+    assert 0.25 <= everybody.win_rate.low < everybody.win_rate.high <= 1
+    assert everybody.p_value == 1.0
+    assert (ada.first.n, ada.first.interval.value) == (3, pytest.approx(1 / 3))
+    assert (ada.longer.n, ada.longer.interval.value) == (3, pytest.approx(2 / 3)), "A is the longer one"
+    assert [(p.one, p.other, p.prompts, p.agreement.same) for p in found.pairs] == [("ada", "bob", 3, 1 / 3)]
+    assert found.people.same == pytest.approx(1 / 3)
+
+
+def test_a_figure_that_never_varies_still_has_an_interval(tmp_path):
+    with begun(tmp_path, some(8, "yes"), some(8, "no")) as store:
+        for item in range(8):
+            store.add_vote("ada", item, "a", "first")
+        (ada,) = results(store).outcomes
+    assert ada.win_rate == pytest.approx((1, 0.676, 1), abs=1e-3), "Wilson's of 8 of 8"
+    assert ada.p_value == pytest.approx(2 / 2**8)
+
+
+# The page for people
+
+
+class Browser:
+    """A person at the page."""
+
+    def __init__(self, client: aiohttp.ClientSession, address: str):
+        self.client = client
+        self.base = address.partition("/?")[0]
+        self.origin = self.base
+
+    async def get(self, path: str, status: int = 200) -> str:
+        async with self.client.get(self.base + path) as answer:
+            assert answer.status == status
+            return await answer.text()
+
+    async def post(self, path: str, status: int = 200, **fields: object) -> str:
+        found = re.search(r'name="form_token" value="([^"]+)"', await self.get("/item?rater=x"))
+        data = {"form_token": found[1], **fields}
+        async with self.client.post(self.base + path, data=data, headers={"Origin": self.origin}) as answer:
+            assert answer.status == status, await answer.text()
+            return await answer.text()
+
+
+@asynccontextmanager
+async def browsing(store: Store):
+    async with (
+        people.serving(store) as address,
+        aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as client,
+    ):
+        browser = Browser(client, address)
+        await browser.get("/?" + address.partition("?")[2])
+        yield browser
+
+
+def shown_item(page: str) -> int | None:
+    found = re.search(r'name="item" value="(\d+)"', page)
+    return int(found[1]) if found else None
+
+
+def shown_texts(page: str) -> list[str]:
+    return re.findall(r'<div class="text" dir="auto">(.*?)</div>', page, re.DOTALL)
+
+
+async def test_a_page_does_not_tell_which_is_which(tmp_path):
+    """A and B changed about, and shown in the same places: the same page, byte for byte."""
+    x, y = {"Why?": "Because of the wind."}, {"Why?": "<b>No reason.</b>\n\nNone."}
+
+    async def pages(a, b, seed, name):
+        with begun(tmp_path, a, b, seed, name) as store:
+            async with browsing(store) as browser:
+                item = await browser.get("/item?rater=ada")
+                after = await browser.post("/decide", rater="ada", item=0, verdict="first")
+                (vote,) = store.votes()
+                all_of_it = [await browser.get("/"), item, after, await browser.get("/item?rater=ada")]
+                return vote, [re.sub(r'(form_token" value=")[^"]+', r"\1", page) for page in all_of_it]
+
+    by_place: dict[str, list] = {}
+    for seed in range(4):
+        vote, found = await pages(x, y, seed, f"xy{seed}")
+        by_place.setdefault("x first" if vote.first == "a" else "y first", []).append(found)
+        vote, found = await pages(y, x, seed, f"yx{seed}")
+        by_place.setdefault("y first" if vote.first == "a" else "x first", []).append(found)
+    assert {place: len(found) for place, found in by_place.items()} == {"x first": 4, "y first": 4}
+    for same_place in by_place.values():
+        assert all(found == same_place[0] for found in same_place)
+    assert by_place["x first"][0] != by_place["y first"][0]
+    assert shown_texts(by_place["x first"][0][1]) == ["Why?", x["Why?"], "&lt;b&gt;No reason.&lt;/b&gt;\n\nNone."]
+
+
+async def test_sides_and_order_are_shuffled_for_each_person(tmp_path):
+    with begun(tmp_path, some(200, "yes"), some(200, "no")) as store:
+        pages = people.Pages(store, "")
+        orders = {rater: pages.order(rater) for rater in ("ada", "bob")}
+        sides = {rater: [pages.first(rater, item) for item in store.items()] for rater in orders}
+        again = people.Pages(store, "")
+        assert {rater: again.order(rater) for rater in orders} == orders
+    for rater, order in orders.items():
+        assert sorted(order) == list(range(200)) != order
+        assert 70 < sides[rater].count("a") < 130
+    assert orders["ada"] != orders["bob"]
+    assert sides["ada"] != sides["bob"]
+
+
+async def test_judged_taken_back_and_gone_on_with(tmp_path):
+    with begun(tmp_path, some(5, "yes") | {"Same?": "yes"}, some(5, "no") | {"Same?": " yes\n"}) as store:
+        async with browsing(store) as browser:
+            page = await browser.get("/item?rater=%20ada%20%20lovelace")
+            seen = []
+            for n, verdict in enumerate(("first", "second", "tie", "bad")):
+                assert f"{n} of 5" in page
+                seen.append(shown_item(page))
+                texts = shown_texts(page)
+                page = await browser.post("/decide", rater="ada lovelace", item=seen[-1], verdict=verdict)
+                vote = store.votes()[-1]
+                assert (vote.rater, vote.item, vote.verdict) == ("ada lovelace", seen[-1], verdict)
+                assert texts[1] == {"a": "yes", "b": "no"}[vote.first] + f" {seen[-1]}"
+            for item in reversed(seen):
+                page = await browser.post("/undo", rater="ada lovelace")
+                assert shown_item(page) == item
+            page = await browser.post("/undo", rater="ada lovelace")
+            assert store.votes() == []
+            assert store.query("SELECT count(*) FROM votes") == [(8,)], "what was taken back is not forgotten"
+            for _ in range(5):
+                page = await browser.post("/decide", rater="ada lovelace", item=shown_item(page), verdict="tie")
+            assert "That was all: 5 judged" in page, "the sixth has the same answer twice"
+            assert "0 of 5" in await browser.get("/item?rater=bob")
+            # Judged once more, from a page that was left open: the latest counts.
+            await browser.post("/decide", rater="ada lovelace", item=seen[0], verdict="first")
+            assert Counter(vote.verdict for vote in store.votes()) == {"tie": 4, "first": 1}
+            assert "5 of 5" in await browser.get("/")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"rater": "ada", "item": "9", "verdict": "first"},
+        {"rater": "ada", "item": "x", "verdict": "first"},
+        {"rater": "ada", "item": "0", "verdict": "undone"},
+        {"rater": " ", "item": "0", "verdict": "first"},
+        {"rater": "a" * 41, "item": "0", "verdict": "first"},
+        {},
+    ],
+)
+async def test_what_is_no_verdict_is_refused(tmp_path, fields):
+    with begun(tmp_path, some(1, "yes"), some(1, "no")) as store:
+        async with browsing(store) as browser:
+            await browser.post("/decide", status=400, **fields)
+        assert store.votes() == []
+
+
+async def test_nobody_else_can_look_or_judge(tmp_path):
+    with begun(tmp_path, some(1, "yes"), some(1, "no")) as store:
+        async with browsing(store) as browser:
+            async with aiohttp.ClientSession() as stranger, stranger.get(browser.base + "/item?rater=x") as answer:
+                assert answer.status == 403
+                assert "selfinstruct compare printed" in await answer.text()
+            browser.origin = "http://evil.example"
+            await browser.post("/decide", status=403, rater="ada", item=0, verdict="first")
+        assert store.votes() == []
+
+
+async def test_hostile_texts_stay_texts(tmp_path):
+    with begun(tmp_path, {f"Q {HOSTILE}": f"A {HOSTILE}"}, {f"Q {HOSTILE}": ""}) as store:
+        async with browsing(store) as browser:
+            page = await browser.post("/decide", rater=HOSTILE[:30], item=0, verdict="first")
+            page += await browser.get("/") + await browser.get("/item?rater=bob")
+        store.add_judgement("x", Judgement(HOSTILE, 0, "a", HOSTILE), 0, 0)
+        for text in (page, report.html(results(store), "out")):
+            assert "alert(1)" in text
+            assert "<script>alert" not in text
+            assert "<img" not in text
+            assert not set("\x00\x1b\u202e") & set(text)
+            assert "(an empty answer)" in text or '<i class="soft">empty</i>' in text
+
+
+def test_a_verdict_outlives_a_kill(tmp_path):
+    begun(tmp_path, some(3, "yes"), some(3, "no")).close()
+    arguments = [tmp_path / f"out.{side}.jsonl" for side in SIDES]
+    command = [*COMMAND, "compare", *map(str, arguments), "--prompts", str(tmp_path / "out.prompts.jsonl"), "--out",
+               str(tmp_path / "out"), "--max-tokens", "64"]  # fmt: skip
+    script = """
+import re, sys, urllib.parse, urllib.request as u
+opener = u.build_opener(u.HTTPCookieProcessor())
+base = sys.argv[1].partition("/?")[0]
+opener.open(sys.argv[1]).read()
+page = opener.open(base + "/item?rater=ada").read().decode()
+token, item = (re.search(f'name="{name}" value="([^"]+)', page)[1] for name in ("form_token", "item"))
+data = urllib.parse.urlencode({"form_token": token, "rater": "ada", "item": item, "verdict": "first"}).encode()
+print(opener.open(u.Request(base + "/decide", data, {"Origin": base})).status)
+"""
+    for n in range(2):
+        with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+            process.stderr.readline()
+            address = process.stderr.readline().strip()
+            done = subprocess.run([sys.executable, "-c", script, address], capture_output=True, text=True, check=True)
+            assert done.stdout.strip() == "200"
+            process.send_signal(signal.SIGKILL)
+        with Store(tmp_path / "out") as store:
+            assert len(store.votes()) == n + 1
+
+
+# Judges
+
+
+@asynccontextmanager
+async def scripted(say):
+    """A server that answers each question to a judge with `say(question, first, second)`; gives its URL and a log."""
+    log = []
+
+    async def complete(request: web.Request) -> web.Response:
+        body = await request.json()
+        log.append(body)
+        user = body["messages"][-1]["content"]
+        found = re.search(r"\[Question\]\n(.*)\n\n\[Answer 1\]\n(.*)\n\n\[Answer 2\]\n(.*)\n\n\[End", user, re.DOTALL)
+        said = say(*found.groups())
+        choice = {"index": 0, "message": {"role": "assistant", "content": said}, "finish_reason": "stop"}
+        return web.json_response({"choices": [choice], "usage": {"prompt_tokens": 9, "completion_tokens": 3}})
+
+    app = web.Application()
+    app.add_routes([web.post("/v1/chat/completions", complete)])
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/v1", log
+    finally:
+        await runner.cleanup()
+
+
+async def ask_judge(store: Store, say) -> list[dict]:
+    import asyncio
+
+    async with scripted(say) as (url, log):
+        folder = store.path.parent
+
+        def ask() -> None:
+            with Store(folder) as own:  # a thread has a connection of its own
+                judged(own, Served("scripted", url))
+
+        await asyncio.to_thread(ask)
+        return log
+
+
+async def test_a_judge_that_takes_the_first_one_finds_nothing(tmp_path):
+    with begun(tmp_path, some(20, "yes"), some(20, "no")) as store:
+        log = await ask_judge(store, lambda *_: "Both are fine.\nVerdict: 1")
+        assert len(log) == 40
+        (judge,) = results(store).outcomes
+        assert (judge.wins, judge.ties, judge.losses, judge.agreed, judge.p_value) == (0, 20, 0, 0, 1.0)
+        assert judge.win_rate.value == 0.5
+        assert (judge.first.n, judge.first.interval.value) == (40, 1.0)
+        assert judge.first.interval.low > 0.8
+        assert await ask_judge(store, lambda *_: "Verdict: 2") == [], "nothing is asked twice"
+
+
+async def test_a_judge_wins_only_in_both_orders_and_is_read_or_left_out(tmp_path):
+    def say(question: str, first: str, second: str) -> str:
+        number = int(re.search(r"\d+", question)[0])
+        if number < 4:
+            return f"Verdict: {1 if first.startswith('yes') else 2}"  # always A
+        if number < 6:
+            return f"Verdict: {2 if first.startswith('yes') else 1}"  # always B
+        if number < 7:
+            return "**Verdict:** tie"
+        if number < 8:
+            return "Verdict: 2"  # contradicts itself
+        return "Verdict: 1" if first.startswith("yes") else "I cannot say."  # one order cannot be read
+
+    with begun(tmp_path, some(9, "yes"), some(9, "no, this is longer")) as store:
+        await ask_judge(store, say)
+        (judge,) = found = results(store).outcomes
+        assert len(found) == 1
+        assert (judge.wins, judge.ties, judge.losses) == (4, 2, 2)
+        assert (judge.agreed, judge.unreadable, judge.missing, judge.prompts) == (7, 1, 0, 8)
+        assert judge.first.n == 2 * 7 + 1
+        assert judge.longer.interval.value == pytest.approx((4 + 1) / 15)
+        text = report.render(results(store))
+        assert "both orders agree on 7 of 9; no readable verdict on 1" in text
+        assert "I cannot say." in report.html(results(store), "x")
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("Because.\nVerdict: 1", "first"),
+        ("**Verdict: 2**", "second"),
+        ("Verdict: **tie**.", "tie"),
+        ("verdict - [1]", "first"),
+        ("A verdict: 2 comes to mind, but no.\nVerdict: 1", "first"),
+        ("Verdict: Answer 2", "second"),
+        ("Verdict: 12", None),
+        ("Both are bad.", None),
+        ("Verdict:", None),
+        ("", None),
+    ],
+)
+def test_verdicts_are_read(text, verdict):
+    assert read_verdict(text) == verdict
+
+
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory) -> Path:
+    """Prompts of the simulated world; A is right on all, B on the last ten only."""
+    folder, rng = tmp_path_factory.mktemp("graded"), random.Random(5)
+    rows: list[tuple[str, str, str]] = []
+    while len(rows) < 30:
+        instruction, task = compose_task(rng.choice(families()), rng)
+        given, right = make_instance(task, rng)
+        if wrong := wrong_answer(instruction, given, rng):
+            rows.append((f"{instruction}\n\n{given}" if given else instruction, right, wrong))
+    lines(folder / "prompts.jsonl", [question for question, *_ in rows])
+    a_file(folder, "a.jsonl", {question: right for question, right, _ in rows})
+    a_file(
+        folder,
+        "b.jsonl",
+        {question: wrong if n < 20 else f"{right}." for n, (question, right, wrong) in enumerate(rows)},
+    )
+    return folder
+
+
+def command(folder: Path, *more: object) -> list[object]:
+    return ["compare", folder / "a.jsonl", folder / "b.jsonl", "--prompts", folder / "prompts.jsonl", *more]
+
+
+def test_the_simulated_teacher_judges_by_right_and_wrong(cli, graded, tmp_path):
+    said = cli(*command(graded, "--out", tmp_path / "out", "--judge", "simulated")).stdout
+    assert re.search(r"judge simulated +30 +20 +10 +0 +83\.3%", said)
+    assert "both orders agree on 30 of 30; the first answer wins 50.0%" in said
+    page = (tmp_path / "out/comparison.html").read_text()
+    assert "83%" in page
+    assert "http:" not in page.replace(str(tmp_path), "") and "<script" not in page and "url(" not in page
+    found = json.loads(cli(*command(graded, "--out", tmp_path / "out", "--no-people", "--json")).stdout)
+    (judge,) = found["outcomes"]
+    assert (judge["wins"], judge["ties"], judge["losses"]) == (20, 10, 0)
+    assert judge["p_value"] == pytest.approx(2 / 2**20)
+    assert [item["verdicts"]["judge simulated"] for item in found["items"]] == ["a"] * 20 + ["tie"] * 10
+
+
+def test_served_models_answer_and_are_not_asked_twice(cli, graded, tmp_path):
+    with simulated_server() as url:
+        rows = json_lines((graded / "a.jsonl").read_text())[:5]
+        prompts = lines(tmp_path / "five.jsonl", rows)
+        served = f"simulated@{url}"
+        both = ["compare", graded / "b.jsonl", served, "--prompts", prompts, "--out", tmp_path / "out", "--no-people"]
+        found = json.loads(cli(*both, "--json").stdout)
+        assert [item["b"] for item in found["items"]] == [row["answer"] for row in rows]
+    # The server is gone, and its place another one: nothing is asked, so it does not matter.
+    both[2] = "simulated@http://127.0.0.1:9/v1"
+    assert json.loads(cli(*both, "--json").stdout)["items"] == found["items"]
+    both[2] = "simulated-large@http://127.0.0.1:9/v1"
+    assert "begun with something else: B" in cli(*both, code=2).stderr
+
+
+def test_a_judge_that_was_stopped_goes_on(tmp_path, graded, cli):
+    """Killed in the middle of its calls: what was answered is not asked again."""
+    with simulated_server("latency_s = 0.05\ncapacity = 2", tmp_path) as url:
+        arguments = command(graded, "--out", tmp_path / "out", "--judge", "simulated", "--judge-base-url", url)
+        with subprocess.Popen([*COMMAND, *map(str, arguments)], stderr=subprocess.DEVNULL) as process:
+            while not (n := answers_in(tmp_path / "out")):
+                assert process.poll() is None
+            process.kill()
+        assert n < 60
+        before = rows_of(tmp_path / "out")
+        cli(*arguments)
+    after = rows_of(tmp_path / "out")
+    assert after[: len(before)] == before
+    assert len(after) == 60
+
+
+def rows_of(folder: Path) -> list[tuple]:
+    with closing(sqlite3.connect(folder / "comparison.db")) as db:
+        return db.execute("SELECT rowid, request_id, at FROM judgements ORDER BY rowid").fetchall()
+
+
+def answers_in(folder: Path) -> int:
+    try:
+        return len(rows_of(folder))
+    except sqlite3.Error:  # not made yet
+        return 0
+
+
+# The command
+
+
+def test_mistakes_say_what_to_do(cli, graded, tmp_path):
+    out = ["--out", tmp_path / "out", "--no-people"]
+    a, b, prompts = (graded / name for name in ("a.jsonl", "b.jsonl", "prompts.jsonl"))
+    cases = [
+        (["compare", a, a, "--prompts", prompts, *out], "A and B are both"),
+        (["compare", a, tmp_path / "none.jsonl", "--prompts", prompts, *out], "there is no such file or folder"),
+        (["compare", a, b, "--prompts", tmp_path / "none.jsonl", *out], "there is no such file"),
+        (["compare", a, "m@http://me:secret@host/v1", "--prompts", prompts, *out], "must not carry a key"),
+        (["compare", a, b, "--prompts", prompts, *out, "--judge-base-url", "http://x/v1"], "goes with --judge"),
+        (["compare", a, b, "--prompts", prompts, *out, "--judge", "m", "--judge-base-url", "x"], "must look like http"),
+        (["compare", a, b, "--prompts", prompts, *out, "--train", prompts], "All 30 prompts overlap"),
+        (["compare", a, b, "--prompts", lines(tmp_path / "other.jsonl", ["Why?"]), *out], "no answer to any"),
+    ]
+    for arguments, message in cases:
+        assert message in cli(*arguments, code=2).stderr
+    assert "secret" not in (tmp_path / "out/comparison.db").read_bytes().decode("latin-1")
+    # None of these has spoiled the folder; once there are answers, it holds one comparison.
+    cli(*command(graded, *out))
+    assert "begun with something else: --seed" in cli(*command(graded, *out, "--seed", 1), code=2).stderr
+
+
+def test_what_needs_no_model_imports_no_torch(graded, tmp_path):
+    arguments = [str(x) for x in command(graded, "--out", tmp_path / "out", "--judge", "simulated")]
+    code = f"""
+import sys
+from selfinstruct.cli import main
+sys.argv = ["selfinstruct", *{arguments!r}]
+try:
+    main()
+except SystemExit as end:
+    assert not end.code
+print([name for name in ("torch", "transformers", "trl") if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_student_answers_and_goes_on_where_it_was(tmp_path):
+    pytest.importorskip("torch")
+    pytest.importorskip("transformers")
+    from tests.tiny_model import write_model
+
+    write_model(tmp_path / "student", [])
+    n = PART + 6  # two parts
+    prompts = lines(tmp_path / "prompts.jsonl", list(some(n, "")))
+    sources = str(tmp_path / "student"), a_file(tmp_path, "b.jsonl", some(n, "no"))
+
+    def said() -> list[str]:
+        answered(store, sources, prompts, None, Asking(4, 1.0, 3))
+        return [item.a for item in store.items()]
+
+    with Store(tmp_path / "out") as store:
+        whole = said()
+        assert len(set(whole)) > n / 2
+        # As if it had been stopped after the first part; of that one an answer is marked, to see that it stays.
+        store.db.execute("DELETE FROM answers WHERE side = 'a' AND item >= ?", (PART,))
+        store.db.execute("UPDATE answers SET text = 'marked' WHERE side = 'a' AND item = 0")
+        assert said() == ["marked", *whole[1:]]

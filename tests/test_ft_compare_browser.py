@@ -1,0 +1,98 @@
+"""A comparison judged in a real browser, by keyboard alone: chosen, taken back, gone on with, reported.
+
+Skipped where there is no Chromium, or no playwright to drive it (`apt-get install chromium`; it is never downloaded).
+"""
+
+import json
+import shutil
+import signal
+import subprocess
+
+import pytest
+
+from tests.conftest import COMMAND
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = shutil.which("chromium")
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no chromium on the PATH: apt-get install chromium")
+ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+N = 4
+
+
+def test_judged_by_keyboard_alone(tmp_path):
+    for side, word in (("a", "yes"), ("b", "no")):
+        rows = [{"prompt": f"Question {n}?", "answer": f"{word} {n}\n" * 40} for n in range(N)]
+        (tmp_path / f"{side}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    arguments = [tmp_path / "a.jsonl", tmp_path / "b.jsonl", "--prompts", tmp_path / "a.jsonl", "--out", tmp_path / "o"]
+    command = [*COMMAND, "compare", *map(str, arguments), "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stderr.readline()
+        address = process.stderr.readline().strip()
+        with playwright.sync_playwright() as started:
+            browser = started.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+            judge(browser.new_page(viewport={"width": 400, "height": 600}), address)
+            browser.close()
+        process.send_signal(signal.SIGINT)
+        said, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    (ada,) = json.loads(said)["outcomes"]
+    assert (ada["wins"] + ada["losses"], ada["ties"], ada["both_bad"], ada["missing"]) == (2, 2, 1, 0)
+
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        for scheme in ("light", "dark"):
+            page = browser.new_page(viewport={"width": 400, "height": 600}, color_scheme=scheme)
+            complaints = watched(page)
+            page.goto((tmp_path / "o/comparison.html").as_uri())
+            assert page.evaluate("document.documentElement.scrollWidth") == 400
+            assert page.locator("td", has_text="ada").count()
+            assert complaints == []
+        browser.close()
+
+
+def watched(page) -> list[str]:
+    """Whatever the browser complains about."""
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    return complaints
+
+
+def judge(page, address: str) -> None:
+    complaints = watched(page)
+    page.on("request", lambda request: request.url.startswith("http://127.0.0.1:") or complaints.append(request.url))
+    page.goto(address)
+    page.keyboard.type("ada")
+    page.keyboard.press("Enter")
+    page.get_by_text(f"0 of {N}").wait_for()
+    assert "token" not in page.url
+    page.evaluate("scrollTo(0, 0)")
+    box = page.locator(".choice").bounding_box()
+    assert box["y"] + box["height"] <= 601, "the choice is in sight, however long the answers"
+    assert page.evaluate("document.documentElement.scrollWidth") == 400
+
+    page.keyboard.press("1")
+    page.get_by_text(f"1 of {N}").wait_for()
+    first = page.locator("[name=item]").input_value()
+    page.keyboard.press("ArrowRight")
+    page.get_by_text(f"2 of {N}").wait_for()
+    page.keyboard.press("u")
+    page.get_by_text(f"1 of {N}").wait_for()
+    assert page.locator("[name=item]").input_value() == first
+    # Without a letter key: the focus goes to the buttons, in the order in which they stand.
+    for _ in range(2):
+        page.keyboard.press("Tab")
+    assert page.locator(":focus").get_attribute("value") == "first"
+    page.keyboard.press("Enter")
+    page.get_by_text(f"2 of {N}").wait_for()
+    page.keyboard.press("t")
+    page.get_by_text(f"3 of {N}").wait_for()
+    page.goto(page.url.partition("/item")[0])
+    page.get_by_role("button", name="ada").press("Enter")
+    page.get_by_text(f"3 of {N}").wait_for()
+    page.keyboard.press("b")
+    page.get_by_text("That was all").wait_for()
+    assert complaints == []
