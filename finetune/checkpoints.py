@@ -9,7 +9,6 @@ import json
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from finetune.examples import Example
 from finetune.progress import read_metrics
@@ -34,10 +33,12 @@ def taken_up(settings: FinetuneSettings, folder: Path) -> FinetuneSettings:
             raise UsageError(f"{folder}: is there already, and is no training of ours. Choose another --out.")
         return settings
     before = parse_settings(read_toml(file), file).model_dump(mode="json")
-    named = settings.model_dump(mode="json", exclude_unset=True)
+    named, now = (settings.model_dump(mode="json", exclude_unset=unset) for unset in (True, False))
+    pairs = [(key, now[key], before[key]) for key in named if key != "lora"]
+    pairs += [(f"lora.{key}", now["lora"][key], before["lora"][key]) for key in named.get("lora", ())]
     differing = [
         f"  {key}: {json.dumps(value)}, but it was begun with {json.dumps(was)}"
-        for key, value, was in _both(named, before)
+        for key, value, was in pairs
         if value != was and key not in RUNNING
     ]
     if differing:
@@ -65,8 +66,8 @@ def check_data(examples: Iterable[Example], folder: Path) -> None:
             part.write_text(digest.hexdigest(), encoding="utf-8")
     elif file.read_text(encoding="utf-8") != digest.hexdigest():
         raise UsageError(
-            f"{folder}: the data, or the tokenizer, is not what it was when this training was begun, so it cannot go on "
-            "as if nothing had happened. Train anew in another --out."
+            f"{folder}: the data, or the tokenizer, is not what it was when this training was begun, so it cannot go "
+            "on as if nothing had happened. Train anew in another --out."
         )
 
 
@@ -95,11 +96,3 @@ def _is_whole(checkpoint: Path) -> bool:
     except (OSError, json.JSONDecodeError):
         return False
     return True
-
-
-def _both(named: dict[str, Any], before: dict[str, Any], prefix: str = "") -> Iterable[tuple[str, Any, Any]]:
-    for key, value in named.items():
-        if isinstance(value, dict):
-            yield from _both(value, before[key], f"{prefix}{key}.")
-        else:
-            yield prefix + key, value, before[key]

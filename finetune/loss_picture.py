@@ -44,9 +44,13 @@ def draw(rows: Iterable[dict[str, Any]]) -> str:
         path = " ".join(map(at, _thinned(points)))
         parts.append(Markup('<polyline class="line {}" points="{}"/>').format(kind, path))
     for point in held:
-        x, y = at(point).split(",")
-        parts.append(Markup('<circle class="dot" cx="{}" cy="{}" r="3"/>').format(x, y))
-    ends = [f"{label} {points[-1][1]:.3f}" for label, points in (("training", _smoothed(train)), ("held out", held)) if points]
+        across, down = at(point).split(",")
+        parts.append(Markup('<circle class="dot" cx="{}" cy="{}" r="3"/>').format(across, down))
+    ends = [
+        f"{label} {points[-1][1]:.3f}"
+        for label, points in (("training", _smoothed(train)), ("held out", held))
+        if points
+    ]
     parts.append(Markup('<text x="{}" y="16">loss by update: {}</text>').format(LEFT, ", ".join(ends) or "none yet"))
     head = Markup('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {} {}" role="img" aria-label="loss">')
     return str(head.format(WIDTH, HEIGHT) + Markup("").join(parts) + Markup("</svg>\n"))

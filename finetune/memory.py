@@ -3,20 +3,21 @@
     >>> estimate = estimate_memory(config, "lora", tokens=4096)
     >>> estimate.total, estimate.most_tokens(24 * 2**30)
 
-The model is made on torch's meta device, where tensors have shapes and no content. Weights are counted there, and so
-are activations: a forward pass of models of one and of two layers, in which autograd is asked what it keeps for the
-backward pass. So it holds for every architecture that transformers knows, and without a formula for each.
+The model is made of torch's meta and fake tensors, which have shapes and no content. Weights are counted there, and so
+are activations: forward passes of models of one and of two layers, in which autograd is asked what it keeps for the
+backward pass. So there is no formula for each architecture.
 
 What is counted, in bytes:
 
-- weights; in QLoRA those of linear layers at 4 bits and their scales;
+- weights; in QLoRA those of linear layers at 4 bits and their scales; under autocast their copies;
 - gradients and Adam's two moments, of what is trained, in its own type (adapters: float32);
 - activations: all layers', or with gradient checkpointing each layer's input and one layer's inside;
-- logits: as the model gives them, as float32, and their gradient: tokens x vocabulary x (2 + 4 + 4) in bfloat16. With a
-  vocabulary of 128,000 that is 1.3 MB a token, often more than all layers together.
+- logits. TRL's trainer computes them in tiles, and no more than one stands at a time. Its gradients of the head and of
+  what goes into it are in float32. Trainers that have no tiles take `whole_logits` instead: with a vocabulary of
+  128,000, 1.5 MB a token, often more than all layers together.
 
 Not covered: the CUDA context (about 0.5 GB) and fragmentation, for which SPARE is left; kernels' work space; several
-GPUs; mixtures of experts, whose layers do not run on the meta device.
+GPUs; what attention without a fused kernel keeps, which grows with the square of a row's length.
 """
 
 import copy
@@ -35,11 +36,17 @@ SPARE = 0.1  # share of the memory that is left for what is not counted
 NF4 = (
     0.5 + 1 / 64 + 4 / 64 / 256
 )  # bytes a weight: 4 bits, and for 64 of them a scale of 8 bits (bitsandbytes' default)
-PROBE = 64  # tokens of the forward pass that is measured
+PROBES = (32, 64)  # tokens of the forward passes that are measured
+TILE = (4096, 32768)  # tokens and entries of the vocabulary that TRL 1.16 multiplies at once
+FOLDS = 7  # copies in float32 of a tile that it makes where there is no Triton: on CPU
+WHOLE_LOGITS = 12  # bytes of an entry at the peak: the logits, their log_softmax and its gradient
 
 
 class Memory(NamedTuple):
-    """Bytes of a training step over `tokens` tokens, padding included. `trained` and `parameters` are counts."""
+    """Bytes of a training step over `tokens` tokens, padding included.
+
+    `parameters` and `trained` are counts of weights. `whole_logits` is not part of the total.
+    """
 
     method: Method
     tokens: int
@@ -50,6 +57,7 @@ class Memory(NamedTuple):
     optimizer: int
     activations: int
     logits: int
+    whole_logits: int
 
     @property
     def total(self) -> int:
@@ -58,9 +66,8 @@ class Memory(NamedTuple):
 
     def most_tokens(self, available: int) -> int:
         """How many tokens one step can have in `available` bytes, SPARE left out; 0 where the weights do not fit."""
-        fixed = self.weights + self.gradients + self.optimizer
-        a_token = (self.activations + self.logits) / self.tokens
-        return max(0, int((available * (1 - SPARE) - fixed) / a_token))
+        fixed = self.weights + self.gradients + self.optimizer + self.logits
+        return max(0, int((available * (1 - SPARE) - fixed) * self.tokens / self.activations))
 
     def fits(self, available: int) -> bool:
         """Whether it fits into `available` bytes, with SPARE to spare."""
@@ -107,7 +114,8 @@ def estimate_memory(
     config = copy.deepcopy(config)
     text_config = config.get_text_config()
     text_config.vocab_size = vocabulary or text_config.vocab_size
-    model = _on_meta(config, dtype)
+    with torch.device("meta"):
+        model = _made(config, dtype)
     parameters = sum(weight.numel() for weight in model.parameters())
     linear = _linear_layers(model)
     in_adapter = sum(
@@ -121,23 +129,31 @@ def estimate_memory(
     weights = parameters * dtype.itemsize + (0 if method == "full" else in_adapter * size)
     if method == "qlora":
         weights -= round(in_linear * (dtype.itemsize - NF4))
-    one, two = (_kept(_layers(config, n), compute) for n in (1, 2))
-    layer, outside = two - one, 2 * one - two
+    vocab, hidden = text_config.vocab_size, text_config.hidden_size
+    held = dtype if method == "full" else compute
+    one, two = (_kept(_layers(config, n), held, compute) for n in (1, 2))
+    layer = Kept(two.a_token - one.a_token, two.fixed - one.fixed)
+    outside = Kept(one.a_token - layer.a_token, one.fixed - layer.fixed)
     layers = text_config.num_hidden_layers
-    hidden = text_config.hidden_size * compute.itemsize
-    activations = layers * hidden + layer if gradient_checkpointing else layers * layer
+    stream = hidden * held.itemsize
+    a_token = layers * stream + layer.a_token if gradient_checkpointing else layers * layer.a_token
+    in_float32 = hidden * torch.float32.itemsize
+    folded = 0 if torch.cuda.is_available() else FOLDS * torch.float32.itemsize * min(vocab, TILE[1])
     return Memory(
-        method, tokens, parameters, trained, weights,
-        gradients=trained * size, optimizer=2 * trained * size,
-        activations=round(tokens * (activations + max(outside, 0))),
-        logits=tokens * text_config.vocab_size * (compute.itemsize + 2 * torch.float32.itemsize),
+        method, tokens, parameters, trained,
+        weights=weights + round(max(layers * layer.fixed + outside.fixed, 0)),
+        gradients=trained * size + (vocab * in_float32 if method == "full" else 0),
+        optimizer=2 * trained * size,
+        activations=round(tokens * (a_token + max(outside.a_token, 0) + in_float32)),
+        logits=min(tokens, TILE[0]) * (TILE[1] * compute.itemsize + folded),
+        whole_logits=tokens * vocab * WHOLE_LOGITS,
     )  # fmt: skip
 
 
-def _on_meta(config: Any, dtype: torch.dtype) -> Any:
+def _made(config: Any, dtype: torch.dtype) -> Any:
+    auto: Any = AutoModelForCausalLM
     try:
-        with torch.device("meta"):
-            return AutoModelForCausalLM.from_config(config, dtype=dtype)
+        return auto.from_config(config, dtype=dtype)
     except (ValueError, ImportError) as error:
         raise UsageError(f"The model cannot be made from its config ({str(error).splitlines()[0]}).") from None
 
@@ -160,21 +176,35 @@ def _layers(config: Any, n: int) -> Any:
     return fewer
 
 
-def _kept(config: Any, compute: torch.dtype) -> float:
-    """Bytes a token that a model without a head keeps for the backward pass, weights left out."""
-    kept: dict[int, int] = {}
+class Kept(NamedTuple):
+    """Bytes that are kept for the backward pass: for each token, and however many there are."""
+
+    a_token: float
+    fixed: float
+
+
+def _kept(config: Any, dtype: torch.dtype, compute: torch.dtype) -> Kept:
+    """What a model without a head keeps, its weights left out."""
+    few, many = (_kept_of(config, dtype, compute, tokens) for tokens in PROBES)
+    a_token = (many - few) / (PROBES[1] - PROBES[0])
+    return Kept(a_token, few - a_token * PROBES[0])
+
+
+def _kept_of(config: Any, dtype: torch.dtype, compute: torch.dtype, tokens: int) -> int:
+    kept: dict[int, torch.UntypedStorage] = {}
 
     def keep(tensor: torch.Tensor) -> torch.Tensor:
         storage = tensor.untyped_storage()
-        kept[storage._cdata] = storage.nbytes()
-        alive.append(storage)  # so that no other one takes its place
+        kept[storage._cdata] = storage
         return tensor
 
-    alive: list[torch.UntypedStorage] = []
     with FakeTensorMode():
-        model = AutoModelForCausalLM.from_config(config, dtype=compute).base_model
+        model = _made(config, dtype).base_model
         model.train()
-        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-            model(input_ids=torch.zeros(1, PROBE, dtype=torch.long), use_cache=False)
+        with (
+            torch.autocast("cpu", compute, enabled=compute != dtype),
+            torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
+        ):
+            model(input_ids=torch.zeros(1, tokens, dtype=torch.long), use_cache=False)
         weights = {weight.untyped_storage()._cdata for weight in model.parameters()}
-    return sum(size for storage, size in kept.items() if storage not in weights) / PROBE
+    return sum(storage.nbytes() for at, storage in kept.items() if at not in weights)

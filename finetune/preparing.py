@@ -1,4 +1,4 @@
-"""From settings to what a trainer takes: tokenizer, rows and schedule, with every default filled in; no weight is loaded."""
+"""From settings to what a trainer takes: tokenizer and rows, with every default filled in; no weight is loaded."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,8 @@ from finetune import defaults
 from finetune.dialogues import Split, read_dialogues, split
 from finetune.encoding import Encoded, encode_all
 from finetune.examples import Dialogue, Message
-from finetune.memory import Available, Memory, available_memory, estimate_memory
+from finetune.memory import Memory, available_memory, estimate_memory
+from finetune.preflight import Preflight, preflight
 from finetune.settings import FinetuneSettings
 from finetune.templates import prepare_tokenizer, worded
 from finetune.weights import check_qlora
@@ -22,15 +23,17 @@ from selfinstruct.store import Store
 
 
 class Prepared(NamedTuple):
-    """Settings without gaps, and the rows. `n_known` tokens came with the tokenizer; it may have more now."""
+    """Settings with all but the batches filled in, the rows, and the report on them.
+
+    `n_known` tokens came with the tokenizer; it may have more now.
+    """
 
     settings: FinetuneSettings
     tokenizer: Any
     n_known: int
     train: Encoded
     held_out: Encoded
-    memory: Memory
-    available: Available
+    report: Preflight
 
 
 def prepare(settings: FinetuneSettings) -> Prepared:
@@ -46,7 +49,8 @@ def prepare(settings: FinetuneSettings) -> Prepared:
         check_qlora()
     tokenizer, config = _load(settings.model)
     n_known = len(tokenizer)
-    template = prepare_tokenizer(tokenizer, settings.template).template
+    template, added = prepare_tokenizer(tokenizer, settings.template)
+    vocabulary = max(len(tokenizer), config.get_text_config().vocab_size)
     settings = settings.model_copy(update={"template": template})
     parts = _dialogues(settings)
     train, held_out = ([worded(dialogue, template) for dialogue in part] for part in parts)
@@ -55,15 +59,15 @@ def prepare(settings: FinetuneSettings) -> Prepared:
     available = available_memory()
     free = available.bytes * (processes() if is_sharded() else 1)
 
-    def estimate(settings: FinetuneSettings, checkpointing: bool) -> Memory:
+    def estimate(settings: FinetuneSettings, checkpointing: bool, n_rows: int = 1) -> Memory:
         assert settings.method
         precision = settings.precision or defaults.usual_precision(settings.method, here)
         return estimate_memory(
-            config, settings.method, tokens=settings.max_length or defaults.PACKED_LENGTH,
+            config, settings.method, tokens=n_rows * (settings.max_length or defaults.PACKED_LENGTH),
             dtype=torch.bfloat16 if precision == "bfloat16" else torch.float32,
             compute=torch.float32 if precision == "float32" else torch.bfloat16,
             gradient_checkpointing=checkpointing, lora_rank=settings.lora.rank,
-            lora_targets=settings.lora.targets or None, vocabulary=max(len(tokenizer), config.get_text_config().vocab_size),
+            lora_targets=settings.lora.targets or None, vocabulary=vocabulary,
         )  # fmt: skip
 
     full = settings.model_copy(update={"method": "full"})
@@ -75,11 +79,14 @@ def prepare(settings: FinetuneSettings) -> Prepared:
     assert limit
     if max(n for part in found for n in part.lengths) > limit:
         found = [encode_all(tokenizer, part, limit, settings.overlong) for part in (train, held_out)]
-    if not found[0].examples:
-        raise UsageError(f"All rows are longer than max_length = {limit}, so none is left. Give --max-length more.")
     settings = defaults.with_memory(settings, here, lambda checked: estimate(settings, checked).most_tokens(free))
-    memory = estimate(settings, bool(settings.activation_checkpointing))
-    return Prepared(settings, tokenizer, n_known, found[0], found[1], memory, available)
+    assert settings.micro_batch
+    memory = estimate(settings, bool(settings.activation_checkpointing), settings.micro_batch)
+    report = preflight(
+        tokenizer, found[0], vocabulary=vocabulary, added_tokens=added, memory=memory,
+        available=available._replace(bytes=free),
+    )  # fmt: skip
+    return Prepared(settings, tokenizer, n_known, found[0], found[1], report)
 
 
 def is_sharded() -> bool:
@@ -113,7 +120,9 @@ def _dialogues(settings: FinetuneSettings) -> Split:
     if settings.seeds:
         runs = [Path(source.path) for source in settings.data if (Path(source.path) / "run.db").exists()]
         if not runs:
-            raise UsageError("--seeds adds the seed tasks of a run, but there is no run among the data. Name their file.")
+            raise UsageError(
+                "--seeds adds the seed tasks of a run, but there is no run among the data. Name their file."
+            )
         found += [dialogue for run in runs for dialogue in _seeds(run)]
     return split(found, defaults.eval_share(settings, len(found)), settings.seed)
 

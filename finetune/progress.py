@@ -7,6 +7,7 @@ tokens (read since the beginning) and seconds (trained since then, without pause
 """
 
 import json
+import math
 import signal
 import threading
 import time
@@ -22,6 +23,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from finetune.loss_picture import draw
 from selfinstruct.display import time_left
+from selfinstruct.errors import UsageError
 from selfinstruct.export import whole_file
 
 LINE_EVERY_S = 5.0
@@ -87,6 +89,11 @@ class Progress(TrainerCallback):
         if not state.is_world_process_zero or not logs or not logs.keys() & {"loss", "eval_loss"}:
             return
         figures = {name: logs[name] for name in _KEPT if name in logs}
+        if not math.isfinite(loss := figures["loss" if "loss" in figures else "eval_loss"]):
+            raise UsageError(
+                f"The loss is {loss} at update {state.global_step:,}: the weights have run away. Train anew, in "
+                f"another --out, with a lower --learning-rate than {args.learning_rate:g}."
+            )
         self.write(state, figures)
         self._latest |= figures
         self._show(state, args)

@@ -47,7 +47,7 @@ class LoraSettings(Section):
     """Low-rank adapters (Hu et al. 2021), for the methods lora and qlora."""
 
     rank: int = Field(16, ge=1, le=1024, description="of the matrices that are learned")
-    alpha: float = Field(32.0, gt=0, description="the update is scaled by alpha / rank")
+    alpha: int = Field(32, gt=0, description="the update is scaled by alpha / rank")
     dropout: float = Field(0.0, ge=0, lt=1, description="share of inputs to an adapter that are dropped")
     targets: tuple[str, ...] = Field((), description="names of layers with an adapter; empty: all linear ones")
 
@@ -64,8 +64,8 @@ class FinetuneSettings(Section):
     eval_share: float | None = Field(
         None,
         ge=0,
-        description="share of the rows that is held out, whole tasks of them; from 1 on, about so many rows; without it, "
-        "0.05, but 500 rows at most, and none of fewer than 20",
+        description="share of the rows that is held out, whole tasks of them; from 1 on, about so many rows; without "
+        "it, 0.05, but 500 rows at most, and none of fewer than 20",
     )
     max_length: int | None = Field(None, ge=8, description="tokens of a row; without it, as long as the data needs")
     overlong: Overlong = Field("drop", description="what becomes of rows that are longer")
@@ -78,8 +78,8 @@ class FinetuneSettings(Section):
     lora: LoraSettings = LoraSettings()
     precision: Precision | None = Field(
         None,
-        description='"mixed": weights float32, computed in bfloat16; without it: mixed for full on a GPU with bfloat16, '
-        "bfloat16 for adapters there, float32 elsewhere",
+        description='"mixed": weights float32, computed in bfloat16; without it: mixed for full on a GPU that has '
+        "bfloat16, bfloat16 for adapters there, float32 elsewhere",
     )
     epochs: float = Field(3.0, gt=0, description="times that all rows are used")
     max_steps: int | None = Field(None, ge=1, description="updates after which to end, instead of epochs")
@@ -91,7 +91,9 @@ class FinetuneSettings(Section):
         None, ge=1, description="most rows computed at once on a GPU; without it, as many as the memory bears"
     )
     learning_rate: float | None = Field(
-        None, gt=0, description="at its highest; without it, 2e-5 for full (as Alpaca's), 2e-4 for adapters (as QLoRA's)"
+        None,
+        gt=0,
+        description="at its highest; without it, 2e-5 for full (as Alpaca's), 2e-4 for adapters (as QLoRA's)",
     )
     schedule: Literal["cosine", "linear", "constant"] = Field("cosine", description="of the learning rate")
     warmup: float = Field(0.03, ge=0, lt=1, description="share of the updates over which the learning rate rises")

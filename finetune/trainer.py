@@ -21,7 +21,9 @@ import torch
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase, TrainerCallback
 from transformers.trainer_utils import EvalLoopOutput
-from trl import SFTConfig, SFTTrainer, pack_dataset
+from trl.data_utils import pack_dataset
+from trl.trainer.sft_config import SFTConfig
+from trl.trainer.sft_trainer import SFTTrainer
 
 from finetune.defaults import Schedule
 from finetune.examples import Example
@@ -31,7 +33,7 @@ from finetune.settings import FinetuneSettings
 Judge = Callable[[Any], dict[str, float]]  # a model's answers to held-out prompts -> {"rouge_l": 0.4, ...}
 
 
-class Trainer(SFTTrainer):  # type: ignore[misc]  # trl has no types
+class Trainer(SFTTrainer):
     """`train` (from prepared rows), `evaluate`, and `judge` on the model with each evaluation."""
 
     def __init__(self, *, judge: Judge | None, **named: Any):
@@ -46,24 +48,26 @@ class Trainer(SFTTrainer):  # type: ignore[misc]  # trl has no types
         self._sums.append((float(loss) * n, n))
         return loss, logits, labels
 
-    def evaluation_loop(self, *arguments: Any, metric_key_prefix: str = "eval", **named: Any) -> EvalLoopOutput:
+    def evaluation_loop(self, *rest: Any, **named: Any) -> EvalLoopOutput:
         """The figures of an evaluation: the loss over all tokens that are trained, and the judge's."""
         self._sums = []
-        output = super().evaluation_loop(*arguments, metric_key_prefix=metric_key_prefix, **named)
+        output = super().evaluation_loop(*rest, **named)
+        assert output.metrics is not None
+        metric_key_prefix = named.get("metric_key_prefix", "eval")
         loss, n = (math.fsum(column) for column in zip(*self._sums, strict=True))
         both = self.accelerator.reduce(torch.tensor([loss, n], device=self.accelerator.device))
         output.metrics[f"{metric_key_prefix}_loss"] = float(both[0] / both[1])
         if self._judge:
             with self.accelerator.autocast():
                 found = self._judge(self.accelerator.unwrap_model(self.model))
-            output.metrics |= {f"{metric_key_prefix}_{name}": value for name, value in found.items()}
+            output.metrics.update({f"{metric_key_prefix}_{name}": value for name, value in found.items()})
         return output
 
     def _send_telemetry(self) -> None:
         """Say nothing to anybody."""
 
 
-def make_trainer(
+def make_trainer(  # noqa: PLR0917 - each is named at its only call
     model: Any,
     tokenizer: PreTrainedTokenizerBase,
     train: Dataset,
@@ -108,7 +112,7 @@ def sft_config(settings: FinetuneSettings, folder: Path, schedule: Schedule, *, 
         packing=bool(settings.packing),
         packing_strategy="bfd",
         activation_checkpointing=bool(settings.activation_checkpointing),
-        learning_rate=settings.learning_rate,
+        learning_rate=settings.learning_rate or 0.0,
         lr_scheduler_type=settings.schedule,
         warmup_steps=math.ceil(settings.warmup * steps),
         weight_decay=settings.weight_decay,

@@ -4,10 +4,10 @@
     >>> train(settings, Path("outputs/student")).stopped
     Stopped(answers=8, of=8)
 
-The way: settings taken up where a training was begun before (finetune.checkpoints) -> dialogues, split by task -> ids and
-labels -> defaults (finetune.defaults) -> preflight -> model (finetune.weights) -> updates (finetune.trainer) -> the student,
-who is asked a few held-out questions to see that it stops. Called again, it goes on from the latest checkpoint: the
-order of rows, the optimiser and the random numbers are as if nothing had happened.
+The way: settings taken up where a training was begun before (finetune.checkpoints) -> dialogues, split by task, as ids
+and labels, and the preflight's report (finetune.preparing) -> model (finetune.weights) -> updates (finetune.trainer) ->
+the student, who is asked a few held-out questions to see that it stops. Called again, it goes on from the latest
+checkpoint: the order of rows, the optimiser and the random numbers are as if nothing had happened.
 
 Under `accelerate launch` each process does all this; the first one speaks and writes. A batch is counted over all
 processes, so their number does not change what is learned.
@@ -16,6 +16,7 @@ Not covered: training from scratch (a folder without weights), other losses than
 """
 
 import json
+import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,7 +28,7 @@ from datasets import Dataset, disable_progress_bars
 from peft import PeftModel
 from rapidfuzz.distance import Indel
 from transformers import PrinterCallback, set_seed
-from transformers.utils.logging import disable_progress_bar, set_verbosity_error
+from transformers.utils import logging
 
 from finetune import checkpoints
 from finetune.defaults import Schedule, with_batches
@@ -89,12 +90,16 @@ def train(settings: FinetuneSettings, folder: Path, *, dry_run: bool = False) ->
         checkpoints.write_settings(settings, folder)
         checkpoints.check_data(prepared.train.examples, folder)
         checkpoints.drop_broken(folder)
+        with whole_file(folder / "preflight.json", "--out") as part:
+            part.write_text(json.dumps(prepared.report.as_dict(), ensure_ascii=False), encoding="utf-8")
         _write_held_out(prepared.held_out.dialogues, folder / "held_out.jsonl")
     PartialState().wait_for_everyone()
     try:
         return _train(prepared, rows, schedule, folder)
-    except torch.OutOfMemoryError:
-        raise UsageError(_out_of_memory(prepared)) from None
+    except RuntimeError as error:
+        if isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error):
+            raise UsageError(_out_of_memory(prepared)) from None
+        raise
 
 
 def _train(prepared: Prepared, rows: Dataset, schedule: Schedule, folder: Path) -> Trained | None:
@@ -168,8 +173,8 @@ def _say_whether_it_stops(stopped: Stopped) -> None:
     print(f"Stop test: {stopped.answers} of {stopped.of} answers came to an end by themselves.")
     if stopped.answers < stopped.of:
         print(
-            "Warning: the others went on until they were cut off. Short trainings do that; if longer ones do, look with "
-            "--dry-run whether the stop token is among the trained ones.",
+            "Warning: the others went on until they were cut off. Short trainings do that; if longer ones do, look "
+            "with --dry-run whether the stop token is among the trained ones.",
         )
 
 
@@ -178,10 +183,8 @@ def _result(folder: Path) -> Trained:
     losses = [row["loss"] for row in metrics if "loss" in row]
     held_out = [row["eval_loss"] for row in metrics if "eval_loss" in row]
     last = metrics[-1]
-    return Trained(
-        folder, last["step"], *(found[-1] if found else None for found in (losses, held_out)),
-        Stopped(last["stopped"], last["asked"]),
-    )  # fmt: skip
+    loss, eval_loss = (found[-1] if found else None for found in (losses, held_out))
+    return Trained(folder, last["step"], loss, eval_loss, Stopped(last["stopped"], last["asked"]))
 
 
 def _write_held_out(dialogues: Sequence[Dialogue], path: Path) -> None:
@@ -194,13 +197,14 @@ def _quieten() -> None:
     """No bars for single files, and no hints of libraries to each other; errors are raised anyway."""
     for said_by_peft in ("`is_gradient_checkpointing` is deprecated", "Setting `save_embedding_layers` to `True`"):
         warnings.filterwarnings("ignore", said_by_peft)  # of its own call; and of what we want
-    disable_progress_bar()
-    set_verbosity_error()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     disable_progress_bars()
 
 
 def _say_what_comes(prepared: Prepared, schedule: Schedule) -> None:
     settings = prepared.settings
+    print(prepared.report.render(colour=sys.stdout.isatty()), end="\n\n")
     if not torch.cuda.is_available():
         print(
             "No GPU is found (torch.cuda), so this computes on the CPU, in float32. That suits models of some million "
@@ -214,21 +218,23 @@ def _say_what_comes(prepared: Prepared, schedule: Schedule) -> None:
 
 
 def _out_of_memory(prepared: Prepared) -> str:
-    settings, memory = prepared.settings, prepared.memory
-    assert settings.max_length and settings.micro_batch
+    settings, memory, available = prepared.settings, prepared.report.memory, prepared.report.available
+    assert settings.max_length and settings.micro_batch and memory and available
     changes = []
     if settings.micro_batch > 1:
-        changes.append(f"micro_batch = {settings.micro_batch // 2} (the result is the same)")
+        changes.append(f"micro_batch = {settings.micro_batch // 2} (gives the same)")
     if not settings.activation_checkpointing:
-        changes.append("activation_checkpointing = true (the same, a third slower)")
+        changes.append("activation_checkpointing = true (gives the same, a third slower)")
     changes.append(f"max_length = {settings.max_length // 2}")
     if settings.method == "full":
         changes.append('method = "lora"')
     elif settings.method == "lora":
         changes.append('method = "qlora"')
-    return (
-        f"The memory of {prepared.available.where} did not suffice: {prepared.available.bytes / 2**30:.1f} GiB were free, "
-        f"and rows of {memory.tokens:,} tokens, one at a time, take about {memory.total / 2**30:.1f} GiB. In a file for "
-        "--config, or in finetune.toml, set one of:\n  " + "\n  ".join(changes) + "\nThe first two can be changed for a "
-        "training that was begun; it goes on from its latest checkpoint."
-    )
+    return "\n".join([
+        f"The memory did not suffice: {available.bytes / 2**30:.1f} GiB were free ({available.where}), and "
+        f"{settings.micro_batch} rows of {settings.max_length:,} tokens take about {memory.total / 2**30:.1f} GiB. In "
+        "a file for --config, set one of:",
+        *(f"  {change}" for change in changes),
+        "What gives the same can be changed for a training that was begun: it goes on from its latest checkpoint. The "
+        "rest needs another --out.",
+    ])  # fmt: skip

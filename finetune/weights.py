@@ -77,7 +77,7 @@ def lora_config(settings: FinetuneSettings, model: Any, n_known: int, n_tokens: 
 
 def generation_config(tokenizer: Any, model: Any) -> GenerationConfig:
     """How the student answers unless asked otherwise: greedily, up to a stop token; no sampling by surprise."""
-    return GenerationConfig(
+    return GenerationConfig(  # type: ignore[no-untyped-call]
         bos_token_id=tokenizer.bos_token_id, pad_token_id=tokenizer.pad_token_id,
         eos_token_id=sorted(end_tokens(tokenizer, model.generation_config)), do_sample=False,
     )  # fmt: skip
@@ -106,7 +106,7 @@ def check_qlora() -> None:
 
 def _four_bits() -> BitsAndBytesConfig:
     """As in the QLoRA paper (Dettmers et al. 2023): normal floats of 4 bits, their scales quantised again."""
-    return BitsAndBytesConfig(
+    return BitsAndBytesConfig(  # type: ignore[no-untyped-call]
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=torch.bfloat16,
     )  # fmt: skip

@@ -1,0 +1,245 @@
+"""What will be trained, shown before any weight is loaded: a training that cannot work ends here.
+
+    >>> print(preflight(tokenizer, encoded, vocabulary=32_000).render())
+    1,022 rows, 96,411 tokens, 31 % of them trained
+    ...
+    What is trained stands in ‹ ›:
+    data.jsonl, line 17
+    <s>### Instruction:⏎
+    Name three rivers.⏎
+    ⏎
+    ### Response:⏎
+    ‹The Nile, the Amazon and the Danube.</s>›
+
+It fails where no token would be trained, a row begins with two BOS tokens, an answer lacks its stop token without
+having been cut, padding is the token that ends answers, or an id is none of the model's: what users of such tools
+notice only after the training, when the student babbles on without an end.
+
+Not covered: whether the data is any good; that is `selfinstruct check`.
+"""
+
+from bisect import bisect_left
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from finetune.encoding import IGNORED, SHOWN, Encoded
+from finetune.examples import Example
+from finetune.memory import Available, Memory
+from selfinstruct.errors import UsageError
+
+EXAMPLES = 3
+LONGEST = 2000  # characters of an example that are shown
+BAR = 40  # characters of the histogram's longest bar
+COLOUR, PLAIN = "\x1b[32m", "\x1b[0m"
+
+
+class Piece(NamedTuple):
+    """Tokens of a row that follow each other and are all trained, or all not."""
+
+    text: str
+    is_trained: bool
+
+
+class Shown(NamedTuple):
+    """A row as the model reads it."""
+
+    source: str
+    pieces: list[Piece]
+
+
+@dataclass
+class Preflight:
+    """The report: counts of rows and tokens, examples, and what happens to rows that are too long.
+
+    `histogram` has, for lengths in tokens up to each key, the number of rows before anything is cut. `duplicates` are
+    rows that repeat an earlier one (sources with a weight do). `available` is what `memory` is held against.
+    """
+
+    rows: int
+    tokens: int
+    trained: int
+    longest: int
+    histogram: dict[int, int]
+    most_tokens: int | None
+    too_long: int
+    dropped: int
+    lost: int
+    shortened: int
+    cut: int
+    merged: int
+    untrained: int
+    duplicates: int
+    added_tokens: list[str] = field(default_factory=list)
+    memory: Memory | None = None
+    available: Available | None = None
+    examples: list[Shown] = field(default_factory=list)
+
+    @property
+    def share(self) -> float:
+        """The share of tokens that is trained."""
+        return self.trained / self.tokens
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as JSON values."""
+        found = {**vars(self), "share": self.share}
+        found["examples"] = [
+            {"source": shown.source, "pieces": [piece._asdict() for piece in shown.pieces]} for shown in self.examples
+        ]
+        found["memory"] = self.memory and self.memory.as_dict()
+        found["available"] = self.available and self.available._asdict()
+        return found
+
+    def render(self, colour: bool = False) -> str:
+        """The report for a terminal, what is trained in green with `colour`; control characters are spelled out."""
+        said = [f"{self.rows:,} rows, {self.tokens:,} tokens, {self.share:.0%} of them trained", *self._notes()]
+        said += ["", "Tokens a row:", *self._bars()]
+        if self.memory:
+            said += ["", *self._memory_lines(self.memory)]
+        said += ["", "What is trained stands in ‹ ›:"]
+        for shown in self.examples:
+            said += ["", shown.source, _marked(shown.pieces, colour)]
+        return "\n".join(said)
+
+    def _notes(self) -> list[str]:
+        notes = {
+            f"{self.duplicates:,} rows repeat an earlier one": self.duplicates,
+            f"{self.too_long:,} rows have more than {self.most_tokens or 0:,} tokens": self.too_long,
+            f"  {self.dropped - self.lost:,} of them are dropped": self.dropped - self.lost,
+            f"  {self.lost:,} of them are dropped, as their prompt leaves no room for an answer": self.lost,
+            f"  {self.shortened:,} of them lose turns at their end": self.shortened,
+            f"  {self.cut:,} of them lose the end of their answer, and its stop token": self.cut,
+            f"{self.merged:,} rows begin an answer with what the tokenizer would merge with the prompt; there the two "
+            "are tokenised apart, as the model is asked": self.merged,
+            f"{self.untrained:,} turns are not trained, as the chat template shows them otherwise when they are not "
+            "the last": self.untrained,
+            f"Tokens added to the vocabulary: {_visible(' '.join(self.added_tokens))}": len(self.added_tokens),
+        }
+        return [note for note, n in notes.items() if n]
+
+    def _bars(self) -> list[str]:
+        most = max(self.histogram.values())
+        width = len(f"{max(self.histogram):,}")
+        return [f"  up to {top:>{width},} {n:>9,} {'█' * -(-n * BAR // most)}" for top, n in self.histogram.items()]
+
+    def _memory_lines(self, memory: Memory) -> list[str]:
+        parts = {
+            "weights": memory.weights, "gradients": memory.gradients, "optimizer": memory.optimizer,
+            "activations": memory.activations, "logits": memory.logits,
+        }  # fmt: skip
+        listed = ", ".join(f"{_size(n)} {name}" for name, n in parts.items())
+        said = [f"Memory for {memory.tokens:,} tokens at once ({memory.method}): {_size(memory.total)} = {listed}"]
+        if self.available:
+            free = f"{_size(self.available.bytes)} free, {self.available.where}"
+            most = memory.most_tokens(self.available.bytes)
+            verdict = "fits into" if memory.fits(self.available.bytes) else "does not fit into"
+            said.append(f"That {verdict} {free}; " + (f"about {most:,} tokens do." if most else "no batch does."))
+        return said
+
+
+def preflight(
+    tokenizer: Any,
+    encoded: Encoded,
+    *,
+    vocabulary: int,
+    added_tokens: list[str] | None = None,
+    memory: Memory | None = None,
+    available: Available | None = None,
+) -> Preflight:
+    """Look through everything that will be trained, and report it.
+
+    `vocabulary` is how many rows the model's embeddings have or will have. UsageError where the training cannot work.
+    """
+    _check(tokenizer, encoded, vocabulary)
+    kept = encoded.examples
+    n_over = sum(n > encoded.most_tokens for n in encoded.lengths) if encoded.most_tokens else 0
+    again = Counter(tuple(example.ids) for example in kept)
+    places = sorted({round(n * (len(kept) - 1) / max(EXAMPLES - 1, 1)) for n in range(EXAMPLES)})
+    return Preflight(
+        rows=len(encoded.lengths), tokens=sum(len(example.ids) for example in kept),
+        trained=sum(label != IGNORED for example in kept for label in example.labels),
+        longest=max(encoded.lengths), histogram=_histogram(encoded.lengths),
+        most_tokens=encoded.most_tokens, too_long=n_over, dropped=encoded.dropped, lost=encoded.lost,
+        shortened=encoded.shortened, cut=len(encoded.cut), merged=encoded.merged, untrained=encoded.untrained,
+        duplicates=len(kept) - len(again), added_tokens=added_tokens or [], memory=memory, available=available,
+        examples=[Shown(encoded.dialogues[n].source, pieces(tokenizer, kept[n])) for n in places],
+    )  # fmt: skip
+
+
+def pieces(tokenizer: Any, example: Example) -> list[Piece]:
+    """The example's text, where it is trained and where not."""
+    runs: list[tuple[bool, list[int]]] = []
+    for token, label in zip(example.ids, example.labels, strict=True):
+        is_trained = label != IGNORED
+        if not runs or runs[-1][0] != is_trained:
+            runs.append((is_trained, []))
+        runs[-1][1].append(token)
+    return [Piece(tokenizer.decode(ids, clean_up_tokenization_spaces=False), is_trained) for is_trained, ids in runs]
+
+
+def _check(tokenizer: Any, encoded: Encoded, vocabulary: int) -> None:
+    if not encoded.examples:
+        most = f" of at most {encoded.most_tokens:,} tokens" if encoded.most_tokens else ""
+        raise UsageError(f"There is no row{most} to train on. Allow longer rows, or give more data.")
+    stops = set(tokenizer.added_tokens_decoder)
+    trained_stops: set[int] = set()
+    faults: dict[str, list[str]] = {}
+    for n, (example, dialogue) in enumerate(zip(encoded.examples, encoded.dialogues, strict=True)):
+        ids, labels = example
+        if all(label == IGNORED for label in labels):
+            faults.setdefault("no token of it is trained: there is no answer in it", []).append(dialogue.source)
+            continue
+        if ids[0] == tokenizer.bos_token_id and ids[1:2] == ids[:1]:
+            faults.setdefault(
+                f"it begins with {tokenizer.bos_token} twice: once is enough. Take it out of the texts or of the chat "
+                "template", []
+            ).append(dialogue.source)  # fmt: skip
+        if not 0 <= min(ids) <= max(ids) < vocabulary:
+            faults.setdefault(
+                f"it has ids outside of the model's vocabulary of {vocabulary:,}: is the tokenizer another model's?", []
+            ).append(dialogue.source)  # fmt: skip
+        ends = [label for label, then in zip(labels, [*labels[1:], IGNORED], strict=True) if label != IGNORED == then]
+        trained_stops.update(ends if n not in encoded.cut else ends[:-1])
+        if not stops.issuperset(ends[:-1] if n in encoded.cut else ends):
+            faults.setdefault(
+                "an answer has no stop token that is trained, so the student would not learn to stop", []
+            ).append(dialogue.source)  # fmt: skip
+    if faults:
+        said = [f"{len(rows):,} rows: {fault}: {'; '.join(rows[:SHOWN])}" for fault, rows in faults.items()]
+        raise UsageError("\n".join(["This cannot be trained:", *said]))
+    if tokenizer.pad_token_id is None or tokenizer.pad_token_id in trained_stops:
+        raise UsageError(
+            f"The tokenizer pads with {tokenizer.pad_token}, which is also what ends an answer, or with nothing: where "
+            "padding is left out of the loss, the student would not learn to stop. Give it a token of its own for it."
+        )
+
+
+def _histogram(lengths: list[int]) -> dict[int, int]:
+    """Rows by their length, up to 16 tokens, 32, 64 and so on; nothing before the first row and behind the last."""
+    tops = [16]
+    while tops[-1] < max(lengths):
+        tops.append(2 * tops[-1])
+    count = Counter(bisect_left(tops, length) for length in lengths)
+    return {top: count[n] for n, top in enumerate(tops) if n >= min(count)}
+
+
+def _marked(found: list[Piece], colour: bool) -> str:
+    """The pieces as one text; of a long one, the beginning of each piece and its end."""
+    room = max(200, LONGEST // len(found))
+    said = ""
+    for text, is_trained in found:
+        if len(text) > room:
+            text = f"{text[: room // 2]} […] {text[-room // 2 :]}"  # noqa: PLW2901
+        shown = _visible(text).replace("\n", "⏎\n")
+        marked = f"{COLOUR}‹{shown}›{PLAIN}" if colour else f"‹{shown}›"
+        said += marked if is_trained else shown
+    return said
+
+
+def _visible(text: str) -> str:
+    """The text with control characters spelled out: what stands in data must not steer the terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
+def _size(n: int) -> str:
+    return f"{n / 2**30:,.1f} GiB" if n >= 2**30 / 10 else f"{n / 2**20:,.1f} MiB"

@@ -1,0 +1,151 @@
+"""Settings of a training: read, refused, filled in, written out; presets and launch configs."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from accelerate.commands.config import load_config_from_file
+
+from finetune import defaults
+from finetune.defaults import Machine, Schedule
+from finetune.launching import CONFIGS, command
+from finetune.loss_picture import draw
+from finetune.settings import FinetuneSettings, named_settings, parse_settings, presets, to_toml
+from selfinstruct.errors import UsageError
+
+CPU, GPU, OLD_GPU = Machine(False, False), Machine(True, True), Machine(True, False)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"learning_rat": 1e-4}, "unknown key learning_rat; did you mean learning_rate?"),
+        ({"lora": {"rang": 4}}, "unknown key lora.rang; did you mean rank?"),
+        ({"data": [{"path": "a", "wait": 2}]}, "unknown key data.0.wait; did you mean weight?"),
+        ({"epochs": 0}, "epochs: Input should be greater than 0"),
+        ({"method": "lor"}, "method: Input should be 'full', 'lora' or 'qlora'"),
+        ({"batch_size": 8, "batch_tokens": 8}, "exclude each other"),
+        ({"keep": "generation", "eval_share": 0}, "needs held-out rows"),
+        ({"keep": "eval_loss", "eval_every": 10, "save_every": 20}, "must be the same"),
+    ],
+)
+def test_what_is_wrong_with_settings_is_said(values, said):
+    with pytest.raises(UsageError) as caught:
+        parse_settings(values)
+    assert said in str(caught.value)
+
+
+def test_what_is_written_out_is_read_back():
+    settings = parse_settings({"model": "m", "data": [{"path": "a", "weight": 0.5}], "lora": {"targets": ["q_proj"]}})
+    assert parse_settings(tomllib.loads(to_toml(settings))) == settings
+
+
+def test_options_lie_above_the_file_and_the_file_above_the_preset(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text("epochs = 5\nmax_length = 1024\n")
+    named = named_settings(file, "alpaca-7b", {"epochs": 7.0})
+    assert (named["epochs"], named["max_length"], named["learning_rate"]) == (7.0, 1024, 2e-5)
+
+
+def test_presets_hold_the_published_figures():
+    assert presets() == ["alpaca-7b", "koala-13b"]
+    alpaca = parse_settings(named_settings(None, "alpaca-7b", {}))
+    assert (alpaca.epochs, alpaca.batch_size, alpaca.learning_rate, alpaca.max_length) == (3, 128, 2e-5, 512)
+    assert (alpaca.schedule, alpaca.warmup, alpaca.weight_decay, alpaca.template) == ("cosine", 0.03, 0, "alpaca")
+    koala = parse_settings(named_settings(None, "koala-13b", {}))
+    assert (koala.epochs, koala.method) == (2, "full")
+    with pytest.raises(UsageError, match="known are alpaca-7b, koala-13b"):
+        named_settings(None, "vicuna", {})
+
+
+def test_unknown_key_of_a_file_names_the_file(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text("epoch = 5\n")
+    with pytest.raises(UsageError, match=r"mine.toml: unknown key epoch; did you mean epochs\?"):
+        named_settings(file, None, {})
+
+
+def test_precision_follows_method_and_machine():
+    def filled(here: Machine, method: str) -> FinetuneSettings:
+        return defaults.with_method(FinetuneSettings(method=method), here, lambda: True)
+
+    assert [filled(here, "full").precision for here in (CPU, GPU, OLD_GPU)] == ["float32", "mixed", "float32"]
+    assert filled(GPU, "lora").precision == "bfloat16"
+    assert (filled(GPU, "full").learning_rate, filled(GPU, "lora").learning_rate) == (2e-5, 2e-4)
+
+
+def test_all_weights_are_trained_where_they_fit_and_adapters_elsewhere():
+    assert defaults.with_method(FinetuneSettings(), GPU, lambda: True).method == "full"
+    assert defaults.with_method(FinetuneSettings(), GPU, lambda: False).method == "lora"
+
+
+def test_length_is_what_the_data_needs_within_the_models_context():
+    alone, packed = FinetuneSettings(packing=False), FinetuneSettings(packing=True)
+    assert defaults.with_length(alone, [10, 33], 4096).max_length == 40
+    assert defaults.with_length(packed, [10, 33], 4096).max_length == 2048
+    assert defaults.with_length(packed, [10, 33], 1024).max_length == 1024
+    assert defaults.with_length(alone, [30_000], None).max_length == defaults.MOST_LENGTH
+    with pytest.raises(UsageError, match="reads 1,024 tokens at most"):
+        defaults.with_length(FinetuneSettings(max_length=2048), [10], 1024)
+
+
+@pytest.mark.parametrize("world", [1, 2, 8])
+def test_a_batch_is_counted_over_all_processes(world):
+    settings = FinetuneSettings(batch_size=128, epochs=3)
+    _, schedule = defaults.with_batches(settings, 52_000, [100] * 52_000, 0, world)
+    assert schedule == Schedule(steps=3 * 407, rows=128)
+
+
+def test_a_batch_of_packed_rows_has_as_many_dialogues():
+    settings = FinetuneSettings(batch_size=128, epochs=2)
+    _, schedule = defaults.with_batches(settings, 500, [100] * 8000, 0, 1)  # 16 dialogues in a row
+    assert schedule == Schedule(steps=2 * 63, rows=8)
+    by_tokens = FinetuneSettings(batch_tokens=12_800, epochs=2)
+    assert defaults.with_batches(by_tokens, 500, [100] * 8000, 0, 1)[1] == schedule
+
+
+def test_small_data_gets_small_batches_and_ten_evaluations():
+    filled, schedule = defaults.with_batches(FinetuneSettings(), 400, [50] * 400, 20, 1)
+    assert (filled.batch_size, filled.keep, filled.eval_every) == (8, "eval_loss", 15)
+    assert schedule == Schedule(150, 8)
+    assert defaults.with_batches(FinetuneSettings(), 400, [50] * 400, 0, 1)[0].keep == "last"
+
+
+def test_micro_batch_is_what_the_memory_bears():
+    settings = FinetuneSettings(max_length=512, packing=False)
+    plenty = defaults.with_memory(settings, GPU, lambda checked: 10**6)
+    assert (plenty.micro_batch, plenty.activation_checkpointing) == (16, False)
+    short = defaults.with_memory(settings, GPU, lambda checked: 3000 if checked else 600)
+    assert (short.micro_batch, short.activation_checkpointing) == (5, True)
+    packed = FinetuneSettings(max_length=2048, packing=True, attention="sdpa")
+    assert defaults.with_memory(packed, GPU, lambda checked: 10**6).micro_batch == 1
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_launch_configs_are_valid(path: Path):
+    config = load_config_from_file(str(path))
+    assert config.mixed_precision == "bf16"
+    assert config.num_processes % config.num_machines == 0
+    if config.distributed_type == "FSDP":
+        assert config.fsdp_config["fsdp_version"] == 2  # 1 is deprecated
+        assert config.fsdp_config["fsdp_state_dict_type"] == "FULL_STATE_DICT"  # so that the student is one file
+
+
+def test_launching_leaves_its_own_option_out(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("num_processes: 2\n")
+    for option in (["--launch", str(file)], [f"--launch={file}"]):
+        run = command(str(file), ["finetune", "a.json", *option, "--out", "DIR"])
+        assert run[-5:] == ["selfinstruct", "finetune", "a.json", "--out", "DIR"]
+    with pytest.raises(UsageError, match="Known by name are ddp, fsdp, fsdp-machines"):
+        command("everywhere", ["--launch", "everywhere"])
+
+
+def test_loss_picture_shows_every_kind_of_line_and_bears_none():
+    rows = [{"step": n, "loss": 3.0 / n} for n in range(1, 2000)] + [{"step": 1000, "eval_loss": 0.5}]
+    picture = draw(rows)
+    assert picture.count("<polyline") == 3
+    assert picture.count("<circle") == 1
+    assert "training 0.0" in picture
+    assert len(picture) < 40_000
+    assert "none yet" in draw([])

@@ -1,0 +1,223 @@
+"""Training end to end: what it leaves behind, how it goes on, what it refuses."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from ft_training import metrics, settings_for, trained, write_data, write_student
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from finetune.student import Student, with_adapter
+from finetune.training import train
+from selfinstruct.errors import UsageError
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> Path:
+    return write_student(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    return write_data(tmp_path_factory.mktemp("data") / "numbers.json")
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(model, data, tmp_path_factory) -> Path:
+    """A training that others are compared with: adapters with dropout, for random numbers to matter, and new tokens."""
+    folder = tmp_path_factory.mktemp("students") / "uninterrupted"
+    trained(model, data, folder, **LORA)
+    return folder
+
+
+LORA = {
+    "method": "lora", "lora": {"rank": 4, "dropout": 0.2}, "template": "chatml", "epochs": 2, "eval_every": 4,
+}  # fmt: skip
+
+
+def test_command_leaves_a_student_that_answers_and_a_file_that_makes_another_one(cli, model, data, tmp_path):
+    folder = tmp_path / "student"
+    said = cli("finetune", data, "--model", model, "--out", folder, "--learning-rate", 2e-3, "--epochs", 1).stdout
+    assert "No GPU" in said
+    assert "Stop test" in said
+    assert {path.name for path in folder.iterdir()} >= {
+        "model.safetensors", "config.json", "tokenizer.json", "chat_template.jinja", "generation_config.json",
+        "finetune.toml", "preflight.json", "metrics.jsonl", "loss.svg", "held_out.jsonl", "checkpoints",
+    }  # fmt: skip
+    losses = [row["loss"] for row in metrics(folder) if "loss" in row]
+    assert losses[-1] < losses[0] - 0.5
+    assert "<svg" in (folder / "loss.svg").read_text()
+
+    student, asked = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    assert asked.pad_token_id != asked.eos_token_id
+    assert student.generation_config.eos_token_id == [asked.eos_token_id]
+    assert student.generation_config.do_sample is False
+    assert len(Student(str(folder)).answer([[{"role": "user", "content": "Say the number 7."}]], 5)) == 1
+
+    held_out = [json.loads(line) for line in (folder / "held_out.jsonl").read_text().splitlines()]
+    assert len(held_out) == 3
+    assert held_out[0]["messages"][-1]["role"] == "assistant"
+
+    other = tmp_path / "other"
+    cli("finetune", "--config", folder / "finetune.toml", "--out", other)
+    assert (other / "model.safetensors").read_bytes() == (folder / "model.safetensors").read_bytes()
+    assert metrics(other) == metrics(folder)
+
+    assert "trained already" in cli("finetune", "--out", folder).stdout
+
+
+def test_dry_run_writes_nothing(cli, model, data, tmp_path):
+    cli("finetune", data, "--model", model, "--out", tmp_path / "student", "--dry-run")
+    assert not (tmp_path / "student").exists()
+
+
+def test_after_ctrl_c_the_same_call_goes_on_as_if_nothing_had_happened(model, data, uninterrupted, tmp_path, capsys):
+    folder = tmp_path / "student"
+
+    def press_ctrl_c():
+        while len(metrics_so_far(folder)) < 6:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    pressing = threading.Thread(target=press_ctrl_c)
+    pressing.start()
+    settings = settings_for(model, data, **LORA)
+    assert train(settings, folder) is None
+    pressing.join()
+    assert len(metrics_so_far(folder)) < len(metrics_so_far(uninterrupted))
+    assert train(settings, folder)
+    assert metrics(folder) == metrics(uninterrupted)
+    assert weights(folder).keys() == weights(uninterrupted).keys()
+    assert all(torch.equal(a, weights(uninterrupted)[name]) for name, a in weights(folder).items())
+
+
+def test_after_a_kill_the_same_command_goes_on(model, data, uninterrupted, tmp_path):
+    folder = tmp_path / "student"
+    config = tmp_path / "settings.toml"
+    config.write_text(uninterrupted.joinpath("finetune.toml").read_text())
+    command = [sys.executable, "-m", "selfinstruct", "finetune", "--config", str(config), "--out", str(folder)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    while len(metrics_so_far(folder)) < 8 and process.poll() is None:
+        time.sleep(0.005)
+    process.kill()
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    # What a kill in the middle of a checkpoint leaves: weights, and no state yet.
+    (folder / "checkpoints/checkpoint-9").mkdir()
+    (folder / "checkpoints/checkpoint-9/adapter_model.safetensors").write_bytes(b"")
+    assert trained(model, data, folder, **LORA)
+    assert metrics(folder) == metrics(uninterrupted)
+
+
+def test_other_settings_are_refused_by_name_unless_they_only_say_how(model, data, uninterrupted):
+    with pytest.raises(UsageError, match=r"begun with other settings:\n  learning_rate: 0.5, but .* 0.002"):
+        train(settings_for(model, data, **LORA | {"learning_rate": 0.5}), uninterrupted)
+    with pytest.raises(UsageError, match=r"lora.rank: 8, but it was begun with 4"):
+        train(settings_for(model, data, **LORA | {"lora": {"rank": 8}}), uninterrupted)
+    assert train(settings_for(model, data, **LORA, micro_batch=2), uninterrupted)
+
+
+def test_other_data_is_refused_where_a_training_would_go_on(model, tmp_path):
+    data = write_data(tmp_path / "numbers.json")
+    folder = tmp_path / "student"
+    trained(model, data, folder)
+    lines = (folder / "metrics.jsonl").read_text().splitlines(keepends=True)
+    (folder / "metrics.jsonl").write_text("".join(lines[:-1]))  # as if it had not ended
+    write_data(data, words=2)
+    with pytest.raises(UsageError, match="not what it was"):
+        trained(model, data, folder)
+
+
+def test_a_folder_with_other_things_is_left_alone(model, data, tmp_path):
+    (tmp_path / "letters.txt").write_text("dear")
+    with pytest.raises(UsageError, match="no training of ours"):
+        trained(model, data, tmp_path)
+
+
+@pytest.mark.parametrize("template", ["model", "chatml"])  # without and with tokens that are added
+def test_adapters_say_the_same_saved_loaded_and_merged(model, data, tmp_path, template):
+    folder = tmp_path / "student"
+    trained(model, data, folder, method="lora", template=template, learning_rate=5e-3)
+    student = Student(str(folder))
+    asked = [[{"role": "user", "content": f"Say the number {n} some times."}] for n in range(8)]
+    said = student.answer(asked, 12, temperature=1.0)
+    assert len({answer.text for answer in said}) == 8
+    base = Student(str(model)).answer(asked, 12, temperature=1.0)
+    assert sum(a.text == b.text for a, b in zip(said, base, strict=True)) < 4
+    tokenizer, adapted = with_adapter(folder)
+    merged = tmp_path / "merged"
+    adapted.merge_and_unload().save_pretrained(merged)
+    tokenizer.save_pretrained(merged)
+    assert Student(str(merged)).answer(asked, 12, temperature=1.0) == said
+
+
+def test_adapters_learn_the_tokens_that_a_template_adds(model, data, uninterrupted):
+    trained_weights = weights(uninterrupted)
+    delta = next(value for name, value in trained_weights.items() if name.endswith("trainable_tokens_delta"))
+    assert delta.shape == (2, 64)
+    tokenizer = AutoTokenizer.from_pretrained(uninterrupted)
+    head = trained_weights["base_model.model.lm_head.modules_to_save.weight"]
+    assert head.shape[0] == len(tokenizer)
+
+
+def test_the_best_answers_are_kept_rather_than_the_last(model, data, tmp_path):
+    folder = tmp_path / "student"
+    trained(model, data, folder, keep="generation", eval_every=3, epochs=3, generation_rows=3, learning_rate=5e-3)
+    rows = [row for row in metrics(folder) if "eval_rouge_l" in row]
+    best = max(rows, key=lambda row: row["eval_rouge_l"])  # the first of equals
+    kept = load_file(folder / "model.safetensors")
+    chosen = load_file(folder / f"checkpoints/checkpoint-{best['step']}/model.safetensors")
+    assert all(torch.equal(kept[name], chosen[name]) for name in chosen)
+    assert all(0 <= row["eval_exact_match"] <= row["eval_rouge_l"] <= 1 for row in rows)
+
+
+def test_out_of_memory_says_what_to_change_and_what_it_takes(model, tmp_path):
+    data = tmp_path / "long.json"
+    data.write_text(json.dumps([{"instruction": f"{n} " * 1500, "input": "", "output": "yes"} for n in range(64)]))
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + 2**30, before[1]))
+    try:
+        with pytest.raises(UsageError) as caught:
+            trained(model, data, tmp_path / "student", attention="eager", micro_batch=32, batch_size=32)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+    assert "micro_batch = 16" in str(caught.value)
+    assert "GiB were free" in str(caught.value)
+
+
+def test_a_loss_that_runs_away_ends_the_training(model, data, tmp_path):
+    with pytest.raises(UsageError, match="lower --learning-rate than 1e"):
+        trained(model, data, tmp_path / "student", learning_rate=1e30, warmup=0.0)
+
+
+def test_qlora_without_bitsandbytes_says_what_to_install(model, data, tmp_path):
+    with pytest.raises(UsageError, match="pip install bitsandbytes"):
+        trained(model, data, tmp_path / "student", method="qlora")
+
+
+def metrics_so_far(folder: Path) -> list[str]:
+    path = folder / "metrics.jsonl"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "adapter_model.safetensors")
