@@ -1,14 +1,17 @@
-# Everything a newcomer needs: make demo, make test. Both set up .venv on first use.
+# Everything a newcomer needs: make demo, make demo-student, make test. All set up .venv on first use.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check bench clean
+.PHONY: demo demo-student test check bench clean
 
 demo: .venv/installed  ## grow 200 tasks on the simulated teacher: no key, no network but the package index
 	$(BIN)/selfinstruct generate outputs/demo --target 200
 	@echo
 	@echo "The first tasks (all of them, with their instances: selfinstruct tasks outputs/demo --json):"
 	@$(BIN)/selfinstruct tasks outputs/demo | head -n 5
+
+demo-student: .venv/installed-for-finetune  ## teach a tiny model what the simulated teacher knows: minutes on 2 CPU cores
+	OMP_NUM_THREADS=2 $(BIN)/python -m finetune.demo --out outputs/demo-student
 
 test: .venv/installed-for-tests check  ## everything that CI runs
 	$(BIN)/python -m pytest -q -n auto
@@ -29,6 +32,7 @@ bench: .venv/installed-for-tests  ## the figures in README and docs (about an ho
 	$(BIN)/python benchmarks/recovery.py
 	$(BIN)/python benchmarks/near_duplicates.py
 	$(BIN)/python benchmarks/audit.py
+	OMP_NUM_THREADS=2 $(BIN)/python benchmarks/student.py
 	$(BIN)/python benchmarks/novelty_exact.py
 	$(BIN)/python benchmarks/novelty.py --plot docs/novelty.svg
 	$(BIN)/python benchmarks/novelty.py --corpus templates
@@ -37,6 +41,10 @@ bench: .venv/installed-for-tests  ## the figures in README and docs (about an ho
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -e . -c constraints.txt
+	@touch $@
+
+.venv/installed-for-finetune: .venv/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[finetune]' -c constraints.txt
 	@touch $@
 
 .venv/installed-for-tests: .venv/installed

@@ -22,6 +22,7 @@ from datasets import Dataset
 from transformers import PreTrainedTokenizerBase, TrainerCallback
 from transformers.trainer_utils import EvalLoopOutput
 from trl.data_utils import pack_dataset
+from trl.trainer import utils as trl_utils
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
@@ -31,6 +32,13 @@ from finetune.preparing import processes
 from finetune.settings import FinetuneSettings
 
 Judge = Callable[[Any], dict[str, float]]  # a model's answers to held-out prompts -> {"rouge_l": 0.4, ...}
+
+
+# TRL (1.16) computes the probabilities of trained tokens only where Triton does it, and those of all tokens elsewhere, as
+# some accelerators compile anew for each shape. A CPU does not, and most tokens are prompts: a step takes a third less
+# (a tiny model) to nearly all (a large vocabulary) of the time.
+_on_triton = trl_utils._use_triton
+trl_utils._use_triton = lambda device: device.type == "cpu" or _on_triton(device)
 
 
 class Trainer(SFTTrainer):

@@ -91,6 +91,7 @@ STRATEGIES: dict[str, dict[str, Any]] = {
 HOW_TO_REACH = {"base_url", "api_key_env", "requests_per_minute", "tokens_per_minute"}
 # Of the simulated teacher's settings, those that change what it says; the rest is delays and passing faults.
 SHAPING_SIMULATED = (
+    "families",
     "json_schema",
     "wrong_share",
     "repeat_share",

@@ -250,11 +250,17 @@ def test_the_address_does_not_shape_the_data():
         ({"propose": {"sampling": {"temperature": 0.3}}}, "propose.sampling"),
         ({"simulated": {"wrong_share": 0.25}}, "simulated.wrong_share"),
         ({"simulated": {"malformed_share": 0.25}}, "simulated.malformed_share"),
+        ({"simulated": {"families": ["parity"]}}, "simulated.families"),
     ],
 )
 def test_what_shapes_the_data_is_among_the_shaping_settings(change, key):
     before, after = shaping_settings(Config()), shaping_settings(parse_config(change, "s"))
     assert before[key] != after[key]
+
+
+def test_an_unknown_family_names_the_nearest_known_one():
+    message = refusal({"simulated": {"families": ["parity", "sentimnt"]}})
+    assert message == "run.toml: simulated.families: there is no family sentimnt; did you mean sentiment?"
 
 
 def test_a_model_named_for_every_stage_is_the_same_as_one_named_for_all():

@@ -101,6 +101,12 @@ def test_instructions_survive_the_usual_filters() -> None:
     assert drawn == set(NAMES)
 
 
+def test_instructions_of_some_families_only() -> None:
+    rng = random.Random(3)
+    drawn = [recognise(compose(rng, ("parity", "topic"))) for _ in range(50)]
+    assert {task.family for task in drawn if task} == {"parity", "topic"}
+
+
 def test_composed_instructions_are_novel() -> None:
     rng = random.Random(1)
     characters: dict[str, str] = {}

@@ -53,7 +53,7 @@ def _proposal(shown: tuple[str, ...], settings: SimulatedSettings, rng: Random) 
         return _reworded(rng.choice(shown), rng)
     if settings.repeat_share <= draw < settings.repeat_share + settings.forbidden_share:
         return rng.choice(FORBIDDEN)
-    return world.compose(rng)
+    return world.compose(rng, settings.families)
 
 
 def _reworded(task: str, rng: Random) -> str:

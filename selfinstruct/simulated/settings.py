@@ -10,11 +10,13 @@ server has seen it, never from a clock, so a run with faults can be repeated (th
 are the exception: they go by the time or by the order in which requests come in, as real ones do).
 """
 
+import difflib
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from selfinstruct.simulated.malformed import KIND_NAMES
+from selfinstruct.simulated.world import families
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
@@ -53,6 +55,9 @@ class SimulatedSettings(BaseModel):
     )
 
     # What the answers are like.
+    families: tuple[str, ...] = Field(
+        (), description="Families of the tasks that it proposes (see world.FAMILIES), for a narrow dataset; none: all."
+    )
     wrong_share: float = Field(
         0.0, ge=0, le=0.5, description="Share of wrong instance outputs and wrong yes/no answers (0 to 0.5)."
     )
@@ -153,6 +158,16 @@ class SimulatedSettings(BaseModel):
         if unknown:
             raise ValueError(f"unknown kinds {', '.join(unknown)}; known are {', '.join(KIND_NAMES)}")
         return kinds
+
+    @field_validator("families")
+    @classmethod
+    def _known_families(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in families():
+                near = difflib.get_close_matches(name, families(), n=1, cutoff=0.5)
+                hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(families())}."
+                raise ValueError(f"there is no family {name}; {hint}")
+        return names
 
     @model_validator(mode="after")
     def _shares_fit(self) -> Self:

@@ -13,6 +13,7 @@ core clause again and reads the parameters back. All of it is a pure function of
 """
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from random import Random
 from typing import Literal, NamedTuple
@@ -67,14 +68,18 @@ def families() -> tuple[str, ...]:
     return tuple(_BY_NAME)
 
 
-def compose(rng: Random) -> str:
-    """Invent one instruction: a single line of 5 to 60 words that begins with a capital letter."""
-    return compose_task(pick_family(rng), rng)[0]
+def compose(rng: Random, among: Sequence[str] = ()) -> str:
+    """Invent one instruction: a single line of 5 to 60 words that begins with a capital letter.
+
+    Its family is one of those named in `among`, or any.
+    """
+    return compose_task(pick_family(rng, among), rng)[0]
 
 
-def pick_family(rng: Random) -> str:
-    """Draw the name of a family, all evenly."""
-    return FAMILIES[int(rng.random() * len(FAMILIES))].name
+def pick_family(rng: Random, among: Sequence[str] = ()) -> str:
+    """Draw one of the names in `among`, without any that of any family, all evenly."""
+    names = among or families()
+    return names[int(rng.random() * len(names))]
 
 
 def compose_task(family: str, rng: Random) -> tuple[str, SimulatedTask]:

@@ -1,0 +1,74 @@
+"""What a tiny student learns in minutes: the demo with three seeds, with its own task families and with all of them.
+
+    python benchmarks/student.py [--families demo|all] [--seeds 0 1 2]
+
+Each run is `python -m finetune.demo` in a folder of its own under --out; what was run before is not run again. The tables
+(Markdown) have the mean share of right answers over the seeds and, in brackets, the lowest and the highest.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from finetune.demo import FAMILIES, Recipe, Result, run
+from finetune.graded import KINDS, Kind, Score, share
+from selfinstruct.simulated import world
+
+SETS = {"demo": FAMILIES, "all": world.families()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--families", choices=SETS, nargs="+", default=list(SETS), help="of the corpus")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--out", type=Path, default=Path("outputs/student"), help="where the runs go")
+    asked = parser.parse_args()
+    tables = []
+    for name in asked.families:
+        most_tokens = 32 if name == "demo" else 64
+        recipes = [Recipe(families=SETS[name], most_tokens=most_tokens, seed=seed) for seed in asked.seeds]
+        results = [run(asked.out / f"{name}-{recipe.seed}", recipe) for recipe in recipes]
+        tables.append(table(name, results))
+    print("\n\n".join(["", *tables]))
+
+
+def table(name: str, results: Sequence[Result]) -> str:
+    """The families, best first, as a Markdown table."""
+
+    def cell(family: str, model: str, kind: Kind) -> str:
+        of_family = [[one for one in result.scores if family in (one.family, "all of them")] for result in results]
+        if not any(one.kind == kind for one in of_family[0]):
+            return "no input"
+        return _spread(of_family, model, kind)
+
+    def rank(family: str) -> float:
+        return -sum(_after(result.scores, family) for result in results)
+
+    families = sorted(dict.fromkeys(score.family for score in results[0].scores), key=rank)
+    questions = results[0].scores[0].questions
+    seconds = ", ".join(f"{result.seconds / 60:.1f}" for result in results)
+    lines = [
+        f"Families: {name}. {questions} questions a family, kind and seed; minutes (0 where run before): {seconds}.",
+        "",
+        "| family | " + " | ".join(f"{kind}, {model}" for kind in KINDS for model in ("before", "after")) + " |",
+        "|---|---|---|---|---|",
+    ]
+    for family in (*families, "all of them"):
+        cells = (cell(family, model, kind) for kind in KINDS for model in ("before", "after"))
+        lines.append(f"| {family} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _after(scores: Sequence[Score], family: str) -> float:
+    return share([one for one in scores if one.family == family], "after", "new wordings")
+
+
+def _spread(of_seeds: Sequence[Sequence[Score]], model: str, kind: Kind) -> str:
+    shares = [share(scores, model, kind) for scores in of_seeds]
+    mean = sum(shares) / len(shares)
+    return f"{mean:.0%} ({min(shares):.0%} to {max(shares):.0%})" if max(shares) > min(shares) else f"{mean:.0%}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

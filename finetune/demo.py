@@ -1,0 +1,183 @@
+"""`make demo-student`: a corpus grown on the simulated teacher, a tiny LLaMA trained on it, and what it has learned.
+
+    python -m finetune.demo --out outputs/demo-student
+
+Minutes on two CPU cores, no key, no weights to download. Each step says what it does, and where it is a command, which;
+the same commands do it with a real teacher and a real model. Stopped with Ctrl-C, the demo goes on where it was.
+
+The teacher proposes tasks of FAMILIES only: those that a model of a million parameters learns in minutes. Many rows of
+few kinds teach a small model more than few rows of many. docs/finetune-demo.md has the figures of all other families,
+and what else was tried.
+
+Not covered: whether the student is good for anything else. It is not.
+"""
+
+import argparse
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import tomli_w
+
+from finetune.dialogues import read_dialogues
+from finetune.graded import KINDS, Question, Reply, Score, held_out, replies, score, share, table
+from selfinstruct.check.files import to_line
+from selfinstruct.errors import SelfInstructError
+from selfinstruct.export import whole_file
+
+FAMILIES = (
+    "contains_number", "department", "emotion", "extract_time", "kingdom", "language", "parity", "person", "register",
+    "season", "sentence_kind", "sentiment", "spam", "tense", "topic", "urgency",
+)  # fmt: skip
+TRAINING = {
+    "learning_rate": 2e-3, "batch_size": 8, "epochs": 2.0, "warmup": 0.02, "eval_share": 200.0, "keep": "last",
+}  # fmt: skip
+SHOWN, COMPARED = 5, 60  # questions that are shown with their answers, and that are compared blindly
+
+
+class Recipe(NamedTuple):
+    """What the demo is made of: the corpus, the questions of each family and kind, and the settings of the training."""
+
+    families: Sequence[str] = FAMILIES
+    tasks: int = 4000
+    instances: int = 5
+    questions: int = 20
+    most_tokens: int = 32
+    training: dict[str, Any] = TRAINING
+    seed: int = 0
+
+
+class Result(NamedTuple):
+    """How the student did, and how long it took (in this session), in seconds."""
+
+    scores: list[Score]
+    seconds: float
+
+
+def run(folder: Path, recipe: Recipe = Recipe()) -> Result:
+    """Carry out all steps in `folder`, or those that are left.
+
+    SelfInstructError where a file cannot be written; SystemExit with a command's own exit code where that fails.
+    """
+    began = time.monotonic()
+    corpus, untrained, student = folder / "corpus", folder / "untrained", folder / "student"
+
+    _say(began, "Grow a corpus: the simulated teacher proposes tasks and works them out.")
+    _write_toml(folder / "corpus.toml", {
+        "seed": recipe.seed, "instances_per_task": recipe.instances, "simulated": {"families": list(recipe.families)},
+    })  # fmt: skip
+    _command("generate", corpus, "--target", recipe.tasks, "--config", folder / "corpus.toml")
+    rows = read_dialogues(corpus)
+
+    _say(began, "Make a tiny LLaMA: a tokenizer trained on the corpus, and random weights.")
+    if not (untrained / "tokenizer.json").exists():
+        from finetune.tiny import make_tiny
+
+        print(f"{make_tiny(rows, untrained, seed=recipe.seed):,} parameters, in {untrained}")
+
+    _say(began, "Set questions aside: new inputs, and new wordings of the instruction. None is in the corpus.")
+    questions = held_out(rows, recipe.families, recipe.questions, recipe.seed)
+    for kind in KINDS:
+        _write_questions(folder / f"{kind.replace(' ', '_')}.jsonl", [one for one in questions if one.kind == kind])
+    print(f"{len(questions):,} questions of {len(recipe.families)} task families; {len(rows):,} rows to learn from.")
+
+    _say(began, "Train it on the corpus, as any model on any data.")
+    _write_toml(folder / "training.toml", {**recipe.training, "seed": recipe.seed})
+    _command("finetune", corpus, "--model", untrained, "--out", student, "--config", folder / "training.toml")
+
+    _say(
+        began,
+        "Ask both what they were not trained on, and grade the answers: the simulated world knows the right ones.",
+    )
+    before, after = (
+        replies(model, questions, recipe.most_tokens, folder / f"answers_{name}.jsonl")
+        for name, model in (("before", untrained), ("after", student))
+    )
+    scores = score(questions, {
+        "before": [reply.is_right for reply in before], "after": [reply.is_right for reply in after]
+    })  # fmt: skip
+    print(table(scores))
+
+    _say(began, "Look at some answers to new wordings.")
+    _show(questions, before, after)
+
+    _say(began, "Compare the two blindly, both orders, by a judge: here, again, the simulated teacher.")
+    compared = [one for one in questions if one.kind == "new wordings"]
+    _write_questions(folder / "compared.jsonl", compared[:: max(1, len(compared) // COMPARED)])
+    _command(
+        "compare", untrained, student, "--prompts", folder / "compared.jsonl", "--judge", "simulated",
+        "--max-tokens", recipe.most_tokens, "--out", folder / "comparison",
+    )  # fmt: skip
+    return Result(scores, time.monotonic() - began)
+
+
+def _say(began: float, what: str) -> None:
+    minutes, seconds = divmod(round(time.monotonic() - began), 60)
+    print(f"\n[{minutes}:{seconds:02}] {what}", flush=True)
+
+
+def _command(*words: object) -> None:
+    """Show a command of `selfinstruct` and carry it out; SystemExit where it fails or was stopped."""
+    said = [str(word) for word in words]
+    print(f"$ selfinstruct {shlex.join(said)}", flush=True)
+    # Ctrl-C reaches the command, too: it stops gently, and this waits for it. A handler is not inherited.
+    ours = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        code = subprocess.run([sys.executable, "-m", "selfinstruct", *said], check=False).returncode
+    finally:
+        signal.signal(signal.SIGINT, ours)
+    if code:
+        sys.exit(code)
+
+
+def _write_toml(path: Path, values: dict[str, Any]) -> None:
+    with whole_file(path, "--out") as part:
+        part.write_text(tomli_w.dumps(values), encoding="utf-8")
+
+
+def _write_questions(path: Path, questions: Sequence[Question]) -> None:
+    with whole_file(path, "--out") as part, part.open("w", encoding="utf-8") as lines:
+        for one in questions:
+            lines.write(to_line({"instruction": one.instruction, "input": one.input, "output": one.output}) + "\n")
+
+
+def _show(questions: Sequence[Question], before: Sequence[Reply], after: Sequence[Reply]) -> None:
+    rows = [row for row in zip(questions, before, after, strict=True) if row[0].kind == "new wordings"]
+    for question, was, now in rows[:: max(1, len(rows) // SHOWN)][:SHOWN]:
+        print(f"\n{question.text}")
+        print(f"  before: {_short(was.text)}\n  after:  {_short(now.text)}\n  right:  {_short(question.output)}")
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return f"{line[:77]}..." if len(line) > 80 else line
+
+
+def main() -> None:
+    """Run the demo; a mistake of the user is a message, and Ctrl-C has exit code 130."""
+    parser = argparse.ArgumentParser(
+        description="Train a tiny student on the simulated teacher, and see what it learned."
+    )
+    parser.add_argument("--out", type=Path, default=Path("outputs/demo-student"), help="where everything goes")
+    parser.add_argument("--seed", type=int, default=0, help="of every random choice")
+    asked = parser.parse_args()
+    try:
+        result = run(asked.out, Recipe(seed=asked.seed))
+    except SelfInstructError as error:
+        sys.exit(f"Error: {error}")
+    except KeyboardInterrupt:
+        print("Stopped; the same command goes on.")
+        sys.exit(130)
+    shares = " and ".join(f"{share(result.scores, 'after', kind):.0%} of {kind}" for kind in KINDS)
+    print(f"\nThe student answers {shares} rightly, after {result.seconds / 60:.1f} minutes.")
+    print(f"Talk to it: selfinstruct chat {shlex.quote(str(asked.out / 'student'))}")
+    print(f"See the comparison: {asked.out / 'comparison' / 'comparison.html'}")
+
+
+if __name__ == "__main__":
+    main()

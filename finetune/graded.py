@@ -1,0 +1,159 @@
+"""What a student that learned from the simulated teacher can do: new questions, graded right or wrong by task family.
+
+    >>> questions = held_out(read_dialogues("outputs/run"), ("parity", "topic"), n=25, seed=0)
+    >>> score(questions, {"before": [False] * 100, "after": [True] * 100})[0]
+    Score(family='parity', kind='new inputs', questions=25, right={'before': 0, 'after': 25})
+
+Two kinds of questions, and none of them is in the corpus. New inputs: an instruction of the corpus with another input.
+New wordings: an instruction that the corpus does not have, with an input of its own. Families that need no input have
+new wordings only.
+
+An answer is right if the simulated world says so (selfinstruct.simulated.world.grade), and if it ended by itself.
+
+Not covered: corpora of other teachers, of whose tasks nobody knows the right answer; `selfinstruct evaluate` is for all.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from random import Random
+from typing import Any, Literal, NamedTuple, get_args
+
+from finetune.examples import Dialogue, Message
+from selfinstruct.export import whole_file
+from selfinstruct.records import user_message
+from selfinstruct.simulated import world
+
+Kind = Literal["new inputs", "new wordings"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+_TRIES = 100
+
+
+class Question(NamedTuple):
+    """Something to ask, of a family, with the right answer."""
+
+    kind: Kind
+    family: str
+    instruction: str
+    input: str
+    output: str
+
+    @property
+    def text(self) -> str:
+        """The user's turn."""
+        return user_message(self.instruction, self.input)
+
+    @property
+    def messages(self) -> list[Message]:
+        """The conversation up to the answer."""
+        return [Message(role="user", content=self.text)]
+
+
+class Reply(NamedTuple):
+    """What was said to a question, and whether it is right."""
+
+    text: str
+    is_right: bool
+
+
+class Score(NamedTuple):
+    """Of so many questions of a family and kind, the number that each model answered rightly, by its name."""
+
+    family: str
+    kind: Kind
+    questions: int
+    right: dict[str, int]
+
+
+def held_out(corpus: Sequence[Dialogue], families: Sequence[str], n: int, seed: int) -> list[Question]:
+    """Make `n` questions of each family and kind that are not in `corpus`; no new inputs where it has no such task."""
+    asked = {dialogue.messages[0]["content"] for dialogue in corpus}
+    instructions = dict.fromkeys(dialogue.instruction for dialogue in corpus if dialogue.instruction)
+    known: dict[str, list[str]] = {family: [] for family in families}
+    for instruction in instructions:
+        task = world.recognise(instruction)
+        if task and task.needs_input and task.family in known:
+            known[task.family].append(instruction)
+    rng = Random(f"questions {seed}")
+    questions: list[Question] = []
+    for family in families:
+        for _ in range(n if known[family] else 0):
+            questions.append(_new_input(family, known[family], asked, rng))
+        for _ in range(n):
+            questions.append(_new_wording(family, instructions, rng))
+    leaked = [question.text for question in questions if question.text in asked]
+    if leaked:
+        raise RuntimeError(f"{len(leaked)} questions are in the corpus, such as: {leaked[0]}")
+    return questions
+
+
+def _new_input(family: str, instructions: Sequence[str], asked: set[str], rng: Random) -> Question:
+    for _ in range(_TRIES):
+        instruction = rng.choice(instructions)
+        task = world.recognise(instruction)
+        assert task
+        question = Question("new inputs", family, instruction, *world.make_instance(task, rng))
+        if question.text not in asked:
+            return question
+    raise RuntimeError(f"{family}: {_TRIES} inputs in a row are in the corpus already")
+
+
+def _new_wording(family: str, instructions: Mapping[str, Any], rng: Random) -> Question:
+    instruction, task = world.compose_task(family, rng)
+    while instruction in instructions:
+        instruction, task = world.compose_task(family, rng)
+    return Question("new wordings", family, instruction, *world.make_instance(task, rng))
+
+
+def replies(model: Path, questions: Sequence[Question], most_tokens: int, file: Path) -> list[Reply]:
+    """What `model` says to the questions (greedily, at most so many tokens), kept in `file` and not asked for again."""
+    if not file.exists():
+        from finetune.student import Student
+
+        answers = Student(str(model)).answer([one.messages for one in questions], most_tokens, batch_size=64)
+        with whole_file(file) as part, part.open("w", encoding="utf-8") as lines:
+            for question, answer in zip(questions, answers, strict=True):
+                grade = world.grade(question.instruction, question.input, answer.text) if answer.stopped else "cut off"
+                row = {"prompt": question.text, "answer": answer.text, "grade": grade}
+                lines.write(json.dumps(row, ensure_ascii=False) + "\n")
+    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    if [row["prompt"] for row in rows] != [question.text for question in questions]:
+        raise RuntimeError(f"{file} has answers to other questions; delete it.")
+    return [Reply(row["answer"], row["grade"] == "right") for row in rows]
+
+
+def score(questions: Sequence[Question], right: Mapping[str, Sequence[bool]]) -> list[Score]:
+    """Count the right answers by family and kind; `right` has for each model whether each answer is right."""
+    places: dict[tuple[str, Kind], list[int]] = {}
+    for place, question in enumerate(questions):
+        places.setdefault((question.family, question.kind), []).append(place)
+    return [
+        Score(family, kind, len(at), {model: sum(is_right[place] for place in at) for model, is_right in right.items()})
+        for (family, kind), at in places.items()
+    ]
+
+
+def share(scores: Sequence[Score], model: str, kind: Kind) -> float:
+    """The share of right answers of `model` to questions of a kind, of all `scores` together; 0 of none."""
+    some = [one for one in scores if one.kind == kind]
+    return sum(one.right[model] for one in some) / max(1, sum(one.questions for one in some))
+
+
+def table(scores: Sequence[Score]) -> str:
+    """The scores as text: a line a family, best first, with each kind's share before and after."""
+    families = sorted({one.family for one in scores}, key=lambda family: (-_after(scores, family), family))
+    lines = [f"{'':20}{'new inputs':^20}{'new wordings':^20}", f"{'family':20}" + f"{'before':>8}{'after':>8}    " * 2]
+    for name in (*families, "all of them"):
+        some = [one for one in scores if name in (one.family, "all of them")]
+        cells = "".join(
+            f"{share(some, 'before', kind):8.0%}{share(some, 'after', kind):8.0%}    "
+            if any(one.kind == kind for one in some)
+            else f"{'-':>8}{'-':>8}    "
+            for kind in KINDS
+        )
+        lines.append(f"{name:20}{cells}".rstrip())
+    return "\n".join(lines)
+
+
+def _after(scores: Sequence[Score], family: str) -> float:
+    return share([one for one in scores if one.family == family], "after", "new wordings")
