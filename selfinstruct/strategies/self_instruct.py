@@ -85,7 +85,7 @@ def read_class(completion: Completion) -> bool | None:
 
 
 def read_made(classes: Sequence[Completion], examples: Sequence[Completion], begun: str) -> Made:
-    """What was made of a task: `classes` are the answers to the question for its class, `examples` those with instances.
+    """What was made of a task: `classes` answer the question for its class, `examples` are the answers with instances.
 
     Of both the last one decides. Without a verdict the task is not lost: it is read input-first, which works for every
     task, and the unclear answers are kept with the reason.
