@@ -36,9 +36,10 @@ Judge = Callable[[Any], dict[str, float]]  # a model's answers to held-out promp
 
 # TRL (1.16) computes the probabilities of trained tokens only where Triton does it, and those of all tokens elsewhere, as
 # some accelerators compile anew for each shape. A CPU does not, and most tokens are prompts: a step takes a third less
-# (a tiny model) to nearly all (a large vocabulary) of the time.
-_on_triton = trl_utils._use_triton
-trl_utils._use_triton = lambda device: device.type == "cpu" or _on_triton(device)
+# (a tiny model) to nearly all (a large vocabulary) of the time. A TRL that asks otherwise is only slower.
+if "_use_triton" in vars(trl_utils):
+    _on_triton = trl_utils._use_triton
+    trl_utils._use_triton = lambda device: device.type == "cpu" or _on_triton(device)
 
 
 class Trainer(SFTTrainer):
