@@ -31,10 +31,10 @@ from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerF
 from transformers.utils import logging
 from trl import SFTConfig, SFTTrainer
 
-from finetune.defaults import Schedule, machine, with_method
 from finetune.examples import Example
-from finetune.settings import FinetuneSettings
-from finetune.trainer import make_trainer, rows_of
+from finetune.training.defaults import Schedule, machine, with_method
+from finetune.training.settings import FinetuneSettings
+from finetune.training.trainer import make_trainer, rows_of
 
 PEAKS = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "4090": 165e12}  # dense bfloat16, data sheets
 SHAPES = {

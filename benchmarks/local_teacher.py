@@ -24,7 +24,7 @@ from typing import Any
 import torch
 from transformers import GenerationConfig
 
-from finetune.teacher import TransformersTeacher, load, prompt_tokens
+from finetune.inference.teacher import TransformersTeacher, load, prompt_tokens
 from selfinstruct.records import Completion, Request
 
 ROOT = Path(__file__).parent.parent

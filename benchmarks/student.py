@@ -2,8 +2,8 @@
 
     python benchmarks/student.py [--families demo|all] [--seeds 0 1 2]
 
-Each run is `python -m finetune.demo` in a folder of its own under --out; what was run before is not run again. The tables
-(Markdown) have the mean share of right answers over the seeds and, in brackets, the lowest and the highest.
+Each run is `python -m finetune.demo` in a folder of its own under --out; what was run before is not run again. The
+tables (Markdown) have the mean share of right answers over the seeds and, in brackets, the lowest and the highest.
 """
 
 import argparse
@@ -11,8 +11,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from finetune.demo import FAMILIES, Recipe, Result, run
-from finetune.graded import KINDS, Kind, Score, share
+from finetune.demo.graded import KINDS, Kind, Score, share
+from finetune.demo.steps import FAMILIES, Recipe, Result, run
 from selfinstruct.simulated import world
 
 SETS = {"demo": FAMILIES, "all": world.families()}

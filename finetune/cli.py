@@ -55,7 +55,7 @@ def finetune(  # noqa: PLR0917 - typer reads the options from here
 ) -> None:
     """Fine-tune a model on runs and datasets. The same command again goes on where it was."""
     _check_installed()
-    from finetune.settings import named_settings, parse_settings
+    from finetune.training.settings import named_settings, parse_settings
 
     sources = [{"path": path} for path in data or ()]
     asked = {
@@ -65,11 +65,11 @@ def finetune(  # noqa: PLR0917 - typer reads the options from here
     flags = {name: value for name, value in asked.items() if value is not None}
     settings = parse_settings(named_settings(config, preset, flags), config)
     if launch:
-        from finetune.launching import launch_by
+        from finetune.training.launching import launch_by
 
         sys.exit(launch_by(launch, sys.argv[1:]))
 
-    from finetune.training import train
+    from finetune.training.train import train
 
     trained = train(settings, out, dry_run=dry_run)
     if trained:
@@ -90,9 +90,9 @@ def chat(
 ) -> None:
     """Talk to a student, or give it a message a line in a pipe."""
     _check_installed()
-    from finetune.chat import chat as talk
-    from finetune.student import Student as Opened
-    from finetune.student import check_folder
+    from finetune.inference.chat import chat as talk
+    from finetune.inference.student import Student as Opened
+    from finetune.inference.student import check_folder
 
     check_folder(student)
     talk(Opened(str(student)), system, temperature, max_tokens, seed)
@@ -105,7 +105,7 @@ def serve(
 ) -> None:
     """Serve a student as an OpenAI-compatible server: by vLLM where it is installed, else by transformers."""
     _check_installed()
-    from finetune.serving import serve as become_server
+    from finetune.inference.serving import serve as become_server
 
     become_server(student, host, port)
 
@@ -116,7 +116,7 @@ def merge(
 ) -> None:
     """Write an adapter and its base as one model."""
     _check_installed()
-    from finetune.converting import merge as write
+    from finetune.inference.converting import merge as write
 
     write(student, out)
     print(f"Merged into {out}. Try it: selfinstruct chat {shlex.quote(str(out))}")
@@ -131,8 +131,8 @@ def gguf(
 ) -> None:
     """Write a student for llama.cpp, and a Modelfile for Ollama beside it."""
     _check_installed()
-    from finetune.converting import UNKNOWN_TO_OLLAMA
-    from finetune.converting import gguf as write
+    from finetune.inference.converting import UNKNOWN_TO_OLLAMA
+    from finetune.inference.converting import gguf as write
 
     written, modelfile = write(student, out, converter)
     print(f"Wrote {written} and {modelfile}. For Ollama: ollama create NAME -f {shlex.quote(str(modelfile))}")
@@ -163,8 +163,8 @@ def evaluate(  # noqa: PLR0917 - typer reads the options from here
 ) -> None:
     """Measure a student on held-out dialogues: loss, ROUGE-L, exact match, whether it stops; beside another model."""
     _check_installed()
-    from finetune.evaluate import constrained, evaluate, held_out, template_of, trained
-    from finetune.evaluation_report import render
+    from finetune.evaluation.evaluate import constrained, evaluate, held_out, template_of, trained
+    from finetune.evaluation.report import render
     from selfinstruct.check.files import to_line
 
     if not output and not student.is_dir():

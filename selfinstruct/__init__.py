@@ -11,8 +11,8 @@ The rooms, in the order in which the data walks through them:
     strategies       how to ask for new tasks, their class and their instances; structured: asked for in JSON
     scheduler        which call goes out when, when to try again, when to give up; pacing: how fast each server may be
                      called; budget: what a run may use; estimate: what it will need
-    teachers         who answers (a model in this process: finetune.teacher); batches: what is under way by the Batch
-                     API; importing, recorded: answers that another tool was given
+    teachers         who answers (a model in this process: finetune.inference.teacher); batches: what is under way by
+                     the Batch API; importing, recorded: answers that another tool was given
     store            everything that was asked and said, in one SQLite file (database, schema)
     parsing, filters what was said, as candidates and instances; which of them may stay, and why not
     gate, engine     the way into the pool, in one order; the order of it all

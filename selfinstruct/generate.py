@@ -134,7 +134,7 @@ async def _open_teacher(
         simulated = simulated_teacher(settings, config.simulated, config.prices, pace, by_batches)
         return await stack.enter_async_context(simulated)
     if settings.kind == "transformers":
-        from finetune.teacher import TransformersTeacher
+        from finetune.inference.teacher import TransformersTeacher
 
         local = TransformersTeacher(settings.model, running.concurrency)
         stack.push_async_callback(local.close)

@@ -207,7 +207,7 @@ def _check_teachers(config: Config) -> None:
                 for server in teacher.servers:
                     address_and_key(server, teacher.api_key_env)
             if teacher.kind == "transformers":
-                from finetune.sampling import check_teacher
+                from finetune.inference.sampling import check_teacher
 
                 check_teacher(stage, teacher, sampling)
 

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from finetune.encoding import IGNORED
+from finetune.data.encoding import IGNORED
 from finetune.examples import Example, Message
 
 SEEDS = Path(__file__).parents[1] / "seeds/seeds.jsonl"

@@ -6,8 +6,8 @@ from typing import Any
 
 from tiny_model import write_model
 
-from finetune.settings import FinetuneSettings, parse_settings
-from finetune.training import Trained, train
+from finetune.training.settings import FinetuneSettings, parse_settings
+from finetune.training.train import Trained, train
 
 
 def write_student(folder: Path) -> Path:

@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from finetune.settings import FinetuneSettings, LoraSettings, Source
+from finetune.training.settings import FinetuneSettings, LoraSettings, Source
 from selfinstruct import report
 from selfinstruct.cli import app
 from selfinstruct.config import Config
@@ -19,8 +19,7 @@ from tests.conftest import COMMAND, run_cli
 ROOT = Path(__file__).parent.parent
 COMMANDS = (
     "generate", "import", "refilter", "status", "report", "verify", "export", "overlap", "check", "tasks", "rejected",
-    "audit",
-    "seeds check", "simulate",
+    "audit", "seeds check", "simulate", "finetune", "chat", "serve", "merge", "gguf", "evaluate", "compare",
 )  # fmt: skip
 
 
@@ -127,9 +126,11 @@ def training_page() -> str:
         "filled in for the model, the data and the machine, and `DIR/finetune.toml` has it all.",
         "",
         *_table(FinetuneSettings),
+        "",
         "## `[[data]]`: something to learn from",
         "",
         *_table(Source),
+        "",
         "## `[lora]`: adapters, for the methods lora and qlora",
         "",
         *_table(LoraSettings),

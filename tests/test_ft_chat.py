@@ -41,14 +41,14 @@ def model(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def student(model):
-    from finetune.student import Student
+    from finetune.inference.student import Student
 
     return Student(str(model))
 
 
 def talked(student, capsys, monkeypatch, *lines, system="", temperature=0.0, max_tokens=20, seed=None):
     """What is said to these lines in a pipe: the answers, the remarks."""
-    from finetune.chat import chat
+    from finetune.inference.chat import chat
 
     monkeypatch.setattr("sys.stdin", io.StringIO("".join(line + "\n" for line in lines)))
     chat(student, system, temperature, max_tokens, seed)
@@ -105,7 +105,7 @@ def test_a_backslash_leads_to_the_next_line(student, capsys, monkeypatch):
 
 
 def test_the_oldest_turns_go_where_they_do_not_fit(student, capsys, monkeypatch):
-    from finetune.chat import Conversation
+    from finetune.inference.chat import Conversation
 
     long = "Why? " * 50
     n = len(student.prompt([{"role": "user", "content": long}]))
@@ -136,7 +136,7 @@ def test_the_seed_makes_it_the_same_again(student, capsys, monkeypatch):
 
 def test_control_characters_are_spelled_out(student, capsys, monkeypatch):
     def stream(*_, **__):
-        from finetune.student import Answer
+        from finetune.inference.student import Answer
 
         yield "\x1b[2J"
         return Answer("\x1b[2J", 1, True)
@@ -146,7 +146,7 @@ def test_control_characters_are_spelled_out(student, capsys, monkeypatch):
 
 
 def test_what_is_not_text_is_refused(student, monkeypatch):
-    from finetune.chat import chat
+    from finetune.inference.chat import chat
 
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xff\n"), "utf-8"))
     with pytest.raises(UsageError, match="UTF-8"):

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from finetune.constraints import KINDS, LANGUAGES, Check, compose, prompts
+from finetune.evaluation.constraints import KINDS, LANGUAGES, Check, compose, prompts
 
 WORDS = {
     "Arabic": "أزرق", "Armenian": "կապույտ", "Bengali": "নীল", "Chinese": "蓝色", "Georgian": "ლურჯი",

@@ -63,7 +63,7 @@ def converter(tmp_path, monkeypatch):
 
 
 def opened(folder):
-    from finetune.student import Student
+    from finetune.inference.student import Student
 
     return Student(str(folder))
 
@@ -106,7 +106,7 @@ def test_merged_weights_keep_the_type_of_the_base(added, model, tmp_path):
     base = shutil.copytree(model, tmp_path / "base")
     AutoModelForCausalLM.from_pretrained(model, dtype=torch.bfloat16).save_pretrained(base)
     write_adapter(base, tmp_path / "adapter", added)
-    from finetune.converting import merge
+    from finetune.inference.converting import merge
 
     merge(tmp_path / "adapter", tmp_path / "whole")
     assert AutoConfig.from_pretrained(tmp_path / "whole").dtype == torch.bfloat16
@@ -229,8 +229,8 @@ CONVERSATIONS = {
 def test_ollama_shows_a_conversation_as_the_chat_template_does(style, conversation):
     import jinja2
 
-    from finetune.converting import modelfile
-    from finetune.templates import fitting, prepare_tokenizer, render
+    from finetune.data.templates import fitting, prepare_tokenizer, render
+    from finetune.inference.converting import modelfile
 
     tokenizer = tokenizer_of(style if style in STYLES else "base")
     if style not in STYLES:

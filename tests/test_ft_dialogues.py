@@ -11,8 +11,8 @@ from ft_tokenizers import assistant, system, user
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finetune import dialogues
-from finetune.dialogues import normalised, read_dialogues, split
+from finetune.data import dialogues
+from finetune.data.dialogues import normalised, read_dialogues, split
 from finetune.examples import Dialogue
 from selfinstruct.decisions import decide
 from selfinstruct.errors import UsageError

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_ft_dialogues import ROWS, WITH_FIELDS, write
 
-from finetune.dialogues import read_dialogues
-from finetune.encoding import IGNORED, encode, encode_all
+from finetune.data.dialogues import read_dialogues
+from finetune.data.encoding import IGNORED, encode, encode_all
+from finetune.data.templates import WITH_INPUT, WITHOUT_INPUT, end_of_turn, fitting, prepare_tokenizer, worded
 from finetune.examples import Dialogue
-from finetune.templates import WITH_INPUT, WITHOUT_INPUT, end_of_turn, fitting, prepare_tokenizer, worded
 from selfinstruct.errors import UsageError
 
 TEMPLATES = ("model", "chatml", "alpaca", "paper")

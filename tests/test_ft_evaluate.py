@@ -21,17 +21,17 @@ HAS_TORCH = all(map(importlib.util.find_spec, ("torch", "transformers", "peft"))
 if HAS_TORCH:
     import torch
 
-    from finetune.asking import Answered, AnswerFile, Question, ask
-    from finetune.constraints import Check
-    from finetune.encoding import encode
-    from finetune.evaluate import constrained, evaluate, held_out, template_of, trained
-    from finetune.evaluation_report import render
+    from finetune.data.encoding import encode
+    from finetune.data.templates import prepare_tokenizer
+    from finetune.evaluation.asking import Answered, AnswerFile, Question, ask
+    from finetune.evaluation.constraints import Check
+    from finetune.evaluation.evaluate import constrained, evaluate, held_out, template_of, trained
+    from finetune.evaluation.judging import CONSTRAINTS, MEASURES, Row, by_kind, figures, references
+    from finetune.evaluation.likelihood import AT_ONCE, losses
+    from finetune.evaluation.report import render
+    from finetune.evaluation.scoring import known, loops, plain, rouge_l, score
     from finetune.examples import Dialogue
-    from finetune.judging import CONSTRAINTS, MEASURES, Row, by_kind, figures, references
-    from finetune.likelihood import AT_ONCE, losses
-    from finetune.scoring import known, loops, plain, rouge_l, score
-    from finetune.student import Student
-    from finetune.templates import prepare_tokenizer
+    from finetune.inference.student import Student
 
 pytestmark = [
     pytest.mark.skipif(not HAS_TORCH, reason="needs pip install 'selfinstruct[finetune]'"),
@@ -432,5 +432,6 @@ def test_without_held_out_rows_the_command_says_what_to_give(tmp_path):
 
 
 def test_what_needs_no_model_does_not_import_torch():
-    code = "import sys, finetune.scoring, finetune.constraints, finetune.statistics; sys.exit('torch' in sys.modules)"
+    rooms = ", ".join(f"finetune.evaluation.{name}" for name in ("scoring", "constraints", "statistics"))
+    code = f"import sys, {rooms}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

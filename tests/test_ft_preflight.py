@@ -10,11 +10,11 @@ from torch.profiler import ProfilerActivity, profile
 from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig, Qwen3Config
 from trl.trainer.utils import add_fused_lm_head
 
-from finetune.encoding import IGNORED, Encoded, encode_all
+from finetune.data.encoding import IGNORED, Encoded, encode_all
+from finetune.data.memory import Available, available_memory, estimate_memory
+from finetune.data.preflight import preflight
+from finetune.data.templates import prepare_tokenizer
 from finetune.examples import Dialogue, Example
-from finetune.memory import Available, available_memory, estimate_memory
-from finetune.preflight import preflight
-from finetune.templates import prepare_tokenizer
 from selfinstruct.errors import UsageError
 
 

@@ -88,8 +88,8 @@ def memorise(dialogues, folder):
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-    from finetune.encoding import encode
-    from finetune.templates import prepare_tokenizer
+    from finetune.data.encoding import encode
+    from finetune.data.templates import prepare_tokenizer
 
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -178,7 +178,7 @@ def test_vllm_is_taken_where_it_is_installed_and_an_adapter_merged_for_it(model,
 
 
 def test_the_generation_config_says_where_an_answer_ends_and_that_there_is_sampling(model, tmp_path, capsys):
-    from finetune.serving import prepare
+    from finetune.inference.serving import prepare
 
     path = model / "generation_config.json"
     before = {"eos_token_id": 3, "temperature": 0.6, "top_p": 0.9, "bos_token_id": 0}

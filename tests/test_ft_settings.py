@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from accelerate.commands.config import load_config_from_file
 
-from finetune import defaults
-from finetune.defaults import Machine, Schedule
-from finetune.launching import CONFIGS, command
-from finetune.loss_picture import draw
-from finetune.settings import FinetuneSettings, named_settings, parse_settings, presets, to_toml
+from finetune.training import defaults
+from finetune.training.defaults import Machine, Schedule
+from finetune.training.launching import CONFIGS, command
+from finetune.training.loss_picture import draw
+from finetune.training.settings import FinetuneSettings, named_settings, parse_settings, presets, to_toml
 from selfinstruct.errors import UsageError
 
 CPU, GPU, OLD_GPU = Machine(False, False), Machine(True, True), Machine(True, False)

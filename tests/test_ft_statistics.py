@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from finetune.statistics import Interval, difference, mean, sign_test, signs, wilson
+from finetune.evaluation.statistics import Interval, difference, mean, sign_test, signs, wilson
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def student(model):
 
 
 def opened(folder):
-    from finetune.student import Student
+    from finetune.inference.student import Student
 
     return Student(str(folder))
 
@@ -106,7 +106,7 @@ class Speaking:
         def logits(model, tokens, mask, cache):
             return torch.nn.functional.one_hot(torch.tensor([next(self.tokens)]), rows).float()
 
-        monkeypatch.setattr("finetune.decoding._logits", logits)
+        monkeypatch.setattr("finetune.inference.decoding._logits", logits)
 
 
 def test_characters_come_whole(student, monkeypatch):

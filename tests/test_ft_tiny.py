@@ -5,11 +5,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from finetune.demo.tiny import Size, make_tiny, train_tokenizer
 from finetune.examples import Dialogue, Message
-from finetune.student import Student
-from finetune.tiny import Size, make_tiny, train_tokenizer
+from finetune.inference.student import Student
 
-WORDS = "kettle lantern heron basalt trout rowboat".split()
+WORDS = ["kettle", "lantern", "heron", "basalt", "trout", "rowboat"]
 DIALOGUES = [
     Dialogue(
         [

@@ -13,12 +13,12 @@ from ft_training import metrics, settings_for, write_data, write_student
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import SFTConfig, pack_dataset
 
-from finetune.defaults import Schedule
 from finetune.examples import Example
-from finetune.settings import FinetuneSettings, to_toml
-from finetune.trainer import Trainer, make_trainer, rows_of, sft_config
-from finetune.training import train
-from finetune.weights import add_tokens
+from finetune.training.defaults import Schedule
+from finetune.training.settings import FinetuneSettings, to_toml
+from finetune.training.train import train
+from finetune.training.trainer import Trainer, make_trainer, rows_of, sft_config
+from finetune.training.weights import add_tokens
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -16,10 +16,10 @@ from ft_training import metrics, settings_for, trained, write_data, write_studen
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from finetune.encoding import encode
+from finetune.data.encoding import encode
 from finetune.examples import Dialogue
-from finetune.student import Student, with_adapter
-from finetune.training import train
+from finetune.inference.student import Student, with_adapter
+from finetune.training.train import train
 from selfinstruct.errors import UsageError
 
 

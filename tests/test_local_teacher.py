@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from finetune.sampling import read_sampling
+from finetune.inference.sampling import read_sampling
 from selfinstruct.errors import RequestRefused, TeacherError, UsageError
 from selfinstruct.records import Request
 from selfinstruct.scheduler import Scheduler
@@ -60,7 +60,7 @@ def copy(model, tmp_path):
 @asynccontextmanager
 async def opened(folder, batch_size=16):
     """The teacher, closed in the end."""
-    from finetune.teacher import TransformersTeacher
+    from finetune.inference.teacher import TransformersTeacher
 
     teacher = TransformersTeacher(str(folder), batch_size)
     try:
@@ -181,7 +181,7 @@ async def test_the_settings_mean_what_the_protocol_says(model):
 def test_frequencies_are_those_of_the_distribution():
     import torch
 
-    from finetune.decoding import _Settings, choose
+    from finetune.inference.decoding import _Settings, choose
 
     probabilities = torch.tensor([0.5, 0.0, 0.3, 0.2])
     one = torch.ones(1000, 1)
@@ -348,7 +348,7 @@ def test_a_folder_without_a_model_is_one_clear_message(cli, tmp_path, copy):
 
 
 def test_a_model_with_another_state_is_refused(copy):
-    from finetune.teacher import load
+    from finetune.inference.teacher import load
 
     write_other(copy, "state")
     with pytest.raises(UsageError, match="keys and values"):
@@ -447,5 +447,6 @@ def test_a_run_reaches_its_target_and_is_the_same_again(cli, tmp_path, model):
 
 
 def test_nothing_else_imports_torch():
-    code = "import sys, selfinstruct.cli, selfinstruct.generate, finetune.sampling; sys.exit('torch' in sys.modules)"
+    rooms = "selfinstruct.cli, selfinstruct.generate, finetune.inference.sampling"
+    code = f"import sys, {rooms}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -119,7 +119,7 @@ def _of_server(
 def _of_student(
     store: Store, side: Side, name: str, asking: Asking, missing: list[tuple[int, str, list[Message]]]
 ) -> None:
-    from finetune.student import Student
+    from finetune.inference.student import Student
 
     student = Student(name)
     parts: dict[int, list[tuple[int, list[Message]]]] = {}

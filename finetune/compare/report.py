@@ -5,7 +5,7 @@ from pathlib import Path
 
 from finetune.compare.prompts import in_words
 from finetune.compare.results import Outcome, Rater, Results, Said, Share, who
-from finetune.statistics import Interval
+from finetune.evaluation.statistics import Interval
 from selfinstruct import __version__
 from selfinstruct.export import whole_file
 from selfinstruct.reporting.page import FOLD_AFTER, environment

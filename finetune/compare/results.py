@@ -21,7 +21,7 @@ from typing import Any, Literal, NamedTuple
 from finetune.compare.agreement import Agreement, cohen, fleiss
 from finetune.compare.judge import read_verdict
 from finetune.compare.store import SIDES, Item, Preferred, Side, Store, Verdict, preferred
-from finetune.statistics import Interval, mean, sign_test, wilson
+from finetune.evaluation.statistics import Interval, mean, sign_test, wilson
 
 EVERYBODY = "all people"
 SCORE: dict[Preferred, float] = {"a": 1.0, "tie": 0.5, "b": 0.0}

@@ -3,9 +3,9 @@
 import math
 from collections.abc import Callable, Sequence
 
-from finetune.evaluate import Evaluation, Trained
-from finetune.judging import Figure
-from finetune.statistics import Interval
+from finetune.evaluation.evaluate import Evaluation, Trained
+from finetune.evaluation.judging import Figure
+from finetune.evaluation.statistics import Interval
 
 Spelled = Callable[[float], str]
 

@@ -24,7 +24,7 @@ from typing import NoReturn
 
 from huggingface_hub.constants import HF_HUB_CACHE
 
-from finetune.converting import asked_well, how_to_ask, whole
+from finetune.inference.converting import asked_well, how_to_ask, whole
 from selfinstruct.errors import UsageError
 from selfinstruct.export import whole_file
 

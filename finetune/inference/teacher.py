@@ -2,9 +2,9 @@
 
     selfinstruct generate outputs/local --target 200 --teacher transformers --model Qwen/Qwen2.5-1.5B-Instruct
 
-The calls in flight are the batch: `running.concurrency` bounds it. One worker thread decodes (finetune.decoding), so
-that the event loop stays free. Everything that is computed goes through here once: there are no retries, and the
-deadline of a call does not hold, as calls wait for each other and not for a network.
+The calls in flight are the batch: `running.concurrency` bounds it. One worker thread decodes
+(finetune.inference.decoding), so that the event loop stays free. Everything that is computed goes through here once:
+there are no retries, and the deadline of a call does not hold, as calls wait for each other and not for a network.
 
 What is promised: an answer is a function of the model, the prompt, the sampling settings and the seed (without one, the
 request's id), not of time, order or batch, as far as floating point allows. On CPU in float32, all 400 answers of 100
@@ -37,8 +37,8 @@ from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache, GenerationConfig, PreTrainedModel
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
-from finetune.decoding import Batch, Row
-from finetune.sampling import Sampling, read_sampling
+from finetune.inference.decoding import Batch, Row
+from finetune.inference.sampling import Sampling, read_sampling
 from selfinstruct.errors import RequestRefused, TeacherError, UsageError
 from selfinstruct.pacing import Pace
 from selfinstruct.records import Completion, Request, canonical_json

@@ -1,6 +1,6 @@
 """Settings that were left out, filled in for the model, the data and the machine; the user's own stay as they are.
 
-Where a figure is somebody's finding, the setting's description in finetune.settings says whose.
+Where a figure is somebody's finding, the setting's description in finetune.training.settings says whose.
 """
 
 import math
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from transformers.utils.import_utils import is_flash_attn_2_available, is_flash_attn_3_available
 
-from finetune.settings import FinetuneSettings, Method, Precision
+from finetune.training.settings import FinetuneSettings, Method, Precision
 from selfinstruct.errors import UsageError
 
 MOST_LENGTH = 4096  # tokens of a row, unless the user wants more: few answers are longer, and memory grows with it
@@ -121,7 +121,7 @@ def with_batches(
 
 
 def eval_share(settings: FinetuneSettings, n_rows: int) -> float:
-    """How much is held out of `n_rows` rows, as `finetune.dialogues.split` takes it."""
+    """How much is held out of `n_rows` rows, as `finetune.data.dialogues.split` takes it."""
     if settings.eval_share is not None:
         return settings.eval_share
     return 0.0 if n_rows < 20 else 500.0 if n_rows > 10_000 else 0.05

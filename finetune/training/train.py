@@ -4,9 +4,9 @@
     >>> train(settings, Path("outputs/student")).stopped
     Stopped(answers=8, of=8)
 
-The way: settings taken up where a training was begun before (finetune.checkpoints) -> dialogues, split by task, as ids
-and labels, and the preflight's report (finetune.preparing) -> model (finetune.weights) -> updates (finetune.trainer) ->
-the student, who is asked a few held-out questions to see that it stops. Called again, it goes on from the latest
+The way: settings taken up where a training was begun before (checkpoints) -> dialogues, split by task, as ids and
+labels, and the preflight's report (preparing) -> model (weights) -> updates (trainer) -> the student, who is asked a
+few held-out questions to see that it stops. Called again, it goes on from the latest
 checkpoint: the order of rows, the optimiser and the random numbers are as if nothing had happened.
 
 Under `accelerate launch` each process does all this; the first one speaks and writes. A batch is counted over all
@@ -30,17 +30,17 @@ from rapidfuzz.distance import Indel
 from transformers import PrinterCallback, set_seed
 from transformers.utils import logging
 
-from finetune import checkpoints
-from finetune.defaults import Schedule, with_batches
-from finetune.dialogues import write_dialogues
+from finetune.data.dialogues import write_dialogues
 from finetune.examples import Dialogue
-from finetune.preparing import Prepared, is_sharded, prepare, processes
-from finetune.progress import Progress, read_metrics
-from finetune.settings import FinetuneSettings
-from finetune.student import Answer, Student
-from finetune.teacher import end_tokens
-from finetune.trainer import Judge, make_trainer, rows_of
-from finetune.weights import load_to_train, lora_config, save
+from finetune.inference.student import Answer, Student
+from finetune.inference.teacher import end_tokens
+from finetune.training import checkpoints
+from finetune.training.defaults import Schedule, with_batches
+from finetune.training.preparing import Prepared, is_sharded, prepare, processes
+from finetune.training.progress import Progress, read_metrics
+from finetune.training.settings import FinetuneSettings
+from finetune.training.trainer import Judge, make_trainer, rows_of
+from finetune.training.weights import load_to_train, lora_config, save
 from selfinstruct.errors import UsageError
 from selfinstruct.export import whole_file
 from selfinstruct.novelty import tokens
@@ -200,8 +200,8 @@ def _quieten() -> None:
     """No bars for single files, and no hints of libraries to each other; errors are raised anyway."""
     for said_by_peft in ("`is_gradient_checkpointing` is deprecated", "Setting `save_embedding_layers` to `True`"):
         warnings.filterwarnings("ignore", said_by_peft)  # of its own call; and of what we want
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
     disable_progress_bars()
 
 

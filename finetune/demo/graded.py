@@ -10,7 +10,8 @@ new wordings only.
 
 An answer is right if the simulated world says so (selfinstruct.simulated.world.grade), and if it ended by itself.
 
-Not covered: corpora of other teachers, of whose tasks nobody knows the right answer; `selfinstruct evaluate` is for all.
+Not covered: corpora of other teachers, of whose tasks nobody knows the right answer (`selfinstruct
+evaluate` is for those).
 """
 
 import json
@@ -108,7 +109,7 @@ def _new_wording(family: str, instructions: Mapping[str, Any], rng: Random) -> Q
 def replies(model: Path, questions: Sequence[Question], most_tokens: int, file: Path) -> list[Reply]:
     """What `model` says to the questions (greedily, at most so many tokens), kept in `file` and not asked for again."""
     if not file.exists():
-        from finetune.student import Student
+        from finetune.inference.student import Student
 
         answers = Student(str(model)).answer([one.messages for one in questions], most_tokens, batch_size=64)
         with whole_file(file) as part, part.open("w", encoding="utf-8") as lines:

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from finetune.examples import Example
-from finetune.progress import read_metrics
-from finetune.settings import RUNNING, FinetuneSettings, parse_settings, to_toml
+from finetune.training.progress import read_metrics
+from finetune.training.settings import RUNNING, FinetuneSettings, parse_settings, to_toml
 from selfinstruct.config import merge, read_toml
 from selfinstruct.errors import UsageError
 from selfinstruct.export import whole_file

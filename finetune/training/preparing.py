@@ -8,15 +8,15 @@ import torch
 from accelerate import PartialState
 from transformers import AutoConfig, AutoTokenizer
 
-from finetune import defaults
-from finetune.dialogues import Split, read_dialogues, split
-from finetune.encoding import Encoded, encode_all
+from finetune.data.dialogues import Split, read_dialogues, split
+from finetune.data.encoding import Encoded, encode_all
+from finetune.data.memory import Memory, available_memory, estimate_memory
+from finetune.data.preflight import Preflight, preflight
+from finetune.data.templates import prepare_tokenizer, worded
 from finetune.examples import Dialogue, Message
-from finetune.memory import Memory, available_memory, estimate_memory
-from finetune.preflight import Preflight, preflight
-from finetune.settings import FinetuneSettings
-from finetune.templates import prepare_tokenizer, worded
-from finetune.weights import check_qlora
+from finetune.training import defaults
+from finetune.training.settings import FinetuneSettings
+from finetune.training.weights import check_qlora
 from selfinstruct.errors import UsageError
 from selfinstruct.records import user_message
 from selfinstruct.store import Store

@@ -26,8 +26,8 @@ import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from finetune.data.templates import prepare_tokenizer
 from finetune.examples import Dialogue
-from finetune.templates import prepare_tokenizer
 
 _PIECES = Regex(r"\p{N}|\p{L}+ ?|[^\p{L}\p{N}\s]+ ?|\s+")
 

@@ -25,7 +25,7 @@ import torch
 from torch.nn.functional import pad
 from transformers import DynamicCache, PreTrainedModel
 
-from finetune.sampling import Sampling
+from finetune.inference.sampling import Sampling
 from selfinstruct.errors import TeacherError
 
 PREFILL_TOKENS = 8192  # most prompt tokens, padding included, that are read in one go (a longer prompt alone)

@@ -25,8 +25,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Literal, NamedTuple
 
+from finetune.data.templates import fitting, render, token_pattern
 from finetune.examples import Dialogue, Example
-from finetune.templates import fitting, render, token_pattern
 from selfinstruct.display import tracked
 from selfinstruct.errors import UsageError
 
@@ -84,8 +84,8 @@ class _Rendered(NamedTuple):
 def encode(tokenizer: Any, dialogue: Dialogue) -> Example:
     """The dialogue's ids and labels, up to the stop token of its last answer.
 
-    The tokenizer is prepared (finetune.templates). UsageError where its template cannot ask for the last answer, or an
-    answer holds a control token.
+    The tokenizer is prepared (finetune.data.templates). UsageError where its template cannot ask for the last answer,
+    or an answer holds a control token.
     """
     speller = _Speller(tokenizer)
     rendered = speller.render(dialogue)

@@ -23,15 +23,15 @@ from typing import Any, NamedTuple, get_args
 
 import torch
 
-from finetune import judging
-from finetune.asking import AnswerFile, Question, ask
-from finetune.constraints import prompts
-from finetune.dialogues import normalised, read_dialogues
+from finetune.data.dialogues import normalised, read_dialogues
+from finetune.data.templates import Template, worded
+from finetune.evaluation import judging
+from finetune.evaluation.asking import AnswerFile, Question, ask
+from finetune.evaluation.constraints import prompts
+from finetune.evaluation.judging import Figure, Row
+from finetune.evaluation.scoring import known
 from finetune.examples import Dialogue, Message
-from finetune.judging import Figure, Row
-from finetune.scoring import known
-from finetune.student import Student
-from finetune.templates import Template, worded
+from finetune.inference.student import Student
 from selfinstruct.config import read_toml
 from selfinstruct.contamination import TestSet
 from selfinstruct.display import tracked

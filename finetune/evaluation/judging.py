@@ -14,10 +14,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from finetune.asking import Answered, Question
-from finetune.constraints import KINDS, Check
-from finetune.scoring import loops, plain, rouge_l
-from finetune.statistics import Interval, difference, mean, sign_test, signs, wilson
+from finetune.evaluation.asking import Answered, Question
+from finetune.evaluation.constraints import KINDS, Check
+from finetune.evaluation.scoring import loops, plain, rouge_l
+from finetune.evaluation.statistics import Interval, difference, mean, sign_test, signs, wilson
 
 
 class Row(NamedTuple):

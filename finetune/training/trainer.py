@@ -26,20 +26,19 @@ from trl.trainer import utils as trl_utils
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
-from finetune.defaults import Schedule
 from finetune.examples import Example
-from finetune.preparing import processes
-from finetune.settings import FinetuneSettings
+from finetune.training.defaults import Schedule
+from finetune.training.preparing import processes
+from finetune.training.settings import FinetuneSettings
 
 Judge = Callable[[Any], dict[str, float]]  # a model's answers to held-out prompts -> {"rouge_l": 0.4, ...}
 
-
-# TRL (1.16) computes the probabilities of trained tokens only where Triton does it, and those of all tokens elsewhere, as
-# some accelerators compile anew for each shape. A CPU does not, and most tokens are prompts: a step takes a third less
-# (a tiny model) to nearly all (a large vocabulary) of the time. A TRL that asks otherwise is only slower.
-if "_use_triton" in vars(trl_utils):
-    _on_triton = trl_utils._use_triton
-    trl_utils._use_triton = lambda device: device.type == "cpu" or _on_triton(device)
+# TRL (1.16) computes the probabilities of trained tokens only where Triton does it, and those of all tokens elsewhere,
+# as some accelerators compile anew for each shape. A CPU does not, and most tokens are prompts: a step takes a third
+# less (a tiny model) to nearly all (a large vocabulary) of the time. A TRL without that switch is only slower.
+_trl: dict[str, Any] = vars(trl_utils)
+if on_triton := _trl.get("_use_triton"):
+    _trl["_use_triton"] = lambda device: device.type == "cpu" or on_triton(device)
 
 
 class Trainer(SFTTrainer):

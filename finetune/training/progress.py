@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.live import Live
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from finetune.loss_picture import draw
+from finetune.training.loss_picture import draw
 from selfinstruct.display import time_left
 from selfinstruct.errors import UsageError
 from selfinstruct.export import whole_file

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Callable
 
 from finetune.examples import Message
-from finetune.student import Answer, Student
+from finetune.inference.student import Answer, Student
 from selfinstruct.errors import UsageError
 from selfinstruct.visible import visible
 

@@ -12,7 +12,6 @@ and what else was tried.
 Not covered: whether the student is good for anything else. It is not.
 """
 
-import argparse
 import shlex
 import signal
 import subprocess
@@ -24,10 +23,9 @@ from typing import Any, NamedTuple
 
 import tomli_w
 
-from finetune.dialogues import read_dialogues
-from finetune.graded import KINDS, Question, Reply, Score, held_out, replies, score, share, table
+from finetune.data.dialogues import read_dialogues
+from finetune.demo.graded import KINDS, Question, Reply, Score, held_out, replies, score, table
 from selfinstruct.check.files import to_line
-from selfinstruct.errors import SelfInstructError
 from selfinstruct.export import whole_file
 
 FAMILIES = (
@@ -59,7 +57,7 @@ class Result(NamedTuple):
     seconds: float
 
 
-def run(folder: Path, recipe: Recipe = Recipe()) -> Result:
+def run(folder: Path, recipe: Recipe) -> Result:
     """Carry out all steps in `folder`, or those that are left.
 
     SelfInstructError where a file cannot be written; SystemExit with a command's own exit code where that fails.
@@ -76,7 +74,7 @@ def run(folder: Path, recipe: Recipe = Recipe()) -> Result:
 
     _say(began, "Make a tiny LLaMA: a tokenizer trained on the corpus, and random weights.")
     if not (untrained / "tokenizer.json").exists():
-        from finetune.tiny import make_tiny
+        from finetune.demo.tiny import make_tiny
 
         print(f"{make_tiny(rows, untrained, seed=recipe.seed):,} parameters, in {untrained}")
 
@@ -156,28 +154,3 @@ def _show(questions: Sequence[Question], before: Sequence[Reply], after: Sequenc
 def _short(text: str) -> str:
     line = " ".join(text.split())
     return f"{line[:77]}..." if len(line) > 80 else line
-
-
-def main() -> None:
-    """Run the demo; a mistake of the user is a message, and Ctrl-C has exit code 130."""
-    parser = argparse.ArgumentParser(
-        description="Train a tiny student on the simulated teacher, and see what it learned."
-    )
-    parser.add_argument("--out", type=Path, default=Path("outputs/demo-student"), help="where everything goes")
-    parser.add_argument("--seed", type=int, default=0, help="of every random choice")
-    asked = parser.parse_args()
-    try:
-        result = run(asked.out, Recipe(seed=asked.seed))
-    except SelfInstructError as error:
-        sys.exit(f"Error: {error}")
-    except KeyboardInterrupt:
-        print("Stopped; the same command goes on.")
-        sys.exit(130)
-    shares = " and ".join(f"{share(result.scores, 'after', kind):.0%} of {kind}" for kind in KINDS)
-    print(f"\nThe student answers {shares} rightly, after {result.seconds / 60:.1f} minutes.")
-    print(f"Talk to it: selfinstruct chat {shlex.quote(str(asked.out / 'student'))}")
-    print(f"See the comparison: {asked.out / 'comparison' / 'comparison.html'}")
-
-
-if __name__ == "__main__":
-    main()

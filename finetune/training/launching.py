@@ -1,4 +1,4 @@
-"""Several GPUs: the same command once on each, by `accelerate launch`, with the configs of finetune/launch.
+"""Several GPUs: the same command once on each, by `accelerate launch`, with the configs of finetune/training/launch.
 
     selfinstruct finetune outputs/first --model MODEL --out DIR --launch fsdp
 

@@ -18,8 +18,8 @@ from peft import LoraConfig
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, GenerationConfig, PreTrainedModel
 
-from finetune.settings import FinetuneSettings
-from finetune.teacher import end_tokens
+from finetune.inference.teacher import end_tokens
+from finetune.training.settings import FinetuneSettings
 from selfinstruct.errors import UsageError
 
 
@@ -82,7 +82,7 @@ def lora_config(settings: FinetuneSettings, model: Any, tokenizer: Any, n_known:
 
 def generation_config(tokenizer: Any, model: Any) -> GenerationConfig:
     """How the student answers unless asked otherwise: greedily, up to a stop token; no sampling by surprise."""
-    return GenerationConfig(  # type: ignore[no-untyped-call]
+    return GenerationConfig(
         bos_token_id=tokenizer.bos_token_id, pad_token_id=tokenizer.pad_token_id,
         eos_token_id=sorted(end_tokens(tokenizer, model.generation_config)), do_sample=False,
     )  # fmt: skip
@@ -111,7 +111,7 @@ def check_qlora() -> None:
 
 def _four_bits() -> BitsAndBytesConfig:
     """As in the QLoRA paper (Dettmers et al. 2023): normal floats of 4 bits, their scales quantised again."""
-    return BitsAndBytesConfig(  # type: ignore[no-untyped-call]
+    return BitsAndBytesConfig(
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=torch.bfloat16,
     )  # fmt: skip

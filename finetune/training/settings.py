@@ -6,11 +6,11 @@
     [lora]
     rank = 32
 
-What is left out is filled in for the model and the data (finetune.defaults), and DIR/finetune.toml has it all, so
-`selfinstruct finetune --config DIR/finetune.toml --out OTHER` trains the same student again. A preset lies below the
-file, and options of the command line above it.
+What is left out is filled in for the model and the data (finetune.training.defaults), and DIR/finetune.toml has it
+all, so `selfinstruct finetune --config DIR/finetune.toml --out OTHER` trains the same student again. A preset lies
+below the file, and options of the command line above it.
 
-The presets' figures are the published ones, and finetune/presets says of each where it is from:
+The presets' figures are the published ones, and finetune/training/presets says of each where it is from:
 Alpaca: Taori et al. 2023. Koala: Geng et al. 2023.
 """
 

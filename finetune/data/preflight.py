@@ -23,9 +23,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from finetune.encoding import IGNORED, SHOWN, Encoded
+from finetune.data.encoding import IGNORED, SHOWN, Encoded
+from finetune.data.memory import Available, Memory
 from finetune.examples import Example
-from finetune.memory import Available, Memory
 from selfinstruct.errors import UsageError
 
 EXAMPLES = 3

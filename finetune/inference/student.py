@@ -23,12 +23,12 @@ from peft.utils.constants import EMBEDDING_LAYER_NAMES
 from safetensors import SafetensorError, safe_open
 from transformers import AutoTokenizer, PreTrainedModel
 
-from finetune.decoding import Batch, Row
+from finetune.data.templates import fitting
 from finetune.examples import Message
-from finetune.sampling import Sampling
-from finetune.teacher import end_tokens, load
-from finetune.templates import fitting
-from finetune.weights import add_tokens
+from finetune.inference.decoding import Batch, Row
+from finetune.inference.sampling import Sampling
+from finetune.inference.teacher import end_tokens, load
+from finetune.training.weights import add_tokens
 from selfinstruct.errors import UsageError
 
 HALF = "\N{REPLACEMENT CHARACTER}"  # what the bytes of a character decode to until the last of them is there

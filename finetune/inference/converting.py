@@ -25,10 +25,10 @@ from typing import Any, NamedTuple
 from safetensors import SafetensorError
 from transformers import AutoTokenizer, GenerationConfig
 
+from finetune.data.templates import fitting, render
 from finetune.examples import Message
-from finetune.student import check_folder, is_adapter, no_template, with_adapter
-from finetune.teacher import end_tokens
-from finetune.templates import fitting, render
+from finetune.inference.student import check_folder, is_adapter, no_template, with_adapter
+from finetune.inference.teacher import end_tokens
 from selfinstruct.errors import UsageError
 from selfinstruct.export import whole_file
 

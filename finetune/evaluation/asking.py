@@ -22,12 +22,12 @@ from typing import Any, NamedTuple, Self
 
 import torch
 
-from finetune.constraints import Check
-from finetune.encoding import IGNORED, encode
+from finetune.data.encoding import IGNORED, encode
+from finetune.evaluation.constraints import Check
+from finetune.evaluation.likelihood import losses
+from finetune.evaluation.scoring import Known, score
 from finetune.examples import Dialogue, Example, Message
-from finetune.likelihood import losses
-from finetune.scoring import Known, score
-from finetune.student import Student
+from finetune.inference.student import Student
 from selfinstruct.check.files import to_line
 from selfinstruct.display import tracked
 from selfinstruct.errors import UsageError

@@ -1,0 +1,34 @@
+"""`python -m finetune.demo [--out outputs/demo-student] [--seed 0]`."""
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+
+from finetune.demo.graded import KINDS, share
+from finetune.demo.steps import Recipe, run
+from selfinstruct.errors import SelfInstructError
+
+
+def main() -> None:
+    """Run the demo; a mistake of the user is a message, and Ctrl-C has exit code 130."""
+    parser = argparse.ArgumentParser(
+        description="Train a tiny student on the simulated teacher, and see what it learned."
+    )
+    parser.add_argument("--out", type=Path, default=Path("outputs/demo-student"), help="where everything goes")
+    parser.add_argument("--seed", type=int, default=0, help="of every random choice")
+    asked = parser.parse_args()
+    try:
+        result = run(asked.out, Recipe(seed=asked.seed))
+    except SelfInstructError as error:
+        sys.exit(f"Error: {error}")
+    except KeyboardInterrupt:
+        print("Stopped; the same command goes on.")
+        sys.exit(130)
+    shares = " and ".join(f"{share(result.scores, 'after', kind):.0%} of {kind}" for kind in KINDS)
+    print(f"\nThe student answers {shares} rightly, after {result.seconds / 60:.1f} minutes.")
+    print(f"Talk to it: selfinstruct chat {shlex.quote(str(asked.out / 'student'))}")
+    print(f"See the comparison: {asked.out / 'comparison' / 'comparison.html'}")
+
+
+main()
