@@ -37,6 +37,7 @@ from selfinstruct.strategies import Made, Proposal, Strategy
 from selfinstruct.teachers import Teachers
 
 GARBAGE_AFTER = 50_000  # objects made and not freed again
+BEGUN_AT_ONCE = 16  # tasks of an earlier session, between two looks at what else is to be done
 
 
 def window_at(step: int, window: int) -> int:
@@ -99,8 +100,7 @@ class Engine:
         try:
             with _seldom_collected():
                 async with asyncio.TaskGroup() as group:
-                    for task in self._unmade:
-                        group.create_task(self._make(task, group))
+                    group.create_task(self._make_those_left(tuple(self._unmade), group))
                     for rescued in unmade_rescues(self.store):
                         group.create_task(self._make_rescued(rescued))
                     with self._stopping_gently():
@@ -180,6 +180,13 @@ class Engine:
         return None
 
     # From task to instances.
+
+    async def _make_those_left(self, tasks: Sequence[Task], group: asyncio.TaskGroup) -> None:
+        """Begin with what an earlier session left unmade, a few at a time, so that the first calls go out."""
+        for begun, task in enumerate(tasks, start=1):
+            group.create_task(self._make(task, group))
+            if begun % BEGUN_AT_ONCE == 0:
+                await asyncio.sleep(0)
 
     async def _make(self, task: Task, group: asyncio.TaskGroup) -> None:
         with self._stopping_gently():
