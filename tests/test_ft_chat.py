@@ -215,7 +215,9 @@ def test_a_terminal_with_its_keys(model):
         terminal.until(r"\(stopped\)\r\n> ")
         terminal.type("/undo\n")
         terminal.until(r"\(taken back: Why\?\)\r\n> ")
-        terminal.type("half a line\x03")
+        terminal.type("half a line")
+        terminal.until("half a line")
+        terminal.type("\x03")
         terminal.until("> ")
         terminal.type("\x04")
         assert terminal.process.wait(20) == 0

@@ -60,7 +60,7 @@ def test_the_model_has_the_size_asked_for(tiny: Student) -> None:
 
 
 def test_its_weights_are_drawn_for_its_width(tiny: Student) -> None:
-    assert float(tiny.model.get_input_embeddings().weight.std()) == pytest.approx(32**-0.5, rel=0.05)
+    assert tiny.model.get_input_embeddings().weight.std().item() == pytest.approx(32**-0.5, rel=0.05)
 
 
 def test_it_answers_through_its_chat_template(tiny: Student) -> None:
