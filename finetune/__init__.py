@@ -9,5 +9,5 @@ The rooms, in the order in which the data walks through them; each lists what is
     evaluation  did it get better? Figures over questions with known answers
     compare     two students' answers compared blindly, by people or a judge model
     demo        a tiny student from nothing, for `make demo-student`
-    cli         the commands
+    cli         the commands; quiet: what libraries say beside them
 """

@@ -28,6 +28,7 @@ from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTra
 
 from finetune.data.templates import prepare_tokenizer
 from finetune.examples import Dialogue
+from finetune.quiet import quieten
 
 _PIECES = Regex(r"\p{N}|\p{L}+ ?|[^\p{L}\p{N}\s]+ ?|\s+")
 
@@ -50,6 +51,7 @@ def make_tiny(dialogues: Sequence[Dialogue], folder: Path, size: Size = SMALL, s
 
     It is asked by the chatml template.
     """
+    quieten()
     tokenizer = train_tokenizer((turn["content"] for one in dialogues for turn in one.messages), size.vocabulary)
     prepare_tokenizer(tokenizer, "chatml")
     tokens = {"bos_token_id": None, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}

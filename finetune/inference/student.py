@@ -12,7 +12,6 @@ Not covered: several GPUs, quantised weights, adapters other than LoRA.
 """
 
 import random
-import warnings
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -184,9 +183,7 @@ def with_adapter(folder: Path, as_stored: bool = False) -> tuple[Any, PeftModel]
     try:
         if size := _vocabulary(folder):
             base.resize_token_embeddings(size, mean_resizing=False)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated")  # a call of PEFT's own
-            return tokenizer, PeftModel.from_pretrained(base, str(folder), config=config)
+        return tokenizer, PeftModel.from_pretrained(base, str(folder), config=config)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UsageError(f"{folder}: does not fit {config.base_model_name_or_path} ({reason}).") from None

@@ -39,6 +39,7 @@ from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from finetune.inference.decoding import Batch, Row
 from finetune.inference.sampling import Sampling, read_sampling
+from finetune.quiet import quieten
 from selfinstruct.errors import RequestRefused, TeacherError, UsageError
 from selfinstruct.pacing import Pace
 from selfinstruct.records import Completion, Request, canonical_json
@@ -195,6 +196,7 @@ def load(name: str, as_stored: bool = False) -> tuple[Any, PreTrainedModel]:
 
     UsageError where that cannot be.
     """
+    quieten()
     device, dtype = (torch.device("cpu"), "auto") if as_stored else _device()
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)

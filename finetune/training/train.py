@@ -17,7 +17,6 @@ Not covered: training from scratch (a folder without weights), other losses than
 
 import json
 import sys
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,12 +27,12 @@ from datasets import Dataset, disable_progress_bars
 from peft import PeftModel
 from rapidfuzz.distance import Indel
 from transformers import PrinterCallback, set_seed
-from transformers.utils import logging
 
 from finetune.data.dialogues import write_dialogues
 from finetune.examples import Dialogue
 from finetune.inference.student import Answer, Student
 from finetune.inference.teacher import end_tokens
+from finetune.quiet import quieten
 from finetune.training import checkpoints
 from finetune.training.defaults import Schedule, with_batches
 from finetune.training.preparing import Prepared, is_sharded, prepare, processes
@@ -81,7 +80,8 @@ def train(settings: FinetuneSettings, folder: Path, *, dry_run: bool = False) ->
         )
     if is_sharded() and settings.keep == "generation":
         raise UsageError('keep = "generation" needs the whole model on each GPU: use --launch ddp, or "eval_loss".')
-    _quieten()
+    quieten()
+    disable_progress_bars()
     prepared = prepare(settings)
     rows = rows_of(prepared.train.examples, prepared.settings)
     lengths = [len(example.ids) for example in prepared.train.examples]
@@ -194,15 +194,6 @@ def _result(folder: Path) -> Trained:
     last = metrics[-1]
     loss, eval_loss = (found[-1] if found else None for found in (losses, held_out))
     return Trained(folder, last["step"], loss, eval_loss, Stopped(last["stopped"], last["asked"]))
-
-
-def _quieten() -> None:
-    """No bars for single files, and no hints of libraries to each other; errors are raised anyway."""
-    for said_by_peft in ("`is_gradient_checkpointing` is deprecated", "Setting `save_embedding_layers` to `True`"):
-        warnings.filterwarnings("ignore", said_by_peft)  # of its own call; and of what we want
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    disable_progress_bars()
 
 
 def _say_what_comes(prepared: Prepared, schedule: Schedule) -> None:

@@ -1,0 +1,108 @@
+"""The demo's steps at small size, and the questions by which a student of the simulated corpus is graded."""
+
+import json
+from random import Random
+
+import pytest
+
+from finetune.demo.graded import KINDS, Score, held_out, score, share, table
+from finetune.demo.steps import FAMILIES, TRAINING, Recipe, run
+from finetune.examples import Dialogue, Message
+from selfinstruct.records import user_message
+from selfinstruct.simulated import world
+
+pytestmark = pytest.mark.filterwarnings("default:::torch", "default:::transformers")
+
+
+def corpus(*families, tasks=30, seed=1):
+    rng = Random(seed)
+    found = []
+    for family in families:
+        for _ in range(tasks):
+            instruction, task = world.compose_task(family, rng)
+            given, output = world.make_instance(task, rng)
+            messages = [
+                Message(role="user", content=user_message(instruction, given)),
+                Message(role="assistant", content=output),
+            ]
+            found.append(Dialogue(messages, instruction, "test", instruction, given))
+    return found
+
+
+def test_questions_are_new_and_have_the_right_answer():
+    known = corpus("parity", "arithmetic")
+    questions = held_out(known, ("parity", "arithmetic"), 15, seed=3)
+    asked = {dialogue.messages[0]["content"] for dialogue in known}
+    instructions = {dialogue.instruction for dialogue in known}
+    assert not asked & {question.text for question in questions}
+    assert all(world.grade(one.instruction, one.input, one.output) == "right" for one in questions)
+    counts = {(family, kind): 0 for family in ("parity", "arithmetic") for kind in KINDS}
+    for one in questions:
+        counts[one.family, one.kind] += 1
+        assert (one.instruction in instructions) == (one.kind == "new inputs")
+    # An arithmetic task has its numbers in its instruction, so there are no new inputs to it.
+    assert counts == {
+        ("parity", "new inputs"): 15, ("parity", "new wordings"): 15,
+        ("arithmetic", "new inputs"): 0, ("arithmetic", "new wordings"): 15,
+    }  # fmt: skip
+    assert questions == held_out(known, ("parity", "arithmetic"), 15, seed=3)
+    assert questions != held_out(known, ("parity", "arithmetic"), 15, seed=4)
+
+
+def test_a_world_of_few_inputs_is_used_up_with_a_clear_error():
+    [one] = corpus("leap_year", tasks=1)
+    every = [
+        one._replace(messages=[Message(role="user", content=user_message(one.instruction, str(year)))])
+        for year in range(10_000)
+    ]
+    with pytest.raises(RuntimeError, match="leap_year"):
+        held_out(every, ("leap_year",), 1, seed=0)
+
+
+def test_right_answers_are_counted_by_family_and_kind():
+    questions = held_out(corpus("parity", "topic"), ("parity", "topic"), 2, seed=0)
+    right = [one.family == "topic" and one.kind == "new wordings" for one in questions]
+    scores = score(questions, {"before": [False] * len(questions), "after": right})
+    assert Score("topic", "new wordings", 2, {"before": 0, "after": 2}) in scores
+    assert share(scores, "after", "new wordings") == 0.5
+    assert share(scores, "after", "new inputs") == 0
+    assert [line.split()[0] for line in table(scores).splitlines()[2:]] == ["topic", "parity", "all"]
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("demo")
+    recipe = Recipe(
+        families=("topic", "parity"), tasks=40, questions=3, most_tokens=8,
+        training={**TRAINING, "max_steps": 4, "eval_share": 10.0},
+    )  # fmt: skip
+    return folder, recipe, run(folder, recipe)
+
+
+def test_the_demo_goes_from_seeds_to_a_comparison(small):
+    folder, _, result = small
+    assert {one.family for one in result.scores} == {"topic", "parity"}
+    for name in ("before", "after"):
+        rows = [json.loads(line) for line in (folder / f"answers_{name}.jsonl").read_text().splitlines()]
+        assert len(rows) == 12
+        counted = sum(one.right[name] for one in result.scores)
+        assert counted == sum(row["grade"] == "right" for row in rows)
+    assert (folder / "student/model.safetensors").exists()
+    assert (folder / "comparison/comparison.html").exists()
+    for row in (folder / "corpus/records.jsonl").read_text().splitlines():
+        task = world.recognise(json.loads(row)["instruction"])
+        assert task
+        assert task.family in {"topic", "parity"}
+
+
+def test_what_is_there_is_not_made_again(small, capfd):
+    folder, recipe, result = small
+    kept = [folder / name for name in ("student/model.safetensors", "answers_after.jsonl", "untrained/config.json")]
+    before = [path.stat().st_mtime_ns for path in kept]
+    assert run(folder, recipe).scores == result.scores
+    assert [path.stat().st_mtime_ns for path in kept] == before
+    assert "is trained already" in capfd.readouterr().out
+
+
+def test_the_families_of_the_demo_exist():
+    assert set(FAMILIES) <= set(world.families())
