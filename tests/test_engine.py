@@ -303,6 +303,34 @@ async def test_stop_lets_calls_in_flight_end_and_sends_no_more(tmp_path):
     assert stored == len(teacher.asked) == 20
 
 
+async def test_calls_go_out_before_all_that_was_left_unmade_is_composed(tmp_path):
+    store = await grow(tmp_path / "run", 80, Scripted(simulated))
+    with store, store.transaction():
+        store.db.execute("DELETE FROM rejections WHERE subject = 'instance' OR stage IN ('classify', 'instances')")
+        store.db.execute("DELETE FROM instances")
+        store.db.execute("UPDATE tasks SET made = 0, is_classification = NULL")
+        store.db.execute(
+            "DELETE FROM completions WHERE request_id IN (SELECT id FROM requests WHERE stage != 'propose')"
+        )
+        store.db.execute("DELETE FROM requests WHERE stage IN ('classify', 'instances')")
+    begun = []
+
+    class Counting(SelfInstruct):
+        async def make_instances(self, task, ask):
+            begun.append(task.position)
+            return await super().make_instances(task, ask)
+
+    run = open_run(tmp_path / "run", None, {}, None)
+    teacher = Scripted(simulated, lambda request: at_first_call.append(len(begun)) or 0.0)
+    at_first_call: list[int] = []
+    engine = engine_of(run, teacher)
+    engine.strategy = Counting(run.config, run.prompts)
+    with run.store:
+        assert await engine.run(80)
+    assert len(begun) == 80
+    assert at_first_call[0] < 40
+
+
 async def test_a_stage_may_have_a_model_of_its_own(tmp_path):
     teacher = Scripted(simulated)
     settings = {"instances": {"model": "simulated-strong", "sampling": {"temperature": 0.3}}}
