@@ -321,14 +321,18 @@ async def test_calls_go_out_before_all_that_was_left_unmade_is_composed(tmp_path
             return await super().make_instances(task, ask)
 
     run = open_run(tmp_path / "run", None, {}, None)
-    teacher = Scripted(simulated, lambda request: at_first_call.append(len(begun)) or 0.0)
-    at_first_call: list[int] = []
-    engine = engine_of(run, teacher)
+    at_answer: list[int] = []
+
+    def answer(request: Request) -> str:
+        at_answer.append(len(begun))
+        return simulated(request)
+
+    engine = engine_of(run, Scripted(answer))
     engine.strategy = Counting(run.config, run.prompts)
     with run.store:
         assert await engine.run(80)
     assert len(begun) == 80
-    assert at_first_call[0] < 40
+    assert at_answer[0] < 40
 
 
 async def test_a_stage_may_have_a_model_of_its_own(tmp_path):
