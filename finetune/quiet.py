@@ -1,6 +1,5 @@
 """What libraries say to each other is kept from the user; what goes wrong is raised anyway."""
 
-import sys
 import warnings
 
 from transformers.utils import logging
@@ -12,9 +11,8 @@ SAID_BY_PEFT = (
 
 
 def quieten() -> None:
-    """No hints of transformers and PEFT, and no bars for single files where no terminal shows them."""
+    """No hints of transformers and PEFT, and no bars for single files."""
     for said in SAID_BY_PEFT:
         warnings.filterwarnings("ignore", said)
     logging.set_verbosity_error()
-    if not sys.stderr.isatty():
-        logging.disable_progress_bar()
+    logging.disable_progress_bar()

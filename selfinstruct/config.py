@@ -107,7 +107,7 @@ SHAPING_SIMULATED = (
 class Section(BaseModel):
     """A part of the settings; a key that it does not know is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 Settings = TypeVar("Settings", bound=BaseModel)

@@ -1,5 +1,9 @@
 """Settings of a training: read, refused, filled in, written out; presets and launch configs."""
 
+import os
+import signal
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -133,12 +137,53 @@ def test_launch_configs_are_valid(path: Path):
 
 def test_launching_leaves_its_own_option_out(tmp_path):
     file = tmp_path / "mine.yaml"
-    file.write_text("num_processes: 2\n")
+    file.write_text("distributed_type: MULTI_GPU\nnum_processes: 2\n")
     for option in (["--launch", str(file)], [f"--launch={file}"]):
         run = command(str(file), ["finetune", "a.json", *option, "--out", "DIR"])
         assert run[-5:] == ["selfinstruct", "finetune", "a.json", "--out", "DIR"]
     with pytest.raises(UsageError, match="Known by name are ddp, fsdp, fsdp-machines"):
         command("everywhere", ["--launch", "everywhere"])
+    file.write_text("{")
+    with pytest.raises(UsageError, match="no config of accelerate"):
+        command(str(file), ["--launch", str(file)])
+
+
+def test_a_kept_checkpoint_must_be_there_and_chosen_by_something():
+    few = [10] * 8
+    with pytest.raises(UsageError, match="held-out rows"):
+        defaults.with_batches(parse_settings({"keep": "eval_loss"}), 8, few, 0, 1)
+    with pytest.raises(UsageError, match="eval_every and save_every"):
+        defaults.with_batches(parse_settings({"eval_every": 4, "save_every": 3}), 8, few, 2, 1)
+    filled, _ = defaults.with_batches(parse_settings({"eval_every": 4, "save_every": 3}), 8, few, 0, 1)
+    assert filled.keep == "last"
+
+
+@pytest.mark.parametrize("values", [{"epochs": float("inf")}, {"eval_share": float("inf")}, {"clip": float("nan")}])
+def test_a_number_is_finite(values):
+    with pytest.raises(UsageError, match="finite"):
+        parse_settings(values)
+
+
+def test_attention_that_this_machine_has_not_is_refused():
+    with pytest.raises(UsageError, match="needs a GPU"):
+        defaults.with_method(
+            parse_settings({"attention": "flex_attention"}), defaults.Machine(False, False), lambda: True
+        )
+
+
+def test_ctrl_c_waits_for_what_was_launched(tmp_path):
+    """As in a terminal it reaches both: the launched command ends gently, with its own exit code."""
+    child = "import signal, sys, time\nsignal.signal(signal.SIGINT, lambda *_: (time.sleep(0.5), sys.exit(7)))\n"
+    child += "print('ready', flush=True)\ntime.sleep(60)\n"
+    called = f"waited_for({[sys.executable, '-c', child]!r})"
+    parent = f"import sys; from finetune.training.launching import waited_for; sys.exit({called})"
+    process = subprocess.Popen(
+        [sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert process.stdout.readline() == "ready\n"
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 7
 
 
 def test_loss_picture_shows_every_kind_of_line_and_bears_none():

@@ -237,19 +237,19 @@ def test_added_tokens_begin_as_the_mean_of_the_others(model, is_tied):
 
 
 def test_two_processes_learn_what_one_learns(model, tmp_path):
-    """By `accelerate launch`, on CPUs: the batch is counted over both."""
-    data = write_data(tmp_path / "numbers.json", n=40)
-    config = tmp_path / "two.yaml"
-    config.write_text("distributed_type: MULTI_CPU\nnum_processes: 2\nnum_machines: 1\nuse_cpu: true\n")
-    settings = settings_for(model, data, batch_size=8, micro_batch=4)
+    """On CPUs: the batch is counted over both, and of five held-out rows none counts twice."""
+    data = write_data(tmp_path / "numbers.json", n=45)
+    settings = settings_for(model, data, batch_size=8, micro_batch=4, eval_share=5)
     file = tmp_path / "settings.toml"
     file.write_text(to_toml(settings))
-    command = [sys.executable, "-m", "selfinstruct", "finetune", "--config", file, "--out", tmp_path / "two"]
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone"]
+    command += ["-m", "selfinstruct", "finetune", "--config", str(file), "--out", str(tmp_path / "two")]
     done = subprocess.run(
-        [*map(str, command), f"--launch={config}"], env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True,
+        command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True,
         text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    assert "in 2 processes" in done.stdout
     assert done.stdout.count("Stop test") == 1
     assert train(settings, tmp_path / "one")
     one, two = metrics(tmp_path / "one"), metrics(tmp_path / "two")

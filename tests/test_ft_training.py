@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,11 +15,13 @@ import pytest
 import torch
 from ft_training import metrics, settings_for, trained, write_data, write_student
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, ViTConfig
 
 from finetune.data.encoding import encode
 from finetune.examples import Dialogue
 from finetune.inference.student import Student, with_adapter
+from finetune.training import checkpoints
+from finetune.training.settings import parse_settings, to_toml
 from finetune.training.train import train
 from selfinstruct.errors import UsageError
 
@@ -94,9 +97,27 @@ def test_command_leaves_a_student_that_answers_and_a_file_that_makes_another_one
     assert "trained already" in cli("finetune", "--out", folder).stdout
 
 
-def test_dry_run_writes_nothing(cli, model, data, tmp_path):
-    cli("finetune", data, "--model", model, "--out", tmp_path / "student", "--dry-run")
+def test_dry_run_loads_no_weights_and_writes_nothing(cli, model, data, tmp_path):
+    weightless = tmp_path / "weightless"
+    shutil.copytree(model, weightless)
+    (weightless / "model.safetensors").unlink()
+    said = cli("finetune", data, "--model", weightless, "--out", tmp_path / "student", "--dry-run").stdout
+    assert "updates of" in said
     assert not (tmp_path / "student").exists()
+
+
+@pytest.mark.parametrize(("overlong", "dropped_and_cut"), [("drop", (30, 0)), ("truncate", (0, 30))])
+def test_rows_that_are_too_long_are_treated_as_asked(model, tmp_path, overlong, dropped_and_cut):
+    data = tmp_path / "mixed.json"
+    data.write_text(json.dumps([
+        {"instruction": f"Say {n}.", "input": "", "output": "yes " * (60 if n % 2 else 1)} for n in range(60)
+    ]))  # fmt: skip
+    more = {"max_length": 64, "eval_share": 0, "max_steps": 1, "overlong": overlong}
+    trained(model, data, tmp_path / "student", **more)
+    report = json.loads((tmp_path / "student/preflight.json").read_text())
+    assert (report["dropped"], report["cut"]) == dropped_and_cut
+    with pytest.raises(UsageError, match="138 tokens, and at most 64"):
+        trained(model, data, tmp_path / "other", **more | {"overlong": "error"})
 
 
 def test_after_ctrl_c_the_same_call_goes_on_as_if_nothing_had_happened(model, data, uninterrupted, tmp_path, capsys):
@@ -136,6 +157,81 @@ def test_after_a_kill_the_same_command_goes_on(model, data, uninterrupted, tmp_p
     (folder / "checkpoints/checkpoint-9/adapter_model.safetensors").write_bytes(b"")
     assert trained(model, data, folder, **LORA)
     assert metrics(folder) == metrics(uninterrupted)
+    assert not (folder / "checkpoints/checkpoint-9").exists()
+
+
+@pytest.fixture
+def stopped(uninterrupted, tmp_path) -> Path:
+    """The uninterrupted training, as if it had been killed before its end."""
+    folder = tmp_path / "stopped"
+    shutil.copytree(uninterrupted, folder)
+    lines = (folder / "metrics.jsonl").read_text().splitlines(keepends=True)
+    (folder / "metrics.jsonl").write_text("".join(lines[:-3]))
+    return folder
+
+
+def test_an_edited_file_of_settings_is_refused_unless_it_only_says_how(model, data, stopped):
+    file = stopped / "finetune.toml"
+    written = file.read_text()
+    file.write_text(written.replace("learning_rate = 0.002", "learning_rate = 0.1"))
+    with pytest.raises(UsageError, match=r"learning_rate: 0.1, but it was begun with 0.002"):
+        train(parse_settings({}), stopped)
+    file.write_text(written.replace("micro_batch = ", "micro_batch = 1 # "))
+    assert train(parse_settings({}), stopped)
+
+
+@pytest.mark.parametrize("missing", ["optimizer.pt", "scheduler.pt", "rng_state.pth"])
+def test_a_checkpoint_that_lacks_a_part_is_none(stopped, missing):
+    whole = checkpoints.latest(stopped)
+    (whole / missing).unlink()
+    assert checkpoints.latest(stopped) not in (whole, None)
+
+
+@pytest.mark.parametrize("damaged", ["adapter_model.safetensors", "optimizer.pt", "scheduler.pt"])
+def test_a_damaged_checkpoint_is_named(stopped, damaged):
+    latest = checkpoints.latest(stopped)
+    (latest / damaged).write_bytes((latest / damaged).read_bytes()[:100])
+    with pytest.raises(UsageError, match=rf"{latest.name} cannot be read .*Delete it"):
+        train(parse_settings({}), stopped)
+    shutil.rmtree(latest)
+    assert train(parse_settings({}), stopped)
+
+
+def test_two_at_once_in_a_folder_are_one_too_many(model, data, tmp_path):
+    with checkpoints.locked(tmp_path / "student"), pytest.raises(UsageError, match="another process"):
+        trained(model, data, tmp_path / "student")
+
+
+def test_a_start_that_came_to_nothing_does_not_hold_the_folder(model, data, tmp_path):
+    weightless = tmp_path / "weightless"
+    shutil.copytree(model, weightless)
+    (weightless / "model.safetensors").unlink()
+    with pytest.raises(UsageError, match="no model there that it can load"):
+        trained(weightless, data, tmp_path / "student")
+    assert trained(model, data, tmp_path / "student", max_steps=1)
+
+
+@pytest.mark.parametrize("targets", [["nothing"], ["q_proj", "lm_head"]])
+def test_layers_that_cannot_have_adapters_are_named(model, data, tmp_path, targets):
+    with pytest.raises(UsageError, match=r"lora\.targets = \['"):
+        trained(model, data, tmp_path / "student", method="lora", lora={"targets": targets})
+
+
+def test_a_disk_that_is_full_is_said_and_later_the_same_command_goes_on(model, data, tmp_path):
+    folder = tmp_path / "student"
+    file = tmp_path / "settings.toml"
+    file.write_text(to_toml(settings_for(model, data, max_steps=4, eval_every=2)))
+    command = f"{sys.executable} -m selfinstruct finetune --config {file} --out {folder}"
+    done = subprocess.run(f"ulimit -f 200; {command}", shell=True, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "cannot be written" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert train(parse_settings({}), folder)
+
+
+def test_the_only_update_of_a_training_counts(model, data, tmp_path):
+    trained(model, data, tmp_path / "student", max_steps=1)
+    assert metrics(tmp_path / "student")[0]["learning_rate"] > 0
 
 
 def test_other_settings_are_refused_by_name_unless_they_only_say_how(model, data, uninterrupted):
@@ -161,6 +257,18 @@ def test_a_folder_with_other_things_is_left_alone(model, data, tmp_path):
     (tmp_path / "letters.txt").write_text("dear")
     with pytest.raises(UsageError, match="no training of ours"):
         trained(model, data, tmp_path)
+    with pytest.raises(UsageError, match="nothing can be written there"):
+        trained(model, data, tmp_path / "letters.txt" / "student")
+
+
+def test_what_is_no_model_is_said(model, data, tmp_path):
+    with pytest.raises(UsageError, match="there is no such folder"):
+        trained(tmp_path / "nowhere", data, tmp_path / "student")
+    pictures = tmp_path / "pictures"
+    shutil.copytree(model, pictures)
+    ViTConfig().save_pretrained(pictures)
+    with pytest.raises(UsageError, match="no language model, but vit"):
+        trained(pictures, data, tmp_path / "student")
 
 
 @pytest.mark.parametrize(("base", "template"), [("model", "model"), ("model", "chatml"), ("tied", "chatml")])

@@ -13,8 +13,6 @@ Not covered: whether the student is good for anything else. It is not.
 """
 
 import shlex
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -25,6 +23,7 @@ import tomli_w
 
 from finetune.data.dialogues import read_dialogues
 from finetune.demo.graded import KINDS, Question, Reply, Score, held_out, replies, score, table
+from finetune.training.launching import waited_for
 from selfinstruct.check.files import to_line
 from selfinstruct.export import whole_file
 
@@ -123,13 +122,7 @@ def _command(*words: object) -> None:
     """Show a command of `selfinstruct` and carry it out; SystemExit where it fails or was stopped."""
     said = [str(word) for word in words]
     print(f"$ selfinstruct {shlex.join(said)}", flush=True)
-    # Ctrl-C reaches the command, too: it stops gently, and this waits for it. A handler is not inherited.
-    ours = signal.signal(signal.SIGINT, lambda *_: None)
-    try:
-        code = subprocess.run([sys.executable, "-m", "selfinstruct", *said], check=False).returncode
-    finally:
-        signal.signal(signal.SIGINT, ours)
-    if code:
+    if code := waited_for([sys.executable, "-m", "selfinstruct", *said]):
         sys.exit(code)
 
 

@@ -4,11 +4,15 @@ Going on is the same command again. What it does not name stays as it was; what 
 only says how to compute (settings.RUNNING).
 """
 
+import fcntl
 import hashlib
 import json
+import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from finetune.examples import Example
 from finetune.training.progress import read_metrics
@@ -23,36 +27,76 @@ HEAD = """# What this student was trained with, defaults written out. To train a
 
 
 def taken_up(settings: FinetuneSettings, folder: Path) -> FinetuneSettings:
-    """The settings of the training that was begun in `folder`, or `settings` where there is none yet.
+    """The settings of the training that was begun in `folder`, or `settings` where none has got to a checkpoint yet.
 
-    UsageError where `settings` name something else than it was begun with, or the folder holds other things.
+    UsageError where `settings` name something else than it was begun with, or the folder cannot be used.
     """
     file = folder / "finetune.toml"
     if not file.exists():
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise UsageError(f"{folder}: is there already, and is no training of ours. Choose another --out.")
+        _check_free(folder)
         return settings
-    before = parse_settings(read_toml(file), file).model_dump(mode="json")
-    named, now = (settings.model_dump(mode="json", exclude_unset=unset) for unset in (True, False))
-    pairs = [(key, now[key], before[key]) for key in named if key != "lora"]
-    pairs += [(f"lora.{key}", now["lora"][key], before["lora"][key]) for key in named.get("lora", ())]
-    differing = [
-        f"  {key}: {json.dumps(value)}, but it was begun with {json.dumps(was)}"
-        for key, value, was in pairs
-        if value != was and key not in RUNNING
-    ]
+    if not latest(folder) and settings.model_fields_set:
+        return settings  # it came to nothing: begun anew
+    begun = folder / "checkpoints" / "finetune.toml"
+    before, written = (_settings(path) for path in (begun if begun.exists() else file, file))
+    named = settings.model_dump(mode="json", exclude_unset=True)
+    now = parse_settings(merge(written, named), file)
+    differing = [*_differing(before, written), *_differing(before, now.model_dump(mode="json"))]
     if differing:
         raise UsageError(
-            "\n".join([f"{folder}: was begun with other settings:", *differing])
-            + "\nLeave them out to go on with it, or train anew in another --out."
+            "\n".join([f"{folder}: was begun with other settings:", *dict.fromkeys(differing)])
+            + "\nLeave them as they were to go on with it, or train anew in another --out."
         )
-    return parse_settings(merge(before, {key: named[key] for key in RUNNING & named.keys()}), file)
+    return now
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    return parse_settings(read_toml(path), path).model_dump(mode="json")
+
+
+def _differing(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """What is not as it was, a line each, but for what only says how to compute."""
+    pairs = [(key, now[key], before[key]) for key in before if key != "lora" and key not in RUNNING]
+    pairs += [(f"lora.{key}", now["lora"][key], before["lora"][key]) for key in before["lora"]]
+    return [
+        f"  {key}: {json.dumps(value)}, but it was begun with {json.dumps(was)}"
+        for key, value, was in pairs
+        if value != was
+    ]
+
+
+def _check_free(folder: Path) -> None:
+    """UsageError where no training can be begun in `folder`."""
+    if folder.exists() and (not folder.is_dir() or any(path.name != "checkpoints" for path in folder.iterdir())):
+        raise UsageError(f"{folder}: is there already, and is no training of ours. Choose another --out.")
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise UsageError(f"{folder}: nothing can be written there ({there}). Choose another --out.")
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Nobody else trains in `folder` meanwhile; UsageError where somebody does."""
+    try:
+        (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
+        file = (folder / "checkpoints" / "lock").open("w")
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be written ({error.strerror}). Choose another --out.") from None
+    with file as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UsageError(
+                f"{folder}: another process is training there. Wait for it, or choose another --out."
+            ) from None
+        yield
 
 
 def write_settings(settings: FinetuneSettings, folder: Path) -> None:
-    """Write DIR/finetune.toml."""
-    with whole_file(folder / "finetune.toml", "--out") as part:
-        part.write_text(HEAD + to_toml(settings), encoding="utf-8")
+    """Write DIR/finetune.toml, and beside the checkpoints what it said when they were begun."""
+    for file in (folder / "finetune.toml", folder / "checkpoints" / "finetune.toml"):
+        with whole_file(file, "--out") as part:
+            part.write_text(HEAD + to_toml(settings), encoding="utf-8")
 
 
 def check_data(examples: Iterable[Example], folder: Path) -> None:
@@ -64,7 +108,7 @@ def check_data(examples: Iterable[Example], folder: Path) -> None:
     if not latest(folder):
         with whole_file(file, "--out") as part:
             part.write_text(digest.hexdigest(), encoding="utf-8")
-    elif file.read_text(encoding="utf-8") != digest.hexdigest():
+    elif not file.exists() or file.read_text(encoding="utf-8") != digest.hexdigest():
         raise UsageError(
             f"{folder}: the data, or the tokenizer, is not what it was when this training was begun, so it cannot go "
             "on as if nothing had happened. Train anew in another --out."
@@ -72,14 +116,14 @@ def check_data(examples: Iterable[Example], folder: Path) -> None:
 
 
 def latest(folder: Path) -> Path | None:
-    """The latest checkpoint that is whole: the trainer writes its state last, and a kill may come before."""
-    found = sorted((folder / "checkpoints").glob("checkpoint-*"), key=lambda path: int(path.name.partition("-")[2]))
+    """The latest checkpoint that is whole."""
+    found = sorted(_checkpoints(folder), key=lambda path: int(path.name.partition("-")[2]))
     return next((path for path in reversed(found) if _is_whole(path)), None)
 
 
 def drop_broken(folder: Path) -> None:
     """Remove checkpoints that a kill left in the making; the trainer would take them for whole ones."""
-    for path in (folder / "checkpoints").glob("checkpoint-*"):
+    for path in _checkpoints(folder):
         if not _is_whole(path):
             shutil.rmtree(path)
 
@@ -90,9 +134,16 @@ def is_finished(folder: Path) -> bool:
     return bool(metrics) and "stopped" in metrics[-1]
 
 
+def _checkpoints(folder: Path) -> list[Path]:
+    return [path for path in (folder / "checkpoints").glob("checkpoint-*") if path.name[11:].isdecimal()]
+
+
 def _is_whole(checkpoint: Path) -> bool:
+    """Everything is there, and the trainer's state, which it writes last, can be read."""
+    if not all(any(checkpoint.glob(file)) for file in ("*model*", "optimizer*", "scheduler.pt", "rng_state*")):
+        return False
     try:
-        json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+        state = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError):
         return False
-    return True
+    return isinstance(state, dict) and "global_step" in state

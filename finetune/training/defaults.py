@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from transformers.utils.import_utils import is_flash_attn_2_available, is_flash_attn_3_available
 
-from finetune.training.settings import FinetuneSettings, Method, Precision
+from finetune.training.settings import FinetuneSettings, Method, Precision, parse_settings
 from selfinstruct.errors import UsageError
 
 MOST_LENGTH = 4096  # tokens of a row, unless the user wants more: few answers are longer, and memory grows with it
@@ -42,6 +42,7 @@ def machine() -> Machine:
 
 def with_method(settings: FinetuneSettings, here: Machine, fits_full: Callable[[], bool]) -> FinetuneSettings:
     """The settings with method, precision, learning rate, attention and packing."""
+    _check_attention(settings.attention, here)
     method: Method = settings.method or ("full" if fits_full() else "lora")
     precision = usual_precision(method, here)
     flash = "flash_attention_2" if is_flash_attn_2_available() else None
@@ -115,9 +116,15 @@ def with_batches(
         rows = round(settings.batch_size * n_rows / n)
     rows = world * math.ceil(min(max(rows, 1), n_rows) / world)
     steps = settings.max_steps or math.ceil(settings.epochs * math.ceil(n_rows / rows))
+    if settings.keep in ("eval_loss", "generation") and not n_held_out:
+        raise UsageError(
+            f'keep = "{settings.keep}" chooses by held-out rows, and of so few none is held out. Set eval_share, such '
+            'as 0.2, or keep = "last".'
+        )
     keep = "eval_loss" if n_held_out else "last"
     eval_every = settings.eval_every or max(1, math.ceil(steps / EVALUATIONS))
-    return _filled(settings, keep=keep, eval_every=eval_every, save_every=eval_every), Schedule(steps, rows)
+    filled = _filled(settings, keep=keep, eval_every=eval_every, save_every=eval_every)
+    return parse_settings(filled.model_dump(mode="json")), Schedule(steps, rows)
 
 
 def eval_share(settings: FinetuneSettings, n_rows: int) -> float:
@@ -125,6 +132,18 @@ def eval_share(settings: FinetuneSettings, n_rows: int) -> float:
     if settings.eval_share is not None:
         return settings.eval_share
     return 0.0 if n_rows < 20 else 500.0 if n_rows > 10_000 else 0.05
+
+
+def _check_attention(attention: str | None, here: Machine) -> None:
+    """UsageError where this machine has no such `attention`."""
+    is_there = {
+        "flash_attention_2": is_flash_attn_2_available(),
+        "flash_attention_3": is_flash_attn_3_available(),
+        "flex_attention": here.has_gpu,
+    }
+    if not is_there.get(attention or "", True):
+        needed = "a GPU" if attention == "flex_attention" else "a GPU and the package of that name installed"
+        raise UsageError(f'attention = "{attention}" needs {needed}. Leave it out, or write "sdpa".')
 
 
 def _filled(settings: FinetuneSettings, **defaults: Any) -> FinetuneSettings:

@@ -11,6 +11,7 @@
 A file of one's own, as `accelerate config` writes it, is taken as it is.
 """
 
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -23,22 +24,38 @@ CONFIGS = Path(__file__).parent / "launch"
 
 def launch_by(name: str, arguments: Sequence[str]) -> int:
     """Run `selfinstruct ARGUMENTS` on every GPU, by the shipped config or the file `name`; its exit code."""
-    return subprocess.run(command(name, arguments), check=False).returncode
+    return waited_for(command(name, arguments))
+
+
+def waited_for(command: Sequence[str]) -> int:
+    """Run a command to its end; its exit code. Ctrl-C reaches it, too: it stops gently, and this waits for it."""
+    before = signal.signal(signal.SIGINT, lambda *_: None)  # unlike SIG_IGN, a handler is not inherited
+    try:
+        return subprocess.run(command, check=False).returncode
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def command(name: str, arguments: Sequence[str]) -> list[str]:
     """What is run; `--launch` is left out of `arguments`. UsageError where there is no such config."""
     shipped = CONFIGS / f"{name}.yaml"
     config = shipped if shipped.exists() else Path(name)
-    if not config.is_file():
+    if not config.is_file() or not _is_config(config):
         known = ", ".join(sorted(path.stem for path in CONFIGS.glob("*.yaml")))
-        raise UsageError(f"--launch {name}: there is no such file. Known by name are {known}.")
+        raise UsageError(f"--launch {name}: is no config of accelerate. Known by name are {known}.")
     rest = list(arguments)
     at = next(i for i, argument in enumerate(rest) if argument.partition("=")[0] == "--launch")
     del rest[at : at + (1 if "=" in rest[at] else 2)]
     count = ["--num_processes", str(_gpus())] if shipped.exists() and name != "fsdp-machines" else []
     launch = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(config), *count]
     return [*launch, "-m", "selfinstruct", *rest]
+
+
+def _is_config(file: Path) -> bool:
+    try:
+        return "distributed_type" in file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return False
 
 
 def _gpus() -> int:

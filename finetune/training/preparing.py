@@ -1,6 +1,7 @@
 """From settings to what a trainer takes: tokenizer and rows, with every default filled in; no weight is loaded."""
 
 import os
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +21,8 @@ from finetune.training.weights import check_qlora
 from selfinstruct.errors import UsageError
 from selfinstruct.records import user_message
 from selfinstruct.store import Store
+
+HUB_NAME = re.compile(r"([\w.-]+/)?[\w-][\w.-]*")
 
 
 class Prepared(NamedTuple):
@@ -50,7 +53,10 @@ def prepare(settings: FinetuneSettings) -> Prepared:
     tokenizer, config = _load(settings.model)
     n_known = len(tokenizer)
     template, added = prepare_tokenizer(tokenizer, settings.template)
-    vocabulary = max(len(tokenizer), config.get_text_config().vocab_size)
+    known = getattr(config.get_text_config(), "vocab_size", None)
+    if known is None:
+        raise UsageError(f"{settings.model}: is no language model, but {config.model_type}. Choose another --model.")
+    vocabulary = max(len(tokenizer), known)
     settings = settings.model_copy(update={"template": template})
     parts = _dialogues(settings)
     train, held_out = ([worded(dialogue, template) for dialogue in part] for part in parts)
@@ -94,13 +100,20 @@ def is_sharded() -> bool:
     return os.environ.get("ACCELERATE_USE_FSDP", "false") == "true"
 
 
+def this_process() -> PartialState:
+    """This process among those that train together, each on a GPU of its own; on CPUs where there is none."""
+    return PartialState(cpu=not torch.accelerator.is_available())
+
+
 def processes() -> int:
-    """How many processes train together, each on a GPU of its own."""
-    return int(PartialState().num_processes)
+    """How many processes train together."""
+    return int(this_process().num_processes)
 
 
 def _load(name: str) -> tuple[Any, Any]:
     """Tokenizer and config of the model `name`; UsageError where there are none."""
+    if not Path(name).is_dir() and not HUB_NAME.fullmatch(name):
+        raise UsageError(f"--model {name}: there is no such folder, and the hub has no such names.")
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
         return tokenizer, AutoConfig.from_pretrained(name, trust_remote_code=False)

@@ -1,6 +1,6 @@
 """What a training says of itself while it goes on: a line, metrics.jsonl and loss.svg; and how Ctrl-C ends it.
 
-    step 120 of 400 (epoch 0.90)   loss 1.234   eval 1.301   18,200 tokens/s   0:04:12 left
+    step 120 of 400  epoch 0.9  loss 1.234  held-out 1.301  18,200 tokens/s  4:12 left
 
 metrics.jsonl has a JSON object for each update and each evaluation: step, epoch, loss or eval_loss, learning_rate,
 tokens (read since the beginning) and seconds (trained since then, without pauses).
@@ -38,6 +38,7 @@ class Progress(TrainerCallback):
 
     def __init__(self, folder: Path):
         self.interrupted = False
+        self.began = False  # any checkpoint to go on from has been read
         self._path = folder / "metrics.jsonl"
         self._picture = folder / "loss.svg"
         self._before: dict[int, Any] | None = None
@@ -53,6 +54,7 @@ class Progress(TrainerCallback):
         """Take up the metrics where the checkpoint was made, and listen to Ctrl-C."""
         if threading.current_thread() is threading.main_thread():  # no other may listen
             self._before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        self.began = True
         self._began = time.monotonic()
         self._first = state.global_step, self._began
         self._tokens = state.num_input_tokens_seen
@@ -113,6 +115,7 @@ class Progress(TrainerCallback):
         self.close()
         if state.is_world_process_zero:
             self._draw()
+            print(self._line(state, time.monotonic()), flush=True)
 
     def close(self) -> None:
         """Give back the terminal and Ctrl-C; also after an error."""
@@ -134,7 +137,7 @@ class Progress(TrainerCallback):
         said = self._line(state, now)
         if self._live:
             self._live.update(said)
-        elif now - self._shown >= LINE_EVERY_S or state.global_step == state.max_steps:
+        elif now - self._shown >= LINE_EVERY_S:
             print(said, flush=True)
             self._shown = now
         if now - self._drawn >= PICTURE_EVERY_S:
@@ -146,10 +149,10 @@ class Progress(TrainerCallback):
         done = state.global_step - first_step
         speed = (state.num_input_tokens_seen - first_tokens) / max(now - first_s, 1e-9)
         left = (state.max_steps - state.global_step) * (now - first_s) / done if done else None
-        parts = [f"step {state.global_step:,} of {state.max_steps:,} (epoch {state.epoch or 0:.2f})"]
-        parts += [f"{label} {self._latest[name]:.4f}" for name, label in _SHOWN.items() if name in self._latest]
+        parts = [f"step {state.global_step:,} of {state.max_steps:,}", f"epoch {state.epoch or 0:.1f}"]
+        parts += [f"{label} {self._latest[name]:.3f}" for name, label in _SHOWN.items() if name in self._latest]
         parts += [f"{speed:,.0f} tokens/s", STOPPING if self.interrupted else time_left(left)]
-        return "   ".join(parts)
+        return "  ".join(parts)
 
     def _draw(self) -> None:
         with whole_file(self._picture) as part:

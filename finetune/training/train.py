@@ -18,14 +18,16 @@ Not covered: training from scratch (a folder without weights), other losses than
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, NamedTuple
 
 import torch
-from accelerate import PartialState
 from datasets import Dataset, disable_progress_bars
 from peft import PeftModel
 from rapidfuzz.distance import Indel
+from safetensors import SafetensorError
 from transformers import PrinterCallback, set_seed
 
 from finetune.data.dialogues import write_dialogues
@@ -35,7 +37,7 @@ from finetune.inference.teacher import end_tokens
 from finetune.quiet import quieten
 from finetune.training import checkpoints
 from finetune.training.defaults import Schedule, with_batches
-from finetune.training.preparing import Prepared, is_sharded, prepare, processes
+from finetune.training.preparing import Prepared, is_sharded, prepare, processes, this_process
 from finetune.training.progress import Progress, read_metrics
 from finetune.training.settings import FinetuneSettings
 from finetune.training.trainer import Judge, make_trainer, rows_of
@@ -45,6 +47,7 @@ from selfinstruct.export import whole_file
 from selfinstruct.novelty import tokens
 
 STOP_PROMPTS = 8  # held-out questions asked after the training
+UNREADABLE = (SafetensorError, RuntimeError, ValueError, TypeError, KeyError, EOFError, OSError, UnpicklingError)
 
 
 class Stopped(NamedTuple):
@@ -70,7 +73,7 @@ def train(settings: FinetuneSettings, folder: Path, *, dry_run: bool = False) ->
     UsageError where settings, data or memory do not allow it.
     """
     settings = checkpoints.taken_up(settings, folder)
-    if checkpoints.is_finished(folder):
+    if checkpoints.is_finished(folder) and not dry_run:
         print(f"{folder} is trained already; choose another --out to train anew.")
         return _result(folder)
     if torch.cuda.device_count() > 1 and processes() == 1:
@@ -89,25 +92,31 @@ def train(settings: FinetuneSettings, folder: Path, *, dry_run: bool = False) ->
         prepared.settings, len(rows), lengths, len(prepared.held_out.examples), processes()
     )
     prepared = prepared._replace(settings=settings)
-    is_first = PartialState().is_main_process
+    is_first = this_process().is_main_process
     if is_first:
         _say_what_comes(prepared, schedule)
     if dry_run:
         return None
-    if is_first:
-        checkpoints.write_settings(settings, folder)
-        checkpoints.check_data(prepared.train.examples, folder)
-        checkpoints.drop_broken(folder)
-        with whole_file(folder / "preflight.json", "--out") as part:
-            part.write_text(json.dumps(prepared.report.as_dict(), ensure_ascii=False), encoding="utf-8")
-        write_dialogues(prepared.held_out.dialogues, folder / "held_out.jsonl")
-    PartialState().wait_for_everyone()
-    try:
-        return _train(prepared, rows, schedule, folder)
-    except RuntimeError as error:
-        if isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error):
-            raise UsageError(_out_of_memory(prepared)) from None
-        raise
+    with checkpoints.locked(folder) if is_first else nullcontext():
+        if is_first:
+            checkpoints.check_data(prepared.train.examples, folder)
+            checkpoints.drop_broken(folder)
+            checkpoints.write_settings(settings, folder)
+            with whole_file(folder / "preflight.json", "--out") as part:
+                part.write_text(json.dumps(prepared.report.as_dict(), ensure_ascii=False), encoding="utf-8")
+            write_dialogues(prepared.held_out.dialogues, folder / "held_out.jsonl")
+        this_process().wait_for_everyone()
+        try:
+            return _train(prepared, rows, schedule, folder)
+        except (RuntimeError, OSError, SafetensorError) as error:
+            if isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error):
+                raise UsageError(_out_of_memory(prepared)) from None
+            if isinstance(error, RuntimeError) and "PytorchStreamWriter" not in str(error):
+                raise
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise UsageError(
+                f"{folder} cannot be written ({reason}). Make room, and the same command goes on."
+            ) from None
 
 
 def _train(prepared: Prepared, rows: Dataset, schedule: Schedule, folder: Path) -> Trained | None:
@@ -116,14 +125,24 @@ def _train(prepared: Prepared, rows: Dataset, schedule: Schedule, folder: Path) 
     model = load_to_train(settings, tokenizer, prepared.n_known)
     progress = Progress(folder)
     judge = _judge(prepared) if settings.keep == "generation" else None
-    trainer = make_trainer(
-        model, tokenizer, rows, prepared.held_out.examples, settings, folder / "checkpoints", schedule,
-        peft_config=lora_config(settings, model, tokenizer, prepared.n_known), judge=judge, callbacks=[progress],
-    )  # fmt: skip
+    try:
+        trainer = make_trainer(
+            model, tokenizer, rows, prepared.held_out.examples, settings, folder / "checkpoints", schedule,
+            peft_config=lora_config(settings, model, tokenizer, prepared.n_known), judge=judge, callbacks=[progress],
+        )  # fmt: skip
+    except ValueError as error:
+        if settings.method == "full" or not settings.lora.targets:
+            raise
+        raise UsageError(f"lora.targets = {list(settings.lora.targets)}: {error}") from None
     trainer.remove_callback(PrinterCallback)  # it would print a dictionary an update
     begun = checkpoints.latest(folder)
     try:
         trainer.train(resume_from_checkpoint=str(begun) if begun else None)
+    except UNREADABLE as error:
+        if not begun or progress.began:
+            raise
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UsageError(f"{begun} cannot be read ({reason}). Delete it, and the same command goes on.") from None
     finally:
         progress.close()
     if progress.interrupted and trainer.state.global_step < schedule.steps:
@@ -201,12 +220,13 @@ def _say_what_comes(prepared: Prepared, schedule: Schedule) -> None:
     print(prepared.report.render(colour=sys.stdout.isatty()), end="\n\n")
     if not torch.cuda.is_available():
         print(
-            "No GPU is found (torch.cuda), so this computes on the CPU, in float32. That suits models of some million "
-            "parameters; one of a billion takes about a thousand times as long as on a GPU."
+            "No GPU is found (torch.cuda), so this computes on the CPU. That suits models of some million parameters; "
+            "one of a billion takes about a thousand times as long as on a GPU."
         )
     print(
         f"{schedule.steps:,} updates of {schedule.rows:,} rows, {settings.micro_batch} at once; {settings.method}, "
-        f"{settings.precision}, learning rate {settings.learning_rate:g}.",
+        f"{settings.precision}, learning rate {settings.learning_rate:g}"
+        + (f", in {processes()} processes." if processes() > 1 else "."),
         flush=True,
     )
 

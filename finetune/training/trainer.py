@@ -52,8 +52,8 @@ class Trainer(SFTTrainer):
     def prediction_step(self, model: Any, inputs: dict[str, Any], *rest: Any, **named: Any) -> Any:
         """The loss of a batch, which is added up by tokens too."""
         loss, logits, labels = super().prediction_step(model, inputs, *rest, **named)
-        n = int((inputs["labels"][..., 1:] != -100).sum())
-        self._sums.append((float(loss) * n, n))
+        if n := int((inputs["labels"][..., 1:] != -100).sum()):
+            self._sums.append((float(loss) * n, n))
         return loss, logits, labels
 
     def evaluation_loop(self, *rest: Any, **named: Any) -> EvalLoopOutput:
@@ -62,7 +62,7 @@ class Trainer(SFTTrainer):
         output = super().evaluation_loop(*rest, **named)
         assert output.metrics is not None
         metric_key_prefix = named.get("metric_key_prefix", "eval")
-        loss, n = (math.fsum(column) for column in zip(*self._sums, strict=True))
+        loss, n = math.fsum(loss for loss, _ in self._sums), sum(n for _, n in self._sums)
         both = self.accelerator.reduce(torch.tensor([loss, n], device=self.accelerator.device))
         output.metrics[f"{metric_key_prefix}_loss"] = float(both[0] / both[1])
         if self._judge:
@@ -92,7 +92,7 @@ def make_trainer(  # noqa: PLR0917 - each is named at its only call
     args = sft_config(settings, folder, schedule, evaluate=bool(held_out))
     return Trainer(
         model=model, args=args, processing_class=tokenizer, train_dataset=train, peft_config=peft_config,
-        eval_dataset=_dataset(held_out) if held_out else None, callbacks=list(callbacks), judge=judge,
+        eval_dataset=_dataset(_even(held_out, args)) if held_out else None, callbacks=list(callbacks), judge=judge,
     )  # fmt: skip
 
 
@@ -122,7 +122,7 @@ def sft_config(settings: FinetuneSettings, folder: Path, schedule: Schedule, *, 
         activation_checkpointing=bool(settings.activation_checkpointing),
         learning_rate=settings.learning_rate or 0.0,
         lr_scheduler_type=settings.schedule,
-        warmup_steps=math.ceil(settings.warmup * steps),
+        warmup_steps=math.floor(settings.warmup * steps),  # the first update of a warm-up has the rate 0
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.clip,
         seed=settings.seed,
@@ -159,6 +159,12 @@ def rows_of(examples: Sequence[Example], settings: FinetuneSettings) -> Dataset:
         return _dataset(examples)
     # Best-fit decreasing, a thousand dialogues at a time: shuffled before, so that no row has neighbours of the file.
     return pack_dataset(_dataset(examples).shuffle(seed=settings.seed), settings.max_length, "bfd")
+
+
+def _even(examples: Sequence[Example], args: SFTConfig) -> list[Example]:
+    """`examples` and some that train nothing, so that each process has as many: no row is counted twice then."""
+    missing = -len(examples) % (processes() * args.per_device_eval_batch_size) if processes() > 1 else 0
+    return [*examples, *[Example(examples[0].ids[:2], [-100, -100])] * missing]
 
 
 def _dataset(examples: Sequence[Example]) -> Dataset:
