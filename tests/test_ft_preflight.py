@@ -94,6 +94,16 @@ def test_what_cannot_be_trained_fails(tokenizer):
     assert report(tokenizer, of(Example(good.ids[:-1], good.labels[:-1]), cut=True)).rows == 1
 
 
+def test_an_answer_that_ends_with_another_token_than_the_templates_stop_fails():
+    tokenizer = tokenizer_of("olmo")
+    prepare_tokenizer(tokenizer, "alpaca")
+    (good,) = encode_all(tokenizer, [talk("Say it.", "number 4  ")]).examples
+    assert report(tokenizer, of(good)).trained
+    assert tokenizer.decode(good.ids[-2]) == "  "  # an added token, but no stop
+    with pytest.raises(UsageError, match="no stop token that is trained"):
+        report(tokenizer, of(Example(good.ids[:-1], good.labels[:-1])))
+
+
 def test_padding_with_what_ends_answers_fails(tokenizer):
     encoded = encode_all(tokenizer, [talk("Hi", "Hello")])
     tokenizer.pad_token = tokenizer.eos_token

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 
 from finetune.data.encoding import IGNORED, SHOWN, Encoded
 from finetune.data.memory import Available, Memory
+from finetune.data.templates import end_of_turn
 from finetune.examples import Example
 from selfinstruct.errors import UsageError
 
@@ -181,8 +182,7 @@ def _check(tokenizer: Any, encoded: Encoded, vocabulary: int) -> None:
     if not encoded.examples:
         most = f" of at most {encoded.most_tokens:,} tokens" if encoded.most_tokens else ""
         raise UsageError(f"There is no row{most} to train on. Allow longer rows, or give more data.")
-    stops = set(tokenizer.added_tokens_decoder)
-    trained_stops: set[int] = set()
+    stop = tokenizer.convert_tokens_to_ids(end_of_turn(tokenizer))
     faults: dict[str, list[str]] = {}
     for n, (example, dialogue) in enumerate(zip(encoded.examples, encoded.dialogues, strict=True)):
         ids, labels = example
@@ -199,15 +199,14 @@ def _check(tokenizer: Any, encoded: Encoded, vocabulary: int) -> None:
                 f"it has ids outside of the model's vocabulary of {vocabulary:,}: is the tokenizer another model's?", []
             ).append(dialogue.source)  # fmt: skip
         ends = [label for label, then in zip(labels, [*labels[1:], IGNORED], strict=True) if label != IGNORED == then]
-        trained_stops.update(ends if n not in encoded.cut else ends[:-1])
-        if not stops.issuperset(ends[:-1] if n in encoded.cut else ends):
+        if not {stop}.issuperset(ends[:-1] if n in encoded.cut else ends):
             faults.setdefault(
                 "an answer has no stop token that is trained, so the student would not learn to stop", []
             ).append(dialogue.source)  # fmt: skip
     if faults:
         said = [f"{len(rows):,} rows: {fault}: {'; '.join(rows[:SHOWN])}" for fault, rows in faults.items()]
         raise UsageError("\n".join(["This cannot be trained:", *said]))
-    if tokenizer.pad_token_id is None or tokenizer.pad_token_id in trained_stops:
+    if tokenizer.pad_token_id in (None, stop):
         raise UsageError(
             f"The tokenizer pads with {tokenizer.pad_token}, which is also what ends an answer, or with nothing: where "
             "padding is left out of the loss, the student would not learn to stop. Give it a token of its own for it."
