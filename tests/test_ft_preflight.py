@@ -76,6 +76,19 @@ def test_a_small_clean_set_gives_a_short_report(tokenizer):
     assert not any(word in text for word in ("more than", "repeat", "merge", "added", "Memory"))
 
 
+def test_rows_that_are_held_out_are_counted_with_what_becomes_of_long_ones(tokenizer):
+    train = encode_all(tokenizer, [talk("Hi", "Hello"), talk(" hi", "Hello"), talk("Bye", "Bye")], 200)
+    rows = [talk("Say it.", "Yes."), talk("Hi", "Hello", "And?", "word " * 300), talk("Hi", "word " * 300)]
+    dropped = report(tokenizer, train, held_out=encode_all(tokenizer, rows, 200))
+    assert "3 more rows are held out for the evaluation\n  2 of them are too long and dropped\n" in dropped.render()
+    cut = report(tokenizer, train, held_out=encode_all(tokenizer, rows, 200, "truncate"))
+    assert "3 more rows are held out for the evaluation\n  2 of them are too long and lose their end" in cut.render()
+    assert json.loads(json.dumps(cut.as_dict()))["held_out"] == {"rows": 3, "dropped": 0, "cut": 2}
+    none = report(tokenizer, train, held_out=Encoded(200)).render()
+    assert "No rows are held out for an evaluation. Tasks are held out whole, and these rows are of 2 (" in none
+    assert "held out" not in report(tokenizer, train).render()
+
+
 def test_what_cannot_be_trained_fails(tokenizer):
     (good,) = encode_all(tokenizer, [talk("Hi", "Hello")]).examples
     bos, eos = tokenizer.bos_token_id, tokenizer.eos_token_id

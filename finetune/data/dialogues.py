@@ -95,6 +95,11 @@ def split(dialogues: Sequence[Dialogue], share: float, seed: int = 0) -> Split:
     return Split([dialogue for dialogue in dialogues if same[dialogue.task] not in drawn], list(held_out.values()))
 
 
+def count_tasks(dialogues: Iterable[Dialogue]) -> int:
+    """How many tasks there are; those that share an instruction or a question count as one."""
+    return len(set(_joined(dialogues).values()))
+
+
 def _draw(dialogues: Sequence[Dialogue], wanted: int, seed: int) -> set[str]:
     """Tasks, in an order that the seed shuffles, that have `wanted` rows together, or as near below it as they come."""
     rows = Counter(dialogue.task for dialogue in dialogues)

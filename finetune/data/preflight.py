@@ -23,6 +23,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from finetune.data.dialogues import count_tasks
 from finetune.data.encoding import IGNORED, SHOWN, Encoded
 from finetune.data.memory import Available, Memory
 from finetune.data.templates import end_of_turn
@@ -49,12 +50,21 @@ class Shown(NamedTuple):
     pieces: list[Piece]
 
 
+class HeldOut(NamedTuple):
+    """How many rows are held out, and how many of these are too long: dropped, or cut at their end."""
+
+    rows: int
+    dropped: int
+    cut: int
+
+
 @dataclass
 class Preflight:
     """The report: counts of rows and tokens, examples, and what happens to rows that are too long.
 
     `histogram` has, for lengths in tokens up to each key, the number of rows before anything is cut. `duplicates` are
-    rows that repeat an earlier one (sources with a weight do). `available` is what `memory` is held against.
+    rows that repeat an earlier one (sources with a weight do). `tasks` are those of the rows that are trained, as
+    `finetune.data.dialogues.split` tells them apart. `available` is what `memory` is held against.
     """
 
     rows: int
@@ -71,6 +81,8 @@ class Preflight:
     merged: int
     untrained: int
     duplicates: int
+    tasks: int
+    held_out: HeldOut | None = None
     added_tokens: list[str] = field(default_factory=list)
     memory: Memory | None = None
     available: Available | None = None
@@ -87,6 +99,7 @@ class Preflight:
         found["examples"] = [
             {"source": shown.source, "pieces": [piece._asdict() for piece in shown.pieces]} for shown in self.examples
         ]
+        found["held_out"] = self.held_out and self.held_out._asdict()
         found["memory"] = self.memory and self.memory.as_dict()
         found["available"] = self.available and self.available._asdict()
         return found
@@ -114,9 +127,22 @@ class Preflight:
             "are tokenised apart, as the model is asked": self.merged,
             f"{self.untrained:,} turns are not trained, as the chat template shows them otherwise when they are not "
             "the last": self.untrained,
+            **self._held_out_notes(),
             f"Tokens added to the vocabulary: {_visible(' '.join(self.added_tokens))}": len(self.added_tokens),
         }
         return [note for note, n in notes.items() if n]
+
+    def _held_out_notes(self) -> dict[str, int]:
+        if not self.held_out:
+            return {}
+        rows, dropped, cut = self.held_out
+        return {
+            f"{rows:,} more rows are held out for the evaluation": rows,
+            f"  {dropped:,} of them are too long and dropped": dropped,
+            f"  {cut:,} of them are too long and lose their end": cut,
+            f"No rows are held out for an evaluation. Tasks are held out whole, and these rows are of {self.tasks:,} "
+            "(rows with one instruction are one task)": int(not rows),
+        }
 
     def _bars(self) -> list[str]:
         most = max(self.histogram.values())
@@ -146,8 +172,9 @@ def preflight(
     added_tokens: list[str] | None = None,
     memory: Memory | None = None,
     available: Available | None = None,
+    held_out: Encoded | None = None,
 ) -> Preflight:
-    """Look through everything that will be trained, and report it.
+    """Look through everything that will be trained, and report it, and how much of `held_out` is left.
 
     `vocabulary` is how many rows the model's embeddings have or will have. UsageError where the training cannot work.
     """
@@ -155,6 +182,9 @@ def preflight(
     kept = encoded.examples
     n_over = sum(n > encoded.most_tokens for n in encoded.lengths) if encoded.most_tokens else 0
     again = Counter(tuple(example.ids) for example in kept)
+    aside = None
+    if held_out:
+        aside = HeldOut(len(held_out.lengths), held_out.dropped, held_out.shortened + len(held_out.cut))
     places = sorted({round(n * (len(kept) - 1) / max(EXAMPLES - 1, 1)) for n in range(EXAMPLES)})
     return Preflight(
         rows=len(encoded.lengths), tokens=sum(len(example.ids) for example in kept),
@@ -162,7 +192,8 @@ def preflight(
         longest=max(encoded.lengths), histogram=_histogram(encoded.lengths),
         most_tokens=encoded.most_tokens, too_long=n_over, dropped=encoded.dropped, lost=encoded.lost,
         shortened=encoded.shortened, cut=len(encoded.cut), merged=encoded.merged, untrained=encoded.untrained,
-        duplicates=len(kept) - len(again), added_tokens=added_tokens or [], memory=memory, available=available,
+        duplicates=len(kept) - len(again), tasks=count_tasks(encoded.dialogues),
+        held_out=aside, added_tokens=added_tokens or [], memory=memory, available=available,
         examples=[Shown(encoded.dialogues[n].source, pieces(tokenizer, kept[n])) for n in places],
     )  # fmt: skip
 
