@@ -45,6 +45,11 @@ QWEN_3 = (  # shows an empty thought in the last answer only
     "{{ message['content'] + '<|im_end|>\n' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
+OLMO = (
+    "{% for message in messages %}{{ '<|' + message['role'] + '|>\n' + message['content'] }}"
+    "{{ (eos_token if message['role'] == 'assistant' else '') + '\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% endif %}"
+)
 STYLES: dict[str, tuple[str, str, list[str]]] = {  # the template, BOS, other special tokens: the first one is EOS
     "llama-3": (LLAMA_3, "<|begin_of_text|>", ["<|eot_id|>", "<|start_header_id|>", "<|end_header_id|>"]),
     "qwen": (QWEN, "", ["<|im_end|>", "<|im_start|>", "<|endoftext|>"]),
@@ -52,8 +57,10 @@ STYLES: dict[str, tuple[str, str, list[str]]] = {  # the template, BOS, other sp
     "gemma": (GEMMA, "<bos>", ["<eos>", "<start_of_turn>", "<end_of_turn>", "<pad>"]),
     "phi-3": (PHI_3, "", ["<|endoftext|>", "<|end|>", "<|user|>", "<|assistant|>", "<|system|>"]),
     "qwen-3": (QWEN_3, "", ["<|im_end|>", "<|im_start|>", "<|endoftext|>"]),
+    "olmo": (OLMO, "", ["<|endoftext|>", "<|padding|>"]),
     "base": ("", "<s>", ["</s>"]),
 }
+TEXT_TOKENS = {"olmo": [" " * n for n in (2, 3, 4)] + ["\t\t", "|||EMAIL|||"]}  # added, and yet text: as in Pythia
 
 
 @functools.cache
@@ -74,7 +81,7 @@ def _trained() -> str:
 def tokenizer_of(style: str, adds_bos: bool = True) -> Any:
     """A tokenizer in the style of a model; it begins every text with BOS where the style has one, as theirs do."""
     from tokenizers import Tokenizer, processors
-    from transformers import PreTrainedTokenizerFast
+    from transformers import AddedToken, PreTrainedTokenizerFast
 
     template, bos, others = STYLES[style]
     backend = Tokenizer.from_str(_trained())
@@ -85,6 +92,7 @@ def tokenizer_of(style: str, adds_bos: bool = True) -> Any:
         )
     named = {"bos_token": bos} if bos else {}
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token=others[0], **named)
+    tokenizer.add_tokens([AddedToken(text, special=False) for text in TEXT_TOKENS.get(style, [])])
     tokenizer.chat_template = template or None
     return tokenizer
 

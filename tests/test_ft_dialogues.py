@@ -86,6 +86,13 @@ def test_an_alpaca_row_needs_no_input(tmp_path):
         ({"instruction": "Add.", "output": 3}, "output: a field holds what it should not (a number, not a text)"),
         ({"instruction": "", "output": "3"}, "instruction: nothing is asked"),
         ({"instruction": "Add."}, "instruction: a field of the file's format is missing"),
+        (
+            {"instruction": "Smile \ud83d now", "output": "b"},
+            "instruction: half a surrogate pair, which is no character",
+        ),
+        ({"instruction": "a", "input": "\ude00", "output": "b"}, "input: half a surrogate pair"),
+        ({"messages": [user("Hi"), assistant("Yes \ud83d")]}, "messages.1.content: half a surrogate pair"),
+        ({"messages": [system("\ud83d"), user("Hi"), assistant("Yes")]}, "messages.0.content: half a surrogate pair"),
         ({"messages": [user("Hi")]}, "the conversation does not end with the assistant"),
         ({"messages": [assistant("Hi")]}, "user and assistant do not take turns (assistant after the beginning)"),
         ({"messages": [{"role": "narrator", "content": "Hi"}, assistant("Hi")]}, "messages.0.role: no role that"),
@@ -106,7 +113,7 @@ def test_a_row_that_cannot_be_trained_on_is_named(tmp_path, row, said):
 
 
 def test_faults_are_counted_and_check_mends_them(tmp_path):
-    bad = [{"instruction": f"Task {n}", "output": ""} for n in range(8)]
+    bad = [{"instruction": f"Task {n}", "output": "\ud83d" if n % 2 else ""} for n in range(8)]
     path = write(tmp_path / "data.jsonl", [*bad, ROWS["alpaca"]])
     with path.open("a") as file:
         file.write('{"instruction": "torn\n')
@@ -159,6 +166,26 @@ def test_a_dataset_as_the_hub_gives_it(tmp_path, monkeypatch):
     assert [row.value["instruction"] for row in file.rows] == ["Add.", "Add."]
 
 
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([{"instruction": "Add.", "output": ""}], "once it is saved as FILE, selfinstruct check FILE --fix OUT writes"),
+        (
+            [ROWS["alpaca"], ROWS["messages"]],
+            "several formats.*once it is saved as FILE, selfinstruct check FILE lists",
+        ),
+        ([{"messages": [user("Hi"), {"role": "tool", "content": "3"}, assistant("3")]}], "Save it as a file without"),
+    ],
+)
+def test_what_is_wrong_with_a_dataset_of_the_hub_is_mended_in_a_file(tmp_path, monkeypatch, rows, said):
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "there").mkdir()
+    write(tmp_path / "there/train.jsonl", rows)
+    with pytest.raises(UsageError, match=f"(?s){said}") as error:
+        dialogues._from_rows(dialogues._on_hub(str(tmp_path / "there")))
+    assert f"selfinstruct check {tmp_path}" not in str(error.value)
+
+
 def test_a_name_that_the_hub_does_not_give(monkeypatch):
     import datasets
 
@@ -180,6 +207,21 @@ def test_weights(tmp_path):
     assert read_dialogues(path, 2.5) == once * 2 + half
     with pytest.raises(UsageError, match="weight is 0"):
         read_dialogues(path, 0)
+
+
+def test_a_weight_that_takes_nothing_is_refused(tmp_path):
+    path = write(tmp_path / "data.json", [{"instruction": f"Task {n}", "output": "x"} for n in range(18)], "json")
+    with pytest.raises(UsageError, match=r"data.json: its weight of 0.01 takes none of its 18 rows.*least 0.0555556,"):
+        read_dialogues(path, 0.01)
+    assert len(read_dialogues(path, 0.0555556)) == 1
+    write(path, [{"instruction": "One task", "input": str(n), "output": "x"} for n in range(18)], "json")
+    with pytest.raises(UsageError, match=r"0.9 takes none of its 18 rows, as tasks are taken whole. Give at least 1,"):
+        read_dialogues(path, 0.9)
+
+
+def test_tasks_may_be_named_with_anything():
+    rows = [talk(f"Question {n}", f"data-\udcff.jsonl, task {n}") for n in range(4)]  # a file's name that is not UTF-8
+    assert len(split(rows, 1).held_out) == 1
 
 
 def test_a_split_puts_no_task_and_no_text_on_both_sides():
@@ -211,9 +253,21 @@ def test_any_split_is_whole(tasks, share, seed):
 
 
 def test_a_split_of_one_task_is_refused():
-    with pytest.raises(UsageError, match="they are of 1 tasks"):
+    with pytest.raises(UsageError, match=r"(?s)There are 1 tasks .*another eval_share in a TOML file for --config"):
         split([talk(f"Question {n}", "one") for n in range(9)], 0.2)
+    with pytest.raises(UsageError, match="eval_share = -1"):
+        split([talk("Question")], -1)
     assert split([talk("Question")], 0).held_out == []
+
+
+def test_without_a_share_what_can_be_held_out_is(tmp_path):
+    rows = [{"instruction": "Classify the sentiment.", "input": f"Text {n}", "output": "good"} for n in range(100)]
+    same = read_dialogues(write(tmp_path / "data.jsonl", rows))
+    assert split(same) == (same, [])
+    with pytest.raises(UsageError, match=r"eval_share = 0.05: 5 of 100 rows cannot be held out"):
+        split(same, 0.05)
+    for n, expected in ((0, 0), (19, 0), (20, 1), (100, 5), (10_000, 500), (12_000, 500)):
+        assert len(split([talk(f"Question {k}") for k in range(n)]).held_out) == expected
 
 
 def test_chats_that_begin_alike_are_not_one_task():

@@ -70,6 +70,14 @@ GOLDEN_CHAT = {
         "<s>Be brief.\n\n### Instruction:\nWhat is two plus two?\n\n### Response:\n‹Four.</s>›\n\n"
         "### Instruction:\nAnd a list?\n\n### Response:\n‹- one</s>›"
     ),
+    ("olmo", "model"): (
+        "<|system|>\nBe brief.\n<|user|>\nWhat is two plus two?\n<|assistant|>\n‹Four.<|endoftext|>›\n"
+        "<|user|>\nAnd a list?\n<|assistant|>\n‹- one<|endoftext|>›"
+    ),
+    ("olmo", "alpaca"): (
+        "Be brief.\n\n### Instruction:\nWhat is two plus two?\n\n### Response:\n‹Four.<|endoftext|>›\n\n"
+        "### Instruction:\nAnd a list?\n\n### Response:\n‹- one<|endoftext|>›"
+    ),
     ("base", "paper"): "<s>Be brief.\nWhat is two plus two?\n‹Four.</s>›\n\nAnd a list?\n‹- one</s>›",
 }
 
@@ -123,10 +131,11 @@ def test_golden_chats(tmp_path, format, style, template):
     assert marked(tokenizer, encode(tokenizer, dialogue)) == GOLDEN_CHAT[style, template]
 
 
+CHATS = [*GOLDEN_CHAT, ("llama-3", "paper"), ("mistral", "alpaca"), ("olmo", "chatml"), ("olmo", "paper")]
 TEXTS = st.text(st.sampled_from("ab Zé\n\t.#:-<>|漢😀{}%"), min_size=1, max_size=12).filter(str.strip)
 
 
-@pytest.mark.parametrize(("style", "template"), [*GOLDEN_CHAT, ("llama-3", "paper"), ("mistral", "alpaca")])
+@pytest.mark.parametrize(("style", "template"), CHATS)
 @given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=3), st.none() | TEXTS)
 @settings(max_examples=25, deadline=None)
 def test_any_chat_trains_the_answers_with_their_stop_token_and_asks_as_at_inference(style, template, turns, first):
@@ -164,6 +173,27 @@ def test_where_the_tokenizer_would_merge_prompt_and_answer_they_are_tokenised_ap
     assert encoded.examples[0].ids[: len(prompt)] == prompt
     assert trained(tokenizer, encoded.examples[0]) == ["\n\nDone</s>"]
     assert encoded.merged == 1
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize("answer", ["number 4  ", "  4   \t\t", "4\n    ", "|||EMAIL|||", "4 |||EMAIL|||  "])
+def test_added_tokens_of_text_are_text_and_not_the_stop_token(answer, template):
+    """Pythia, OLMo and Phi-2 have runs of spaces among the added tokens."""
+    tokenizer = prepared("olmo", template)
+    stop = "<|im_end|>" if template == "chatml" else "<|endoftext|>"
+    assert end_of_turn(tokenizer) == stop
+    example = encode(tokenizer, talk("Say  it.", answer, "Again  ", answer))
+    assert trained(tokenizer, example) == [answer + stop] * 2
+    assert example.labels[-1] == example.ids[-1] == tokenizer.convert_tokens_to_ids(stop)
+    tokenizer.chat_template = tokenizer.chat_template.replace("message['content']", "message['content'] | upper")
+    assert trained(tokenizer, encode(tokenizer, talk("Say it.", f"a {answer}"))) == [f"A {answer}".upper() + stop]
+
+
+def test_a_thought_that_the_answer_has_a_word_of_does_not_end_it():
+    tokenizer = prepared("qwen-3")
+    tokenizer.add_tokens(["<think>", "</think>"])
+    example = encode(tokenizer, talk("What do you do?", "think"))
+    assert trained(tokenizer, example) == ["<think>\n\n</think>\n\nthink<|im_end|>"]
 
 
 def test_a_tokenizer_that_puts_a_space_before_every_text():
@@ -275,6 +305,10 @@ def test_an_answer_that_holds_a_control_token_is_refused_and_a_question_is_not()
     with pytest.raises(UsageError, match="line 1: the answer holds </s>, a control token"):
         encode(tokenizer, talk("Hi", "a</s>b"))
     assert trained(tokenizer, encode(tokenizer, talk("What is </s>?", "A tag."))) == ["A tag.</s>"]
+    tokenizer.chat_template = tokenizer.chat_template.replace("eos_token", "'<end>'")
+    tokenizer.add_tokens(["<end>"])  # as some models have it: it ends turns and is not special
+    with pytest.raises(UsageError, match="line 1: the answer holds <end>, a control token"):
+        encode(tokenizer, talk("Hi", "a<end>b"))
     with pytest.raises(UsageError, match=r"(?s)Rows that cannot be trained on:.*line 1.*and 3 more"):
         encode_all(tokenizer, [talk("Hi", "</s>")] * 8)
 

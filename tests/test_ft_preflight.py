@@ -76,6 +76,19 @@ def test_a_small_clean_set_gives_a_short_report(tokenizer):
     assert not any(word in text for word in ("more than", "repeat", "merge", "added", "Memory"))
 
 
+def test_rows_that_are_held_out_are_counted_with_what_becomes_of_long_ones(tokenizer):
+    train = encode_all(tokenizer, [talk("Hi", "Hello"), talk(" hi", "Hello"), talk("Bye", "Bye")], 200)
+    rows = [talk("Say it.", "Yes."), talk("Hi", "Hello", "And?", "word " * 300), talk("Hi", "word " * 300)]
+    dropped = report(tokenizer, train, held_out=encode_all(tokenizer, rows, 200))
+    assert "3 more rows are held out for the evaluation\n  2 of them are too long and dropped\n" in dropped.render()
+    cut = report(tokenizer, train, held_out=encode_all(tokenizer, rows, 200, "truncate"))
+    assert "3 more rows are held out for the evaluation\n  2 of them are too long and lose their end" in cut.render()
+    assert json.loads(json.dumps(cut.as_dict()))["held_out"] == {"rows": 3, "dropped": 0, "cut": 2}
+    none = report(tokenizer, train, held_out=Encoded(200)).render()
+    assert "No rows are held out for an evaluation. Tasks are held out whole, and these rows are of 2 (" in none
+    assert "held out" not in report(tokenizer, train).render()
+
+
 def test_what_cannot_be_trained_fails(tokenizer):
     (good,) = encode_all(tokenizer, [talk("Hi", "Hello")]).examples
     bos, eos = tokenizer.bos_token_id, tokenizer.eos_token_id
@@ -92,6 +105,16 @@ def test_what_cannot_be_trained_fails(tokenizer):
         with pytest.raises(UsageError, match=said):
             report(tokenizer, encoded)
     assert report(tokenizer, of(Example(good.ids[:-1], good.labels[:-1]), cut=True)).rows == 1
+
+
+def test_an_answer_that_ends_with_another_token_than_the_templates_stop_fails():
+    tokenizer = tokenizer_of("olmo")
+    prepare_tokenizer(tokenizer, "alpaca")
+    (good,) = encode_all(tokenizer, [talk("Say it.", "number 4  ")]).examples
+    assert report(tokenizer, of(good)).trained
+    assert tokenizer.decode(good.ids[-2]) == "  "  # an added token, but no stop
+    with pytest.raises(UsageError, match="no stop token that is trained"):
+        report(tokenizer, of(Example(good.ids[:-1], good.labels[:-1])))
 
 
 def test_padding_with_what_ends_answers_fails(tokenizer):

@@ -24,13 +24,15 @@ from selfinstruct.check import files
 from selfinstruct.check.files import File, Row
 from selfinstruct.check.findings import RULES
 from selfinstruct.check.formats import FIELDS, REQUIRED, Conversation, Format, Problem, conversations, format_of
-from selfinstruct.check.rules import nothing_answered, nothing_asked, turns
+from selfinstruct.check.rules import TEXT_RULES, turns
 from selfinstruct.errors import UsageError
 from selfinstruct.export import whole_file
 from selfinstruct.records import Record, user_message
 from selfinstruct.store import Store
 
 SHOWN = 5  # rows with faults that a message names
+# What is held out where nothing is said of it.
+USUAL_SHARE, MOST_HELD_OUT, FEWEST_ROWS = 0.05, 500, 20
 
 
 class Split(NamedTuple):
@@ -44,7 +46,8 @@ def read_dialogues(source: Path | str, weight: float = 1.0, seed: int = 0) -> li
     """The conversations of a run's folder, a file, or a dataset on the hub, in their order, `weight` times each.
 
     Of a weight's fraction that share of rows is drawn, whole tasks at a time, by the seed: 2.5 is all rows twice, and
-    half of them once more. UsageError where there is nothing to read, or a row cannot be trained on.
+    half of them once more. UsageError where there is nothing to read, the weight takes nothing, or a row cannot be
+    trained on.
     """
     if weight <= 0:
         raise UsageError(f"{source}: its weight is {weight:g}. Give one above 0, or leave the source out.")
@@ -57,6 +60,12 @@ def read_dialogues(source: Path | str, weight: float = 1.0, seed: int = 0) -> li
         found = _from_rows(_on_hub(str(source)))
     times = int(weight)
     drawn = _draw(found, round((weight - times) * len(found)), seed)
+    if not times and not drawn:
+        least = min(Counter(dialogue.task for dialogue in found).values()) / len(found)
+        raise UsageError(
+            f"{source}: its weight of {weight:g} takes none of its {len(found):,} rows, as tasks are taken whole. Give "
+            f"at least {least:g}, or leave the source out."
+        )
     return found * times + [dialogue for dialogue in found if dialogue.task in drawn]
 
 
@@ -68,25 +77,30 @@ def write_dialogues(dialogues: Iterable[Dialogue], path: Path) -> None:
             file.write(files.to_line(row) + "\n")
 
 
-def split(dialogues: Sequence[Dialogue], share: float, seed: int = 0) -> Split:
+def split(dialogues: Sequence[Dialogue], share: float | None = None, seed: int = 0) -> Split:
     """Hold out whole tasks: `share` of the rows where it is below 1, about so many rows from 1 on; 0 holds out none.
 
+    Without a share: 0.05, but 500 rows at most, and none of fewer than 20, or where the tasks are too few or too large.
     Tasks that share a question count as one. A row that is there several times, by a weight, is held out once.
-    UsageError where the tasks are too few or too large to do it.
+    UsageError where a share was given that the tasks are too few or too large for.
     """
+    is_asked = share is not None
+    if share is None:
+        share = min(USUAL_SHARE, MOST_HELD_OUT / len(dialogues)) if len(dialogues) >= FEWEST_ROWS else 0
     if share < 0:
         raise UsageError(
-            f"{share:g} of the rows cannot be held out. Give a share between 0 and 1, or a number of rows."
+            f"eval_share = {share:g}: so much cannot be held out. Give a share between 0 and 1, or a number of rows."
         )
     same = _joined(dialogues)
     rows = [dialogue._replace(task=same[dialogue.task]) for dialogue in dialogues]
     wanted = max(round(share * len(rows) if share < 1 else share), 1) if share else 0
     drawn = _draw(rows, wanted, seed)
     n_tasks = len(set(same.values()))
-    if share and (not drawn or len(drawn) == n_tasks):
+    if is_asked and share and (not drawn or len(drawn) == n_tasks):
         raise UsageError(
-            f"{wanted:,} of {len(rows):,} rows cannot be held out: they are of {n_tasks:,} tasks, and a task is never "
-            "torn apart. Give another share, 0, or a file of its own for the evaluation."
+            f"eval_share = {share:g}: {wanted:,} of {len(rows):,} rows cannot be held out. There are {n_tasks:,} tasks "
+            "(rows with one instruction are one task), and a task is never torn apart. Give another eval_share in a "
+            "TOML file for --config; with 0 none are held out."
         )
     held_out: dict[str, Dialogue] = {}
     for dialogue in dialogues:
@@ -95,12 +109,19 @@ def split(dialogues: Sequence[Dialogue], share: float, seed: int = 0) -> Split:
     return Split([dialogue for dialogue in dialogues if same[dialogue.task] not in drawn], list(held_out.values()))
 
 
+def count_tasks(dialogues: Iterable[Dialogue]) -> int:
+    """How many tasks there are; those that share an instruction or a question count as one."""
+    return len(set(_joined(dialogues).values()))
+
+
 def _draw(dialogues: Sequence[Dialogue], wanted: int, seed: int) -> set[str]:
     """Tasks, in an order that the seed shuffles, that have `wanted` rows together, or as near below it as they come."""
     rows = Counter(dialogue.task for dialogue in dialogues)
     drawn: set[str] = set()
     # By a hash, so that a task keeps its place where others come or go.
-    for task in sorted(rows, key=lambda task: hashlib.sha256(f"{seed} {task}".encode()).digest()):
+    for task in sorted(
+        rows, key=lambda task: hashlib.sha256(f"{seed} {task}".encode("utf-8", "surrogatepass")).digest()
+    ):
         if rows[task] <= wanted:
             drawn.add(task)
             wanted -= rows[task]
@@ -169,7 +190,7 @@ def _from_rows(file: File) -> list[Dialogue]:
         counts = ", ".join(f"{formats[format]:,} {format}" for format in known)
         raise UsageError(
             f"{file.path}: has rows of several formats ({counts}). Put each into a file of its own, and give them all; "
-            f"selfinstruct check {file.path} lists them."
+            f"{_check_command(file)} lists them."
         )
     found: list[Dialogue] = []
     faults: dict[int, list[str]] = defaultdict(list)
@@ -196,8 +217,8 @@ def _look_at(row: Row, format: Format) -> tuple[list[Conversation], list[Problem
     for conversation in found:
         problems += turns(conversation)
         for text in conversation.texts:
-            for name, rule in (("empty_turn", nothing_asked), ("empty_output", nothing_answered)):
-                if (evidence := rule(text, conversation.is_raw)) is not None:
+            for name in ("empty_turn", "empty_output", "half_surrogate"):
+                if (evidence := TEXT_RULES[name](text, conversation.is_raw)) is not None:
                     problems.append(Problem(name, text.field, evidence))
             if text.kind == "tool" or text.text == "(calls a tool)":
                 problems.append(Problem("tool", text.field, ""))
@@ -216,11 +237,20 @@ def _refuse(file: File, faults: dict[int, list[str]]) -> None:
     shown = [f"  {file.unit} {number}: {'; '.join(said)}" for number, said in list(faults.items())[:SHOWN]]
     if len(faults) > SHOWN:
         shown.append(f"  and {len(faults) - SHOWN:,} more")
-    mend = f"selfinstruct check {file.path} --fix OUT writes a copy without what cannot be mended; train on that."
+    mend = f"{_check_command(file)} --fix OUT writes a copy without what cannot be mended; train on that."
     if all("tools cannot" in "".join(said) for said in faults.values()):
-        mend = "Take those rows out."
+        mend = "Take those rows out." if file.path.is_file() else "Save it as a file without those rows."
     rows = f"{len(faults):,} of {len(file.rows):,} rows cannot be trained on"
     raise UsageError("\n".join([f"{file.path}: {rows}:", *shown, mend]))
+
+
+def _check_command(file: File) -> str:
+    """How to look at the rows; those of the hub have to be saved as a file before."""
+    return (
+        f"selfinstruct check {file.path}"
+        if file.path.is_file()
+        else "once it is saved as FILE, selfinstruct check FILE"
+    )
 
 
 def _task_name(file: File, position: int, format: Format) -> str | None:

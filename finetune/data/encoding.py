@@ -5,7 +5,7 @@
 
 The rule: what stands before an answer are the tokens that the model is asked with, and what is trained is what it has
 to say from there until it stops. So an answer begins where the chat template's prompt for an answer ends, and ends with
-the first token behind it that is no text (<|im_end|>, </s>, ...). What a template writes after that, such as a line
+the token that the template ends answers with (<|im_end|>, </s>, ...). What a template writes after that, such as a line
 break, is left out. Where the tokeniser would merge across the border (a prompt that ends with a line break, an answer
 that begins with one), both are tokenised apart, as the model is given the prompt alone. Such rows are counted.
 
@@ -19,13 +19,12 @@ Not covered: turns of tools; answers that hold control tokens of the model (an e
 in the middle); models for pictures.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Literal, NamedTuple
 
-from finetune.data.templates import fitting, render, token_pattern
+from finetune.data.templates import end_of_turn, fitting, pattern_of, render
 from finetune.examples import Dialogue, Example
 from selfinstruct.display import tracked
 from selfinstruct.errors import UsageError
@@ -152,8 +151,9 @@ class _Speller:
 
     def __init__(self, tokenizer: Any):
         self._tokenizer = tokenizer
-        self._token: re.Pattern[str] = token_pattern(tokenizer)
-        self._control_token: re.Pattern[str] = token_pattern(tokenizer, special=True)
+        self._stop = end_of_turn(tokenizer)
+        special = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
+        self._control_token = pattern_of({self._stop, *special})
 
     def ids(self, texts: list[str]) -> list[list[int]]:
         """The texts' tokens."""
@@ -208,13 +208,11 @@ class _Speller:
     def _span(self, said: str, start: int, answer: str, dialogue: Dialogue) -> _Span:
         bare = answer.strip()
         at = said.find(bare, start)
-        if at >= 0:
-            found = self._token.search(said, at + len(bare))
-        else:  # the template has rewritten it; then the end is what stands last
-            found = next(reversed(list(self._token.finditer(said, start))), None)
-        if not found:
+        # Where the template has rewritten the answer, the end is what stands last.
+        stop = said.find(self._stop, at + len(bare)) if at >= 0 else said.rfind(self._stop, start)
+        if stop < 0:
             raise UsageError(
-                f"{dialogue.source}: the chat template writes no token behind the answer, so the model could not learn "
-                "to stop. Choose another --template."
+                f"{dialogue.source}: the chat template writes no {self._stop} behind the answer, so the model could "
+                "not learn to stop. Choose another --template."
             )
-        return _Span(start, found.start(), found.end())
+        return _Span(start, stop, stop + len(self._stop))

@@ -23,8 +23,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from finetune.data.dialogues import count_tasks
 from finetune.data.encoding import IGNORED, SHOWN, Encoded
 from finetune.data.memory import Available, Memory
+from finetune.data.templates import end_of_turn
 from finetune.examples import Example
 from selfinstruct.errors import UsageError
 
@@ -48,12 +50,21 @@ class Shown(NamedTuple):
     pieces: list[Piece]
 
 
+class HeldOut(NamedTuple):
+    """How many rows are held out, and how many of these are too long: dropped, or cut at their end."""
+
+    rows: int
+    dropped: int
+    cut: int
+
+
 @dataclass
 class Preflight:
     """The report: counts of rows and tokens, examples, and what happens to rows that are too long.
 
     `histogram` has, for lengths in tokens up to each key, the number of rows before anything is cut. `duplicates` are
-    rows that repeat an earlier one (sources with a weight do). `available` is what `memory` is held against.
+    rows that repeat an earlier one (sources with a weight do). `tasks` are those of the rows that are trained, as
+    `finetune.data.dialogues.split` tells them apart. `available` is what `memory` is held against.
     """
 
     rows: int
@@ -70,6 +81,8 @@ class Preflight:
     merged: int
     untrained: int
     duplicates: int
+    tasks: int
+    held_out: HeldOut | None = None
     added_tokens: list[str] = field(default_factory=list)
     memory: Memory | None = None
     available: Available | None = None
@@ -86,6 +99,7 @@ class Preflight:
         found["examples"] = [
             {"source": shown.source, "pieces": [piece._asdict() for piece in shown.pieces]} for shown in self.examples
         ]
+        found["held_out"] = self.held_out and self.held_out._asdict()
         found["memory"] = self.memory and self.memory.as_dict()
         found["available"] = self.available and self.available._asdict()
         return found
@@ -113,9 +127,22 @@ class Preflight:
             "are tokenised apart, as the model is asked": self.merged,
             f"{self.untrained:,} turns are not trained, as the chat template shows them otherwise when they are not "
             "the last": self.untrained,
+            **self._held_out_notes(),
             f"Tokens added to the vocabulary: {_visible(' '.join(self.added_tokens))}": len(self.added_tokens),
         }
         return [note for note, n in notes.items() if n]
+
+    def _held_out_notes(self) -> dict[str, int]:
+        if not self.held_out:
+            return {}
+        rows, dropped, cut = self.held_out
+        return {
+            f"{rows:,} more rows are held out for the evaluation": rows,
+            f"  {dropped:,} of them are too long and dropped": dropped,
+            f"  {cut:,} of them are too long and lose their end": cut,
+            f"No rows are held out for an evaluation. Tasks are held out whole, and these rows are of {self.tasks:,} "
+            "(rows with one instruction are one task)": int(not rows),
+        }
 
     def _bars(self) -> list[str]:
         most = max(self.histogram.values())
@@ -145,8 +172,9 @@ def preflight(
     added_tokens: list[str] | None = None,
     memory: Memory | None = None,
     available: Available | None = None,
+    held_out: Encoded | None = None,
 ) -> Preflight:
-    """Look through everything that will be trained, and report it.
+    """Look through everything that will be trained, and report it, and how much of `held_out` is left.
 
     `vocabulary` is how many rows the model's embeddings have or will have. UsageError where the training cannot work.
     """
@@ -154,6 +182,9 @@ def preflight(
     kept = encoded.examples
     n_over = sum(n > encoded.most_tokens for n in encoded.lengths) if encoded.most_tokens else 0
     again = Counter(tuple(example.ids) for example in kept)
+    aside = None
+    if held_out:
+        aside = HeldOut(len(held_out.lengths), held_out.dropped, held_out.shortened + len(held_out.cut))
     places = sorted({round(n * (len(kept) - 1) / max(EXAMPLES - 1, 1)) for n in range(EXAMPLES)})
     return Preflight(
         rows=len(encoded.lengths), tokens=sum(len(example.ids) for example in kept),
@@ -161,7 +192,8 @@ def preflight(
         longest=max(encoded.lengths), histogram=_histogram(encoded.lengths),
         most_tokens=encoded.most_tokens, too_long=n_over, dropped=encoded.dropped, lost=encoded.lost,
         shortened=encoded.shortened, cut=len(encoded.cut), merged=encoded.merged, untrained=encoded.untrained,
-        duplicates=len(kept) - len(again), added_tokens=added_tokens or [], memory=memory, available=available,
+        duplicates=len(kept) - len(again), tasks=count_tasks(encoded.dialogues),
+        held_out=aside, added_tokens=added_tokens or [], memory=memory, available=available,
         examples=[Shown(encoded.dialogues[n].source, pieces(tokenizer, kept[n])) for n in places],
     )  # fmt: skip
 
@@ -181,8 +213,7 @@ def _check(tokenizer: Any, encoded: Encoded, vocabulary: int) -> None:
     if not encoded.examples:
         most = f" of at most {encoded.most_tokens:,} tokens" if encoded.most_tokens else ""
         raise UsageError(f"There is no row{most} to train on. Allow longer rows, or give more data.")
-    stops = set(tokenizer.added_tokens_decoder)
-    trained_stops: set[int] = set()
+    stop = tokenizer.convert_tokens_to_ids(end_of_turn(tokenizer))
     faults: dict[str, list[str]] = {}
     for n, (example, dialogue) in enumerate(zip(encoded.examples, encoded.dialogues, strict=True)):
         ids, labels = example
@@ -199,15 +230,14 @@ def _check(tokenizer: Any, encoded: Encoded, vocabulary: int) -> None:
                 f"it has ids outside of the model's vocabulary of {vocabulary:,}: is the tokenizer another model's?", []
             ).append(dialogue.source)  # fmt: skip
         ends = [label for label, then in zip(labels, [*labels[1:], IGNORED], strict=True) if label != IGNORED == then]
-        trained_stops.update(ends if n not in encoded.cut else ends[:-1])
-        if not stops.issuperset(ends[:-1] if n in encoded.cut else ends):
+        if not {stop}.issuperset(ends[:-1] if n in encoded.cut else ends):
             faults.setdefault(
                 "an answer has no stop token that is trained, so the student would not learn to stop", []
             ).append(dialogue.source)  # fmt: skip
     if faults:
         said = [f"{len(rows):,} rows: {fault}: {'; '.join(rows[:SHOWN])}" for fault, rows in faults.items()]
         raise UsageError("\n".join(["This cannot be trained:", *said]))
-    if tokenizer.pad_token_id is None or tokenizer.pad_token_id in trained_stops:
+    if tokenizer.pad_token_id in (None, stop):
         raise UsageError(
             f"The tokenizer pads with {tokenizer.pad_token}, which is also what ends an answer, or with nothing: where "
             "padding is left out of the loss, the student would not learn to stop. Give it a token of its own for it."

@@ -24,7 +24,7 @@ Not covered: tools, thinking switched on or off.
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NamedTuple, get_args
 
 from jinja2 import TemplateError
@@ -136,11 +136,6 @@ def prepare_tokenizer(tokenizer: Any, template: Template | None = None) -> Prepa
     if template != "model":
         tokenizer.chat_template = ("{{ bos_token }}" if _begins_with_bos(tokenizer) else "") + OURS[template]
     end = end_of_turn(tokenizer)
-    if end is None:
-        raise UsageError(
-            f"{tokenizer.name_or_path}: its chat template writes no token behind an answer, so a student could not "
-            "learn to stop. Choose --template chatml, alpaca or paper."
-        )
     # A trainer that leaves padding out of the loss would leave the end of every answer out with it.
     if tokenizer.pad_token in (None, end):
         spare = [token for token in PADS if token in before and token not in (end, tokenizer.bos_token)]
@@ -154,19 +149,25 @@ def _begins_with_bos(tokenizer: Any) -> bool:
     return tokenizer.bos_token_id is not None and ids[:1] == [tokenizer.bos_token_id]
 
 
-def end_of_turn(tokenizer: Any) -> str | None:
-    """The token that the chat template writes behind an answer; None where it writes none."""
+def end_of_turn(tokenizer: Any) -> str:
+    """The token that the chat template writes behind an answer; UsageError where it writes none."""
     said = "an answer to look for"
     text = render(tokenizer, [Message(role="user", content="a question"), Message(role="assistant", content=said)])
-    found = token_pattern(tokenizer).search(text, text.rfind(said) + len(said))
-    return found.group() if found else None
+    # Some models have added tokens that are text: runs of spaces (Pythia, OLMo, Phi-2).
+    names = [token.content for token in tokenizer.added_tokens_decoder.values() if token.content.strip()]
+    at = text.rfind(said)
+    found = [one.group() for one in pattern_of(names).finditer(text, at + len(said) if at >= 0 else 0)]
+    if not found:
+        raise UsageError(
+            f"{tokenizer.name_or_path}: its chat template writes no token behind an answer, so a student could not "
+            "learn to stop. Choose --template chatml, alpaca or paper."
+        )
+    return found[0 if at >= 0 else -1]  # where the template has rewritten the answer, the end is what stands last
 
 
-def token_pattern(tokenizer: Any, special: bool = False) -> re.Pattern[str]:
-    """Finds, in a text, tokens that stand for no text of their own; only those that are `special` where asked for."""
-    tokens = [token for token in tokenizer.added_tokens_decoder.values() if token.special or not special]
-    names = sorted((token.content for token in tokens), key=len, reverse=True)
-    return re.compile("|".join(map(re.escape, names)) or r"(?!)")
+def pattern_of(tokens: Iterable[str]) -> re.Pattern[str]:
+    """Finds any of the tokens in a text, the longest where several begin."""
+    return re.compile("|".join(map(re.escape, sorted(tokens, key=len, reverse=True))) or r"(?!)")
 
 
 def render(tokenizer: Any, messages: Sequence[Message], ask: bool = False) -> str:
