@@ -123,7 +123,7 @@ def training_page() -> str:
         "# Settings of a training",
         "",
         "A TOML file for `selfinstruct finetune --config`; a key that is not here is an error. What is left out is",
-        "filled in for the model, the data and the machine, and `DIR/finetune.toml` has it all.",
+        "filled in for the model, the data and the machine, and `DIR/finetune.toml` has all of it but `eval_share`.",
         "",
         *_table(FinetuneSettings),
         "",

@@ -127,13 +127,6 @@ def with_batches(
     return parse_settings(filled.model_dump(mode="json")), Schedule(steps, rows)
 
 
-def eval_share(settings: FinetuneSettings, n_rows: int) -> float:
-    """How much is held out of `n_rows` rows, as `finetune.data.dialogues.split` takes it."""
-    if settings.eval_share is not None:
-        return settings.eval_share
-    return 0.0 if n_rows < 20 else 500.0 if n_rows > 10_000 else 0.05
-
-
 def _check_attention(attention: str | None, here: Machine) -> None:
     """UsageError where this machine has no such `attention`."""
     is_there = {

@@ -90,7 +90,7 @@ def prepare(settings: FinetuneSettings) -> Prepared:
     memory = estimate(settings, bool(settings.activation_checkpointing), settings.micro_batch)
     report = preflight(
         tokenizer, found[0], vocabulary=vocabulary, added_tokens=added, memory=memory,
-        available=available._replace(bytes=free),
+        available=available._replace(bytes=free), held_out=found[1],
     )  # fmt: skip
     return Prepared(settings, tokenizer, n_known, found[0], found[1], report)
 
@@ -137,7 +137,7 @@ def _dialogues(settings: FinetuneSettings) -> Split:
                 "--seeds adds the seed tasks of a run, but there is no run among the data. Name their file."
             )
         found += [dialogue for run in runs for dialogue in _seeds(run)]
-    return split(found, defaults.eval_share(settings, len(found)), settings.seed)
+    return split(found, settings.eval_share, settings.seed)
 
 
 def _seeds(run: Path) -> list[Dialogue]:

@@ -65,7 +65,7 @@ class FinetuneSettings(Section):
         None,
         ge=0,
         description="share of the rows that is held out, whole tasks of them; from 1 on, about so many rows; without "
-        "it, 0.05, but 500 rows at most, and none of fewer than 20",
+        "it, 0.05, but 500 rows at most, and none of fewer than 20, or where the tasks are too few or too large",
     )
     max_length: int | None = Field(None, ge=8, description="tokens of a row; without it, as long as the data needs")
     overlong: Overlong = Field("drop", description="what becomes of rows that are longer")
