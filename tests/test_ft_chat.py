@@ -153,6 +153,21 @@ def test_what_is_not_text_is_refused(student, monkeypatch):
         chat(student, "", 0.0, 5, None)
 
 
+def test_bytes_that_are_no_text_are_refused_where_python_lets_them_pass(model):
+    def run(given, *options):
+        command = [*COMMAND, "chat", str(model), "--max-tokens", "2", *options]
+        variables = environment(LC_ALL="C.UTF-8", HF_HUB_OFFLINE="1", OMP_NUM_THREADS="1")
+        told = subprocess.run(command, input=given, env=variables, capture_output=True, check=False, timeout=120)
+        assert told.returncode == 2, told.stderr
+        assert b"Traceback" not in told.stderr
+        return told
+
+    told = run(b"ok\n\xff\n")
+    assert b"messages are not UTF-8" in told.stderr
+    assert told.stdout.strip()  # the line before was answered
+    assert b"system message is not UTF-8" in run(b"ok\n", "--system", b"a\xffb").stderr
+
+
 def test_the_command_line(cli, model, tmp_path, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO("Why?\n"))
     one = cli("chat", model, "--max-tokens", 5, "--seed", 3, "--system", "Be brief.").stdout
@@ -169,23 +184,23 @@ def test_the_command_line(cli, model, tmp_path, monkeypatch):
 class Terminal:
     """`selfinstruct chat` with a person in front of it."""
 
-    def __init__(self, *arguments):
+    def __init__(self, *arguments, stdout=None):
         ours, theirs = pty.openpty()
         # The process takes the terminal for its own, so that Ctrl-C becomes a signal.
         begin = (
             "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
         )
         command = [sys.executable, "-c", begin, *COMMAND, "chat", *map(str, arguments)]
-        variables = environment(HF_HUB_OFFLINE="1", OMP_NUM_THREADS="1", TERM="dumb")
+        variables = environment(HF_HUB_OFFLINE="1", OMP_NUM_THREADS="1", TERM="dumb", LC_ALL="C.UTF-8")
         self.process = subprocess.Popen(
-            command, stdin=theirs, stdout=theirs, stderr=theirs, env=variables, start_new_session=True
+            command, stdin=theirs, stdout=stdout or theirs, stderr=theirs, env=variables, start_new_session=True
         )
         os.close(theirs)
         self._ours = ours
         self.shown = ""
 
     def type(self, text):
-        os.write(self._ours, text.encode())
+        os.write(self._ours, text if isinstance(text, bytes) else text.encode())
 
     def until(self, pattern, seconds=60):
         """Wait until the pattern is shown behind all that was waited for; what was shown up to its end."""
@@ -215,6 +230,8 @@ def test_a_terminal_with_its_keys(model):
         terminal.until(r"\(stopped\)\r\n> ")
         terminal.type("/undo\n")
         terminal.until(r"\(taken back: Why\?\)\r\n> ")
+        terminal.type(b"a\xffb\n")
+        terminal.until(r"not UTF-8 text\)\r\n> ")
         terminal.type("half a line")
         terminal.until("half a line")
         time.sleep(0.3)  # Python's readline notices a signal only while it waits for a key, not while it echoes one

@@ -18,6 +18,7 @@ from collections.abc import Callable
 
 from finetune.examples import Message
 from finetune.inference.student import Answer, Student
+from selfinstruct.check.encodings import half_surrogate
 from selfinstruct.errors import UsageError
 from selfinstruct.visible import visible
 
@@ -84,7 +85,9 @@ class Conversation:
 
 
 def chat(student: Student, system: str, temperature: float, max_tokens: int, seed: int | None) -> None:
-    """Answer what comes on stdin, message by message, until its end."""
+    """Answer what comes on stdin, message by message, until its end. UsageError where something is not UTF-8 text."""
+    if half_surrogate(system):
+        raise UsageError("The system message is not UTF-8 text.")
     conversation = Conversation(student, system, temperature, max_tokens, seed)
     is_terminal = sys.stdin.isatty()
     if is_terminal:
@@ -130,6 +133,7 @@ def _answer(conversation: Conversation, text: str, is_terminal: bool) -> None:
 def _read(is_terminal: bool) -> str | None:
     """The next message; "" for none, None at the end."""
     lines: list[str] = []
+    is_text = True
     try:
         lines.append(input("> " if is_terminal else ""))
         while lines[-1].endswith("\\"):
@@ -139,13 +143,20 @@ def _read(is_terminal: bool) -> str | None:
         if not lines:
             return None
     except UnicodeDecodeError:
-        raise UsageError("The messages are not UTF-8 text.") from None
+        is_text = False
     except KeyboardInterrupt:
         if not is_terminal:
             raise
         print(flush=True)
         return ""
-    return "\n".join(lines)
+    text = "\n".join(lines)
+    # In the C.UTF-8 locale Python reads bytes that are no text as halves of surrogate pairs, without an error.
+    if is_text and not half_surrogate(text):
+        return text
+    if not is_terminal:
+        raise UsageError("The messages are not UTF-8 text.")
+    _remark("(this is not UTF-8 text)")
+    return ""
 
 
 def _remark(text: str) -> None:
