@@ -144,6 +144,12 @@ def test_the_converter_is_run_and_the_modelfile_written(cli, model, converter, t
     assert {path.name for path in out.parent.iterdir()} == {"student.gguf", "student.Modelfile"}
 
 
+@pytest.mark.parametrize("name", ["student.Modelfile", "student", "student.bin"])
+def test_only_a_gguf_is_written(name, cli, model, converter, tmp_path):
+    assert "end with .gguf" in cli("gguf", model, tmp_path / name, code=2).stderr
+    assert not list(tmp_path.glob("*student*"))
+
+
 def test_an_adapter_is_merged_first_and_again_only_when_it_has_changed(cli, model, adapter, converter, tmp_path):
     import torch
     from safetensors.torch import load_file, save_file

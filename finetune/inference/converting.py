@@ -120,9 +120,12 @@ def asked_well(generation: GenerationConfig | None, tokenizer: Any) -> Generatio
 def gguf(folder: Path, out: Path, converter: Path | None) -> list[Path]:
     """Write a student as GGUF, and a Modelfile for Ollama beside it; their paths.
 
-    `converter`: llama.cpp's script, else it is looked for on the PATH. UsageError where there is none, or it fails.
+    `converter`: llama.cpp's script, else it is looked for on the PATH. UsageError where there is none, or it fails, or
+    `out` does not end with .gguf.
     """
     check_folder(folder)
+    if out.suffix != ".gguf":
+        raise UsageError(f"{out}: the name has to end with .gguf; the Modelfile is written beside it.")
     found = shutil.which(CONVERTER) or shutil.which(CONVERTER.removesuffix(".py").replace("_", "-"))
     if not converter and not found:
         raise UsageError(
