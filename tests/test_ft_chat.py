@@ -241,3 +241,22 @@ def test_a_terminal_with_its_keys(model):
         assert terminal.process.wait(20) == 0
     finally:
         terminal.close()
+
+
+def test_what_goes_to_a_file_is_the_answers(model, student, tmp_path):
+    path = tmp_path / "out.txt"
+    with path.open("w") as out:
+        terminal = Terminal(model, "--max-tokens", 5, "--temperature", 0, stdout=out)
+    try:
+        terminal.until("> ")
+        terminal.type("Why?\\\n")
+        terminal.until(r"\r\n  ")
+        terminal.type("So.\n")
+        terminal.until("> ")
+        terminal.type("\x03")
+        terminal.until("> ")
+        terminal.type("\x04")
+        assert terminal.process.wait(20) == 0
+    finally:
+        terminal.close()
+    assert path.read_text() == answer(student, "Why?\nSo.", max_tokens=5)[1]

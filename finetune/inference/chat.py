@@ -135,10 +135,10 @@ def _read(is_terminal: bool) -> str | None:
     lines: list[str] = []
     is_text = True
     try:
-        lines.append(input("> " if is_terminal else ""))
+        lines.append(_line("> " if is_terminal else ""))
         while lines[-1].endswith("\\"):
             lines[-1] = lines[-1].removesuffix("\\")
-            lines.append(input("  " if is_terminal else ""))
+            lines.append(_line("  " if is_terminal else ""))
     except EOFError:
         if not lines:
             return None
@@ -147,7 +147,7 @@ def _read(is_terminal: bool) -> str | None:
     except KeyboardInterrupt:
         if not is_terminal:
             raise
-        print(flush=True)
+        _remark("")
         return ""
     text = "\n".join(lines)
     # In the C.UTF-8 locale Python reads bytes that are no text as halves of surrogate pairs, without an error.
@@ -157,6 +157,13 @@ def _read(is_terminal: bool) -> str | None:
         raise UsageError("The messages are not UTF-8 text.")
     _remark("(this is not UTF-8 text)")
     return ""
+
+
+def _line(prompt: str) -> str:
+    if sys.stdout.isatty():
+        return input(prompt)
+    print(prompt, end="", file=sys.stderr, flush=True)  # stdout goes to a file, which is to have the answers only
+    return input()
 
 
 def _remark(text: str) -> None:
