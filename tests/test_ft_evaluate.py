@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -25,7 +26,7 @@ if HAS_TORCH:
     from finetune.data.templates import prepare_tokenizer
     from finetune.evaluation.asking import Answered, AnswerFile, Question, ask
     from finetune.evaluation.constraints import Check
-    from finetune.evaluation.evaluate import constrained, evaluate, held_out, template_of, trained
+    from finetune.evaluation.evaluate import Evaluation, constrained, evaluate, held_out, template_of, trained
     from finetune.evaluation.judging import CONSTRAINTS, MEASURES, Row, by_kind, figures, references
     from finetune.evaluation.likelihood import AT_ONCE, losses
     from finetune.evaluation.report import render
@@ -289,6 +290,21 @@ def test_figures_say_what_they_should():
     assert found["rouge_l"].after.value == pytest.approx((1 + 1 + 2 / 3) / 4)
     assert "right" not in found
     assert references(rows) == {"tokens": 2, "words": 2, "loops": 0}
+
+
+def test_where_all_tasks_say_the_same_no_interval_is_claimed():
+    questions = [Question([], f"task {n}", "", dialogue("?", "yes")) for n in range(30)]
+    rows = [Row(q, answered(q, "yes", n / 3, n % 5 + 1), answered(q, "no", n, 1)) for n, q in enumerate(questions)]
+    found = {figure.name: figure for figure in figures(rows, MEASURES)}
+    assert found["exact_match"].as_dict()["difference"] == {"value": 1, "low": None, "high": None}
+    assert found["exact_match"].as_dict()["after"]["low"] == found["exact_match"].after.low > 0.8  # Wilson's
+    assert found["words"].as_dict()["after"] == {"value": 1, "low": None, "high": None}
+    assert found["loss_per_row"].as_dict()["after"]["low"] < found["loss_per_row"].as_dict()["after"]["high"]
+    shown = list(found.values())
+    whole = Evaluation("student", "base", 4, "answers", 30, 30, 0, shown, references(rows), {}, [], 0, [], [])
+    lines = {line.split("  ")[1]: line for line in render(whole, None).splitlines() if line.startswith("  ")}
+    assert re.search(r"100\.0% \[88\.6%, 100\.0%\] .* \+100\.0%  ", lines["exact match"])
+    assert "[" not in lines["words"]
 
 
 def test_losses_of_other_tokens_are_not_compared():
