@@ -5,9 +5,11 @@ from random import Random
 
 import pytest
 
+from finetune.demo import steps
 from finetune.demo.graded import KINDS, Score, held_out, score, share, table
 from finetune.demo.steps import FAMILIES, TRAINING, Recipe, run
 from finetune.examples import Dialogue, Message
+from finetune.inference.student import Student
 from selfinstruct.records import user_message
 from selfinstruct.simulated import world
 
@@ -102,6 +104,29 @@ def test_what_is_there_is_not_made_again(small, capfd):
     assert run(folder, recipe).scores == result.scores
     assert [path.stat().st_mtime_ns for path in kept] == before
     assert "is trained already" in capfd.readouterr().out
+
+
+def test_a_model_that_was_half_written_is_made_anew(tmp_path, monkeypatch):
+    recipe = Recipe(families=("topic", "parity"), tasks=10, questions=1, most_tokens=2)
+
+    def killed_between(tokenizer, folder):
+        raise KeyboardInterrupt
+
+    def trained(*words):
+        if words[0] == "finetune":
+            raise KeyboardInterrupt
+        command(*words)
+
+    command = steps._command
+    monkeypatch.setattr(steps, "_command", trained)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("transformers.PreTrainedTokenizerFast.save_pretrained", killed_between)
+        run(tmp_path, recipe)
+    assert not (tmp_path / "untrained").exists()
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, recipe)
+    assert Student(str(tmp_path / "untrained")).model.num_parameters() > 0
+    assert {path.name for path in tmp_path.iterdir() if "untrained" in path.name} == {"untrained"}
 
 
 def test_the_families_of_the_demo_exist():

@@ -13,6 +13,7 @@ Not covered: whether the student is good for anything else. It is not.
 """
 
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -73,10 +74,14 @@ def run(folder: Path, recipe: Recipe) -> Result:
     rows = read_dialogues(corpus)
 
     _say(began, "Make a tiny LLaMA: a tokenizer trained on the corpus, and random weights.")
-    if not (untrained / "tokenizer.json").exists():
+    if not untrained.exists():
         from finetune.demo.tiny import make_tiny
 
-        print(f"{make_tiny(rows, untrained, seed=recipe.seed):,} parameters, in {untrained}")
+        part = folder / ".untrained.part"
+        shutil.rmtree(part, ignore_errors=True)  # of a run that was killed
+        n_parameters = make_tiny(rows, part, seed=recipe.seed)
+        part.replace(untrained)
+        print(f"{n_parameters:,} parameters, in {untrained}")
 
     _say(began, "Set questions aside: new inputs, and new wordings of the instruction. None is in the corpus.")
     questions = held_out(rows, recipe.families, recipe.questions, recipe.seed)
