@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from finetune.demo import steps
-from finetune.demo.graded import KINDS, Score, held_out, score, share, table
+from finetune.demo.graded import KINDS, Score, guesses, held_out, score, share, table
 from finetune.demo.steps import FAMILIES, TRAINING, Recipe, run
 from finetune.examples import Dialogue, Message
 from finetune.inference.student import Student
@@ -69,6 +69,26 @@ def test_right_answers_are_counted_by_family_and_kind():
     assert share(scores, "after", "new wordings") == 0.5
     assert share(scores, "after", "new inputs") == 0
     assert [line.split()[0] for line in table(scores).splitlines()[2:]] == ["topic", "parity", "all"]
+
+
+def test_a_guess_is_the_commonest_answer_of_the_family():
+    def row(instruction, answer):
+        turns = [Message(role="user", content=instruction), Message(role="assistant", content=answer)]
+        return Dialogue(turns, instruction, "test", instruction, "")
+
+    rng = Random(2)
+    wordings = [world.compose_task("parity", rng)[0] for _ in range(3)]
+    answers = zip([*wordings, "Sing!", "Sing!"], ["odd", "even", "even", "odd", "odd"], strict=True)
+    known = [row(instruction, answer) for instruction, answer in answers]
+    questions = held_out(corpus("parity", "topic"), ("parity", "topic"), 20, seed=0)
+    right = guesses(known, questions)
+    assert right == [one.output == "even" for one in questions]
+    assert 0 < sum(right) < 40
+    scores = score(questions, {"guess": right, "before": [False] * len(questions), "after": right})
+    head, *lines = [line.split() for line in table(scores).splitlines()[1:]]
+    assert head == ["family", *["guess", "before", "after"] * 2]
+    assert lines[1] == ["topic", *["0%"] * 6]
+    assert lines[0][1] == lines[0][3] == f"{share(scores[:1], 'guess', 'new inputs'):.0%}" != "0%"
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 import tomli_w
 
 from finetune.data.dialogues import read_dialogues
-from finetune.demo.graded import KINDS, Question, Reply, Score, held_out, replies, score, table
+from finetune.demo.graded import KINDS, Question, Reply, Score, guesses, held_out, replies, score, table
 from selfinstruct.check.files import to_line
 from selfinstruct.export import whole_file
 
@@ -102,9 +102,12 @@ def run(folder: Path, recipe: Recipe) -> Result:
         for name, model in (("before", untrained), ("after", student))
     )
     scores = score(questions, {
-        "before": [reply.is_right for reply in before], "after": [reply.is_right for reply in after]
+        "guess": guesses(rows, questions),
+        "before": [reply.is_right for reply in before],
+        "after": [reply.is_right for reply in after],
     })  # fmt: skip
     print(table(scores))
+    print("guess: always saying what the corpus answers most often in the family.")
 
     _say(began, "Look at some answers to new wordings.")
     _show(questions, before, after)
