@@ -13,6 +13,7 @@ adapter is merged with its base first, into DIR/merged.
 Not covered: several GPUs, keys, other servers' options: start vLLM yourself for these.
 """
 
+import errno
 import importlib.util
 import os
 import shlex
@@ -70,5 +71,8 @@ def _free_port(host: str, port: int) -> int:
     try:
         with socket.create_server((host, port)) as listening:
             return int(listening.getsockname()[1])
+    except UnicodeError:
+        raise UsageError(f"{host!r} is no name of a machine. Choose another --host.") from None
     except OSError as error:
-        raise UsageError(f"Port {port} of {host} cannot be used ({error.strerror}). Choose another --port.") from None
+        option = "--port" if error.errno in (errno.EADDRINUSE, errno.EACCES) else "--host"
+        raise UsageError(f"Port {port} of {host} cannot be used ({error.strerror}). Choose another {option}.") from None
