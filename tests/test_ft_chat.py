@@ -123,7 +123,29 @@ def test_the_oldest_turns_go_where_they_do_not_fit(student, capsys, monkeypatch)
     # What cannot fit by itself is refused, and the conversation goes on.
     out, err = talked(student, capsys, monkeypatch, "Why? " * 1000, "Why?")
     assert re.search(r"This message makes [\d,]+ tokens, and the student reads 600", err)
-    assert out == answer(student, "Why?")[1]
+    assert out == "\n" + answer(student, "Why?")[1]  # and has an empty line, so that answers match questions
+
+
+def test_an_empty_answer_is_a_turn_too(student, capsys, monkeypatch):
+    def stream(messages, *_, **__):
+        from finetune.inference.student import Answer
+
+        text = "" if messages[-1]["content"] == "And?" else "So."
+        yield from [text] if text else []
+        return Answer(text, 1, True)
+
+    monkeypatch.setattr(student, "stream", stream)
+    out, err = talked(student, capsys, monkeypatch, "Why?", "And?", "/undo", "/undo")
+    assert out == "So.\n\n"
+    assert err == "(taken back: And?)\n(taken back: Why?)\n"
+    monkeypatch.undo()
+    # The next question is asked with it in view.
+    turns = ("Why?", "", "And then?")
+    from finetune.inference.chat import Conversation
+
+    conversation = Conversation(student, "", 0.0, 20, None)
+    conversation.turns.append(({"role": "user", "content": "Why?"}, {"role": "assistant", "content": ""}))
+    assert conversation.ask("And then?", lambda piece: None).text == answer(student, *turns)[0]
 
 
 def test_the_seed_makes_it_the_same_again(student, capsys, monkeypatch):

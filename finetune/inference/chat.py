@@ -62,7 +62,10 @@ class Conversation:
         return before - len(self.turns)
 
     def ask(self, text: str, say: Callable[[str], None]) -> Answer:
-        """The answer, of which `say` is given each piece as it comes; interrupted, what was said is a turn too."""
+        """The answer, of which `say` is given each piece as it comes; interrupted, what was said is a turn too.
+
+        UsageError, and no turn, where the chat template refuses the conversation.
+        """
         said = ""
         pieces = self._student.stream(
             self._shown(text), self._max_tokens, self._temperature, seed=self._rng.getrandbits(32)
@@ -72,11 +75,11 @@ class Conversation:
                 piece = next(pieces)
                 said += piece
                 say(piece)
-        except StopIteration as end:
-            return Answer(*end.value)
-        finally:
-            if said:
-                self.turns.append((Message(role="user", content=text), Message(role="assistant", content=said)))
+        except (StopIteration, KeyboardInterrupt) as end:
+            self.turns.append((Message(role="user", content=text), Message(role="assistant", content=said)))
+            if isinstance(end, StopIteration):
+                return Answer(*end.value)
+            raise
 
     def _shown(self, text: str) -> list[Message]:
         system = [Message(role="system", content=self.system)] if self.system else []
@@ -122,6 +125,8 @@ def _answer(conversation: Conversation, text: str, is_terminal: bool) -> None:
         if not answer.stopped:
             _remark(f"(cut off after {answer.n_tokens:,} tokens)")
     except UsageError as error:
+        if not is_terminal:
+            print(flush=True)  # an answer to each line, also to this one
         _remark(str(error))
     except KeyboardInterrupt:
         if not is_terminal:
