@@ -69,10 +69,12 @@ def _server(model: str, host: str, port: int) -> tuple[str, list[str]]:
 
 def _free_port(host: str, port: int) -> int:
     try:
+        socket.getaddrinfo(host, port, socket.AF_INET)
+    except (socket.gaierror, UnicodeError):
+        raise UsageError(f"{host}: is neither an IPv4 address nor a known name. Choose another --host.") from None
+    try:
         with socket.create_server((host, port)) as listening:
             return int(listening.getsockname()[1])
-    except UnicodeError:
-        raise UsageError(f"{host!r} is no name of a machine. Choose another --host.") from None
     except OSError as error:
-        option = "--port" if error.errno in (errno.EADDRINUSE, errno.EACCES) else "--host"
+        option = "--host" if error.errno == errno.EADDRNOTAVAIL else "--port"
         raise UsageError(f"Port {port} of {host} cannot be used ({error.strerror}). Choose another {option}.") from None
