@@ -3,7 +3,8 @@
     python benchmarks/student.py [--families demo|all] [--seeds 0 1 2]
 
 Each run is `python -m finetune.demo` in a folder of its own under --out; what was run before is not run again. The
-tables (Markdown) have the mean share of right answers over the seeds and, in brackets, the lowest and the highest.
+tables (Markdown) have the mean share of right answers over the seeds and, in brackets, the lowest and the highest; of
+the model before and after, and of a guess: what the corpus answers most often in the family.
 """
 
 import argparse
@@ -46,16 +47,17 @@ def table(name: str, results: Sequence[Result]) -> str:
         return -sum(_after(result.scores, family) for result in results)
 
     families = sorted(dict.fromkeys(score.family for score in results[0].scores), key=rank)
+    columns = [(kind, model) for kind in KINDS for model in results[0].scores[0].right]
     questions = results[0].scores[0].questions
     seconds = ", ".join(f"{result.seconds / 60:.1f}" for result in results)
     lines = [
         f"Families: {name}. {questions} questions a family, kind and seed; minutes (0 where run before): {seconds}.",
         "",
-        "| family | " + " | ".join(f"{kind}, {model}" for kind in KINDS for model in ("before", "after")) + " |",
-        "|---|---|---|---|---|",
+        "| family | " + " | ".join(f"{kind}, {model}" for kind, model in columns) + " |",
+        "|---" * (1 + len(columns)) + "|",
     ]
     for family in (*families, "all of them"):
-        cells = (cell(family, model, kind) for kind in KINDS for model in ("before", "after"))
+        cells = (cell(family, model, kind) for kind, model in columns)
         lines.append(f"| {family} | {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -123,7 +123,29 @@ def test_the_oldest_turns_go_where_they_do_not_fit(student, capsys, monkeypatch)
     # What cannot fit by itself is refused, and the conversation goes on.
     out, err = talked(student, capsys, monkeypatch, "Why? " * 1000, "Why?")
     assert re.search(r"This message makes [\d,]+ tokens, and the student reads 600", err)
-    assert out == answer(student, "Why?")[1]
+    assert out == "\n" + answer(student, "Why?")[1]  # and has an empty line, so that answers match questions
+
+
+def test_an_empty_answer_is_a_turn_too(student, capsys, monkeypatch):
+    def stream(messages, *_, **__):
+        from finetune.inference.student import Answer
+
+        text = "" if messages[-1]["content"] == "And?" else "So."
+        yield from [text] if text else []
+        return Answer(text, 1, True)
+
+    monkeypatch.setattr(student, "stream", stream)
+    out, err = talked(student, capsys, monkeypatch, "Why?", "And?", "/undo", "/undo")
+    assert out == "So.\n\n"
+    assert err == "(taken back: And?)\n(taken back: Why?)\n"
+    monkeypatch.undo()
+    # The next question is asked with it in view.
+    turns = ("Why?", "", "And then?")
+    from finetune.inference.chat import Conversation
+
+    conversation = Conversation(student, "", 0.0, 20, None)
+    conversation.turns.append(({"role": "user", "content": "Why?"}, {"role": "assistant", "content": ""}))
+    assert conversation.ask("And then?", lambda piece: None).text == answer(student, *turns)[0]
 
 
 def test_the_seed_makes_it_the_same_again(student, capsys, monkeypatch):
@@ -153,6 +175,21 @@ def test_what_is_not_text_is_refused(student, monkeypatch):
         chat(student, "", 0.0, 5, None)
 
 
+def test_bytes_that_are_no_text_are_refused_where_python_lets_them_pass(model):
+    def run(given, *options):
+        command = [*COMMAND, "chat", str(model), "--max-tokens", "2", *options]
+        variables = environment(LC_ALL="C.UTF-8", HF_HUB_OFFLINE="1", OMP_NUM_THREADS="1")
+        told = subprocess.run(command, input=given, env=variables, capture_output=True, check=False, timeout=120)
+        assert told.returncode == 2, told.stderr
+        assert b"Traceback" not in told.stderr
+        return told
+
+    told = run(b"ok\n\xff\n")
+    assert b"messages are not UTF-8" in told.stderr
+    assert told.stdout.strip()  # the line before was answered
+    assert b"system message is not UTF-8" in run(b"ok\n", "--system", b"a\xffb").stderr
+
+
 def test_the_command_line(cli, model, tmp_path, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO("Why?\n"))
     one = cli("chat", model, "--max-tokens", 5, "--seed", 3, "--system", "Be brief.").stdout
@@ -169,23 +206,23 @@ def test_the_command_line(cli, model, tmp_path, monkeypatch):
 class Terminal:
     """`selfinstruct chat` with a person in front of it."""
 
-    def __init__(self, *arguments):
+    def __init__(self, *arguments, stdout=None):
         ours, theirs = pty.openpty()
         # The process takes the terminal for its own, so that Ctrl-C becomes a signal.
         begin = (
             "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
         )
         command = [sys.executable, "-c", begin, *COMMAND, "chat", *map(str, arguments)]
-        variables = environment(HF_HUB_OFFLINE="1", OMP_NUM_THREADS="1", TERM="dumb")
+        variables = environment(HF_HUB_OFFLINE="1", OMP_NUM_THREADS="1", TERM="dumb", LC_ALL="C.UTF-8")
         self.process = subprocess.Popen(
-            command, stdin=theirs, stdout=theirs, stderr=theirs, env=variables, start_new_session=True
+            command, stdin=theirs, stdout=stdout or theirs, stderr=theirs, env=variables, start_new_session=True
         )
         os.close(theirs)
         self._ours = ours
         self.shown = ""
 
     def type(self, text):
-        os.write(self._ours, text.encode())
+        os.write(self._ours, text if isinstance(text, bytes) else text.encode())
 
     def until(self, pattern, seconds=60):
         """Wait until the pattern is shown behind all that was waited for; what was shown up to its end."""
@@ -215,6 +252,8 @@ def test_a_terminal_with_its_keys(model):
         terminal.until(r"\(stopped\)\r\n> ")
         terminal.type("/undo\n")
         terminal.until(r"\(taken back: Why\?\)\r\n> ")
+        terminal.type(b"a\xffb\n")
+        terminal.until(r"not UTF-8 text\)\r\n> ")
         terminal.type("half a line")
         terminal.until("half a line")
         time.sleep(0.3)  # Python's readline notices a signal only while it waits for a key, not while it echoes one
@@ -224,3 +263,22 @@ def test_a_terminal_with_its_keys(model):
         assert terminal.process.wait(20) == 0
     finally:
         terminal.close()
+
+
+def test_what_goes_to_a_file_is_the_answers(model, student, tmp_path):
+    path = tmp_path / "out.txt"
+    with path.open("w") as out:
+        terminal = Terminal(model, "--max-tokens", 5, "--temperature", 0, stdout=out)
+    try:
+        terminal.until("> ")
+        terminal.type("Why?\\\n")
+        terminal.until(r"\r\n  ")
+        terminal.type("So.\n")
+        terminal.until("> ")
+        terminal.type("\x03")
+        terminal.until("> ")
+        terminal.type("\x04")
+        assert terminal.process.wait(20) == 0
+    finally:
+        terminal.close()
+    assert path.read_text() == answer(student, "Why?\nSo.", max_tokens=5)[1]

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import re
 import shutil
 import stat
@@ -143,20 +144,47 @@ def test_the_converter_is_run_and_the_modelfile_written(cli, model, converter, t
     assert {path.name for path in out.parent.iterdir()} == {"student.gguf", "student.Modelfile"}
 
 
-def test_an_adapter_is_merged_first_and_again_only_when_it_has_changed(cli, adapter, converter, tmp_path):
-    import os
+@pytest.mark.parametrize("name", ["student.Modelfile", "student", "student.bin"])
+def test_only_a_gguf_is_written(name, cli, model, converter, tmp_path):
+    assert "end with .gguf" in cli("gguf", model, tmp_path / name, code=2).stderr
+    assert not list(tmp_path.glob("*student*"))
+
+
+def test_an_adapter_is_merged_first_and_again_only_when_it_has_changed(cli, model, adapter, converter, tmp_path):
+    import torch
+    from safetensors.torch import load_file, save_file
 
     own = shutil.copytree(adapter, tmp_path / "adapter")
-    cli("gguf", own, tmp_path / "one.gguf")
     merged = own / "merged"
-    assert (tmp_path / "one.gguf").read_text() == f"GGUF of {merged}"
-    at = (merged / "config.json").stat().st_mtime_ns
-    cli("gguf", own, tmp_path / "two.gguf")
-    assert (merged / "config.json").stat().st_mtime_ns == at
-    later = (merged / "model.safetensors").stat().st_mtime + 10
-    os.utime(own / "adapter_model.safetensors", (later, later))
-    cli("gguf", own, tmp_path / "three.gguf")
-    assert (merged / "config.json").stat().st_mtime_ns > at
+
+    def is_merged_anew():
+        before = (merged / "config.json").stat().st_mtime_ns if merged.exists() else None
+        cli("gguf", own, tmp_path / "one.gguf")
+        assert (tmp_path / "one.gguf").read_text() == f"GGUF of {merged}"
+        return (merged / "config.json").stat().st_mtime_ns != before
+
+    assert is_merged_anew()
+    assert not is_merged_anew()
+    os.utime(own / "adapter_model.safetensors")
+    (own / "evaluation.jsonl").touch()
+    assert not is_merged_anew()  # the same weights, however new
+    # Other weights, copied with a time before the merging.
+    weights = load_file(own / "adapter_model.safetensors")
+    save_file({name: 2 * tensor for name, tensor in weights.items()}, own / "adapter_model.safetensors")
+    os.utime(own / "adapter_model.safetensors", (0, 0))
+    assert is_merged_anew()
+    torch.testing.assert_close(logits(opened(merged)), logits(opened(own)), rtol=1e-4, atol=1e-5)
+    assert not is_merged_anew()
+    # Another template, and another base.
+    path = own / "chat_template.jinja"
+    path.write_text(f"Well.{path.read_text()}")
+    assert is_merged_anew()
+    assert opened(merged).tokenizer.chat_template == path.read_text()
+    moved = shutil.copytree(model, tmp_path / "base")
+    config = json.loads((own / "adapter_config.json").read_text())
+    (own / "adapter_config.json").write_text(json.dumps({**config, "base_model_name_or_path": str(moved)}))
+    assert is_merged_anew()
+    assert not is_merged_anew()
     # What is called so, but is no model, is not touched.
     for path in merged.iterdir():
         path.unlink()

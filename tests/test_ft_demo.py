@@ -5,9 +5,11 @@ from random import Random
 
 import pytest
 
-from finetune.demo.graded import KINDS, Score, held_out, score, share, table
+from finetune.demo import steps
+from finetune.demo.graded import KINDS, Score, guesses, held_out, score, share, table
 from finetune.demo.steps import FAMILIES, TRAINING, Recipe, run
 from finetune.examples import Dialogue, Message
+from finetune.inference.student import Student
 from selfinstruct.records import user_message
 from selfinstruct.simulated import world
 
@@ -69,6 +71,26 @@ def test_right_answers_are_counted_by_family_and_kind():
     assert [line.split()[0] for line in table(scores).splitlines()[2:]] == ["topic", "parity", "all"]
 
 
+def test_a_guess_is_the_commonest_answer_of_the_family():
+    def row(instruction, answer):
+        turns = [Message(role="user", content=instruction), Message(role="assistant", content=answer)]
+        return Dialogue(turns, instruction, "test", instruction, "")
+
+    rng = Random(2)
+    wordings = [world.compose_task("parity", rng)[0] for _ in range(3)]
+    answers = zip([*wordings, "Sing!", "Sing!"], ["odd", "even", "even", "odd", "odd"], strict=True)
+    known = [row(instruction, answer) for instruction, answer in answers]
+    questions = held_out(corpus("parity", "topic"), ("parity", "topic"), 20, seed=0)
+    right = guesses(known, questions)
+    assert right == [one.output == "even" for one in questions]
+    assert 0 < sum(right) < 40
+    scores = score(questions, {"guess": right, "before": [False] * len(questions), "after": right})
+    head, *lines = [line.split() for line in table(scores).splitlines()[1:]]
+    assert head == ["family", *["guess", "before", "after"] * 2]
+    assert lines[1] == ["topic", *["0%"] * 6]
+    assert lines[0][1] == lines[0][3] == f"{share(scores[:1], 'guess', 'new inputs'):.0%}" != "0%"
+
+
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo")
@@ -102,6 +124,29 @@ def test_what_is_there_is_not_made_again(small, capfd):
     assert run(folder, recipe).scores == result.scores
     assert [path.stat().st_mtime_ns for path in kept] == before
     assert "is trained already" in capfd.readouterr().out
+
+
+def test_a_model_that_was_half_written_is_made_anew(tmp_path, monkeypatch):
+    recipe = Recipe(families=("topic", "parity"), tasks=10, questions=1, most_tokens=2)
+
+    def killed_between(tokenizer, folder):
+        raise KeyboardInterrupt
+
+    def trained(*words):
+        if words[0] == "finetune":
+            raise KeyboardInterrupt
+        command(*words)
+
+    command = steps._command
+    monkeypatch.setattr(steps, "_command", trained)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("transformers.PreTrainedTokenizerFast.save_pretrained", killed_between)
+        run(tmp_path, recipe)
+    assert not (tmp_path / "untrained").exists()
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, recipe)
+    assert Student(str(tmp_path / "untrained")).model.num_parameters() > 0
+    assert {path.name for path in tmp_path.iterdir() if "untrained" in path.name} == {"untrained"}
 
 
 def test_the_families_of_the_demo_exist():

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from typer.testing import CliRunner
 from selfinstruct.cli import app
 from selfinstruct.errors import UsageError
 from selfinstruct.simulated.world import compose_task, make_instance
-from tests.conftest import json_lines
+from tests.conftest import COMMAND, json_lines
 from tests.tiny_model import CHAT_TEMPLATE, write_model
 
 HAS_TORCH = all(map(importlib.util.find_spec, ("torch", "transformers", "peft")))
@@ -25,7 +26,7 @@ if HAS_TORCH:
     from finetune.data.templates import prepare_tokenizer
     from finetune.evaluation.asking import Answered, AnswerFile, Question, ask
     from finetune.evaluation.constraints import Check
-    from finetune.evaluation.evaluate import constrained, evaluate, held_out, template_of, trained
+    from finetune.evaluation.evaluate import Evaluation, constrained, evaluate, held_out, template_of, trained
     from finetune.evaluation.judging import CONSTRAINTS, MEASURES, Row, by_kind, figures, references
     from finetune.evaluation.likelihood import AT_ONCE, losses
     from finetune.evaluation.report import render
@@ -246,6 +247,19 @@ def test_a_file_of_something_else_is_left_alone(tmp_path):
         AnswerFile(path / "answers.jsonl")
 
 
+def test_two_evaluations_do_not_write_to_one_file(trained_student, tmp_path):
+    path = tmp_path / "answers.jsonl"
+    command = [*COMMAND, "evaluate", str(trained_student), "--limit", "2", "--max-tokens", "4", "--output", str(path)]
+    with AnswerFile(path):
+        told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+        assert told.returncode == 2
+        assert "another evaluation is writing to it" in told.stderr
+        assert "--output" in told.stderr
+        assert not path.read_text()
+    with AnswerFile(path):
+        pass
+
+
 # Figures.
 
 
@@ -276,6 +290,21 @@ def test_figures_say_what_they_should():
     assert found["rouge_l"].after.value == pytest.approx((1 + 1 + 2 / 3) / 4)
     assert "right" not in found
     assert references(rows) == {"tokens": 2, "words": 2, "loops": 0}
+
+
+def test_where_all_tasks_say_the_same_no_interval_is_claimed():
+    questions = [Question([], f"task {n}", "", dialogue("?", "yes")) for n in range(30)]
+    rows = [Row(q, answered(q, "yes", n / 3, n % 5 + 1), answered(q, "no", n, 1)) for n, q in enumerate(questions)]
+    found = {figure.name: figure for figure in figures(rows, MEASURES)}
+    assert found["exact_match"].as_dict()["difference"] == {"value": 1, "low": None, "high": None}
+    assert found["exact_match"].as_dict()["after"]["low"] == found["exact_match"].after.low > 0.8  # Wilson's
+    assert found["words"].as_dict()["after"] == {"value": 1, "low": None, "high": None}
+    assert found["loss_per_row"].as_dict()["after"]["low"] < found["loss_per_row"].as_dict()["after"]["high"]
+    shown = list(found.values())
+    whole = Evaluation("student", "base", 4, "answers", 30, 30, 0, shown, references(rows), {}, [], 0, [], [])
+    lines = {line.split("  ")[1]: line for line in render(whole, None).splitlines() if line.startswith("  ")}
+    assert re.search(r"100\.0% \[88\.6%, 100\.0%\] .* \+100\.0%  ", lines["exact match"])
+    assert "[" not in lines["words"]
 
 
 def test_losses_of_other_tokens_are_not_compared():

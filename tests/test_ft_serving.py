@@ -204,6 +204,10 @@ def test_what_cannot_be_served_is_said_before_anything_starts(cli, model, tmp_pa
     with socket.create_server(("127.0.0.1", 0)) as taken:
         told = cli("serve", model, "--port", taken.getsockname()[1], code=2).stderr
         assert "Choose another --port" in told
+    for host in ("nosuch.invalid", "192.0.2.1", "ü..a"):  # no name, another machine's, no name either
+        told = cli("serve", model, "--port", 0, "--host", host, code=2).stderr
+        assert "Choose another --host" in told
+        assert "--port" not in told
     assert "no such folder" in cli("serve", tmp_path / "nothing", code=2).stderr
     moved = shutil.copytree(model, tmp_path / "me@home")
     assert "Rename" in cli("serve", moved, "--port", 0, code=2).stderr

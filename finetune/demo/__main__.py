@@ -25,8 +25,12 @@ def main() -> None:
     except KeyboardInterrupt:
         print("Stopped; the same command goes on.")
         sys.exit(130)
-    shares = " and ".join(f"{share(result.scores, 'after', kind):.0%} of {kind}" for kind in KINDS)
-    print(f"\nThe student answers {shares} rightly, after {result.seconds / 60:.1f} minutes.")
+    after, guess = (
+        " and ".join(f"{share(result.scores, model, kind):.0%} of {kind}" for kind in KINDS)
+        for model in ("after", "guess")
+    )
+    print(f"\nThe student answers {after} rightly, after {result.seconds / 60:.1f} minutes.")
+    print(f"Always saying a family's commonest answer gets {guess}.")
     print(f"Talk to it: selfinstruct chat {shlex.quote(str(asked.out / 'student'))}")
     print(f"See the comparison: {asked.out / 'comparison' / 'comparison.html'}")
 

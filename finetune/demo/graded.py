@@ -8,6 +8,8 @@ Two kinds of questions, and none of them is in the corpus. New inputs: an instru
 New wordings: an instruction that the corpus does not have, with an input of its own. Families that need no input have
 new wordings only.
 
+What a model has learned is more than a guess: the answer that is commonest in the corpus for that family (`guesses`).
+
 An answer is right if the simulated world says so (selfinstruct.simulated.world.grade), and if it ended by itself.
 
 Not covered: corpora of other teachers, of whose tasks nobody knows the right answer (`selfinstruct
@@ -15,6 +17,7 @@ evaluate` is for those).
 """
 
 import json
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
@@ -134,6 +137,21 @@ def score(questions: Sequence[Question], right: Mapping[str, Sequence[bool]]) ->
     ]
 
 
+def guesses(corpus: Sequence[Dialogue], questions: Sequence[Question]) -> list[bool]:
+    """Whether each question is answered rightly by what `corpus` answers most often in its family."""
+    families = {
+        instruction: task.family
+        for instruction in {dialogue.instruction for dialogue in corpus if dialogue.instruction}
+        if (task := world.recognise(instruction))
+    }
+    said: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for dialogue in corpus:
+        if dialogue.instruction in families:
+            said[families[dialogue.instruction]][dialogue.messages[-1]["content"]] += 1
+    commonest = {family: answers.most_common(1)[0][0] for family, answers in said.items()}
+    return [world.grade(one.instruction, one.input, commonest.get(one.family, "")) == "right" for one in questions]
+
+
 def share(scores: Sequence[Score], model: str, kind: Kind) -> float:
     """The share of right answers of `model` to questions of a kind, of all `scores` together; 0 of none."""
     some = [one for one in scores if one.kind == kind]
@@ -141,19 +159,20 @@ def share(scores: Sequence[Score], model: str, kind: Kind) -> float:
 
 
 def table(scores: Sequence[Score]) -> str:
-    """The scores as text: a line a family, best first, with each kind's share before and after."""
+    """The scores as text: a line a family, best first, with each kind's share by every model that was scored."""
     families = sorted({one.family for one in scores}, key=lambda family: (-_after(scores, family), family))
-    lines = [f"{'':20}{'new inputs':^20}{'new wordings':^20}", f"{'family':20}" + f"{'before':>8}{'after':>8}    " * 2]
+    models = list(scores[0].right)
+    titles = "".join(f"{kind:^{8 * len(models) + 4}}" for kind in KINDS)
+    lines = [f"{'':20}{titles}", f"{'family':20}" + ("".join(f"{model:>8}" for model in models) + "    ") * len(KINDS)]
     for name in (*families, "all of them"):
         some = [one for one in scores if name in (one.family, "all of them")]
-        cells = "".join(
-            f"{share(some, 'before', kind):8.0%}{share(some, 'after', kind):8.0%}    "
-            if any(one.kind == kind for one in some)
-            else f"{'-':>8}{'-':>8}    "
-            for kind in KINDS
-        )
-        lines.append(f"{name:20}{cells}".rstrip())
-    return "\n".join(lines)
+        cells = ("".join(f"{_cell(some, model, kind):>8}" for model in models) for kind in KINDS)
+        lines.append(f"{name:20}" + "    ".join(cells))
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _cell(scores: Sequence[Score], model: str, kind: Kind) -> str:
+    return f"{share(scores, model, kind):.0%}" if any(one.kind == kind for one in scores) else "-"
 
 
 def _after(scores: Sequence[Score], family: str) -> float:

@@ -13,6 +13,7 @@ Not covered: whether the student is good for anything else. It is not.
 """
 
 import shlex
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ from typing import Any, NamedTuple
 import tomli_w
 
 from finetune.data.dialogues import read_dialogues
-from finetune.demo.graded import KINDS, Question, Reply, Score, held_out, replies, score, table
+from finetune.demo.graded import KINDS, Question, Reply, Score, guesses, held_out, replies, score, table
 from finetune.training.launching import waited_for
 from selfinstruct.check.files import to_line
 from selfinstruct.export import whole_file
@@ -72,10 +73,14 @@ def run(folder: Path, recipe: Recipe) -> Result:
     rows = read_dialogues(corpus)
 
     _say(began, "Make a tiny LLaMA: a tokenizer trained on the corpus, and random weights.")
-    if not (untrained / "tokenizer.json").exists():
+    if not untrained.exists():
         from finetune.demo.tiny import make_tiny
 
-        print(f"{make_tiny(rows, untrained, seed=recipe.seed):,} parameters, in {untrained}")
+        part = folder / ".untrained.part"
+        shutil.rmtree(part, ignore_errors=True)  # of a run that was killed
+        n_parameters = make_tiny(rows, part, seed=recipe.seed)
+        part.replace(untrained)
+        print(f"{n_parameters:,} parameters, in {untrained}")
 
     _say(began, "Set questions aside: new inputs, and new wordings of the instruction. None is in the corpus.")
     questions = held_out(rows, recipe.families, recipe.questions, recipe.seed)
@@ -96,9 +101,12 @@ def run(folder: Path, recipe: Recipe) -> Result:
         for name, model in (("before", untrained), ("after", student))
     )
     scores = score(questions, {
-        "before": [reply.is_right for reply in before], "after": [reply.is_right for reply in after]
+        "guess": guesses(rows, questions),
+        "before": [reply.is_right for reply in before],
+        "after": [reply.is_right for reply in after],
     })  # fmt: skip
     print(table(scores))
+    print("guess: always saying what the corpus answers most often in the family.")
 
     _say(began, "Look at some answers to new wordings.")
     _show(questions, before, after)

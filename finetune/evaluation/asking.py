@@ -13,6 +13,7 @@ Answers are greedy: the likeliest token at each step. Two machines may round dif
 keeps what was said first.
 """
 
+import fcntl
 import hashlib
 import json
 from collections.abc import Sequence
@@ -31,7 +32,6 @@ from finetune.inference.student import Student
 from selfinstruct.check.files import to_line
 from selfinstruct.display import tracked
 from selfinstruct.errors import UsageError
-from selfinstruct.reading import read_bytes
 from selfinstruct.records import canonical_json
 
 BATCH = 16
@@ -75,12 +75,36 @@ class Answered(NamedTuple):
 
 
 class AnswerFile:
-    """The answers in a JSONL file, to be added to. UsageError where it cannot be used, or holds something else."""
+    """The answers in a JSONL file, to be added to; nobody else adds to it until it is closed.
+
+    UsageError where it cannot be used, or holds something else.
+    """
 
     def __init__(self, path: Path):
         self.path = path
         self.known: dict[str, Answered] = {}
-        content = read_bytes(path) if path.exists() else b""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("a+b")
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._file.truncate(self._read())  # a line that was cut off
+            except (OSError, UsageError):
+                self._file.close()
+                raise
+        except BlockingIOError:
+            raise UsageError(
+                f"{path}: another evaluation is writing to it. Wait for it, or choose another file with --output."
+            ) from None
+        except OSError as error:
+            raise UsageError(
+                f"{path}: cannot be written ({error.strerror}). Choose another place with --output."
+            ) from None
+
+    def _read(self) -> int:
+        """Take in what is known; how many bytes its lines have."""
+        self._file.seek(0)
+        content = self._file.read()
         whole = content[: content.rfind(b"\n") + 1]
         rest = content[len(whole) :]
         for number, line in enumerate(whole.splitlines(), start=1):
@@ -92,14 +116,7 @@ class AnswerFile:
             self.known[answered.key] = answered
         if rest[: len(BEGINS)] != BEGINS[: len(rest)]:
             raise self._other(whole.count(b"\n") + 1)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("ab")
-            self._file.truncate(len(whole))  # a line that was cut off
-        except OSError as error:
-            raise UsageError(
-                f"{path}: cannot be written ({error.strerror}). Choose another place with --output."
-            ) from None
+        return len(whole)
 
     def _other(self, line: int) -> UsageError:
         return UsageError(f"{self.path}, line {line}: is no answer to go on from. Choose another file with --output.")

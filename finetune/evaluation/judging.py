@@ -1,7 +1,8 @@
 """A student's answers in figures, each with how sure it is, beside those of another model.
 
 Every figure has a bootstrap interval of 95 % over tasks, as the rows of one task do not tell as much as independent
-ones; Wilson's where a share is 0 or 1 throughout, as the bootstrap has no width there. The difference of two models is
+ones; Wilson's where a share is 0 or 1 throughout, as the bootstrap has no width there; none where other values, or the
+differences, are the same in all tasks. The difference of two models is
 taken row by row, and a sign test counts the tasks that became better and worse. Nothing is corrected for looking at
 many figures at once.
 
@@ -67,10 +68,14 @@ class Figure(NamedTuple):
     p: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """The figure as JSON values."""
+        """The figure as JSON values; an interval without width has no bounds."""
         return {
-            name: value._asdict() if isinstance(value, Interval) else value for name, value in self._asdict().items()
+            name: _bounded(value) if isinstance(value, Interval) else value for name, value in self._asdict().items()
         }
+
+
+def _bounded(found: Interval) -> dict[str, float | None]:
+    return found._asdict() if found.has_width else {"value": found.value, "low": None, "high": None}
 
 
 def _loss(question: Question, answered: Answered) -> float | None:

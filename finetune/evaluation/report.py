@@ -41,7 +41,8 @@ def render(found: Evaluation, trained: Trained | None) -> str:
     if trained and (warning := _warning(trained, found.rows)):
         blocks.append([warning])
     blocks.append([
-        "[from, to]: bootstrap interval of 95 % over tasks; p: sign test over tasks", f"All answers: {found.answers}"
+        "[from, to]: bootstrap interval of 95 % over tasks, none where all say the same; p: sign test over tasks",
+        f"All answers: {found.answers}",
     ])  # fmt: skip
     return "\n\n".join("\n".join(lines) for lines in blocks)
 
@@ -86,7 +87,10 @@ def _spelling(figure: Figure) -> Spelled:
 
 
 def _cell(interval: Interval | None, spelled: Spelled) -> str:
-    return f"{spelled(interval.value)} [{spelled(interval.low)}, {spelled(interval.high)}]" if interval else ""
+    if not interval:
+        return ""
+    bounds = f" [{spelled(interval.low)}, {spelled(interval.high)}]" if interval.has_width else ""
+    return spelled(interval.value) + bounds
 
 
 def _exp(loss: Interval) -> Interval:

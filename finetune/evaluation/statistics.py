@@ -17,7 +17,8 @@
 
 Rows that have something in common, such as the inputs of one task or the answers to one prompt, do not tell as much as
 as many independent ones. `groups` names what a row belongs to; then whole groups are drawn. The bootstrap's intervals
-are somewhat too narrow below about 30 groups, and have no width where all rows say the same: take `wilson` there.
+are somewhat too narrow below about 30 groups, and have no width where all rows say the same: take `wilson` there, or
+none (`has_width`).
 
 The draws follow from `seed`: the same rows give the same interval. Not covered: corrections of the interval's bias
 (BCa), corrections for many comparisons.
@@ -43,6 +44,11 @@ class Interval(NamedTuple):
     value: float
     low: float
     high: float
+
+    @property
+    def has_width(self) -> bool:
+        """False where all groups say the same (but for rounding): drawing from them tells nothing about others."""
+        return not math.isclose(self.low, self.high, rel_tol=1e-9, abs_tol=1e-12)
 
 
 def mean(

@@ -18,6 +18,7 @@ from collections.abc import Callable
 
 from finetune.examples import Message
 from finetune.inference.student import Answer, Student
+from selfinstruct.check.encodings import half_surrogate
 from selfinstruct.errors import UsageError
 from selfinstruct.visible import visible
 
@@ -61,7 +62,10 @@ class Conversation:
         return before - len(self.turns)
 
     def ask(self, text: str, say: Callable[[str], None]) -> Answer:
-        """The answer, of which `say` is given each piece as it comes; interrupted, what was said is a turn too."""
+        """The answer, of which `say` is given each piece as it comes; interrupted, what was said is a turn too.
+
+        UsageError, and no turn, where the chat template refuses the conversation.
+        """
         said = ""
         pieces = self._student.stream(
             self._shown(text), self._max_tokens, self._temperature, seed=self._rng.getrandbits(32)
@@ -71,11 +75,11 @@ class Conversation:
                 piece = next(pieces)
                 said += piece
                 say(piece)
-        except StopIteration as end:
-            return Answer(*end.value)
-        finally:
-            if said:
-                self.turns.append((Message(role="user", content=text), Message(role="assistant", content=said)))
+        except (StopIteration, KeyboardInterrupt) as end:
+            self.turns.append((Message(role="user", content=text), Message(role="assistant", content=said)))
+            if isinstance(end, StopIteration):
+                return Answer(*end.value)
+            raise
 
     def _shown(self, text: str) -> list[Message]:
         system = [Message(role="system", content=self.system)] if self.system else []
@@ -84,7 +88,9 @@ class Conversation:
 
 
 def chat(student: Student, system: str, temperature: float, max_tokens: int, seed: int | None) -> None:
-    """Answer what comes on stdin, message by message, until its end."""
+    """Answer what comes on stdin, message by message, until its end. UsageError where something is not UTF-8 text."""
+    if half_surrogate(system):
+        raise UsageError("The system message is not UTF-8 text.")
     conversation = Conversation(student, system, temperature, max_tokens, seed)
     is_terminal = sys.stdin.isatty()
     if is_terminal:
@@ -119,6 +125,8 @@ def _answer(conversation: Conversation, text: str, is_terminal: bool) -> None:
         if not answer.stopped:
             _remark(f"(cut off after {answer.n_tokens:,} tokens)")
     except UsageError as error:
+        if not is_terminal:
+            print(flush=True)  # an answer to each line, also to this one
         _remark(str(error))
     except KeyboardInterrupt:
         if not is_terminal:
@@ -130,22 +138,37 @@ def _answer(conversation: Conversation, text: str, is_terminal: bool) -> None:
 def _read(is_terminal: bool) -> str | None:
     """The next message; "" for none, None at the end."""
     lines: list[str] = []
+    is_text = True
     try:
-        lines.append(input("> " if is_terminal else ""))
+        lines.append(_line("> " if is_terminal else ""))
         while lines[-1].endswith("\\"):
             lines[-1] = lines[-1].removesuffix("\\")
-            lines.append(input("  " if is_terminal else ""))
+            lines.append(_line("  " if is_terminal else ""))
     except EOFError:
         if not lines:
             return None
     except UnicodeDecodeError:
-        raise UsageError("The messages are not UTF-8 text.") from None
+        is_text = False
     except KeyboardInterrupt:
         if not is_terminal:
             raise
-        print(flush=True)
+        _remark("")
         return ""
-    return "\n".join(lines)
+    text = "\n".join(lines)
+    # In the C.UTF-8 locale Python reads bytes that are no text as halves of surrogate pairs, without an error.
+    if is_text and not half_surrogate(text):
+        return text
+    if not is_terminal:
+        raise UsageError("The messages are not UTF-8 text.")
+    _remark("(this is not UTF-8 text)")
+    return ""
+
+
+def _line(prompt: str) -> str:
+    if sys.stdout.isatty():
+        return input(prompt)
+    print(prompt, end="", file=sys.stderr, flush=True)  # stdout goes to a file, which is to have the answers only
+    return input()
 
 
 def _remark(text: str) -> None:

@@ -14,6 +14,7 @@ conversation shows whether that is all there is to it.
 Not covered: quantisation (llama-quantize, or `ollama create --quantize q4_K_M`), adapters as GGUF.
 """
 
+import hashlib
 import re
 import shlex
 import shutil
@@ -32,6 +33,7 @@ from finetune.inference.teacher import end_tokens
 from selfinstruct.errors import UsageError
 from selfinstruct.export import whole_file
 
+MERGED_FROM = ("adapter_*", "chat_template*", "*token*", "*vocab*", "*.model", "merges.txt")
 CONVERTER = "convert_hf_to_gguf.py"
 UNKNOWN_TO_OLLAMA = (
     "This chat template cannot be said in Ollama's language. The GGUF file carries it: use llama-server, or write a "
@@ -65,7 +67,7 @@ def merge(folder: Path, out: Path) -> None:
 
 
 def whole(folder: Path) -> Path:
-    """The student as one model: `folder`, or, of an adapter, `folder`/merged, which is written where it is out of date.
+    """The student as one model: `folder`, or, of an adapter, `folder`/merged, written anew where that has changed.
 
     UsageError where it cannot be asked.
     """
@@ -73,17 +75,25 @@ def whole(folder: Path) -> Path:
     if not is_adapter(folder):
         return folder
     merged = folder / "merged"
+    made_from, now = merged / "made_from", _identity(folder)
     if (merged / "config.json").is_file():
-        if _changed(merged) >= _changed(folder):
+        if made_from.is_file() and made_from.read_bytes() == now.encode():
             return merged
         shutil.rmtree(merged, ignore_errors=True)
     print(f"Merging the adapter and its base into {merged} ...", flush=True)
     merge(folder, merged)
+    with whole_file(made_from) as part:
+        part.write_text(now, encoding="utf-8")
     return merged
 
 
-def _changed(folder: Path) -> float:
-    return max((path.stat().st_mtime for path in folder.glob("*.safetensors")), default=0.0)
+def _identity(folder: Path) -> str:
+    """A hash of what an adapter is merged from: its weights, its config (and so the base's path), its tokenizer."""
+    hashed = hashlib.sha256()
+    for path in sorted({path for pattern in MERGED_FROM for path in folder.glob(pattern) if path.is_file()}):
+        with path.open("rb") as content:
+            hashed.update(f"{path.name} {hashlib.file_digest(content, 'sha256').hexdigest()}\n".encode())
+    return hashed.hexdigest()
 
 
 def how_to_ask(model: Path) -> tuple[Any, GenerationConfig | None]:
@@ -110,9 +120,12 @@ def asked_well(generation: GenerationConfig | None, tokenizer: Any) -> Generatio
 def gguf(folder: Path, out: Path, converter: Path | None) -> list[Path]:
     """Write a student as GGUF, and a Modelfile for Ollama beside it; their paths.
 
-    `converter`: llama.cpp's script, else it is looked for on the PATH. UsageError where there is none, or it fails.
+    `converter`: llama.cpp's script, else it is looked for on the PATH. UsageError where there is none, or it fails, or
+    `out` does not end with .gguf.
     """
     check_folder(folder)
+    if out.suffix != ".gguf":
+        raise UsageError(f"{out}: the name has to end with .gguf; the Modelfile is written beside it.")
     found = shutil.which(CONVERTER) or shutil.which(CONVERTER.removesuffix(".py").replace("_", "-"))
     if not converter and not found:
         raise UsageError(

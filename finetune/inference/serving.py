@@ -13,6 +13,7 @@ adapter is merged with its base first, into DIR/merged.
 Not covered: several GPUs, keys, other servers' options: start vLLM yourself for these.
 """
 
+import errno
 import importlib.util
 import os
 import shlex
@@ -68,7 +69,12 @@ def _server(model: str, host: str, port: int) -> tuple[str, list[str]]:
 
 def _free_port(host: str, port: int) -> int:
     try:
+        socket.getaddrinfo(host, port, socket.AF_INET)
+    except (socket.gaierror, UnicodeError):
+        raise UsageError(f"{host}: is neither an IPv4 address nor a known name. Choose another --host.") from None
+    try:
         with socket.create_server((host, port)) as listening:
             return int(listening.getsockname()[1])
     except OSError as error:
-        raise UsageError(f"Port {port} of {host} cannot be used ({error.strerror}). Choose another --port.") from None
+        option = "--host" if error.errno == errno.EADDRNOTAVAIL else "--port"
+        raise UsageError(f"Port {port} of {host} cannot be used ({error.strerror}). Choose another {option}.") from None
