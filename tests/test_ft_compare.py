@@ -638,3 +638,17 @@ def test_a_student_answers_and_goes_on_where_it_was(tmp_path):
         store.db.execute("DELETE FROM answers WHERE side = 'a' AND item >= ?", (PART,))
         store.db.execute("UPDATE answers SET text = 'marked' WHERE side = 'a' AND item = 0")
         assert said() == ["marked", *whole[1:]]
+
+        # Trained again in the meantime: the answers must not be those of two models.
+        store.db.execute("DELETE FROM answers WHERE side = 'a' AND item >= ?", (PART,))
+        write_model(tmp_path / "student", [], seed=7)
+        with pytest.raises(UsageError, match="is not the model any more .* in another folder with --out"):
+            said()
+        assert len(store.unanswered("a")) == n - PART
+        write_model(tmp_path / "student", [])
+        (tmp_path / "student/chat_template.jinja").write_text("{{ messages[0].content }}")
+        with pytest.raises(UsageError, match="is not the model any more"):
+            said()
+        # Whoever has not answered anything yet may be another one.
+        store.db.execute("DELETE FROM answers WHERE side = 'a'")
+        assert len(said()) == n

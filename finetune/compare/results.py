@@ -24,6 +24,7 @@ from finetune.compare.store import SIDES, Item, Preferred, Side, Store, Verdict,
 from finetune.evaluation.statistics import Interval, mean, sign_test, wilson
 
 EVERYBODY = "all people"
+INTERNAL = ("prompts", "identity_a", "identity_b")  # settings that tell a reader nothing
 SCORE: dict[Preferred, float] = {"a": 1.0, "tie": 0.5, "b": 0.0}
 
 
@@ -117,7 +118,7 @@ class Results(NamedTuple):
 
     def as_dict(self) -> dict[str, Any]:
         """Everything as JSON values; of the items the verdicts, by who gave them."""
-        settings = {key: value for key, value in self.settings.items() if key != "prompts"}
+        settings = {key: value for key, value in self.settings.items() if key not in INTERNAL}
         outcomes = [
             {
                 **o._asdict(), "win_rate": o.win_rate and o.win_rate._asdict(), "first": o.first.as_dict(),
