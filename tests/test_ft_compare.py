@@ -592,6 +592,25 @@ def test_mistakes_say_what_to_do(cli, graded, tmp_path):
     assert "begun with something else: --seed" in cli(*command(graded, *out, "--seed", 1), code=2).stderr
 
 
+def test_nobody_is_asked_before_both_can_be(cli, graded, tmp_path):
+    """B is a folder that holds no student, or none: found before A has answered anything."""
+    pytest.importorskip("torch")
+    pytest.importorskip("transformers")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/run.db").touch()
+    (tmp_path / "empty").mkdir()
+    out = ["--prompts", graded / "prompts.jsonl", "--out", tmp_path / "out", "--no-people"]
+    for b, message in [
+        (tmp_path / "run", "is a run. Train a student on it: selfinstruct finetune"),
+        (tmp_path / "empty", "holds no student"),
+        ("./nope", "./nope: there is no such file or folder. Name a student's folder"),
+        ("../nope", "../nope: there is no such file or folder. Name a student's folder"),
+    ]:
+        assert message in cli("compare", graded / "a.jsonl", b, *out, code=2).stderr
+        with Store(tmp_path / "out") as store:
+            assert not store.answered()
+
+
 def test_where_both_say_the_same_nobody_is_asked(cli, graded, tmp_path):
     same = lines(tmp_path / "same.jsonl", json_lines((graded / "a.jsonl").read_text()))
     arguments = ["compare", graded / "a.jsonl", same, "--prompts", graded / "prompts.jsonl", "--out", tmp_path / "out"]

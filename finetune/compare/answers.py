@@ -24,8 +24,8 @@ from selfinstruct.errors import UsageError
 from selfinstruct.records import Completion, Request, content_id
 
 PART = 64  # prompts; a part's place is in the seed, so it does not depend on what was answered before
-NEEDED = ("torch", "transformers")
-HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+NEEDED = ("torch", "transformers", "peft")
+HUB_NAME = re.compile(r"\w[\w.-]*/[\w.-]+")
 FILES = (".jsonl", ".json", ".parquet")
 
 
@@ -68,7 +68,11 @@ def check_source(source: str, questions: list[list[Message]]) -> None:
             )
         if missing := [name for name in NEEDED if not importlib.util.find_spec(name)]:
             raise UsageError(f"To ask {source} {' and '.join(missing)} must be installed: pip install "
-                             "'selfinstruct[finetune]'. A file of answers needs neither.")  # fmt: skip
+                             "'selfinstruct[finetune]'. A file of answers needs none of it.")  # fmt: skip
+        if path.is_dir():
+            from finetune.inference.student import check_folder
+
+            check_folder(path)
 
 
 def answer(store: Store, side: Side, source: str, asking: Asking) -> list[str]:
