@@ -571,24 +571,66 @@ def answers_in(folder: Path) -> int:
 # The command
 
 
-def test_mistakes_say_what_to_do(cli, graded, tmp_path):
+def test_mistakes_say_what_to_do(cli, graded, tmp_path, monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
     out = ["--out", tmp_path / "out", "--no-people"]
     a, b, prompts = (graded / name for name in ("a.jsonl", "b.jsonl", "prompts.jsonl"))
+    judge = ["compare", a, b, "--prompts", prompts, *out, "--judge"]
     cases = [
-        (["compare", a, a, "--prompts", prompts, *out], "A and B are both"),
-        (["compare", a, tmp_path / "none.jsonl", "--prompts", prompts, *out], "there is no such file or folder"),
-        (["compare", a, b, "--prompts", tmp_path / "none.jsonl", *out], "there is no such file"),
-        (["compare", a, "m@http://me:secret@host/v1", "--prompts", prompts, *out], "must not carry a key"),
-        (["compare", a, b, "--prompts", prompts, *out, "--judge-base-url", "http://x/v1"], "goes with --judge"),
-        (["compare", a, b, "--prompts", prompts, *out, "--judge", "m", "--judge-base-url", "x"], "must look like http"),
-        (["compare", a, b, "--prompts", prompts, *out, "--train", prompts], "All 30 prompts overlap"),
-        (["compare", a, b, "--prompts", lines(tmp_path / "other.jsonl", ["Why?"]), *out], "no answer to any"),
+        (["compare", a, a, "--prompts", prompts, *out], f"A and B are both {a}: there is nothing to compare."),
+        (
+            ["compare", a, tmp_path / "none.jsonl", "--prompts", prompts, *out],
+            "none.jsonl: there is no such file or folder. Name a student's folder, a file of answers, a model on the hub "
+            "as NAME/MODEL, or MODEL@http://SERVER/v1.",
+        ),
+        (["compare", a, b, "--prompts", tmp_path / "none.jsonl", *out], "none.jsonl: there is no such file."),
+        (
+            ["compare", a, "m@http://me:secret@host/v1", "--prompts", prompts, *out],
+            "m: URL: must not carry a key: put it into OPENAI_API_KEY",
+        ),
+        (
+            ["compare", a, b, "--prompts", prompts, *out, "--judge-base-url", "http://x/v1"],
+            "--judge-base-url goes with --judge MODEL.",
+        ),
+        (
+            ["compare", a, b, "--prompts", prompts, *out, "--judge", "m", "--judge-base-url", "x"],
+            "m: --judge-base-url: must look like http://localhost:8000/v1",
+        ),
+        (
+            [*judge, "gpt-x"],
+            "No key: set the environment variable OPENAI_API_KEY, or name a local server with --judge-base-url, or try "
+            "--judge simulated, which needs neither.",
+        ),
+        (
+            ["compare", a, "m@https://api.openai.com/v1", "--prompts", prompts, *out],
+            "No key: set the environment variable OPENAI_API_KEY, or name a local server with MODEL@URL, or try "
+            "simulated@URL of `selfinstruct simulate`, which needs neither.",
+        ),
+        (
+            ["compare", a, b, "--prompts", prompts, *out, "--train", prompts],
+            f"All 30 prompts overlap {prompts}. Take prompts that were not trained on.",
+        ),
+        (
+            ["compare", a, b, "--prompts", lines(tmp_path / "other.jsonl", ["Why?"]), *out],
+            f"{a}: has no answer to any of the prompts. Its prompts must be the same, word for word.",
+        ),
     ]
     for arguments, message in cases:
-        assert message in cli(*arguments, code=2).stderr
+        assert cli(*arguments, code=2).stderr.rstrip().endswith(message)
     assert "secret" not in (tmp_path / "out/comparison.db").read_bytes().decode("latin-1")
     # None of these has spoiled the folder; once there are answers, it holds one comparison.
     cli(*command(graded, *out))
+    # Servers that nobody answers for: of a judge, and of a side.
+    dead = "http://127.0.0.1:1/v1"
+    for arguments, begin, end in [
+        ([*judge, "m", "--judge-base-url", dead], "The judge m has answered nothing yet", "--judge-base-url"),
+        (["compare", a, f"m@{dead}", "--prompts", prompts, "--out", tmp_path / "dead"], "m has answered", "MODEL@URL"),
+    ]:
+        said = cli(*arguments, code=2).stderr
+        assert begin in said
+        end = f"Is the server up, and {end} right? Then run the same command again: it goes on where it was."
+        assert said.rstrip().endswith(end)
     assert "begun with something else: --seed" in cli(*command(graded, *out, "--seed", 1), code=2).stderr
 
 
