@@ -110,6 +110,8 @@ def test_a_question_of_several_turns_is_all_before_the_last_answer(tmp_path):
         ({"messages": [{"role": "tool", "content": "7"}]}, "line 2: messages.0.content: a turn of a tool"),
         ({"messages": [{"role": "user"}]}, "line 2: messages.0.content: missing_field"),
         ({"messages": "x"}, "line 2: messages: wrong_type"),
+        ("Why \ud83d?", "line 2: prompt: half a surrogate pair, which is no character, in “Why \\ud83d?”"),
+        ({"instruction": "Why?", "input": "\ud83d"}, "line 2: input: half a surrogate pair"),
     ],
 )
 def test_a_row_without_a_question_is_named(tmp_path, row, message):
