@@ -208,6 +208,24 @@ def test_a_figure_that_never_varies_still_has_an_interval(tmp_path):
     assert ada.p_value == pytest.approx(2 / 2**8)
 
 
+@pytest.mark.parametrize("n", [1, 8])
+def test_where_all_are_ties_nothing_is_sure(tmp_path, n):
+    """The bootstrap's interval would have no width: 50.0% [50.0, 50.0] after one tie of one person."""
+    with begun(tmp_path, some(n, "yes"), some(n, "no")) as store:
+        for item in range(n):
+            store.add_vote("ada", item, "a", "tie")
+            for first in SIDES:
+                store.add_judgement(f"{item} {first}", Judgement("m", item, first, "Verdict: 1"), 0, 0)
+        found = results(store)
+    ada, judge = found.outcomes
+    assert ada.win_rate == judge.win_rate == (0.5, None, None)
+    assert judge.longer.interval == (0.5, None, None), "each prompt says both"
+    assert json.loads(json.dumps(found.as_dict()))["outcomes"][0]["win_rate"]["low"] is None
+    assert "50.0% [" not in report.render(found)
+    assert "50.0% [" not in report.html(found, "x")
+    assert re.search(r"ada +\d+ +0 +\d+ +0 +50\.0%", report.render(found))
+
+
 # The page for people
 
 
