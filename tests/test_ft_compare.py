@@ -347,6 +347,11 @@ async def test_judged_taken_back_and_gone_on_with(tmp_path):
         {"rater": "ada", "item": "0", "verdict": "undone"},
         {"rater": " ", "item": "0", "verdict": "first"},
         {"rater": "a" * 41, "item": "0", "verdict": "first"},
+        {"rater": "\u200b", "item": "0", "verdict": "first"},
+        {"rater": "\u3164 \u00ad", "item": "0", "verdict": "first"},
+        {"rater": "All  People", "item": "0", "verdict": "first"},
+        {"rater": "judge simulated", "item": "0", "verdict": "first"},
+        {"rater": "Ju\u200bdge m", "item": "0", "verdict": "first"},
         {},
     ],
 )
@@ -355,6 +360,20 @@ async def test_what_is_no_verdict_is_refused(tmp_path, fields):
         async with browsing(store) as browser:
             await browser.post("/decide", status=400, **fields)
         assert store.votes() == []
+
+
+async def test_other_letters_of_a_name_are_the_same_person(tmp_path):
+    with begun(tmp_path, some(40, "yes"), some(40, "no")) as store:
+        async with browsing(store) as browser:
+            page = await browser.get("/item?rater=Zo%C3%A9")
+            other = await browser.get("/item?rater=ZOE%CC%81")  # the accent by itself
+            assert shown_texts(page) == shown_texts(other), "the same order and sides, before anything is stored"
+            for name in ("Zo\u00e9", "ZOE\u0301", " zo\u00e9\u200b", "\uff3ao\u00e9"):
+                page = await browser.post("/decide", rater=name, item=shown_item(page), verdict="tie")
+            assert "4 of 40" in page
+            await browser.post("/undo", rater="zo\u00e9")
+        assert [vote.rater for vote in store.votes()] == ["Zo\u00e9"] * 3
+        assert [outcome.name for outcome in results(store).outcomes] == ["Zo\u00e9"]
 
 
 async def test_nobody_else_can_look_or_judge(tmp_path):
