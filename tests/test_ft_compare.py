@@ -387,6 +387,32 @@ async def test_nobody_else_can_look_or_judge(tmp_path):
         assert store.votes() == []
 
 
+MULTIPART = {"Content-Type": "multipart/form-data; boundary=x"}
+NAMED = b"--x\r\nContent-Disposition: form-data; name=a\r\n"
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        (MULTIPART, b"garbage"),
+        ({"Content-Type": "multipart/form-data"}, b"garbage"),
+        (MULTIPART, b"--x\r\nno header\r\n\r\na\r\n--x--"),
+        (MULTIPART, NAMED + b"Content-Type: text/plain; charset=foo\r\n\r\na\r\n--x--"),
+        (MULTIPART, NAMED + b"Content-Transfer-Encoding: foo\r\n\r\na\r\n--x--"),
+        ({"Content-Type": "application/x-www-form-urlencoded"}, b"rater=\xff"),
+        ({"Content-Type": "application/x-www-form-urlencoded; charset=foo"}, b"a=b"),
+    ],
+)
+async def test_a_form_that_cannot_be_read_is_refused(tmp_path, caplog, headers, body):
+    with begun(tmp_path, some(1, "yes"), some(1, "no")) as store:
+        async with browsing(store) as browser:
+            headers = headers | {"Origin": browser.origin}
+            async with browser.client.post(browser.base + "/decide", data=body, headers=headers) as answer:
+                assert answer.status == 400
+                assert "This form cannot be read." in await answer.text()
+    assert not caplog.records, "no traceback in the terminal"
+
+
 async def test_hostile_texts_stay_texts(tmp_path):
     with begun(tmp_path, {f"Q {HOSTILE}": f"A {HOSTILE}"}, {f"Q {HOSTILE}": ""}) as store:
         async with browsing(store) as browser:
