@@ -1,7 +1,8 @@
 """The page for people: one question and two answers at a time, and nothing that tells which model said which.
 
 Each person sees the items in an order of their own, and each item's two answers in an order of its own; both follow
-from the comparison's seed and the person's name, so the page needs to remember nothing but the verdicts. A page holds
+from the comparison's seed, a random salt that only its file holds, and the person's name, so the page needs to remember
+nothing but the verdicts, and nobody who knows seed and name can work out which model stands first. A page holds
 the texts, the item's number in the file of prompts and the person's name: with the two models changed about, and the
 answers shown in the same places, it is the same page, byte for byte. Items whose answers are the same are not shown.
 
@@ -50,7 +51,8 @@ class Pages:
     def __init__(self, store: Store, form_token: str):
         self.store = store
         self.form_token = form_token
-        self._seed = store.settings()["seed"]
+        settings = store.settings()
+        self._seed = f"{settings['salt']} {settings['seed']}"
         self._items = {item.position: item for item in store.items() if not item.is_same}
 
     async def start(self, request: web.Request) -> web.Response:

@@ -26,7 +26,7 @@ from finetune.evaluation.statistics import mean, sign_test, wilson
 
 EVERYBODY = "all people"
 ROUNDING = 1e-9
-INTERNAL = ("prompts", "identity_a", "identity_b")  # settings that tell a reader nothing
+INTERNAL = ("prompts", "salt", "identity_a", "identity_b")  # settings that tell a reader nothing
 SCORE: dict[Preferred, float] = {"a": 1.0, "tie": 0.5, "b": 0.0}
 
 
