@@ -321,7 +321,9 @@ def test_nobody_can_work_out_which_side_is_which(tmp_path):
             sides.append([pages.first("ada", item) for item in store.items()])
             found = results(store)
             assert salts[-1] not in json.dumps(found.as_dict()) + report.html(found, "x") + report.render(found)
-            answered(store, (found.settings["a"], found.settings["b"]), tmp_path / f"{name}.prompts.jsonl", None, ASKING)
+            answered(
+                store, (found.settings["a"], found.settings["b"]), tmp_path / f"{name}.prompts.jsonl", None, ASKING
+            )
             assert store.settings()["salt"] == salts[-1], "who goes on keeps it"
     assert len(salts[0]) >= 32
     assert salts[0] != salts[1]
