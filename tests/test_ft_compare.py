@@ -666,8 +666,8 @@ def test_mistakes_say_what_to_do(cli, graded, tmp_path, monkeypatch):
         (["compare", a, a, "--prompts", prompts, *out], f"A and B are both {a}: there is nothing to compare."),
         (
             ["compare", a, tmp_path / "none.jsonl", "--prompts", prompts, *out],
-            "none.jsonl: there is no such file or folder. Name a student's folder, a file of answers, a model on the hub "
-            "as NAME/MODEL, or MODEL@http://SERVER/v1.",
+            "none.jsonl: there is no such file or folder. Name a student's folder, a file of answers, a model on the "
+            "hub as NAME/MODEL, or MODEL@http://SERVER/v1.",
         ),
         (["compare", a, b, "--prompts", tmp_path / "none.jsonl", *out], "none.jsonl: there is no such file."),
         (
@@ -714,8 +714,8 @@ def test_mistakes_say_what_to_do(cli, graded, tmp_path, monkeypatch):
     ]:
         said = cli(*arguments, code=2).stderr
         assert begin in said
-        end = f"Is the server up, and {end} right? Then run the same command again: it goes on where it was."
-        assert said.rstrip().endswith(end)
+        advice = f"Is the server up, and {end} right? Then run the same command again: it goes on where it was."
+        assert said.rstrip().endswith(advice)
     assert "begun with something else: --seed" in cli(*command(graded, *out, "--seed", 1), code=2).stderr
 
 
@@ -788,7 +788,7 @@ def test_a_student_answers_and_goes_on_where_it_was(tmp_path):
         # Trained again in the meantime: the answers must not be those of two models.
         store.db.execute("DELETE FROM answers WHERE side = 'a' AND item >= ?", (PART,))
         write_model(tmp_path / "student", [], seed=7)
-        with pytest.raises(UsageError, match="is not the model any more .* in another folder with --out"):
+        with pytest.raises(UsageError, match=r"is not the model any more .* in another folder with --out"):
             said()
         assert len(store.unanswered("a")) == n - PART
         write_model(tmp_path / "student", [])

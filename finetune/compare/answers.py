@@ -40,7 +40,7 @@ class Asking(NamedTuple):
 def served(source: str) -> Served | None:
     """The model and server that MODEL@URL names; None where it is something else."""
     found = re.fullmatch(r"(.+)@(https?://.+)", source)
-    return Served(*found.groups(), is_judge=False) if found else None
+    return Served(found[1], found[2], is_judge=False) if found else None
 
 
 def answer_file(source: str) -> tuple[str, Path] | None:

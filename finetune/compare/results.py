@@ -10,8 +10,8 @@
 A prompt is counted once for each who judged, and once for all people together: it is won where more of them prefer A
 than B, and its share of the win rate is that of their verdicts. "Both bad" is a tie. Prompts on which A and B said the
 same are in none of these figures. `first` and `longer` count every verdict (a judge has two on each prompt), and their
-intervals draw whole prompts. Where all prompts are alike the bootstrap's has no width: it is Wilson's where A wins all or
-none, and there is none where all are ties.
+intervals draw whole prompts. Where all prompts are alike the bootstrap's has no width: it is Wilson's where A wins all
+or none, and there is none where all are ties.
 """
 
 from collections import defaultdict
