@@ -18,6 +18,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from selfinstruct.errors import SelfInstructError, UsageError
 
@@ -32,6 +33,9 @@ HEADERS = {
 }
 CONTENT_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 MOST_BYTES = 64 * 2**20  # of a form: long texts, large selections
+
+# What aiohttp raises for a form that cannot be read: a boundary, an encoding, a header or bytes that are none.
+MALFORMED = (ValueError, LookupError, AssertionError, RuntimeError, HttpProcessingError)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -82,7 +86,10 @@ class Guard:
         if request.method not in ("GET", "HEAD"):
             if request.headers.get("Origin") != f"http://{request.headers['Host']}":
                 return self._refuse("This did not come from a page of this server.", 403)
-            form = await request.post()
+            try:
+                form = await request.post()
+            except MALFORMED:
+                return self._refuse("This form cannot be read.", 400)
             if not _same(str(form.get("form_token", "")), self.form_token):
                 return self._refuse("This page is from before the server was started again. Load it once more.", 403)
         return None

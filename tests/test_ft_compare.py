@@ -110,6 +110,8 @@ def test_a_question_of_several_turns_is_all_before_the_last_answer(tmp_path):
         ({"messages": [{"role": "tool", "content": "7"}]}, "line 2: messages.0.content: a turn of a tool"),
         ({"messages": [{"role": "user"}]}, "line 2: messages.0.content: missing_field"),
         ({"messages": "x"}, "line 2: messages: wrong_type"),
+        ("Why \ud83d?", "line 2: prompt: half a surrogate pair, which is no character, in “Why \\ud83d?”"),
+        ({"instruction": "Why?", "input": "\ud83d"}, "line 2: input: half a surrogate pair"),
     ],
 )
 def test_a_row_without_a_question_is_named(tmp_path, row, message):
@@ -206,6 +208,24 @@ def test_a_figure_that_never_varies_still_has_an_interval(tmp_path):
     assert ada.p_value == pytest.approx(2 / 2**8)
 
 
+@pytest.mark.parametrize("n", [1, 8])
+def test_where_all_are_ties_nothing_is_sure(tmp_path, n):
+    """The bootstrap's interval would have no width: 50.0% [50.0, 50.0] after one tie of one person."""
+    with begun(tmp_path, some(n, "yes"), some(n, "no")) as store:
+        for item in range(n):
+            store.add_vote("ada", item, "a", "tie")
+            for first in SIDES:
+                store.add_judgement(f"{item} {first}", Judgement("m", item, first, "Verdict: 1"), 0, 0)
+        found = results(store)
+    ada, judge = found.outcomes
+    assert ada.win_rate == judge.win_rate == (0.5, None, None)
+    assert judge.longer.interval == (0.5, None, None), "each prompt says both"
+    assert json.loads(json.dumps(found.as_dict()))["outcomes"][0]["win_rate"]["low"] is None
+    assert "50.0% [" not in report.render(found)
+    assert "50.0% [" not in report.html(found, "x")
+    assert re.search(r"ada +\d+ +0 +\d+ +0 +50\.0%", report.render(found))
+
+
 # The page for people
 
 
@@ -256,6 +276,7 @@ async def test_a_page_does_not_tell_which_is_which(tmp_path):
 
     async def pages(a, b, seed, name):
         with begun(tmp_path, a, b, seed, name) as store:
+            store.set_settings({"salt": "the same"})
             async with browsing(store) as browser:
                 item = await browser.get("/item?rater=ada")
                 after = await browser.post("/decide", rater="ada", item=0, verdict="first")
@@ -285,9 +306,28 @@ async def test_sides_and_order_are_shuffled_for_each_person(tmp_path):
         assert {rater: again.order(rater) for rater in orders} == orders
     for rater, order in orders.items():
         assert sorted(order) == list(range(200)) != order
-        assert 70 < sides[rater].count("a") < 130
+        assert 60 < sides[rater].count("a") < 140
     assert orders["ada"] != orders["bob"]
     assert sides["ada"] != sides["bob"]
+
+
+def test_nobody_can_work_out_which_side_is_which(tmp_path):
+    """The same seed, name and items, begun twice: other orders, by a number that no page and no report holds."""
+    sides, salts = [], []
+    for name in ("one", "two"):
+        with begun(tmp_path, some(64, "yes"), some(64, "no"), name=name) as store:
+            salts.append(store.settings()["salt"])
+            pages = people.Pages(store, "")
+            sides.append([pages.first("ada", item) for item in store.items()])
+            found = results(store)
+            assert salts[-1] not in json.dumps(found.as_dict()) + report.html(found, "x") + report.render(found)
+            answered(
+                store, (found.settings["a"], found.settings["b"]), tmp_path / f"{name}.prompts.jsonl", None, ASKING
+            )
+            assert store.settings()["salt"] == salts[-1], "who goes on keeps it"
+    assert len(salts[0]) >= 32
+    assert salts[0] != salts[1]
+    assert sides[0] != sides[1]
 
 
 async def test_judged_taken_back_and_gone_on_with(tmp_path):
@@ -327,6 +367,11 @@ async def test_judged_taken_back_and_gone_on_with(tmp_path):
         {"rater": "ada", "item": "0", "verdict": "undone"},
         {"rater": " ", "item": "0", "verdict": "first"},
         {"rater": "a" * 41, "item": "0", "verdict": "first"},
+        {"rater": "\u200b", "item": "0", "verdict": "first"},
+        {"rater": "\u3164 \u00ad", "item": "0", "verdict": "first"},
+        {"rater": "All  People", "item": "0", "verdict": "first"},
+        {"rater": "judge simulated", "item": "0", "verdict": "first"},
+        {"rater": "Ju\u200bdge m", "item": "0", "verdict": "first"},
         {},
     ],
 )
@@ -335,6 +380,20 @@ async def test_what_is_no_verdict_is_refused(tmp_path, fields):
         async with browsing(store) as browser:
             await browser.post("/decide", status=400, **fields)
         assert store.votes() == []
+
+
+async def test_other_letters_of_a_name_are_the_same_person(tmp_path):
+    with begun(tmp_path, some(40, "yes"), some(40, "no")) as store:
+        async with browsing(store) as browser:
+            page = await browser.get("/item?rater=Zo%C3%A9")
+            other = await browser.get("/item?rater=ZOE%CC%81")  # the accent by itself
+            assert shown_texts(page) == shown_texts(other), "the same order and sides, before anything is stored"
+            for name in ("Zo\u00e9", "ZOE\u0301", " zo\u00e9\u200b", "\uff3ao\u00e9"):
+                page = await browser.post("/decide", rater=name, item=shown_item(page), verdict="tie")
+            assert "4 of 40" in page
+            await browser.post("/undo", rater="zo\u00e9")
+        assert [vote.rater for vote in store.votes()] == ["Zo\u00e9"] * 3
+        assert [outcome.name for outcome in results(store).outcomes] == ["Zo\u00e9"]
 
 
 async def test_nobody_else_can_look_or_judge(tmp_path):
@@ -346,6 +405,32 @@ async def test_nobody_else_can_look_or_judge(tmp_path):
             browser.origin = "http://evil.example"
             await browser.post("/decide", status=403, rater="ada", item=0, verdict="first")
         assert store.votes() == []
+
+
+MULTIPART = {"Content-Type": "multipart/form-data; boundary=x"}
+NAMED = b"--x\r\nContent-Disposition: form-data; name=a\r\n"
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        (MULTIPART, b"garbage"),
+        ({"Content-Type": "multipart/form-data"}, b"garbage"),
+        (MULTIPART, b"--x\r\nno header\r\n\r\na\r\n--x--"),
+        (MULTIPART, NAMED + b"Content-Type: text/plain; charset=foo\r\n\r\na\r\n--x--"),
+        (MULTIPART, NAMED + b"Content-Transfer-Encoding: foo\r\n\r\na\r\n--x--"),
+        ({"Content-Type": "application/x-www-form-urlencoded"}, b"rater=\xff"),
+        ({"Content-Type": "application/x-www-form-urlencoded; charset=foo"}, b"a=b"),
+    ],
+)
+async def test_a_form_that_cannot_be_read_is_refused(tmp_path, caplog, headers, body):
+    with begun(tmp_path, some(1, "yes"), some(1, "no")) as store:
+        async with browsing(store) as browser:
+            headers = headers | {"Origin": browser.origin}
+            async with browser.client.post(browser.base + "/decide", data=body, headers=headers) as answer:
+                assert answer.status == 400
+                assert "This form cannot be read." in await answer.text()
+    assert not caplog.records, "no traceback in the terminal"
 
 
 async def test_hostile_texts_stay_texts(tmp_path):
@@ -571,25 +656,86 @@ def answers_in(folder: Path) -> int:
 # The command
 
 
-def test_mistakes_say_what_to_do(cli, graded, tmp_path):
+def test_mistakes_say_what_to_do(cli, graded, tmp_path, monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
     out = ["--out", tmp_path / "out", "--no-people"]
     a, b, prompts = (graded / name for name in ("a.jsonl", "b.jsonl", "prompts.jsonl"))
+    judge = ["compare", a, b, "--prompts", prompts, *out, "--judge"]
     cases = [
-        (["compare", a, a, "--prompts", prompts, *out], "A and B are both"),
-        (["compare", a, tmp_path / "none.jsonl", "--prompts", prompts, *out], "there is no such file or folder"),
-        (["compare", a, b, "--prompts", tmp_path / "none.jsonl", *out], "there is no such file"),
-        (["compare", a, "m@http://me:secret@host/v1", "--prompts", prompts, *out], "must not carry a key"),
-        (["compare", a, b, "--prompts", prompts, *out, "--judge-base-url", "http://x/v1"], "goes with --judge"),
-        (["compare", a, b, "--prompts", prompts, *out, "--judge", "m", "--judge-base-url", "x"], "must look like http"),
-        (["compare", a, b, "--prompts", prompts, *out, "--train", prompts], "All 30 prompts overlap"),
-        (["compare", a, b, "--prompts", lines(tmp_path / "other.jsonl", ["Why?"]), *out], "no answer to any"),
+        (["compare", a, a, "--prompts", prompts, *out], f"A and B are both {a}: there is nothing to compare."),
+        (
+            ["compare", a, tmp_path / "none.jsonl", "--prompts", prompts, *out],
+            "none.jsonl: there is no such file or folder. Name a student's folder, a file of answers, a model on the "
+            "hub as NAME/MODEL, or MODEL@http://SERVER/v1.",
+        ),
+        (["compare", a, b, "--prompts", tmp_path / "none.jsonl", *out], "none.jsonl: there is no such file."),
+        (
+            ["compare", a, "m@http://me:secret@host/v1", "--prompts", prompts, *out],
+            "m: URL: must not carry a key: put it into OPENAI_API_KEY",
+        ),
+        (
+            ["compare", a, b, "--prompts", prompts, *out, "--judge-base-url", "http://x/v1"],
+            "--judge-base-url goes with --judge MODEL.",
+        ),
+        (
+            ["compare", a, b, "--prompts", prompts, *out, "--judge", "m", "--judge-base-url", "x"],
+            "m: --judge-base-url: must look like http://localhost:8000/v1",
+        ),
+        (
+            [*judge, "gpt-x"],
+            "No key: set the environment variable OPENAI_API_KEY, or name a local server with --judge-base-url, or try "
+            "--judge simulated, which needs neither.",
+        ),
+        (
+            ["compare", a, "m@https://api.openai.com/v1", "--prompts", prompts, *out],
+            "No key: set the environment variable OPENAI_API_KEY, or name a local server with MODEL@URL, or try "
+            "simulated@URL of `selfinstruct simulate`, which needs neither.",
+        ),
+        (
+            ["compare", a, b, "--prompts", prompts, *out, "--train", prompts],
+            f"All 30 prompts overlap {prompts}. Take prompts that were not trained on.",
+        ),
+        (
+            ["compare", a, b, "--prompts", lines(tmp_path / "other.jsonl", ["Why?"]), *out],
+            f"{a}: has no answer to any of the prompts. Its prompts must be the same, word for word.",
+        ),
     ]
     for arguments, message in cases:
-        assert message in cli(*arguments, code=2).stderr
+        assert cli(*arguments, code=2).stderr.rstrip().endswith(message)
     assert "secret" not in (tmp_path / "out/comparison.db").read_bytes().decode("latin-1")
     # None of these has spoiled the folder; once there are answers, it holds one comparison.
     cli(*command(graded, *out))
+    # Servers that nobody answers for: of a judge, and of a side.
+    dead = "http://127.0.0.1:1/v1"
+    for arguments, begin, end in [
+        ([*judge, "m", "--judge-base-url", dead], "The judge m has answered nothing yet", "--judge-base-url"),
+        (["compare", a, f"m@{dead}", "--prompts", prompts, "--out", tmp_path / "dead"], "m has answered", "MODEL@URL"),
+    ]:
+        said = cli(*arguments, code=2).stderr
+        assert begin in said
+        advice = f"Is the server up, and {end} right? Then run the same command again: it goes on where it was."
+        assert said.rstrip().endswith(advice)
     assert "begun with something else: --seed" in cli(*command(graded, *out, "--seed", 1), code=2).stderr
+
+
+def test_nobody_is_asked_before_both_can_be(cli, graded, tmp_path):
+    """B is a folder that holds no student, or none: found before A has answered anything."""
+    pytest.importorskip("torch")
+    pytest.importorskip("transformers")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/run.db").touch()
+    (tmp_path / "empty").mkdir()
+    out = ["--prompts", graded / "prompts.jsonl", "--out", tmp_path / "out", "--no-people"]
+    for b, message in [
+        (tmp_path / "run", "is a run. Train a student on it: selfinstruct finetune"),
+        (tmp_path / "empty", "holds no student"),
+        ("./nope", "./nope: there is no such file or folder. Name a student's folder"),
+        ("../nope", "../nope: there is no such file or folder. Name a student's folder"),
+    ]:
+        assert message in cli("compare", graded / "a.jsonl", b, *out, code=2).stderr
+        with Store(tmp_path / "out") as store:
+            assert not store.answered()
 
 
 def test_where_both_say_the_same_nobody_is_asked(cli, graded, tmp_path):
@@ -638,3 +784,17 @@ def test_a_student_answers_and_goes_on_where_it_was(tmp_path):
         store.db.execute("DELETE FROM answers WHERE side = 'a' AND item >= ?", (PART,))
         store.db.execute("UPDATE answers SET text = 'marked' WHERE side = 'a' AND item = 0")
         assert said() == ["marked", *whole[1:]]
+
+        # Trained again in the meantime: the answers must not be those of two models.
+        store.db.execute("DELETE FROM answers WHERE side = 'a' AND item >= ?", (PART,))
+        write_model(tmp_path / "student", [], seed=7)
+        with pytest.raises(UsageError, match=r"is not the model any more .* in another folder with --out"):
+            said()
+        assert len(store.unanswered("a")) == n - PART
+        write_model(tmp_path / "student", [])
+        (tmp_path / "student/chat_template.jinja").write_text("{{ messages[0].content }}")
+        with pytest.raises(UsageError, match="is not the model any more"):
+            said()
+        # Whoever has not answered anything yet may be another one.
+        store.db.execute("DELETE FROM answers WHERE side = 'a'")
+        assert len(said()) == n

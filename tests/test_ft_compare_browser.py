@@ -31,11 +31,13 @@ def test_judged_by_keyboard_alone(tmp_path):
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         process.stderr.readline()
         address = process.stderr.readline().strip()
-        with playwright.sync_playwright() as started:
-            browser = started.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-            judge(browser.new_page(viewport={"width": 400, "height": 600}), address)
-            browser.close()
-        process.send_signal(signal.SIGINT)
+        try:
+            with playwright.sync_playwright() as started:
+                browser = started.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+                judge(browser.new_page(viewport={"width": 400, "height": 600}), address)
+                browser.close()
+        finally:
+            process.send_signal(signal.SIGINT)  # or a failure would wait for it
         said, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
     (ada,) = json.loads(said)["outcomes"]
@@ -73,6 +75,15 @@ def judge(page, address: str) -> None:
     box = page.locator(".choice").bounding_box()
     assert box["y"] + box["height"] <= 601, "the choice is in sight, however long the answers"
     assert page.evaluate("document.documentElement.scrollWidth") == 400
+    for width in (320, 400):
+        page.set_viewport_size({"width": width, "height": 600})
+        assert page.locator(".choice").bounding_box()["height"] < 110, "two rows"
+        places = {b.get_attribute("value"): b.bounding_box() for b in page.locator(".choice button").all()}
+        one, two, tie, bad, undo = (places[name] for name in ("first", "second", "tie", "bad", None))
+        assert one["y"] == two["y"] < tie["y"] == bad["y"] == undo["y"]
+        assert one["x"] < two["x"]
+        spilled = "[...document.querySelectorAll('.choice button')].some((b) => b.scrollWidth > b.clientWidth)"
+        assert not page.evaluate(spilled)
 
     page.keyboard.press("1")
     page.get_by_text(f"1 of {N}").wait_for()

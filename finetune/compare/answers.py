@@ -5,8 +5,9 @@
     outputs/student@answers.jsonl              those of one model in such a file: `evaluate --output` keeps several
     gpt-4.1-mini@https://api.openai.com/v1     a model and its server; the key is read from OPENAI_API_KEY
 
-A student answers many prompts at once, in parts of PART prompts that are stored as they are finished. A served model's
-answers are stored one by one. Not covered: prompts of several turns for a served model.
+A student answers many prompts at once, in parts of PART prompts that are stored as they are finished; who goes on after
+it was trained again is refused, or the answers would be those of two models. A served model's answers are stored one by
+one: what is behind its name is the server's affair. Not covered: prompts of several turns for a served model.
 """
 
 import importlib.util
@@ -20,11 +21,11 @@ from finetune.compare.store import Side, Store
 from finetune.examples import Message
 from selfinstruct.display import tracked
 from selfinstruct.errors import UsageError
-from selfinstruct.records import Completion, Request
+from selfinstruct.records import Completion, Request, content_id
 
 PART = 64  # prompts; a part's place is in the seed, so it does not depend on what was answered before
-NEEDED = ("torch", "transformers")
-HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+NEEDED = ("torch", "transformers", "peft")
+HUB_NAME = re.compile(r"\w[\w.-]*/[\w.-]+")
 FILES = (".jsonl", ".json", ".parquet")
 
 
@@ -39,7 +40,7 @@ class Asking(NamedTuple):
 def served(source: str) -> Served | None:
     """The model and server that MODEL@URL names; None where it is something else."""
     found = re.fullmatch(r"(.+)@(https?://.+)", source)
-    return Served(*found.groups()) if found else None
+    return Served(found[1], found[2], is_judge=False) if found else None
 
 
 def answer_file(source: str) -> tuple[str, Path] | None:
@@ -67,7 +68,11 @@ def check_source(source: str, questions: list[list[Message]]) -> None:
             )
         if missing := [name for name in NEEDED if not importlib.util.find_spec(name)]:
             raise UsageError(f"To ask {source} {' and '.join(missing)} must be installed: pip install "
-                             "'selfinstruct[finetune]'. A file of answers needs neither.")  # fmt: skip
+                             "'selfinstruct[finetune]'. A file of answers needs none of it.")  # fmt: skip
+        if path.is_dir():
+            from finetune.inference.student import check_folder
+
+            check_folder(path)
 
 
 def answer(store: Store, side: Side, source: str, asking: Asking) -> list[str]:
@@ -119,9 +124,19 @@ def _of_server(
 def _of_student(
     store: Store, side: Side, name: str, asking: Asking, missing: list[tuple[int, str, list[Message]]]
 ) -> None:
+    from finetune.evaluation.asking import identity
     from finetune.inference.student import Student
 
     student = Student(name)
+    known = f"identity_{side}"
+    # Weights and end tokens, and how it is asked: what an answer depends on besides the settings and the question.
+    found = content_id("student", identity(student), student.tokenizer.chat_template)
+    if side in store.answered() and store.settings()[known] != found:
+        raise UsageError(
+            f"{name} is not the model any more that gave the answers in {store.path.parent}: it was trained or changed "
+            "since. Put that one back to go on, or compare the new one in another folder with --out."
+        )
+    store.set_settings({known: found})
     parts: dict[int, list[tuple[int, list[Message]]]] = {}
     for position, _, messages in missing:
         parts.setdefault(position // PART, []).append((position, messages))

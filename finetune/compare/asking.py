@@ -1,38 +1,67 @@
 """Many requests to one model behind a server: retried, paced and limited by the scheduler of `generate`."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.progress import Progress
 
 from selfinstruct.config import Config, parse_config
+from selfinstruct.errors import TeacherError, UsageError
 from selfinstruct.generate import open_teachers
 from selfinstruct.records import Completion, Request
 from selfinstruct.scheduler import Scheduler
 from selfinstruct.teachers.openai_compatible import address_and_key
 
+# What `generate` calls it in its errors, and what its name is here: a judge's, and a side's.
+JUDGE = {
+    "The teacher": "The judge {}", "the run goes on": "it goes on", "The run can go on": "It can go on",
+    "--teacher simulated": "--judge simulated", "--model": "--judge", "--base-url": "--judge-base-url",
+    "teacher.base_url": "--judge-base-url", "the variable that api_key_env names": "OPENAI_API_KEY",
+}  # fmt: skip
+SIDE = JUDGE | {
+    "The teacher": "{}", "--teacher simulated": "simulated@URL of `selfinstruct simulate`", "--model": "MODEL",
+    "--base-url": "MODEL@URL", "teacher.base_url": "URL",
+}  # fmt: skip
+
 
 class Served(NamedTuple):
-    """A model behind a server; "" is OpenAI's own, or the one that OPENAI_BASE_URL names."""
+    """A model behind a server; "" is OpenAI's own, or the one that OPENAI_BASE_URL names.
+
+    `is_judge`: named by --judge and --judge-base-url, else by MODEL@URL.
+    """
 
     model: str
     base_url: str
+    is_judge: bool = True
 
     @property
     def config(self) -> Config:
         """The settings to ask it with; UsageError where the address is none. The simulated teacher needs none."""
         kind = "simulated" if self.model.startswith("simulated") and not self.base_url else "openai"
         teacher = {"kind": kind, "model": self.model, "base_url": self.base_url}
-        return parse_config({"teacher": teacher}, self.model)
+        with self.in_our_words():
+            return parse_config({"teacher": teacher}, self.model)
 
     def check(self) -> None:
         """UsageError where it cannot be asked: a bad address, no key for OpenAI's own."""
         teacher = self.config.teacher
         if teacher.kind == "openai":
-            address_and_key(self.base_url, teacher.api_key_env)
+            with self.in_our_words():
+                address_and_key(self.base_url, teacher.api_key_env)
+
+    @contextmanager
+    def in_our_words(self) -> Iterator[None]:
+        """Errors with the options that `compare` has, in place of those of `generate`."""
+        try:
+            yield
+        except (UsageError, TeacherError) as error:
+            text = str(error)
+            for theirs, ours in (JUDGE if self.is_judge else SIDE).items():
+                text = text.replace(theirs, ours.format(self.model))
+            raise type(error)(text) from None
 
     def sampling(self, max_tokens: int, temperature: float) -> dict[str, Any]:
         """What goes into a request's body; the limit under the name that the server knows."""
@@ -47,7 +76,8 @@ def ask(
 
     `what` stands beside the bar. TeacherError where no request would be answered.
     """
-    return asyncio.run(_ask(served, requests, keep, what)) if requests else []
+    with served.in_our_words():
+        return asyncio.run(_ask(served, requests, keep, what)) if requests else []
 
 
 async def _ask(

@@ -1,6 +1,7 @@
 """The order of a comparison: begun or gone on with, answered, judged, reported."""
 
 import asyncio
+import secrets
 import sys
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,7 @@ def begin(store: Store, sources: tuple[str, str], prompts: Path, train: Path | N
     if not has_answered:
         kept, dropped = without_overlap(found, train) if train else (found, [])
         settings["dropped"] = [one._asdict() for one in dropped]
+        settings["salt"] = secrets.token_hex(16)  # or a rater could work out which side is which
         store.begin(settings, [(prompt.id, prompt.messages) for prompt in kept])
         return
     # Who has not answered anything yet may be another one, and a server may have moved.

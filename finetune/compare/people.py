@@ -1,12 +1,16 @@
 """The page for people: one question and two answers at a time, and nothing that tells which model said which.
 
 Each person sees the items in an order of their own, and each item's two answers in an order of its own; both follow
-from the comparison's seed and the person's name, so the page needs to remember nothing but the verdicts. A page holds
+from the comparison's seed, a random salt that only its file holds, and the person's name, so the page needs to remember
+nothing but the verdicts, and nobody who knows seed and name can work out which model stands first. A page holds
 the texts, the item's number in the file of prompts and the person's name: with the two models changed about, and the
 answers shown in the same places, it is the same page, byte for byte. Items whose answers are the same are not shown.
+
+Who spells a name in other letters of the same kind (zoe, Zoe) is the same person, under the name that was there first.
 """
 
 import asyncio
+import unicodedata
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,9 +21,10 @@ from urllib.parse import urlencode
 import jinja2
 from aiohttp import web
 
+from finetune.compare.results import EVERYBODY
 from finetune.compare.store import Item, Side, Store, Verdict
 from selfinstruct.audit.server import STATIC as AUDIT_STATIC
-from selfinstruct.audit.text import shown
+from selfinstruct.audit.text import INVISIBLE, shown
 from selfinstruct.errors import UsageError
 from selfinstruct.guard import Guard, listening, static_files
 
@@ -46,7 +51,8 @@ class Pages:
     def __init__(self, store: Store, form_token: str):
         self.store = store
         self.form_token = form_token
-        self._seed = store.settings()["seed"]
+        settings = store.settings()
+        self._seed = f"{settings['salt']} {settings['seed']}"
         self._items = {item.position: item for item in store.items() if not item.is_same}
 
     async def start(self, request: web.Request) -> web.Response:
@@ -58,7 +64,7 @@ class Pages:
 
     async def item(self, request: web.Request) -> web.Response:
         """The next item for a person."""
-        rater = _name(request.query.get("rater", ""))
+        rater = self._rater(request.query.get("rater", ""))
         done = {vote.item for vote in self.store.votes() if vote.rater == rater} & self._items.keys()
         item = next((self._items[place] for place in self.order(rater) if place not in done), None)
         first, second = item.ordered(self.first(rater, item)) if item else ("", "")
@@ -73,33 +79,41 @@ class Pages:
         item = self._items.get(int(place)) if place.isascii() and place.isdigit() and len(place) < 10 else None
         if item is None or verdict not in get_args(Verdict):
             raise UsageError("This is not a verdict on one of these answers. Load the page once more.")
-        rater = _name(rater)
+        rater = self._rater(rater)
         self.store.add_vote(rater, item.position, self.first(rater, item), cast(Verdict, verdict))
         return _to(rater)
 
     async def undo(self, request: web.Request) -> web.Response:
         """Take back a person's latest verdict, and show its item again."""
-        rater = _name(str((await request.post()).get("rater", "")))
+        rater = self._rater(str((await request.post()).get("rater", "")))
         self.store.undo(rater)
         return _to(rater)
 
     def order(self, rater: str) -> list[int]:
         """The items' positions in a person's order."""
-        return Random(f"{self._seed} order {rater}").sample(sorted(self._items), len(self._items))
+        return Random(f"{self._seed} order {_same(rater)}").sample(sorted(self._items), len(self._items))
 
     def first(self, rater: str, item: Item) -> Side:
         """Whose answer a person is shown first."""
-        return "a" if Random(f"{self._seed} side {rater} {item.position}").random() < 0.5 else "b"
+        return "a" if Random(f"{self._seed} side {_same(rater)} {item.position}").random() < 0.5 else "b"
+
+    def _rater(self, text: str) -> str:
+        """The name as this person gave it first; UsageError for one that the results could not tell from others."""
+        name = " ".join(text.split())
+        same = _same(name)
+        if not any(character.isprintable() for character in same) or len(name) > LONGEST_NAME:
+            raise UsageError(f"Give a name of 1 to {LONGEST_NAME} characters.")
+        if same == EVERYBODY or same.split()[0] == "judge":
+            raise UsageError("Give another name: in the results this one stands for all people, or for a judge model.")
+        return next((vote.rater for vote in self.store.votes() if _same(vote.rater) == same), name)
 
     def _page(self, template: str, **values: Any) -> web.Response:
         return web.Response(text=render(template, form_token=self.form_token, **values), content_type="text/html")
 
 
-def _name(text: str) -> str:
-    name = " ".join(text.split())
-    if not name or len(name) > LONGEST_NAME:
-        raise UsageError(f"Give a name of 1 to {LONGEST_NAME} characters.")
-    return name
+def _same(name: str) -> str:
+    """What the spellings of one name have in common: not case, what is invisible, or how accents are composed."""
+    return " ".join(INVISIBLE.sub("", unicodedata.normalize("NFKC", name)).split()).casefold()
 
 
 def _to(rater: str) -> web.Response:

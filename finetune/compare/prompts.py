@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from finetune.examples import Message
+from selfinstruct.check.encodings import half_surrogate
 from selfinstruct.check.files import read, whole_row
 from selfinstruct.check.formats import Conversation, conversations, format_of
 from selfinstruct.contamination import Overlap, TestSet
@@ -138,6 +139,9 @@ def _before_last_answer(conversation: Conversation, number: int, where: str) -> 
     for text in conversation.texts:
         if text.kind in ("tool", "unknown"):
             raise UsageError(f"{where}: {text.field}: a turn of a {text.kind}; known are system, user and assistant.")
+        if found := half_surrogate(text.text):
+            around = found.encode("ascii", "backslashreplace").decode()
+            raise UsageError(f"{where}: {text.field}: half a surrogate pair, which is no character, in “{around}”.")
         if text.kind == "input":
             messages[-1]["content"] = user_message(messages[-1]["content"], text.text)
         elif text.kind in ("instruction", "user"):

@@ -4,8 +4,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from finetune.compare.prompts import in_words
-from finetune.compare.results import Outcome, Rater, Results, Said, Share, who
-from finetune.evaluation.statistics import Interval
+from finetune.compare.results import Outcome, Rate, Rater, Results, Said, Share, who
 from selfinstruct import __version__
 from selfinstruct.export import whole_file
 from selfinstruct.reporting.page import FOLD_AFTER, environment
@@ -66,9 +65,11 @@ def render(found: Results) -> str:
     return "\n".join(lines)
 
 
-def percent(interval: Interval) -> str:
-    """A share with its interval."""
-    return f"{interval.value:.1%} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
+def percent(rate: Rate) -> str:
+    """A share with its interval, where it has one."""
+    if rate.low is None or rate.high is None:
+        return f"{rate.value:.1%}"
+    return f"{rate.value:.1%} [{100 * rate.low:.1f}, {100 * rate.high:.1f}]"
 
 
 def p_value(p: float) -> str:

@@ -10,7 +10,8 @@
 A prompt is counted once for each who judged, and once for all people together: it is won where more of them prefer A
 than B, and its share of the win rate is that of their verdicts. "Both bad" is a tie. Prompts on which A and B said the
 same are in none of these figures. `first` and `longer` count every verdict (a judge has two on each prompt), and their
-intervals draw whole prompts; where all are alike the interval is Wilson's, as the bootstrap's has no width there.
+intervals draw whole prompts. Where all prompts are alike the bootstrap's has no width: it is Wilson's where A wins all
+or none, and there is none where all are ties.
 """
 
 from collections import defaultdict
@@ -21,17 +22,27 @@ from typing import Any, Literal, NamedTuple
 from finetune.compare.agreement import Agreement, cohen, fleiss
 from finetune.compare.judge import read_verdict
 from finetune.compare.store import SIDES, Item, Preferred, Side, Store, Verdict, preferred
-from finetune.evaluation.statistics import Interval, mean, sign_test, wilson
+from finetune.evaluation.statistics import mean, sign_test, wilson
 
 EVERYBODY = "all people"
+ROUNDING = 1e-9
+INTERNAL = ("prompts", "salt", "identity_a", "identity_b")  # settings that tell a reader nothing
 SCORE: dict[Preferred, float] = {"a": 1.0, "tie": 0.5, "b": 0.0}
+
+
+class Rate(NamedTuple):
+    """A mean with the bounds of its interval, None where nothing says how sure it is: all prompts are alike."""
+
+    value: float
+    low: float | None
+    high: float | None
 
 
 class Share(NamedTuple):
     """A share of `n` verdicts, with its interval, None where there are none."""
 
     n: int
-    interval: Interval | None
+    interval: Rate | None
 
     def as_dict(self) -> dict[str, Any]:
         """The share as JSON values."""
@@ -79,7 +90,7 @@ class Outcome(NamedTuple):
     ties: int
     losses: int
     both_bad: int
-    win_rate: Interval | None
+    win_rate: Rate | None
     p_value: float
     first: Share
     longer: Share
@@ -117,7 +128,7 @@ class Results(NamedTuple):
 
     def as_dict(self) -> dict[str, Any]:
         """Everything as JSON values; of the items the verdicts, by who gave them."""
-        settings = {key: value for key, value in self.settings.items() if key != "prompts"}
+        settings = {key: value for key, value in self.settings.items() if key not in INTERNAL}
         outcomes = [
             {
                 **o._asdict(), "win_rate": o.win_rate and o.win_rate._asdict(), "first": o.first.as_dict(),
@@ -234,14 +245,15 @@ def _share(hits: Sequence[bool], said: Sequence[Said]) -> Share:
     return Share(len(hits), _interval([float(hit) for hit in hits], [one.item.position for one in said]))
 
 
-def _interval(values: Sequence[float], places: Sequence[int]) -> Interval | None:
+def _interval(values: Sequence[float], places: Sequence[int]) -> Rate | None:
     """The mean, its interval from whole items; None where there is nothing."""
     if not values:
         return None
     if set(values) in ({0.0}, {1.0}):
         n = len(set(places))
-        return wilson(n if values[0] else 0, n)
-    return mean(values, groups=places)
+        return Rate(*wilson(n if values[0] else 0, n))
+    found = mean(values, groups=places)
+    return Rate(*found) if found.high - found.low > ROUNDING else Rate(found.value, None, None)
 
 
 def _pairs(raters: Sequence[Rater]) -> list[Pair]:

@@ -140,7 +140,7 @@ def ask(student: Student, questions: Sequence[Question], max_tokens: int, kept: 
 
     UsageError where the chat template refuses a question.
     """
-    weights = _identity(student)
+    weights = identity(student)
     examples = [encode(student.tokenizer, q.dialogue) if q.dialogue else None for q in questions]
     keys = [
         _key(weights, student.prompt(question.prompt), example, max_tokens)
@@ -188,7 +188,7 @@ def _n_tokens(student: Student, text: str) -> int:
     return len(student.tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
-def _identity(student: Student) -> str:
+def identity(student: Student) -> str:
     """A hash of all that decides about an answer but the prompt: weights, configuration, end tokens."""
     config = student.model.config.to_dict()
     for name in ("_name_or_path", "transformers_version"):
