@@ -18,13 +18,51 @@ from selfinstruct.errors import StoreError, UsageError
 from selfinstruct.schema import MIGRATIONS, check_version, explaining, migrate
 
 
-class Database:
+class SqliteFile:
+    """An open SQLite file, written in transactions; `close()` it when done."""
+
+    def __init__(self, path: Path, db: sqlite3.Connection):
+        self.path = path
+        self.db = db
+
+    def close(self) -> None:
+        """Close the file."""
+        self.db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing; a database error becomes a StoreError that says what to do. Inside of another: part of it."""
+        if self.db.in_transaction:
+            yield
+            return
+        with explaining(self.path):
+            self.db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self.db.execute("COMMIT")
+            except BaseException:
+                if self.db.in_transaction:
+                    self.db.execute("ROLLBACK")
+                raise
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """The rows of a SELECT; a database error becomes a StoreError."""
+        with explaining(self.path):
+            return self.db.execute(sql, parameters).fetchall()
+
+
+class Database(SqliteFile):
     """The file run.db in a run's folder. Use `create`, `resume`, `read` or `beside`; `close()` it when done."""
 
     def __init__(self, folder: Path, db: sqlite3.Connection, lock: IO[str] | None):
+        super().__init__(folder / "run.db", db)
         self.folder = folder
-        self.path = folder / "run.db"
-        self.db = db
         self._lock = lock
 
     @classmethod
@@ -111,31 +149,9 @@ class Database:
 
     def close(self) -> None:
         """Close the file and let go of the lock."""
-        self.db.close()
+        super().close()
         if self._lock:
             self._lock.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All or nothing; a database error becomes a StoreError that says what to do. Inside of another: part of it."""
-        if self.db.in_transaction:
-            yield
-            return
-        with explaining(self.path):
-            self.db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self.db.execute("COMMIT")
-            except BaseException:
-                if self.db.in_transaction:
-                    self.db.execute("ROLLBACK")
-                raise
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -150,11 +166,6 @@ class Database:
         finally:
             if self.db.in_transaction:
                 self.db.execute("ROLLBACK")
-
-    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """The rows of a SELECT; a database error becomes a StoreError."""
-        with explaining(self.path):
-            return self.db.execute(sql, parameters).fetchall()
 
 
 def _lock(folder: Path) -> IO[str]:

@@ -7,12 +7,12 @@ and "first" and "second" wherever somebody judges.
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple
 
 from finetune.examples import Message
+from selfinstruct.database import SqliteFile
 from selfinstruct.errors import UsageError
 from selfinstruct.records import storable
 from selfinstruct.schema import explaining
@@ -88,48 +88,20 @@ def preferred(first: Side, verdict: Verdict) -> Preferred:
     return first if verdict == "first" else ("b" if first == "a" else "a")
 
 
-class Store:
+class Store(SqliteFile):
     """A comparison's file; made where there is none. `close()` it when done."""
 
     def __init__(self, folder: Path):
-        self.path = folder / "comparison.db"
+        path = folder / "comparison.db"
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(f"{folder}: cannot be made ({error.strerror}). Choose another place with --out.") from None
-        with explaining(self.path):
-            self.db = sqlite3.connect(self.path, isolation_level=None, timeout=10)
+        with explaining(path):
+            super().__init__(path, sqlite3.connect(path, isolation_level=None, timeout=10))
             self.db.execute("PRAGMA journal_mode = WAL")
             self.db.execute("PRAGMA foreign_keys = ON")
             self.db.executescript(SCHEMA)
-
-    def close(self) -> None:
-        """Close the file."""
-        self.db.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All or nothing."""
-        with explaining(self.path):
-            self.db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self.db.execute("COMMIT")
-            except BaseException:
-                if self.db.in_transaction:
-                    self.db.execute("ROLLBACK")
-                raise
-
-    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """The rows of a SELECT."""
-        with explaining(self.path):
-            return self.db.execute(sql, parameters).fetchall()
 
     def settings(self) -> dict[str, Any]:
         """What the comparison was begun with; empty where it has not begun."""
