@@ -333,17 +333,17 @@ async def test_requests_fail_and_pass_when_sent_again() -> None:
 
 
 async def test_batches_expire_half_done() -> None:
-    async with teacher(SimulatedSettings(batch_expired_share=0.5)) as (server, client):
+    async with teacher(SimulatedSettings(batch_expired=2)) as (server, client):
         ends = []
-        for _ in range(20):
+        for _ in range(4):
             batch = await run(client, lines(7))
             output, errors = await both(client, batch)
             assert len(output) == (3 if batch.status == "expired" else 7) and len(output) + len(errors) == 7
             assert all(error["response"] is None and error["error"]["code"] == "batch_expired" for error in errors)
             ends.append(batch.status)
-        assert set(ends) == {"completed", "expired"}
-        assert server.calls()["faults"] == {"batch_expired": ends.count("expired")}
-        assert server.calls()["answered"] == 7 * 20 - 4 * ends.count("expired")
+        assert ends == ["expired", "expired", "completed", "completed"]
+        assert server.calls()["faults"] == {"batch_expired": 2}
+        assert server.calls()["answered"] == 2 * 3 + 2 * 7
 
 
 async def test_the_first_requests_for_a_batch_are_turned_away() -> None:

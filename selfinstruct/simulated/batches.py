@@ -227,7 +227,7 @@ class Batches:
             return batch
         batch.model, batch.total = batch.lines[0].body["model"], len(batch.lines)
         batch.planned = batch.total
-        if chance(content, f"expired {self._times_seen(content)}") < settings.batch_expired_share:
+        if self._accounts.batches < settings.batch_expired:
             batch.end, batch.planned = "expired", batch.total // 2
         Random(content).shuffle(batch.lines)
         return batch

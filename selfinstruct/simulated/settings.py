@@ -135,10 +135,10 @@ class SimulatedSettings(BaseModel):
     batch_failed_share: Share = Field(
         0.0, description="Share of a batch's requests that end in its error file with 500 or 429 (0 to 1)."
     )
-    batch_expired_share: Share = Field(
-        0.0, description="Share of batches that expire with half of their requests executed (0 to 1)."
-    )
     batch_refused: int = Field(0, ge=0, description="How many of the first requests for a batch get status 500.")
+    batch_expired: int = Field(
+        0, ge=0, description="How many of the first batches expire with half of their requests executed."
+    )
     batch_enqueued_tokens: int = Field(
         0,
         ge=0,
