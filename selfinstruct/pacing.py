@@ -30,6 +30,8 @@ CYCLE_CALLS, CYCLE_S = 100, 1.0  # so many calls, and so long, between two looks
 SEARCH_CALLS, SEARCH_RAISE = 20, 0.05  # instead, while the rate is known from a few calls only
 REFUSED_MOST = 0.01  # share of refused calls above which the rate is cut
 CUT, CUT_TAKEN_BACK = 0.97, 1.03
+ENOUGH = 20  # taken calls, before pauses, that show a server's rate
+RARER = 1.5  # times as many calls to a pause as at the cut before, or it is not the rate that pauses are about
 RAISE_FIRST, RAISE_MOST = 0.015, 0.5
 QUIET_CYCLES = 10  # without a refusal; from then on each raise doubles
 CUTS = 2  # in a row that have not lessened the refusals: then they are not about the rate
@@ -136,7 +138,10 @@ class Throttle:
         self._rate_before_cut = math.inf
         self._hold_s = HOLD_FIRST_S
         self._searching = False
-        self._paused_at, self._n_sent, self._n_sent_at_pause = -math.inf, 0, 0
+        self._is_paused, self._is_first_pause = False, True
+        self._paused_at = self._counted_from = -math.inf
+        self._n_sent = self._n_refused = self._n_pauses = 0  # counted from then on
+        self._taken_at_cut = 0.0  # for each pause
         self._quiet = self._cuts = 0  # cycles in a row
         self._share_before_cut = 0.0
         self._begin(-math.inf)
@@ -157,7 +162,9 @@ class Throttle:
     def sent(self, now: float, is_crowded: bool = True) -> None:
         """A call is sent; `is_crowded`: with half of the calls in flight that there may be, or more."""
         if self._since == -math.inf:
-            self._since = now
+            self._since = self._counted_from = now
+        if self._is_paused:
+            self._measure_from_pause_to_pause()
         self._sent += 1
         self._n_sent += 1
         self._n_crowded += is_crowded
@@ -174,10 +181,15 @@ class Throttle:
 
         `is_paused`: the server said when to come again.
         """
+        self._n_refused += is_paused
         if sent_at <= self._since:
             return  # an echo of what was sent before the rate was changed
         if is_paused:
-            self._measure_from_pause_to_pause(now)
+            if self._is_first_pause:
+                self._counted_from -= self._behind_s  # what it takes at first it may have saved up for so long
+            self._is_paused, self._paused_at = True, now
+            self._quiet = 0
+            self._begin(now)
             return
         if self._refused == 0:
             self._sent_at_first_refusal = self._sent - 1
@@ -186,15 +198,27 @@ class Throttle:
         latest = self._sent - self._sent_at_first_refusal
         if self._refused >= max(REFUSED_AT_ONCE, MOST * latest):
             self._stop_for_a_moment(now)
+        elif self._searching and self._refused >= REFUSED_AT_ONCE and self._sent >= SEARCH_CALLS:
+            self._adjust(now)
 
-    def _measure_from_pause_to_pause(self, now: float) -> None:
-        taken = self._n_sent - self._n_sent_at_pause - 1
-        # Before the first there may have been a burst; and a few calls may have been refused for another reason.
-        if self._paused_at > -math.inf and taken > 0 and (self.rate == math.inf or taken >= CYCLE_CALLS / 2):
-            self.rate = min(self.rate, taken / max(now - self._paused_at, 1e-3))
-        self._paused_at, self._n_sent_at_pause = now, self._n_sent
-        self._quiet = 0
-        self._begin(now)
+    def _measure_from_pause_to_pause(self) -> None:
+        """By the end of a pause all refusals have been heard: what was sent before and not refused was taken."""
+        self._is_paused = False
+        self._n_pauses += 1
+        taken, is_first = self._n_sent - self._n_refused, self._is_first_pause
+        taken_each = taken / self._n_pauses
+        # A few calls may have been refused for another reason.
+        is_enough = taken >= (ENOUGH if self.rate < math.inf or is_first else 1)
+        if is_enough:
+            rate = taken / max(self._paused_at - self._counted_from, 1e-3)
+            if rate < self.rate and taken_each >= RARER * self._taken_at_cut:
+                self.rate = rate
+                self._taken_at_cut = 0.0 if is_first else taken_each
+                self._searching = taken < ENOUGH
+        if is_enough or taken == 0 or is_first:
+            self._counted_from = self._paused_at
+            self._n_sent = self._n_refused = self._n_pauses = 0
+        self._is_first_pause = False
 
     def _measured(self, now: float) -> float:
         return (self._sent - self._refused) / max(now - self._since, 1e-3)
@@ -225,6 +249,7 @@ class Throttle:
         if share <= REFUSED_MOST:
             self._cuts = 0
             self._quiet = 0 if self._refused else self._quiet + 1
+            self._taken_at_cut = 0.0
             if self._searching:
                 self.rate *= 1 + SEARCH_RAISE
             elif self._quiet:
@@ -321,7 +346,7 @@ class Pace:
             self._heard = NOTHING
         if outcome == "refused":
             self._throttle.refused(now, call.at, self._not_before > now, self._n_calls - call.n_calls)
-            self._peak = self.in_flight
+            self._peak = min(self._peak, self.in_flight)
         if outcome in ("answered", "late"):
             self._note_latency(now, call, outcome == "late")
         elif call.sample == self._sample:

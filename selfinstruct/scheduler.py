@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from selfinstruct.budget import Budget
-from selfinstruct.errors import RequestRefused, SelfInstructError, Stopped, TeacherError, TryAgain
+from selfinstruct.errors import RequestRefused, Stopped, TeacherError, TryAgain
 from selfinstruct.pacing import Call, Outcome
 from selfinstruct.records import Completion, Request
 from selfinstruct.teachers import Teacher
@@ -28,6 +28,7 @@ UNREACHABLE_ATTEMPTS = 3  # while the server has answered nothing yet
 REFUSALS_IN_A_ROW = 5  # of a stage that never got an answer: the settings are wrong, not the request
 SESSIONS = 3  # a request that failed all its tries in so many sessions is to blame itself, not the server
 MALFORMED_ATTEMPTS = 4  # of a request that was answered with something unreadable: each may have been paid for
+AT_A_TURN = 2  # calls sent at one turn of the event loop; in between it is heard what has come, refusals too
 BUDGET_LOOK_S = 0.02  # seconds after which a call that the budget holds back looks again, whatever has happened
 BUSY = ("http_429", "http_503", "http_529")  # the server is well, and has too much to do
 
@@ -60,18 +61,21 @@ class Scheduler:
         self._queues: defaultdict[object, deque[Waiting]] = defaultdict(deque)
         self._n_waited = 0
         self._alarm: asyncio.TimerHandle | None = None
+        self._is_due = False
         self._between_tries: set[str] = set()  # ids of requests that have failed and are tried again
         self._answered: Counter[object] = Counter()  # by servers, and by stage
         self._refused: Counter[str] = Counter()  # by stage
 
     def look_again(self) -> None:
-        """Something has happened that may make a request unwanted: let those that wait for room see."""
-        self._take_turns()
+        """Look who may go, or is not wanted any more, when all that has arrived by now has been heard."""
+        if not self._is_due:
+            self._is_due = True
+            asyncio.get_running_loop().call_soon(self._take_turns)
 
     def stop(self) -> None:
         """Send nothing more; calls in flight come to their end, everything else raises Stopped."""
         self.stopping.set()
-        self._take_turns()
+        self.look_again()
 
     async def complete(self, teachers: Sequence[Teacher], request: Request, wanted: Callable[[], bool]) -> Completion:
         """The answer to `request` from any of `teachers`, or a Completion whose `error` says why there is none.
@@ -173,7 +177,7 @@ class Scheduler:
         self._queues[tuple(map(id, teachers)), held_back].append(
             Waiting(self._n_waited, teachers, request, wanted, turn)
         )
-        self._take_turns()
+        self.look_again()
         try:
             teacher, call = await turn
             if self.stopping.is_set():
@@ -187,28 +191,29 @@ class Scheduler:
             raise
 
     def _take_turns(self) -> None:
-        """Send on all who may go now: whoever waits longest of those at the heads of their queues goes first.
-
-        That is done at once when a call ends, before anything is made of its answer: what is sent earlier is answered
-        earlier.
-        """
+        """Send on those who may go now: whoever waits longest of those at the heads of their queues goes first."""
+        self._is_due = False
         if self._alarm:
             self._alarm.cancel()
-        soonest = math.inf
+        soonest, left = math.inf, AT_A_TURN
         for queue in sorted((q for q in self._queues.values() if q), key=lambda queue: queue[0].number):
             while queue:
+                if left == 0:
+                    self.look_again()
+                    return
                 if queue[0].turn.done():  # it was cancelled
                     queue.popleft()
                     continue
                 try:
                     wait_s = self._go(queue[0])
-                except SelfInstructError as error:
+                except Exception as error:  # noqa: BLE001  # whoever waits must hear of it, or would wait for ever
                     queue.popleft().turn.set_exception(error)
                     continue
                 if wait_s > 0:
                     soonest = min(soonest, wait_s)
                     break
                 queue.popleft()
+                left -= 1
         if soonest < math.inf:
             self._alarm = asyncio.get_running_loop().call_later(soonest, self._take_turns)
 
@@ -238,7 +243,7 @@ class Scheduler:
         """A call has ended, and its place is free."""
         self.in_flight -= 1
         teacher.pace.ended(asyncio.get_running_loop().time(), call, outcome)
-        self._take_turns()
+        self.look_again()
 
     def _is_about_the_request(self, request: Request, error: RequestRefused) -> bool:
         """False where the stage was never answered: the settings may be wrong; TeacherError once that is likely."""

@@ -132,6 +132,13 @@ def test_200_calls_a_second_are_made_where_the_server_bears_200(says):
     assert long.refused < 0.02
 
 
+@pytest.mark.parametrize("retry_after_s", [1, 5, 30])
+def test_a_limit_a_minute_is_met_where_the_server_says_when_to_come_again(retry_after_s):
+    found = seen(3000, Limited(RateLimit(600, 60), retry_after_s=retry_after_s))
+    assert found.wall_s == pytest.approx((3000 - 600) / 10, rel=0.1)
+    assert found.refused < 0.02
+
+
 def test_a_limit_a_minute_that_the_server_tells_is_met_without_refusals():
     found = seen(900, Limited(RateLimit(600, 60), headers=True))
     assert found.wall_s == pytest.approx((900 - 600) / 10, rel=0.1)
@@ -158,6 +165,12 @@ def test_limits_that_count_in_windows_are_used(most, seconds):
     assert found.refused < 0.06
 
 
+def test_windows_are_used_where_the_server_says_when_to_come_again():
+    found = seen(4000, Limited(is_full=window(200, 1), retry_after_s=0.5))
+    assert found.wall_s == pytest.approx(20, rel=0.1)
+    assert found.refused < 0.02
+
+
 @SAYS
 @pytest.mark.parametrize(("before", "then", "n"), [(200, 100, 4000), (50, 400, 12_000)])
 def test_a_limit_that_changes_in_mid_run_is_followed(says, before, then, n):
@@ -173,6 +186,11 @@ def test_a_limit_that_changes_in_mid_run_is_followed(says, before, then, n):
     assert server.n_refused < 0.06 * n
 
 
+def test_pauses_that_have_nothing_to_do_with_the_rate_do_not_bring_it_down_again_and_again():
+    disturbed = seen(2000, Limited(is_full=now_and_then(0.05), retry_after_s=1))
+    assert disturbed.wall_s < 2 * 0.05 * 2000  # as many pauses of a second as there are refusals, and as long between
+
+
 def test_refusals_that_have_nothing_to_do_with_the_rate_do_not_bring_it_down():
     undisturbed, disturbed = seen(6000, Limited()), seen(6000, Limited(is_full=now_and_then(0.05)))
     assert disturbed.wall_s < 2 * undisturbed.wall_s
@@ -183,7 +201,7 @@ def test_a_server_that_was_away_is_soon_called_as_often_as_before(retry_after):
     away_s = 20
     server = Limited(is_full=lambda now: 1 <= now < 1 + away_s, retry_after_s=retry_after)
     undisturbed = seen(8000, Limited())
-    assert seen(8000, server).wall_s < 3 * (undisturbed.wall_s + away_s)
+    assert seen(8000, server).wall_s < (1.5 if retry_after else 3.5) * (undisturbed.wall_s + away_s)
 
 
 # What the user allows.

@@ -347,6 +347,32 @@ def test_a_pause_holds_for_calls_that_wait_for_a_place_already():
     play(scene())
 
 
+def test_a_pause_is_heard_of_before_all_that_may_go_have_gone():
+    async def scene():
+        sending, teacher = Sending(concurrency=100), Scripted(busy(retry_after_s=3600))
+        tasks = sending.begin(teacher, *map(str, range(100)))
+        await settle()
+        assert 0 < len(teacher.calls) < 10
+        sending.scheduler.stop()
+        assert [type(result) for result in await outcomes(tasks)].count(Stopped) > 90
+
+    play(scene())
+
+
+def test_what_goes_wrong_while_a_turn_is_given_reaches_whoever_waits_for_it():
+    async def scene():
+        sending, teacher = Sending(), Scripted()
+
+        def mistaken():
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            await sending.send(teacher, wanted=mistaken)
+        assert (await sending.send(teacher, "b")).text == "answer to b"
+
+    play(scene())
+
+
 def test_a_short_pause_does_not_shorten_a_longer_one():
     async def scene():
         sending, teacher = Sending(), Scripted(busy(retry_after_s=3600), busy(retry_after_s=0.0))
