@@ -1,23 +1,11 @@
-"""The audit in a real browser, by keyboard and mouse: found, rescued, exported; banned; undone.
-
-Skipped where there is no Chromium, or no playwright to drive it (`apt-get install chromium`; it is never downloaded).
-"""
+"""The audit in a real browser, by keyboard and mouse: found, rescued, exported; banned; undone."""
 
 import re
-import shutil
 import subprocess
 
 import pytest
 
 from tests.conftest import COMMAND, json_lines, run_cli
-
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no chromium on the PATH: apt-get install chromium")
-ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -39,20 +27,15 @@ def address(folder):
 
 
 @pytest.fixture
-def page(address):
+def page(browser, address):
     """A page of the audit, opened at the printed address; whatever the browser complains about fails the test."""
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        page = browser.new_page()
-        complaints = []
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on(
-            "request", lambda request: request.url.startswith("http://127.0.0.1:") or complaints.append(request.url)
-        )
-        page.goto(address)
-        yield page
-        browser.close()
+    page = browser.new_page()
+    complaints = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: request.url.startswith("http://127.0.0.1:") or complaints.append(request.url))
+    page.goto(address)
+    yield page
     assert complaints == []
 
 

@@ -1,28 +1,15 @@
-"""A comparison judged in a real browser, by keyboard alone: chosen, taken back, gone on with, reported.
-
-Skipped where there is no Chromium, or no playwright to drive it (`apt-get install chromium`; it is never downloaded).
-"""
+"""A comparison judged in a real browser, by keyboard alone: chosen, taken back, gone on with, reported."""
 
 import json
-import shutil
 import signal
 import subprocess
 
-import pytest
-
 from tests.conftest import COMMAND
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no chromium on the PATH: apt-get install chromium")
-ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 N = 4
 
 
-def test_judged_by_keyboard_alone(tmp_path):
+def test_judged_by_keyboard_alone(tmp_path, browser):
     for side, word in (("a", "yes"), ("b", "no")):
         rows = [{"prompt": f"Question {n}?", "answer": f"{word} {n}\n" * 40} for n in range(N)]
         (tmp_path / f"{side}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -32,10 +19,7 @@ def test_judged_by_keyboard_alone(tmp_path):
         process.stderr.readline()
         address = process.stderr.readline().strip()
         try:
-            with playwright.sync_playwright() as started:
-                browser = started.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-                judge(browser.new_page(viewport={"width": 400, "height": 600}), address)
-                browser.close()
+            judge(browser.new_page(viewport={"width": 400, "height": 600}), address)
         finally:
             process.send_signal(signal.SIGINT)  # or a failure would wait for it
         said, errors = process.communicate(timeout=60)
@@ -43,16 +27,13 @@ def test_judged_by_keyboard_alone(tmp_path):
     (ada,) = json.loads(said)["outcomes"]
     assert (ada["wins"] + ada["losses"], ada["ties"], ada["both_bad"], ada["missing"]) == (2, 2, 1, 0)
 
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        for scheme in ("light", "dark"):
-            page = browser.new_page(viewport={"width": 400, "height": 600}, color_scheme=scheme)
-            complaints = watched(page)
-            page.goto((tmp_path / "o/comparison.html").as_uri())
-            assert page.evaluate("document.documentElement.scrollWidth") == 400
-            assert page.locator("td", has_text="ada").count()
-            assert complaints == []
-        browser.close()
+    for scheme in ("light", "dark"):
+        page = browser.new_page(viewport={"width": 400, "height": 600}, color_scheme=scheme)
+        complaints = watched(page)
+        page.goto((tmp_path / "o/comparison.html").as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") == 400
+        assert page.locator("td", has_text="ada").count()
+        assert complaints == []
 
 
 def watched(page) -> list[str]:
