@@ -346,7 +346,7 @@ class Pace:
             self._heard = NOTHING
         if outcome == "refused":
             self._throttle.refused(now, call.at, self._not_before > now, self._n_calls - call.n_calls)
-            self._peak = min(self._peak, self.in_flight)
+            self._peak = self.in_flight
         if outcome in ("answered", "late"):
             self._note_latency(now, call, outcome == "late")
         elif call.sample == self._sample:

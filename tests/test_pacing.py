@@ -152,10 +152,17 @@ def test_a_limit_a_minute_that_the_server_does_not_tell_is_found_out():
     assert found.refused < 0.03
 
 
-def test_a_server_that_bears_no_two_calls_at_once_gets_them_evenly():
-    found = seen(4000, Limited(RateLimit(200, 1, burst=1)))
+def test_a_rate_that_is_raised_again_and_again_is_cut_again_and_again():
+    found = seen(20_000, Limited(RateLimit(200, 1), retry_after_s=0.1))
+    assert found.rate == pytest.approx(200, rel=0.05)
+    assert found.refused < 0.01
+
+
+@pytest.mark.parametrize(("retry_after_s", "refused"), [(None, 0.05), (0.1, 0.02)])
+def test_a_server_that_bears_no_two_calls_at_once_gets_them_evenly(retry_after_s, refused):
+    found = seen(4000, Limited(RateLimit(200, 1, burst=1), retry_after_s=retry_after_s))
     assert found.rate > 0.5 * 200
-    assert found.refused < 0.07
+    assert found.refused < refused
 
 
 @pytest.mark.parametrize(("most", "seconds"), [(600, 60), (200, 1)])
