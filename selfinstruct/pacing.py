@@ -31,6 +31,7 @@ SEARCH_CALLS, SEARCH_RAISE = 20, 0.05  # instead, while the rate is known from a
 REFUSED_MOST = 0.01  # share of refused calls above which the rate is cut
 CUT, CUT_TAKEN_BACK = 0.97, 1.03
 ENOUGH = 20  # taken calls, before pauses, that show a server's rate
+COUNTED_MOST_S = 60.0  # what was taken longer ago may be few calls because no more were made
 RARER = 1.5  # times as many calls to a pause as at the cut before, or it is not the rate that pauses are about
 RAISE_FIRST, RAISE_MOST = 0.015, 0.5
 QUIET_CYCLES = 10  # without a refusal; from then on each raise doubles
@@ -165,6 +166,8 @@ class Throttle:
             self._since = self._counted_from = now
         if self._is_paused:
             self._measure_from_pause_to_pause()
+        elif self._n_pauses == 0 and now - self._counted_from > COUNTED_MOST_S:
+            self._counted_from, self._n_sent = now, 0
         self._sent += 1
         self._n_sent += 1
         self._n_crowded += is_crowded

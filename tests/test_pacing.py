@@ -193,6 +193,18 @@ def test_a_limit_that_changes_in_mid_run_is_followed(says, before, then, n):
     assert server.n_refused < 0.06 * n
 
 
+def test_a_pause_after_a_time_with_little_to_do_does_not_bring_the_rate_down_to_that():
+    throttle = Throttle()
+    slow = [float(at) for at in range(600)]
+    fast = [600 + n / 100 for n in range(9010)]
+    for at in slow + fast:
+        throttle.sent(at)
+    throttle.paused(1)
+    throttle.refused(690.2, sent_at=fast[-1], is_paused=True)
+    throttle.sent(691.2)
+    assert throttle.rate > 50
+
+
 def test_pauses_that_have_nothing_to_do_with_the_rate_do_not_bring_it_down_again_and_again():
     disturbed = seen(2000, Limited(is_full=now_and_then(0.05), retry_after_s=1))
     assert disturbed.wall_s < 2 * 0.05 * 2000  # as many pauses of a second as there are refusals, and as long between
