@@ -167,7 +167,7 @@ class Throttle:
         if self._is_paused:
             self._measure_from_pause_to_pause()
         elif self._n_pauses == 0 and now - self._counted_from > COUNTED_MOST_S:
-            self._counted_from, self._n_sent = now, 0
+            self._counted_from, self._n_sent, self._n_refused = now, 0, 0
         self._sent += 1
         self._n_sent += 1
         self._n_crowded += is_crowded
