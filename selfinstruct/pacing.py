@@ -140,8 +140,8 @@ class Throttle:
         self._hold_s = HOLD_FIRST_S
         self._searching = False
         self._is_paused, self._is_first_pause = False, True
-        self._paused_at = self._counted_from = -math.inf
-        self._n_sent = self._n_refused = self._n_pauses = 0  # counted from then on
+        self._paused_at = -math.inf
+        self._count_from(-math.inf)
         self._taken_at_cut = 0.0  # for each pause
         self._quiet = self._cuts = 0  # cycles in a row
         self._share_before_cut = 0.0
@@ -151,6 +151,10 @@ class Throttle:
         self._since = now
         self._n_crowded = 0
         self._sent = self._refused = self._sent_at_first_refusal = self._sent_until_refusal = 0
+
+    def _count_from(self, now: float) -> None:
+        self._counted_from = now
+        self._n_sent = self._n_refused = self._n_pauses = 0
 
     def wait(self, now: float) -> float:
         """Seconds until the next call may be sent."""
@@ -167,7 +171,7 @@ class Throttle:
         if self._is_paused:
             self._measure_from_pause_to_pause()
         elif self._n_pauses == 0 and now - self._counted_from > COUNTED_MOST_S:
-            self._counted_from, self._n_sent, self._n_refused = now, 0, 0
+            self._count_from(now)
         self._sent += 1
         self._n_sent += 1
         self._n_crowded += is_crowded
@@ -219,8 +223,7 @@ class Throttle:
                 self._taken_at_cut = 0.0 if is_first else taken_each
                 self._searching = taken < ENOUGH
         if is_enough or taken == 0 or is_first:
-            self._counted_from = self._paused_at
-            self._n_sent = self._n_refused = self._n_pauses = 0
+            self._count_from(self._paused_at)
         self._is_first_pause = False
 
     def _measured(self, now: float) -> float:
