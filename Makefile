@@ -36,7 +36,7 @@ bench: .venv/installed-for-tests  ## the figures in README and docs (about an ho
 	$(BIN)/python benchmarks/novelty_exact.py
 	$(BIN)/python benchmarks/novelty.py --plot docs/novelty.svg
 	$(BIN)/python benchmarks/novelty.py --corpus templates
-	KILLS=50 $(BIN)/python -m pytest -q tests/test_kill.py
+	KILLS=50 $(BIN)/python -m pytest -q tests/engine/test_kill.py
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -22,14 +22,14 @@ from selfinstruct.audit.index import Index
 from selfinstruct.audit.listing import Asked, Listing
 from selfinstruct.audit.server import serving
 from selfinstruct.audit.what_if import Replay, Rules
-from selfinstruct.config import Config
-from selfinstruct.database import Database
-from selfinstruct.decisions import decide, undo
-from selfinstruct.gate import Gate, Progress
-from selfinstruct.parsing import ParsedInstance
+from selfinstruct.config.config import Config
+from selfinstruct.engine.gate import Gate, Progress
+from selfinstruct.parsing.parsing import ParsedInstance
 from selfinstruct.records import Candidate, Completion, Instance, Request, SeedTask
 from selfinstruct.simulated.world import compose_task, make_instance, pick_family
-from selfinstruct.store import Store
+from selfinstruct.store.database import Database
+from selfinstruct.store.decisions import decide, undo
+from selfinstruct.store.store import Store
 from selfinstruct.strategies import Made, Proposal
 
 A_STEP = 20  # candidates

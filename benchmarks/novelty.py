@@ -32,7 +32,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import Indel
 from rouge_score.rouge_scorer import RougeScorer
 
-from selfinstruct.novelty import NoveltyIndex, tokens
+from selfinstruct.pool.novelty import NoveltyIndex, tokens
 from selfinstruct.simulated.world import compose
 
 SIZES = (1_000, 10_000, 52_000, 200_000, 1_000_000)

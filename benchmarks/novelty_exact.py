@@ -22,7 +22,7 @@ from pathlib import Path
 
 from rouge_score.rouge_scorer import RougeScorer
 
-from selfinstruct.novelty import NoveltyIndex, tokens
+from selfinstruct.pool.novelty import NoveltyIndex, tokens
 from selfinstruct.records import Neighbor
 from selfinstruct.simulated.world import compose
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from random import Random
 from typing import NamedTuple
 
-from selfinstruct.parsing import input_first, is_refusal, numbered_items, output_first, whole_tasks, yes_or_no
+from selfinstruct.parsing.parsing import input_first, is_refusal, numbered_items, output_first, whole_tasks, yes_or_no
 from selfinstruct.simulated import world
 from selfinstruct.simulated.answering import respond
 from selfinstruct.simulated.answers import Answer, Item, Shape

@@ -162,7 +162,7 @@ async def timed(work: Coroutine[Any, Any, Any]) -> tuple[float, float]:
 
 async def engine(arguments: argparse.Namespace) -> tuple[int, float, float]:
     """Make the instances of the prepared tasks, in a fresh copy of the run."""
-    from selfinstruct.run import open_run
+    from selfinstruct.runs.run import open_run
 
     folder = arguments.folder / "copy"
     shutil.rmtree(folder, ignore_errors=True)
@@ -173,7 +173,7 @@ async def engine(arguments: argparse.Namespace) -> tuple[int, float, float]:
 
 async def pipeline(arguments: argparse.Namespace) -> tuple[int, float, float]:
     """A whole run from nothing, with about as many calls."""
-    from selfinstruct.run import open_run
+    from selfinstruct.runs.run import open_run
 
     folder = arguments.folder / "pipeline"
     shutil.rmtree(folder, ignore_errors=True)
@@ -187,12 +187,12 @@ async def pipeline(arguments: argparse.Namespace) -> tuple[int, float, float]:
 async def run_engine(run: Any, target: int) -> tuple[int, float, float]:
     from contextlib import AsyncExitStack
 
-    from selfinstruct.engine import Engine
-    from selfinstruct.gate import Gate, Progress
-    from selfinstruct.generate import open_teachers
-    from selfinstruct.scheduler import Scheduler
+    from selfinstruct.engine.engine import Engine
+    from selfinstruct.engine.gate import Gate, Progress
+    from selfinstruct.engine.structured import settle_answer_formats
+    from selfinstruct.runs.generate import open_teachers
     from selfinstruct.strategies.self_instruct import SelfInstruct
-    from selfinstruct.structured import settle_answer_formats
+    from selfinstruct.teachers.scheduler import Scheduler
 
     with run.store:
         async with AsyncExitStack() as stack:

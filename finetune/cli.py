@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from selfinstruct.errors import UsageError
-from selfinstruct.visible import visible
+from selfinstruct.untrusted import visible
 
 Student = Annotated[Path, typer.Argument(metavar="DIR", help="A student's folder.")]
 
@@ -165,7 +165,7 @@ def evaluate(  # noqa: PLR0917 - typer reads the options from here
     _check_installed()
     from finetune.evaluation.evaluate import constrained, evaluate, held_out, template_of, trained
     from finetune.evaluation.report import render
-    from selfinstruct.check.files import to_line
+    from selfinstruct.rows.files import to_line
 
     if not output and not student.is_dir():
         raise UsageError(f"{student}: there is no such folder. For a model on the hub, say --output FILE.jsonl too.")
@@ -217,7 +217,7 @@ def compare(  # noqa: PLR0917 - typer reads the options from here
     from finetune.compare.asking import Served
     from finetune.compare.results import results
     from finetune.compare.store import Store
-    from selfinstruct.check.files import to_line
+    from selfinstruct.rows.files import to_line
 
     if judge_base_url and not judge:
         raise UsageError("--judge-base-url goes with --judge MODEL.")

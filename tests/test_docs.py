@@ -11,9 +11,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from finetune.training.settings import FinetuneSettings, LoraSettings, Source
-from selfinstruct import report
 from selfinstruct.cli import app
-from selfinstruct.config import Config
+from selfinstruct.config.config import Config
+from selfinstruct.report import status as report
 from tests.conftest import COMMAND, run_cli
 
 ROOT = Path(__file__).parent.parent
@@ -155,9 +155,9 @@ def test_the_page_has_every_command():
 
 def test_every_reason_is_explained():
     """Whatever filters, strategies and the import reject with has its words in the report, and nothing else has."""
-    sources = [*(ROOT / "selfinstruct" / "strategies").glob("*.py"), ROOT / "selfinstruct/filters.py"]
+    sources = [*(ROOT / "selfinstruct" / "strategies").glob("*.py"), ROOT / "selfinstruct/filters/filters.py"]
     reasons = {reason for source in sources for reason in re.findall(r'Rejection\(\s*"(\w+)"', source.read_text())}
-    chosen = re.findall(r'reason = "(\w+)" if .* else "(\w+)"', (ROOT / "selfinstruct/importing.py").read_text())
+    chosen = re.findall(r'reason = "(\w+)" if .* else "(\w+)"', (ROOT / "selfinstruct/runs/importing.py").read_text())
     assert reasons.union(*chosen) == set(report.REASONS)
 
 

@@ -19,7 +19,7 @@ from finetune.compare.asking import Served, ask
 from finetune.compare.prompts import read_answers
 from finetune.compare.store import Side, Store
 from finetune.examples import Message
-from selfinstruct.display import tracked
+from selfinstruct.engine.display import tracked
 from selfinstruct.errors import UsageError
 from selfinstruct.records import Completion, Request, content_id
 

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 from rich.console import Console
 from rich.progress import Progress
 
-from selfinstruct.config import Config, parse_config
+from selfinstruct.config.config import Config, parse_config
 from selfinstruct.errors import TeacherError, UsageError
-from selfinstruct.generate import open_teachers
 from selfinstruct.records import Completion, Request
-from selfinstruct.scheduler import Scheduler
+from selfinstruct.runs.generate import open_teachers
 from selfinstruct.teachers.openai_compatible import address_and_key
+from selfinstruct.teachers.scheduler import Scheduler
 
 # What `generate` calls it in its errors, and what its name is here: a judge's, and a side's.
 JUDGE = {

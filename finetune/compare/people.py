@@ -26,7 +26,7 @@ from finetune.compare.store import Item, Side, Store, Verdict
 from selfinstruct.audit.server import STATIC as AUDIT_STATIC
 from selfinstruct.audit.text import INVISIBLE, shown
 from selfinstruct.errors import UsageError
-from selfinstruct.guard import Guard, listening, static_files
+from selfinstruct.web.guard import Guard, listening, static_files
 
 HERE = Path(__file__).parent
 STATIC = {name: AUDIT_STATIC[name] for name in ("audit.css", "audit.svg")}

@@ -8,21 +8,21 @@ A question is all that was said before the last answer: a question of several tu
 the same question are one. A .txt file has a question a line.
 
 Koala left out the prompts that had more than 20 % BLEU with its training data. Here a prompt is left out by the rules
-of `selfinstruct.contamination`: 13 words in a row of a training row, or a question with ROUGE-L above 0.7.
+of `selfinstruct.pool.contamination`: 13 words in a row of a training row, or a question with ROUGE-L above 0.7.
 """
 
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from finetune.examples import Message
-from selfinstruct.check.encodings import half_surrogate
-from selfinstruct.check.files import read, whole_row
-from selfinstruct.check.formats import Conversation, conversations, format_of
-from selfinstruct.contamination import Overlap, TestSet
-from selfinstruct.display import tracked
+from selfinstruct.engine.display import tracked
 from selfinstruct.errors import UsageError
-from selfinstruct.reading import read_text
+from selfinstruct.pool.contamination import Overlap, TestSet
 from selfinstruct.records import Line, content_id, user_message
+from selfinstruct.rows.encodings import half_surrogate
+from selfinstruct.rows.files import read, whole_row
+from selfinstruct.rows.formats import Conversation, conversations, format_of
+from selfinstruct.rows.reading import read_text
 
 KNOWN = (
     "Known are the fields instruction and input, prompt, messages and conversations, with or without an answer "

@@ -6,8 +6,8 @@ from pathlib import Path
 from finetune.compare.prompts import in_words
 from finetune.compare.results import Outcome, Rate, Rater, Results, Said, Share, who
 from selfinstruct import __version__
-from selfinstruct.export import whole_file
-from selfinstruct.reporting.page import FOLD_AFTER, environment
+from selfinstruct.report.page import FOLD_AFTER, environment
+from selfinstruct.rows.writing import whole_file
 
 PREFERRED = {"a": "A is better", "b": "B is better", "tie": "a tie"}
 

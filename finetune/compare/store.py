@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from finetune.examples import Message
-from selfinstruct.database import SqliteFile
 from selfinstruct.errors import UsageError
 from selfinstruct.records import storable
-from selfinstruct.schema import explaining
+from selfinstruct.store.database import SqliteFile
+from selfinstruct.store.schema import explaining
 
 Side = Literal["a", "b"]
 Verdict = Literal["first", "second", "tie", "bad"]

@@ -20,15 +20,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from finetune.examples import Dialogue, Message
-from selfinstruct.check import files
-from selfinstruct.check.files import File, Row
-from selfinstruct.check.findings import RULES
-from selfinstruct.check.formats import FIELDS, REQUIRED, Conversation, Format, Problem, conversations, format_of
-from selfinstruct.check.rules import TEXT_RULES, turns
+from selfinstruct.checks.findings import RULES
+from selfinstruct.checks.rules import TEXT_RULES, turns
 from selfinstruct.errors import UsageError
-from selfinstruct.export import whole_file
 from selfinstruct.records import Record, user_message
-from selfinstruct.store import Store
+from selfinstruct.rows import files
+from selfinstruct.rows.files import File, Row
+from selfinstruct.rows.formats import FIELDS, REQUIRED, Conversation, Format, Problem, conversations, format_of
+from selfinstruct.rows.writing import whole_file
+from selfinstruct.store.store import Store
 
 SHOWN = 5  # rows with faults that a message names
 # What is held out where nothing is said of it.

@@ -26,7 +26,7 @@ from typing import Any, Literal, NamedTuple
 
 from finetune.data.templates import end_of_turn, fitting, pattern_of, render
 from finetune.examples import Dialogue, Example
-from selfinstruct.display import tracked
+from selfinstruct.engine.display import tracked
 from selfinstruct.errors import UsageError
 
 Overlong = Literal["drop", "truncate", "error"]

@@ -24,8 +24,8 @@ from random import Random
 from typing import Any, Literal, NamedTuple, get_args
 
 from finetune.examples import Dialogue, Message
-from selfinstruct.export import whole_file
 from selfinstruct.records import user_message
+from selfinstruct.rows.writing import whole_file
 from selfinstruct.simulated import world
 
 Kind = Literal["new inputs", "new wordings"]

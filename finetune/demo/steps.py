@@ -25,8 +25,8 @@ import tomli_w
 from finetune.data.dialogues import read_dialogues
 from finetune.demo.graded import KINDS, Question, Reply, Score, guesses, held_out, replies, score, table
 from finetune.training.launching import waited_for
-from selfinstruct.check.files import to_line
-from selfinstruct.export import whole_file
+from selfinstruct.rows.files import to_line
+from selfinstruct.rows.writing import whole_file
 
 FAMILIES = (
     "contains_number", "department", "emotion", "extract_time", "kingdom", "language", "parity", "person", "register",

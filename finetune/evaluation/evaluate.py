@@ -32,10 +32,10 @@ from finetune.evaluation.judging import Figure, Row
 from finetune.evaluation.scoring import known
 from finetune.examples import Dialogue, Message
 from finetune.inference.student import Student
-from selfinstruct.config import read_toml
-from selfinstruct.contamination import TestSet
-from selfinstruct.display import tracked
+from selfinstruct.config.config import read_toml
+from selfinstruct.engine.display import tracked
 from selfinstruct.errors import UsageError
+from selfinstruct.pool.contamination import TestSet
 from selfinstruct.records import Line
 
 
@@ -70,7 +70,7 @@ class Evaluation(NamedTuple):
 
 
 class Trained(NamedTuple):
-    """What of the questions was trained: the same, or alike by selfinstruct.contamination, with the first of them.
+    """What of the questions was trained: the same, or alike by selfinstruct.pool.contamination, with the first of them.
 
     `unread`: why training data could not be compared, "" where all was.
     """

@@ -25,7 +25,7 @@ from typing import NamedTuple
 from rapidfuzz.distance import LCSseq
 
 from finetune.examples import Dialogue
-from selfinstruct.novelty import UNSPACED, tokens
+from selfinstruct.pool.novelty import UNSPACED, tokens
 from selfinstruct.simulated.world import Grade, grade, recognise
 
 LOOP_TIMES = 3

@@ -18,9 +18,9 @@ from collections.abc import Callable
 
 from finetune.examples import Message
 from finetune.inference.student import Answer, Student
-from selfinstruct.check.encodings import half_surrogate
 from selfinstruct.errors import UsageError
-from selfinstruct.visible import visible
+from selfinstruct.rows.encodings import half_surrogate
+from selfinstruct.untrusted import visible
 
 COMMANDS = {
     "/new": "forget all turns",

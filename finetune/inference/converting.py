@@ -31,7 +31,7 @@ from finetune.examples import Message
 from finetune.inference.student import check_folder, is_adapter, no_template, with_adapter
 from finetune.inference.teacher import end_tokens
 from selfinstruct.errors import UsageError
-from selfinstruct.export import whole_file
+from selfinstruct.rows.writing import whole_file
 
 MERGED_FROM = ("adapter_*", "chat_template*", "*token*", "*vocab*", "*.model", "merges.txt")
 CONVERTER = "convert_hf_to_gguf.py"

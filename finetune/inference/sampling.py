@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from selfinstruct.config import TeacherSettings
+from selfinstruct.config.config import TeacherSettings
 from selfinstruct.errors import UsageError
 from selfinstruct.records import Stage
 

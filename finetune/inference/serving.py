@@ -27,7 +27,7 @@ from huggingface_hub.constants import HF_HUB_CACHE
 
 from finetune.inference.converting import asked_well, how_to_ask, whole
 from selfinstruct.errors import UsageError
-from selfinstruct.export import whole_file
+from selfinstruct.rows.writing import whole_file
 
 
 def serve(folder: Path, host: str, port: int) -> NoReturn:

@@ -41,8 +41,8 @@ from finetune.inference.decoding import Batch, Row
 from finetune.inference.sampling import Sampling, read_sampling
 from finetune.quiet import quieten
 from selfinstruct.errors import RequestRefused, TeacherError, UsageError
-from selfinstruct.pacing import Pace
 from selfinstruct.records import Completion, Request, canonical_json
+from selfinstruct.teachers.pacing import Pace
 
 
 class TransformersTeacher:

@@ -20,7 +20,7 @@ from finetune.training.settings import FinetuneSettings
 from finetune.training.weights import check_qlora
 from selfinstruct.errors import UsageError
 from selfinstruct.records import user_message
-from selfinstruct.store import Store
+from selfinstruct.store.store import Store
 
 HUB_NAME = re.compile(r"([\w.-]+/)?[\w-][\w.-]*")
 

@@ -20,7 +20,7 @@ from typing import Any, Literal, Self
 import tomli_w
 from pydantic import Field, model_validator
 
-from selfinstruct.config import Section, merge, parse_as, read_toml
+from selfinstruct.config.config import Section, merge, parse_as, read_toml
 from selfinstruct.errors import UsageError
 
 PRESETS = Path(__file__).parent / "presets"

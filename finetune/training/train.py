@@ -43,8 +43,8 @@ from finetune.training.settings import FinetuneSettings
 from finetune.training.trainer import Judge, make_trainer, rows_of
 from finetune.training.weights import load_to_train, lora_config, save
 from selfinstruct.errors import UsageError
-from selfinstruct.export import whole_file
-from selfinstruct.novelty import tokens
+from selfinstruct.pool.novelty import tokens
+from selfinstruct.rows.writing import whole_file
 
 STOP_PROMPTS = 8  # held-out questions asked after the training
 UNREADABLE = (SafetensorError, RuntimeError, ValueError, TypeError, KeyError, EOFError, OSError, UnpicklingError)

@@ -1,6 +1,6 @@
 """`selfinstruct audit RUN`: a web page on loopback to look through a run's generations and to decide about them.
 
-    server      the pages behind the guard that says who may see them (selfinstruct.guard)
+    server      the pages behind the guard that says who may see them (selfinstruct.web.guard)
     pages       what is shown at which address
     index       everything that was generated, in a file of its own: facets, search, order
     listing     which of it is asked for, and one page of that
@@ -8,5 +8,5 @@
     what_if     the gate once more under other rules
     text        what a model said, made safe and readable
 
-What is decided goes into the run by `selfinstruct.decisions`, and nothing else is written there.
+What is decided goes into the run by `selfinstruct.store.decisions`, and nothing else is written there.
 """

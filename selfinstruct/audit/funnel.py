@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from selfinstruct.audit.index import Index
 from selfinstruct.audit.listing import Asked
-from selfinstruct.report import REASONS
-from selfinstruct.store import Store
+from selfinstruct.report.status import REASONS
+from selfinstruct.store.store import Store
 
 NOTHING_SAID = ("no_answer", "empty_answer", "refusal")
 

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 from selfinstruct.audit.index import Index
 from selfinstruct.audit.text import Segment, in_common, marked
 from selfinstruct.audit.verdicts import Judge, Nearest, Verdict
-from selfinstruct.decisions import Decision, decisions, is_exported
 from selfinstruct.errors import UsageError
-from selfinstruct.pool import record_text
+from selfinstruct.pool.pool import record_text
 from selfinstruct.records import Candidate, Completion, Instance, Request
-from selfinstruct.store import Store, instances_from
+from selfinstruct.store.decisions import Decision, decisions, is_exported
+from selfinstruct.store.store import Store, instances_from
 
 
 class Sibling(NamedTuple):

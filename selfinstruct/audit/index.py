@@ -19,10 +19,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from selfinstruct.novelty import tokens
-from selfinstruct.pool import record_text
-from selfinstruct.schema import explaining
-from selfinstruct.store import Store
+from selfinstruct.pool.novelty import tokens
+from selfinstruct.pool.pool import record_text
+from selfinstruct.store.schema import explaining
+from selfinstruct.store.store import Store
 
 VERSION = 1  # of the tables below; another one is made anew
 AT_ONCE = 5_000  # rows read and written between two reports of progress

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 
 from selfinstruct.audit.index import FACETS, LENGTHS, Group, Index, length_class
-from selfinstruct.novelty import tokens
+from selfinstruct.pool.novelty import tokens
 
 PAGE = 50  # items
 FEW = 20_000  # up to so many are sorted; more are read in the order of an index until a page is full

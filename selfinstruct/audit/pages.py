@@ -14,7 +14,6 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import jinja2
 from aiohttp import web
 
-from selfinstruct import decisions
 from selfinstruct.audit import what_if
 from selfinstruct.audit.funnel import funnel
 from selfinstruct.audit.generation import generation
@@ -22,11 +21,12 @@ from selfinstruct.audit.index import Index
 from selfinstruct.audit.listing import SORTS, Asked, Item, Listing
 from selfinstruct.audit.text import folded, shown
 from selfinstruct.audit.verdicts import Judge
-from selfinstruct.database import Database
-from selfinstruct.decisions import Action, decide, undo
 from selfinstruct.errors import UsageError
-from selfinstruct.report import REASONS
-from selfinstruct.store import Store
+from selfinstruct.report.status import REASONS
+from selfinstruct.store import decisions
+from selfinstruct.store.database import Database
+from selfinstruct.store.decisions import Action, decide, undo
+from selfinstruct.store.store import Store
 
 BATCHES = 50  # of decisions on a page
 CHANGES = 200  # of a what-if on a page

@@ -9,8 +9,8 @@ from aiohttp import web
 
 from selfinstruct.audit.index import Index
 from selfinstruct.audit.pages import Pages, render
-from selfinstruct.guard import Guard, listening, static_files
-from selfinstruct.store import Store
+from selfinstruct.store.store import Store
+from selfinstruct.web.guard import Guard, listening, static_files
 
 STATIC = {file.name: file for file in (Path(__file__).parent / "static").iterdir()}
 

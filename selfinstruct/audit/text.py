@@ -11,7 +11,7 @@ from typing import NamedTuple
 from markupsafe import Markup, escape
 from rapidfuzz.distance import LCSseq
 
-from selfinstruct.novelty import ASCII_TOKEN, UNICODE_TOKEN, tokens
+from selfinstruct.pool.novelty import ASCII_TOKEN, UNICODE_TOKEN, tokens
 
 INVISIBLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"

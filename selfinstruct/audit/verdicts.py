@@ -13,8 +13,8 @@ import math
 from typing import Any, NamedTuple
 
 from selfinstruct.audit.index import Index
-from selfinstruct.config import FilterSettings
-from selfinstruct.filters import (
+from selfinstruct.config.config import FilterSettings
+from selfinstruct.filters.filters import (
     FILTERS,
     INSTANCE_FILTERS,
     contaminated_record,
@@ -22,12 +22,12 @@ from selfinstruct.filters import (
     near_duplicate,
     too_similar,
 )
-from selfinstruct.near_duplicates import shingles
-from selfinstruct.parsing import ParsedInstance
-from selfinstruct.pool import Pool, record_text
+from selfinstruct.parsing.parsing import ParsedInstance
+from selfinstruct.pool.near_duplicates import shingles
+from selfinstruct.pool.pool import Pool, record_text
 from selfinstruct.records import Candidate, Neighbor, Rejection
-from selfinstruct.report import REASONS
-from selfinstruct.store import Store
+from selfinstruct.report.status import REASONS
+from selfinstruct.store.store import Store
 
 
 class Verdict(NamedTuple):

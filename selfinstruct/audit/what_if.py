@@ -14,11 +14,11 @@ most candidates are compared with the gained ones only, and very few with all.
 import threading
 from typing import NamedTuple
 
-from selfinstruct.filters import FILTERS
-from selfinstruct.novelty import NoveltyIndex, ascii_tokens, tokens
-from selfinstruct.pool import Pool
+from selfinstruct.filters.filters import FILTERS
+from selfinstruct.pool.novelty import NoveltyIndex, ascii_tokens, tokens
+from selfinstruct.pool.pool import Pool
 from selfinstruct.records import Candidate
-from selfinstruct.store import Store, instances_from
+from selfinstruct.store.store import Store, instances_from
 
 NAMES = tuple(rule.__name__ for rule in FILTERS)
 REPORT_EVERY = 500  # candidates

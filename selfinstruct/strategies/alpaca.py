@@ -7,13 +7,13 @@ al. 2023, https://github.com/tatsu-lab/stanford_alpaca.
 
 import random
 
-from selfinstruct.config import Config
-from selfinstruct.parsing import whole_tasks
-from selfinstruct.pool import Snapshot
-from selfinstruct.prompts import Prompts
+from selfinstruct.config.config import Config
+from selfinstruct.parsing.parsing import whole_tasks
+from selfinstruct.pool.pool import Snapshot
 from selfinstruct.records import Candidate, Completion, Instance, Rejection, Task
 from selfinstruct.strategies import Ask, Made, Proposal, came_with
 from selfinstruct.strategies.asking import build_request, declined, no_answer
+from selfinstruct.strategies.prompts import Prompts
 
 
 class Alpaca:

@@ -4,11 +4,11 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from selfinstruct.config import StageTeacher
-from selfinstruct.parsing import is_refusal
-from selfinstruct.prompts import Prompts
+from selfinstruct.config.config import StageTeacher
+from selfinstruct.engine.structured import response_format
+from selfinstruct.parsing.parsing import is_refusal
 from selfinstruct.records import Completion, Rejection, Request, Stage
-from selfinstruct.structured import response_format
+from selfinstruct.strategies.prompts import Prompts
 
 
 def build_request(

@@ -7,13 +7,13 @@ one class only; all others input-first. Source: Wang et al., arXiv 2212.10560, s
 import random
 from collections.abc import Sequence
 
-from selfinstruct.config import Config
-from selfinstruct.parsing import ParsedInstance, input_first, numbered_items, output_first, yes_or_no
-from selfinstruct.pool import Snapshot
-from selfinstruct.prompts import Prompts
+from selfinstruct.config.config import Config
+from selfinstruct.parsing.parsing import ParsedInstance, input_first, numbered_items, output_first, yes_or_no
+from selfinstruct.pool.pool import Snapshot
 from selfinstruct.records import Candidate, Completion, Rejection, Task
 from selfinstruct.strategies import Ask, Made, Proposal
 from selfinstruct.strategies.asking import build_request, declined, no_answer
+from selfinstruct.strategies.prompts import Prompts
 
 
 class SelfInstruct:

@@ -8,8 +8,8 @@ Its `pace` says how often it may be called; retries and the waiting are the sche
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from selfinstruct.pacing import Pace
 from selfinstruct.records import Completion, Request
+from selfinstruct.teachers.pacing import Pace
 
 
 class Teacher(Protocol):

@@ -21,12 +21,12 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from selfinstruct.batches import Batches, OpenBatch
 from selfinstruct.errors import RequestRefused, SelfInstructError, Stopped, TeacherError, TryAgain
-from selfinstruct.pacing import Pace
 from selfinstruct.records import Completion, Request
+from selfinstruct.store.batches import Batches, OpenBatch
 from selfinstruct.teachers.batch_server import BatchServer, Found
 from selfinstruct.teachers.openai_compatible import PATHS, OpenAICompatible, request_body
+from selfinstruct.teachers.pacing import Pace
 
 IN_FLIGHT = 50_000  # requests of one batch, at most
 MOST_BYTES = 100 * 2**20  # of one batch's file; OpenAI takes 200

@@ -21,11 +21,11 @@ import aiohttp
 from pydantic import ValidationError
 
 from selfinstruct import __version__
-from selfinstruct.budget import cost_usd
-from selfinstruct.config import OPENAI_HOST, Price, TeacherSettings
+from selfinstruct.config.config import OPENAI_HOST, Price, TeacherSettings
 from selfinstruct.errors import RequestRefused, TeacherError, TryAgain, UsageError
-from selfinstruct.pacing import Pace
 from selfinstruct.records import Completion, Request, canonical_json, storable
+from selfinstruct.teachers.budget import cost_usd
+from selfinstruct.teachers.pacing import Pace
 from selfinstruct.teachers.rate_limits import retry_after_s, rooms
 
 PATHS = {"chat": "/chat/completions", "completion": "/completions"}

@@ -6,11 +6,11 @@ So the demo, the tests and the benchmarks run the very path that a paid run take
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from selfinstruct.config import Price, TeacherSettings
-from selfinstruct.pacing import Pace
+from selfinstruct.config.config import Price, TeacherSettings
 from selfinstruct.simulated.server import serving
 from selfinstruct.simulated.settings import SimulatedSettings
 from selfinstruct.teachers.openai_compatible import OpenAICompatible
+from selfinstruct.teachers.pacing import Pace
 
 
 @asynccontextmanager

@@ -1,0 +1,47 @@
+"""What `check` found, as text."""
+
+from collections import defaultdict
+
+from selfinstruct.checks.checking import Checked
+from selfinstruct.checks.findings import RULES, Finding
+from selfinstruct.checks.fixing import Fixed, removed_path
+
+EXAMPLES = 2  # of each rule
+WIDTH = 100  # of an example
+
+
+def render(checked: Checked, fixed: Fixed | None) -> str:
+    """The counts by rule, worst first, each with its first examples, and the sums at the end."""
+    file, format, findings = checked
+    by_rule: dict[str, list[Finding]] = defaultdict(list)
+    for finding in findings:
+        by_rule[finding.rule].append(finding)
+    lines = [f"{file.path}: {len(file.rows):,} rows, {file.kind}, format {format}"]
+    for name, rule in RULES.items():
+        if found := by_rule.get(name):
+            lines.append(f"  {rule.level:<8}{len(found):>7,}  {name}: {rule.says}")
+            lines += [f"{'':19}{_example(finding, file.unit)}" for finding in found[:EXAMPLES]]
+    lines.append(_sums(checked))
+    if fixed:
+        lines.append(f"{fixed.out}: {fixed.kept:,} rows, {fixed.changed:,} of them changed; {fixed.removed:,} removed")
+        lines.append(f"{removed_path(fixed.out)}: each row that was changed or removed, as it was, and why")
+    return "\n".join(lines)
+
+
+def _example(finding: Finding, unit: str) -> str:
+    said = " ".join(finding.evidence.split())
+    text = " ".join(part for part in (f"{unit} {finding.number}", finding.field) if part) + (
+        f": {said}" if said else ""
+    )
+    return text if len(text) <= WIDTH else text[: WIDTH - 3] + "..."
+
+
+def _sums(checked: Checked) -> str:
+    counts = checked.summary()
+    if not checked.findings:
+        return "Nothing to find fault with."
+    shown = "; all of them with --json" if len(checked.findings) > EXAMPLES else ""
+    return (
+        f"errors: {counts['errors']:,}, warnings: {counts['warnings']:,}, advice: {counts['advice']:,}; "
+        f"in {counts['rows_with_findings']:,} of {counts['rows']:,} rows{shown}"
+    )

@@ -1,0 +1,117 @@
+"""What is wrong with a file of seed tasks, and what would make it better: `selfinstruct seeds check FILE`.
+
+Errors keep a run from beginning. Warnings are about single tasks: near-duplicates, tasks that the filters would reject
+if a teacher proposed them, instances that teach something wrong. Advice is about the whole: what a teacher invents
+resembles what it is shown, so what the seeds lack, the dataset will lack.
+"""
+
+import statistics
+from collections import Counter
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from selfinstruct.config.config import FilterSettings
+from selfinstruct.filters.filters import FILTERS, judge_instances, word_count
+from selfinstruct.parsing.parsing import ParsedInstance
+from selfinstruct.pool.novelty import NoveltyIndex
+from selfinstruct.pool.pool import Pool
+from selfinstruct.records import Candidate, SeedTask
+from selfinstruct.report.status import REASONS
+from selfinstruct.strategies.seeds import parse_seeds
+
+NEAR_DUPLICATE = 0.6  # ROUGE-L F1; stricter than for generated tasks, since seeds are shown again and again
+ENOUGH = 40
+LABEL_WORDS = 8  # a label is hardly longer
+CLOSED_ANSWERS = {"yes", "no", "true", "false"}
+
+
+class Finding(NamedTuple):
+    """One thing to look at; `line` is None where it is about the whole file."""
+
+    level: Literal["error", "warning", "advice"]
+    line: int | None
+    message: str
+
+
+def check_seeds(path: Path) -> tuple[str, list[Finding]]:
+    """One line that says what the file holds, and the findings: errors, then warnings by line, then advice.
+
+    UsageError where the file cannot be read at all.
+    """
+    seeds, problems = parse_seeds(path)
+    findings = [Finding("error", line, problem) for line, problem in problems]
+    findings += [Finding("warning", line, message) for line, message in _about_tasks(seeds)]
+    findings += [Finding("advice", None, message) for message in _about_all(list(seeds.values()))]
+    n_instances = sum(len(seed.instances) for seed in seeds.values())
+    n_classes = sum(seed.is_classification for seed in seeds.values())
+    n_free = sum(not any(i.input for i in seed.instances) for seed in seeds.values())
+    summary = f"{len(seeds)} tasks with {n_instances} instances; {n_classes} classification, {n_free} without input"
+    return summary, findings
+
+
+def _about_tasks(seeds: dict[int, SeedTask]) -> list[tuple[int, str]]:
+    found = []
+    rules = FilterSettings()
+    nobody = Pool((), rules)
+    index = NoveltyIndex()
+    lines = list(seeds)
+    for line, seed in seeds.items():
+        for rule in FILTERS:
+            if rejection := rule(Candidate("", 0, seed.instruction), nobody):
+                said = ", ".join(str(value) for value in rejection.evidence.values())
+                reason = REASONS[rejection.reason] + (f": {said}" if said else "")
+                found.append((line, f"field instruction: would be rejected as a new task ({reason})"))
+        near = index.nearest(seed.instruction, NEAR_DUPLICATE)
+        if near:
+            other = lines[near.index]
+            found.append(
+                (line, f"field instruction: ROUGE-L {near.score:.2f} to line {other}: {seeds[other].instruction}")
+            )
+        index.add(seed.instruction)
+        parsed = [ParsedInstance(i.input, i.output, False) for i in seed.instances]
+        for n, verdict in enumerate(judge_instances(parsed, len(parsed))):
+            if verdict:
+                found.append((line, f"field instances.{n}: {REASONS[verdict.reason]}"))
+        found += [(line, message) for message in _about_class(seed)]
+    return found
+
+
+def _about_class(seed: SeedTask) -> list[str]:
+    outputs = [" ".join(i.output.split()).rstrip(".").lower() for i in seed.instances]
+    if seed.is_classification:
+        long = [output for output in outputs if word_count(output) > LABEL_WORDS]
+        if long:
+            return [f"field is_classification: true, but an output is no label: {long[0][:60]}"]
+        if len(outputs) > 1 and len(set(outputs)) == 1:
+            return [f"field instances: all have the label {outputs[0]!r}; show different ones"]
+    elif set(outputs) <= CLOSED_ANSWERS:
+        return ["field is_classification: false, but every output is yes, no, true or false"]
+    return []
+
+
+def _about_all(seeds: list[SeedTask]) -> list[str]:
+    if not seeds:
+        return []
+    advice = []
+    n = len(seeds)
+    if n < ENOUGH:
+        advice.append(f"{n} tasks are few: with fewer than {ENOUGH} the same ones are shown again and again.")
+    n_classes = sum(seed.is_classification for seed in seeds)
+    if n_classes < 0.1 * n:
+        share = f"only {n_classes}" if n_classes else "none"
+        advice.append(f"Of {n} tasks {share} {'are' if n_classes > 1 else 'is'} classification: few will be proposed.")
+    elif n_classes > 0.6 * n:
+        advice.append(f"{n_classes} of {n} tasks are classification: few others will be proposed.")
+    n_free = sum(not any(i.input for i in seed.instances) for seed in seeds)
+    if n_free == 0:
+        advice.append("Every task needs an input: add some that need none, such as questions.")
+    elif n_free == n:
+        advice.append("No task has an input: add some that work on a text, a list, some code.")
+    if n >= 10:
+        word, times = Counter(seed.instruction.split()[0].lower() for seed in seeds).most_common(1)[0]
+        if times > 0.25 * n:
+            advice.append(f"{times} of {n} instructions begin with {word!r}: vary the verbs and the kind of sentence.")
+        lengths = [word_count(seed.instruction) for seed in seeds]
+        if statistics.quantiles(lengths, n=10)[-1] < 12:
+            advice.append("Nearly all instructions have fewer than 12 words: longer ones bring more varied tasks.")
+    return advice

@@ -1,0 +1,1 @@
+"""From requests to tasks and records, in one order."""

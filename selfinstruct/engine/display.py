@@ -1,0 +1,120 @@
+"""Progress while a run works: one live panel in a terminal, plain lines elsewhere."""
+
+import asyncio
+import math
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+from rich.console import Console
+from rich.live import Live
+from rich.progress import track
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from selfinstruct.engine.gate import Progress
+from selfinstruct.teachers.scheduler import Scheduler
+
+LIVE_EVERY_S = 0.2
+LINE_EVERY_S = 5.0
+SPEED_OVER_S = 60.0
+T = TypeVar("T")
+STOPPING = "finishing the calls in flight; another Ctrl-C stops at once"
+
+
+async def show_progress(progress: Progress, scheduler: Scheduler) -> None:
+    """Show how far the engine is until cancelled."""
+    console = Console()
+    speed = Speed()
+    if not console.is_terminal:
+        while True:
+            await asyncio.sleep(LINE_EVERY_S)
+            print(line(progress, scheduler, speed.seconds_left(progress)), flush=True)
+    with Live(console=console, refresh_per_second=10, transient=True) as live:
+        while True:
+            live.update(_panel(progress, scheduler, speed.seconds_left(progress)))
+            await asyncio.sleep(LIVE_EVERY_S)
+
+
+class Speed:
+    """How fast tasks are completed, over the last minute."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, float]] = deque()
+
+    def seconds_left(self, progress: Progress) -> float | None:
+        """Seconds to the target at the latest speed; None while that cannot be told."""
+        now, done = time.monotonic(), progress.made
+        self._seen.append((now, done))
+        while now - self._seen[0][0] > SPEED_OVER_S:
+            self._seen.popleft()
+        since, before = self._seen[0]
+        return (progress.target - done) * (now - since) / (done - before) if done > before else None
+
+
+def line(progress: Progress, scheduler: Scheduler, seconds_left: float | None) -> str:
+    """The progress in one line of text."""
+    batches = f"; {progress.batches}" if progress.batches else ""
+    return (
+        f"{progress.admitted:,} of {progress.target:,} tasks admitted, {progress.made:,} with instances; "
+        f"{_accepted(progress)} of {progress.candidates:,} candidates; "
+        f"calls {_calls(progress, scheduler)}{batches}; {_spent(progress)}; "
+        + (STOPPING if scheduler.stopping.is_set() else time_left(seconds_left))
+    )
+
+
+def _panel(progress: Progress, scheduler: Scheduler, seconds_left: float | None) -> Table:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold")
+    grid.add_column()
+    bar = Table.grid(padding=(0, 2))
+    bar.add_row(
+        ProgressBar(total=max(progress.target, 1), completed=min(progress.admitted, progress.target), width=32),
+        f"{progress.admitted:,} of {progress.target:,} admitted, {progress.made:,} with instances",
+    )
+    grid.add_row("tasks", bar)
+    grid.add_row("candidates", f"{progress.candidates:,} judged, {_accepted(progress)} admitted")
+    reasons = ", ".join(f"{reason} {n:,}" for reason, n in progress.rejected.most_common(4))
+    grid.add_row("rejected", reasons or "none so far")
+    grid.add_row("calls", _calls(progress, scheduler))
+    if progress.batches:
+        grid.add_row("batches", progress.batches)
+    grid.add_row("spent", _spent(progress))
+    grid.add_row(
+        "time",
+        STOPPING if scheduler.stopping.is_set() else f"{time_left(seconds_left)}; Ctrl-C stops, and it can go on later",
+    )
+    return grid
+
+
+def _accepted(progress: Progress) -> str:
+    return f"{progress.admitted / progress.candidates:.0%}" if progress.candidates else "0%"
+
+
+def _calls(progress: Progress, scheduler: Scheduler) -> str:
+    said = f"{progress.calls:,} done, {scheduler.in_flight} in flight"
+    held_s = scheduler.held_until - asyncio.get_running_loop().time()
+    if scheduler.in_flight == 0 and 1 < held_s < math.inf:
+        said += f", held back by the server's limits for {held_s:,.0f} s"
+    return said + (f", {progress.faults:,} tries failed" if progress.faults else "")
+
+
+def _spent(progress: Progress) -> str:
+    cost = f", ${progress.cost_usd:,.4f}" if progress.cost_usd else ""
+    return f"{progress.tokens:,} tokens{cost}"
+
+
+def time_left(seconds: float | None) -> str:
+    """The time that is left, for people."""
+    if seconds is None:
+        return "time left unknown yet"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02} left" if hours else f"{minutes}:{rest:02} left"
+
+
+def tracked(rows: Sequence[T], what: str) -> Iterable[T]:
+    """The rows, with a bar on a terminal that shows how far the loop over them has come."""
+    console = Console(stderr=True)
+    return track(rows, what, console=console, transient=True, disable=not console.is_terminal)

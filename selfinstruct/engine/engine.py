@@ -1,0 +1,240 @@
+"""The order of it all: requests in any order, admission in one.
+
+Whether a candidate is new depends on what was admitted before it, so admission is one gate, in step order. Requests run
+ahead of it: step k shows the teacher tasks from the pool as it was after step k - window(k), drawn with random numbers
+of its own, seeded by (seed, k). So the data is a function of the settings and the teacher's answers, and neither
+concurrency nor the order in which answers arrive has a say in it:
+
+    propose 0 ─┐            propose 1..n run while the gate waits for 0
+    propose 1 ─┤─> gate 0, 1, 2, ... ─> task ─> class ─> instances ─> gate, in the order of tasks
+    propose 2 ─┘
+
+The window begins small and grows (a fixed one would send a short run's prompts before any task is there to be shown),
+and near the target fewer steps are sent out than it would allow, so that hardly a proposal is paid for in vain. Only
+which steps are sent ahead depends on the target, never what a step contains: a run of 100 that goes on to 200 ends
+like a run of 200.
+
+The method is Self-Instruct's (arXiv 2212.10560); the gate is ours.
+"""
+
+import asyncio
+import gc
+import math
+import random
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from selfinstruct.config.config import Config
+from selfinstruct.engine.gate import Gate
+from selfinstruct.errors import BudgetReached, SelfInstructError, Stopped, YieldCollapsed
+from selfinstruct.filters.filters import judge_instances
+from selfinstruct.pool.pool import Pool, Snapshot
+from selfinstruct.records import Completion, Request, Task
+from selfinstruct.store.decisions import add_instances, unmade_rescues
+from selfinstruct.strategies import Made, Proposal, Strategy
+from selfinstruct.teachers import Teachers
+from selfinstruct.teachers.scheduler import Scheduler
+
+GARBAGE_AFTER = 50_000  # objects made and not freed again
+BEGUN_AT_ONCE = 16  # tasks of an earlier session, between two looks at what else is to be done
+
+
+def window_at(step: int, window: int) -> int:
+    """How many steps step `step` looks ahead of the gate: growing to `window` as the run gets longer."""
+    return min(window, step // 2 + 1)
+
+
+@contextmanager
+def _seldom_collected() -> Iterator[None]:
+    """Let Python look for garbage seldom: it finds next to none here, and goes through all of the pool each time."""
+    before = gc.get_threshold()
+    gc.set_threshold(GARBAGE_AFTER, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+def seen_by(step: int, pool: Pool, n_tasks_after: Sequence[int], config: Config) -> tuple[Snapshot, random.Random]:
+    """What step `step` proposes from: the pool as it was some steps before, and random numbers of its own."""
+    seen = step - window_at(step, config.window)
+    return Snapshot(pool, n_tasks_after[seen] if seen >= 0 else 0), random.Random(f"{config.seed}/{step}")
+
+
+class Engine:
+    """One run, from its store as it is to `target` tasks with their instances."""
+
+    def __init__(self, gate: Gate, strategy: Strategy, teachers: Teachers, scheduler: Scheduler):
+        self.gate = gate
+        self.store = gate.store
+        self.config = gate.config
+        self.progress = gate.progress
+        self.strategy = strategy
+        self.teachers = teachers
+        self.scheduler = scheduler
+        self._unmade = deque(self.store.tasks(only_unmade=True))  # in order; what is made of later ones waits
+        self._made: dict[int, Made] = {}
+        self._keeping = False
+        self._asking: dict[str, asyncio.Future[Completion]] = {}
+        self._failure: SelfInstructError | None = None
+        self._target = 0
+        if scheduler.budget:
+            scheduler.budget.unmade = lambda: len(self._unmade)
+            scheduler.budget.coming = self._coming
+        self._n_steps_before = len(gate.n_tasks_after)
+
+    def stop(self) -> None:
+        """Ask nothing more, let what is in flight come to its end, and return from `run`."""
+        self.scheduler.stop()
+
+    async def run(self, target: int) -> bool:
+        """Go on until `target` tasks are admitted and made; False where it was stopped before.
+
+        Raises the first TeacherError, StoreError, YieldCollapsed or BudgetReached, once what was in flight has been
+        stored.
+        """
+        self.progress.target = self._target = target
+        if self._wants_tasks() or self._unmade:
+            self.gate.recall_records()  # now, while no call waits
+        try:
+            with _seldom_collected():
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._make_those_left(tuple(self._unmade), group))
+                    for rescued in unmade_rescues(self.store):
+                        group.create_task(self._make_rescued(rescued))
+                    with self._stopping_gently():
+                        await self._admit_until(group)
+        except asyncio.CancelledError:
+            if self._failure:  # stopped at once while it was stopping gently, for this reason
+                raise self._failure from None
+            raise
+        if self._failure:
+            raise self._failure
+        return not self._wants_tasks() and not self._unmade
+
+    @contextmanager
+    def _stopping_gently(self) -> Iterator[None]:
+        """An error of one piece of work stops the others, but lets their calls in flight end: they are paid for."""
+        try:
+            yield
+        except Stopped:
+            pass
+        except (YieldCollapsed, BudgetReached) as error:  # no more proposals; tasks that are there get their instances
+            self._failure = self._failure or error
+            self._target = 0
+        except SelfInstructError as error:
+            self._failure = self._failure or error
+            self.stop()
+
+    # The gate.
+
+    async def _admit_until(self, group: asyncio.TaskGroup) -> None:
+        self._admit(len(self.gate.n_tasks_after) - 1, Proposal(self.store.pending(), []), group)
+        proposals: dict[int, asyncio.Task[Proposal | None]] = {}
+        sent = len(self.gate.n_tasks_after)
+        while self._wants_tasks():
+            self.gate.check_yield()
+            step = len(self.gate.n_tasks_after)
+            for ahead in range(sent, self._frontier()):
+                proposals[ahead] = group.create_task(self._propose(ahead))
+                sent = ahead + 1
+            proposal = await proposals.pop(step)
+            if proposal is None:
+                return
+            self._admit(step, proposal, group)
+
+    def _admit(self, step: int, proposal: Proposal, group: asyncio.TaskGroup) -> None:
+        self.scheduler.look_again()
+        for task in self.gate.admit(step, proposal, self._target):
+            self._unmade.append(task)
+            group.create_task(self._make(task, group))
+
+    def _wants_tasks(self) -> bool:
+        return len(self.gate.pool.tasks) < self._target
+
+    def _frontier(self) -> int:
+        """The first step that is not to be sent yet.
+
+        The window bounds it, and near the target the number of steps that are surely needed: what is missing at the
+        yield of the latest steps, less the spread to be expected in so many of them.
+        """
+        admitted = len(self.gate.n_tasks_after)
+        missing = (self._target - len(self.gate.pool.tasks)) / self.gate.per_step()
+        surely_needed = max(1, math.ceil(missing - 0.5 * math.sqrt(missing)))
+        frontier = admitted
+        while frontier < admitted + surely_needed and frontier - window_at(frontier, self.config.window) < admitted:
+            frontier += 1
+        return frontier
+
+    def _coming(self, n_proposals: int) -> float:
+        """The tasks to be expected of this session's proposals that were not admitted yet, of `n_proposals` in all."""
+        n_admitted = len(self.gate.n_tasks_after) - self._n_steps_before
+        return max(0, n_proposals - n_admitted) * self.gate.per_step()
+
+    async def _propose(self, step: int) -> Proposal | None:
+        """What the teacher proposes in this step; None where the run stops or reaches its target before it is sent."""
+        snapshot, rng = seen_by(step, self.gate.pool, self.gate.n_tasks_after, self.config)
+        with self._stopping_gently():
+            return await self.strategy.propose(snapshot, rng, lambda request: self._ask(request, self._wants_tasks))
+        return None
+
+    # From task to instances.
+
+    async def _make_those_left(self, tasks: Sequence[Task], group: asyncio.TaskGroup) -> None:
+        """Begin with what an earlier session left unmade, a few at a time, so that the first calls go out."""
+        for begun, task in enumerate(tasks, start=1):
+            group.create_task(self._make(task, group))
+            if begun % BEGUN_AT_ONCE == 0:
+                await asyncio.sleep(0)
+
+    async def _make(self, task: Task, group: asyncio.TaskGroup) -> None:
+        with self._stopping_gently():
+            made = await self.strategy.make_instances(task, lambda request: self._ask(request, lambda: True))
+            self._made[task.position] = made
+            if not self._keeping:
+                self._keeping = True
+                group.create_task(self._keep())
+
+    async def _make_rescued(self, task: Task) -> None:
+        """The instances of a candidate that somebody has rescued; it stays outside of the pool."""
+        with self._stopping_gently():
+            made = await self.strategy.make_instances(task, lambda request: self._ask(request, lambda: True))
+            rules = self.config.filters
+            verdicts = judge_instances(made.instances, rules.max_instances, rules.without)
+            kept = [one for one, rejection in zip(made.instances, verdicts, strict=True) if rejection is None]
+            add_instances(self.store, task, made.request_id, kept)
+
+    async def _keep(self) -> None:
+        """Take what was made to the gate, as far as it is there in order."""
+        try:
+            with self._stopping_gently():
+                while self._unmade and self._unmade[0].position in self._made:
+                    self.gate.keep(first := self._unmade.popleft(), self._made.pop(first.position))
+                    await asyncio.sleep(0)  # calls go first: what is sent earlier is answered earlier
+        finally:
+            self._keeping = False
+
+    # Every request, once.
+
+    async def _ask(self, request: Request, wanted: Callable[[], bool]) -> Completion:
+        """The answer to `request`: from the store, else from the teacher, and into the store before anything else."""
+        if stored := self.store.completion(request.id):
+            return stored
+        if request.id in self._asking:
+            return await asyncio.shield(self._asking[request.id])
+        answer = self._asking[request.id] = asyncio.get_running_loop().create_future()
+        try:
+            completion = await self.scheduler.complete(self.teachers[request.stage, request.model], request, wanted)
+            await self.store.keep_completion(request, completion)
+        except BaseException as error:
+            answer.set_exception(error if isinstance(error, SelfInstructError) else Stopped())
+            answer.exception()  # nobody else may be waiting
+            raise
+        finally:
+            del self._asking[request.id]
+        answer.set_result(completion)
+        self.progress.calls += 1
+        self.progress.tokens += completion.prompt_tokens + completion.completion_tokens
+        self.progress.cost_usd += completion.cost_usd or 0.0
+        return completion

@@ -1,0 +1,137 @@
+"""The gate: candidates become tasks in the order of steps, and answers become instances in the order of tasks.
+
+Whether something may stay depends on what was admitted before it, so this is the one place where order matters; what
+happens elsewhere may happen in any order.
+"""
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+
+from selfinstruct.config.config import Config
+from selfinstruct.errors import YieldCollapsed
+from selfinstruct.filters.filters import judge, judge_instances, judge_record
+from selfinstruct.pool.pool import Pool, record_text
+from selfinstruct.records import Task
+from selfinstruct.store.store import Store, Verdict
+from selfinstruct.strategies import Made, Proposal
+
+YIELD_OVER_STEPS = 50  # over so many of the latest steps the yield is measured
+
+
+@dataclass
+class Progress:
+    """What a run has done so far, for whoever shows it. Counts include what the run had before."""
+
+    target: int = 0
+    admitted: int = 0
+    made: int = 0
+    calls: int = 0
+    tokens: int = 0
+    cost_usd: float = 0.0
+    faults: int = 0
+    batches: str = ""  # how the latest of them is getting on
+    rejected: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def candidates(self) -> int:
+        """Candidates judged, and proposals that nothing could be read from."""
+        return self.admitted + sum(self.rejected.values())
+
+
+class Gate:
+    """The pool of one run, and the way into it."""
+
+    def __init__(self, store: Store, config: Config, progress: Progress):
+        self.store = store
+        self.config = config
+        self.progress = progress
+        self.pool = Pool(store.seeds(), config.filters, store.test_lines())
+        for task in store.tasks():
+            self.pool.admit(task)
+        self._has_records = False
+        self.n_tasks_after = store.steps()  # by step: the size of the pool once it was admitted
+        self._yields = deque(
+            (b - a for a, b in zip([0, *self.n_tasks_after], self.n_tasks_after, strict=False)), YIELD_OVER_STEPS
+        )
+        n_watched = config.running.collapse_after
+        self._recent = deque(store.recent_verdicts(n_watched, config.proposals_per_request), n_watched)
+
+    def admit(self, step: int, proposal: Proposal, target: float, most: int | None = None) -> list[Task]:
+        """Judge a step's candidates in order, up to the one that reaches `target` tasks; commit, give the new tasks.
+
+        `step` is the next one, or the last one again with the candidates that were left of it. Only the first `most`
+        candidates are judged, where that is given.
+        """
+        verdicts: list[Verdict] = []
+        new: list[Task] = []
+        n_known = len(self.pool.tasks)
+        for candidate in proposal.candidates[:most]:
+            if len(self.pool.tasks) >= target:
+                break
+            rejection, nearest = judge(candidate, self.pool)
+            verdicts.append((rejection, nearest))
+            if rejection is None:
+                new.append(Task.admitted(len(self.pool.tasks), candidate, step))
+                self.pool.admit(new[-1])
+        if step == len(self.n_tasks_after):
+            self.n_tasks_after.append(n_known)
+            self._yields.append(0)
+        elif not verdicts:
+            return []
+        self.store.add_step(step, proposal, verdicts, lambda index: self.pool.known(index).id)
+        self.n_tasks_after[step] += len(new)
+        self._yields[-1] += len(new)
+        self._count(proposal, verdicts)
+        return new
+
+    def keep(self, task: Task, made: Made) -> None:
+        """Judge what was made of a task, and commit it."""
+        self.recall_records()
+        rules = self.config.filters
+        verdicts = judge_instances(made.instances, rules.max_instances, rules.without)
+        for i, instance in enumerate(made.instances):
+            verdicts[i] = verdicts[i] or judge_record(task.instruction, instance, self.pool)
+        identities = self.store.add_made(task, made, verdicts)
+        for identity, instance, verdict in zip(identities, made.instances, verdicts, strict=True):
+            if verdict is None:
+                self.pool.add_record(identity, record_text(task.instruction, instance.input, instance.output))
+        self.progress.made += 1
+
+    def recall_records(self) -> None:
+        """Put the store's records into the pool, once in a session in which more are to be judged.
+
+        What people decided about them meanwhile has no say in what is admitted.
+        """
+        if self._has_records:
+            return
+        self._has_records = True
+        for record in self.store.records(decided=False):
+            self.pool.add_record(record.id, record_text(record.instruction, record.input, record.output))
+
+    def per_step(self) -> float:
+        """Tasks that a step brings, by the latest ones; as many as are asked for while there is none."""
+        return (sum(self._yields) + self.config.proposals_per_request) / (len(self._yields) + 1)
+
+    def check_yield(self) -> None:
+        """Raise YieldCollapsed where hardly any of the latest candidates was admitted."""
+        running = self.config.running
+        if len(self._recent) < running.collapse_after:
+            return
+        share = sum(self._recent) / len(self._recent)
+        if share < running.collapse_below:
+            reasons = ", ".join(f"{reason} {n}" for reason, n in self.progress.rejected.most_common(4))
+            raise YieldCollapsed(
+                f"Stopped: of the last {len(self._recent)} candidates {share:.1%} were admitted, so going on would "
+                f"mostly waste calls. Rejections so far: {reasons}. Look at them with selfinstruct rejected "
+                f"{self.store.folder}; then try more or more varied seeds, another model, a higher temperature, or a "
+                "higher filters.rouge_threshold in a new run. To go on all the same, lower running.collapse_below."
+            )
+
+    def _count(self, proposal: Proposal, verdicts: list[Verdict]) -> None:
+        reasons = [rejection.reason for rejection, _ in verdicts if rejection]
+        unreadable = [rejection.reason for _, rejection in proposal.unreadable]
+        # What could not be read at all was paid for like a whole list.
+        n_lost = len(reasons) + len(unreadable) * self.config.proposals_per_request
+        self._recent.extend([True] * (len(verdicts) - len(reasons)) + [False] * n_lost)
+        self.progress.admitted = len(self.pool.tasks)
+        self.progress.rejected.update(reasons + unreadable)

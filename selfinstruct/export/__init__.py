@@ -1,0 +1,1 @@
+"""Records out: formats, the dataset card, the hub."""

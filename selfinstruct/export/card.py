@@ -1,0 +1,335 @@
+"""The datasheet of an exported dataset: a README.md beside the data, with the Hugging Face hub's header.
+
+It says what was asked of whom, how, what was thrown away and why, and what the data is not good for (Gebru et al.,
+Datasheets for Datasets, arXiv 1803.09010; the header's fields: huggingface.co/docs/hub/datasets-cards). It holds
+figures and settings only: no key, no text of a model, no server's address, and of a path its last part. The license is
+the user's to choose: what he writes into the header stays when the card is written again.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from selfinstruct.config.config import Config
+from selfinstruct.errors import UsageError
+from selfinstruct.filters.filters import word_count
+from selfinstruct.records import IMPORTED, STAGES, ExportFormat, canonical_json
+from selfinstruct.report.diversity import Diversity, Nearest
+from selfinstruct.report.figures import Lengths, day, lengths_of
+from selfinstruct.report.status import REASONS, Status, is_simulated, status
+from selfinstruct.report.verbs import is_english
+from selfinstruct.rows.writing import whole_file
+from selfinstruct.store.store import Store
+from selfinstruct.strategies.prompts import shipped
+from selfinstruct.strategies.seeds import read_seeds
+
+MARK = "<!-- This card was written by selfinstruct export --card. -->"
+LICENSE = """\
+# "other" stands for: not chosen yet. Yours to choose; the teacher's terms of use may have a say in it.
+license: other"""
+ENGLISH_SHARE = 0.95  # of the instructions, from which the language is sure enough to be named
+# What may stand in the card of the settings that go into a request as they are; a user may put anything there.
+SAMPLING = frozenset(
+    {
+        "temperature", "top_p", "top_k", "min_p", "typical_p", "max_tokens", "max_completion_tokens",
+        "presence_penalty", "frequency_penalty", "repetition_penalty", "length_penalty", "stop", "reasoning_effort",
+    }
+)  # fmt: skip
+ROWS: dict[ExportFormat, str] = {
+    "alpaca": "`instruction`, `input` (empty where the task needs none) and `output`",
+    "self-instruct": "a task: `id`, `name`, `instruction`, `instances` (`input`, `output`) and `is_classification`",
+    "messages": "`messages`: a user's turn (instruction and input) and an assistant's (output)",
+    "prompt-completion": "`prompt` (instruction and input) and `completion` (output)",
+    "sharegpt": "`conversations`: a turn of `human` (instruction and input) and one of `gpt` (output)",
+    "parquet": "a record: `id`, `task`, `instruction`, `input`, `output`, `is_classification` and `messages`",
+}
+
+
+def card_path(data: Path) -> Path:
+    """Where the card of a data file stands; UsageError where a README.md that is no card of ours is in its way."""
+    path = data.parent / "README.md"
+    if data.name == path.name:
+        raise UsageError(f"{data}: this is where the card goes. Choose another name with --output.")
+    if MARK not in _read(path) and path.exists():
+        raise UsageError(f"{path} is there and is no card of selfinstruct. Choose another folder with --output.")
+    return path
+
+
+def write_card(store: Store, format: ExportFormat, data: Path, rows: int, varied: Diversity) -> Path:
+    """Write the card of `data`, the run's `rows` rows in `format`, and give its path; UsageError where it cannot be."""
+    path = card_path(data)
+    with store.snapshot():
+        text = card(store, format, data.name, rows, varied, license=license_of(_read(path)))
+    with whole_file(path) as part:
+        part.write_text(text, encoding="utf-8")
+    return path
+
+
+def license_of(card: str) -> str:
+    """The lines about the license in the header of an earlier card; without one, those of a license not chosen."""
+    header = card.split("\n---", 1)[0]
+    lines = re.findall(r"^(?:license\w*:.*|# \"other\" stands for.*)$", header, re.MULTILINE)
+    return "\n".join(lines) or LICENSE
+
+
+def card(
+    store: Store, format: ExportFormat, file_name: str, rows: int, varied: Diversity, *, license: str = LICENSE
+) -> str:
+    """The card as Markdown under a header in YAML."""
+    found = status(store, graded=False)
+    config = store.config()
+    name = store.folder.resolve().name
+    simulated = is_simulated(store)
+    blocks = [
+        _header(store, name, file_name, rows, license),
+        f"{MARK}\n\n# {_plain(name)}",
+        f"{rows:,} rows with {found.records:,} records of {found.made - found.without_records:,} tasks. "
+        + (
+            "A language model wrote all of it"
+            if _asked_anybody(found)
+            else "They are answers of another tool, or a dataset that was finished before"
+        )
+        + f"; selfinstruct {_version(store)} selected them by rules; {_reviewed(store)}.",
+        *(["**Simulated teacher: do not train a real model on it.**"] if simulated else []),
+        f"## The data\n\nEach row is {ROWS[format]}.",
+        _sizes(store, found),
+        "## How it was made",
+        *_making(store, config, found),
+        *_selection(store, config, found),
+        "## How varied it is",
+        _variety(varied),
+        "## Limits",
+        _limits(simulated),
+        "## To repeat it",
+        _repeat(store, found),
+    ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _header(store: Store, name: str, file_name: str, rows: int, license: str) -> str:
+    instructions = [task.instruction for task in store.tasks()]
+    english = sum(map(is_english, instructions)) >= ENGLISH_SHARE * len(instructions) > 0
+    return "\n".join([
+        "---",
+        license,
+        *(["language:", "- en"] if english else []),
+        f"pretty_name: {json.dumps(name)}",
+        "size_categories:",
+        f"- {size_category(rows)}",
+        "task_categories:",
+        "- text-generation",
+        "tags:",
+        "- synthetic",
+        "- instruction-tuning",
+        "- self-instruct",
+        "configs:",
+        "- config_name: default",
+        "  data_files:",
+        "  - split: train",
+        f"    path: {json.dumps(file_name)}",
+        "---",
+    ])  # fmt: skip
+
+
+def size_category(rows: int) -> str:
+    """The hub's name for a dataset of so many rows, such as 1K<n<10K."""
+    ends = ((1000, "1K"), (10_000, "10K"), (100_000, "100K"), (10**6, "1M"), (10**7, "10M"), (10**8, "100M"))
+    if rows < 1000:
+        return "n<1K"
+    below = [name for end, name in ends if rows >= end][-1]
+    above = next((name for end, name in ends if rows < end), "1B")
+    return f"{below}<n<{above}"
+
+
+def _sizes(store: Store, found: Status) -> str:
+    instructions, inputs, outputs = [], [], []
+    for _, group in groupby(store.records(), key=lambda record: record.task):
+        of_task = list(group)
+        instructions.append(word_count(of_task[0].instruction))
+        inputs += [word_count(record.input) for record in of_task]
+        outputs += [word_count(record.output) for record in of_task]
+
+    def row(name: str, lengths: Lengths) -> list[str]:
+        figures = (f"{lengths.median:g}", f"{lengths.mean:.1f}", f"{lengths.longest:,}")
+        return [name, f"{lengths.texts:,}", f"{lengths.empty:,}", *figures]
+
+    each = (("instruction", instructions), ("input", inputs), ("output", outputs))
+    table = _table(
+        ("words", "texts", "empty", "median", "mean", "longest"),
+        [row(name, lengths_of(counts)) for name, counts in each],
+    )
+    classes = f"{found.classification:,} of the tasks are classification tasks, by the teacher's own judgement."
+    asked = any(usage.stage == "classify" for usage in found.usage)
+    return f"{table}\n\nIn scripts without spaces, characters are counted." + (f" {classes}" if asked else "")
+
+
+def _making(store: Store, config: Config, found: Status) -> Iterable[str]:
+    settings, seeds = store.settings(), store.seeds()
+    if settings.get("imported"):
+        yield f"Answers that another tool was given were brought in from a file (SHA-256 `{settings['imported']}`)."
+    if _asked_anybody(found):
+        how = {
+            "self-instruct": "asked for new tasks like the ones it was shown; then, for each, whether it is a "
+            "classification task, and for instances of it (Self-Instruct, arXiv 2212.10560)",
+            "alpaca": "asked for whole tasks, with input and output, like the ones it was shown (Alpaca)",
+        }
+        shown = f"{config.seed_demonstrations} seed tasks and {config.generated_demonstrations} generated ones"
+        yield f"A teacher was {how[config.strategy]}. Each request for tasks showed {shown}."
+    if seeds:
+        said = [[seed.id, seed.instruction, [[i.input, i.output] for i in seed.instances]] for seed in seeds]
+        origin = "the ones that come with selfinstruct" if _are_shipped(seeds) else "a file of the user's own"
+        yield f"Seed tasks: {len(seeds):,}, {origin} (`{_digest(canonical_json(said))}`)."
+    rows = [
+        [
+            usage.stage, _code(usage.model), *_asked(config, usage.stage, usage.model), f"{usage.requests:,}",
+            f"{usage.prompt_tokens:,}", f"{usage.completion_tokens:,}",
+        ]
+        for usage in found.usage if usage.stage != "probe"
+    ]  # fmt: skip
+    if rows:
+        yield _table(("stage", "model", "endpoint", "sampling", "requests", "tokens in", "tokens out"), rows)
+    for began, latest in store.query("SELECT min(created_at), max(created_at) FROM completions HAVING count(*) > 0"):
+        yield f"Stored from {day(began)} to {day(latest)} (UTC)."
+    if _asked_anybody(found):
+        prompts = ", ".join(f"{_code(name)} `{_digest(text)}`" for name, text in sorted(settings["prompts"].items()))
+        yield f"Prompts, by the first digits of their SHA-256: {prompts}."
+
+
+def _reviewed(store: Store) -> str:
+    """What people have decided about them."""
+    words = {"ban": "banned", "rescue": "rescued", "edit": "edited"}
+    counts = dict(store.query("SELECT action, count(*) FROM decisions_in_force GROUP BY action"))
+    decided = [f"{counts[action]:,} {word}" for action, word in words.items() if action in counts]
+    return f"by hand, {', '.join(decided)}; nobody has reviewed the rest" if decided else "nobody has reviewed them"
+
+
+def _asked(config: Config, stage: str, model: str) -> tuple[str, str]:
+    """The endpoint and the sampling settings of a stage; nothing is known of what was recorded elsewhere."""
+    if model == IMPORTED or stage not in STAGES:
+        return "not known", "not known"
+    choices = {choice.teacher.model: choice for choice in config.choices(stage)}
+    if model not in choices:
+        return "not known", "not known"
+    teacher, sampling, _ = choices[model]
+    known = [f"{key} {json.dumps(value, ensure_ascii=False)}" for key, value in sampling.items() if key in SAMPLING]
+    others = [key for key in sampling if key not in SAMPLING]
+    return teacher.endpoint, ", ".join(map(_code, [*known, *(f"{key} (not shown)" for key in others)]))
+
+
+def _selection(store: Store, config: Config, found: Status) -> Iterable[str]:
+    rules = config.filters
+    thresholds = [
+        ("ROUGE-L F1 with a seed or an earlier task", f"at most {rules.rouge_threshold:g}"),
+        ("words of an instruction", f"{rules.min_words} to {rules.max_words}"),
+        ("words that it must not hold", ", ".join(rules.forbidden_words) or "none"),
+        ("Jaccard of word triples with another task's record", f"below {rules.near_duplicate:g}"),
+        ("instances of a task", f"at most {rules.max_instances}"),
+        ("only ASCII at the beginning", "yes" if rules.ascii_start else "no"),
+        ("only ASCII compared", "yes" if rules.ascii_tokens else "no"),
+        ("filters switched off", ", ".join(rules.without) or "none"),
+    ]
+    judged = found.candidates - found.pending
+    yield f"## What was thrown away\n\nOf {judged:,} candidates {found.tasks:,} were admitted, under these rules:"
+    yield _table(("rule", "threshold"), [[rule, _code(value)] for rule, value in thresholds])
+    if found.rejected:
+        yield _table(
+            ("stage", "reason", "what it means", "rejected"),
+            [[stage, reason, REASONS.get(reason, ""), f"{n:,}"] for stage, reason, n in found.rejected],
+        )
+    lines = store.query("SELECT file, count(*) FROM test_lines GROUP BY file ORDER BY min(rowid)")
+    if lines:
+        names = ", ".join(f"{_code(str(file))} ({n:,} questions)" for file, n in lines)
+        yield (
+            f"Decontamination: kept clear of {names}. What shares 13 words with a question, or is similar to it by "
+            f"ROUGE-L above {rules.rouge_threshold:g}, was rejected."
+        )
+    else:
+        yield "Decontamination: none was asked for. It may hold questions of public test sets."
+
+
+def _variety(varied: Diversity) -> str:
+    def near(nearest: Nearest | None) -> str:
+        return f"{nearest.mean:.2f} in the mean, {nearest.median:.2f} in the median" if nearest else "not known"
+
+    rows = [
+        ["ROUGE-L F1 with the nearest seed", near(varied.to_seeds)],
+        ["ROUGE-L F1 with the nearest other instruction", near(varied.to_pool)],
+        ["distinct words, pairs, triples", ", ".join(f"{share:.2f}" for share in varied.distinct)],
+        ["Vendi score", f"{varied.vendi:.0f} of {varied.vendi_sampled}"],
+    ]
+    return f"Of {varied.sampled:,} of {varied.instructions:,} instructions.\n\n{_table(('figure', 'value'), rows)}"
+
+
+def _limits(simulated: bool) -> str:
+    limits = [
+        "Outputs may be wrong, biased or made up. No person has checked them.",
+        "Tasks are those that the teacher thinks of; what it cannot do, or does not speak of, is missing.",
+        "Duplicates were looked for by words, not by meaning.",
+        "What the teacher's provider allows to be done with its answers is not settled by this card.",
+    ]
+    if simulated:
+        limits.insert(0, "A simulated teacher composed it from a grammar, to try things out: not for training a model.")
+    return "\n".join(f"- {limit}" for limit in limits)
+
+
+def _repeat(store: Store, found: Status) -> str:
+    settings = store.settings()
+    if settings.get("imported"):
+        command = "selfinstruct import RUN --config config.toml ..."
+    else:
+        seeds = "" if _are_shipped(store.seeds()) else " --seeds SEEDS.jsonl"
+        command = f"selfinstruct generate RUN --target {found.target or found.tasks} --config config.toml{seeds}"
+    return (
+        f"With selfinstruct {_version(store)} and the run's `config.toml` (random seed "
+        f"{store.config().seed}):\n\n```sh\n{command}\n```\n\n"
+        "The same settings, seeds and answers give the same records. A teacher on a server may answer differently."
+    )
+
+
+def _version(store: Store) -> str:
+    return str(store.settings().get("version", "of an earlier version"))
+
+
+def _asked_anybody(found: Status) -> bool:
+    return any(usage.model != IMPORTED for usage in found.usage)
+
+
+def _are_shipped(seeds: Iterable[Any]) -> bool:
+    return tuple(seeds) == read_seeds(shipped("seeds") / "seeds.jsonl")
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    lines = [[cell.replace("|", r"\|") for cell in row] for row in (head, *rows)]
+    lines.insert(1, ["---"] * len(lines[0]))
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _code(text: str) -> str:
+    """The text as inline code, which nothing in it ends; of a path the last part, because the rest names people."""
+    if re.match(r"[/~.\\]|\w:[\\/]|file:", text):
+        text = re.split(r"[\\/]", text.rstrip("\\/"))[-1]
+    inner = _printable(text).replace("`", "'")
+    return f"`{inner}`"
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"([\\`*_{}\[\]<>#|])", r"\\\1", _printable(text))
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""

@@ -1,0 +1,1 @@
+"""What may stay, and why not."""

@@ -1,0 +1,78 @@
+"""The tasks admitted so far, and what they looked like at an earlier step.
+
+The pool only ever grows, so a snapshot is the pool and a number: how many of its tasks to look at.
+"""
+
+import functools
+import random
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from selfinstruct.config.config import FilterSettings
+from selfinstruct.pool.contamination import TestSet
+from selfinstruct.pool.near_duplicates import NearDuplicates
+from selfinstruct.pool.novelty import NoveltyIndex, ascii_tokens, tokens
+from selfinstruct.records import Line, SeedTask, Task
+
+
+class Pool:
+    """The seeds and the admitted tasks, with the index over both: seeds first, then tasks in order."""
+
+    def __init__(self, seeds: Sequence[SeedTask], rules: FilterSettings, test_lines: Sequence[Line] = ()):
+        self.seeds = seeds
+        self.rules = rules
+        self.tests = TestSet(test_lines, rules.rouge_threshold) if test_lines else None
+        self.tasks: list[Task] = []
+        self.record_ids: list[str] = []
+        self.index = NoveltyIndex(ascii_tokens if rules.ascii_tokens else tokens)
+        for seed in seeds:
+            self.index.add(seed.instruction)
+
+    def admit(self, task: Task) -> None:
+        """Add a task; it must be the next in order."""
+        if task.position != len(self.tasks):
+            raise ValueError(f"task {task.position} cannot follow {len(self.tasks)} tasks")
+        self.tasks.append(task)
+        self.index.add(task.instruction)
+
+    @functools.cached_property
+    def _records(self) -> NearDuplicates:
+        return NearDuplicates(self.rules.near_duplicate)
+
+    def add_record(self, identity: str, text: str) -> None:
+        """Add a record's text; all of one task are added after the last of them was looked up."""
+        self.record_ids.append(identity)
+        self._records.add(text)
+
+    def nearest_record(self, text: str) -> tuple[str, float] | None:
+        """The id of the most similar record with its Jaccard similarity; None where none reaches the threshold."""
+        near = self._records.nearest(text)
+        return (self.record_ids[near.index], near.score) if near else None
+
+    def known(self, index: int) -> SeedTask | Task:
+        """What stands at position `index` of the novelty index."""
+        return self.seeds[index] if index < len(self.seeds) else self.tasks[index - len(self.seeds)]
+
+
+def record_text(*parts: str) -> str:
+    """A record's instruction, input and output as one text, for filters that look at all of it."""
+    return "\n".join(part for part in parts if part)
+
+
+class Snapshot(NamedTuple):
+    """The pool as it was when it held `n_tasks` tasks."""
+
+    pool: Pool
+    n_tasks: int
+
+    def demonstrations(self, rng: random.Random, n_seeds: int, n_generated: int) -> list[str]:
+        """Instructions to show: `n_generated` tasks (fewer while there are fewer, seeds fill the gap), shuffled.
+
+        Fewer in all where there are not enough seeds. Source: Self-Instruct, section 2.2.
+        """
+        chosen = rng.sample(range(self.n_tasks), min(n_generated, self.n_tasks))
+        n_seeds = min(n_seeds + n_generated - len(chosen), len(self.pool.seeds))
+        shown = [self.pool.tasks[i].instruction for i in chosen]
+        shown += [seed.instruction for seed in rng.sample(self.pool.seeds, n_seeds)]
+        rng.shuffle(shown)
+        return shown

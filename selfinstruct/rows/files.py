@@ -1,0 +1,193 @@
+"""A dataset's file as rows, and rows as such a file again: a JSON list, JSON Lines, or Parquet, told by the content.
+
+A row that cannot be read is a row with a fault: the others are read all the same. In a JSON list nothing behind a fault
+can be read, since it is not known where the next row begins.
+
+The whole file is held in memory, text and values: `docs/check.md` says how much that is.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from selfinstruct.errors import UsageError
+from selfinstruct.rows.formats import FIELDS
+from selfinstruct.rows.reading import json_fault, read_bytes, utf8
+
+_SPACE = re.compile(r"[ \t\n\r]*")
+Kind = Literal["JSON list", "JSON Lines", "Parquet"]
+
+
+class Row(NamedTuple):
+    """One row: its line, or its place in a list or table, from 1, and its value.
+
+    `raw` is its text, None in Parquet; `fault` says why it has no value.
+    """
+
+    number: int
+    value: Any
+    raw: str | None = None
+    fault: str | None = None
+
+
+class File(NamedTuple):
+    """A dataset as read; `layout` is what stands before, between and behind the rows of a list, `table` Parquet's."""
+
+    path: Path
+    kind: Kind
+    rows: list[Row]
+    layout: tuple[str, str, str] = ("", "\n", "")
+    table: Any = None
+
+    @property
+    def unit(self) -> Literal["line", "row"]:
+        """What `Row.number` counts."""
+        return "line" if self.kind == "JSON Lines" else "row"
+
+
+def read(path: Path) -> File:
+    """Read a file; UsageError where it is missing, unreadable, empty, or no row of it can be read."""
+    content = read_bytes(path)
+    if content.startswith(b"PAR1"):
+        file = _read_parquet(path)
+    elif content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
+        file = _read_list(path, content)
+    else:
+        file = _read_lines(path, content)
+    if not file.rows:
+        raise UsageError(f"{path}: is empty.")
+    first = file.rows[0]
+    if all(row.fault for row in file.rows):
+        raise UsageError(
+            f"{path}: no row can be read ({file.unit} {first.number}: {first.fault}). "
+            "Give a JSON list, one JSON object a line, or Parquet."
+        )
+    return file
+
+
+def _read_lines(path: Path, content: bytes) -> File:
+    # Bytes that are not UTF-8 become half surrogates, so that only their own lines are at fault.
+    text = content.decode("utf-8-sig", "surrogateescape")
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
+    file = File(path, "JSON Lines", [_line(*line) for line in lines], ("", "\n", "\n" if text.endswith("\n") else ""))
+    if len(lines) > 1 and all(row.fault for row in file.rows):
+        try:
+            whole = json.loads(text)
+        except (RecursionError, ValueError):
+            return file
+        fields = f" with the fields {', '.join(whole)}" if isinstance(whole, dict) else ""
+        raise UsageError(f"{path}: is one JSON value{fields}. Put the rows into a list, or one on each line.")
+    return file
+
+
+def _line(number: int, line: str) -> Row:
+    try:
+        line.encode()
+        return Row(number, json.loads(line), line)
+    except UnicodeEncodeError as error:
+        return Row(number, None, line, f"not UTF-8 (character {error.start + 1})")
+    except (RecursionError, ValueError) as error:
+        fault = json_fault(error).replace("line 1, ", "")  # of this line; which one it is, the finding says
+        return Row(number, None, line, fault)
+
+
+def _read_list(path: Path, content: bytes) -> File:
+    text = utf8(path, content)
+    decoder = json.JSONDecoder()
+    rows: list[Row] = []
+    ends: list[tuple[int, int]] = []
+    fault = None
+    at = _behind_space(text, text.index("[") + 1)
+    is_over = text.startswith("]", at)
+    while not is_over:
+        try:
+            value, end = decoder.raw_decode(text, at)
+        except (RecursionError, ValueError) as error:
+            fault = json_fault(error)
+            break
+        rows.append(Row(len(rows) + 1, value, text[at:end]))
+        ends.append((at, end))
+        behind = _behind_space(text, end)
+        is_over = text.startswith("]", behind)
+        at = behind if is_over else _behind_space(text, behind + 1)
+        if not is_over and not text.startswith(",", behind):
+            at, fault = behind, json_fault(json.JSONDecodeError("Expecting ',' delimiter", text, behind))
+            break
+    if is_over and text[at + 1 :].strip():
+        at += 1
+        fault = json_fault(json.JSONDecodeError("Extra data", text, at))
+    if fault:
+        rows.append(Row(len(rows) + 1, None, text[at:], f"{fault}; nothing behind it can be read"))
+    head = text[: ends[0][0]] if ends else "["
+    gap = text[ends[0][1] : ends[1][0]] if len(ends) > 1 else ",\n"
+    tail = text[ends[-1][1] :] if ends and not fault else "\n]\n"
+    return File(path, "JSON list", rows, (head, gap, tail))
+
+
+def _behind_space(text: str, at: int) -> int:
+    found = _SPACE.match(text, at)
+    return found.end() if found else at
+
+
+def _read_parquet(path: Path) -> File:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.ParquetFile(path).read()
+    except (pa.ArrowException, OSError) as error:
+        raise UsageError(f"{path}: cannot be read as Parquet ({str(error).splitlines()[0]}).") from None
+    known = [name for name in table.column_names if name in FIELDS]
+    if not known:
+        raise UsageError(f"{path}: no column has a known name; they are: {', '.join(table.column_names)}.")
+    values = table.select(known).to_pylist()
+    return File(path, "Parquet", [Row(n, value) for n, value in enumerate(values, start=1)], table=table)
+
+
+def write(file: File, part: Path, keep: Sequence[int], mended: Mapping[int, Any]) -> None:
+    """Write the rows at the positions `keep` (from 0) of a file to `part`, those in `mended` with their new value.
+
+    A row that is not mended is written as it was, byte for byte in JSON; so are the spaces around it.
+    """
+    if file.kind == "Parquet":
+        _write_parquet(file, part, keep, mended)
+        return
+    head, gap, tail = file.layout
+    with part.open("w", encoding="utf-8", newline="") as out:
+        out.write(head)
+        for n, i in enumerate(keep):
+            out.write((gap if n else "") + (to_line(mended[i]) if i in mended else str(file.rows[i].raw)))
+        out.write(tail if keep or file.kind == "JSON list" else "")
+
+
+def _write_parquet(file: File, part: Path, keep: Sequence[int], mended: Mapping[int, Any]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = file.table.take(pa.array(keep, pa.int64()))
+    changed = {name for i, row in mended.items() for name in row if row[name] != file.rows[i].value[name]}
+    for place, field in enumerate(table.schema):
+        if field.name in changed:
+            values = [mended.get(i, file.rows[i].value)[field.name] for i in keep]
+            table = table.set_column(place, field, pa.array(values, field.type))
+    pq.write_table(table, part)
+
+
+def whole_row(file: File, position: int) -> Any:
+    """All that a row holds, of Parquet also the columns that nothing here looks at; its text where it has no value."""
+    row = file.rows[position]
+    if file.table is not None:
+        return file.table.slice(position, 1).to_pylist()[0]
+    return row.raw if row.fault else row.value
+
+
+def to_line(value: Any) -> str:
+    """A value as JSON in one line; characters that UTF-8 cannot carry are escaped."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, default=str)
+    return text

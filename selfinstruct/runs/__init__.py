@@ -1,0 +1,1 @@
+"""What is done to a run folder: open, grow, import, filter again, estimate."""

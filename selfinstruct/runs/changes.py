@@ -1,0 +1,162 @@
+"""What other rules change: which tasks and records of a run are lost, which are gained, and by which reason.
+
+What is lost has the reason for which the new rules reject it, what is gained the one for which the old rules did; a
+record may go and come with its task. Where there is no such reason, an answer is read otherwise than before, or the one
+that a task needs is not there: OTHER_REASONS.
+"""
+
+import json
+from collections import Counter
+from typing import Any, NamedTuple
+
+from selfinstruct.pool.pool import record_text
+from selfinstruct.report.status import REASONS
+from selfinstruct.store.listing import describe_evidence
+from selfinstruct.store.store import Store
+
+EXAMPLES = 3  # of each reason
+OTHER_REASONS = {
+    "with_its_task": "its task is lost, or gained",
+    "read_differently": "its answer is read otherwise than before",
+    "not_asked_for": "its task waits for its instances",
+}
+
+
+class Change(NamedTuple):
+    """One task or record that is lost or gained: why, what the filter saw, and its text."""
+
+    reason: str
+    evidence: dict[str, Any]
+    text: str
+
+
+class Compared(NamedTuple):
+    """The tasks, or the records, of two runs: how many there are, and the difference."""
+
+    before: int
+    after: int
+    lost: list[Change]
+    gained: list[Change]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The figures, by reason, and a few examples of each as JSON values."""
+        return {
+            "before": self.before,
+            "after": self.after,
+            "lost": _by_reason(self.lost),
+            "gained": _by_reason(self.gained),
+        }
+
+
+class Changes(NamedTuple):
+    """What other rules change.
+
+    `read_differently` counts answers, `waiting` tasks that have no instances yet, `decisions_left_out` what people
+    decided about what is not there any more.
+    """
+
+    tasks: Compared
+    records: Compared
+    read_differently: int
+    waiting: int
+    decisions_left_out: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it as JSON values."""
+        return {**self._asdict(), "tasks": self.tasks.as_dict(), "records": self.records.as_dict()}
+
+
+class _Held(NamedTuple):
+    """What a store holds, by id: the tasks' texts, the records' tasks and texts, what was rejected and why."""
+
+    tasks: dict[str, str]
+    records: dict[str, tuple[str, str]]
+    rejected: dict[str, tuple[str, dict[str, Any]]]
+    waiting: set[str]
+
+
+def changes(before: Store, after: Store, read_differently: int, decisions_left_out: int) -> Changes:
+    """Compare a run with itself judged again, as the filters left both; the rest is as in `Changes`."""
+    old, new = _held(before), _held(after)
+    return Changes(
+        Compared(len(old.tasks), len(new.tasks), _missing_tasks(old, new), _missing_tasks(new, old)),
+        Compared(len(old.records), len(new.records), _missing_records(old, new), _missing_records(new, old)),
+        read_differently,
+        len(new.waiting),
+        decisions_left_out,
+    )
+
+
+def _held(store: Store) -> _Held:
+    of_task = {task.position: task.id for task in store.tasks()}
+    return _Held(
+        {task.id: task.instruction for task in store.tasks()},
+        {r.id: (of_task[r.task], record_text(r.instruction, r.input, r.output)) for r in store.records(decided=False)},
+        {
+            identity: (reason, json.loads(evidence))
+            for identity, reason, evidence in store.query(
+                "SELECT subject_id, reason, evidence FROM rejections WHERE subject != 'completion'"
+            )
+        },
+        {task.id for task in store.tasks(only_unmade=True)},
+    )
+
+
+def _missing_tasks(here: _Held, there: _Held) -> list[Change]:
+    return [_why(there, text, identity) for identity, text in here.tasks.items() if identity not in there.tasks]
+
+
+def _missing_records(here: _Held, there: _Held) -> list[Change]:
+    return [
+        _why(there, text, identity, task) if task in there.tasks else Change("with_its_task", {}, text)
+        for identity, (task, text) in here.records.items()
+        if identity not in there.records
+    ]
+
+
+def _why(there: _Held, text: str, identity: str, task: str = "") -> Change:
+    """Why a task, or a record of `task`, is not in `there`."""
+    if identity in there.rejected:
+        return Change(*there.rejected[identity], text)
+    return Change("not_asked_for" if task in there.waiting else "read_differently", {}, text)
+
+
+def _by_reason(found: list[Change]) -> dict[str, Any]:
+    return {
+        reason: {
+            "count": n,
+            "examples": [
+                {"text": one.text, "evidence": one.evidence} for one in found if one.reason == reason
+            ][:EXAMPLES],
+        }
+        for reason, n in Counter(one.reason for one in found).most_common()
+    }  # fmt: skip
+
+
+def render(found: Changes, run: str, new: str) -> str:
+    """The figures and a few examples as text, about 72 characters wide."""
+    lines = [f"{new}: {run} under other rules, without a call"]
+    for name, compared in (("tasks", found.tasks), ("records", found.records)):
+        lines.append(
+            f"  {name:<8} {compared.before:,} before, {compared.after:,} now: {len(compared.lost):,} lost, "
+            f"{len(compared.gained):,} gained"
+        )
+        for verb, some in (("lost", compared.lost), ("gained", compared.gained)):
+            for reason, n in Counter(one.reason for one in some).most_common():
+                words = REASONS.get(reason, OTHER_REASONS.get(reason, ""))
+                lines.append(f"    {verb:<6} {n:>7,}  {reason:<20} {words}")
+                for one in [one for one in some if one.reason == reason != "with_its_task"][:EXAMPLES]:
+                    lines.append(f"             | {_short(one.text)}")
+                    if seen := describe_evidence(one.evidence):
+                        lines.append(f"               {_short(seen)}")
+    lines.append(f"  answers read differently by today's parsers: {found.read_differently:,}")
+    if found.waiting:
+        lines.append(f"  tasks that wait for their instances: {found.waiting:,}; selfinstruct generate asks for them")
+    if found.decisions_left_out:
+        lines.append(f"  decisions about what is not there any more: {found.decisions_left_out:,}; {run} has them")
+    return "\n".join(lines)
+
+
+def _short(text: str) -> str:
+    one_line = " ".join(text.split())
+    return one_line if len(one_line) <= 88 else one_line[:85] + "..."

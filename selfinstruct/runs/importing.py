@@ -1,0 +1,183 @@
+"""One `selfinstruct import`: recorded answers through the same parsers, filters and gate as those of a teacher.
+
+Nobody is asked. What was brought in is a run like any other: it can be looked at, exported, and gone on with by
+`generate`, which makes the tasks whose instances were not recorded and then proposes new ones. Bringing the same files
+in again goes on where it was; files with instances may be given later than the completions.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from selfinstruct.engine.display import tracked
+from selfinstruct.engine.gate import Gate
+from selfinstruct.errors import UsageError
+from selfinstruct.export.export import write_records
+from selfinstruct.records import IMPORTED, Candidate, Completion, Rejection, Request, Stage, canonical_json
+from selfinstruct.report.status import progress_of
+from selfinstruct.runs.recorded import (
+    Answer,
+    Whole,
+    digest,
+    key,
+    read_alpaca,
+    read_classes,
+    read_completions,
+    read_instances,
+)
+from selfinstruct.runs.run import Run
+from selfinstruct.store.store import Store
+from selfinstruct.strategies import Proposal, came_with
+from selfinstruct.strategies.self_instruct import read_made, read_proposal
+
+TASKS_A_STEP = 20  # of those that stand alone in a file
+STEPS_AT_ONCE = 100  # in one transaction
+
+T = TypeVar("T")
+
+
+class Recorded(NamedTuple):
+    """What stands in the files of one import, by steps, and by `key` of the instruction.
+
+    `path` is the file of the steps, `source` the SHA-256 of its bytes.
+    """
+
+    path: Path
+    source: str
+    steps: list[Sequence[Answer | Whole]]
+    classes: dict[str, list[Answer]]
+    instances: dict[str, list[tuple[Answer, Answer | None]]]
+
+
+class Brought(NamedTuple):
+    """What an import found: answers that no admitted task had a use for (`lost`), and tasks without instances."""
+
+    lost: int
+    unmade: int
+
+
+def read_recorded(
+    completions: Path | None, classification: Path | None, instances: Path | None, alpaca: Path | None
+) -> Recorded:
+    """Read the files, `completions` or `alpaca` and what goes with it; UsageError where one cannot be read."""
+    if alpaca:
+        wholes = read_alpaca(alpaca)
+        return Recorded(alpaca, digest(alpaca), _chunks(wholes, TASKS_A_STEP), {}, {})
+    if not completions:
+        raise UsageError("Name what to bring in: --completions FILE, or --alpaca FILE.")
+    answers = read_completions(completions)
+    return Recorded(
+        completions,
+        digest(completions),
+        [[answer] for answer in answers],
+        read_classes(classification) if classification else {},
+        read_instances(instances) if instances else {},
+    )
+
+
+def refuse_other_runs(store: Store, recorded: Recorded) -> None:
+    """UsageError where the run in `store` did not begin with these files, or was gone on with before all was in."""
+    settings = store.settings()
+    done = settings.get("imported_steps", 0)
+    if (settings.get("imported"), bool(store.steps())) not in ((None, False), (recorded.source, True)):
+        raise UsageError(
+            f"{store.folder} holds a run that did not begin with {recorded.path}. Choose a new folder for it."
+        )
+    if done < len(recorded.steps) and len(store.steps()) > done:
+        raise UsageError(
+            f"{store.folder} was gone on with by generate before all of {recorded.path} was in. Choose a new folder."
+        )
+
+
+def bring_in(run: Run, recorded: Recorded) -> Brought:
+    """Bring recorded answers into the run, and write its records."""
+    store = run.store
+    gate = Gate(store, run.config, progress_of(store))
+    done = store.settings().get("imported_steps", 0)
+    for group in tracked(_chunks(list(enumerate(recorded.steps))[done:], STEPS_AT_ONCE), "tasks"):
+        with store.transaction():
+            for step, said in group:
+                gate.admit(step, _proposal(store, said), float("inf"))
+            store.set_settings({"imported": recorded.source, "imported_steps": group[-1][0] + 1})
+    lost = _keep_what_nobody_asked_for(store, recorded)
+    _keep_classes(store, recorded)
+    for tasks in tracked(_chunks(store.tasks(only_unmade=True), STEPS_AT_ONCE), "instances"):
+        with store.transaction():
+            for task in tasks:
+                if task.instances:
+                    gate.keep(task, came_with(task))
+                elif found := recorded.instances.get(key(task.instruction)):
+                    answer, verdict = found[-1]
+                    asked = _recorded_class(store, task.instruction)
+                    if verdict and not asked:
+                        asked = [_store(store, "classify", verdict, task.instruction)]
+                    completion = _store(store, "instances", answer, task.instruction)
+                    gate.keep(task, read_made(asked, [completion], answer.begun))
+    write_records(store)
+    return Brought(lost, len(store.tasks(only_unmade=True)))
+
+
+def _proposal(store: Store, said: Sequence[Answer | Whole]) -> Proposal:
+    """The candidates of one step: those of one answer, or tasks that stand alone."""
+    candidates: list[Candidate] = []
+    for one in said:
+        if isinstance(one, Answer):
+            return read_proposal(_store(store, "propose", one, one.prompt), one.begun)
+        rows = [{"instruction": one.instruction, "input": i.input, "output": i.output} for i in one.instances]
+        text = canonical_json(rows) if rows else one.instruction
+        completion = _store(store, "propose", Answer(one.line, 0, "", text, "stop"), "")
+        candidates.append(Candidate(completion.request_id, 0, one.instruction, False, one.instances))
+    return Proposal(candidates, [])
+
+
+def _keep_classes(store: Store, recorded: Recorded) -> None:
+    """Store each task's class, for now or for an import of its instances later."""
+    with store.transaction():
+        for task in store.tasks(only_unmade=True):
+            for answer in recorded.classes.get(key(task.instruction), ())[-1:]:
+                _store(store, "classify", answer, task.instruction)
+
+
+def _recorded_class(store: Store, instruction: str) -> list[Completion]:
+    """The answer to the question for the class that was brought in last."""
+    rows = store.query(
+        "SELECT r.id FROM requests r WHERE r.stage = 'classify' AND r.teacher = ? AND r.user = ? "
+        "ORDER BY r.rowid DESC LIMIT 1",
+        (IMPORTED, instruction),
+    )
+    return [completion for (identity,) in rows if (completion := store.completion(identity))]
+
+
+def _keep_what_nobody_asked_for(store: Store, recorded: Recorded) -> int:
+    """Store, as rejections, answers whose instruction is no admitted task, or has a later one; give their number."""
+    known = {key(task.instruction) for task in store.tasks()}
+    found: list[tuple[Stage, str, Answer, bool]] = []
+    for name, classes in recorded.classes.items():
+        found += [("classify", name, answer, answer is classes[-1]) for answer in classes]
+    for name, instances in recorded.instances.items():
+        found += [("instances", name, answer, answer is instances[-1][0]) for answer, _ in instances]
+    unused = [(stage, name, answer) for stage, name, answer, is_last in found if name not in known or not is_last]
+    with store.transaction():
+        for stage, name, answer in unused:
+            reason = "answered_again" if name in known else "no_such_task"
+            completion = _store(store, stage, answer, name)
+            store.reject(completion.request_id, stage, Rejection(reason, {"instruction": name}))
+    return len(unused)
+
+
+def _store(store: Store, stage: Stage, answer: Answer, prompt: str) -> Completion:
+    """The answer, in the store as the completion of the request that its prompt is."""
+    # Nothing is known of how it was asked for, but as what: two files may have the same text on the same line.
+    asked_as: dict[str, Any] = {"stage": stage, "choice": answer.choice}
+    if stage == "instances" and answer.begun:  # its prompt is the instruction, which does not say it
+        asked_as["begun"] = answer.begun
+    request = Request(stage, IMPORTED, IMPORTED, "completion", "", prompt, asked_as, answer.line)
+    error = "it was recorded as failed" if answer.finish_reason == "error" else None
+    completion = Completion(request.id, answer.text, answer.finish_reason, error=error)
+    if store.completion(request.id) is None:
+        store.add_completion(request, completion)
+    return completion
+
+
+def _chunks(rows: Sequence[T], size: int) -> list[Sequence[T]]:
+    return [rows[at : at + size] for at in range(0, len(rows), size)]

@@ -1,0 +1,85 @@
+"""Answers that were brought in from files, out of a store again: what `import` has put there, for `refilter`.
+
+What `importing` found beside them in the files is in the store as well: a task that stood whole in a file is the
+candidate of its completion, what a prompt had begun of an answer is its prompt's end, or stands in the request.
+"""
+
+import itertools
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from selfinstruct.errors import StoreError
+from selfinstruct.records import IMPORTED, Candidate, Completion, Rejection, Stage, Task
+from selfinstruct.runs.recorded import Answer, key
+from selfinstruct.store.store import Store
+from selfinstruct.strategies import Made, Proposal
+from selfinstruct.strategies.self_instruct import read_made, read_proposal
+
+
+class Recalled:
+    """The recorded answers of a run, in the order in which they were brought in; `steps` are its requests by step."""
+
+    def __init__(self, store: Store, candidates: Mapping[int, Sequence[Candidate]]):
+        self._store = store
+        self._candidates = candidates
+        self._of_name: dict[Stage, defaultdict[str, list[str]]] = {
+            "classify": defaultdict(list), "instances": defaultdict(list)
+        }  # fmt: skip
+        again = "SELECT subject_id FROM rejections WHERE reason = 'answered_again'"
+        self._answered_again = {identity for (identity,) in store.query(again)}
+        self._begun: dict[str, str] = {}
+        proposed = []
+        for identity, stage, user, sampling in store.query(
+            "SELECT id, stage, user, sampling FROM requests WHERE teacher = ? ORDER BY rowid", (IMPORTED,)
+        ):
+            if stage == "propose":
+                proposed.append(identity)
+                self._begun[identity] = user
+            else:
+                self._of_name[stage][key(user)].append(identity)
+                self._begun[identity] = json.loads(sampling).get("begun", "")
+        of_step = {one.request_id: step for step, some in candidates.items() for one in some}
+        # What nothing could be read from is a step of its own.
+        self.steps = [list(group) for _, group in itertools.groupby(proposed, lambda one: of_step.get(one, one))]
+
+    def proposal(self, step: int) -> Proposal:
+        """The candidates of a step: of one answer, or tasks that stood whole in a file."""
+        (first, *_), found = self.steps[step], self._candidates[step]
+        completion = self._said(first)
+        if found and (found[0].instances or found[0].instruction == completion.text):
+            return Proposal(list(found), [])
+        prompt = self._begun[first]
+        return read_proposal(completion, Answer(0, 0, prompt, completion.text, completion.finish_reason).begun)
+
+    def made(self, task: Task) -> Made | None:
+        """What was recorded for a task; None where it has no instances."""
+        found = self._latest("instances", key(task.instruction))
+        if not found:
+            return None
+        classes = self._latest("classify", key(task.instruction))
+        return read_made([self._said(one) for one in classes], [self._said(found[0])], self._begun[found[0]])
+
+    def reject_unused(self, store: Store) -> None:
+        """Store, as rejections, what no task of `store` has a use for."""
+        known = {key(task.instruction) for task in store.tasks()}
+        with store.transaction():
+            for stage, of_name in self._of_name.items():
+                for name, identities in of_name.items():
+                    used = self._latest(stage, name) if name in known else []
+                    reason = "answered_again" if name in known else "no_such_task"
+                    for identity in identities:
+                        if identity not in used:
+                            store.reject(identity, stage, Rejection(reason, {"instruction": name}))
+
+    def _latest(self, stage: Stage, name: str) -> list[str]:
+        """The answer for an instruction that counts, if there is any: the last one."""
+        found = self._of_name[stage].get(name, [])
+        return [one for one in found if one not in self._answered_again][-1:] or found[-1:]
+
+    def _said(self, identity: str) -> Completion:
+        completion = self._store.completion(identity)
+        if completion is None:
+            folder = self._store.folder
+            raise StoreError(f"{folder}: request {identity} has no answer; see selfinstruct verify {folder}.")
+        return completion

@@ -1,0 +1,178 @@
+"""Recorded answers, read from files that other tools wrote: what `selfinstruct import` brings in.
+
+| file               | one line is                                                                                  |
+|--------------------|----------------------------------------------------------------------------------------------|
+| completions        | {prompt, text, finish_reason}, or the reference code's {instruction, metadata: {prompt,      |
+|                    | response}}, or a raw {prompt, response: {choices}}, or an {instruction} alone                |
+| classification     | {instruction, is_classification}: the raw answer, or true and false                          |
+| instances          | {instruction, raw_instances, finish_reason}, with the finish reason also where the reference |
+|                    | code has it, in instance_metadata                                                            |
+| Alpaca             | one JSON list of {instruction, input, output}, or such lines                                 |
+
+The reference code is yizhongw/self-instruct; it names its files machine_generated_instructions.jsonl,
+is_clf_or_not_..._template_1.jsonl and machine_generated_instances.jsonl.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from selfinstruct.errors import UsageError
+from selfinstruct.records import Instance, storable
+from selfinstruct.rows.reading import read_rows
+
+# How a prompt can end that has begun the answer: a number, an example's heading, a field's name.
+_BEGUN = re.compile(r"(?:^|\n)[ \t]*(\d{1,3}[.)]|Example[ \t]*\d*[.:]?|(?:Class label|Input|Output):)[ \t]*\Z")
+
+
+class Answer(NamedTuple):
+    """One recorded answer, the `choice`-th (from 0) of its line: to which prompt ("" if not recorded), how it ended."""
+
+    line: int
+    choice: int
+    prompt: str
+    text: str
+    finish_reason: str
+
+    @property
+    def begun(self) -> str:
+        """What the prompt had said of the answer already."""
+        found = _BEGUN.search(self.prompt)
+        if found or self.prompt:
+            return f"{found[1]} " if found else ""
+        # Without its prompt, a list that goes on with a number has its first item before that.
+        number = re.match(r"[ \t]*(?!\d)\S[^\n]*\n(?:[^\d\n][^\n]*\n)*?(\d{1,3})\. ", self.text)
+        return f"{int(number[1]) - 1}. " if number and int(number[1]) > 1 else ""
+
+
+class Whole(NamedTuple):
+    """A task with all of its instances; `line` is that of the first."""
+
+    line: int
+    instruction: str
+    instances: tuple[Instance, ...]
+
+
+def read_completions(path: Path) -> list[Answer | Whole]:
+    """The answers to proposal requests, in the file's order; lines that repeat the answer before them count once.
+
+    A line that has no more than an instruction is a task without instances. UsageError, naming the line, where a line
+    holds nothing of the kind.
+    """
+    answers: list[Answer | Whole] = []
+    for number, where, row in _objects(path):
+        of = row["metadata"] if isinstance(row.get("metadata"), dict) else row
+        said = _said(of)
+        prompt = of.get("prompt")
+        prompt = storable(prompt) if isinstance(prompt, str) else ""
+        found: list[Answer | Whole] = [Answer(number, n, prompt, *one) for n, one in enumerate(said or ())]
+        if said is None and isinstance(row.get("instruction"), str):
+            found = [Whole(number, storable(row["instruction"]), ())]
+        elif said is None:
+            raise _no_field(where, row, "text, or response with choices, or instruction")
+        # The reference code repeats an answer in the line of each instruction that it admitted from it.
+        before = [one[1:] for one in answers[-len(found) :]]
+        if of is row or before != [one[1:] for one in found]:
+            answers += found
+    return answers
+
+
+def read_classes(path: Path) -> dict[str, list[Answer]]:
+    """The answers to the question for the class, by `key` of the instruction."""
+    found: dict[str, list[Answer]] = {}
+    for number, where, row in _objects(path):
+        verdict = _verdict(number, row.get("is_classification"))
+        if verdict is None:
+            raise _no_field(where, row, "is_classification")
+        found.setdefault(_instruction(where, row), []).append(verdict)
+    return found
+
+
+def read_instances(path: Path) -> dict[str, list[tuple[Answer, Answer | None]]]:
+    """The answers with instances by `key` of the instruction, each with the class that its line names, if any."""
+    found: dict[str, list[tuple[Answer, Answer | None]]] = {}
+    for number, where, row in _objects(path):
+        said = row.get("raw_instances")
+        if not isinstance(said, str):
+            raise _no_field(where, row, "raw_instances")
+        metadata = row["instance_metadata"] if isinstance(row.get("instance_metadata"), dict) else {}
+        of_metadata = _said(metadata) or [("", "stop")]
+        finish_reason = str(row.get("finish_reason") or of_metadata[0][1])
+        prompt = metadata.get("prompt")
+        answer = Answer(number, 0, storable(prompt) if isinstance(prompt, str) else "", storable(said), finish_reason)
+        verdict = _verdict(number, row.get("is_classification_raw", row.get("is_classification")))
+        found.setdefault(_instruction(where, row), []).append((answer, verdict))
+    return found
+
+
+def _verdict(number: int, said: Any) -> Answer | None:
+    if isinstance(said, bool):
+        said = "Yes" if said else "No"
+    return Answer(number, 0, "", storable(said), "stop") if isinstance(said, str) else None
+
+
+def read_alpaca(path: Path) -> list[Whole]:
+    """The tasks of a finished dataset; rows with the same instruction are instances of one task."""
+    grouped: dict[str, tuple[int, str, list[Instance]]] = {}
+    for number, where, row in _objects(path):
+        fields = [row.get(name, "" if name == "input" else None) for name in ("instruction", "input", "output")]
+        if not all(isinstance(text, str) for text in fields):
+            raise _no_field(where, row, "instruction, input and output, each a text")
+        instruction, given, output = (storable(str(text)) for text in fields)
+        same = " ".join(instruction.split())
+        grouped.setdefault(same, (number, instruction, []))[2].append(Instance(given, output))
+    return [Whole(line, instruction, tuple(instances)) for line, instruction, instances in grouped.values()]
+
+
+def key(instruction: str) -> str:
+    """The instruction as the reference code may have changed it: case and white space do not count."""
+    return " ".join(instruction.split()).casefold()
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file's bytes."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _objects(path: Path) -> Iterator[tuple[int, str, dict[str, Any]]]:
+    """The objects of a file, each with its number and its place."""
+    for number, where, value in read_rows(path):
+        if not isinstance(value, dict):
+            raise UsageError(f"{where}: holds no JSON object.")
+        yield number, where, value
+
+
+def _said(row: dict[str, Any]) -> list[tuple[str, str]] | None:
+    """The texts of an answer, one for each choice, with their finish reasons, however the server's JSON was kept.
+
+    None where the row has no place for an answer; an empty text where there is one, but nothing was said.
+    """
+    if isinstance(row.get("text"), str):
+        return [(storable(row["text"]), str(row.get("finish_reason") or "stop"))]
+    if not {"response", "choices"} & row.keys():
+        return None
+    response = row.get("response", row)
+    if isinstance(response, dict) and isinstance(response.get("body"), dict):  # the batch API wraps it
+        response = response["body"]
+    choices = response.get("choices") if isinstance(response, dict) else None
+    said = []
+    for value in choices if isinstance(choices, list) else []:
+        choice = value if isinstance(value, dict) else {}
+        message = choice.get("message")
+        text = message.get("content") if isinstance(message, dict) else choice.get("text")
+        said.append((storable(text) if isinstance(text, str) else "", str(choice.get("finish_reason") or "stop")))
+    return said or [("", "error")]  # the reference code keeps null for a request that failed
+
+
+def _instruction(where: str, row: dict[str, Any]) -> str:
+    instruction = row.get("instruction")
+    if not isinstance(instruction, str):
+        raise _no_field(where, row, "instruction")
+    return key(instruction)
+
+
+def _no_field(where: str, row: dict[str, Any], wanted: str) -> UsageError:
+    there = ", ".join(map(str, row)) or "nothing"
+    return UsageError(f"{where}: has no {wanted}; there is {there}.")

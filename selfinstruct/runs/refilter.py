@@ -1,0 +1,267 @@
+"""One `selfinstruct refilter`: what a run was told, judged again under other rules, into a new run, without a call.
+
+The answers are taken out of the store in the order of steps, read by today's parsers, and taken to the gate; then, what
+is made of the tasks that may stay. So the new run holds what the old one would under those rules, as far as the teacher
+was asked: a task that only the new rules admit has no class and no instances yet. `generate` asks for them, and goes on
+from there; all that was paid for is in the new run too. Under the same rules it is the same run, to the byte.
+
+What waits in the old run, candidates behind its target and tasks without instances, waits in the new one. The old run
+is only read, as it is at the beginning: it may be growing. The new one appears as a whole, or not at all. What people
+decided comes along, but for decisions about what is not there any more.
+"""
+
+import asyncio
+import random
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+from selfinstruct import __version__
+from selfinstruct.config.config import PROFILES, Config, merge, parse_config, read_toml, shaping_settings
+from selfinstruct.engine.display import tracked
+from selfinstruct.engine.engine import seen_by
+from selfinstruct.engine.gate import Gate
+from selfinstruct.errors import Stopped, StoreError, UsageError
+from selfinstruct.export.export import write_records
+from selfinstruct.pool.contamination import read_lines
+from selfinstruct.pool.pool import Pool, Snapshot
+from selfinstruct.records import Candidate, Completion, Request, Task
+from selfinstruct.report.status import progress_of
+from selfinstruct.runs.changes import Changes, changes
+from selfinstruct.runs.recalled import Recalled
+from selfinstruct.runs.run import keep_config, settled
+from selfinstruct.store.decisions import leave_out
+from selfinstruct.store.store import Store, instance_id, instances_from
+from selfinstruct.strategies import Made, Proposal, Strategy, came_with
+from selfinstruct.strategies.alpaca import Alpaca
+from selfinstruct.strategies.prompts import Prompts
+from selfinstruct.strategies.self_instruct import SelfInstruct
+
+AT_ONCE = 100  # steps, or tasks, in one transaction
+RULES = ("filters.", "profile", "decontaminate")  # the settings that may differ
+
+
+class Rules(NamedTuple):
+    """The settings of the new run, what is named of them, and the test sets to be read."""
+
+    config: Config
+    named: dict[str, Any]
+    test_sets: list[str]
+
+
+async def refilter(run: Path, new: Path, config_file: Path | None, flags: dict[str, Any]) -> Changes:
+    """Judge what `run` holds under other rules, into the folder `new`; say what that changes.
+
+    `flags` are settings from the command line, as nested tables, and go before those of the file; but the filters that
+    they switch off come to those that are off already, and all test sets to those of `run`. UsageError where `new` is
+    there already, and where settings other than the rules differ.
+    """
+    with Store.read(run) as before, before.snapshot():
+        rules = _rules(before, config_file, flags)
+        lines = [line for name in rules.test_sets for line in read_lines(Path(name))]
+        with _becoming(new) as folder:
+            before.copy_to(folder)
+            with Store.resume(folder) as store:
+                asked = merge(before.settings().get("asked", before.settings()["config"]), rules.named)
+                test_lines = list(dict.fromkeys([*before.test_lines(), *lines]))
+                store.describe({"asked": asked, "version": __version__}, before.seeds(), test_lines)
+                keep_config(store, rules.config)
+                read_differently = await _Judging(before, store, rules.config).judge()
+                left_out = leave_out(store)
+                write_records(store)
+                found = changes(before, store, read_differently, left_out)
+    return found
+
+
+def _rules(before: Store, config_file: Path | None, flags: dict[str, Any]) -> Rules:
+    """The run's settings, with what is named now laid over them."""
+    source = str(config_file) if config_file else "settings"
+    of_file = read_toml(config_file) if config_file else {}
+    given = merge(of_file, flags)
+    parse_config(given, source)  # whatever is wrong, the user wrote it
+    settings = before.settings()
+    began, old = settings["config"], before.config()
+    without, more = (table.get("filters", {}).get("without") for table in (of_file, flags))
+    without = [*(old.filters.without if without is None else without), *(more or ())]
+    # The questions of the run's own test sets are in its store; the files may be gone.
+    test_sets = [name for name in of_file.get("decontaminate", ()) if name not in old.decontaminate]
+    test_sets += flags.get("decontaminate", ())
+    if "profile" in given:  # what it sets goes before what the run has, but not before what its user had named
+        of_profile = parse_config({"profile": given["profile"]}, source).filters.model_dump(mode="json")
+        set_by_profiles = {key: of_profile[key] for profile in PROFILES.values() for key in profile["filters"]}
+        began = merge(began, {"filters": merge(set_by_profiles, settings.get("asked", {}).get("filters", {}))})
+    named = {key: value for key, value in given.items() if key in ("profile", "filters", "decontaminate")}
+    named["filters"] = {**named.get("filters", {}), "without": without}
+    named["decontaminate"] = list(dict.fromkeys([*old.decontaminate, *test_sets]))
+    config = parse_config(merge(merge(began, given), named), source)
+    was, now = (shaping_settings(settled(one, old)) for one in (old, config))
+    differences = [
+        f"  {key} is {was.get(key)!r}, asked for is {value!r}"
+        for key, value in now.items()
+        if not key.startswith(RULES) and was.get(key) != value
+    ]
+    if config.prompts != old.prompts:
+        differences.append(f"  prompts is {old.prompts!r}, asked for is {config.prompts!r}")
+    if differences:
+        raise UsageError(
+            f"{before.folder} was asked under other settings, and only its rules ([filters], profile, decontaminate) "
+            "can be changed without asking again:\n" + "\n".join(differences) + "\nLeave these out of the config file."
+        )
+    return Rules(config, named, test_sets)
+
+
+@contextmanager
+def _becoming(new: Path) -> Iterator[Path]:
+    """A place for a folder that becomes `new` at the end; where something goes wrong before, nothing is left of it."""
+    try:
+        if new.exists() and not (new.is_dir() and not any(new.iterdir())):
+            raise UsageError(f"{new}: is there already. Choose a new folder, so that nothing is lost.")
+        new.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=f".{new.name}.", suffix=".unfinished", dir=new.parent) as place:
+            yield Path(place) / "run"
+            (Path(place) / "run").rename(new)
+    except OSError as error:
+        raise UsageError(f"{new}: cannot be made ({error.strerror}). Choose a folder that you may write to.") from None
+
+
+class _Judging:
+    """From a copy of a run to one judged again; `before` is the run as it was, `store` the copy."""
+
+    def __init__(self, before: Store, store: Store, config: Config):
+        self.before = before
+        self.store = store
+        with store.transaction():
+            for table in ("instances", "rejections", "tasks", "candidates", "steps"):
+                store.db.execute(f"DELETE FROM {table}")
+        self.gate = Gate(store, config, progress_of(store))
+        self.asked_with = settled(before.config(), before.config())
+        prompts = Prompts(before.settings()["prompts"])
+        asking = Alpaca if self.asked_with.strategy == "alpaca" else SelfInstruct
+        self.strategy: Strategy = asking(self.asked_with, prompts)
+        self.candidates: defaultdict[int, list[Candidate]] = defaultdict(list)  # of the run as it was, by step
+        for step, request_id, place, instruction, cut, instances in before.query(
+            "SELECT step, request_id, place, instruction, cut, instances FROM candidates ORDER BY step, position"
+        ):
+            candidate = Candidate(request_id, place, instruction, bool(cut), instances_from(instances))
+            self.candidates[step].append(candidate)
+        self.recalled = Recalled(before, self.candidates)
+        self.reasons: dict[str, str] = dict(
+            before.query("SELECT subject_id, reason FROM rejections WHERE subject = 'completion'")
+        )
+        # Requests by step, which a run that was refiltered cannot find by its own pool.
+        self.empty_steps: dict[str, str] = before.settings().get("empty_steps", {})
+        self.read_differently = 0
+
+    async def judge(self) -> int:
+        """Judge all of it; give the number of answers that were read otherwise than before."""
+        await self._steps()
+        await self._tasks()
+        self.recalled.reject_unused(self.store)
+        with self.store.transaction():
+            self.store.set_settings({"empty_steps": self.empty_steps})
+        return self.read_differently
+
+    # From answers to tasks.
+
+    async def _steps(self) -> None:
+        pool = Pool(self.before.seeds(), self.asked_with.filters)
+        pool.tasks = self.before.tasks()
+        n_tasks_after = self.before.steps()
+        n_pending = len(self.before.pending())
+        for steps in tracked(_chunks(range(len(n_tasks_after))), "candidates"):
+            await asyncio.sleep(0)  # for Ctrl-C
+            with self.store.transaction():
+                for step in steps:
+                    if step < len(self.recalled.steps):
+                        proposal = self.recalled.proposal(step)
+                    else:
+                        snapshot, rng = seen_by(step, pool, n_tasks_after, self.asked_with)
+                        proposal = await self._proposal(step, snapshot, rng)
+                    is_last = step == len(n_tasks_after) - 1
+                    most = len(self.candidates[step]) - n_pending if is_last and n_pending else None
+                    self.gate.admit(step, proposal, float("inf"), most)
+                    now, then = ([(c.id, c.cut) for c in some] for some in (proposal.candidates, self.candidates[step]))
+                    self.read_differently += now != then or self._has_other_reasons(proposal.unreadable)
+
+    async def _proposal(self, step: int, snapshot: Snapshot, rng: random.Random) -> Proposal:
+        """What was said in a step that a strategy asked for."""
+
+        async def ask(request: Request) -> Completion:
+            before = self.candidates[step]
+            # A step without candidates is found by its question, made once more from the pool as it was.
+            known = before[0].request_id if before else self.empty_steps.get(str(step))
+            found = self.store.completion(known or request.id)
+            if found is None:
+                raise StoreError(
+                    f"{self.before.folder}: the answer of step {step} is not found. The run was asked by another "
+                    "version of selfinstruct: use that one."
+                )
+            return found
+
+        proposal = await self.strategy.propose(snapshot, rng, ask)
+        if not proposal.candidates:
+            self.empty_steps[str(step)] = proposal.unreadable[0][0]
+        return proposal
+
+    # From tasks to instances.
+
+    async def _tasks(self) -> None:
+        """Judge what was made of the tasks: first of those that the run had made, in its order, then of the others."""
+        order = self.before.query(
+            "SELECT t.id, t.is_classification FROM tasks t LEFT JOIN instances i ON i.task = t.position "
+            "WHERE t.made GROUP BY t.position ORDER BY min(i.rowid), t.position"
+        )
+        place = {identity: n for n, (identity, _) in enumerate(order)}
+        classes = dict(order)
+        ids = defaultdict(list)
+        for task, identity in self.before.query(
+            "SELECT t.id, i.id FROM instances i JOIN tasks t ON t.position = i.task ORDER BY i.task, i.position"
+        ):
+            ids[task].append(identity)
+        waiting = {task.id for task in self.before.tasks(only_unmade=True)}
+        tasks = [task for task in self.store.tasks() if task.id not in waiting]
+        tasks.sort(key=lambda task: place.get(task.id, len(place)))
+        for some in tracked(_chunks(tasks), "instances"):
+            await asyncio.sleep(0)
+            with self.store.transaction():
+                for task in some:
+                    made = await self._made(task)
+                    if made is None:
+                        continue
+                    self.gate.keep(task, made)
+                    if task.id in place:
+                        of = (task.id, made.request_id)
+                        now = [instance_id(*of, n, instance) for n, instance in enumerate(made.instances)]
+                        differ = now != ids[task.id] or self._has_other_reasons(made.unreadable)
+                        self.read_differently += differ or made.is_classification != _class(classes[task.id])
+
+    async def _made(self, task: Task) -> Made | None:
+        """What was made of a task; None where the teacher was not asked for it."""
+        if task.instances:
+            return came_with(task)
+        if made := self.recalled.made(task):
+            return made
+
+        async def ask(request: Request) -> Completion:
+            if found := self.store.completion(request.id):
+                return found
+            raise Stopped
+
+        try:
+            return await self.strategy.make_instances(task, ask)
+        except Stopped:
+            return None
+
+    def _has_other_reasons(self, unreadable: Sequence[tuple[str, Any]]) -> bool:
+        return any(self.reasons.get(identity) != rejection.reason for identity, rejection in unreadable)
+
+
+def _class(value: int | None) -> bool | None:
+    return None if value is None else bool(value)
+
+
+def _chunks(rows: Sequence[Any]) -> list[Sequence[Any]]:
+    return [rows[at : at + AT_ONCE] for at in range(0, len(rows), AT_ONCE)]

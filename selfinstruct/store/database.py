@@ -1,0 +1,186 @@
+"""One SQLite file with one writer: opened, locked, brought up to date, and written in transactions.
+
+The file is in WAL mode, so that `status` and others read while a run writes. Only one process may carry the run on: it
+holds a lock on `run.lock`. Two would both admit tasks at the same place; the lock is there for nothing else. People's
+decisions are rows of tables that a run neither writes nor reads before its end, so they may be added meanwhile
+(`beside`): SQLite takes one transaction after the other, and both sides wait for a short one. Not covered: network file
+systems, where neither locks nor WAL can be relied upon.
+"""
+
+import fcntl
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import IO, Any, Self
+
+from selfinstruct.errors import StoreError, UsageError
+from selfinstruct.store.schema import MIGRATIONS, check_version, explaining, migrate
+
+
+class SqliteFile:
+    """An open SQLite file, written in transactions; `close()` it when done."""
+
+    def __init__(self, path: Path, db: sqlite3.Connection):
+        self.path = path
+        self.db = db
+
+    def close(self) -> None:
+        """Close the file."""
+        self.db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing; a database error becomes a StoreError that says what to do. Inside of another: part of it."""
+        if self.db.in_transaction:
+            yield
+            return
+        with explaining(self.path):
+            self.db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self.db.execute("COMMIT")
+            except BaseException:
+                if self.db.in_transaction:
+                    self.db.execute("ROLLBACK")
+                raise
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """The rows of a SELECT; a database error becomes a StoreError."""
+        with explaining(self.path):
+            return self.db.execute(sql, parameters).fetchall()
+
+
+class Database(SqliteFile):
+    """The file run.db in a run's folder. Use `create`, `resume`, `read` or `beside`; `close()` it when done."""
+
+    def __init__(self, folder: Path, db: sqlite3.Connection, lock: IO[str] | None):
+        super().__init__(folder / "run.db", db)
+        self.folder = folder
+        self._lock = lock
+
+    @classmethod
+    def create(cls, folder: Path) -> Self:
+        """An empty file in `folder`, which is made."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(
+                f"{folder}: cannot be made ({error.strerror}). Choose a folder that you may write to."
+            ) from None
+        return cls._open(folder, writing=True)
+
+    @classmethod
+    def resume(cls, folder: Path) -> Self:
+        """An existing run, to go on with; StoreError where another process has it."""
+        return cls._open(folder, writing=True)
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """An existing run, to look at, also while another process writes."""
+        if not cls.exists(folder):
+            raise UsageError(
+                f"{folder}: there is no run here (no run.db). Begin one with selfinstruct generate {folder} --target N."
+            )
+        path = folder / "run.db"
+        with explaining(path), closing(sqlite3.connect(path, timeout=10)) as db:
+            is_old = check_version(db, path) < len(MIGRATIONS)
+        if is_old:
+            cls._open(folder, writing=True).close()
+        return cls._open(folder, writing=False)
+
+    @classmethod
+    def beside(cls, folder: Path) -> Self:
+        """An existing run, to add to what no run writes or reads, also while another process carries it on."""
+        with cls.read(folder):  # brings an old file up to date
+            return cls._connect(folder, None)
+
+    @classmethod
+    def exists(cls, folder: Path) -> bool:
+        """Whether `folder` holds a run that has begun: one killed while it was being made has not."""
+        path = folder / "run.db"
+        try:
+            if not path.exists():
+                return False
+        except OSError as error:  # a name that is too long, a folder that may not be looked into
+            raise UsageError(f"{folder}: cannot be looked into ({error.strerror}). Choose another folder.") from None
+        with explaining(path), closing(sqlite3.connect(path, timeout=10)) as db:
+            return check_version(db, path) > 0 and bool(db.execute("SELECT 1 FROM run").fetchone())
+
+    @classmethod
+    def _open(cls, folder: Path, writing: bool) -> Self:
+        path = folder / "run.db"
+        lock = _lock(folder) if writing else None
+        try:
+            with explaining(path):
+                opened = cls._connect(folder, lock)
+                if writing:
+                    opened.db.execute("PRAGMA journal_mode = WAL")
+                    # With WAL, a killed process loses nothing; only a power failure may cost the last commits.
+                    opened.db.execute("PRAGMA synchronous = NORMAL")
+                    migrate(opened.db, path)
+                else:
+                    opened.db.execute("PRAGMA query_only = ON")
+                    check_version(opened.db, path)
+        except BaseException:
+            if lock:
+                lock.close()
+            raise
+        return opened
+
+    @classmethod
+    def _connect(cls, folder: Path, lock: IO[str] | None) -> Self:
+        with explaining(folder / "run.db"):
+            db = sqlite3.connect(folder / "run.db", isolation_level=None, timeout=10)
+            db.execute("PRAGMA foreign_keys = ON")
+        return cls(folder, db, lock)
+
+    def copy_to(self, folder: Path) -> None:
+        """Copy the file as it is, or as the `snapshot` sees it, into `folder`, which is made."""
+        folder.mkdir()
+        with explaining(folder / "run.db"), closing(sqlite3.connect(folder / "run.db")) as copy:
+            self.db.backup(copy)
+
+    def close(self) -> None:
+        """Close the file and let go of the lock."""
+        super().close()
+        if self._lock:
+            self._lock.close()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Several queries see the same state, whatever another process writes; inside of another: part of it."""
+        if self.db.in_transaction:
+            yield
+            return
+        with explaining(self.path):
+            self.db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            if self.db.in_transaction:
+                self.db.execute("ROLLBACK")
+
+
+def _lock(folder: Path) -> IO[str]:
+    """Hold `run.lock` as long as this process lives; StoreError where another process does."""
+    try:
+        lock = (folder / "run.lock").open("w")
+    except OSError as error:
+        raise StoreError(
+            f"{folder}: cannot be written to ({error.strerror}). Choose a folder that you may write to."
+        ) from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise StoreError(
+            f"{folder}: another process is working on this run. Wait for it, or stop it with Ctrl-C."
+        ) from None
+    return lock

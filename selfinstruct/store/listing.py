@@ -1,0 +1,132 @@
+"""The store's rows for people and programs: admitted tasks, and everything that was rejected."""
+
+import json
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any
+
+from selfinstruct.errors import UsageError
+from selfinstruct.pool.pool import Pool, record_text
+from selfinstruct.report.status import REASONS
+from selfinstruct.store.store import Store
+
+MOST_SIMILAR = 10  # known instructions, as the reference code keeps them
+
+
+def tasks(store: Store, similar: bool = False) -> Iterator[dict[str, Any]]:
+    """The admitted tasks in order, each with its kept instances and its nearest known instruction.
+
+    `is_classification` is None while the task has not been made, and where the teacher's verdict could not be read.
+    With `similar`, also `most_similar` (ten known instructions with their ROUGE-L F1) and `mean_similarity`, against
+    the seeds and the tasks before it, computed again here: about 2 ms a task in a pool of 50,000.
+    """
+    seen = _Seen(store) if similar else None
+    names = {seed.id: seed.instruction for seed in store.seeds()} | {
+        task.id: task.instruction for task in store.tasks()
+    }
+    instances = {
+        task: [{"input": given, "output": output} for _, given, output in group]
+        for task, group in groupby(store.query("SELECT task, input, output FROM records"), key=lambda row: row[0])
+    }
+    for position, identity, instruction, step, made, is_classification, nearest_id, score in store.query(
+        "SELECT t.position, t.id, c.instruction, c.step, t.made, t.is_classification, t.nearest_id, t.nearest_score "
+        "FROM tasks t JOIN candidates c ON c.id = t.id ORDER BY t.position"
+    ):
+        yield {
+            "position": position,
+            "id": identity,
+            "instruction": instruction,
+            "made": bool(made),
+            "is_classification": None if is_classification is None else bool(is_classification),
+            "instances": instances.get(position, []),
+            "nearest": names.get(nearest_id),
+            "nearest_id": nearest_id,
+            "nearest_score": score,
+            "step": step,
+            **(seen.next(instruction) if seen else {}),
+        }
+
+
+class _Seen:
+    """The pool once more, as it grew: what the novelty rule saw at each task."""
+
+    def __init__(self, store: Store):
+        self._pool = Pool(store.seeds(), store.config().filters)
+        self._texts = [seed.instruction for seed in self._pool.seeds]
+
+    def next(self, instruction: str) -> dict[str, Any]:
+        """How similar the known instructions are to the next task, which is known from then on."""
+        index = self._pool.index
+        found = {
+            "most_similar": {self._texts[near.index]: near.score for near in index.top(instruction, MOST_SIMILAR)},
+            "mean_similarity": index.mean(instruction),
+        }
+        index.add(instruction)
+        self._texts.append(instruction)
+        return found
+
+
+def rejected(store: Store, stage: str | None, reason: str | None, limit: int | None) -> Iterator[dict[str, Any]]:
+    """What was rejected, in the order in which it was said; UsageError where nothing has that stage or reason."""
+    for column, asked in (("stage", stage), ("reason", reason)):
+        if asked is None:
+            continue
+        found = [str(row[0]) for row in store.query(f"SELECT DISTINCT {column} FROM rejections ORDER BY 1")]
+        if asked not in found:
+            raise UsageError(
+                f"Nothing was rejected with the {column} {asked!r}; there is {', '.join(found) or 'no rejection'}."
+            )
+    rows = store.query(
+        "SELECT j.stage, j.reason, j.subject, j.subject_id, j.text, j.evidence, j.request_id, j.step, j.task, "
+        "c.instruction FROM rejected j JOIN completions m ON m.request_id = j.request_id "
+        "LEFT JOIN tasks t ON t.position = j.task LEFT JOIN candidates c ON c.id = t.id "
+        "WHERE (?1 IS NULL OR j.stage = ?1) AND (?2 IS NULL OR j.reason = ?2) ORDER BY m.rowid, j.subject_id LIMIT ?3",
+        (stage, reason, -1 if limit is None else limit),
+    )
+    for stage_, reason_, subject, identity, text, evidence, request_id, step, task, instruction in rows:
+        seen = json.loads(evidence)
+        if reason_ == "near_duplicate":
+            seen["nearest"] = _record(store, seen["nearest_id"])
+        yield {
+            "stage": stage_, "reason": reason_, "explanation": REASONS.get(reason_, ""), "subject": subject,
+            "id": identity, "text": text, "evidence": seen, "request_id": request_id, "step": step, "task": task,
+            "instruction": instruction,
+        }  # fmt: skip
+
+
+def _record(store: Store, identity: str) -> str:
+    rows = store.query("SELECT instruction, input, output FROM judged WHERE id = ? AND kept", (identity,))
+    return record_text(*rows[0]) if rows else ""
+
+
+def describe_task(row: dict[str, Any]) -> str:
+    """One task as a line of text."""
+    if not row["made"]:
+        kind = "  [no instances yet]"
+    else:
+        kind = {True: "  [classification]", False: "", None: "  [class unclear]"}[row["is_classification"]]
+    return f"{row['position']:>6}  {row['instruction']}{kind}"
+
+
+def describe_rejection(row: dict[str, Any]) -> str:
+    """One rejection as a few lines of text."""
+    lines = [
+        f"{row['stage']} / {row['reason']}: {row['explanation']}",
+        *([f"  Task: {row['instruction']}"] if row["instruction"] else []),
+        *(f"  | {line}" for line in row["text"].splitlines()),
+    ]
+    if seen := describe_evidence(row["evidence"]):
+        lines.append(f"  {seen}")
+    return "\n".join(lines)
+
+
+def describe_evidence(evidence: dict[str, Any]) -> str:
+    """What a filter saw, as text; "" where there is nothing to say but the reason."""
+    if "nearest" in evidence:
+        measure = "ROUGE-L" if "score" in evidence else "Jaccard"
+        return f"{measure} {evidence.get('score', evidence.get('jaccard')):.3f} to: {evidence['nearest']}"
+    if "line" in evidence and "by" in evidence:
+        line = evidence["line"]
+        shared = f"shares {evidence['shared']!r} with" if evidence["shared"] else f"ROUGE-L {evidence['score']:.3f} to"
+        return f"{shared} {line['file']}:{line['number']}: {line['text']}"
+    return ", ".join(f"{key}: {value}" for key, value in evidence.items())

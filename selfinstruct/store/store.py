@@ -1,0 +1,380 @@
+"""Everything that was asked and said in a run, in one SQLite file: `outputs/<run>/run.db`.
+
+    requests -> completions -> candidates -> tasks -> instances
+                                   \\ rejections (of completions, candidates and instances)
+
+Open it in any SQLite browser; the views `records` and `rejected` are made for reading. A completion is committed
+before anything parses it. One step of the gate, with all its verdicts, is one transaction, and so is the making of one
+task's instances: a run that is killed at any instant goes on behind the last of them.
+"""
+
+import asyncio
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from selfinstruct.config.config import Config, parse_config
+from selfinstruct.errors import StoreError, TryAgain
+from selfinstruct.parsing.parsing import ParsedInstance
+from selfinstruct.records import (
+    Candidate,
+    Completion,
+    Instance,
+    Line,
+    Neighbor,
+    Record,
+    Rejection,
+    Request,
+    SeedTask,
+    Stage,
+    Task,
+    canonical_json,
+    content_id,
+    user_message,
+)  # fmt: skip
+from selfinstruct.store.database import Database
+from selfinstruct.store.schema import explaining
+from selfinstruct.strategies import Made, Proposal
+
+Verdict = tuple[Rejection | None, Neighbor | None]
+
+
+class Store(Database):
+    """One run's store; `create`, and `describe` it, or `resume`, or `read`."""
+
+    def __init__(self, folder: Path, db: sqlite3.Connection, lock: IO[str] | None):
+        super().__init__(folder, db, lock)
+        self._system_prompts: dict[str, int] = {}
+        self._arrived: list[tuple[Request, Completion]] | None = None
+        self._committed: asyncio.Future[None]
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """As `Database.transaction`; what is remembered of the rows is forgotten where they are undone."""
+        try:
+            with super().transaction():
+                yield
+        except BaseException:
+            self._system_prompts.clear()
+            raise
+
+    # What the run was begun with.
+
+    def describe(self, settings: dict[str, Any], seeds: Sequence[SeedTask], test_lines: Sequence[Line]) -> None:
+        """Commit what the run is begun, or gone on, with."""
+        rows = [
+            (
+                n,
+                s.id,
+                s.name,
+                s.instruction,
+                _pairs(s.instances),
+                s.is_classification,
+            )
+            for n, s in enumerate(seeds)
+        ]
+        with self.transaction():
+            self.set_settings(settings)
+            self.db.execute("DELETE FROM seeds")
+            self.db.executemany("INSERT INTO seeds VALUES (?, ?, ?, ?, ?, ?)", rows)
+            self.db.execute("DELETE FROM test_lines")
+            self.db.executemany("INSERT INTO test_lines VALUES (?, ?, ?)", test_lines)
+
+    def settings(self) -> dict[str, Any]:
+        """The run's settings by key, as they were stored."""
+        return {key: json.loads(value) for key, value in self.query("SELECT key, value FROM run")}
+
+    def config(self) -> Config:
+        """The run's settings, as far as they come from config file and command line."""
+        return parse_config(self.settings()["config"], f"{self.folder / 'run.db'}")
+
+    def set_settings(self, settings: dict[str, Any]) -> None:
+        """Store settings by key; the caller opens the transaction."""
+        self.db.executemany(
+            "INSERT OR REPLACE INTO run VALUES (?, ?)", [(k, canonical_json(v)) for k, v in settings.items()]
+        )
+
+    def seeds(self) -> tuple[SeedTask, ...]:
+        """The seed tasks that the run was begun with."""
+        rows = self.query("SELECT id, name, instruction, instances, is_classification FROM seeds ORDER BY position")
+        return tuple(SeedTask(a, b, c, instances_from(d), bool(e)) for a, b, c, d, e in rows)
+
+    def test_lines(self) -> list[Line]:
+        """The questions of test sets that the run keeps clear of."""
+        return [Line(*row) for row in self.query("SELECT file, number, text FROM test_lines ORDER BY rowid")]
+
+    # What the teacher said.
+
+    def completion(self, request_id: str) -> Completion | None:
+        """The stored answer to a request."""
+        rows = self.query(
+            "SELECT text, finish_reason, prompt_tokens, completion_tokens, logprobs, latency_s, attempts, cost_usd, "
+            "error, answer FROM completions WHERE request_id = ?",
+            (request_id,),
+        )
+        if not rows:
+            return None
+        text, finish, prompt_tokens, completion_tokens, logprobs, latency, attempts, cost, error, answer = rows[0]
+        logprobs = tuple(json.loads(logprobs)) if logprobs else None
+        return Completion(
+            request_id, text, finish, prompt_tokens, completion_tokens, logprobs, latency, attempts, cost, error, answer
+        )
+
+    async def keep_completion(self, request: Request, completion: Completion) -> None:
+        """Commit a request with its answer; answers that arrive in one turn of the event loop share a transaction."""
+        if self._arrived is None:
+            self._arrived = []
+            self._committed = asyncio.get_running_loop().create_future()
+            asyncio.get_running_loop().call_soon(self._commit_arrived)
+        self._arrived.append((request, completion))
+        await asyncio.shield(self._committed)
+
+    def _commit_arrived(self) -> None:
+        arrived, self._arrived = self._arrived or [], None
+        try:
+            with self.transaction():
+                for request, completion in arrived:
+                    self.add_completion(request, completion)
+        except (StoreError, sqlite3.Error, ValueError) as error:  # ValueError: a text that SQLite cannot hold
+            self._committed.set_exception(error)
+        else:
+            self._committed.set_result(None)
+
+    def add_completion(self, request: Request, completion: Completion) -> None:
+        """Commit a request with its answer; what is there already (a batch was read) stays."""
+        with self.transaction():
+            self.db.execute("DELETE FROM sent WHERE request_id = ?", (request.id,))
+            self.add_request(request)
+            c = completion
+            self.db.execute(
+                "INSERT OR IGNORE INTO completions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    c.request_id, c.text, c.finish_reason, c.prompt_tokens, c.completion_tokens,
+                    canonical_json(c.logprobs) if c.logprobs is not None else None, c.latency_s, c.attempts, c.cost_usd,
+                    c.error, c.answer, time.time(),
+                ),
+            )  # fmt: skip
+
+    def add_request(self, request: Request) -> None:
+        """Write a request down; the caller opens the transaction."""
+        self.db.execute(
+            "INSERT OR IGNORE INTO requests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                request.id, request.stage, request.teacher, request.model, request.endpoint,
+                self._system_prompt(request.system), request.user, canonical_json(dict(request.sampling)),
+                request.sample,
+            ),
+        )  # fmt: skip
+
+    def _system_prompt(self, text: str) -> int:
+        """Each distinct system prompt is stored once; it is most of a request's text."""
+        number = self._system_prompts.get(text)
+        if number is None:
+            self.db.execute("INSERT OR IGNORE INTO system_prompts(text) VALUES (?)", (text,))
+            number = int(self.db.execute("SELECT id FROM system_prompts WHERE text = ?", (text,)).fetchone()[0])
+            self._system_prompts[text] = number
+        return number
+
+    def add_fault(self, request: Request, attempt: int, fault: TryAgain, tokens: int = 0, cost_usd: float = 0.0) -> int:
+        """Commit a try that failed, with what it may have used; give the number of all that this request has had."""
+        with self.transaction():
+            self.db.execute("DELETE FROM sent WHERE request_id = ?", (request.id,))
+            self.db.execute(
+                "INSERT INTO faults(request_id, stage, attempt, reason, detail, answer, created_at, tokens, cost_usd) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    request.id, request.stage, attempt, fault.reason, fault.detail, fault.answer, time.time(), tokens,
+                    cost_usd,
+                ),
+            )  # fmt: skip
+        return int(self.query("SELECT count(*) FROM faults WHERE request_id = ?", (request.id,))[0][0])
+
+    # What it has cost.
+
+    def add_sent(self, request: Request, tokens: int, cost_usd: float) -> None:
+        """Commit that a request is about to be sent, and what it may use; its answer or its fault takes that back."""
+        with self.transaction():
+            self.db.execute("INSERT INTO sent VALUES (?, ?, ?, ?)", (request.id, request.stage, tokens, cost_usd))
+
+    def forget_sent(self, request: Request) -> None:
+        """Commit that a request that was about to be sent has used nothing."""
+        with self.transaction():
+            self.db.execute("DELETE FROM sent WHERE request_id = ?", (request.id,))
+
+    def settle_interrupted(self) -> None:
+        """Commit calls that were in flight when the run was cancelled, or its process killed, as tries that failed."""
+        with self.transaction():
+            self.db.execute(
+                "INSERT INTO faults(request_id, stage, attempt, reason, detail, created_at, tokens, cost_usd) "
+                "SELECT request_id, stage, 1, 'interrupted', 'the run ended before an answer came', ?, tokens, "
+                "cost_usd FROM sent",
+                (time.time(),),
+            )
+            self.db.execute("DELETE FROM sent")
+
+    def used(self) -> tuple[int, int, float]:
+        """Calls sent, tokens and dollars of all sessions: known ones, and the most that failed tries may have used."""
+        known = "SELECT count(*), coalesce(sum(prompt_tokens + completion_tokens), 0), coalesce(sum(cost_usd), 0.0)"
+        ((n, tokens, cost),) = self.query(f"{known} FROM completions")
+        ((n_failed, most_tokens, most_cost),) = self.query(
+            "SELECT count(*), coalesce(sum(tokens), 0), coalesce(sum(cost_usd), 0.0) FROM faults"
+        )
+        return n + n_failed, tokens + most_tokens, cost + most_cost
+
+    def uncounted(self) -> list[Request]:
+        """The requests to which an answer came without a count of its tokens."""
+        rows = self.query(
+            "SELECT r.stage, r.teacher, r.model, r.endpoint, s.text, r.user, r.sampling, r.sample FROM requests r "
+            "JOIN system_prompts s ON s.id = r.system_prompt JOIN completions c ON c.request_id = r.id "
+            "WHERE c.prompt_tokens = 0 AND c.answer != ''"
+        )
+        return [Request(a, b, c, d, e, f, json.loads(g), h) for a, b, c, d, e, f, g, h in rows]
+
+    # The gate.
+
+    def add_step(
+        self, step: int, proposal: Proposal, verdicts: Iterable[Verdict], known_ids: Callable[[int], str]
+    ) -> None:
+        """Commit a step: its candidates, and the verdicts on the first of them (the rest are pending).
+
+        Also used for the rest of a step that is stored already: then `proposal` holds the pending candidates only.
+        """
+        with self.transaction():
+            (n_tasks,) = self.db.execute("SELECT coalesce(max(position), -1) + 1 FROM tasks").fetchone()
+            first = self.db.execute("SELECT n_candidates FROM steps WHERE step = ?", (step,)).fetchone()
+            if first is None:
+                self.db.execute("INSERT INTO steps VALUES (?, ?, ?)", (step, len(proposal.candidates), n_tasks))
+                self.db.executemany(
+                    "INSERT INTO candidates VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    [
+                        (c.id, step, n, c.request_id, c.position, c.instruction, c.cut, _pairs(c.instances))
+                        for n, c in enumerate(proposal.candidates)
+                    ],
+                )
+                self._reject("completion", "propose", proposal.unreadable)
+            for candidate, (rejection, nearest) in zip(proposal.candidates, verdicts, strict=False):
+                if rejection:
+                    self._reject("candidate", "novelty" if nearest else "filter", [(candidate.id, rejection)])
+                    continue
+                near = (known_ids(nearest.index), nearest.score) if nearest else (None, None)
+                self.db.execute(
+                    "INSERT INTO tasks(position, id, nearest_id, nearest_score) VALUES (?, ?, ?, ?)",
+                    (n_tasks, candidate.id, *near),
+                )
+                n_tasks += 1
+            self.db.execute("UPDATE steps SET n_tasks = ? WHERE step = ?", (n_tasks, step))
+
+    def steps(self) -> list[int]:
+        """The number of tasks in the pool after each step, from step 0."""
+        rows = self.query("SELECT step, n_tasks FROM steps ORDER BY step")
+        if [step for step, _ in rows] != list(range(len(rows))):
+            raise StoreError(f"{self.folder / 'run.db'}: steps are missing; see selfinstruct verify {self.folder}.")
+        return [n_tasks for _, n_tasks in rows]
+
+    def pending(self) -> list[Candidate]:
+        """The candidates of the last step that were not judged, because the target was reached before them."""
+        rows = self.query(
+            "SELECT c.request_id, c.place, c.instruction, c.cut, c.instances FROM candidates c "
+            "WHERE c.step = (SELECT max(step) FROM steps) AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.id = c.id) "
+            "AND NOT EXISTS (SELECT 1 FROM rejections r WHERE r.subject = 'candidate' AND r.subject_id = c.id) "
+            "ORDER BY c.position"
+        )
+        return [Candidate(a, b, c, bool(d), instances_from(e)) for a, b, c, d, e in rows]
+
+    def tasks(self, only_unmade: bool = False) -> list[Task]:
+        """The admitted tasks in order, or those among them that have not been through the making of instances."""
+        where = "WHERE t.made = 0" if only_unmade else ""
+        columns = "t.position, t.id, c.instruction, c.step, c.request_id, c.instances"
+        rows = self.query(f"SELECT {columns} FROM tasks t JOIN candidates c ON c.id = t.id {where} ORDER BY t.position")
+        return [Task(a, b, c, d, e, instances_from(f)) for a, b, c, d, e, f in rows]
+
+    def recent_verdicts(self, n: int, per_unreadable: int) -> list[bool]:
+        """Whether admitted, for about the last n candidates judged, oldest step first.
+
+        A step that nothing could be read from counts as `per_unreadable` candidates that were not admitted.
+        """
+        rows = self.query(
+            "SELECT s.n_candidates, s.n_tasks - coalesce(b.n_tasks, 0) FROM steps s "
+            "LEFT JOIN steps b ON b.step = s.step - 1 ORDER BY s.step DESC LIMIT ?",
+            (n,),
+        )
+        pending = len(self.pending())
+        verdicts: list[bool] = []
+        for n_candidates, n_admitted in rows:
+            if len(verdicts) >= n:
+                break
+            n_rejected = n_candidates - n_admitted - pending if n_candidates else per_unreadable
+            verdicts = [True] * n_admitted + [False] * n_rejected + verdicts
+            pending = 0  # only the last step has any
+        return verdicts
+
+    # The making of instances.
+
+    def add_made(self, task: Task, made: Made, verdicts: Sequence[Rejection | None]) -> list[str]:
+        """Commit what was made of a task: its class, all its instances, and the verdict on each; give their ids."""
+        identities = []
+        with self.transaction():
+            self.db.execute(
+                "UPDATE tasks SET is_classification = ?, made = 1 WHERE position = ?",
+                (made.is_classification, task.position),
+            )
+            for position, (instance, rejection) in enumerate(zip(made.instances, verdicts, strict=True)):
+                identity = instance_id(task.id, made.request_id, position, instance)
+                identities.append(identity)
+                self.db.execute(
+                    "INSERT INTO instances VALUES (?, ?, ?, ?, ?, ?)",
+                    (identity, task.position, position, made.request_id, instance.input, instance.output),
+                )
+                if rejection:
+                    self._reject("instance", "instances", [(identity, rejection)])
+            for request_id, rejection in made.unreadable:
+                (stage,) = self.query("SELECT stage FROM requests WHERE id = ?", (request_id,))[0]
+                self._reject("completion", stage, [(request_id, rejection)])
+        return identities
+
+    def reject(self, request_id: str, stage: Stage, rejection: Rejection) -> None:
+        """Commit that nothing comes of a completion."""
+        with self.transaction():
+            self._reject("completion", stage, [(request_id, rejection)])
+
+    def _reject(self, subject: str, stage: str, rejections: Iterable[tuple[str, Rejection]]) -> None:
+        self.db.executemany(
+            "INSERT OR IGNORE INTO rejections VALUES (?, ?, ?, ?, ?)",
+            [(subject, subject_id, stage, r.reason, canonical_json(r.evidence)) for subject_id, r in rejections],
+        )
+
+    def records(self, decided: bool = True) -> Iterator[Record]:
+        """The dataset, in the order of tasks and their instances; then what was rescued of rejected candidates.
+
+        Without `decided`: as the filters left it, whatever people have decided since; what a run goes on with.
+        """
+        source = "records" if decided else "judged WHERE kept"
+        columns = "id, task, instruction, input, output, is_classification"
+        with explaining(self.path):
+            for identity, task, instruction, given, output, is_classification in self.db.execute(
+                f"SELECT {columns} FROM {source}"
+            ):
+                messages = [
+                    {"role": "user", "content": user_message(instruction, given)},
+                    {"role": "assistant", "content": output},
+                ]
+                known = None if is_classification is None else bool(is_classification)
+                yield Record(identity, task, instruction, given, output, known, messages)
+
+
+def _pairs(instances: Sequence[Instance]) -> str | None:
+    return canonical_json([[i.input, i.output] for i in instances]) if instances else None
+
+
+def instances_from(pairs: str | None) -> tuple[Instance, ...]:
+    """The instances that a column holds as JSON pairs; none where it is NULL."""
+    return tuple(Instance(*pair) for pair in json.loads(pairs)) if pairs else ()
+
+
+def instance_id(task_id: str, request_id: str, position: int, instance: ParsedInstance) -> str:
+    """The id of the `position`-th instance that was read from an answer, which is its record's id too."""
+    return content_id("instance", task_id, request_id, position, instance.input, instance.output)

@@ -1,0 +1,240 @@
+"""Whether a run's store keeps its promises: every id recomputed, every count added up, every score computed again.
+
+The scores are recomputed with the rouge_score package, and near-duplicates are searched with datasketch; the engine
+itself uses neither.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from selfinstruct.parsing.parsing import ParsedInstance
+from selfinstruct.pool.contamination import TestSet
+from selfinstruct.pool.near_duplicates import shingles
+from selfinstruct.pool.novelty import ascii_tokens, tokens
+from selfinstruct.pool.pool import record_text
+from selfinstruct.records import Candidate, Request
+from selfinstruct.store.decisions import problems as problems_of_decisions
+from selfinstruct.store.store import Store, instance_id, instances_from
+
+CERTAINLY_FOUND = 0.2  # so far above the threshold less than one copy in a million is missed (near_duplicates.py)
+
+
+def verify(store: Store) -> list[str]:
+    """What is wrong with the store, one line each; an empty list where everything holds."""
+    with store.snapshot():
+        return [problem for check in CHECKS for problem in check(store)]
+
+
+def _file(store: Store) -> Iterator[str]:
+    for (message,) in store.query("PRAGMA integrity_check(10)"):
+        if message != "ok":
+            yield f"the file: {message}"
+    for table, rowid, parent, _ in store.query("PRAGMA foreign_key_check"):
+        yield f"{table} row {rowid}: refers to a row of {parent} that is not there"
+
+
+def _requests(store: Store) -> Iterator[str]:
+    rows = store.query(
+        "SELECT r.id, r.stage, r.teacher, r.model, r.endpoint, s.text, r.user, r.sampling, r.sample, "
+        "c.request_id IS NOT NULL OR r.id IN (SELECT request_id FROM batch_requests) "
+        "FROM requests r JOIN system_prompts s ON s.id = r.system_prompt "
+        "LEFT JOIN completions c ON c.request_id = r.id"
+    )
+    for identity, stage, teacher, model, endpoint, system, user, sampling, sample, answered in rows:
+        request = Request(stage, teacher, model, endpoint, system, user, json.loads(sampling), sample)
+        if request.id != identity:
+            yield f"request {identity}: its id should be {request.id}; the row was changed"
+        if not answered:
+            yield f"request {identity}: has no completion"
+
+
+def _candidates(store: Store) -> Iterator[str]:
+    for identity, request_id, place, instruction, cut, instances in store.query(
+        "SELECT id, request_id, place, instruction, cut, instances FROM candidates"
+    ):
+        expected = Candidate(request_id, place, instruction, bool(cut), instances_from(instances)).id
+        if expected != identity:
+            yield f"candidate {identity}: its id should be {expected}; the row was changed"
+    # Every candidate is exactly one of admitted, rejected, pending; and only the last step may have pending ones.
+    rows = store.query(
+        "SELECT c.id, c.step, t.id IS NOT NULL, r.subject_id IS NOT NULL FROM candidates c "
+        "LEFT JOIN tasks t ON t.id = c.id LEFT JOIN rejections r ON r.subject = 'candidate' AND r.subject_id = c.id"
+    )
+    pending = {candidate.id for candidate in store.pending()}
+    for identity, step, admitted, rejected in rows:
+        if admitted + rejected + (identity in pending) != 1:
+            yield f"candidate {identity} of step {step}: is not exactly one of admitted, rejected, pending"
+
+
+def _steps(store: Store) -> Iterator[str]:
+    n_tasks = 0
+    for expected, (step, n_candidates, n_after, found, admitted) in enumerate(
+        store.query(
+            "SELECT s.step, s.n_candidates, s.n_tasks, count(c.id), count(t.id) FROM steps s "
+            "LEFT JOIN candidates c ON c.step = s.step LEFT JOIN tasks t ON t.id = c.id GROUP BY s.step ORDER BY s.step"
+        )
+    ):
+        n_tasks += admitted
+        if step != expected:
+            yield f"step {expected}: is missing"
+            return
+        if n_candidates != found:
+            yield f"step {step}: has {found} candidates, had {n_candidates}"
+        if n_after != n_tasks:
+            yield f"step {step}: the pool had {n_after} tasks after it, counted are {n_tasks}"
+
+
+def _tasks(store: Store) -> Iterator[str]:
+    rows = store.query(
+        "SELECT t.position, c.step, c.position FROM tasks t JOIN candidates c ON c.id = t.id ORDER BY t.position"
+    )
+    if [row[0] for row in rows] != list(range(len(rows))):
+        yield "tasks: their positions have gaps"
+    if [row[1:] for row in rows] != sorted(row[1:] for row in rows):
+        yield "tasks: they were not admitted in the order of steps and candidates"
+    for (position,) in store.query(
+        "SELECT position FROM tasks WHERE made = 0 "
+        "AND (is_classification IS NOT NULL OR position IN (SELECT task FROM instances))"
+    ):
+        yield f"task {position}: has instances or a class, but is not marked as made"
+
+
+def _instances(store: Store) -> Iterator[str]:
+    for identity, task_id, request_id, position, given, output in store.query(
+        "SELECT i.id, t.id, i.request_id, i.position, i.input, i.output FROM instances i "
+        "JOIN tasks t ON t.position = i.task"
+    ):
+        expected = instance_id(task_id, request_id, position, ParsedInstance(given, output, False))
+        if expected != identity:
+            yield f"instance {identity}: its id should be {expected}; the row was changed"
+
+
+def _rejections(store: Store) -> Iterator[str]:
+    tables = {
+        "candidate": ("candidates", "id"),
+        "instance": ("instances", "id"),
+        "completion": ("completions", "request_id"),
+    }
+    for subject, identity, reason, evidence in store.query(
+        "SELECT subject, subject_id, reason, evidence FROM rejections"
+    ):
+        if subject not in tables:
+            yield f"rejection of {subject} {identity}: there is no such kind of thing"
+            continue
+        table, key = tables[subject]
+        if not store.query(f"SELECT 1 FROM {table} WHERE {key} = ?", (identity,)):
+            yield f"rejection of {subject} {identity}: there is no such {subject}"
+        if not reason or not isinstance(json.loads(evidence), dict):
+            yield f"rejection of {subject} {identity}: has no reason or no evidence"
+
+
+def _scores(store: Store) -> Iterator[str]:
+    """The nearest neighbours' scores, by rouge_score; admitted tasks at or below the threshold, rejected ones above."""
+    rules = store.config().filters
+    threshold = rules.rouge_threshold
+    texts = {seed.id: seed.instruction for seed in store.seeds()}
+    texts |= {task.id: task.instruction for task in store.tasks()}
+    admitted: list[tuple[Any, ...]] = store.query(
+        "SELECT c.instruction, t.nearest_id, t.nearest_score FROM tasks t JOIN candidates c ON c.id = t.id "
+        "WHERE t.nearest_id IS NOT NULL"
+    )
+    rejected = store.query(
+        "SELECT c.instruction, r.evidence FROM rejections r JOIN candidates c ON c.id = r.subject_id "
+        "WHERE r.subject = 'candidate' AND r.reason = 'too_similar'"
+    )
+    if not admitted and not rejected:
+        return
+    from rouge_score.rouge_scorer import RougeScorer
+
+    scorer = RougeScorer(["rougeL"], tokenizer=_Tokenizer(ascii_tokens if rules.ascii_tokens else tokens))
+    for instruction, nearest_id, score in admitted:
+        if nearest_id not in texts:
+            yield f"task {instruction!r}: its nearest instruction {nearest_id} is not known"
+        elif scorer.score(texts[nearest_id], instruction)["rougeL"].fmeasure != score:
+            yield f"task {instruction!r}: its similarity to {nearest_id} is not {score}"
+        elif score > threshold and "too_similar" not in rules.without:
+            yield f"task {instruction!r}: was admitted, though its similarity {score} is above {threshold}"
+    for instruction, text in rejected:
+        evidence = json.loads(text)
+        score = evidence["score"]
+        if texts.get(evidence["nearest_id"]) != evidence["nearest"]:
+            yield f"rejected {instruction!r}: its evidence names an instruction that is not known"
+        elif scorer.score(evidence["nearest"], instruction)["rougeL"].fmeasure != score or score <= threshold:
+            yield f"rejected {instruction!r}: its similarity is not {score}, or not above {threshold}"
+
+
+class _Tokenizer:
+    """What RougeScorer asks for: our tokens, which are its own wherever the text is ASCII."""
+
+    def __init__(self, tokenize: Callable[[str], list[str]]):
+        self.tokenize = tokenize
+
+
+def _near_duplicates(store: Store) -> Iterator[str]:
+    """Their Jaccard similarity, from the shingles themselves."""
+    threshold = store.config().filters.near_duplicate
+    for identity, evidence, *parts in store.query(
+        "SELECT i.id, r.evidence, c.instruction, i.input, i.output FROM rejections r "
+        "JOIN instances i ON i.id = r.subject_id JOIN tasks t ON t.position = i.task JOIN candidates c ON c.id = t.id "
+        "WHERE r.subject = 'instance' AND r.reason = 'near_duplicate'"
+    ):
+        seen = json.loads(evidence)
+        found = store.query(
+            "SELECT instruction, input, output FROM judged WHERE id = ? AND kept", (seen["nearest_id"],)
+        )
+        if not found:
+            yield f"instance {identity}: the record {seen['nearest_id']} that it is said to repeat is not there"
+            continue
+        one, other = shingles(record_text(*parts)), shingles(record_text(*found[0]))
+        if len(one & other) / len(one | other) != seen["jaccard"] or seen["jaccard"] < threshold:
+            yield f"instance {identity}: its similarity is not {seen['jaccard']}, or below {threshold}"
+
+
+def _copies(store: Store) -> Iterator[str]:
+    """That no records of two tasks are nearly equal: by so much that the engine's search cannot have missed it."""
+    rules = store.config().filters
+    if "near_duplicate" in rules.without:
+        return
+    threshold = min(1.0, rules.near_duplicate + CERTAINLY_FOUND)
+    kept = [
+        (r.task, r.id, shingles(record_text(r.instruction, r.input, r.output))) for r in store.records(decided=False)
+    ]
+    if not kept:
+        return
+    from datasketch import MinHash, MinHashLSH
+
+    copies = MinHashLSH(threshold - CERTAINLY_FOUND / 2, num_perm=64)
+    for number, (task, identity, parts) in enumerate(kept):
+        sketch = MinHash(64)
+        sketch.update_batch([part.encode("utf-8", "surrogatepass") for part in parts])
+        for other in copies.query(sketch):
+            other_task, other_identity, other_parts = kept[other]
+            if other_task != task and len(parts & other_parts) >= threshold * len(parts | other_parts) > 0:
+                yield f"record {identity}: nearly repeats record {other_identity} of another task, and was kept"
+        copies.insert(number, sketch)
+
+
+def _contaminated(store: Store) -> Iterator[str]:
+    """What overlaps a question of a test set, from the texts themselves."""
+    rows = store.query("SELECT subject, subject_id, evidence FROM rejections WHERE reason = 'contaminated'")
+    if not rows:
+        return
+    tests = TestSet(store.test_lines(), store.config().filters.rouge_threshold)
+    texts = {("candidate", i): (text, text) for i, text in store.query("SELECT id, instruction FROM candidates")}
+    for identity, instruction, given, output in store.query(
+        "SELECT i.id, c.instruction, i.input, i.output FROM instances i JOIN tasks t ON t.position = i.task "
+        "JOIN candidates c ON c.id = t.id"
+    ):
+        question = record_text(instruction, given)
+        texts["instance", identity] = (record_text(question, output), question)
+    for subject, identity, evidence in rows:
+        found = tests.overlap(*texts.get((subject, identity), ("", "")))
+        if found is None or found.as_dict() != json.loads(evidence):
+            yield f"{subject} {identity}: does not overlap a question of a test set as its evidence says"
+
+
+CHECKS: tuple[Callable[[Store], Iterator[str]], ...] = (
+    _file, _requests, _candidates, _steps, _tasks, _instances, _rejections, _scores, _near_duplicates, _copies,
+    _contaminated, problems_of_decisions,
+)  # fmt: skip

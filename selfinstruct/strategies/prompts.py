@@ -1,0 +1,121 @@
+"""The words the teacher is asked with: Jinja files that a user can edit, or replace by a folder of their own.
+
+A prompt file has two blocks. `system` stays the same during a run (the instructions and examples), `user`
+changes with each request:
+
+    prompts/chat/propose.jinja        prompts/completion/propose.jinja
+    prompts/chat/classify.jinja       ...
+    prompts/chat/input_first.jinja
+    prompts/chat/output_first.jinja
+    prompts/chat/alpaca.jinja         (for the strategy of that name)
+
+A chat model gets them as its system and user message, a base model as one text. The texts themselves are kept
+in the run, so that it goes on with the prompts it began with.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from selfinstruct.errors import UsageError
+from selfinstruct.records import Endpoint, Instance, SeedTask, StrategyName
+
+PACKAGE = Path(__file__).parent.parent
+
+# By strategy.
+PROMPT_NAMES: dict[StrategyName, tuple[str, ...]] = {
+    "self-instruct": ("propose", "classify", "input_first", "output_first"),
+    "alpaca": ("alpaca",),
+}
+
+
+def shipped(name: str) -> Path:
+    """The folder `name` (seeds or prompts) that comes with the package, in a wheel or in a checkout."""
+    inside = PACKAGE / f"{name}_shipped"
+    return inside if inside.is_dir() else PACKAGE.parent / name
+
+
+def read_prompts(
+    folder: Path, endpoints: set[Endpoint], strategy: StrategyName = "self-instruct", n_demonstrations: int = 8
+) -> dict[str, str]:
+    """The prompt files' texts by name, such as "chat/propose", for the endpoints and the strategy in use.
+
+    UsageError where a file is missing, is no valid template, lacks one of the two blocks, or does not say what it is
+    for (checked with up to `n_demonstrations` tasks shown).
+    """
+    texts = {}
+    for name in sorted(f"{endpoint}/{prompt}" for endpoint in endpoints for prompt in PROMPT_NAMES[strategy]):
+        path = folder / f"{name}.jinja"
+        try:
+            texts[name] = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(
+                f"{path}: cannot be read ({error}). Copy the shipped one from {shipped('prompts')}."
+            ) from None
+    Prompts(texts).check(folder, n_demonstrations)
+    return texts
+
+
+class Prompts:
+    """The prompts of one run, ready to be filled in."""
+
+    def __init__(self, texts: dict[str, str]):
+        self.texts = texts
+        self._environment = jinja2.Environment(
+            loader=jinja2.DictLoader(texts), undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+            autoescape=False,
+        )  # fmt: skip
+        self._systems: dict[tuple[str, bool], str] = {}
+
+    def render(self, name: str, json: bool = False, **variables: Any) -> tuple[str, str]:
+        """The (system, user) texts of prompt `name`, such as "chat/classify"; both stripped at their outer ends.
+
+        `json`: whether the answer is to be JSON. UsageError, naming the prompt, where it cannot be filled in.
+        """
+        try:
+            if (name, json) not in self._systems:
+                self._systems[name, json] = self._block(name, "system", {"json": json})
+            return self._systems[name, json], self._block(name, "user", {"json": json, **variables})
+        except jinja2.TemplateSyntaxError as error:
+            raise UsageError(f"{name}.jinja, line {error.lineno}: {error.message}") from None
+        except KeyError as error:
+            raise UsageError(f"{name}.jinja: has no block {error}. It needs a system and a user block.") from None
+        except jinja2.UndefinedError as error:
+            raise UsageError(
+                f"{name}.jinja: {error.message}; it may use {', '.join(variables)} in its user block."
+            ) from None
+        except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
+            raise UsageError(f"{name}.jinja: cannot be filled in ({type(error).__name__}: {error}).") from None
+
+    def _block(self, name: str, block: str, variables: dict[str, Any]) -> str:
+        template = self._environment.get_template(name)
+        return "".join(template.blocks[block](template.new_context(variables))).strip()
+
+    def check(self, folder: Path, n_demonstrations: int) -> None:
+        """Fill in every prompt with samples: it must work, depend on what it is given, and on nothing else."""
+        tasks = [f"Name a river of country {n}." for n in range(max(n_demonstrations, 1))]
+        examples = (Instance("", "The Nile."),)
+        seeds = [SeedTask(str(n), "", task, examples, False) for n, task in enumerate(tasks)]
+        for name in self.texts:
+            given: tuple[Any, Any]
+            other: dict[str, Any]
+            if name.endswith("/propose"):
+                variable, given, other = "demonstrations", (tasks, ["Name a lake."]), {"n_new": 8}
+            elif name.endswith("/alpaca"):
+                variable, given, other = "demonstrations", (seeds, seeds[:1] * 2), {"n_new": 20}
+            elif name.endswith("/classify"):
+                variable, given, other = "instruction", (tasks[0], "Name a lake."), {"again": False}
+            else:
+                variable, given, other = "instruction", (tasks[0], "Name a lake."), {"n_instances": 3, "again": False}
+            samples = [{variable: value, **other} for value in given]
+            try:
+                first, second = (self.render(name, **sample) for sample in samples)
+                if first == second:
+                    raise UsageError(f"{name}.jinja: its user block does not show the {variable}.")
+                if first != Prompts({name: self.texts[name]}).render(name, **samples[0]):
+                    raise UsageError(
+                        f"{name}.jinja: gives another text each time, so that a run could not go on with it."
+                    )
+            except UsageError as error:
+                raise UsageError(f"{folder}/{error}") from None

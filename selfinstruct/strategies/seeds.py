@@ -1,0 +1,97 @@
+"""Seed tasks: one JSON object a line, in the paper's format.
+
+{"id": "s1", "name": "rivers", "instruction": "Name three rivers of the given continent.",
+ "instances": [{"input": "Africa", "output": "Nile, Niger, Congo"}], "is_classification": false}
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from selfinstruct.errors import UsageError
+from selfinstruct.records import Instance, SeedTask, storable
+from selfinstruct.rows.reading import read_text
+
+
+def _some_text(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must hold some text")
+    if storable(text) != text:
+        raise ValueError("holds half a surrogate pair, which is no character")
+    return text
+
+
+class _InstanceLine(BaseModel):
+    model_config = ConfigDict(extra="ignore", strict=True)
+    input: str
+    output: str
+
+
+class _SeedLine(BaseModel):
+    model_config = ConfigDict(extra="ignore", strict=True)
+    id: str = ""
+    name: str = ""
+    instruction: Annotated[str, AfterValidator(_some_text)]
+    instances: list[_InstanceLine] = Field(min_length=1)
+    is_classification: bool
+
+
+def read_seeds(path: Path) -> tuple[SeedTask, ...]:
+    """The seed tasks of a JSONL file, in its order; a missing id becomes "seed_<line>".
+
+    UsageError names every wrong line and field (the first ten of them), a missing file, or an empty one.
+    """
+    seeds, problems = parse_seeds(path)
+    if problems:
+        more = [f"... and {len(problems) - 10} more"] if len(problems) > 10 else []
+        raise UsageError("\n".join([*(f"{path}, line {n}: {problem}" for n, problem in problems[:10]), *more]))
+    return tuple(seeds.values())
+
+
+def parse_seeds(path: Path) -> tuple[dict[int, SeedTask], list[tuple[int, str]]]:
+    """The seed tasks of a JSONL file by line, and what is wrong with it, each with its line.
+
+    UsageError where the file cannot be read at all, or holds nothing.
+    """
+    text = read_text(path)
+    seeds: dict[int, SeedTask] = {}
+    problems: list[tuple[int, str]] = []
+    seen: dict[str, int] = {}
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            values = json.loads(line)
+            parsed = _SeedLine.model_validate(values)
+            json.dumps(values, ensure_ascii=False).encode()  # half a surrogate pair could not be stored
+        except json.JSONDecodeError as error:
+            problems.append((number, f"not valid JSON ({error.msg}, column {error.colno})"))
+            continue
+        except ValidationError as error:
+            problems += [
+                (number, _explain(problem["loc"], problem["msg"].removeprefix("Value error, ")))
+                for problem in error.errors()
+            ]
+            continue
+        except (RecursionError, ValueError) as error:  # nested too deeply, a number too long, text that is no text
+            problems.append((number, f"cannot be read ({type(error).__name__})"))
+            continue
+        seed = SeedTask(
+            parsed.id or f"seed_{number}", parsed.name, parsed.instruction.strip(),
+            tuple(Instance(i.input, i.output) for i in parsed.instances), parsed.is_classification,
+        )  # fmt: skip
+        if seed.id in seen:
+            problems.append((number, f"field id: {seed.id!r} is used on line {seen[seed.id]} already"))
+        seen[seed.id] = number
+        seeds[number] = seed
+    if not seeds and not problems:
+        raise UsageError(f"{path}: holds no seed task. It needs at least one, better forty.")
+    return seeds, problems
+
+
+def _explain(location: tuple[int | str, ...], message: str) -> str:
+    message = "must be a JSON object" if message.startswith("Input should be a valid dictionary") else message
+    where = ".".join(str(part) for part in location)
+    return f"field {where}: {message}" if where else message

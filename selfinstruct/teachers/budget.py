@@ -1,0 +1,175 @@
+"""What a run may use: calls, tokens and dollars, of all its sessions together, and never more.
+
+A call is sent only where what was used, what the calls in flight may use, and what this one may use stay within the
+limits. What a call may use at most is known beforehand: no tokenizer makes more tokens than a text has bytes, and the
+request says how long the answer may get. The estimate is far too high, so a run waits for answers in flight before it
+says that nothing more can be afforded; it stops within one call of the limit. Proposals leave room for the instances of
+the tasks that are there already, and of those to be expected from the proposals before them.
+
+A call whose answer never came (a deadline, a dropped connection, `kill -9`), or came without a count of its tokens, may
+have been paid for, and counts with the most that it may have used. So that `kill -9` does not forget the calls in
+flight, a run with a budget notes each before it is sent. Requests in batches are noted
+there, and count as in flight until their batch has been read.
+
+Not covered: what a provider bills besides tokens; failed calls with a status are taken as free.
+"""
+
+import math
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from typing import NamedTuple
+
+from selfinstruct.config.config import Config, Price
+from selfinstruct.errors import BudgetReached, RequestRefused, Stopped, TeacherError, TryAgain, UsageError
+from selfinstruct.records import Completion, Request, canonical_json, new_tokens_at_most
+from selfinstruct.store.batches import Batches
+from selfinstruct.store.store import Store
+
+IDLE_S = 0.2  # without anything in flight or to be made: then nothing more will be afforded
+TEMPLATE_TOKENS = 100  # that a server's chat template puts around the messages, at most
+
+
+class Amount(NamedTuple):
+    """Calls, tokens and US dollars."""
+
+    requests: float = 0.0
+    tokens: float = 0.0
+    cost_usd: float = 0.0
+
+    def plus(self, other: "Amount", times: float = 1.0) -> "Amount":
+        """This and `times` the other."""
+        return Amount(*(a + times * b for a, b in zip(self, other, strict=True)))
+
+
+class Budget:
+    """The limits of a run, what it has used, and what is in flight.
+
+    `unmade()` counts tasks that wait for instances, `coming(n)` those to be expected of n proposals of this session.
+    """
+
+    def __init__(self, config: Config, store: Store, is_batch: bool = False):
+        running = config.running
+        self.limits = Amount(
+            running.max_requests or math.inf, running.max_tokens or math.inf, running.max_cost or math.inf
+        )
+        self.unmade: Callable[[], int] = lambda: 0
+        self.coming: Callable[[int], float] = lambda n_proposals: 0.0
+        self._prices = config.prices
+        self._is_batch = is_batch
+        self._store = store
+        self._used = Amount(*store.used())
+        for request in store.uncounted():
+            self._used = self._used.plus(self.at_most(request)._replace(requests=0))
+        # What an earlier session has submitted in batches, until it is asked for again.
+        self._under_way = {identity: self.at_most(one) for identity, one in Batches(store).requests().items()}
+        for most in self._under_way.values():
+            self._used = self._used.plus(most)
+        self._in_flight = 0
+        self._reserved = Amount()
+        self._proposals: set[str] = set()  # sent in this session
+        self._used_by: defaultdict[str, Amount] = defaultdict(Amount)  # by stage, in this session
+        self._n_answers: Counter[str] = Counter()
+        self._idle_since = math.inf
+
+    def is_new_proposal(self, request: Request) -> bool:
+        """Whether a request asks for tasks, and was not sent yet: it leaves room for what was begun before."""
+        return request.stage == "propose" and request.id not in self._proposals
+
+    def fits(self, request: Request, n_between_tries: int) -> bool:
+        """Whether `request` may be sent; BudgetReached where it may not, and nothing that goes on can change that."""
+        if request.id in self._under_way:
+            return True
+        needed = self._used.plus(self._reserved).plus(self.at_most(request))
+        unmade = self.unmade() if request.stage == "propose" else 0
+        if request.stage == "propose":
+            n_tasks = unmade + self.coming(len(self._proposals) + self.is_new_proposal(request))
+            for stage in ("classify", "instances"):
+                if n := self._n_answers[stage]:
+                    needed = needed.plus(self._used_by[stage], n_tasks / n)
+        over = [name for name, limit, amount in zip(Amount._fields, self.limits, needed, strict=True) if amount > limit]
+        if not over:
+            return True
+        # What is made of tasks shows how much that takes, and a proposal that comes at last lets the gate go on.
+        if self._in_flight or unmade or (n_between_tries and self.is_new_proposal(request)):
+            return False
+        # What has just been answered may not have been through the gate yet.
+        now = time.monotonic()
+        self._idle_since = min(self._idle_since, now)
+        if now - self._idle_since >= IDLE_S:
+            raise BudgetReached(self._reached(over[0]))
+        return False
+
+    def reserve(self, request: Request) -> None:
+        """The request is about to be sent."""
+        self._used = self._used.plus(self._under_way.pop(request.id, Amount()), -1)
+        most = self.at_most(request)
+        if not self._goes_by_batch(request):
+            self._store.add_sent(request, int(most.tokens), most.cost_usd)
+        self._in_flight += 1
+        self._idle_since = math.inf
+        if request.stage == "propose":
+            self._proposals.add(request.id)
+        self._reserved = self._reserved.plus(most)
+
+    def settle(self, request: Request, completion: Completion | None, error: Exception | None) -> None:
+        """The call has ended: with a completion, an error (Stopped: before it was sent), or, cancelled, neither."""
+        most = self.at_most(request)
+        self._in_flight -= 1
+        self._reserved = self._reserved.plus(most, -1) if self._in_flight else Amount()
+        used = most
+        if completion and (completion.prompt_tokens or not completion.answer):
+            used = Amount(1, completion.prompt_tokens + completion.completion_tokens, completion.cost_usd or 0.0)
+        elif isinstance(error, Stopped):
+            used = Amount()
+        elif isinstance(error, TeacherError) or (
+            isinstance(error, RequestRefused | TryAgain) and not error.may_have_cost
+        ):
+            used = Amount(requests=1)
+        if isinstance(error, TeacherError | Stopped):
+            self._store.forget_sent(request)  # nothing will be stored for it
+        self._used = self._used.plus(used)
+        self._used_by[request.stage] = self._used_by[request.stage].plus(used)
+        self._n_answers[request.stage] += completion is not None
+
+    def at_most(self, request: Request) -> Amount:
+        """The most that one call of `request` may use."""
+        text = request.system + request.user + canonical_json(request.sampling.get("response_format", ""))
+        n_prompt, n_new = len(text.encode("utf-8", "replace")) + TEMPLATE_TOKENS, request.max_new_tokens or 0
+        cost = cost_usd(self._prices.get(request.model), n_prompt, n_new, self._goes_by_batch(request))
+        return Amount(1, n_prompt + n_new, cost or 0.0)
+
+    def _goes_by_batch(self, request: Request) -> bool:
+        return self._is_batch and request.stage != "probe"
+
+    def _reached(self, what: str) -> str:
+        option = {"requests": "--max-requests", "tokens": "--max-tokens", "cost_usd": "--max-cost"}[what]
+        used, limit = getattr(self._used, what), getattr(self.limits, what)
+        amount = f"${used:,.4f}" if what == "cost_usd" else f"{used:,.0f}"
+        return (
+            f"Stopped at the budget: {amount} of {option} {limit:g} used, and the next call might exceed it. All "
+            f"answers are kept. To go on, give a higher {option}."
+        )
+
+
+def cost_usd(price: Price | None, n_prompt: int, n_new: int, is_batch: bool = False) -> float | None:
+    """US dollars for so many tokens of prompts and answers; None where the price is not known."""
+    if price is None:
+        return None
+    return (n_prompt * price.input + n_new * price.output) / 1e6 * (price.batch if is_batch else 1.0)
+
+
+def check_budget(config: Config) -> None:
+    """UsageError where a limit could not be kept: a model without a price, or answers of any length."""
+    running = config.running
+    for stage in config.stages:
+        for teacher, sampling, _ in config.choices(stage):
+            if running.max_cost and teacher.model not in config.prices:
+                raise UsageError(
+                    f'--max-cost needs the price of "{teacher.model}", in dollars per million tokens, in the config '
+                    f'file:\n[prices."{teacher.model}"]\ninput = 0.40\noutput = 1.60'
+                )
+            if (running.max_cost or running.max_tokens) and new_tokens_at_most(sampling) is None:
+                raise UsageError(
+                    f"A budget needs max_tokens in the sampling of [{stage}], a whole number: how long may it get?"
+                )

@@ -1,0 +1,274 @@
+"""Which call goes out when, when to try again, when to give up.
+
+One scheduler carries all calls of a run. A call holds one of `concurrency` places only while it is in flight, not while
+it waits for another try or for room at its server: how often each server may be called is its teacher's `pace`. A
+request goes to the one of its servers that has room. A request that fails for good becomes a Completion with an
+`error`, and the run goes on. Where nothing else is answered either, the server or the settings are to blame: the run
+stops, nothing is stored for the request, and it is asked again later. Nothing is sent that the budget might not bear.
+"""
+
+import asyncio
+import math
+import random
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from selfinstruct.errors import RequestRefused, Stopped, TeacherError, TryAgain
+from selfinstruct.records import Completion, Request
+from selfinstruct.teachers import Teacher
+from selfinstruct.teachers.budget import Budget
+from selfinstruct.teachers.pacing import Call, Outcome
+
+BACKOFF_FIRST_S = 0.5
+BACKOFF_MOST_S = 30.0
+AWAY_S = 5.0  # so long a server that cannot be reached is left alone, where there is another one
+UNREACHABLE_ATTEMPTS = 3  # while the server has answered nothing yet
+REFUSALS_IN_A_ROW = 5  # of a stage that never got an answer: the settings are wrong, not the request
+SESSIONS = 3  # a request that failed all its tries in so many sessions is to blame itself, not the server
+MALFORMED_ATTEMPTS = 4  # of a request that was answered with something unreadable: each may have been paid for
+AT_A_TURN = 2  # calls sent at one turn of the event loop; in between it is heard what has come, refusals too
+BUDGET_LOOK_S = 0.02  # seconds after which a call that the budget holds back looks again, whatever has happened
+BUSY = ("http_429", "http_503", "http_529")  # the server is well, and has too much to do
+
+# Told of every try that failed; answers how often this request has failed so far, in earlier sessions too.
+Fault = Callable[[Request, int, TryAgain], int]
+
+
+class Waiting(NamedTuple):
+    """A request that waits for its turn: `turn` is given the server that it goes to, and what its pace notes of it."""
+
+    number: int
+    teachers: Sequence[Teacher]
+    request: Request
+    wanted: Callable[[], bool]
+    turn: asyncio.Future[tuple[Teacher, Call]]
+
+
+class Scheduler:
+    """Sends requests, at most `concurrency` at a time, each at most `attempts` times, within the budget."""
+
+    def __init__(self, concurrency: int, attempts: int, on_fault: Fault, budget: Budget | None = None):
+        self.in_flight = 0
+        self.held_until = 0.0  # on the loop's clock: when the next call may be sent, by its server's pace
+        self.stopping = asyncio.Event()
+        self.budget = budget
+        self._concurrency = concurrency
+        self._attempts = attempts
+        self.on_fault = on_fault
+        # One for each model. What the budget holds back waits apart from what it leaves room for.
+        self._queues: defaultdict[object, deque[Waiting]] = defaultdict(deque)
+        self._n_waited = 0
+        self._alarm: asyncio.TimerHandle | None = None
+        self._is_due = False
+        self._between_tries: set[str] = set()  # ids of requests that have failed and are tried again
+        self._answered: Counter[object] = Counter()  # by servers, and by stage
+        self._refused: Counter[str] = Counter()  # by stage
+
+    def look_again(self) -> None:
+        """Look who may go, or is not wanted any more, when all that has arrived by now has been heard."""
+        if not self._is_due:
+            self._is_due = True
+            asyncio.get_running_loop().call_soon(self._take_turns)
+
+    def stop(self) -> None:
+        """Send nothing more; calls in flight come to their end, everything else raises Stopped."""
+        self.stopping.set()
+        self.look_again()
+
+    async def complete(self, teachers: Sequence[Teacher], request: Request, wanted: Callable[[], bool]) -> Completion:
+        """The answer to `request` from any of `teachers`, or a Completion whose `error` says why there is none.
+
+        Raises Stopped where the run stops, or `wanted()` has become false, before it was sent; TeacherError where
+        they would answer no request; BudgetReached where the budget does not allow it any more.
+        """
+        try:
+            return await self._complete(teachers, request, wanted)
+        finally:
+            self._between_tries.discard(request.id)
+
+    async def _complete(self, teachers: Sequence[Teacher], request: Request, wanted: Callable[[], bool]) -> Completion:
+        servers = tuple(map(id, teachers))
+        failed = malformed = attempt = 0
+        answered = self._answered[servers]
+        while failed < self._attempts:
+            attempt += 1
+            try:
+                completion = await self._send(teachers, request, wanted)
+            except RequestRefused as error:
+                if self._is_about_the_request(request, error):
+                    return _failure(request, attempt, error)
+                fault = TryAgain(error.reason, error.detail)
+            except TryAgain as error:
+                fault = error
+            else:
+                self._answered[servers] += 1
+                self._answered[request.stage] += 1
+                return completion if attempt == 1 else replace(completion, attempts=attempt)
+            tries = fault.tries or self.on_fault(request, attempt, fault)
+            self._between_tries.add(request.id)
+            may_wait = fault.reason == "http_429" or (fault.unreachable and len(teachers) > 1)
+            if may_wait and self._answered[servers] > answered:
+                answered = self._answered[servers]  # busy with others' calls, or one of several: no try is used up
+            else:
+                failed += 1
+            malformed += fault.answer is not None
+            if malformed == MALFORMED_ATTEMPTS:
+                if self._answered[request.stage]:
+                    return _failure(request, attempt, fault)
+                break
+            if fault.unreachable and not self._answered[servers] and attempt == UNREACHABLE_ATTEMPTS * len(teachers):
+                break
+            if failed < self._attempts:
+                # Exponential, with full jitter. Timing only: the data does not depend on it.
+                most = min(BACKOFF_MOST_S, BACKOFF_FIRST_S * 2 ** max(0, failed - 1))
+                await self._sleep(random.uniform(0, most))
+        # Is it the request, or the server? While a request failed again and again, were others answered?
+        server_is_down = self._answered[servers] == answered and tries < SESSIONS * self._attempts
+        if fault.unreachable or server_is_down:
+            begin = "does not answer any more" if self._answered[servers] else "has answered nothing yet"
+            raise TeacherError(
+                f"The teacher {begin}, and failed again and again ({fault}). Is the server up, and --base-url right? "
+                "Then run the same command again: the run goes on where it was."
+            )
+        return _failure(request, attempt, fault)
+
+    async def _send(self, teachers: Sequence[Teacher], request: Request, wanted: Callable[[], bool]) -> Completion:
+        """One try, as soon as there is room for it."""
+        teacher, call = await self._turn(teachers, request, wanted)
+        outcome: Outcome = "failed"
+        completion: Completion | None = None
+        problem: Exception | None = None
+        clock = asyncio.get_running_loop().time
+        try:
+            async with asyncio.timeout(teacher.pace.deadline_s):
+                completion = await teacher.complete(request)
+            outcome = "answered"
+            teacher.pace.used(clock(), call, completion.prompt_tokens + completion.completion_tokens)
+            return completion
+        except TimeoutError:
+            outcome = "late"
+            problem = TryAgain("deadline", f"no whole answer within {teacher.pace.deadline_s:g} s")
+            raise problem from None
+        except (RequestRefused, TryAgain, TeacherError) as error:
+            problem = error
+            if isinstance(error, TryAgain):
+                outcome = "refused" if error.reason in BUSY else "failed"
+                if error.retry_after_s is not None:
+                    teacher.pace.pause(clock(), error.retry_after_s)
+                elif error.unreachable and len(teachers) > 1:
+                    teacher.pace.pause(clock(), AWAY_S)
+            raise
+        finally:
+            if self.budget:
+                self.budget.settle(request, completion, problem)
+            self._end(teacher, call, outcome)
+
+    async def _turn(
+        self, teachers: Sequence[Teacher], request: Request, wanted: Callable[[], bool]
+    ) -> tuple[Teacher, Call]:
+        """Wait for a place and for one of the teachers that may be called; first come, first served."""
+        held_back: object = None
+        if self.budget is not None and request.stage == "propose":
+            held_back = "new" if self.budget.is_new_proposal(request) else "again"
+        self._n_waited += 1
+        turn: asyncio.Future[tuple[Teacher, Call]] = asyncio.get_running_loop().create_future()
+        self._queues[tuple(map(id, teachers)), held_back].append(
+            Waiting(self._n_waited, teachers, request, wanted, turn)
+        )
+        self.look_again()
+        try:
+            teacher, call = await turn
+            if self.stopping.is_set():
+                raise Stopped
+            return teacher, call
+        except (asyncio.CancelledError, Stopped):
+            if turn.done() and not turn.cancelled() and not turn.exception():
+                if self.budget:
+                    self.budget.settle(request, None, Stopped())
+                self._end(*turn.result(), "failed")
+            raise
+
+    def _take_turns(self) -> None:
+        """Send on those who may go now: whoever waits longest of those at the heads of their queues goes first."""
+        self._is_due = False
+        if self._alarm:
+            self._alarm.cancel()
+        soonest, left = math.inf, AT_A_TURN
+        for queue in sorted((q for q in self._queues.values() if q), key=lambda queue: queue[0].number):
+            while queue:
+                if left == 0:
+                    self.look_again()
+                    return
+                if queue[0].turn.done():  # it was cancelled
+                    queue.popleft()
+                    continue
+                try:
+                    wait_s = self._go(queue[0])
+                except Exception as error:  # noqa: BLE001  # whoever waits must hear of it, or would wait for ever
+                    queue.popleft().turn.set_exception(error)
+                    continue
+                if wait_s > 0:
+                    soonest = min(soonest, wait_s)
+                    break
+                queue.popleft()
+                left -= 1
+        if soonest < math.inf:
+            self._alarm = asyncio.get_running_loop().call_later(soonest, self._take_turns)
+
+    def _go(self, waiting: Waiting) -> float:
+        """Give it its turn and 0, or seconds until it may have one; infinite: when a call has ended."""
+        _, teachers, request, wanted, turn = waiting
+        if self.stopping.is_set() or not wanted():
+            raise Stopped
+        if self.budget is not None and not self.budget.fits(request, len(self._between_tries)):
+            return BUDGET_LOOK_S
+        if self.in_flight >= self._concurrency:
+            return math.inf
+        now = asyncio.get_running_loop().time()
+        tokens = request.guessed_tokens
+        teacher = min(teachers, key=lambda one: (one.pace.wait(now, tokens), one.pace.in_flight))
+        wait_s = teacher.pace.wait(now, tokens)
+        self.held_until = now + wait_s
+        if wait_s <= 0:
+            if self.budget:
+                self.budget.reserve(request)
+            self.in_flight += 1
+            self._between_tries.discard(request.id)
+            turn.set_result((teacher, teacher.pace.sent(now, request.stage, tokens)))
+        return wait_s
+
+    def _end(self, teacher: Teacher, call: Call, outcome: Outcome) -> None:
+        """A call has ended, and its place is free."""
+        self.in_flight -= 1
+        teacher.pace.ended(asyncio.get_running_loop().time(), call, outcome)
+        self.look_again()
+
+    def _is_about_the_request(self, request: Request, error: RequestRefused) -> bool:
+        """False where the stage was never answered: the settings may be wrong; TeacherError once that is likely."""
+        if self._answered[request.stage] or error.reason in ("context_too_long", "content_filter"):
+            return True
+        self._refused[request.stage] += 1
+        if self._refused[request.stage] >= REFUSALS_IN_A_ROW:
+            raise TeacherError(
+                f"The first {REFUSALS_IN_A_ROW} {request.stage} requests were all refused: {error}. Check the model "
+                f"and the sampling settings of [{request.stage}]"
+                + (' (or set answer_format = "text" there)' if "response_format" in request.sampling else "")
+                + "; the run itself is as it was before."
+            )
+        return False
+
+    async def _sleep(self, seconds: float) -> None:
+        """Sleep, but wake up and raise Stopped as soon as the run stops."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.stopping.wait()
+        except TimeoutError:
+            return
+        raise Stopped
+
+
+def _failure(request: Request, attempts: int, why: RequestRefused | TryAgain) -> Completion:
+    """What is stored for a request that gets no answer."""
+    return Completion(request.id, "", "error", attempts=attempts, error=str(why), answer=why.answer or "")

@@ -1,0 +1,237 @@
+"""An answer with no class or no instance to be read: asked once more in other words, then done without."""
+
+import pytest
+
+from selfinstruct.config.config import parse_config
+from selfinstruct.errors import RequestRefused
+from selfinstruct.records import STAGES, Completion, Rejection, Task
+from selfinstruct.runs.refilter import refilter
+from selfinstruct.store.store import Store
+from selfinstruct.store.verify import verify
+from selfinstruct.strategies.prompts import Prompts, read_prompts, shipped
+from selfinstruct.strategies.self_instruct import SelfInstruct
+from tests.engine.test_engine import Scripted, grow, simulated
+
+TASK = Task(0, "t0", "Say whether the review is kind or harsh.", 0, "r0")
+EXAMPLES = "Example 1\nInput: The soup was cold.\nOutput: harsh"
+LABELS = "Class label: harsh\nInput: The soup was cold."
+AGAIN = "Answer with one word, Yes or No, also where you have to guess."
+
+
+class Asked:
+    """A teacher that gives these answers to the question for the class, and examples in the form asked for."""
+
+    def __init__(self, *verdicts):
+        self.verdicts = list(verdicts)
+        self.classes = []
+        self.instances = []
+
+    async def __call__(self, request):
+        if request.stage == "instances":
+            self.instances.append(request)
+            return Completion(request.id, LABELS if "label first" in request.user else EXAMPLES, "stop")
+        self.classes.append(request)
+        verdict = self.verdicts.pop(0)
+        if isinstance(verdict, Exception):
+            return Completion(request.id, "", "error", error=str(verdict))
+        return Completion(request.id, verdict, "stop")
+
+
+async def made(ask, **settings):
+    config = parse_config(settings, "test")
+    endpoint = config.stage("classify").teacher.endpoint
+    strategy = SelfInstruct(config, Prompts(read_prompts(shipped("prompts"), {endpoint})))
+    return await strategy.make_instances(TASK, ask)
+
+
+@pytest.mark.parametrize(
+    ("said", "verdict"), [("Yes", True), ("No.", False), ("It is not a classification task.", False)]
+)
+async def test_a_clear_answer_is_not_asked_for_again(said, verdict):
+    ask = Asked(said)
+    found = await made(ask)
+    assert found.is_classification is verdict
+    assert found.unreadable == []
+    assert [len(ask.classes), len(ask.instances)] == [1, 1]
+    assert AGAIN not in ask.classes[0].user
+
+
+@pytest.mark.parametrize("unclear", ["continue", "", "Yes and no.", "It depends.", "I'm sorry, but I can't help."])
+@pytest.mark.parametrize(("second", "verdict"), [("Yes", True), ("No", False)])
+async def test_an_unclear_answer_is_asked_for_once_more_and_the_second_one_counts(unclear, second, verdict):
+    ask = Asked(unclear, second)
+    found = await made(ask)
+    first, again = ask.classes
+    assert found.is_classification is verdict
+    assert [(instance.input, instance.output) for instance in found.instances] == [("The soup was cold.", "harsh")]
+    assert [request_id for request_id, _ in found.unreadable] == [first.id]
+    assert AGAIN in again.user
+    assert AGAIN not in first.user
+    assert (again.sample, again.sampling["seed"]) == (first.sample + 1, first.sampling["seed"] + 1)
+    assert first.id != again.id
+    assert ("label first" in ask.instances[0].user) is verdict
+
+
+@pytest.mark.parametrize(
+    ("said", "reasons"),
+    [
+        (("continue", "Maybe."), ["unclear_class", "unclear_class"]),
+        (("", "continue"), ["empty_answer", "unclear_class"]),
+        (("I'm sorry, but I can't say.", "Yes and no."), ["refusal", "unclear_class"]),
+    ],
+)
+async def test_two_unclear_answers_make_the_task_input_first(said, reasons):
+    ask = Asked(*said)
+    found = await made(ask)
+    assert found.is_classification is None
+    assert "each an input and its output" in ask.instances[0].user
+    assert len(found.instances) == 1
+    assert [(request_id, why.reason) for request_id, why in found.unreadable] == [
+        (request.id, reason) for request, reason in zip(ask.classes, reasons, strict=True)
+    ]
+
+
+async def test_a_request_without_an_answer_is_not_asked_for_again():
+    """It failed for good; the scheduler has tried it as often as it may."""
+    ask = Asked(RequestRefused("http_400", "no"))
+    found = await made(ask)
+    assert len(ask.classes) == 1
+    assert found.is_classification is None
+    assert found.unreadable == [(ask.classes[0].id, Rejection("no_answer", {"error": "http_400: no"}))]
+    assert len(found.instances) == 1
+
+
+async def test_a_base_model_is_asked_again_too():
+    ask = Asked(" Task", " No")
+    found = await made(ask, teacher={"endpoint": "completion"})
+    assert found.is_classification is False
+    assert [request.user.splitlines()[-1] for request in ask.classes] == [
+        "Is it a classification task?", "Is it a classification task, Yes or No?",
+    ]  # fmt: skip
+
+
+async def test_json_is_asked_again_too():
+    ask = Asked('{"is_classification": null}', '{"is_classification": true}')
+    found = await made(ask, teacher={"answer_format": "json"})
+    assert found.is_classification is True
+    first, again = ask.classes
+    assert again.user == first.user.removesuffix(".") + ", also where you have to guess."
+    assert first.id != again.id
+
+
+# Instances.
+
+
+class AskedForExamples(Asked):
+    """A teacher that gives these answers to the question for examples; the class is clear."""
+
+    def __init__(self, *answers):
+        super().__init__("No")
+        self.answers = list(answers)
+
+    async def __call__(self, request):
+        if request.stage == "classify":
+            return await super().__call__(request)
+        self.instances.append(request)
+        answer = self.answers.pop(0)
+        return answer if isinstance(answer, Completion) else Completion(request.id, answer, "stop")
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [("I'm sorry, but I can't help.", "refusal"), ("", "empty_answer"), ("Example 1", "no_instance")],
+)
+async def test_instances_that_cannot_be_read_are_asked_for_once_more(said, reason):
+    ask = AskedForExamples(said, EXAMPLES)
+    found = await made(ask)
+    first, again = ask.instances
+    assert [(instance.input, instance.output) for instance in found.instances] == [("The soup was cold.", "harsh")]
+    assert found.request_id == again.id
+    assert [(request_id, why.reason) for request_id, why in found.unreadable] == [(first.id, reason)]
+    assert again.user == first.user + " Make up whatever the task leaves open, and write the examples only."
+    assert (again.sample, again.sampling["seed"]) == (first.sample + 1, first.sampling["seed"] + 1)
+
+
+async def test_two_answers_without_instances_are_enough():
+    ask = AskedForExamples("Example 1", "I'm sorry, but I can't help.")
+    found = await made(ask)
+    assert found.instances == []
+    assert [why.reason for _, why in found.unreadable] == ["no_instance", "refusal"]
+
+
+@pytest.mark.parametrize(
+    ("finish", "error", "settings"),
+    [("length", None, {}), ("error", "http_400: no", {}), ("stop", None, {"teacher": {"endpoint": "completion"}})],
+)
+async def test_instances_are_not_asked_for_again_where_that_would_not_help(finish, error, settings):
+    ask = AskedForExamples(Completion("", "", finish, error=error))
+    assert (await made(ask, **settings)).instances == []
+    assert len(ask.instances) == 1
+
+
+async def test_a_run_asks_again_for_instances_and_keeps_why(tmp_path):
+    def answer(request):
+        is_first = request.stage == "instances" and "Make up" not in request.user
+        return "I'm sorry, but I can't help." if is_first else simulated(request)
+
+    with await grow(tmp_path / "run", 15, Scripted(answer)) as store:
+        assert verify(store) == []
+        rows = store.query("SELECT reason, stage, count(*) FROM rejected WHERE subject = 'completion'")
+        assert rows == [("refusal", "instances", 15)]
+        assert len({record.task for record in store.records()}) == 15
+        records = list(store.records())
+    found = await refilter(tmp_path / "run", tmp_path / "new", None, {})
+    assert (found.read_differently, found.waiting) == (0, 0)
+    with Store.read(tmp_path / "new") as store:
+        assert list(store.records()) == records
+
+
+# A run.
+
+
+def undecided(second):
+    """The teacher of test_engine, but the first answer to the question for the class is of no use."""
+
+    def answer(request):
+        if request.stage != "classify":
+            return simulated(request)
+        if AGAIN not in request.user:
+            return "continue"
+        return second or simulated(request)
+
+    return answer
+
+
+async def test_a_run_whose_second_answers_are_clear_has_all_its_classes(tmp_path):
+    teacher = Scripted(undecided(None))
+    with await grow(tmp_path / "run", 15, teacher) as store:
+        assert verify(store) == []
+        rows = store.query("SELECT reason, stage, text FROM rejected WHERE subject = 'completion'")
+        assert rows == [("unclear_class", "classify", "continue")] * 15
+        classes = store.query("SELECT is_classification, count(*) FROM tasks GROUP BY 1")
+        assert {verdict for verdict, _ in classes} == {0, 1}
+    with await grow(tmp_path / "clear", 15, Scripted(simulated)) as store:
+        assert store.query("SELECT is_classification, count(*) FROM tasks GROUP BY 1") == classes
+    stages = [request.stage for request in teacher.asked]
+    assert [stages.count(stage) for stage in STAGES[1:]] == [30, 15]
+
+
+async def test_a_run_without_a_clear_answer_loses_no_task(tmp_path):
+    teacher = Scripted(undecided("That is hard to say."))
+    with await grow(tmp_path / "run", 15, teacher) as store:
+        assert verify(store) == []
+        rows = store.query("SELECT reason, text, count(*) FROM rejected WHERE subject = 'completion' GROUP BY 2")
+        assert rows == [("unclear_class", "That is hard to say.", 15), ("unclear_class", "continue", 15)]
+        assert store.query("SELECT DISTINCT is_classification, made FROM tasks") == [(None, 1)]
+        assert {record.is_classification for record in store.records()} == {None}
+    assert all("each an input" in request.user for request in teacher.asked if request.stage == "instances")
+
+
+async def test_what_was_asked_twice_is_not_asked_a_third_time_when_the_run_goes_on(tmp_path):
+    for target in (6, 12):
+        teacher = Scripted(undecided("That is hard to say."))
+        (await grow(tmp_path / "run", target, teacher)).close()
+    assert len({request.id for request in teacher.asked}) == len(teacher.asked)
+    assert [request.stage for request in teacher.asked].count("classify") == 12
+    (await grow(tmp_path / "at_once", 12, Scripted(undecided("That is hard to say.")))).close()
+    assert (tmp_path / "run/records.jsonl").read_bytes() == (tmp_path / "at_once/records.jsonl").read_bytes()

@@ -1,0 +1,267 @@
+"""Budgets against real servers, by the servers' own counts: never exceeded, and used well."""
+
+import asyncio
+import signal
+import subprocess
+import time
+
+import pytest
+
+from selfinstruct.config.config import parse_config
+from selfinstruct.errors import BudgetReached, RequestRefused, TeacherError
+from selfinstruct.records import Completion, Request
+from selfinstruct.runs.generate import generate
+from selfinstruct.runs.run import open_run
+from selfinstruct.simulated.server import serving
+from selfinstruct.simulated.settings import SimulatedSettings
+from selfinstruct.store.store import Store
+from selfinstruct.store.verify import verify
+from selfinstruct.teachers import scheduler
+from selfinstruct.teachers.budget import Budget
+from tests.conftest import COMMAND, server_calls, simulated_server, until
+
+PRICE = {"input": 1.0, "output": 4.0}  # dollars for a million tokens
+FAULTY = SimulatedSettings(
+    error_share=0.05, dropped_share=0.05, garbage_share=0.05, stall_share=0.02, slow_body_share=0.03, slow_body_s=5,
+    latency_s=0.002, latency_kind="lognormal",
+)  # fmt: skip
+LIMITS = [
+    {"max_cost": 0.1},
+    {"max_requests": 150},
+    {"max_tokens": 100_000},
+    {"max_cost": 0.1, "max_requests": 150, "max_tokens": 100_000},
+]
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch):
+    monkeypatch.setattr(scheduler, "BACKOFF_FIRST_S", 0.001)
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def asked_of(base_url, **running):
+    """The settings of a run with a budget."""
+    return {
+        "teacher": {"kind": "openai", "model": "simulated", "base_url": base_url},
+        "prices": {"simulated": PRICE},
+        "running": {"deadline_s": 0.5, **running},
+    }
+
+
+async def grow(folder, base_url, target=5000, **running):
+    run = open_run(folder, None, asked_of(base_url, **running), None)
+    with run.store as store:
+        try:
+            return await generate(run, target)
+        finally:
+            assert store.query("SELECT * FROM sent") == []
+            assert verify(store) == []
+
+
+def spent(calls):
+    """What the server would charge for, in dollars."""
+    return (calls["prompt_tokens"] * PRICE["input"] + calls["completion_tokens"] * PRICE["output"]) / 1e6
+
+
+def shares(calls, limits):
+    """How much of each limit was used, by the server's own count."""
+    used = {
+        "max_cost": spent(calls),
+        "max_requests": calls["received"],
+        "max_tokens": calls["prompt_tokens"] + calls["completion_tokens"],
+    }
+    return {name: used[name] / limit for name, limit in limits.items()}
+
+
+@pytest.mark.parametrize(
+    ("limits", "concurrency"),
+    [(LIMITS[0], 16), (LIMITS[1], 256), (LIMITS[2], 256), *((LIMITS[3], concurrency) for concurrency in (1, 16, 256))],
+    ids=str,
+)
+async def test_no_budget_is_exceeded_whatever_goes_wrong(tmp_path, limits, concurrency):
+    async with serving(FAULTY) as server:
+        with pytest.raises(BudgetReached):
+            await grow(tmp_path / "run", server.base_url, concurrency=concurrency, **limits)
+        calls = server.calls()
+    assert all(calls["faults"].get(kind) for kind in ("error", "dropped", "garbage"))
+    assert max(shares(calls, limits).values()) <= 1
+    assert calls["answered"] > 20
+
+
+@pytest.mark.parametrize(
+    ("limits", "concurrency"),
+    [({"max_cost": 0.7}, 64), ({"max_requests": 1000}, 64), ({"max_tokens": 500_000}, 64), ({"max_cost": 0.5}, 1)],
+    ids=str,
+)
+@pytest.mark.parametrize("error_share", [0, 0.1])  # a status of 500 costs nothing
+async def test_a_budget_is_used_well_and_no_task_is_left_without_instances(tmp_path, limits, concurrency, error_share):
+    async with serving(SimulatedSettings(error_share=error_share)) as server:
+        with pytest.raises(BudgetReached):
+            await grow(tmp_path / "run", server.base_url, concurrency=concurrency, **limits)
+        (share,) = shares(server.calls(), limits).values()
+    with Store.read(tmp_path / "run") as store:
+        n_tasks, n_made = store.query("SELECT count(*), sum(made) FROM tasks")[0]
+    assert 0.85 <= share <= 1
+    assert n_made == n_tasks
+
+
+@pytest.mark.parametrize("limits", [{"max_requests": 250}, {"max_tokens": 160_000}], ids="+".join)
+def test_killed_again_and_again_a_run_keeps_to_its_budget(tmp_path, cli, limits):
+    folder, config = tmp_path / "run", tmp_path / "run.toml"
+    config.write_text("[prices.simulated]\ninput = 1.0\noutput = 4.0\n[running]\ndeadline_s = 1.0\n")
+    settings = "latency_s = 0.03\nlatency_kind = 'lognormal'\ndropped_share = 0.03\nerror_share = 0.03"
+    flags = [f"--{name.replace('_', '-')}={limit}" for name, limit in limits.items()]
+    with simulated_server(settings, tmp_path) as server:
+        command = [
+            "generate", folder, "--target", 5000, "--seed", 7, "--base-url", server, "--model", "simulated",
+            "--config", config,
+        ]  # fmt: skip
+        kills = 0
+        for _ in range(4):
+            already = server_calls(server)["received"]
+            process = subprocess.Popen(
+                [*COMMAND, *map(str, [*command, *flags])], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
+            while server_calls(server)["received"] < already + 40 and process.poll() is None:
+                time.sleep(0.01)
+            kills += process.poll() is None
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        ended = cli(*command, *flags, code=2)
+        calls = server_calls(server)
+    assert kills >= 2
+    (name,) = limits
+    assert f"--{name.replace('_', '-')} " in ended.stderr
+    assert shares(calls, limits)[name] <= 1
+    with Store.read(folder) as store:
+        assert store.query("SELECT * FROM sent") == []
+        interrupted = store.query("SELECT detail, tokens FROM faults WHERE reason = 'interrupted'")
+        assert verify(store) == []
+    assert interrupted
+    assert all(tokens > 0 for _, tokens in interrupted)
+
+
+def test_a_higher_limit_goes_on_and_ends_like_a_run_without_one(tmp_path, cli):
+    run, whole = tmp_path / "run", tmp_path / "whole"
+    cli("generate", whole, "--target", 60)
+    stopped = cli("generate", run, "--target", 60, "--max-requests", 50, code=2)
+    assert "Error: Stopped at the budget:" in stopped.stderr
+    assert "of --max-requests 50 used" in stopped.stderr
+    assert "give a higher --max-requests" in stopped.stderr
+    assert (run / "records.jsonl").exists()
+    # Named again or not, the limit holds, also where a config file leaves it out.
+    other = tmp_path / "other.toml"
+    other.write_text("[running]\nconcurrency = 3\n")
+    for again in ([], ["--max-requests", 50], ["--config", other]):
+        assert "--max-requests 50" in cli("generate", run, "--target", 60, *again, code=2).stderr
+    cli("generate", run, "--target", 60, "--max-requests", 5000)
+    assert (run / "records.jsonl").read_bytes() == (whole / "records.jsonl").read_bytes()
+
+
+def test_a_budget_that_bears_no_call_at_all_stops_before_the_first(tmp_path, cli):
+    stopped = cli("generate", tmp_path / "run", "--target", 5, "--max-tokens", 10, code=2)
+    assert "Stopped at the budget: 0 of --max-tokens 10 used" in stopped.stderr
+    with Store.read(tmp_path / "run") as store:
+        assert store.query("SELECT count(*) FROM requests") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("config", "flag", "says"),
+    [
+        ("", ["--max-cost", 1], '[prices."simulated"]'),
+        ("[classify]\nsampling = {temperature = 0}", ["--max-tokens", 9999], "max_tokens in the sampling"),
+        ("[classify]\nsampling = {max_tokens = 10.0}", ["--max-tokens", 9999], "a whole number"),
+        ("[[propose.mix]]\nmodel='a'\n[[propose.mix]]\nmodel='simulated'\n[prices.simulated]\ninput=1\noutput=1",
+         ["--max-cost", 1], '[prices."a"]'),
+    ],
+)  # fmt: skip
+def test_a_budget_that_could_not_be_kept_is_refused_before_any_call(tmp_path, cli, config, flag, says):
+    (tmp_path / "c.toml").write_text(config)
+    refused = cli("generate", tmp_path / "run", "--target", 5, "--config", tmp_path / "c.toml", *flag, code=2)
+    assert says in refused.stderr
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("flag", [("--max-cost", 0), ("--max-requests", 0), ("--max-tokens", -1)])
+def test_a_limit_of_nothing_is_refused(tmp_path, cli, flag):
+    assert "running.max_" in cli("generate", tmp_path / "run", "--target", 5, *flag, code=2).stderr
+
+
+async def test_a_run_that_is_refused_or_cancelled_leaves_no_call_open(tmp_path):
+    async with serving(SimulatedSettings(api_key="right")) as server:
+        with pytest.raises(TeacherError):
+            await grow(tmp_path / "refused", server.base_url, max_requests=50)
+    async with serving(SimulatedSettings(latency_s=3600)) as server:
+        limits = {"max_tokens": 50_000, "deadline_s": 3600}
+        growing = asyncio.create_task(grow(tmp_path / "cancelled", server.base_url, **limits))
+        await until(lambda: server.calls()["in_flight"])
+        growing.cancel()
+        await asyncio.wait([growing])
+    with Store.read(tmp_path / "refused") as store:
+        assert store.used()[1] == 0
+    with Store.read(tmp_path / "cancelled") as store:
+        assert store.query("SELECT reason FROM faults") == [("interrupted",)]
+        assert 0 < store.used()[1] < 50_000
+
+
+# The account itself.
+
+
+def a_request(n=0, **sampling):
+    return Request("instances", "openai", "simulated", "chat", "", f"Say {n}.", {"max_tokens": 100, **sampling})
+
+
+@pytest.fixture
+def store(tmp_path):
+    with open_run(tmp_path / "run", None, {}, None).store as store:
+        yield store
+
+
+def budget_of(store, **limits):
+    return Budget(parse_config({"running": limits, "prices": {"simulated": PRICE}}, "test"), store)
+
+
+def test_an_answer_without_a_count_of_tokens_counts_with_the_most(store):
+    budget = budget_of(store, max_tokens=1000)
+    for n in range(10):
+        if not budget_fits(budget, a_request(n)):
+            break
+        budget.reserve(a_request(n))
+        answer = Completion(a_request(n).id, "yes", "stop", answer='{"choices": []}')
+        budget.settle(a_request(n), answer, None)
+        store.add_completion(a_request(n), answer)
+    assert n == 4  # each of 100 tokens of the answer, 100 for a template, and the bytes of the prompt
+    assert not budget_fits(budget_of(store, max_tokens=1000), a_request(n))  # after a restart too
+
+
+def budget_fits(budget, request):
+    try:
+        return budget.fits(request, 0)
+    except BudgetReached:
+        return False
+
+
+def test_the_most_is_never_less_than_what_any_tokenizer_would_count(store):
+    budget = budget_of(store)
+    texts = ["Say 0.", "日本語のテキスト", "🙂" * 50, "a" * 1000]
+    for text in texts:
+        request = Request("instances", "openai", "simulated", "chat", text, text, {"max_tokens": 7})
+        assert budget.at_most(request).tokens >= 2 * len(text.encode()) + 7
+    assert budget.at_most(a_request(max_completion_tokens=900)).tokens >= 900
+    assert budget.at_most(a_request(max_completion_tokens=9)).tokens >= 100
+
+
+def test_a_budget_without_limits_refuses_nothing(store):
+    assert budget_of(store).fits(a_request(), 0)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "has_cost"),
+    [(RequestRefused("content_filter", "held back", "{}"), True), (RequestRefused("http_400", "wrong"), False)],
+)
+def test_what_a_refused_answer_may_have_cost_counts(store, refusal, has_cost):
+    budget = budget_of(store, max_tokens=300)
+    budget.reserve(a_request())
+    budget.settle(a_request(), None, refusal)
+    assert budget_fits(budget, a_request(1)) is not has_cost

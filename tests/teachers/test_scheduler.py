@@ -1,0 +1,588 @@
+"""The scheduler against scripted teachers, on a loop whose clock jumps ahead whenever everybody sleeps."""
+
+import asyncio
+from collections import deque
+
+import pytest
+
+from selfinstruct.errors import RequestRefused, Stopped, TeacherError, TryAgain
+from selfinstruct.records import Completion, Request
+from selfinstruct.teachers.pacing import Pace
+from selfinstruct.teachers.scheduler import (
+    MALFORMED_ATTEMPTS,
+    REFUSALS_IN_A_ROW,
+    UNREACHABLE_ATTEMPTS,
+    Scheduler,
+)
+from tests.virtual_time import play, settle
+
+
+def request(name="a", stage="propose"):
+    return Request(stage, "scripted", "m", "chat", "", name, {})
+
+
+class Scripted:
+    """Gives its results in order, then answers everything; waits for `gate` in each call while that is closed."""
+
+    def __init__(self, *results):
+        self.pace = Pace(1000)
+        self.results = deque(results)
+        self.calls = []
+        self.in_flight = self.peak = self.cancelled = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def complete(self, request):
+        self.calls.append(request.user)
+        self.in_flight += 1
+        self.peak = max(self.peak, self.in_flight)
+        result = self.results.popleft() if self.results else None
+        try:
+            await asyncio.sleep(0)
+            await self.gate.wait()
+            if result == "never":
+                await asyncio.Event().wait()
+            if isinstance(result, BaseException):
+                raise result
+            return Completion(request.id, f"answer to {request.user}", "stop")
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        finally:
+            self.in_flight -= 1
+
+
+class Sending:
+    """A scheduler, and the faults that it has reported."""
+
+    def __init__(self, concurrency=4, deadline_s=60.0, attempts=12, failed_before=0):
+        self.faults = []
+        self.failed_before = failed_before  # tries of each request in earlier sessions
+        self.deadline_s = deadline_s
+        self.scheduler = Scheduler(concurrency, attempts, self.note)
+
+    def note(self, request, attempt, fault):
+        self.faults.append((request.user, attempt, fault.reason))
+        return self.failed_before + sum(user == request.user for user, _, _ in self.faults)
+
+    async def send(self, teacher, name="a", stage="propose", wanted=lambda: True):
+        teacher.pace.deadline_s = self.deadline_s
+        return await self.scheduler.complete((teacher,), request(name, stage), wanted)
+
+    def begin(self, teacher, *names, **options):
+        return [asyncio.create_task(self.send(teacher, name, **options)) for name in names]
+
+
+def busy(**options):
+    return TryAgain("http_503", "overloaded", **options)
+
+
+async def outcomes(tasks):
+    return await asyncio.gather(*tasks, return_exceptions=True)
+
+
+# Places.
+
+
+def test_no_more_than_concurrency_calls_are_in_flight():
+    async def scene():
+        sending, teacher = Sending(concurrency=3), Scripted()
+        teacher.gate.clear()
+        tasks = sending.begin(teacher, *"abcdefghijklmnopqrst")
+        await settle()
+        assert teacher.in_flight == sending.scheduler.in_flight == 3
+        assert teacher.calls == ["a", "b", "c"]
+        teacher.gate.set()
+        answers = await asyncio.gather(*tasks)
+        assert [answer.text for answer in answers] == [f"answer to {name}" for name in "abcdefghijklmnopqrst"]
+        assert teacher.peak == 3
+        assert sending.scheduler.in_flight == 0
+
+    play(scene())
+
+
+def test_with_one_place_calls_are_made_one_by_one_in_order():
+    async def scene():
+        sending, teacher = Sending(concurrency=1), Scripted()
+        await asyncio.gather(*sending.begin(teacher, *"abcde"))
+        assert (teacher.peak, teacher.calls) == (1, list("abcde"))
+
+    play(scene())
+
+
+def test_a_waiting_retry_holds_no_place():
+    async def scene():
+        sending, teacher = Sending(concurrency=1), Scripted(busy())
+        (first,) = sending.begin(teacher, "a")
+        await settle()
+        assert (sending.faults, sending.scheduler.in_flight) == ([("a", 1, "http_503")], 0)
+        teacher.gate.clear()
+        (second,) = sending.begin(teacher, "b")
+        await settle()
+        assert (teacher.calls, teacher.in_flight) == (["a", "b"], 1)
+        teacher.gate.set()
+        answers = await asyncio.gather(first, second)
+        assert [answer.attempts for answer in answers] == [2, 1]
+        assert teacher.calls == ["a", "b", "a"]
+
+    play(scene())
+
+
+@pytest.mark.parametrize("error", [ValueError("a mistake of ours"), TeacherError("wrong key")])
+def test_an_error_that_no_retry_can_mend_passes_at_once_and_frees_its_place(error):
+    async def scene():
+        sending, teacher = Sending(concurrency=1), Scripted(error)
+        with pytest.raises(type(error), match=str(error)):
+            await sending.send(teacher)
+        assert (len(teacher.calls), sending.faults, sending.scheduler.in_flight) == (1, [], 0)
+        assert (await sending.send(teacher, "b")).text == "answer to b"
+
+    play(scene())
+
+
+def test_a_cancelled_call_frees_its_place():
+    async def scene():
+        sending, teacher = Sending(concurrency=1), Scripted("never")
+        (task,) = sending.begin(teacher, "a")
+        await settle()
+        task.cancel()
+        assert isinstance((await outcomes([task]))[0], asyncio.CancelledError)
+        assert (teacher.cancelled, sending.scheduler.in_flight) == (1, 0)
+        assert (await sending.send(teacher, "b")).text == "answer to b"
+
+    play(scene())
+
+
+# Trying again.
+
+
+def test_an_answer_at_once_is_passed_on_as_it_came():
+    async def scene():
+        sending, teacher = Sending(), Scripted()
+        answer = await sending.send(teacher)
+        assert answer == Completion(request().id, "answer to a", "stop", attempts=1)
+        assert sending.faults == []
+
+    play(scene())
+
+
+def test_every_fault_is_reported_and_the_tries_are_counted():
+    async def scene():
+        faults = [busy(), TryAgain("connection", "reset"), TryAgain("http_429", "slow down", retry_after_s=0.0)]
+        sending, teacher = Sending(), Scripted(*faults)
+        answer = await sending.send(teacher)
+        assert (answer.attempts, answer.error) == (4, None)
+        assert sending.faults == [("a", 1, "http_503"), ("a", 2, "connection"), ("a", 3, "http_429")]
+
+    play(scene())
+
+
+def test_a_request_that_fails_for_good_becomes_a_completion_where_the_teacher_has_answered_before():
+    async def scene():
+        sending, teacher = Sending(attempts=3), Scripted(busy(), None, busy(), busy())
+        (failing,) = sending.begin(teacher, "a")
+        await settle()
+        await sending.send(teacher, "meanwhile")
+        failed = await failing
+        assert failed == Completion(request().id, "", "error", attempts=3, error="http_503: overloaded")
+        assert len(sending.faults) == 3
+        assert (await sending.send(teacher, "after")).text == "answer to after"
+
+    play(scene())
+
+
+def test_a_teacher_that_answers_nobody_any_more_stops_the_run():
+    async def scene():
+        sending, teacher = Sending(attempts=3), Scripted(None, *[busy()] * 3)
+        await sending.send(teacher, "before")
+        with pytest.raises(TeacherError, match=r"does not answer any more.*overloaded.*same command again"):
+            await sending.send(teacher)
+
+    play(scene())
+
+
+def test_a_server_that_cannot_be_reached_any_more_stops_the_run_whoever_was_answered_before():
+    async def scene():
+        gone = TryAgain("connection", "refused", unreachable=True)
+        sending, teacher = Sending(attempts=3), Scripted(gone, None, gone, gone)
+        (failing,) = sending.begin(teacher, "a")
+        await settle()
+        await sending.send(teacher, "meanwhile")
+        with pytest.raises(TeacherError, match="does not answer any more"):
+            await failing
+
+    play(scene())
+
+
+def test_a_request_that_failed_in_three_sessions_is_to_blame_itself():
+    async def scene():
+        sending, teacher = Sending(attempts=2, failed_before=4), Scripted(busy(), busy())
+        assert (await sending.send(teacher)).error == "http_503: overloaded"
+
+    play(scene())
+
+
+def test_a_busy_server_uses_up_no_tries_as_long_as_it_answers_others():
+    async def scene():
+        slow_down = TryAgain("http_429", "slow down", retry_after_s=0.0)
+        sending, teacher = Sending(concurrency=1, attempts=2), Scripted(*[slow_down, None] * 6)
+        answers = await asyncio.gather(*sending.begin(teacher, *"abcdef"))
+        assert [answer.error for answer in answers] == [None] * 6
+        with pytest.raises(TeacherError):
+            teacher.results.extend([slow_down] * 3)
+            await sending.send(teacher, "g")
+
+    play(scene())
+
+
+def test_a_teacher_that_never_answered_stops_the_run():
+    async def scene():
+        sending, teacher = Sending(attempts=5), Scripted(*[busy()] * 5)
+        with pytest.raises(TeacherError, match=r"answered nothing yet.*overloaded.*--base-url"):
+            await sending.send(teacher)
+        assert len(teacher.calls) == len(sending.faults) == 5
+
+    play(scene())
+
+
+def test_each_teacher_has_to_answer_for_itself():
+    async def scene():
+        sending, good, bad = Sending(attempts=2), Scripted(), Scripted(busy(), busy())
+        await sending.send(good)
+        with pytest.raises(TeacherError):
+            await sending.send(bad)
+
+    play(scene())
+
+
+def test_a_server_that_cannot_be_reached_at_the_start_is_given_up_soon():
+    async def scene():
+        sending, teacher = Sending(), Scripted(*[TryAgain("connection", "refused", unreachable=True)] * 12)
+        with pytest.raises(TeacherError, match="refused"):
+            await sending.send(teacher)
+        assert len(teacher.calls) == UNREACHABLE_ATTEMPTS == 3
+
+    play(scene())
+
+
+def test_a_server_that_goes_away_later_is_waited_for():
+    async def scene():
+        gone = TryAgain("connection", "refused", unreachable=True)
+        sending, teacher = Sending(), Scripted(None, *[gone] * 11)
+        await sending.send(teacher, "before")
+        answer = await sending.send(teacher)
+        assert (answer.error, answer.attempts) == (None, 12)
+
+    play(scene())
+
+
+def test_nobody_waits_after_the_last_try():
+    async def scene():
+        sending, teacher = Sending(attempts=1), Scripted(None, busy())
+        await sending.send(teacher, "before")
+        (task,) = sending.begin(teacher, "a")
+        await settle()
+        gave_up = task.done()
+        await outcomes([task])
+        assert gave_up
+
+    play(scene())
+
+
+# Deadlines.
+
+
+def test_a_call_that_takes_too_long_is_given_up_and_tried_again():
+    async def scene():
+        sending, teacher = Sending(deadline_s=5), Scripted("never", "never")
+        answer = await sending.send(teacher)
+        assert (answer.attempts, answer.text) == (3, "answer to a")
+        assert sending.faults == [("a", 1, "deadline"), ("a", 2, "deadline")]
+        assert (teacher.cancelled, teacher.in_flight, sending.scheduler.in_flight) == (2, 0, 0)
+
+    play(scene())
+
+
+def test_a_call_that_always_takes_too_long_becomes_a_completion():
+    async def scene():
+        sending, teacher = Sending(deadline_s=2.5, attempts=2), Scripted("never", None, "never")
+        (failing,) = sending.begin(teacher, "a")
+        await settle()
+        await sending.send(teacher, "meanwhile")
+        assert (await failing).error == "deadline: no whole answer within 2.5 s"
+
+    play(scene())
+
+
+# A server that says "wait".
+
+
+def test_a_pause_that_the_server_asked_for_holds_for_every_call_to_it_and_for_no_other():
+    async def scene():
+        sending, teacher, other = Sending(), Scripted(busy(retry_after_s=3600)), Scripted()
+        tasks = sending.begin(teacher, "a")
+        await settle()
+        tasks += sending.begin(teacher, "b", "c")
+        (elsewhere,) = sending.begin(other, "d")
+        await settle()
+        assert teacher.calls == ["a"]
+        assert elsewhere.result().text == "answer to d"
+        sending.scheduler.stop()
+        assert [type(result) for result in await outcomes(tasks)] == [Stopped] * 3
+        assert teacher.calls == ["a"]
+
+    play(scene())
+
+
+def test_a_pause_holds_for_calls_that_wait_for_a_place_already():
+    async def scene():
+        sending, teacher = Sending(concurrency=1), Scripted(busy(retry_after_s=3600))
+        tasks = sending.begin(teacher, "a", "b", "c")
+        await settle()
+        calls = list(teacher.calls)
+        sending.scheduler.stop()
+        await outcomes(tasks)
+        assert calls == ["a"]
+
+    play(scene())
+
+
+def test_a_pause_is_heard_of_before_all_that_may_go_have_gone():
+    async def scene():
+        sending, teacher = Sending(concurrency=100), Scripted(busy(retry_after_s=3600))
+        tasks = sending.begin(teacher, *map(str, range(100)))
+        await settle()
+        assert 0 < len(teacher.calls) < 10
+        sending.scheduler.stop()
+        assert [type(result) for result in await outcomes(tasks)].count(Stopped) > 90
+
+    play(scene())
+
+
+def test_what_goes_wrong_while_a_turn_is_given_reaches_whoever_waits_for_it():
+    async def scene():
+        sending, teacher = Sending(), Scripted()
+
+        def mistaken():
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            await sending.send(teacher, wanted=mistaken)
+        assert (await sending.send(teacher, "b")).text == "answer to b"
+
+    play(scene())
+
+
+def test_a_short_pause_does_not_shorten_a_longer_one():
+    async def scene():
+        sending, teacher = Sending(), Scripted(busy(retry_after_s=3600), busy(retry_after_s=0.0))
+        tasks = sending.begin(teacher, "a", "b")  # both are in flight when the answers come
+        await settle()
+        assert len(sending.faults) == 2
+        tasks += sending.begin(teacher, "c")
+        await settle()
+        assert teacher.calls == ["a", "b"]
+        sending.scheduler.stop()
+        assert [type(result) for result in await outcomes(tasks)] == [Stopped] * 3
+
+    play(scene())
+
+
+def test_after_the_pause_all_calls_are_made():
+    async def scene():
+        sending, teacher = Sending(concurrency=1), Scripted(busy(retry_after_s=0.02))
+        answers = await asyncio.gather(*sending.begin(teacher, *"abc"))
+        assert sorted(teacher.calls) == ["a", "a", "b", "c"]
+        assert [answer.error for answer in answers] == [None] * 3
+
+    play(scene())
+
+
+# Refusals.
+
+
+def refused():
+    return RequestRefused("http_400", "unknown parameter")
+
+
+def test_the_first_refusals_in_a_row_of_a_stage_stop_the_run():
+    async def scene():
+        sending, teacher = Sending(), Scripted(*[refused()] * 9)
+        with pytest.raises(TeacherError, match=r"first 5 propose requests.*unknown parameter.*\[propose\]"):
+            await sending.send(teacher)
+        assert len(teacher.calls) == REFUSALS_IN_A_ROW == 5
+
+    play(scene())
+
+
+def test_a_refusal_that_is_about_the_request_is_believed_at_once():
+    async def scene():
+        sending, teacher = Sending(), Scripted(*[RequestRefused("context_too_long", "9,000 tokens")] * 9)
+        answers = [await sending.send(teacher, str(n)) for n in range(9)]
+        assert {(a.error, a.finish_reason, a.attempts) for a in answers} == {
+            ("context_too_long: 9,000 tokens", "error", 1)
+        }
+
+    play(scene())
+
+
+def test_a_stage_that_was_answered_before_may_be_refused_again_and_again():
+    async def scene():
+        sending, teacher = Sending(), Scripted(None, *[refused()] * 20)
+        await sending.send(teacher)
+        answers = [await sending.send(teacher, str(n)) for n in range(20)]
+        assert {answer.error for answer in answers} == {"http_400: unknown parameter"}
+
+    play(scene())
+
+
+def test_refusals_are_counted_by_stage():
+    async def scene():
+        sending, teacher = Sending(), Scripted(None, *[refused()] * 9)
+        await sending.send(teacher, stage="propose")
+        assert (await sending.send(teacher, stage="propose")).error == "http_400: unknown parameter"
+        with pytest.raises(TeacherError, match=r"\[classify\]"):
+            await sending.send(teacher, stage="classify")
+        assert len(teacher.calls) == 2 + REFUSALS_IN_A_ROW
+
+    play(scene())
+
+
+def test_a_refusal_is_not_tried_again_and_says_how_many_tries_there_were():
+    async def scene():
+        sending, teacher = Sending(), Scripted(None, busy(), refused())
+        await sending.send(teacher, "before")
+        answer = await sending.send(teacher)
+        assert (answer.attempts, len(teacher.calls)) == (2, 3)
+
+    play(scene())
+
+
+# Answers that are none.
+
+
+def malformed(number=0):
+    return TryAgain("malformed_answer", "no choices", answer=f'{{"n": {number}}}')
+
+
+def test_an_unreadable_answer_is_asked_for_four_times_and_the_last_one_is_kept():
+    async def scene():
+        sending, teacher = Sending(), Scripted(None, *map(malformed, range(1, 9)))
+        await sending.send(teacher, "before")
+        answer = await sending.send(teacher)
+        assert answer == Completion(
+            request().id, "", "error", attempts=4, error="malformed_answer: no choices", answer='{"n": 4}'
+        )
+        assert sending.faults == [("a", n, "malformed_answer") for n in range(1, MALFORMED_ATTEMPTS + 1)]
+
+    play(scene())
+
+
+def test_other_faults_do_not_count_as_unreadable_answers():
+    async def scene():
+        faults = [fault for n in range(3) for fault in (malformed(n), busy(), busy())]
+        sending, teacher = Sending(), Scripted(*faults)
+        answer = await sending.send(teacher)
+        assert (answer.error, answer.attempts) == (None, 10)
+
+    play(scene())
+
+
+def test_a_server_that_gives_nothing_but_unreadable_answers_stops_the_run():
+    async def scene():
+        sending, teacher = Sending(), Scripted(*map(malformed, range(100)))
+        with pytest.raises(TeacherError, match="no choices"):
+            await sending.send(teacher)
+        assert len(teacher.calls) == MALFORMED_ATTEMPTS
+
+    play(scene())
+
+
+# Stopping.
+
+
+def test_on_a_stop_calls_in_flight_end_and_queued_ones_are_not_sent():
+    async def scene():
+        sending, teacher = Sending(concurrency=2), Scripted()
+        teacher.gate.clear()
+        tasks = sending.begin(teacher, *"abcde")
+        await settle()
+        sending.scheduler.stop()
+        await settle()
+        assert teacher.in_flight == 2
+        teacher.gate.set()
+        results = await outcomes(tasks)
+        assert [type(result) for result in results] == [Completion] * 2 + [Stopped] * 3
+        assert [result.text for result in results[:2]] == ["answer to a", "answer to b"]
+        assert teacher.calls == ["a", "b"]
+
+    play(scene())
+
+
+def test_on_a_stop_a_waiting_retry_gives_up_at_once():
+    async def scene():
+        sending, teacher = Sending(), Scripted(busy(retry_after_s=3600))
+        (task,) = sending.begin(teacher, "a")
+        await settle()
+        assert len(sending.faults) == 1
+        sending.scheduler.stop()
+        await settle()
+        assert task.done()
+        assert isinstance(task.exception(), Stopped)
+        assert teacher.calls == ["a"]
+
+    play(scene())
+
+
+def test_a_fault_during_the_stop_is_reported_and_not_tried_again():
+    async def scene():
+        sending, teacher = Sending(), Scripted(busy())
+        teacher.gate.clear()
+        (task,) = sending.begin(teacher, "a")
+        await settle()
+        sending.scheduler.stop()
+        teacher.gate.set()
+        (result,) = await outcomes([task])
+        assert isinstance(result, Stopped)
+        assert (teacher.calls, sending.faults) == (["a"], [("a", 1, "http_503")])
+
+    play(scene())
+
+
+def test_after_a_stop_nothing_is_sent():
+    async def scene():
+        sending, teacher = Sending(), Scripted()
+        sending.scheduler.stop()
+        with pytest.raises(Stopped):
+            await sending.send(teacher)
+        assert teacher.calls == []
+
+    play(scene())
+
+
+def test_what_nobody_wants_any_more_is_not_sent():
+    async def scene():
+        sending, teacher = Sending(concurrency=1), Scripted()
+        teacher.gate.clear()
+        is_wanted = True
+        tasks = sending.begin(teacher, "a", "b", "c", wanted=lambda: is_wanted)
+        await settle()
+        is_wanted = False
+        teacher.gate.set()
+        results = await outcomes(tasks)
+        assert [type(result) for result in results] == [Completion, Stopped, Stopped]
+        assert teacher.calls == ["a"]
+        assert not sending.scheduler.stopping.is_set()
+        assert (await sending.send(teacher, "d")).text == "answer to d"
+
+    play(scene())
+
+
+def test_what_nobody_wants_any_more_is_not_tried_again():
+    async def scene():
+        sending, teacher = Sending(), Scripted(busy())
+        with pytest.raises(Stopped):
+            await sending.send(teacher, wanted=lambda: not sending.faults)
+        assert teacher.calls == ["a"]
+
+    play(scene())
