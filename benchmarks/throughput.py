@@ -89,7 +89,7 @@ def prepare(folder: Path, n_tasks: int) -> None:
     with db:
         db.execute("DELETE FROM rejections WHERE subject = 'instance' OR stage IN ('classify', 'instances')")
         db.execute("DELETE FROM instances")
-        db.execute("UPDATE tasks SET made = 0, is_classification = NULL")
+        db.execute("UPDATE tasks SET generated = 0, extra = NULL")
         db.execute("DELETE FROM completions WHERE request_id IN (SELECT id FROM requests WHERE stage != 'propose')")
         db.execute("DELETE FROM requests WHERE stage IN ('classify', 'instances')")
     db.close()

@@ -135,7 +135,8 @@ class Completion:
 class Candidate:
     """A proposed instruction, the `position`-th (from 0) that was read from one completion.
 
-    `cut` where the token limit ended the answer inside it; `instances` where it came with some.
+    `cut` where the token limit ended the answer inside it; `instances` where it came with some; `extra` is whatever else
+    was read of it, JSON values by name.
     """
 
     request_id: str
@@ -143,13 +144,14 @@ class Candidate:
     instruction: str
     cut: bool = False
     instances: tuple[Instance, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @cached_property
     def id(self) -> str:
         """The hash of where it came from and what it says."""
         came_with = [[i.input, i.output] for i in self.instances]
-        parts = (self.request_id, self.position, self.instruction, came_with)
-        return content_id("candidate", *(parts if came_with else parts[:3]))
+        parts: list[Any] = [self.request_id, self.position, self.instruction, *([came_with] if came_with else [])]
+        return content_id("candidate", *parts, *([dict(self.extra)] if self.extra else []))
 
 
 class Rejection(NamedTuple):

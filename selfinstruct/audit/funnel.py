@@ -24,7 +24,7 @@ class Step(NamedTuple):
 def funnel(store: Store, index: Index) -> list[Step]:
     """The steps in order; what is in the index is counted there."""
     ((steps,),) = store.query("SELECT count(*) FROM steps")
-    ((unmade,),) = store.query("SELECT count(*) FROM tasks WHERE made = 0")
+    ((unmade,),) = store.query("SELECT count(*) FROM tasks WHERE generated = 0")
     decided = store.query(
         "SELECT action, count(*) FROM decisions_in_force WHERE action IN ('ban', 'rescue', 'edit') GROUP BY action"
     )

@@ -102,7 +102,9 @@ def _candidate(store: Store, index: Index, judge: Judge, identity: str) -> Gener
             (request_id, step, identity),
         )
     ]
-    task = store.query("SELECT position, made, is_classification FROM tasks WHERE id = ?", (identity,))
+    task = store.query(
+        "SELECT position, generated, json_extract(extra, '$.is_classification') FROM tasks WHERE id = ?", (identity,)
+    )
     note = ""
     if task:
         siblings += _instances_of(store, task[0][0])

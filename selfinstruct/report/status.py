@@ -104,13 +104,13 @@ def status(store: Store, graded: bool = True) -> Status:
             target=settings.get("target", 0),
             candidates=one("SELECT count(*) FROM candidates"),
             tasks=one("SELECT count(*) FROM tasks"),
-            classification=one("SELECT count(*) FROM tasks WHERE is_classification = 1"),
-            made=one("SELECT count(*) FROM tasks WHERE made = 1"),
+            classification=one("SELECT count(*) FROM tasks WHERE json_extract(extra, '$.is_classification')"),
+            made=one("SELECT count(*) FROM tasks WHERE generated = 1"),
             pending=len(store.pending()),
             instances=one("SELECT count(*) FROM instances"),
             records=one("SELECT count(*) FROM records"),
             without_records=one(
-                "SELECT count(*) FROM tasks WHERE made = 1 AND position NOT IN (SELECT task FROM records)"
+                "SELECT count(*) FROM tasks WHERE generated = 1 AND position NOT IN (SELECT task FROM records)"
             ),
             rejected=[(str(stage), str(reason), int(n)) for stage, reason, n in rejected],
             unused_proposals=one(

@@ -60,7 +60,7 @@ def estimate(store: Store, config: Config, target: int) -> Estimate:
         if len(yields) > 1 and store.pending():
             yields.pop()  # the last one ended where the target was reached
         answers = {stage: _answers(store, config, stage) for stage in ("propose", "classify", "instances")}
-        ((n_tasks, n_made),) = store.query("SELECT count(*), coalesce(sum(made), 0) FROM tasks")
+        ((n_tasks, n_made),) = store.query("SELECT count(*), coalesce(sum(generated), 0) FROM tasks")
     if not sum(yields):
         raise UsageError(
             "None of the first tasks was admitted, so nothing can be estimated. See why: selfinstruct rejected "

@@ -211,8 +211,8 @@ class _Judging:
     async def _tasks(self) -> None:
         """Judge what was made of the tasks: first of those that the run had made, in its order, then of the others."""
         order = self.before.query(
-            "SELECT t.id, t.is_classification FROM tasks t LEFT JOIN instances i ON i.task = t.position "
-            "WHERE t.made GROUP BY t.position ORDER BY min(i.rowid), t.position"
+            "SELECT t.id, json_extract(t.extra, '$.is_classification') FROM tasks t LEFT JOIN instances i ON i.task = t.position "
+            "WHERE t.generated GROUP BY t.position ORDER BY min(i.rowid), t.position"
         )
         place = {identity: n for n, (identity, _) in enumerate(order)}
         classes = dict(order)

@@ -29,7 +29,7 @@ def tasks(store: Store, similar: bool = False) -> Iterator[dict[str, Any]]:
         for task, group in groupby(store.query("SELECT task, input, output FROM records"), key=lambda row: row[0])
     }
     for position, identity, instruction, step, made, is_classification, nearest_id, score in store.query(
-        "SELECT t.position, t.id, c.instruction, c.step, t.made, t.is_classification, t.nearest_id, t.nearest_score "
+        "SELECT t.position, t.id, c.instruction, c.step, t.generated, json_extract(t.extra, '$.is_classification'), t.nearest_id, t.nearest_score "
         "FROM tasks t JOIN candidates c ON c.id = t.id ORDER BY t.position"
     ):
         yield {

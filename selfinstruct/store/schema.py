@@ -62,6 +62,16 @@ def _add_decisions(db: sqlite3.Connection) -> None:
         db.execute(statement)
 
 
+def _add_extra(db: sqlite3.Connection) -> None:
+    """What a stage brings besides texts: `extra`, a JSON object, of candidates, tasks and instances; NULL: nothing.
+
+    A task's class is the first such field. `raw` is what a server answered, `generated` whether a task has been through
+    the generation of its instances. `standing` is the one place that says which ban or rescue counts.
+    """
+    for statement in _EXTRA.split(";"):
+        db.execute(statement)
+
+
 # Each brings the file from version i to i + 1 (PRAGMA user_version). Append; never change one that was released.
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _create_tables,
@@ -70,6 +80,7 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _add_sent,
     _add_batches,
     _add_decisions,
+    _add_extra,
 )
 
 _TABLES = """
@@ -146,6 +157,55 @@ CREATE VIEW records AS SELECT id, task, instruction, input, output, is_classific
     WHERE d.subject = 'candidate' AND d.action = 'rescue' AND NOT EXISTS (SELECT 1 FROM decisions_in_force l
         WHERE l.subject = 'candidate' AND l.subject_id = d.subject_id AND l.action IN ('ban', 'rescue') AND l.id > d.id)
     ORDER BY 1, 2, 3)
+"""
+
+_EXTRA = """
+DROP VIEW records;
+DROP VIEW judged;
+DROP VIEW rejected;
+ALTER TABLE completions RENAME COLUMN answer TO raw;
+ALTER TABLE faults RENAME COLUMN answer TO raw;
+ALTER TABLE tasks RENAME COLUMN made TO generated;
+ALTER TABLE candidates ADD COLUMN extra TEXT;
+ALTER TABLE tasks ADD COLUMN extra TEXT;
+ALTER TABLE instances ADD COLUMN extra TEXT;
+UPDATE tasks SET extra = '{"is_classification":' || CASE is_classification WHEN 0 THEN 'false' ELSE 'true' END || '}'
+    WHERE is_classification IS NOT NULL;
+ALTER TABLE tasks DROP COLUMN is_classification;
+CREATE VIEW standing AS SELECT subject, subject_id, action, max(id) AS decision FROM decisions_in_force
+    WHERE action IN ('ban', 'rescue') GROUP BY subject, subject_id;
+CREATE VIEW edits AS SELECT d.subject_id AS instance, e.input, e.output, max(d.id) AS decision FROM decisions_in_force d
+    JOIN decided_texts e ON e.decision = d.id WHERE d.subject = 'instance' AND d.action = 'edit' GROUP BY d.subject_id;
+CREATE VIEW judged AS SELECT i.id, i.task, i.position, c.instruction, i.input, i.output,
+    json_extract(t.extra, '$.is_classification') AS is_classification,
+    c.extra AS candidate_extra, t.extra AS task_extra, i.extra AS extra,
+    t.id AS candidate, r.subject_id IS NULL AS kept
+    FROM instances i JOIN tasks t ON t.position = i.task JOIN candidates c ON c.id = t.id
+    LEFT JOIN rejections r ON r.subject = 'instance' AND r.subject_id = i.id
+    ORDER BY i.task, i.position;
+CREATE VIEW records AS SELECT id, task, instruction, input, output, is_classification, candidate_extra, task_extra, extra
+    FROM (
+    SELECT 0 AS rescued, j.task AS task, j.position AS position, j.id, j.instruction,
+        CASE WHEN e.decision IS NULL THEN j.input ELSE e.input END AS input,
+        CASE WHEN e.decision IS NULL THEN j.output ELSE e.output END AS output, j.is_classification,
+        j.candidate_extra, j.task_extra, j.extra
+    FROM judged j LEFT JOIN edits e ON e.instance = j.id
+    LEFT JOIN standing s ON s.subject = 'instance' AND s.subject_id = j.id
+    LEFT JOIN standing o ON o.subject = 'candidate' AND o.subject_id = j.candidate
+    WHERE coalesce(s.action = 'rescue', j.kept) AND coalesce(o.action = 'rescue', 1)
+    UNION ALL
+    SELECT 1, -s.decision, e.position, e.id, c.instruction, e.input, e.output, NULL, c.extra, NULL, NULL
+    FROM standing s JOIN candidates c ON c.id = s.subject_id JOIN decided_texts e ON e.decision = s.decision
+    WHERE s.subject = 'candidate' AND s.action = 'rescue'
+    ORDER BY 1, 2, 3);
+CREATE VIEW rejected AS SELECT r.stage, r.reason, r.subject, r.subject_id, r.evidence,
+    coalesce(c.instruction, 'Input: ' || i.input || char(10) || 'Output: ' || i.output, m.text) AS text,
+    coalesce(c.request_id, i.request_id, m.request_id) AS request_id,
+    c.step AS step, i.task AS task
+    FROM rejections r
+    LEFT JOIN candidates c ON r.subject = 'candidate' AND c.id = r.subject_id
+    LEFT JOIN instances i ON r.subject = 'instance' AND i.id = r.subject_id
+    LEFT JOIN completions m ON r.subject = 'completion' AND m.request_id = r.subject_id
 """
 
 

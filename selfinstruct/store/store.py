@@ -12,7 +12,7 @@ import asyncio
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -113,7 +113,7 @@ class Store(Database):
         """The stored answer to a request."""
         rows = self.query(
             "SELECT text, finish_reason, prompt_tokens, completion_tokens, logprobs, latency_s, attempts, cost_usd, "
-            "error, answer FROM completions WHERE request_id = ?",
+            "error, raw FROM completions WHERE request_id = ?",
             (request_id,),
         )
         if not rows:
@@ -184,7 +184,7 @@ class Store(Database):
         with self.transaction():
             self.db.execute("DELETE FROM sent WHERE request_id = ?", (request.id,))
             self.db.execute(
-                "INSERT INTO faults(request_id, stage, attempt, reason, detail, answer, created_at, tokens, cost_usd) "
+                "INSERT INTO faults(request_id, stage, attempt, reason, detail, raw, created_at, tokens, cost_usd) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     request.id, request.stage, attempt, fault.reason, fault.detail, fault.answer, time.time(), tokens,
@@ -230,7 +230,7 @@ class Store(Database):
         rows = self.query(
             "SELECT r.stage, r.teacher, r.model, r.endpoint, s.text, r.user, r.sampling, r.sample FROM requests r "
             "JOIN system_prompts s ON s.id = r.system_prompt JOIN completions c ON c.request_id = r.id "
-            "WHERE c.prompt_tokens = 0 AND c.answer != ''"
+            "WHERE c.prompt_tokens = 0 AND c.raw != ''"
         )
         return [Request(a, b, c, d, e, f, json.loads(g), h) for a, b, c, d, e, f, g, h in rows]
 
@@ -249,9 +249,19 @@ class Store(Database):
             if first is None:
                 self.db.execute("INSERT INTO steps VALUES (?, ?, ?)", (step, len(proposal.candidates), n_tasks))
                 self.db.executemany(
-                    "INSERT INTO candidates VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    "INSERT INTO candidates VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     [
-                        (c.id, step, n, c.request_id, c.position, c.instruction, c.cut, _pairs(c.instances))
+                        (
+                            c.id,
+                            step,
+                            n,
+                            c.request_id,
+                            c.position,
+                            c.instruction,
+                            c.cut,
+                            _pairs(c.instances),
+                            _extra(c.extra),
+                        )
                         for n, c in enumerate(proposal.candidates)
                     ],
                 )
@@ -287,7 +297,7 @@ class Store(Database):
 
     def tasks(self, only_unmade: bool = False) -> list[Task]:
         """The admitted tasks in order, or those among them that have not been through the making of instances."""
-        where = "WHERE t.made = 0" if only_unmade else ""
+        where = "WHERE t.generated = 0" if only_unmade else ""
         columns = "t.position, t.id, c.instruction, c.step, c.request_id, c.instances"
         rows = self.query(f"SELECT {columns} FROM tasks t JOIN candidates c ON c.id = t.id {where} ORDER BY t.position")
         return [Task(a, b, c, d, e, instances_from(f)) for a, b, c, d, e, f in rows]
@@ -319,14 +329,19 @@ class Store(Database):
         identities = []
         with self.transaction():
             self.db.execute(
-                "UPDATE tasks SET is_classification = ?, made = 1 WHERE position = ?",
-                (made.is_classification, task.position),
+                "UPDATE tasks SET extra = ?, generated = 1 WHERE position = ?",
+                (
+                    None
+                    if made.is_classification is None
+                    else canonical_json({"is_classification": made.is_classification}),
+                    task.position,
+                ),
             )
             for position, (instance, rejection) in enumerate(zip(made.instances, verdicts, strict=True)):
                 identity = instance_id(task.id, made.request_id, position, instance)
                 identities.append(identity)
                 self.db.execute(
-                    "INSERT INTO instances VALUES (?, ?, ?, ?, ?, ?)",
+                    "INSERT INTO instances VALUES (?, ?, ?, ?, ?, ?, NULL)",
                     (identity, task.position, position, made.request_id, instance.input, instance.output),
                 )
                 if rejection:
@@ -368,6 +383,10 @@ class Store(Database):
 
 def _pairs(instances: Sequence[Instance]) -> str | None:
     return canonical_json([[i.input, i.output] for i in instances]) if instances else None
+
+
+def _extra(extra: Mapping[str, Any]) -> str | None:
+    return canonical_json(extra) if extra else None
 
 
 def instances_from(pairs: str | None) -> tuple[Instance, ...]:

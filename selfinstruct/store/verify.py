@@ -94,8 +94,8 @@ def _tasks(store: Store) -> Iterator[str]:
     if [row[1:] for row in rows] != sorted(row[1:] for row in rows):
         yield "tasks: they were not admitted in the order of steps and candidates"
     for (position,) in store.query(
-        "SELECT position FROM tasks WHERE made = 0 "
-        "AND (is_classification IS NOT NULL OR position IN (SELECT task FROM instances))"
+        "SELECT position FROM tasks WHERE generated = 0 "
+        "AND (extra IS NOT NULL OR position IN (SELECT task FROM instances))"
     ):
         yield f"task {position}: has instances or a class, but is not marked as made"
 

@@ -81,7 +81,7 @@ def test_a_prompt_that_is_always_refused_is_tried_once_and_costs_no_other_call(c
     assert all(error.startswith("http_400") for error, _ in errors)
     assert seen["refused"] == len(errors)
     assert rows(run, "SELECT count(*) FROM faults") == [(0,)]
-    assert rows(run, "SELECT count(*) FROM tasks WHERE made = 1") == [(60,)]
+    assert rows(run, "SELECT count(*) FROM tasks WHERE generated = 1") == [(60,)]
     cli("verify", run)
 
 

@@ -308,7 +308,7 @@ async def test_calls_go_out_before_all_that_was_left_unmade_is_composed(tmp_path
     with store, store.transaction():
         store.db.execute("DELETE FROM rejections WHERE subject = 'instance' OR stage IN ('classify', 'instances')")
         store.db.execute("DELETE FROM instances")
-        store.db.execute("UPDATE tasks SET made = 0, is_classification = NULL")
+        store.db.execute("UPDATE tasks SET generated = 0, extra = NULL")
         store.db.execute(
             "DELETE FROM completions WHERE request_id IN (SELECT id FROM requests WHERE stage != 'propose')"
         )

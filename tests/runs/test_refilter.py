@@ -122,7 +122,7 @@ def grow_on(run: Path, target: int) -> Path:
 def test_what_waits_in_a_killed_run_waits_in_the_new_one(tmp_path):
     config, run, new = tmp_path / "run.toml", tmp_path / "run", tmp_path / "new"
     config.write_text("seed = 5\n[running]\nconcurrency = 2\n[simulated]\nlatency_s = 0.05\nrepeat_share = 0.3\n")
-    unmade = "SELECT count(*) FROM tasks WHERE made = 0"
+    unmade = "SELECT count(*) FROM tasks WHERE generated = 0"
     command = [*COMMAND, "generate", str(run), "--target", "60", "--config", str(config)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         while not (Store.exists(run) and query(run, "SELECT 1 FROM instances") and query(run, unmade)[0][0] > 5):
@@ -142,7 +142,7 @@ def test_what_waits_in_a_killed_run_waits_in_the_new_one(tmp_path):
 def test_a_run_that_went_through_other_rules_and_went_on_is_still_the_same_run(messy, tmp_path):
     """Its gaps were filled later, so that what was made of its tasks was not judged in their order."""
     judged_again(messy, tmp_path / "loose", "--without", "forbidden_word", "--without", "too_short")
-    assert query(tmp_path / "loose", "SELECT count(*) FROM tasks WHERE made = 0")[0][0] > 3
+    assert query(tmp_path / "loose", "SELECT count(*) FROM tasks WHERE generated = 0")[0][0] > 3
     grow_on(tmp_path / "loose", 90)
     judged_again(tmp_path / "loose", tmp_path / "again")
     assert same(tmp_path / "loose", tmp_path / "again")

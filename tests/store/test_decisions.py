@@ -293,7 +293,7 @@ def test_a_candidate_that_is_not_judged_yet_waits(folder):
         step, request = store.query("SELECT step, request_id FROM candidates ORDER BY step DESC LIMIT 1")[0]
         waiting = Candidate(request, 99, "Say what a lock is for.")
         row = (waiting.id, step, 99, request, 99, waiting.instruction, 0, None)
-        store.db.execute("INSERT INTO candidates VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        store.db.execute("INSERT INTO candidates VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)", row)
     assert decided(folder, "rescue", ("candidate", waiting.id)) == 0
     with Store.read(folder) as store:
         assert is_exported(store, ("candidate", waiting.id)) is None

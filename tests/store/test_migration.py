@@ -176,7 +176,7 @@ def test_a_run_that_was_stopped_in_version_1_pays_for_nothing_twice(cli, old):
     with closing(sqlite3.connect(old / "run.db")) as db, db:
         db.execute("DELETE FROM rejections WHERE subject_id IN (SELECT id FROM instances WHERE task >= 20)")
         db.execute("DELETE FROM instances WHERE task >= 20")
-        db.execute("UPDATE tasks SET made = 0, is_classification = NULL WHERE position >= 20")
+        db.execute("UPDATE tasks SET generated = 0, extra = NULL WHERE position >= 20")
     asked = answers(old)
     cli("generate", old, "--target", 30)
     cli("verify", old)

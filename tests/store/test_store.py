@@ -72,7 +72,7 @@ def test_finished_run_is_sound_and_has_something_to_check(finished):
         ("UPDATE steps SET n_candidates = 99 WHERE step = 1", "had 99"),
         ("UPDATE tasks SET nearest_score = 0.123 WHERE position = 3", "its similarity"),
         ("UPDATE tasks SET nearest_id = 'nobody' WHERE position = 3", "not known"),
-        ("UPDATE tasks SET made = 0 WHERE position = 2", "not marked as made"),
+        ("UPDATE tasks SET generated = 0 WHERE position = 2", "not marked as made"),
         ("UPDATE instances SET output = 'nonsense' WHERE rowid = 1", "its id should be"),
         ("UPDATE rejections SET reason = '' WHERE stage = 'novelty'", "no reason"),
         ("UPDATE rejections SET subject_id = 'gone' WHERE stage = 'novelty' AND subject_id = "
@@ -110,7 +110,7 @@ def test_failed_tries_are_kept(tmp_path):
     request = Request("classify", "openai", "m", "chat", "", "Task: Name a tree.", {})
     with described(tmp_path / "run") as store:
         store.add_fault(request, 2, TryAgain("http_500", "oops", answer="<html>"))
-        assert store.query("SELECT request_id, attempt, reason, detail, answer FROM faults") == [
+        assert store.query("SELECT request_id, attempt, reason, detail, raw FROM faults") == [
             (request.id, 2, "http_500", "oops", "<html>")
         ]
 

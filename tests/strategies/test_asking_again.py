@@ -208,10 +208,10 @@ async def test_a_run_whose_second_answers_are_clear_has_all_its_classes(tmp_path
         assert verify(store) == []
         rows = store.query("SELECT reason, stage, text FROM rejected WHERE subject = 'completion'")
         assert rows == [("unclear_class", "classify", "continue")] * 15
-        classes = store.query("SELECT is_classification, count(*) FROM tasks GROUP BY 1")
+        classes = store.query("SELECT extra, count(*) FROM tasks GROUP BY 1")
         assert {verdict for verdict, _ in classes} == {0, 1}
     with await grow(tmp_path / "clear", 15, Scripted(simulated)) as store:
-        assert store.query("SELECT is_classification, count(*) FROM tasks GROUP BY 1") == classes
+        assert store.query("SELECT extra, count(*) FROM tasks GROUP BY 1") == classes
     stages = [request.stage for request in teacher.asked]
     assert [stages.count(stage) for stage in STAGES[1:]] == [30, 15]
 
@@ -222,7 +222,7 @@ async def test_a_run_without_a_clear_answer_loses_no_task(tmp_path):
         assert verify(store) == []
         rows = store.query("SELECT reason, text, count(*) FROM rejected WHERE subject = 'completion' GROUP BY 2")
         assert rows == [("unclear_class", "That is hard to say.", 15), ("unclear_class", "continue", 15)]
-        assert store.query("SELECT DISTINCT is_classification, made FROM tasks") == [(None, 1)]
+        assert store.query("SELECT DISTINCT extra, generated FROM tasks") == [(None, 1)]
         assert {record.is_classification for record in store.records()} == {None}
     assert all("each an input" in request.user for request in teacher.asked if request.stage == "instances")
 

@@ -446,7 +446,7 @@ def test_damaged_answers_are_noted_and_asked_for_again(cli, tmp_path, expected):
         cli(*command(tmp_path / "run", between.url))
     assert next(damages, None) is None
     assert (tmp_path / "run/records.jsonl").read_bytes() == expected
-    faults = rows(tmp_path / "run", "SELECT reason, answer FROM faults")
+    faults = rows(tmp_path / "run", "SELECT reason, raw FROM faults")
     assert {reason for reason, _ in faults} == {"malformed_answer"}
     assert any("paid for" in answer for _, answer in faults)
     cli("verify", tmp_path / "run")

@@ -101,7 +101,7 @@ async def test_a_budget_is_used_well_and_no_task_is_left_without_instances(tmp_p
             await grow(tmp_path / "run", server.base_url, concurrency=concurrency, **limits)
         (share,) = shares(server.calls(), limits).values()
     with Store.read(tmp_path / "run") as store:
-        n_tasks, n_made = store.query("SELECT count(*), sum(made) FROM tasks")[0]
+        n_tasks, n_made = store.query("SELECT count(*), sum(generated) FROM tasks")[0]
     assert 0.85 <= share <= 1
     assert n_made == n_tasks
 

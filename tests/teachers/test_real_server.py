@@ -166,7 +166,7 @@ def test_a_model_that_only_babbles_ends_the_run_with_the_reason(tmp_path, models
     # The prompt and the answer were counted, and what the server said is kept as it was.
     for stage, text, prompt_tokens, completion_tokens, answer in rows(
         tmp_path / "run",
-        "SELECT stage, text, prompt_tokens, completion_tokens, answer "
+        "SELECT stage, text, prompt_tokens, completion_tokens, raw "
         "FROM completions JOIN requests ON requests.id = request_id",
     ):
         assert json.loads(answer)["choices"][0]["message"]["content"] == text
