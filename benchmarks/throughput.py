@@ -187,10 +187,11 @@ async def pipeline(arguments: argparse.Namespace) -> tuple[int, float, float]:
 async def run_engine(run: Any, target: int) -> tuple[int, float, float]:
     from contextlib import AsyncExitStack
 
+    from selfinstruct.engine.answer_formats import settle_answer_formats
     from selfinstruct.engine.engine import Engine
-    from selfinstruct.engine.gate import Gate, Progress
-    from selfinstruct.engine.structured import settle_answer_formats
-    from selfinstruct.runs.generate import open_teachers
+    from selfinstruct.engine.gate import Gate
+    from selfinstruct.engine.progress import Progress
+    from selfinstruct.runs.teachers import open_teachers
     from selfinstruct.strategies.self_instruct import SelfInstruct
     from selfinstruct.teachers.scheduler import Scheduler
 

@@ -16,14 +16,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
-Stage = Literal["propose", "classify", "instances"]
 Endpoint = Literal["chat", "completion"]
-TeacherKind = Literal["simulated", "openai", "transformers"]
-StrategyName = Literal["self-instruct", "alpaca"]
 AnswerFormat = Literal["auto", "json", "text"]
 ExportFormat = Literal["alpaca", "self-instruct", "messages", "prompt-completion", "sharegpt", "parquet"]
 IMPORTED = "imported"  # the teacher of answers that were recorded elsewhere
-STAGES: tuple[Stage, ...] = ("propose", "classify", "instances")
 
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -78,7 +74,7 @@ class Request:
     `sample` tells apart requests that are equal otherwise (proposal number, second try of a question).
     """
 
-    stage: Stage | Literal["probe", "answer", "judge"]
+    stage: str
     teacher: str
     model: str
     endpoint: Endpoint
@@ -198,6 +194,8 @@ class Task:
 class Record:
     """One line of the dataset: an instance with its task's instruction; `is_classification` None: not known.
 
+    `extra` is what else the stages brought: of the candidate, the task and the instance.
+
     A negative `task` -n is none of the run's: a candidate that was rejected and rescued by decision n.
     """
 
@@ -208,10 +206,12 @@ class Record:
     output: str
     is_classification: bool | None
     messages: list[dict[str, str]] = field(default_factory=list)
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """The record as JSON values, in the order of the fields above."""
-        return dict(self.__dict__)
+        """The record as JSON values, in the order of the fields above; `extra` only where there is any."""
+        values = dict(self.__dict__)
+        return values if self.extra else {name: value for name, value in values.items() if name != "extra"}
 
 
 def user_message(instruction: str, input: str) -> str:

@@ -141,7 +141,7 @@ def test_other_settings_for_a_run_are_named_one_by_one(cli, tmp_path):
 def test_changed_prompts_are_named_and_an_unchanged_folder_is_fine(cli, tmp_path):
     from shutil import copytree
 
-    from selfinstruct.strategies.prompts import shipped
+    from selfinstruct.asking.prompts import shipped
 
     prompts = tmp_path / "prompts"
     copytree(shipped("prompts"), prompts)

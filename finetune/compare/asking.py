@@ -11,7 +11,7 @@ from rich.progress import Progress
 from selfinstruct.config.config import Config, parse_config
 from selfinstruct.errors import TeacherError, UsageError
 from selfinstruct.records import Completion, Request
-from selfinstruct.runs.generate import open_teachers
+from selfinstruct.runs.teachers import open_teachers
 from selfinstruct.teachers.openai_compatible import address_and_key
 from selfinstruct.teachers.scheduler import Scheduler
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from finetune.compare.asking import Served, ask
 from finetune.compare.prompts import in_words
 from finetune.compare.store import SIDES, Item, Judgement, Store, Verdict
+from selfinstruct.asking.prompts import Prompts
 from selfinstruct.records import Completion, Request
-from selfinstruct.strategies.prompts import Prompts
 
 MAX_TOKENS = 512
 VERDICTS: dict[str, Verdict] = {"1": "first", "2": "second", "tie": "tie"}

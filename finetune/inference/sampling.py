@@ -10,9 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from selfinstruct.config.config import TeacherSettings
 from selfinstruct.errors import UsageError
-from selfinstruct.records import Stage
+from selfinstruct.teachers.settings import TeacherSettings
 
 NEEDED = ("torch", "transformers")
 
@@ -66,7 +65,7 @@ def read_sampling(body: Mapping[str, Any], where: str) -> Sampling:
         raise UsageError("\n".join(lines)) from None
 
 
-def check_teacher(stage: Stage, settings: TeacherSettings, sampling: Mapping[str, Any]) -> None:
+def check_teacher(stage: str, settings: TeacherSettings, sampling: Mapping[str, Any]) -> None:
     """UsageError where `stage` cannot be asked like this, whatever its model is; nothing is loaded."""
     missing = [name for name in NEEDED if not importlib.util.find_spec(name)]
     if missing:

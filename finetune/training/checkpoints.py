@@ -17,9 +17,9 @@ from typing import Any
 from finetune.examples import Example
 from finetune.training.progress import read_metrics
 from finetune.training.settings import RUNNING, FinetuneSettings, parse_settings, to_toml
-from selfinstruct.config.config import merge, read_toml
 from selfinstruct.errors import UsageError
 from selfinstruct.rows.writing import whole_file
+from selfinstruct.settings import merge, read_toml
 
 HEAD = """# What this student was trained with, defaults written out. To train another one like it:
 # selfinstruct finetune --config THIS_FILE --out OTHER

@@ -20,8 +20,8 @@ from typing import Any, Literal, Self
 import tomli_w
 from pydantic import Field, model_validator
 
-from selfinstruct.config.config import Section, merge, parse_as, read_toml
 from selfinstruct.errors import UsageError
+from selfinstruct.settings import Section, merge, parse_as, read_toml
 
 PRESETS = Path(__file__).parent / "presets"
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from selfinstruct.audit.index import Index
 from selfinstruct.audit.listing import Asked
-from selfinstruct.report.status import REASONS
+from selfinstruct.store.reasons import words_of
 from selfinstruct.store.store import Store
 
 NOTHING_SAID = ("no_answer", "empty_answer", "refusal")
@@ -49,7 +49,7 @@ def funnel(store: Store, index: Index) -> list[Step]:
 
     def explain(stage: str, reason: str) -> str:
         asked_for = {"classify": ", when asked for the class", "instances": ", when asked for instances"}
-        return REASONS[reason] + (asked_for.get(stage, "") if reason in NOTHING_SAID else "")
+        return words_of(reason) + (asked_for.get(stage, "") if reason in NOTHING_SAID else "")
 
     words = {"ban": "banned", "rescue": "rescued", "edit": "edited"}
     notes = [f"{n:,} {words[action]}" for action, n in decided]

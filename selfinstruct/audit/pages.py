@@ -22,10 +22,10 @@ from selfinstruct.audit.listing import SORTS, Asked, Item, Listing
 from selfinstruct.audit.text import folded, shown
 from selfinstruct.audit.verdicts import Judge
 from selfinstruct.errors import UsageError
-from selfinstruct.report.status import REASONS
 from selfinstruct.store import decisions
 from selfinstruct.store.database import Database
 from selfinstruct.store.decisions import Action, decide, undo
+from selfinstruct.store.reasons import words_of
 from selfinstruct.store.store import Store
 
 BATCHES = 50  # of decisions on a page
@@ -45,7 +45,7 @@ _environment.filters |= {
     "folded": folded,
     "number": lambda n: f"{n:,}",
     "when": lambda at: time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(float(at))),
-    "reason": lambda name: REASONS.get(name, ""),
+    "reason": words_of,
     "json": lambda value: json.dumps(value, ensure_ascii=False, indent=1),
 }
 _environment.globals |= {"KINDS": KINDS, "SORTS": SORTS, "DONE": DONE}
@@ -113,7 +113,7 @@ class Pages:
 
     async def other_rules(self, request: web.Request) -> web.Response:
         """How many, and which, would be admitted under other rules."""
-        run_rules = self.store.config().filters
+        run_rules = self.store.rules()
         query = request.query
         replay = None
         rules = what_if.Rules(run_rules.rouge_threshold)

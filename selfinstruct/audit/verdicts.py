@@ -13,20 +13,14 @@ import math
 from typing import Any, NamedTuple
 
 from selfinstruct.audit.index import Index
-from selfinstruct.config.config import FilterSettings
-from selfinstruct.filters.filters import (
-    FILTERS,
-    INSTANCE_FILTERS,
-    contaminated_record,
-    cut_off_instance,
-    near_duplicate,
-    too_similar,
-)
+from selfinstruct.filters import record
+from selfinstruct.filters.instruction import too_similar
+from selfinstruct.filters.rule import Rule
+from selfinstruct.filters.verdicts import FilteredPool, each_of_candidate, each_of_instances
 from selfinstruct.parsing.parsing import ParsedInstance
 from selfinstruct.pool.near_duplicates import shingles
 from selfinstruct.pool.pool import Pool, record_text
 from selfinstruct.records import Candidate, Neighbor, Rejection
-from selfinstruct.report.status import REASONS
 from selfinstruct.store.store import Store
 
 
@@ -53,11 +47,11 @@ class Judge:
 
     def __init__(self, store: Store):
         self.store = store
-        self.pool = Pool(store.seeds(), store.config().filters, store.test_lines())
+        self.pool: FilteredPool = Pool(store.seeds(), store.rules(), store.test_lines())
 
     def candidate(self, candidate: Candidate, n_tasks: int) -> tuple[list[Verdict], Nearest | None]:
         """Every filter's verdict on a candidate, judged when the pool held `n_tasks` tasks, and the nearest then."""
-        verdicts = [_verdict(rule.__name__, rule(candidate, self.pool)) for rule in FILTERS]
+        verdicts = [_verdict(*said) for said in each_of_candidate(candidate, self.pool)]
         nearest_id, score, rejection = self._asked_of_candidate(candidate)
         if score is None:
             self._catch_up(n_tasks)
@@ -65,7 +59,7 @@ class Judge:
             rejection = too_similar(near, self.pool)
             if near:
                 nearest_id, score = self.pool.known(near.index).id, near.score
-        verdicts.append(_verdict("too_similar", rejection))
+        verdicts.append(_verdict(too_similar, rejection))
         if not nearest_id or score is None:
             return verdicts, None
         seed = next((seed for seed in self.pool.seeds if seed.id == nearest_id), None)
@@ -88,20 +82,22 @@ class Judge:
             (position,),
         )
         instances = [ParsedInstance(row[2], row[3], row[4] == "cut_off") for row in rows]
-        verdicts = dict(zip([row[0] for row in rows], _among_themselves(instances, self.pool.rules), strict=True))
+        said = each_of_instances(instances, self.pool.rules)
+        verdicts = {row[0]: [_verdict(*one) for one in of_row] for row, of_row in zip(rows, said, strict=True)}
         at = next(i for i, row in enumerate(rows) if row[0] == nearest_of)
         (_, instruction, *_, reason, evidence), instance = rows[at], instances[at]
-        record = record_text(instruction, instance.input, instance.output)
-        if reason in ("", "contaminated"):
+        text = record_text(instruction, instance.input, instance.output)
+        if reason in ("", record.contaminated.name):
             near, rejection = None, None
-        elif reason == "near_duplicate":
+        elif reason == record.near_duplicate.name:
             seen = json.loads(evidence)
             near, rejection = (seen["nearest_id"], seen["jaccard"]), Rejection(reason, seen)
         else:
-            pool = self._similar_records(record, position, index)
-            near, rejection = pool.nearest_record(record), near_duplicate(instruction, instance, pool)
-        verdicts[nearest_of].append(_verdict("near_duplicate", rejection))
-        verdicts[nearest_of].append(_verdict("contaminated", contaminated_record(instruction, instance, self.pool)))
+            pool = self._similar_records(text, position, index)
+            near, rejection = pool.nearest_record(text), record.near_duplicate(instruction, instance, pool)
+        verdicts[nearest_of].append(_verdict(record.near_duplicate, rejection))
+        overlap = record.contaminated(instruction, instance, self.pool)
+        verdicts[nearest_of].append(_verdict(record.contaminated, overlap))
         nearest = Nearest("instance", near[0], self._record(near[0]), near[1], "Jaccard") if near else None
         return verdicts, nearest
 
@@ -110,9 +106,8 @@ class Judge:
         if task := self.store.query("SELECT nearest_id, nearest_score FROM tasks WHERE id = ?", (candidate.id,)):
             return task[0][0] or "", task[0][1] or 0.0, None
         rows = self.store.query(
-            "SELECT reason, evidence FROM rejections WHERE subject = 'candidate' AND subject_id = ? "
-            "AND reason = 'too_similar'",
-            (candidate.id,),
+            "SELECT reason, evidence FROM rejections WHERE subject = 'candidate' AND subject_id = ? AND reason = ?",
+            (candidate.id, too_similar.name),
         )
         if not rows:
             return "", None, None
@@ -133,10 +128,10 @@ class Judge:
                 return found[0] if found else None
             k *= 16
 
-    def _similar_records(self, record: str, position: int, index: Index) -> Pool:
+    def _similar_records(self, record: str, position: int, index: Index) -> FilteredPool:
         """A pool of those records of earlier tasks that may be near-duplicates."""
         rules = self.pool.rules
-        pool = Pool((), rules)
+        pool: FilteredPool = Pool((), rules)
         # The longest words first: the rarer they are, the less there is to read.
         some = sorted(shingles(record), key=len, reverse=True)
         some = some[: math.floor((1 - rules.near_duplicate) * len(some)) + 1]
@@ -158,23 +153,5 @@ class Judge:
         return record_text(instruction, given, output)
 
 
-def _among_themselves(instances: list[ParsedInstance], rules: FilterSettings) -> list[list[Verdict]]:
-    """Each rule sees, besides the instance itself, those that the rules before it have left."""
-    verdicts: list[list[Verdict]] = [[] for _ in instances]
-    left = dict(enumerate(instances))
-    for rule in INSTANCE_FILTERS:
-        found = {i: rule(i, dict(sorted({**left, i: instances[i]}.items()))) for i in range(len(instances))}
-        for i, rejection in found.items():
-            name = "cut_off" if rule is cut_off_instance else rule.__name__
-            verdicts[i].append(_verdict(name, rejection))
-        left = {i: instance for i, instance in left.items() if found[i] is None}
-    for i in range(len(instances)):
-        too_many = i in left and list(left).index(i) >= rules.max_instances
-        found_here = Rejection("too_many", {"most": rules.max_instances}) if too_many else None
-        verdicts[i].append(_verdict("too_many", found_here))
-    return verdicts
-
-
-def _verdict(name: str, rejection: Rejection | None) -> Verdict:
-    name = rejection.reason if rejection else name
-    return Verdict(name, REASONS[name], rejection.evidence if rejection else None)
+def _verdict(rule: Rule[...], rejection: Rejection | None) -> Verdict:
+    return Verdict(rule.name, rule.words, rejection.evidence if rejection else None)

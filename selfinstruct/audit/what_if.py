@@ -1,26 +1,20 @@
-"""The gate once more, under other rules: which of the stored candidates would be admitted?
+"""The stored candidates through the filters once more, under other rules: which of them would be admitted?
 
-The candidates go through the filters that are switched on, in their order, and the novelty rule with the threshold that
-is asked for, against the seeds and what this very replay has admitted so far: exactly what the run would have done with
-these candidates. Not covered: the teacher would have been shown other tasks, and so have proposed others; and what
-people decided has no say in it.
-
-What the run found out need not be found out again. What passed its filters passes any of them. Where the run has
-compared a candidate with what it knew, no text of these is more similar than the nearest: if that one is similar enough
-and was not lost, the candidate is too similar, and if it is not, only what was gained since can be more similar. So
-most candidates are compared with the gained ones only, and very few with all.
+They go through the same filters as at the gate, in the same order, against the seeds and what this replay has admitted
+so far: what the run would have done with these candidates. Not covered: the teacher would have been shown other tasks,
+and so have proposed others; and what people decided has no say in it.
 """
 
 import threading
 from typing import NamedTuple
 
-from selfinstruct.filters.filters import FILTERS
-from selfinstruct.pool.novelty import NoveltyIndex, ascii_tokens, tokens
+from selfinstruct.filters.instruction import INSTRUCTION_FILTERS
+from selfinstruct.filters.verdicts import FilteredPool, judge
 from selfinstruct.pool.pool import Pool
-from selfinstruct.records import Candidate
+from selfinstruct.records import Candidate, Task
 from selfinstruct.store.store import Store, instances_from
 
-NAMES = tuple(rule.__name__ for rule in FILTERS)
+NAMES = tuple(rule.name for rule in INSTRUCTION_FILTERS)
 REPORT_EVERY = 500  # candidates
 
 
@@ -68,77 +62,31 @@ class Replay(threading.Thread):
             self.outcome = self._replay(store)
 
     def _replay(self, store: Store) -> Outcome | None:
-        gate = _Gate(store, self.rules)
-        judged, before, after = 0, 0, 0
+        settings = store.rules()
+        without = {*self.rules.off, *settings.without} - {"too_similar"}
+        rules = settings.model_copy(update={"rouge_threshold": self.rules.threshold, "without": tuple(without)})
+        pool: FilteredPool = Pool(store.seeds(), rules, store.test_lines())
+        judged, before = 0, 0
         gained: list[Change] = []
         lost: list[Change] = []
-        for identity, request_id, place, instruction, cut, pairs, was_admitted, *known in store.db.execute(
+        for identity, request_id, place, instruction, cut, pairs, was_admitted, reason, score in store.db.execute(
             "SELECT c.id, c.request_id, c.place, c.instruction, c.cut, c.instances, t.id IS NOT NULL, "
-            "coalesce(r.reason, ''), coalesce(t.nearest_id, json_extract(r.evidence, '$.nearest_id'), ''), "
-            "coalesce(t.nearest_score, json_extract(r.evidence, '$.score')) FROM candidates c "
-            "LEFT JOIN tasks t ON t.id = c.id "
+            "coalesce(r.reason, ''), coalesce(t.nearest_score, json_extract(r.evidence, '$.score'), -1) "
+            "FROM candidates c LEFT JOIN tasks t ON t.id = c.id "
             "LEFT JOIN rejections r ON r.subject = 'candidate' AND r.subject_id = c.id "
             "WHERE t.id IS NOT NULL OR r.reason IS NOT NULL ORDER BY c.step, c.position"
         ):
             candidate = Candidate(request_id, place, instruction, bool(cut), instances_from(pairs))
-            reason, score = gate.judge(candidate, *known)
-            judged, before, after = judged + 1, before + bool(was_admitted), after + (not reason)
-            if was_admitted and reason:
-                gate.lose(identity)
-                lost.append(Change(identity, instruction, reason, score))
-            elif not was_admitted and not reason:
-                gate.gained.add(instruction)
-                gained.append(Change(identity, instruction, known[0], score))
+            rejection, _, nearest = judge(candidate, pool, above=rules.rouge_threshold)
+            judged, before = judged + 1, before + bool(was_admitted)
+            if rejection is None:
+                pool.admit(Task.admitted(len(pool.tasks), candidate, 0))
+            if was_admitted and rejection:
+                lost.append(Change(identity, instruction, rejection.reason, nearest.score if nearest else -1.0))
+            elif not was_admitted and not rejection:
+                gained.append(Change(identity, instruction, reason, score))
             if judged % REPORT_EVERY == 0:
                 self.done = judged
                 if self.cancelled.is_set():
                     return None
-        return Outcome(judged, before, after, gained, lost)
-
-
-class _Gate:
-    """What this replay has admitted so far, in terms of what the run had: less the lost, and the gained."""
-
-    def __init__(self, store: Store, rules: Rules):
-        self.rules = rules
-        settings = store.config().filters
-        self.pool = Pool(store.seeds(), settings, store.test_lines())
-        self.filters = [rule for rule in FILTERS if rule.__name__ not in {*rules.off, *settings.without}]
-        self.gained = NoveltyIndex(ascii_tokens if settings.ascii_tokens else tokens)
-        self._all = NoveltyIndex(ascii_tokens if settings.ascii_tokens else tokens)
-        for seed in self.pool.seeds:
-            self._all.add(seed.instruction)
-        self._admitted: list[str] = []  # texts that are not in _all yet
-        self._lost: set[str] = set()
-
-    def lose(self, identity: str) -> None:
-        """A task of the run that is none here."""
-        self._lost.add(identity)
-
-    def judge(self, candidate: Candidate, reason: str, nearest_id: str, score: float | None) -> tuple[str, float]:
-        """Why a candidate is rejected, with the nearest's score (-1: unknown); "" where it is admitted.
-
-        `reason` is the run's, and `nearest_id` and `score` what the run knows of the nearest; None: it did not look.
-        """
-        compared = reason in ("", "too_similar")
-        if not compared:
-            found = next((rule.__name__ for rule in self.filters if rule(candidate, self.pool)), "")
-            if found:
-                return found, -1.0
-        verdict = self._novelty(candidate.instruction, nearest_id, (score or 0.0) if compared else None)
-        if not verdict[0]:
-            self._admitted.append(candidate.instruction)
-        return verdict
-
-    def _novelty(self, text: str, nearest_id: str, score: float | None) -> tuple[str, float]:
-        threshold = self.rules.threshold
-        if score is not None and score > threshold and nearest_id not in self._lost:
-            return "too_similar", score
-        if score is not None and score <= threshold:
-            near = self.gained.nearest(text, threshold)
-        else:
-            for admitted in self._admitted:
-                self._all.add(admitted)
-            self._admitted.clear()
-            near = self._all.nearest(text, threshold)
-        return ("too_similar", near.score) if near else ("", -1.0 if score is None else score)
+        return Outcome(judged, before, len(pool.tasks), gained, lost)

@@ -16,7 +16,7 @@ from itertools import zip_longest
 from typing import NamedTuple
 
 from selfinstruct.checks.findings import Finding
-from selfinstruct.config.config import FilterSettings
+from selfinstruct.filters.verdicts import FilterSettings
 from selfinstruct.pool.near_duplicates import NearDuplicates, shingles
 from selfinstruct.rows.formats import Conversation
 

@@ -10,14 +10,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from selfinstruct.config.config import FilterSettings
-from selfinstruct.filters.filters import FILTERS, judge_instances, word_count
+from selfinstruct.filters.instruction import INSTRUCTION_FILTERS, word_count
+from selfinstruct.filters.verdicts import FilterSettings, judge_instances
 from selfinstruct.parsing.parsing import ParsedInstance
 from selfinstruct.pool.novelty import NoveltyIndex
 from selfinstruct.pool.pool import Pool
 from selfinstruct.records import Candidate, SeedTask
-from selfinstruct.report.status import REASONS
-from selfinstruct.strategies.seeds import parse_seeds
+from selfinstruct.rows.seeds import parse_seeds
+from selfinstruct.store.reasons import words_of
 
 NEAR_DUPLICATE = 0.6  # ROUGE-L F1; stricter than for generated tasks, since seeds are shown again and again
 ENOUGH = 40
@@ -56,10 +56,10 @@ def _about_tasks(seeds: dict[int, SeedTask]) -> list[tuple[int, str]]:
     index = NoveltyIndex()
     lines = list(seeds)
     for line, seed in seeds.items():
-        for rule in FILTERS:
+        for rule in INSTRUCTION_FILTERS:
             if rejection := rule(Candidate("", 0, seed.instruction), nobody):
                 said = ", ".join(str(value) for value in rejection.evidence.values())
-                reason = REASONS[rejection.reason] + (f": {said}" if said else "")
+                reason = words_of(rejection.reason) + (f": {said}" if said else "")
                 found.append((line, f"field instruction: would be rejected as a new task ({reason})"))
         near = index.nearest(seed.instruction, NEAR_DUPLICATE)
         if near:
@@ -69,9 +69,9 @@ def _about_tasks(seeds: dict[int, SeedTask]) -> list[tuple[int, str]]:
             )
         index.add(seed.instruction)
         parsed = [ParsedInstance(i.input, i.output, False) for i in seed.instances]
-        for n, verdict in enumerate(judge_instances(parsed, len(parsed))):
+        for n, verdict in enumerate(judge_instances(parsed, rules.model_copy(update={"max_instances": len(parsed)}))):
             if verdict:
-                found.append((line, f"field instances.{n}: {REASONS[verdict.reason]}"))
+                found.append((line, f"field instances.{n}: {words_of(verdict.reason)}"))
         found += [(line, message) for message in _about_class(seed)]
     return found
 

@@ -8,14 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 import typer
 
 from finetune.cli import add_commands
+from selfinstruct import parts
 from selfinstruct.errors import BudgetReached, SelfInstructError, TeacherError, UsageError, YieldCollapsed
-from selfinstruct.records import ExportFormat, StrategyName, TeacherKind
+from selfinstruct.records import ExportFormat
 from selfinstruct.untrusted import visible
 
 if TYPE_CHECKING:
+    StrategyName = TeacherKind = str
     from selfinstruct.report.diversity import Diversity
     from selfinstruct.runs.run import Run
     from selfinstruct.store.store import Store
+
+if not TYPE_CHECKING:  # a type checker does not look for files
+    StrategyName, TeacherKind = Literal[parts.STRATEGIES], Literal[parts.TEACHERS]
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -50,7 +55,9 @@ def generate(  # noqa: PLR0917 - typer reads the options from here
     ] = None,
     teacher: Annotated[
         TeacherKind | None,
-        typer.Option(help="The built-in teacher, any OpenAI-compatible server, or a model in this process."),
+        typer.Option(
+            help="The built-in teacher, any OpenAI-compatible server, or a model in this process.",
+        ),
     ] = None,
     model: Annotated[str | None, typer.Option(help="The teacher's model: its name; a folder for transformers.")] = None,
     base_url: Annotated[
@@ -58,7 +65,10 @@ def generate(  # noqa: PLR0917 - typer reads the options from here
         typer.Option(help="The server's address, such as http://localhost:8000/v1. Several share the calls."),
     ] = None,
     strategy: Annotated[
-        StrategyName | None, typer.Option(help="How to ask: task, class, instances; or whole tasks in one request.")
+        StrategyName | None,
+        typer.Option(
+            help="How to ask: task, class, instances; or whole tasks in one request.",
+        ),
     ] = None,
     profile: Profile = None,
     decontaminate: Annotated[
@@ -170,8 +180,8 @@ def import_(  # noqa: PLR0917 - typer reads the options from here
         print(render(count(store), str(run)))
     if brought.lost:
         print(f"Answers that no admitted task had a use for: {brought.lost:,} (reasons no_such_task, answered_again).")
-    if brought.unmade:
-        print(f"Tasks without recorded instances: {brought.unmade:,}. selfinstruct generate would ask for them.")
+    if brought.waiting:
+        print(f"Tasks without recorded instances: {brought.waiting:,}. selfinstruct generate would ask for them.")
     quoted = shlex.quote(str(run))
     print(f"Records: {run / 'records.jsonl'}. See why others were rejected: selfinstruct rejected {quoted}")
 
@@ -466,7 +476,8 @@ def simulate(
     """Serve the simulated teacher as an OpenAI-compatible server, until Ctrl-C."""
     import asyncio
 
-    from selfinstruct.config.config import parse_config, read_toml
+    from selfinstruct.config.config import parse_config
+    from selfinstruct.settings import read_toml
     from selfinstruct.simulated.server import serving
 
     settings = parse_config(read_toml(config) if config else {}, str(config)).simulated

@@ -13,7 +13,7 @@ from rich.progress import track
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from selfinstruct.engine.gate import Progress
+from selfinstruct.engine.progress import Progress
 from selfinstruct.teachers.scheduler import Scheduler
 
 LIVE_EVERY_S = 0.2
@@ -45,7 +45,7 @@ class Speed:
 
     def seconds_left(self, progress: Progress) -> float | None:
         """Seconds to the target at the latest speed; None while that cannot be told."""
-        now, done = time.monotonic(), progress.made
+        now, done = time.monotonic(), progress.generated
         self._seen.append((now, done))
         while now - self._seen[0][0] > SPEED_OVER_S:
             self._seen.popleft()
@@ -57,7 +57,7 @@ def line(progress: Progress, scheduler: Scheduler, seconds_left: float | None) -
     """The progress in one line of text."""
     batches = f"; {progress.batches}" if progress.batches else ""
     return (
-        f"{progress.admitted:,} of {progress.target:,} tasks admitted, {progress.made:,} with instances; "
+        f"{progress.admitted:,} of {progress.target:,} tasks admitted, {progress.generated:,} with instances; "
         f"{_accepted(progress)} of {progress.candidates:,} candidates; "
         f"calls {_calls(progress, scheduler)}{batches}; {_spent(progress)}; "
         + (STOPPING if scheduler.stopping.is_set() else time_left(seconds_left))
@@ -71,7 +71,7 @@ def _panel(progress: Progress, scheduler: Scheduler, seconds_left: float | None)
     bar = Table.grid(padding=(0, 2))
     bar.add_row(
         ProgressBar(total=max(progress.target, 1), completed=min(progress.admitted, progress.target), width=32),
-        f"{progress.admitted:,} of {progress.target:,} admitted, {progress.made:,} with instances",
+        f"{progress.admitted:,} of {progress.target:,} admitted, {progress.generated:,} with instances",
     )
     grid.add_row("tasks", bar)
     grid.add_row("candidates", f"{progress.candidates:,} judged, {_accepted(progress)} admitted")

@@ -24,20 +24,23 @@ import random
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
+from selfinstruct.asking.prompts import Prompts
 from selfinstruct.config.config import Config
 from selfinstruct.engine.gate import Gate
+from selfinstruct.engine.requests import Requests
 from selfinstruct.errors import BudgetReached, SelfInstructError, Stopped, YieldCollapsed
-from selfinstruct.filters.filters import judge_instances
+from selfinstruct.filters.verdicts import judge_instances
 from selfinstruct.pool.pool import Pool, Snapshot
 from selfinstruct.records import Completion, Request, Task
 from selfinstruct.store.decisions import add_instances, unmade_rescues
-from selfinstruct.strategies import Made, Proposal, Strategy
+from selfinstruct.strategies import GeneratedInstances, Proposal
 from selfinstruct.teachers import Teachers
 from selfinstruct.teachers.scheduler import Scheduler
 
-GARBAGE_AFTER = 50_000  # objects made and not freed again
-BEGUN_AT_ONCE = 16  # tasks of an earlier session, between two looks at what else is to be done
+GARBAGE_AFTER = 50_000  # objects created and not freed again
+STARTED_AT_ONCE = 16  # tasks of an earlier session, between two looks at what else is to be done
 
 
 def window_at(step: int, window: int) -> int:
@@ -56,7 +59,7 @@ def _seldom_collected() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
-def seen_by(step: int, pool: Pool, n_tasks_after: Sequence[int], config: Config) -> tuple[Snapshot, random.Random]:
+def seen_by(step: int, pool: Pool[Any], n_tasks_after: Sequence[int], config: Config) -> tuple[Snapshot, random.Random]:
     """What step `step` proposes from: the pool as it was some steps before, and random numbers of its own."""
     seen = step - window_at(step, config.window)
     return Snapshot(pool, n_tasks_after[seen] if seen >= 0 else 0), random.Random(f"{config.seed}/{step}")
@@ -65,22 +68,25 @@ def seen_by(step: int, pool: Pool, n_tasks_after: Sequence[int], config: Config)
 class Engine:
     """One run, from its store as it is to `target` tasks with their instances."""
 
-    def __init__(self, gate: Gate, strategy: Strategy, teachers: Teachers, scheduler: Scheduler):
+    def __init__(self, gate: Gate, prompts: Prompts, teachers: Teachers, scheduler: Scheduler):
         self.gate = gate
         self.store = gate.store
         self.config = gate.config
         self.progress = gate.progress
-        self.strategy = strategy
+        self.strategy = self.config.asks(self.config)
+        requests = Requests(self.config, prompts)
+        self._always = requests.asking(lambda request: self._ask(request, lambda: True))
+        self._while_wanted = requests.asking(lambda request: self._ask(request, self._wants_tasks))
         self.teachers = teachers
         self.scheduler = scheduler
-        self._unmade = deque(self.store.tasks(only_unmade=True))  # in order; what is made of later ones waits
-        self._made: dict[int, Made] = {}
+        self._waiting = deque(self.store.tasks(only_waiting=True))  # in order; what is generated for later ones waits
+        self._generated: dict[int, GeneratedInstances] = {}
         self._keeping = False
         self._asking: dict[str, asyncio.Future[Completion]] = {}
         self._failure: SelfInstructError | None = None
         self._target = 0
         if scheduler.budget:
-            scheduler.budget.unmade = lambda: len(self._unmade)
+            scheduler.budget.waiting = lambda: len(self._waiting)
             scheduler.budget.coming = self._coming
         self._n_steps_before = len(gate.n_tasks_after)
 
@@ -89,20 +95,20 @@ class Engine:
         self.scheduler.stop()
 
     async def run(self, target: int) -> bool:
-        """Go on until `target` tasks are admitted and made; False where it was stopped before.
+        """Go on until `target` tasks are admitted and have their instances; False where it was stopped before.
 
         Raises the first TeacherError, StoreError, YieldCollapsed or BudgetReached, once what was in flight has been
         stored.
         """
         self.progress.target = self._target = target
-        if self._wants_tasks() or self._unmade:
+        if self._wants_tasks() or self._waiting:
             self.gate.recall_records()  # now, while no call waits
         try:
             with _seldom_collected():
                 async with asyncio.TaskGroup() as group:
-                    group.create_task(self._make_those_left(tuple(self._unmade), group))
+                    group.create_task(self._resume_generation(tuple(self._waiting), group))
                     for rescued in unmade_rescues(self.store):
-                        group.create_task(self._make_rescued(rescued))
+                        group.create_task(self._generate_for_rescued(rescued))
                     with self._stopping_gently():
                         await self._admit_until(group)
         except asyncio.CancelledError:
@@ -111,7 +117,7 @@ class Engine:
             raise
         if self._failure:
             raise self._failure
-        return not self._wants_tasks() and not self._unmade
+        return not self._wants_tasks() and not self._waiting
 
     @contextmanager
     def _stopping_gently(self) -> Iterator[None]:
@@ -147,8 +153,8 @@ class Engine:
     def _admit(self, step: int, proposal: Proposal, group: asyncio.TaskGroup) -> None:
         self.scheduler.look_again()
         for task in self.gate.admit(step, proposal, self._target):
-            self._unmade.append(task)
-            group.create_task(self._make(task, group))
+            self._waiting.append(task)
+            group.create_task(self._generate(task, group))
 
     def _wants_tasks(self) -> bool:
         return len(self.gate.pool.tasks) < self._target
@@ -176,41 +182,39 @@ class Engine:
         """What the teacher proposes in this step; None where the run stops or reaches its target before it is sent."""
         snapshot, rng = seen_by(step, self.gate.pool, self.gate.n_tasks_after, self.config)
         with self._stopping_gently():
-            return await self.strategy.propose(snapshot, rng, lambda request: self._ask(request, self._wants_tasks))
+            return await self.strategy.propose(snapshot, rng, self._while_wanted)
         return None
 
     # From task to instances.
 
-    async def _make_those_left(self, tasks: Sequence[Task], group: asyncio.TaskGroup) -> None:
-        """Begin with what an earlier session left unmade, a few at a time, so that the first calls go out."""
-        for begun, task in enumerate(tasks, start=1):
-            group.create_task(self._make(task, group))
-            if begun % BEGUN_AT_ONCE == 0:
+    async def _resume_generation(self, tasks: Sequence[Task], group: asyncio.TaskGroup) -> None:
+        """Begin with the tasks that an earlier session left without instances, a few at a time, so that the first calls go out."""
+        for started, task in enumerate(tasks, start=1):
+            group.create_task(self._generate(task, group))
+            if started % STARTED_AT_ONCE == 0:
                 await asyncio.sleep(0)
 
-    async def _make(self, task: Task, group: asyncio.TaskGroup) -> None:
+    async def _generate(self, task: Task, group: asyncio.TaskGroup) -> None:
         with self._stopping_gently():
-            made = await self.strategy.make_instances(task, lambda request: self._ask(request, lambda: True))
-            self._made[task.position] = made
+            self._generated[task.position] = await self.strategy.generate_instances(task, self._always)
             if not self._keeping:
                 self._keeping = True
                 group.create_task(self._keep())
 
-    async def _make_rescued(self, task: Task) -> None:
+    async def _generate_for_rescued(self, task: Task) -> None:
         """The instances of a candidate that somebody has rescued; it stays outside of the pool."""
         with self._stopping_gently():
-            made = await self.strategy.make_instances(task, lambda request: self._ask(request, lambda: True))
-            rules = self.config.filters
-            verdicts = judge_instances(made.instances, rules.max_instances, rules.without)
-            kept = [one for one, rejection in zip(made.instances, verdicts, strict=True) if rejection is None]
-            add_instances(self.store, task, made.request_id, kept)
+            generated = await self.strategy.generate_instances(task, self._always)
+            verdicts = judge_instances(generated.instances, self.config.filters)
+            kept = [one for one, rejection in zip(generated.instances, verdicts, strict=True) if rejection is None]
+            add_instances(self.store, task, generated.request_id, kept)
 
     async def _keep(self) -> None:
-        """Take what was made to the gate, as far as it is there in order."""
+        """Take what was generated to the gate, as far as it is there in order."""
         try:
             with self._stopping_gently():
-                while self._unmade and self._unmade[0].position in self._made:
-                    self.gate.keep(first := self._unmade.popleft(), self._made.pop(first.position))
+                while self._waiting and self._waiting[0].position in self._generated:
+                    self.gate.keep(first := self._waiting.popleft(), self._generated.pop(first.position))
                     await asyncio.sleep(0)  # calls go first: what is sent earlier is answered earlier
         finally:
             self._keeping = False

@@ -4,38 +4,18 @@ Whether something may stay depends on what was admitted before it, so this is th
 happens elsewhere may happen in any order.
 """
 
-from collections import Counter, deque
-from dataclasses import dataclass, field
+from collections import deque
 
 from selfinstruct.config.config import Config
+from selfinstruct.engine.progress import Progress
 from selfinstruct.errors import YieldCollapsed
-from selfinstruct.filters.filters import judge, judge_instances, judge_record
+from selfinstruct.filters.verdicts import FilterSettings, Verdict, judge, judge_instances, judge_record
 from selfinstruct.pool.pool import Pool, record_text
 from selfinstruct.records import Task
-from selfinstruct.store.store import Store, Verdict
-from selfinstruct.strategies import Made, Proposal
+from selfinstruct.store.store import Store
+from selfinstruct.strategies import GeneratedInstances, Proposal
 
 YIELD_OVER_STEPS = 50  # over so many of the latest steps the yield is measured
-
-
-@dataclass
-class Progress:
-    """What a run has done so far, for whoever shows it. Counts include what the run had before."""
-
-    target: int = 0
-    admitted: int = 0
-    made: int = 0
-    calls: int = 0
-    tokens: int = 0
-    cost_usd: float = 0.0
-    faults: int = 0
-    batches: str = ""  # how the latest of them is getting on
-    rejected: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def candidates(self) -> int:
-        """Candidates judged, and proposals that nothing could be read from."""
-        return self.admitted + sum(self.rejected.values())
 
 
 class Gate:
@@ -45,7 +25,7 @@ class Gate:
         self.store = store
         self.config = config
         self.progress = progress
-        self.pool = Pool(store.seeds(), config.filters, store.test_lines())
+        self.pool: Pool[FilterSettings] = Pool(store.seeds(), config.filters, store.test_lines())
         for task in store.tasks():
             self.pool.admit(task)
         self._has_records = False
@@ -68,9 +48,8 @@ class Gate:
         for candidate in proposal.candidates[:most]:
             if len(self.pool.tasks) >= target:
                 break
-            rejection, nearest = judge(candidate, self.pool)
-            verdicts.append((rejection, nearest))
-            if rejection is None:
+            verdicts.append(judge(candidate, self.pool))
+            if verdicts[-1].rejection is None:
                 new.append(Task.admitted(len(self.pool.tasks), candidate, step))
                 self.pool.admit(new[-1])
         if step == len(self.n_tasks_after):
@@ -84,18 +63,17 @@ class Gate:
         self._count(proposal, verdicts)
         return new
 
-    def keep(self, task: Task, made: Made) -> None:
-        """Judge what was made of a task, and commit it."""
+    def keep(self, task: Task, generated: GeneratedInstances) -> None:
+        """Judge what was generated for a task, and commit it."""
         self.recall_records()
-        rules = self.config.filters
-        verdicts = judge_instances(made.instances, rules.max_instances, rules.without)
-        for i, instance in enumerate(made.instances):
+        verdicts = judge_instances(generated.instances, self.config.filters)
+        for i, instance in enumerate(generated.instances):
             verdicts[i] = verdicts[i] or judge_record(task.instruction, instance, self.pool)
-        identities = self.store.add_made(task, made, verdicts)
-        for identity, instance, verdict in zip(identities, made.instances, verdicts, strict=True):
+        identities = self.store.add_generated(task, generated, verdicts)
+        for identity, instance, verdict in zip(identities, generated.instances, verdicts, strict=True):
             if verdict is None:
                 self.pool.add_record(identity, record_text(task.instruction, instance.input, instance.output))
-        self.progress.made += 1
+        self.progress.generated += 1
 
     def recall_records(self) -> None:
         """Put the store's records into the pool, once in a session in which more are to be judged.
@@ -128,7 +106,7 @@ class Gate:
             )
 
     def _count(self, proposal: Proposal, verdicts: list[Verdict]) -> None:
-        reasons = [rejection.reason for rejection, _ in verdicts if rejection]
+        reasons = [verdict.rejection.reason for verdict in verdicts if verdict.rejection]
         unreadable = [rejection.reason for _, rejection in proposal.unreadable]
         # What could not be read at all was paid for like a whole list.
         n_lost = len(reasons) + len(unreadable) * self.config.proposals_per_request

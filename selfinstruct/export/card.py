@@ -14,18 +14,21 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from selfinstruct.asking.prompts import shipped
 from selfinstruct.config.config import Config
+from selfinstruct.config.stored import config_of
 from selfinstruct.errors import UsageError
-from selfinstruct.filters.filters import word_count
-from selfinstruct.records import IMPORTED, STAGES, ExportFormat, canonical_json
+from selfinstruct.filters.instruction import word_count
+from selfinstruct.records import IMPORTED, ExportFormat, canonical_json
 from selfinstruct.report.diversity import Diversity, Nearest
 from selfinstruct.report.figures import Lengths, day, lengths_of
-from selfinstruct.report.status import REASONS, Status, is_simulated, status
+from selfinstruct.report.status import Status, is_simulated, status
 from selfinstruct.report.verbs import is_english
+from selfinstruct.rows.seeds import read_seeds
 from selfinstruct.rows.writing import whole_file
+from selfinstruct.store.reasons import words_of
 from selfinstruct.store.store import Store
-from selfinstruct.strategies.prompts import shipped
-from selfinstruct.strategies.seeds import read_seeds
+from selfinstruct.strategies import stage_names
 
 MARK = "<!-- This card was written by selfinstruct export --card. -->"
 LICENSE = """\
@@ -81,7 +84,7 @@ def card(
 ) -> str:
     """The card as Markdown under a header in YAML."""
     found = status(store, graded=False)
-    config = store.config()
+    config = config_of(store)
     name = store.folder.resolve().name
     simulated = is_simulated(store)
     blocks = [
@@ -209,7 +212,7 @@ def _reviewed(store: Store) -> str:
 
 def _asked(config: Config, stage: str, model: str) -> tuple[str, str]:
     """The endpoint and the sampling settings of a stage; nothing is known of what was recorded elsewhere."""
-    if model == IMPORTED or stage not in STAGES:
+    if model == IMPORTED or stage not in stage_names():
         return "not known", "not known"
     choices = {choice.teacher.model: choice for choice in config.choices(stage)}
     if model not in choices:
@@ -238,7 +241,7 @@ def _selection(store: Store, config: Config, found: Status) -> Iterable[str]:
     if found.rejected:
         yield _table(
             ("stage", "reason", "what it means", "rejected"),
-            [[stage, reason, REASONS.get(reason, ""), f"{n:,}"] for stage, reason, n in found.rejected],
+            [[stage, reason, words_of(reason), f"{n:,}"] for stage, reason, n in found.rejected],
         )
     lines = store.query("SELECT file, count(*) FROM test_lines GROUP BY file ORDER BY min(rowid)")
     if lines:
@@ -285,7 +288,7 @@ def _repeat(store: Store, found: Status) -> str:
         command = f"selfinstruct generate RUN --target {found.target or found.tasks} --config config.toml{seeds}"
     return (
         f"With selfinstruct {_version(store)} and the run's `config.toml` (random seed "
-        f"{store.config().seed}):\n\n```sh\n{command}\n```\n\n"
+        f"{config_of(store).seed}):\n\n```sh\n{command}\n```\n\n"
         "The same settings, seeds and answers give the same records. A teacher on a server may answer differently."
     )
 

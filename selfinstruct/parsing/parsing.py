@@ -9,6 +9,8 @@ No text makes a parser fail. What it cannot read gives an empty list, which the 
 """
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from selfinstruct.parsing.json_answers import INPUT, INSTRUCTION, OUTPUT, VERDICT, json_field, json_rows
@@ -22,11 +24,12 @@ class Item(NamedTuple):
 
 
 class ParsedInstance(NamedTuple):
-    """One instance as read from an answer; `cut` as above."""
+    """One instance as read from an answer; `cut` as above, `extra` whatever else was read of it, as JSON values."""
 
     input: str
     output: str
     cut: bool
+    extra: Mapping[str, Any] = MappingProxyType({})
 
 
 class WholeTask(NamedTuple):
@@ -298,7 +301,7 @@ def whole_tasks(text: str, cut: bool) -> list[WholeTask]:
     if (rows := json_rows(_spoken(text))) is not None:
         parsed = _from_json(rows)
         said = [json_field(row, INSTRUCTION) or "" for row in rows]
-        tasks = [WholeTask(_tidy(i, False), *rest) for i, rest in zip(said, parsed, strict=True)]
+        tasks = [WholeTask(_tidy(i, False), *rest[:3]) for i, rest in zip(said, parsed, strict=True)]
     else:
         text = _body(text)
         marks = list(_INSTRUCTION.finditer(text))
@@ -314,7 +317,7 @@ def whole_tasks(text: str, cut: bool) -> list[WholeTask]:
             instruction, rest = (block[: first.start()], block[first.start() :]) if first else (block, "")
             if named := _INSTRUCTION.match(instruction.lstrip()):  # "### Task 4", and its name again below
                 instruction = instruction.lstrip()[named.end() :]
-            tasks.append(WholeTask(_tidy(instruction, mark.group().count("**") == 1), *_read_example(rest)))
+            tasks.append(WholeTask(_tidy(instruction, mark.group().count("**") == 1), *_read_example(rest)[:3]))
     if cut and tasks:
         tasks[-1] = tasks[-1]._replace(cut=True)
     return [task for task in tasks if task.instruction or task.cut]

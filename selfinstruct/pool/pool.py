@@ -6,19 +6,39 @@ The pool only ever grows, so a snapshot is the pool and a number: how many of it
 import functools
 import random
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from selfinstruct.config.config import FilterSettings
+from pydantic import Field
+
 from selfinstruct.pool.contamination import TestSet
 from selfinstruct.pool.near_duplicates import NearDuplicates
 from selfinstruct.pool.novelty import NoveltyIndex, ascii_tokens, tokens
 from selfinstruct.records import Line, SeedTask, Task
+from selfinstruct.settings import MayChange, Section
 
 
-class Pool:
-    """The seeds and the admitted tasks, with the index over both: seeds first, then tasks in order."""
+class SimilaritySettings(Section):
+    """What counts as similar."""
 
-    def __init__(self, seeds: Sequence[SeedTask], rules: FilterSettings, test_lines: Sequence[Line] = ()):
+    may_change = MayChange.UNTIL_FILTERED
+
+    rouge_threshold: float = Field(0.7, ge=0, le=1, description="ROUGE-L F1 above which an instruction is not new")
+    ascii_tokens: bool = Field(False, description="compare runs of a-z and 0-9 only, as the paper did")
+    near_duplicate: float = Field(
+        0.7, ge=0.5, le=1, description="Jaccard of word triples from which a record is a copy of another task's"
+    )
+
+
+Rules_co = TypeVar("Rules_co", bound=SimilaritySettings, covariant=True)
+
+
+class Pool(Generic[Rules_co]):
+    """The seeds and the admitted tasks, with the index over both: seeds first, then tasks in order.
+
+    `rules` are the thresholds under which it grows; filters read theirs from it.
+    """
+
+    def __init__(self, seeds: Sequence[SeedTask], rules: Rules_co, test_lines: Sequence[Line] = ()):
         self.seeds = seeds
         self.rules = rules
         self.tests = TestSet(test_lines, rules.rouge_threshold) if test_lines else None
@@ -62,7 +82,7 @@ def record_text(*parts: str) -> str:
 class Snapshot(NamedTuple):
     """The pool as it was when it held `n_tasks` tasks."""
 
-    pool: Pool
+    pool: Pool[Any]
     n_tasks: int
 
     def demonstrations(self, rng: random.Random, n_seeds: int, n_generated: int) -> list[str]:

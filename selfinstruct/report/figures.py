@@ -11,12 +11,14 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from selfinstruct.filters.filters import word_count
+from selfinstruct.config.stored import config_of
+from selfinstruct.filters.instruction import word_count
 from selfinstruct.records import IMPORTED, Record
 from selfinstruct.report.diversity import Diversity, measure, tenths
-from selfinstruct.report.status import REASONS, Status, is_simulated, status
+from selfinstruct.report.status import Status, is_simulated, status
 from selfinstruct.report.verbs import Root, is_english, roots
 from selfinstruct.store.listing import describe_evidence, rejected
+from selfinstruct.store.reasons import words_of
 from selfinstruct.store.store import Store
 
 BLOCKS = 24  # of steps, for acceptance over time
@@ -114,7 +116,7 @@ def figures(store: Store) -> Figures:
     """Read the figures of a run, also while it grows: seconds for 50,000 tasks."""
     with store.snapshot():
         found = status(store, graded=False)
-        config, version = store.config(), store.settings().get("version", "")
+        config, version = config_of(store), store.settings().get("version", "")
         simulated = is_simulated(store)
         seeds = store.seeds()
         rows = store.query(
@@ -247,7 +249,7 @@ def _reasons(store: Store, found: Status) -> tuple[list[Reason], list[dict[str, 
         of_reason[row["stage"], row["reason"]].offer(row)
         of_all.offer(row)
     reasons = [
-        Reason(stage, reason, REASONS.get(reason, ""), n, [_rejection(row) for row in of_reason[stage, reason].kept])
+        Reason(stage, reason, words_of(reason), n, [_rejection(row) for row in of_reason[stage, reason].kept])
         for stage, reason, n in found.rejected
     ]
     return reasons, [_rejection(row) for row in of_all.kept]

@@ -3,42 +3,13 @@
 from collections import Counter
 from typing import Any, NamedTuple
 
-from selfinstruct.engine.gate import Progress
-from selfinstruct.records import STAGES
+from selfinstruct.engine.progress import Progress
+from selfinstruct.store.reasons import words_of
 from selfinstruct.store.store import Store
+from selfinstruct.strategies import stage_names
+
 
 # Reasons of rejection in a person's words.
-REASONS = {
-    "cut_off": "the token limit ended the answer inside it",
-    "no_words": "no letter or digit in it",
-    "too_short": "too few words",
-    "too_long": "too many words",
-    "forbidden_word": "asks for what a text model cannot do (pictures, files, ...)",
-    "asks_for_program": 'begins with "Write a program"',
-    "starts_with_punctuation": "begins with punctuation",
-    "starts_with_non_ascii": "begins with a non-ASCII character",
-    "too_similar": "too similar to a seed or an admitted task",
-    "near_duplicate": "nearly the same as a record of another task",
-    "contaminated": "overlaps a question of a test set",
-    "no_such_task": "recorded for an instruction that is no admitted task",
-    "answered_again": "recorded again later for the same instruction",
-    "no_answer": "the request failed for good",
-    "empty_answer": "the answer was empty",
-    "refusal": "the teacher declined",
-    "no_list": "no list could be read from the answer",
-    "unclear_class": "neither yes nor no; asked once more, then taken as no classification task",
-    "no_instance": "no instance could be read from the answer",
-    "empty_output": "no output",
-    "output_equals_input": "the output repeats the input",
-    "pseudo_empty_input": "the input only says that there is none",
-    "merged_tasks": "the output goes on with another task",
-    "ends_with_colon": "input or output ends with a colon",
-    "conflicting_outputs": "same input, different outputs: all of the task's go",
-    "duplicate_instance": "the same as another of the task",
-    "too_many": "more than the most kept of one task",
-}
-
-
 class Usage(NamedTuple):
     """Calls of one stage with one model: answered requests, failed tries, tokens, dollars (None: no price known)."""
 
@@ -122,7 +93,7 @@ def status(store: Store, graded: bool = True) -> Status:
             faults=one("SELECT count(*) FROM faults"),
             batches=one("SELECT count(DISTINCT batch) FROM batch_requests"),
             in_batches=one("SELECT count(*) FROM batch_requests"),
-            usage=sorted(usage, key=lambda u: ("probe", *STAGES).index(u.stage)),
+            usage=sorted(usage, key=lambda u: ("probe", *stage_names()).index(u.stage)),
             grades=_grades(store) if graded and is_simulated(store) else {},
         )
 
@@ -138,7 +109,7 @@ def progress_of(store: Store) -> Progress:
     found = status(store, graded=False)
     return Progress(
         admitted=found.tasks,
-        made=found.made,
+        generated=found.made,
         calls=sum(u.requests for u in found.usage),
         tokens=sum(u.prompt_tokens + u.completion_tokens for u in found.usage),
         cost_usd=sum(u.cost_usd or 0.0 for u in found.usage),
@@ -165,9 +136,7 @@ def render(found: Status, folder: str) -> str:
     ]  # fmt: skip
     if found.rejected:
         lines.append("  rejected")
-        lines += [
-            f"    {n:>7,}  {stage:<9} {reason:<24} {REASONS.get(reason, '')}" for stage, reason, n in found.rejected
-        ]
+        lines += [f"    {n:>7,}  {stage:<9} {reason:<24} {words_of(reason)}" for stage, reason, n in found.rejected]
     lines.append("  calls")
     for u in found.usage:
         tokens = f"{u.prompt_tokens:,} + {u.completion_tokens:,} tokens"

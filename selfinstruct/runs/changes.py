@@ -10,8 +10,8 @@ from collections import Counter
 from typing import Any, NamedTuple
 
 from selfinstruct.pool.pool import record_text
-from selfinstruct.report.status import REASONS
 from selfinstruct.store.listing import describe_evidence
+from selfinstruct.store.reasons import words_of
 from selfinstruct.store.store import Store
 
 EXAMPLES = 3  # of each reason
@@ -98,7 +98,7 @@ def _held(store: Store) -> _Held:
                 "SELECT subject_id, reason, evidence FROM rejections WHERE subject != 'completion'"
             )
         },
-        {task.id for task in store.tasks(only_unmade=True)},
+        {task.id for task in store.tasks(only_waiting=True)},
     )
 
 
@@ -143,7 +143,7 @@ def render(found: Changes, run: str, new: str) -> str:
         )
         for verb, some in (("lost", compared.lost), ("gained", compared.gained)):
             for reason, n in Counter(one.reason for one in some).most_common():
-                words = REASONS.get(reason, OTHER_REASONS.get(reason, ""))
+                words = words_of(reason) or OTHER_REASONS.get(reason, "")
                 lines.append(f"    {verb:<6} {n:>7,}  {reason:<20} {words}")
                 for one in [one for one in some if one.reason == reason != "with_its_task"][:EXAMPLES]:
                     lines.append(f"             | {_short(one.text)}")

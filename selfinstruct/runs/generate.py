@@ -5,26 +5,20 @@ import itertools
 import signal
 from contextlib import AsyncExitStack
 
-from selfinstruct.config.config import Config, TeacherSettings
+from selfinstruct.engine.answer_formats import settle_answer_formats
 from selfinstruct.engine.display import show_progress
 from selfinstruct.engine.engine import Engine
-from selfinstruct.engine.gate import Gate, Progress
-from selfinstruct.engine.structured import settle_answer_formats
+from selfinstruct.engine.gate import Gate
 from selfinstruct.errors import Stopped, StoreError, TryAgain
 from selfinstruct.export.export import write_records
 from selfinstruct.records import Request
 from selfinstruct.report.status import progress_of
 from selfinstruct.runs.run import Run, keep_config
+from selfinstruct.runs.teachers import by_the_batch_api, open_teachers
 from selfinstruct.store.batches import Batches
-from selfinstruct.strategies.alpaca import Alpaca
-from selfinstruct.strategies.self_instruct import SelfInstruct
-from selfinstruct.teachers import Teacher, Teachers
-from selfinstruct.teachers.batch import IN_FLIGHT, BatchTeacher
+from selfinstruct.teachers.batch import IN_FLIGHT
 from selfinstruct.teachers.budget import Amount, Budget
-from selfinstruct.teachers.openai_compatible import OpenAICompatible
-from selfinstruct.teachers.pacing import Pace
 from selfinstruct.teachers.scheduler import Scheduler
-from selfinstruct.teachers.simulated import simulated_teacher
 
 
 async def generate(run: Run, target: int, is_sample: bool = False) -> bool:
@@ -57,8 +51,7 @@ async def _grow(run: Run, target: int, by_batches: bool) -> bool:
         store = run.store
         progress = progress_of(store)
         running = run.config.running
-        has_budget = running.max_cost or running.max_requests or running.max_tokens
-        budget = Budget(run.config, store, by_batches) if has_budget else None
+        budget = _budget(run, by_batches)
 
         def note_fault(request: Request, attempt: int, fault: TryAgain) -> int:
             progress.faults += 1
@@ -74,9 +67,8 @@ async def _grow(run: Run, target: int, by_batches: bool) -> bool:
             config = await settle_answer_formats(run.config, teachers, scheduler, store)
             keep_config(store, config)
             if by_batches:
-                teachers = await _by_batches(teachers, Batches(store), scheduler, progress, stack)
-            strategy = Alpaca(config, run.prompts) if config.strategy == "alpaca" else SelfInstruct(config, run.prompts)
-            return await Engine(Gate(store, config, progress), strategy, teachers, scheduler).run(target)
+                teachers = await by_the_batch_api(teachers, Batches(store), scheduler, stack, progress.tell_batches)
+            return await Engine(Gate(store, config, progress), run.prompts, teachers, scheduler).run(target)
         except Stopped:
             return False
         finally:
@@ -86,62 +78,11 @@ async def _grow(run: Run, target: int, by_batches: bool) -> bool:
                 store.settle_interrupted()
 
 
-async def open_teachers(config: Config, stack: AsyncExitStack, by_batches: bool = False) -> Teachers:
-    """The teachers of each stage and model, one for each server; `stack` closes them.
-
-    Stages that ask the same model of the same server share one, since servers count their limits by model.
-    """
-    opened: dict[tuple[str, ...], Teacher] = {}
-    teachers: dict[tuple[str, str], list[Teacher]] = {}
-    for stage in config.stages:
-        for settings, *_ in config.choices(stage):
-            servers = teachers[stage, settings.model] = []
-            for base_url in settings.servers:
-                same = (settings.kind, settings.model, base_url, settings.api_key_env)
-                if same not in opened:
-                    opened[same] = await _open_teacher(settings, base_url, config, stack, by_batches)
-                servers.append(opened[same])
-    return teachers
-
-
-async def _by_batches(
-    teachers: Teachers, batches: Batches, scheduler: Scheduler, progress: Progress, stack: AsyncExitStack
-) -> Teachers:
-    """Teachers that ask the same servers by the Batch API; what earlier sessions left there is read, if it is done."""
-
-    def tell(line: str) -> None:
-        progress.batches = line
-
-    def note(request: Request, fault: TryAgain) -> int:
-        return scheduler.on_fault(request, 1, fault)
-
-    found: dict[int, Teacher] = {}
-    for (_, model), (teacher,) in teachers.items():
-        if id(teacher) not in found and isinstance(teacher, OpenAICompatible):
-            batching = BatchTeacher(teacher, model, batches, scheduler.stopping, note=note, tell=tell)
-            stack.push_async_callback(batching.close)
-            await batching.pick_up()
-            found[id(teacher)] = batching
-    return {key: (found[id(teacher)],) for key, (teacher,) in teachers.items()}
-
-
-async def _open_teacher(
-    settings: TeacherSettings, base_url: str, config: Config, stack: AsyncExitStack, by_batches: bool
-) -> Teacher:
-    running, limits = config.running, (settings.requests_per_minute, settings.tokens_per_minute)
-    pace = Pace(running.concurrency, running.deadline_s, *limits)
-    if settings.kind == "simulated" and not base_url:
-        simulated = simulated_teacher(settings, config.simulated, config.prices, pace, by_batches)
-        return await stack.enter_async_context(simulated)
-    if settings.kind == "transformers":
-        from finetune.inference.teacher import TransformersTeacher
-
-        local = TransformersTeacher(settings.model, running.concurrency)
-        stack.push_async_callback(local.close)
-        return local
-    teacher = OpenAICompatible(settings, base_url, config.prices, pace, by_batches)
-    stack.push_async_callback(teacher.close)
-    return teacher
+def _budget(run: Run, by_batches: bool) -> Budget | None:
+    config, running = run.config, run.config.running
+    if not (running.max_cost or running.max_requests or running.max_tokens):
+        return None
+    return Budget(running, config.prices, config.stages, run.store, by_batches)
 
 
 def _on_signals(scheduler: Scheduler) -> None:

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from selfinstruct.asking.stages import Stage
 from selfinstruct.engine.display import tracked
 from selfinstruct.engine.gate import Gate
 from selfinstruct.errors import UsageError
 from selfinstruct.export.export import write_records
-from selfinstruct.records import IMPORTED, Candidate, Completion, Rejection, Request, Stage, canonical_json
+from selfinstruct.records import IMPORTED, Candidate, Completion, Rejection, Request, canonical_json
 from selfinstruct.report.status import progress_of
 from selfinstruct.runs.recorded import (
     Answer,
@@ -28,7 +29,7 @@ from selfinstruct.runs.recorded import (
 from selfinstruct.runs.run import Run
 from selfinstruct.store.store import Store
 from selfinstruct.strategies import Proposal, came_with
-from selfinstruct.strategies.self_instruct import read_made, read_proposal
+from selfinstruct.strategies.self_instruct import CLASSIFY, INSTANCES, PROPOSE, read_generated, read_proposal
 
 TASKS_A_STEP = 20  # of those that stand alone in a file
 STEPS_AT_ONCE = 100  # in one transaction
@@ -53,7 +54,7 @@ class Brought(NamedTuple):
     """What an import found: answers that no admitted task had a use for (`lost`), and tasks without instances."""
 
     lost: int
-    unmade: int
+    waiting: int
 
 
 def read_recorded(
@@ -101,7 +102,7 @@ def bring_in(run: Run, recorded: Recorded) -> Brought:
             store.set_settings({"imported": recorded.source, "imported_steps": group[-1][0] + 1})
     lost = _keep_what_nobody_asked_for(store, recorded)
     _keep_classes(store, recorded)
-    for tasks in tracked(_chunks(store.tasks(only_unmade=True), STEPS_AT_ONCE), "instances"):
+    for tasks in tracked(_chunks(store.tasks(only_waiting=True), STEPS_AT_ONCE), "instances"):
         with store.transaction():
             for task in tasks:
                 if task.instances:
@@ -110,11 +111,11 @@ def bring_in(run: Run, recorded: Recorded) -> Brought:
                     answer, verdict = found[-1]
                     asked = _recorded_class(store, task.instruction)
                     if verdict and not asked:
-                        asked = [_store(store, "classify", verdict, task.instruction)]
-                    completion = _store(store, "instances", answer, task.instruction)
-                    gate.keep(task, read_made(asked, [completion], answer.begun))
+                        asked = [_store(store, CLASSIFY, verdict, task.instruction)]
+                    completion = _store(store, INSTANCES, answer, task.instruction)
+                    gate.keep(task, read_generated(asked, [completion], answer.prefix))
     write_records(store)
-    return Brought(lost, len(store.tasks(only_unmade=True)))
+    return Brought(lost, len(store.tasks(only_waiting=True)))
 
 
 def _proposal(store: Store, said: Sequence[Answer | Whole]) -> Proposal:
@@ -122,10 +123,10 @@ def _proposal(store: Store, said: Sequence[Answer | Whole]) -> Proposal:
     candidates: list[Candidate] = []
     for one in said:
         if isinstance(one, Answer):
-            return read_proposal(_store(store, "propose", one, one.prompt), one.begun)
+            return read_proposal(_store(store, PROPOSE, one, one.prompt), one.prefix)
         rows = [{"instruction": one.instruction, "input": i.input, "output": i.output} for i in one.instances]
         text = canonical_json(rows) if rows else one.instruction
-        completion = _store(store, "propose", Answer(one.line, 0, "", text, "stop"), "")
+        completion = _store(store, PROPOSE, Answer(one.line, 0, "", text, "stop"), "")
         candidates.append(Candidate(completion.request_id, 0, one.instruction, False, one.instances))
     return Proposal(candidates, [])
 
@@ -133,17 +134,16 @@ def _proposal(store: Store, said: Sequence[Answer | Whole]) -> Proposal:
 def _keep_classes(store: Store, recorded: Recorded) -> None:
     """Store each task's class, for now or for an import of its instances later."""
     with store.transaction():
-        for task in store.tasks(only_unmade=True):
+        for task in store.tasks(only_waiting=True):
             for answer in recorded.classes.get(key(task.instruction), ())[-1:]:
-                _store(store, "classify", answer, task.instruction)
+                _store(store, CLASSIFY, answer, task.instruction)
 
 
 def _recorded_class(store: Store, instruction: str) -> list[Completion]:
     """The answer to the question for the class that was brought in last."""
     rows = store.query(
-        "SELECT r.id FROM requests r WHERE r.stage = 'classify' AND r.teacher = ? AND r.user = ? "
-        "ORDER BY r.rowid DESC LIMIT 1",
-        (IMPORTED, instruction),
+        "SELECT r.id FROM requests r WHERE r.stage = ? AND r.teacher = ? AND r.user = ? ORDER BY r.rowid DESC LIMIT 1",
+        (CLASSIFY.name, IMPORTED, instruction),
     )
     return [completion for (identity,) in rows if (completion := store.completion(identity))]
 
@@ -153,25 +153,25 @@ def _keep_what_nobody_asked_for(store: Store, recorded: Recorded) -> int:
     known = {key(task.instruction) for task in store.tasks()}
     found: list[tuple[Stage, str, Answer, bool]] = []
     for name, classes in recorded.classes.items():
-        found += [("classify", name, answer, answer is classes[-1]) for answer in classes]
+        found += [(CLASSIFY, name, answer, answer is classes[-1]) for answer in classes]
     for name, instances in recorded.instances.items():
-        found += [("instances", name, answer, answer is instances[-1][0]) for answer, _ in instances]
+        found += [(INSTANCES, name, answer, answer is instances[-1][0]) for answer, _ in instances]
     unused = [(stage, name, answer) for stage, name, answer, is_last in found if name not in known or not is_last]
     with store.transaction():
         for stage, name, answer in unused:
             reason = "answered_again" if name in known else "no_such_task"
             completion = _store(store, stage, answer, name)
-            store.reject(completion.request_id, stage, Rejection(reason, {"instruction": name}))
+            store.reject(completion.request_id, Rejection(reason, {"instruction": name}))
     return len(unused)
 
 
 def _store(store: Store, stage: Stage, answer: Answer, prompt: str) -> Completion:
     """The answer, in the store as the completion of the request that its prompt is."""
     # Nothing is known of how it was asked for, but as what: two files may have the same text on the same line.
-    asked_as: dict[str, Any] = {"stage": stage, "choice": answer.choice}
-    if stage == "instances" and answer.begun:  # its prompt is the instruction, which does not say it
-        asked_as["begun"] = answer.begun
-    request = Request(stage, IMPORTED, IMPORTED, "completion", "", prompt, asked_as, answer.line)
+    asked_as: dict[str, Any] = {"stage": stage.name, "choice": answer.choice}
+    if stage is INSTANCES and answer.prefix:  # its prompt is the instruction, which does not say it
+        asked_as["begun"] = answer.prefix
+    request = Request(stage.name, IMPORTED, IMPORTED, "completion", "", prompt, asked_as, answer.line)
     error = "it was recorded as failed" if answer.finish_reason == "error" else None
     completion = Completion(request.id, answer.text, answer.finish_reason, error=error)
     if store.completion(request.id) is None:

@@ -10,11 +10,11 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from selfinstruct.errors import StoreError
-from selfinstruct.records import IMPORTED, Candidate, Completion, Rejection, Stage, Task
+from selfinstruct.records import IMPORTED, Candidate, Completion, Rejection, Task
 from selfinstruct.runs.recorded import Answer, key
 from selfinstruct.store.store import Store
-from selfinstruct.strategies import Made, Proposal
-from selfinstruct.strategies.self_instruct import read_made, read_proposal
+from selfinstruct.strategies import GeneratedInstances, Proposal
+from selfinstruct.strategies.self_instruct import CLASSIFY, INSTANCES, PROPOSE, read_generated, read_proposal
 
 
 class Recalled:
@@ -23,22 +23,22 @@ class Recalled:
     def __init__(self, store: Store, candidates: Mapping[int, Sequence[Candidate]]):
         self._store = store
         self._candidates = candidates
-        self._of_name: dict[Stage, defaultdict[str, list[str]]] = {
-            "classify": defaultdict(list), "instances": defaultdict(list)
+        self._of_name: dict[str, defaultdict[str, list[str]]] = {
+            CLASSIFY.name: defaultdict(list), INSTANCES.name: defaultdict(list)
         }  # fmt: skip
         again = "SELECT subject_id FROM rejections WHERE reason = 'answered_again'"
         self._answered_again = {identity for (identity,) in store.query(again)}
-        self._begun: dict[str, str] = {}
+        self._prefix: dict[str, str] = {}
         proposed = []
         for identity, stage, user, sampling in store.query(
             "SELECT id, stage, user, sampling FROM requests WHERE teacher = ? ORDER BY rowid", (IMPORTED,)
         ):
-            if stage == "propose":
+            if stage == PROPOSE.name:
                 proposed.append(identity)
-                self._begun[identity] = user
+                self._prefix[identity] = user
             else:
                 self._of_name[stage][key(user)].append(identity)
-                self._begun[identity] = json.loads(sampling).get("begun", "")
+                self._prefix[identity] = json.loads(sampling).get("begun", "")
         of_step = {one.request_id: step for step, some in candidates.items() for one in some}
         # What nothing could be read from is a step of its own.
         self.steps = [list(group) for _, group in itertools.groupby(proposed, lambda one: of_step.get(one, one))]
@@ -49,16 +49,16 @@ class Recalled:
         completion = self._said(first)
         if found and (found[0].instances or found[0].instruction == completion.text):
             return Proposal(list(found), [])
-        prompt = self._begun[first]
-        return read_proposal(completion, Answer(0, 0, prompt, completion.text, completion.finish_reason).begun)
+        prompt = self._prefix[first]
+        return read_proposal(completion, Answer(0, 0, prompt, completion.text, completion.finish_reason).prefix)
 
-    def made(self, task: Task) -> Made | None:
+    def generated(self, task: Task) -> GeneratedInstances | None:
         """What was recorded for a task; None where it has no instances."""
-        found = self._latest("instances", key(task.instruction))
+        found = self._latest(INSTANCES.name, key(task.instruction))
         if not found:
             return None
-        classes = self._latest("classify", key(task.instruction))
-        return read_made([self._said(one) for one in classes], [self._said(found[0])], self._begun[found[0]])
+        classes = self._latest(CLASSIFY.name, key(task.instruction))
+        return read_generated([self._said(one) for one in classes], [self._said(found[0])], self._prefix[found[0]])
 
     def reject_unused(self, store: Store) -> None:
         """Store, as rejections, what no task of `store` has a use for."""
@@ -70,9 +70,9 @@ class Recalled:
                     reason = "answered_again" if name in known else "no_such_task"
                     for identity in identities:
                         if identity not in used:
-                            store.reject(identity, stage, Rejection(reason, {"instruction": name}))
+                            store.reject(identity, Rejection(reason, {"instruction": name}))
 
-    def _latest(self, stage: Stage, name: str) -> list[str]:
+    def _latest(self, stage: str, name: str) -> list[str]:
         """The answer for an instruction that counts, if there is any: the last one."""
         found = self._of_name[stage].get(name, [])
         return [one for one in found if one not in self._answered_again][-1:] or found[-1:]

@@ -37,8 +37,8 @@ class Answer(NamedTuple):
     finish_reason: str
 
     @property
-    def begun(self) -> str:
-        """What the prompt had said of the answer already."""
+    def prefix(self) -> str:
+        """What the prompt had written of the answer already."""
         found = _BEGUN.search(self.prompt)
         if found or self.prompt:
             return f"{found[1]} " if found else ""

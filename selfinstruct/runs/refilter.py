@@ -11,6 +11,7 @@ decided comes along, but for decisions about what is not there any more.
 """
 
 import asyncio
+import json
 import random
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -20,12 +21,17 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from selfinstruct import __version__
-from selfinstruct.config.config import PROFILES, Config, merge, parse_config, read_toml, shaping_settings
+from selfinstruct.asking.prompts import Prompts
+from selfinstruct.config.changes import shaping_settings
+from selfinstruct.config.config import Config, parse_config
+from selfinstruct.config.stored import config_of
 from selfinstruct.engine.display import tracked
 from selfinstruct.engine.engine import seen_by
 from selfinstruct.engine.gate import Gate
+from selfinstruct.engine.requests import Requests
 from selfinstruct.errors import Stopped, StoreError, UsageError
 from selfinstruct.export.export import write_records
+from selfinstruct.filters.verdicts import PROFILES
 from selfinstruct.pool.contamination import read_lines
 from selfinstruct.pool.pool import Pool, Snapshot
 from selfinstruct.records import Candidate, Completion, Request, Task
@@ -33,15 +39,12 @@ from selfinstruct.report.status import progress_of
 from selfinstruct.runs.changes import Changes, changes
 from selfinstruct.runs.recalled import Recalled
 from selfinstruct.runs.run import keep_config, settled
+from selfinstruct.settings import MayChange, merge, read_toml
 from selfinstruct.store.decisions import leave_out
 from selfinstruct.store.store import Store, instance_id, instances_from
-from selfinstruct.strategies import Made, Proposal, Strategy, came_with
-from selfinstruct.strategies.alpaca import Alpaca
-from selfinstruct.strategies.prompts import Prompts
-from selfinstruct.strategies.self_instruct import SelfInstruct
+from selfinstruct.strategies import GeneratedInstances, Proposal, came_with
 
 AT_ONCE = 100  # steps, or tasks, in one transaction
-RULES = ("filters.", "profile", "decontaminate")  # the settings that may differ
 
 
 class Rules(NamedTuple):
@@ -83,7 +86,7 @@ def _rules(before: Store, config_file: Path | None, flags: dict[str, Any]) -> Ru
     given = merge(of_file, flags)
     parse_config(given, source)  # whatever is wrong, the user wrote it
     settings = before.settings()
-    began, old = settings["config"], before.config()
+    began, old = settings["config"], config_of(before)
     without, more = (table.get("filters", {}).get("without") for table in (of_file, flags))
     without = [*(old.filters.without if without is None else without), *(more or ())]
     # The questions of the run's own test sets are in its store; the files may be gone.
@@ -91,7 +94,7 @@ def _rules(before: Store, config_file: Path | None, flags: dict[str, Any]) -> Ru
     test_sets += flags.get("decontaminate", ())
     if "profile" in given:  # what it sets goes before what the run has, but not before what its user had named
         of_profile = parse_config({"profile": given["profile"]}, source).filters.model_dump(mode="json")
-        set_by_profiles = {key: of_profile[key] for profile in PROFILES.values() for key in profile["filters"]}
+        set_by_profiles = {key: of_profile[key] for profile in PROFILES.values() for key in profile}
         began = merge(began, {"filters": merge(set_by_profiles, settings.get("asked", {}).get("filters", {}))})
     named = {key: value for key, value in given.items() if key in ("profile", "filters", "decontaminate")}
     named["filters"] = {**named.get("filters", {}), "without": without}
@@ -99,9 +102,9 @@ def _rules(before: Store, config_file: Path | None, flags: dict[str, Any]) -> Ru
     config = parse_config(merge(merge(began, given), named), source)
     was, now = (shaping_settings(settled(one, old)) for one in (old, config))
     differences = [
-        f"  {key} is {was.get(key)!r}, asked for is {value!r}"
-        for key, value in now.items()
-        if not key.startswith(RULES) and was.get(key) != value
+        f"  {key} is {was[key].value!r}, asked for is {setting.value!r}"
+        for key, setting in now.items()
+        if setting.may_change is not MayChange.UNTIL_FILTERED and was[key].value != setting.value
     ]
     if config.prompts != old.prompts:
         differences.append(f"  prompts is {old.prompts!r}, asked for is {config.prompts!r}")
@@ -137,10 +140,10 @@ class _Judging:
             for table in ("instances", "rejections", "tasks", "candidates", "steps"):
                 store.db.execute(f"DELETE FROM {table}")
         self.gate = Gate(store, config, progress_of(store))
-        self.asked_with = settled(before.config(), before.config())
+        self.asked_with = settled(config_of(before), config_of(before))
         prompts = Prompts(before.settings()["prompts"])
-        asking = Alpaca if self.asked_with.strategy == "alpaca" else SelfInstruct
-        self.strategy: Strategy = asking(self.asked_with, prompts)
+        self.strategy = self.asked_with.asks(self.asked_with)
+        self.requests = Requests(self.asked_with, prompts)
         self.candidates: defaultdict[int, list[Candidate]] = defaultdict(list)  # of the run as it was, by step
         for step, request_id, place, instruction, cut, instances in before.query(
             "SELECT step, request_id, place, instruction, cut, instances FROM candidates ORDER BY step, position"
@@ -201,7 +204,7 @@ class _Judging:
                 )
             return found
 
-        proposal = await self.strategy.propose(snapshot, rng, ask)
+        proposal = await self.strategy.propose(snapshot, rng, self.requests.asking(ask))
         if not proposal.candidates:
             self.empty_steps[str(step)] = proposal.unreadable[0][0]
         return proposal
@@ -209,41 +212,41 @@ class _Judging:
     # From tasks to instances.
 
     async def _tasks(self) -> None:
-        """Judge what was made of the tasks: first of those that the run had made, in its order, then of the others."""
+        """Judge what was generated for the tasks: first for those that the run had finished, in its order, then for the others."""
         order = self.before.query(
-            "SELECT t.id, json_extract(t.extra, '$.is_classification') FROM tasks t LEFT JOIN instances i ON i.task = t.position "
+            "SELECT t.id, t.extra FROM tasks t LEFT JOIN instances i ON i.task = t.position "
             "WHERE t.generated GROUP BY t.position ORDER BY min(i.rowid), t.position"
         )
         place = {identity: n for n, (identity, _) in enumerate(order)}
-        classes = dict(order)
+        extras = dict(order)
         ids = defaultdict(list)
         for task, identity in self.before.query(
             "SELECT t.id, i.id FROM instances i JOIN tasks t ON t.position = i.task ORDER BY i.task, i.position"
         ):
             ids[task].append(identity)
-        waiting = {task.id for task in self.before.tasks(only_unmade=True)}
+        waiting = {task.id for task in self.before.tasks(only_waiting=True)}
         tasks = [task for task in self.store.tasks() if task.id not in waiting]
         tasks.sort(key=lambda task: place.get(task.id, len(place)))
         for some in tracked(_chunks(tasks), "instances"):
             await asyncio.sleep(0)
             with self.store.transaction():
                 for task in some:
-                    made = await self._made(task)
-                    if made is None:
+                    generated = await self._generated(task)
+                    if generated is None:
                         continue
-                    self.gate.keep(task, made)
+                    self.gate.keep(task, generated)
                     if task.id in place:
-                        of = (task.id, made.request_id)
-                        now = [instance_id(*of, n, instance) for n, instance in enumerate(made.instances)]
-                        differ = now != ids[task.id] or self._has_other_reasons(made.unreadable)
-                        self.read_differently += differ or made.is_classification != _class(classes[task.id])
+                        of = (task.id, generated.request_id)
+                        now = [instance_id(*of, n, instance) for n, instance in enumerate(generated.instances)]
+                        differ = now != ids[task.id] or self._has_other_reasons(generated.unreadable)
+                        self.read_differently += differ or dict(generated.extra) != json.loads(extras[task.id] or "{}")
 
-    async def _made(self, task: Task) -> Made | None:
-        """What was made of a task; None where the teacher was not asked for it."""
+    async def _generated(self, task: Task) -> GeneratedInstances | None:
+        """What was generated for a task; None where the teacher was not asked for it."""
         if task.instances:
             return came_with(task)
-        if made := self.recalled.made(task):
-            return made
+        if recorded := self.recalled.generated(task):
+            return recorded
 
         async def ask(request: Request) -> Completion:
             if found := self.store.completion(request.id):
@@ -251,16 +254,12 @@ class _Judging:
             raise Stopped
 
         try:
-            return await self.strategy.make_instances(task, ask)
+            return await self.strategy.generate_instances(task, self.requests.asking(ask))
         except Stopped:
             return None
 
     def _has_other_reasons(self, unreadable: Sequence[tuple[str, Any]]) -> bool:
         return any(self.reasons.get(identity) != rejection.reason for identity, rejection in unreadable)
-
-
-def _class(value: int | None) -> bool | None:
-    return None if value is None else bool(value)
 
 
 def _chunks(rows: Sequence[Any]) -> list[Sequence[Any]]:

@@ -1,8 +1,8 @@
 """A run's folder, opened: what was stored when it began, and what the user asks for now.
 
 A new run takes its settings from the defaults, the config file and the command line, and stores them with the seeds and
-the prompts. An existing run goes on with what it stored; whatever the user names again must be the same, as far as the
-data depends on it.
+the prompts. An existing run is resumed with what it stored; whatever the user names again must be the same, unless it
+may still change (see config.changes).
 """
 
 from pathlib import Path
@@ -11,13 +11,18 @@ from typing import Any, NamedTuple
 import tomli_w
 
 from selfinstruct import __version__
-from selfinstruct.config.config import Config, merge, parse_config, read_toml, shaping_settings
+from selfinstruct.asking.prompts import Prompts, read_prompts, shipped
+from selfinstruct.asking.stages import Stage
+from selfinstruct.config.changes import State, differences
+from selfinstruct.config.config import Config, parse_config
+from selfinstruct.config.stored import config_of, state_of
 from selfinstruct.errors import UsageError
-from selfinstruct.records import IMPORTED, STAGES, Line, SeedTask, Stage
+from selfinstruct.records import Line, SeedTask
+from selfinstruct.rows.seeds import read_seeds
+from selfinstruct.settings import merge, read_toml
 from selfinstruct.store.batches import Batches
 from selfinstruct.store.store import Store
-from selfinstruct.strategies.prompts import Prompts, read_prompts, shipped
-from selfinstruct.strategies.seeds import read_seeds
+from selfinstruct.strategies import stage_names
 
 CONFIG_HEAD = """\
 # The settings of this run, for reading, and for repeating it: selfinstruct generate NEW --target N --config THIS.
@@ -50,14 +55,19 @@ def open_run(
     seeds_file: Path | None,
     asking: bool = True,
 ) -> Run:
-    """Begin the run in `folder`, or go on with it.
+    """Begin the run in `folder`, or resume it.
 
     `flags` are settings from the command line, as nested tables, and go before those of the file. UsageError where
-    anything that the data depends on differs from what the run began with: each such setting is named. Without
-    `asking` no teacher has to be there, and there are no seeds but those named.
+    anything that the data depends on differs from what the run began with, and may not change any more: each such
+    setting is named. Without `asking` no teacher has to be there, and there are no seeds but those named.
     """
     if Store.exists(folder):
-        return _resume(folder, config_file, flags, seeds_file, asking)
+        store = Store.resume(folder)
+        try:
+            return _resume(store, config_file, flags, seeds_file, asking)
+        except BaseException:
+            store.close()
+            raise
     asked = merge(read_toml(config_file) if config_file else {}, flags)
     config = parse_config(asked, _source(config_file)).resolved()
     seeds: tuple[SeedTask, ...] = ()
@@ -69,108 +79,102 @@ def open_run(
     test_lines = _read_test_sets(config)
     prompts = _read_prompts(config)
     store = Store.create(folder)
-    return _describe(store, config, prompts, Given(asked, seeds, test_lines), is_new=True)
-
-
-def _resume(
-    folder: Path, config_file: Path | None, flags: dict[str, Any], seeds_file: Path | None, asking: bool
-) -> Run:
-    store = Store.resume(folder)
     try:
-        began = store.settings()
-        named = began.get("asked", began["config"])
-        # Answers that were brought in from files were given under settings that nobody knows, a probe under none.
-        given_here = "SELECT 1 FROM requests WHERE teacher != ? AND stage != 'probe' LIMIT 1"
-        has_answers = bool(store.query(given_here, (IMPORTED,)))
-        # A config file that leaves sampling out means the sampling that the run's answers were given under.
-        kept: dict[str, Any] = {}
-        if has_answers:
-            stages = {stage: began["config"][stage] for stage in STAGES}
-            kept = {s: {"sampling": its["sampling"]} for s, its in stages.items() if "sampling" in its}  # not of a mix
-        # Nor does one that leaves the budget out lift it.
-        kept["running"] = {key: began["config"]["running"][key] for key in LIMITS & began["config"]["running"].keys()}
-        # Until then a profile or a strategy may still be chosen, so only what the user named himself counts.
-        before = began["config"] if has_answers else named
-        asked = merge(merge(kept, read_toml(config_file)) if config_file else before, flags)
-        config = parse_config(asked, _source(config_file)).resolved()
-        if has_answers:
-            config = settled(config, store.config())
-        if asking:
-            _check_teachers(config)
-            if not config.running.batch:
-                Batches(store).refuse_under_way()
-        prompts = _read_prompts(config) if config_file and config.prompts else began["prompts"]
-        named_anew = bool(config_file) or "decontaminate" in flags
-        given = Given(
-            named if has_answers else asked,
-            read_seeds(seeds_file) if seeds_file else store.seeds(),
-            _read_test_sets(config) if named_anew else store.test_lines(),
-        )
-        if has_answers:
-            _refuse_differences(store, config, prompts, given, only=("",))
-        else:  # nothing was answered yet, so nothing can be mixed up, but what was judged
-            prompts = _read_prompts(config)
-            if store.steps():
-                _refuse_differences(store, config, {}, given, only=("filters.", "profile"))
+        return _describe(store, config, prompts, Given(asked, seeds, test_lines), is_new=True)
     except BaseException:
         store.close()
         raise
+
+
+def _resume(
+    store: Store, config_file: Path | None, flags: dict[str, Any], seeds_file: Path | None, asking: bool
+) -> Run:
+    began, state = store.settings(), state_of(store)
+    named = began.get("asked", began["config"])
+    of_file = read_toml(config_file) if config_file else {}
+    # Until something was answered a profile or a strategy may still be chosen, so only what the user named counts.
+    before = began["config"] if state.answered else named
+    asked = merge(merge(_kept(began["config"], state), of_file) if config_file else before, flags)
+    config = parse_config(asked, _source(config_file)).resolved()
+    if state.answered:
+        config = settled(config, config_of(store), state)
+    if asking:
+        _check_teachers(config)
+        if not config.running.batch:
+            Batches(store).refuse_under_way()
+    names_test_sets = bool(config_file) or "decontaminate" in flags
+    given = Given(
+        _named(named, merge(of_file, flags), state) if state.answered else asked,
+        read_seeds(seeds_file) if seeds_file else store.seeds(),
+        _read_test_sets(config) if names_test_sets else store.test_lines(),
+    )
+    prompts = began["prompts"]
+    if not state.answered or (config_file and config.prompts):
+        prompts = _read_prompts(config)
+    if state.answered or state.has_filtered:
+        _refuse_differences(store, config, prompts, given, state)
     return _describe(store, config, prompts, given, is_new=False)
 
 
-def settled(config: Config, before: Config) -> Config:
+def _kept(began: dict[str, Any], state: State) -> dict[str, Any]:
+    """What a config file that leaves it out does not change.
+
+    That is the sampling under which a stage was answered, and the budget.
+    """
+    stages = {stage: began.get(stage, {}) for stage in state.answered}
+    kept: dict[str, Any] = {s: {"sampling": its["sampling"]} for s, its in stages.items() if "sampling" in its}
+    return kept | {"running": {key: began["running"][key] for key in LIMITS & began["running"].keys()}}
+
+
+def _named(before: dict[str, Any], now: dict[str, Any], state: State) -> dict[str, Any]:
+    """What the user has named of the settings, with what he now names of stages that were never answered."""
+    return merge(before, {key: now[key] for key in stage_names() if key in now and key not in state.answered})
+
+
+def settled(config: Config, before: Config, state: State | None = None) -> Config:
     """The settings with the answer formats that the run has found out, where they say "auto" again.
 
-    A run that has answers but has not found it out is older than answers in JSON.
+    A stage that has answers but has not found it out is older than answers in JSON. Without `state` every stage counts
+    as answered.
     """
-    settled: dict[Stage, list[dict[str, Any]]] = {}
-    for stage in STAGES:
+    settled: dict[str, list[dict[str, Any]]] = {}
+    for stage in stage_names():
         found = {choice.teacher.model: choice.teacher.answer_format for choice in before.choices(stage)}
         formats = [(choice.teacher.answer_format, choice.teacher.model) for choice in config.choices(stage)]
+        is_answered = state is None or stage in state.answered
+        of_old = "text" if is_answered else "auto"
         settled[stage] = [
-            {"answer_format": "text" if found.get(model, "auto") == "auto" else found[model]} if now == "auto" else {}
+            {"answer_format": of_old if found.get(model, "auto") == "auto" else found[model]} if now == "auto" else {}
             for now, model in formats
         ]
     return config.with_choices(settled)
 
 
 def _describe(store: Store, config: Config, prompts: dict[str, str], given: Given, is_new: bool) -> Run:
-    """Store what the run is begun, or gone on, with."""
-    try:
-        simulated = {key: value for key, value in given.asked.get("simulated", {}).items() if key != "api_key"}
-        asked = {**given.asked, "simulated": simulated}
-        store.describe({"prompts": prompts, "asked": asked, "version": __version__}, given.seeds, given.test_lines)
-        keep_config(store, config)
-    except BaseException:
-        store.close()
-        raise
+    """Store what the run is begun, or resumed, with."""
+    simulated = {key: value for key, value in given.asked.get("simulated", {}).items() if key != "api_key"}
+    asked = {**given.asked, "simulated": simulated}
+    store.describe({"prompts": prompts, "asked": asked, "version": __version__}, given.seeds, given.test_lines)
+    keep_config(store, config)
     return Run(store, config, Prompts(prompts), is_new)
 
 
-def _refuse_differences(
-    store: Store, config: Config, prompts: dict[str, str], given: Given, only: tuple[str, ...]
-) -> None:
-    """UsageError, naming each, where something that the data depends on is not as the run has it.
-
-    Of the settings, those whose name begins with one of `only` are compared.
-    """
-    before, now = shaping_settings(settled(store.config(), store.config())), shaping_settings(config)
-    differences = [
-        f"{key} was {before.get(key)!r}, now {value!r}"
-        for key, value in now.items()
-        if key.startswith(only) and before.get(key) != value
-    ]
+def _refuse_differences(store: Store, config: Config, prompts: dict[str, str], given: Given, state: State) -> None:
+    """UsageError, naming each, where something is not as the run has it, and may not change any more."""
+    before = config_of(store)
+    found = differences(settled(before, before, state), config, state)
     if given.seeds != store.seeds():
-        differences.append("the seeds are not the ones that the run began with")
+        found.append("the seeds are not the ones that the run began with")
     if given.test_lines != store.test_lines():
-        differences.append("the test sets to keep clear of are not the ones that the run began with")
+        found.append("the test sets to keep clear of are not the ones that the run began with")
     texts = store.settings()["prompts"]
-    changed = [name for name in prompts if prompts[name] != texts.get(name)]
-    differences += [f"the prompt {name} is not the one that the run began with" for name in changed]
-    if differences:
+    fixed = {prompt.name for stage in config.asks.stages if stage.name in state.answered for prompt in stage.prompts}
+    changed = [name for name, text in prompts.items() if name.partition("/")[2] in fixed and text != texts.get(name)]
+    found += [f"the prompt {name} is not the one that the run began with" for name in changed]
+    if found:
         raise UsageError(
             f"{store.folder} was begun with other settings, and mixing them would spoil its data:\n"
-            + "\n".join(f"  {difference}" for difference in differences)
+            + "\n".join(f"  {difference}" for difference in found)
             + "\nLeave them as they were to go on with it, or choose another folder for a new run."
         )
 
@@ -185,38 +189,17 @@ def _read_test_sets(config: Config) -> list[Line]:
 
 def _check_teachers(config: Config) -> None:
     """UsageError where a stage's teacher cannot be asked: before a run is made for it."""
-    from selfinstruct.teachers.budget import check_budget
-    from selfinstruct.teachers.openai_compatible import address_and_key
+    from selfinstruct.runs.teachers import check_teachers
 
-    check_budget(config)
-    batch = config.running.batch
-    places: dict[str, tuple[str, str]] = {}
-    for stage in config.stages:
-        for teacher, sampling, _ in config.choices(stage):
-            if not teacher.model:
-                raise UsageError(f"Which model is to {stage}? Name it with --model, or as model in the config file.")
-            if batch and (teacher.kind == "transformers" or len(teacher.servers) > 1):
-                raise UsageError(f"--batch takes one server with a Batch API; [{stage}] has another kind, or several.")
-            # Batches are known by their model, so each model's are in one place.
-            place = (teacher.servers[0], teacher.api_key_env)
-            if batch and places.setdefault(teacher.model, place) != place:
-                raise UsageError(
-                    f'--batch takes one server and key for each model; "{teacher.model}" has another in [{stage}].'
-                )
-            if teacher.kind == "openai":
-                for server in teacher.servers:
-                    address_and_key(server, teacher.api_key_env)
-            if teacher.kind == "transformers":
-                from finetune.inference.sampling import check_teacher
-
-                check_teacher(stage, teacher, sampling)
+    check_teachers(config)
 
 
 def _read_prompts(config: Config) -> dict[str, str]:
     folder = Path(config.prompts) if config.prompts else shipped("prompts")
     shown = config.seed_demonstrations + config.generated_demonstrations
     endpoints = {choice.teacher.endpoint for stage in config.stages for choice in config.choices(stage)}
-    return read_prompts(folder, endpoints, config.strategy, shown)
+    stages: tuple[Stage, ...] = config.asks.stages
+    return read_prompts(folder, [prompt for stage in stages for prompt in stage.prompts], endpoints, shown)
 
 
 def keep_config(store: Store, config: Config) -> None:

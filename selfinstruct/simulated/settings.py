@@ -13,8 +13,9 @@ are the exception: they go by the time or by the order in which requests come in
 import difflib
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
+from selfinstruct.settings import MayChange, Section
 from selfinstruct.simulated.malformed import KIND_NAMES
 from selfinstruct.simulated.world import families
 
@@ -26,10 +27,13 @@ Rate = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 EXCLUSIVE_FAULTS = ("rate_limited", "error", "dropped", "stall", "slow_body", "garbage")
 
 
-class SimulatedSettings(BaseModel):
+SHAPING = MayChange.UNTIL_ANSWERED  # of what it says; everything else is delays and passing faults
+
+
+class SimulatedSettings(Section):
     """How the simulated teacher behaves; the defaults give a quick, well-formed, always right and never failing one."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    may_change = MayChange.ANY_TIME
 
     # How long an answer takes.
     capacity: int = Field(
@@ -55,27 +59,29 @@ class SimulatedSettings(BaseModel):
     )
 
     # What the answers are like.
-    families: tuple[str, ...] = Field(
+    families: Annotated[tuple[str, ...], SHAPING] = Field(
         (), description="Families of the tasks that it proposes (see world.FAMILIES), for a narrow dataset; none: all."
     )
-    wrong_share: float = Field(
+    wrong_share: Annotated[float, SHAPING] = Field(
         0.0, ge=0, le=0.5, description="Share of wrong instance outputs and wrong yes/no answers (0 to 0.5)."
     )
-    repeat_share: Share = Field(
+    repeat_share: Annotated[Share, SHAPING] = Field(
         0.05, description="Share of proposed tasks that repeat or slightly reword a task of the prompt (0 to 1)."
     )
-    forbidden_share: Share = Field(
+    forbidden_share: Annotated[Share, SHAPING] = Field(
         0.05, description="Share of proposed tasks that a filter ought to drop: pictures, programs, too short (0 to 1)."
     )
-    json_schema: Literal["honoured", "ignored", "refused"] = Field(
+    json_schema: Annotated[Literal["honoured", "ignored", "refused"], SHAPING] = Field(
         "honoured", description="What it does with a response_format: answer in JSON, in text, or with status 400."
     )
-    refusal_share: Share = Field(
+    refusal_share: Annotated[Share, SHAPING] = Field(
         0.0,
         description="Share of chat choices that refuse: null content, the words in refusal, as OpenAI does (0 to 1).",
     )
-    malformed_share: Share = Field(0.0, description="Share of answers in a form other than the one asked for (0 to 1).")
-    malformed_kinds: tuple[str, ...] | None = Field(
+    malformed_share: Annotated[Share, SHAPING] = Field(
+        0.0, description="Share of answers in a form other than the one asked for (0 to 1)."
+    )
+    malformed_kinds: Annotated[tuple[str, ...] | None, SHAPING] = Field(
         None,
         description="Which kinds of malformed answers to give, by name (see malformed.KINDS); null for all of them.",
     )
@@ -108,10 +114,10 @@ class SimulatedSettings(BaseModel):
     quota_requests: int = Field(
         0, ge=0, description="Answers given before every further request gets 429 insufficient_quota; 0 for no end."
     )
-    poison_share: Share = Field(
+    poison_share: Annotated[Share, SHAPING] = Field(
         0.0, description="Share of distinct requests that get 400 whenever they are sent (0 to 1)."
     )
-    too_long_tokens: int = Field(
+    too_long_tokens: Annotated[int, SHAPING] = Field(
         0,
         ge=0,
         description="Requests with a longer prompt get 400 context_length_exceeded, in tokens; 0 for any length.",

@@ -7,7 +7,7 @@ from typing import Any
 
 from selfinstruct.errors import UsageError
 from selfinstruct.pool.pool import Pool, record_text
-from selfinstruct.report.status import REASONS
+from selfinstruct.store.reasons import words_of
 from selfinstruct.store.store import Store
 
 MOST_SIMILAR = 10  # known instructions, as the reference code keeps them
@@ -51,7 +51,7 @@ class _Seen:
     """The pool once more, as it grew: what the novelty rule saw at each task."""
 
     def __init__(self, store: Store):
-        self._pool = Pool(store.seeds(), store.config().filters)
+        self._pool = Pool(store.seeds(), store.rules())
         self._texts = [seed.instruction for seed in self._pool.seeds]
 
     def next(self, instruction: str) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def rejected(store: Store, stage: str | None, reason: str | None, limit: int | N
         if reason_ == "near_duplicate":
             seen["nearest"] = _record(store, seen["nearest_id"])
         yield {
-            "stage": stage_, "reason": reason_, "explanation": REASONS.get(reason_, ""), "subject": subject,
+            "stage": stage_, "reason": reason_, "explanation": words_of(reason_), "subject": subject,
             "id": identity, "text": text, "evidence": seen, "request_id": request_id, "step": step, "task": task,
             "instruction": instruction,
         }  # fmt: skip

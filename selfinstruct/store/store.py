@@ -17,20 +17,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from selfinstruct.config.config import Config, parse_config
 from selfinstruct.errors import StoreError, TryAgain
+from selfinstruct.filters.instance import INSTANCES
+from selfinstruct.filters.verdicts import FilterSettings, Verdict
 from selfinstruct.parsing.parsing import ParsedInstance
 from selfinstruct.records import (
+    IMPORTED,
     Candidate,
     Completion,
     Instance,
     Line,
-    Neighbor,
     Record,
     Rejection,
     Request,
     SeedTask,
-    Stage,
     Task,
     canonical_json,
     content_id,
@@ -38,9 +38,7 @@ from selfinstruct.records import (
 )  # fmt: skip
 from selfinstruct.store.database import Database
 from selfinstruct.store.schema import explaining
-from selfinstruct.strategies import Made, Proposal
-
-Verdict = tuple[Rejection | None, Neighbor | None]
+from selfinstruct.strategies import GeneratedInstances, Proposal
 
 
 class Store(Database):
@@ -88,9 +86,14 @@ class Store(Database):
         """The run's settings by key, as they were stored."""
         return {key: json.loads(value) for key, value in self.query("SELECT key, value FROM run")}
 
-    def config(self) -> Config:
-        """The run's settings, as far as they come from config file and command line."""
-        return parse_config(self.settings()["config"], f"{self.folder / 'run.db'}")
+    def rules(self) -> FilterSettings:
+        """The thresholds under which the run's candidates are filtered."""
+        return FilterSettings.model_validate(self.settings()["config"].get("filters", {}))
+
+    def answered_stages(self, stages: Iterable[str]) -> set[str]:
+        """Those of `stages` in which a teacher was asked in this run; what was recorded elsewhere does not count."""
+        asked = "SELECT 1 FROM requests WHERE stage = ? AND teacher != ? LIMIT 1"
+        return {stage for stage in stages if self.query(asked, (stage, IMPORTED))}
 
     def set_settings(self, settings: dict[str, Any]) -> None:
         """Store settings by key; the caller opens the transaction."""
@@ -265,10 +268,10 @@ class Store(Database):
                         for n, c in enumerate(proposal.candidates)
                     ],
                 )
-                self._reject("completion", "propose", proposal.unreadable)
-            for candidate, (rejection, nearest) in zip(proposal.candidates, verdicts, strict=False):
+                self._reject_unreadable(proposal.unreadable)
+            for candidate, (rejection, stage, nearest) in zip(proposal.candidates, verdicts, strict=False):
                 if rejection:
-                    self._reject("candidate", "novelty" if nearest else "filter", [(candidate.id, rejection)])
+                    self._reject("candidate", stage, [(candidate.id, rejection)])
                     continue
                 near = (known_ids(nearest.index), nearest.score) if nearest else (None, None)
                 self.db.execute(
@@ -295,9 +298,9 @@ class Store(Database):
         )
         return [Candidate(a, b, c, bool(d), instances_from(e)) for a, b, c, d, e in rows]
 
-    def tasks(self, only_unmade: bool = False) -> list[Task]:
-        """The admitted tasks in order, or those among them that have not been through the making of instances."""
-        where = "WHERE t.generated = 0" if only_unmade else ""
+    def tasks(self, only_waiting: bool = False) -> list[Task]:
+        """The admitted tasks in order, or those among them that wait for their instances."""
+        where = "WHERE t.generated = 0" if only_waiting else ""
         columns = "t.position, t.id, c.instruction, c.step, c.request_id, c.instances"
         rows = self.query(f"SELECT {columns} FROM tasks t JOIN candidates c ON c.id = t.id {where} ORDER BY t.position")
         return [Task(a, b, c, d, e, instances_from(f)) for a, b, c, d, e, f in rows]
@@ -322,38 +325,40 @@ class Store(Database):
             pending = 0  # only the last step has any
         return verdicts
 
-    # The making of instances.
+    # The generation of instances.
 
-    def add_made(self, task: Task, made: Made, verdicts: Sequence[Rejection | None]) -> list[str]:
-        """Commit what was made of a task: its class, all its instances, and the verdict on each; give their ids."""
+    def add_generated(
+        self, task: Task, generated: GeneratedInstances, verdicts: Sequence[Rejection | None]
+    ) -> list[str]:
+        """Commit what was generated for a task: its fields, all its instances, and the verdict on each; give their ids."""
         identities = []
         with self.transaction():
             self.db.execute(
-                "UPDATE tasks SET extra = ?, generated = 1 WHERE position = ?",
-                (
-                    None
-                    if made.is_classification is None
-                    else canonical_json({"is_classification": made.is_classification}),
-                    task.position,
-                ),
+                "UPDATE tasks SET extra = ?, generated = 1 WHERE position = ?", (_extra(generated.extra), task.position)
             )
-            for position, (instance, rejection) in enumerate(zip(made.instances, verdicts, strict=True)):
-                identity = instance_id(task.id, made.request_id, position, instance)
+            for position, (instance, rejection) in enumerate(zip(generated.instances, verdicts, strict=True)):
+                identity = instance_id(task.id, generated.request_id, position, instance)
                 identities.append(identity)
                 self.db.execute(
-                    "INSERT INTO instances VALUES (?, ?, ?, ?, ?, ?, NULL)",
-                    (identity, task.position, position, made.request_id, instance.input, instance.output),
-                )
+                    "INSERT INTO instances VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (
+                        identity, task.position, position, generated.request_id, instance.input, instance.output,
+                        _extra(instance.extra),
+                    ),
+                )  # fmt: skip
                 if rejection:
-                    self._reject("instance", "instances", [(identity, rejection)])
-            for request_id, rejection in made.unreadable:
-                (stage,) = self.query("SELECT stage FROM requests WHERE id = ?", (request_id,))[0]
-                self._reject("completion", stage, [(request_id, rejection)])
+                    self._reject("instance", INSTANCES, [(identity, rejection)])
+            self._reject_unreadable(generated.unreadable)
         return identities
 
-    def reject(self, request_id: str, stage: Stage, rejection: Rejection) -> None:
+    def reject(self, request_id: str, rejection: Rejection) -> None:
         """Commit that nothing comes of a completion."""
         with self.transaction():
+            self._reject_unreadable([(request_id, rejection)])
+
+    def _reject_unreadable(self, rejections: Iterable[tuple[str, Rejection]]) -> None:
+        for request_id, rejection in rejections:
+            (stage,) = self.query("SELECT stage FROM requests WHERE id = ?", (request_id,))[0]
             self._reject("completion", stage, [(request_id, rejection)])
 
     def _reject(self, subject: str, stage: str, rejections: Iterable[tuple[str, Rejection]]) -> None:
@@ -368,17 +373,19 @@ class Store(Database):
         Without `decided`: as the filters left it, whatever people have decided since; what a run goes on with.
         """
         source = "records" if decided else "judged WHERE kept"
-        columns = "id, task, instruction, input, output, is_classification"
+        columns = "id, task, instruction, input, output, candidate_extra, task_extra, extra"
         with explaining(self.path):
-            for identity, task, instruction, given, output, is_classification in self.db.execute(
+            for identity, task, instruction, given, output, *extras in self.db.execute(
                 f"SELECT {columns} FROM {source}"
             ):
+                extra = {name: value for some in extras if some for name, value in json.loads(some).items()}
                 messages = [
                     {"role": "user", "content": user_message(instruction, given)},
                     {"role": "assistant", "content": output},
                 ]
-                known = None if is_classification is None else bool(is_classification)
-                yield Record(identity, task, instruction, given, output, known, messages)
+                yield Record(
+                    identity, task, instruction, given, output, extra.pop("is_classification", None), messages, extra
+                )
 
 
 def _pairs(instances: Sequence[Instance]) -> str | None:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from selfinstruct.filters.instruction import too_similar
 from selfinstruct.parsing.parsing import ParsedInstance
 from selfinstruct.pool.contamination import TestSet
 from selfinstruct.pool.near_duplicates import shingles
@@ -131,7 +132,7 @@ def _rejections(store: Store) -> Iterator[str]:
 
 def _scores(store: Store) -> Iterator[str]:
     """The nearest neighbours' scores, by rouge_score; admitted tasks at or below the threshold, rejected ones above."""
-    rules = store.config().filters
+    rules = store.rules()
     threshold = rules.rouge_threshold
     texts = {seed.id: seed.instruction for seed in store.seeds()}
     texts |= {task.id: task.instruction for task in store.tasks()}
@@ -141,7 +142,8 @@ def _scores(store: Store) -> Iterator[str]:
     )
     rejected = store.query(
         "SELECT c.instruction, r.evidence FROM rejections r JOIN candidates c ON c.id = r.subject_id "
-        "WHERE r.subject = 'candidate' AND r.reason = 'too_similar'"
+        "WHERE r.subject = 'candidate' AND r.reason = ?",
+        (too_similar.name,),
     )
     if not admitted and not rejected:
         return
@@ -173,7 +175,7 @@ class _Tokenizer:
 
 def _near_duplicates(store: Store) -> Iterator[str]:
     """Their Jaccard similarity, from the shingles themselves."""
-    threshold = store.config().filters.near_duplicate
+    threshold = store.rules().near_duplicate
     for identity, evidence, *parts in store.query(
         "SELECT i.id, r.evidence, c.instruction, i.input, i.output FROM rejections r "
         "JOIN instances i ON i.id = r.subject_id JOIN tasks t ON t.position = i.task JOIN candidates c ON c.id = t.id "
@@ -193,7 +195,7 @@ def _near_duplicates(store: Store) -> Iterator[str]:
 
 def _copies(store: Store) -> Iterator[str]:
     """That no records of two tasks are nearly equal: by so much that the engine's search cannot have missed it."""
-    rules = store.config().filters
+    rules = store.rules()
     if "near_duplicate" in rules.without:
         return
     threshold = min(1.0, rules.near_duplicate + CERTAINLY_FOUND)
@@ -220,7 +222,7 @@ def _contaminated(store: Store) -> Iterator[str]:
     rows = store.query("SELECT subject, subject_id, evidence FROM rejections WHERE reason = 'contaminated'")
     if not rows:
         return
-    tests = TestSet(store.test_lines(), store.config().filters.rouge_threshold)
+    tests = TestSet(store.test_lines(), store.rules().rouge_threshold)
     texts = {("candidate", i): (text, text) for i, text in store.query("SELECT id, instruction FROM candidates")}
     for identity, instruction, given, output in store.query(
         "SELECT i.id, c.instruction, i.input, i.output FROM instances i JOIN tasks t ON t.position = i.task "

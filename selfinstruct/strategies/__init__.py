@@ -1,54 +1,124 @@
-"""How to ask: one file per strategy.
+"""How to grow: one file for each strategy, found by its name; `self_instruct.py` holds the one called "self-instruct".
 
-`Strategy.propose = async (Snapshot, Random, ask) -> Proposal` asks for new tasks; `make_instances` turns an admitted
-task into instances. A strategy decides nothing: filters do. It reads nothing but its arguments, so that the same
-snapshot and random numbers give the same requests.
+A strategy declares its stages, asks them, and reads what comes back:
+
+    class Mine:
+        stages = (PROPOSE,)                   # the first asks for new tasks, the others are asked of each task
+        defaults = {}                         # settings that it sets where the user has not
+        reasons = {"no_rhyme": "..."}         # why it reads nothing from an answer, in words
+        summary = "asked for new tasks ..."   # for the dataset card
+
+        def __init__(self, settings): ...
+        async def propose(self, snapshot, rng, ask) -> Proposal: ...
+        async def generate_instances(self, task, ask) -> GeneratedInstances: ...
+
+    STRATEGY = Mine
+
+It decides nothing: filters do. It reads nothing but its arguments, so that the same snapshot and random numbers give
+the same requests. `ask(stage, prompt, number, prefix="", **variables)` fills in the prompt, asks the stage's teacher and
+gives the answer; `number` tells apart requests that are equal otherwise.
 """
 
 import random
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
+from selfinstruct import parts
+from selfinstruct.asking.reading import REASONS
+from selfinstruct.asking.stages import GrowthSettings, Stage
+from selfinstruct.errors import UsageError
 from selfinstruct.parsing.parsing import ParsedInstance
-from selfinstruct.records import Candidate, Completion, Rejection, Request, Task
+from selfinstruct.records import Candidate, Completion, Endpoint, Rejection, Task
 
 if TYPE_CHECKING:  # numpy comes with it, and commands that only read a run do without
     from selfinstruct.pool.pool import Snapshot
 
-Ask = Callable[[Request], Awaitable[Completion]]
+NAMES = parts.STRATEGIES
+DEFAULT = NAMES[0]
+
+
+class Answer(NamedTuple):
+    """A completion, with what the prompt of a base model had written of it already."""
+
+    completion: Completion
+    prefix: str
+    endpoint: Endpoint
+
+
+class Ask(Protocol):
+    """Fill in a stage's prompt, ask its teacher, and give the answer; `prefix` is what a base model's prompt ends with."""
+
+    async def __call__(self, stage: Stage, prompt: str, number: int, prefix: str = "", **variables: Any) -> Answer:
+        """Ask once; the same request is answered from the store."""
+        ...
+
+
+Unreadable = list[tuple[str, Rejection]]
+"""The ids of completions that nothing could be read from, with the reason."""
 
 
 class Proposal(NamedTuple):
-    """What one proposal step gave: candidates, and the completions that nothing could be read from, with the reason."""
+    """What one proposal step gave: candidates, and the completions that nothing could be read from."""
 
     candidates: list[Candidate]
-    unreadable: list[tuple[str, Rejection]]
+    unreadable: Unreadable
 
 
-class Made(NamedTuple):
-    """What was made of one task. `is_classification` is None where the teacher's verdict could not be read.
+@dataclass(frozen=True)
+class GeneratedInstances:
+    """What was generated for one task: its instances, and `extra`, what its stages say of the task (JSON values).
 
-    `request_id` is the request whose answer the instances come from; `unreadable` as in Proposal.
+    `request_id` is the request whose answer the instances come from.
     """
 
-    is_classification: bool | None
     request_id: str
     instances: list[ParsedInstance]
-    unreadable: list[tuple[str, Rejection]]
+    unreadable: Unreadable = field(default_factory=list)
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
-def came_with(task: Task) -> Made:
-    """The instances that a task came with; its class was not asked for."""
-    return Made(None, task.request_id, [ParsedInstance(i.input, i.output, False) for i in task.instances], [])
+def came_with(task: Task) -> GeneratedInstances:
+    """The instances that a task came with."""
+    return GeneratedInstances(task.request_id, [ParsedInstance(i.input, i.output, False) for i in task.instances])
 
 
 class Strategy(Protocol):
     """A way of asking for tasks and instances."""
 
+    stages: ClassVar[tuple[Stage, ...]]
+    defaults: ClassVar[Mapping[str, Any]]
+    reasons: ClassVar[Mapping[str, str]]
+    summary: ClassVar[str]
+
+    def __init__(self, settings: GrowthSettings) -> None: ...
+
     async def propose(self, snapshot: "Snapshot", rng: random.Random, ask: Ask) -> Proposal:
         """Ask for new tasks, in view of the pool as it was at `snapshot`."""
         ...
 
-    async def make_instances(self, task: Task, ask: Ask) -> Made:
-        """Ask whether the task is a classification task, and for its instances."""
+    async def generate_instances(self, task: Task, ask: Ask) -> GeneratedInstances:
+        """Ask for what each task needs: its instances, and whatever else there are stages for."""
         ...
+
+
+@cache
+def load(name: str) -> type[Strategy]:
+    """The strategy of that name; UsageError where there is none."""
+    if name not in NAMES:
+        raise UsageError(f"There is no strategy {name}; known are {', '.join(NAMES)}.")
+    strategy: type[Strategy] = parts.part(__name__, name, "STRATEGY")
+    return strategy
+
+
+@cache
+def stage_names() -> tuple[str, ...]:
+    """The names of the stages of all strategies, in their order."""
+    return tuple(dict.fromkeys(stage.name for name in NAMES for stage in load(name).stages))
+
+
+@cache
+def reasons() -> dict[str, str]:
+    """Why nothing could be read from an answer, in words, by the reason that is stored."""
+    return REASONS | {reason: words for name in NAMES for reason, words in load(name).reasons.items()}

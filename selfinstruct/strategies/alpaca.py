@@ -6,46 +6,75 @@ al. 2023, https://github.com/tatsu-lab/stanford_alpaca.
 """
 
 import random
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-from selfinstruct.config.config import Config
+from selfinstruct.asking.reading import declined, no_answer
+from selfinstruct.asking.stages import GrowthSettings, Prompt, Stage, Variables, rows_of, sample_tasks
 from selfinstruct.parsing.parsing import whole_tasks
 from selfinstruct.pool.pool import Snapshot
-from selfinstruct.records import Candidate, Completion, Instance, Rejection, Task
-from selfinstruct.strategies import Ask, Made, Proposal, came_with
-from selfinstruct.strategies.asking import build_request, declined, no_answer
-from selfinstruct.strategies.prompts import Prompts
+from selfinstruct.records import Candidate, Completion, Endpoint, Instance, Rejection, SeedTask, Task
+from selfinstruct.strategies import Ask, GeneratedInstances, Proposal, came_with
+
+
+def _sampling(endpoint: Endpoint, settings: GrowthSettings) -> dict[str, Any]:
+    if endpoint == "chat":
+        return {"temperature": 1.0, "max_tokens": 3072}
+    shown = settings.seed_demonstrations + settings.generated_demonstrations
+    stop = [f"\n{shown + settings.proposals_per_request + 1}."]
+    return {"temperature": 1.0, "top_p": 1.0, "max_tokens": 3072, "stop": stop}
+
+
+def _demonstrations(n: int) -> tuple[Variables, Variables]:
+    seeds = [
+        SeedTask(str(number), "", task, (Instance("", "The Nile."),), False)
+        for number, task in enumerate(sample_tasks(n))
+    ]
+    return {"demonstrations": seeds, "n_new": 20}, {"demonstrations": seeds[:1] * 2, "n_new": 20}
+
+
+PROPOSE = Stage(
+    "propose",
+    (Prompt("alpaca", "demonstrations", {"tasks": rows_of("instruction", "input", "output")}, _demonstrations),),
+    _sampling,
+)
 
 
 class Alpaca:
     """Everything in one request."""
 
-    def __init__(self, config: Config, prompts: Prompts):
-        self.config = config
-        self.prompts = prompts
-        self.choices = {stage: config.choices(stage) for stage in config.stages}
+    stages = (PROPOSE,)
+    defaults: ClassVar[Mapping[str, Any]] = {
+        "seed_demonstrations": 3,
+        "generated_demonstrations": 0,
+        "proposals_per_request": 20,
+    }
+    reasons: ClassVar[Mapping[str, str]] = {}
+    summary = "asked for whole tasks, with input and output, like the ones it was shown (Alpaca)"
+
+    def __init__(self, settings: GrowthSettings):
+        self.settings = settings
 
     async def propose(self, snapshot: Snapshot, rng: random.Random, ask: Ask) -> Proposal:
         """One request for `proposals_per_request` whole tasks."""
-        config = self.config
         seeds = snapshot.pool.seeds
-        shown = rng.sample(seeds, min(config.seed_demonstrations, len(seeds)))
-        request = build_request(
-            self.choices["propose"], self.prompts, "propose", "alpaca", rng.getrandbits(63),
-            demonstrations=shown, n_new=config.proposals_per_request,
+        shown = rng.sample(seeds, min(self.settings.seed_demonstrations, len(seeds)))
+        answer = await ask(
+            PROPOSE, "alpaca", rng.getrandbits(63), f"{len(shown) + 1}. Instruction:",
+            demonstrations=shown, n_new=self.settings.proposals_per_request,
         )  # fmt: skip
-        begun = f"{len(shown) + 1}. Instruction:" if request.endpoint == "completion" else ""
-        return read_whole_tasks(await ask(request), begun)
+        return read_whole_tasks(answer.completion, answer.prefix)
 
-    async def make_instances(self, task: Task, ask: Ask) -> Made:
+    async def generate_instances(self, task: Task, ask: Ask) -> GeneratedInstances:
         """The instance that came with the task."""
         return came_with(task)
 
 
-def read_whole_tasks(completion: Completion, begun: str) -> Proposal:
-    """The candidates, with their instances, in an answer; `begun` is what the prompt had said of it already."""
+def read_whole_tasks(completion: Completion, prefix: str) -> Proposal:
+    """The candidates, with their instances, in an answer; `prefix` is what the prompt had written of it already."""
     if nothing := no_answer(completion):
         return Proposal([], [(completion.request_id, nothing)])
-    found = whole_tasks(begun + completion.text, completion.was_cut)
+    found = whole_tasks(prefix + completion.text, completion.was_cut)
     if not found:
         reason = declined(completion) or Rejection("no_list", {})
         return Proposal([], [(completion.request_id, reason)])
@@ -54,3 +83,6 @@ def read_whole_tasks(completion: Completion, begun: str) -> Proposal:
         for i, (instruction, given, output, cut) in enumerate(found)
     ]
     return Proposal(candidates, [])
+
+
+STRATEGY = Alpaca

@@ -1,78 +1,144 @@
 """Self-Instruct: new tasks from 6 seed and 2 generated ones, then their class, then their instances.
 
-Classification tasks are made output-first, because a teacher that invents the input first tends to invent inputs of
-one class only; all others input-first. Source: Wang et al., arXiv 2212.10560, sections 2.2 and 2.3.
+Classification tasks are generated output-first, because a teacher that invents the input first tends to invent inputs
+of one class only; all others input-first. Source: Wang et al., arXiv 2212.10560, sections 2.2 and 2.3; the sampling
+settings for base models are those of its appendix A. Chat models propose at their own default distribution, and answer
+the other stages greedily.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
-from selfinstruct.config.config import Config
+from selfinstruct.asking.reading import declined, no_answer
+from selfinstruct.asking.stages import Counted, GrowthSettings, Prompt, Stage, Variables, rows_of, sample_tasks
 from selfinstruct.parsing.parsing import ParsedInstance, input_first, numbered_items, output_first, yes_or_no
 from selfinstruct.pool.pool import Snapshot
-from selfinstruct.records import Candidate, Completion, Rejection, Task
-from selfinstruct.strategies import Ask, Made, Proposal
-from selfinstruct.strategies.asking import build_request, declined, no_answer
-from selfinstruct.strategies.prompts import Prompts
+from selfinstruct.records import Candidate, Completion, Endpoint, Rejection, Task
+from selfinstruct.strategies import Ask, GeneratedInstances, Proposal
+
+
+def _proposing(endpoint: Endpoint, settings: GrowthSettings) -> dict[str, Any]:
+    if endpoint == "chat":
+        return {"temperature": 1.0, "max_tokens": 1024}
+    shown = settings.seed_demonstrations + settings.generated_demonstrations
+    stop = ["\n\n", f"\n{shown + settings.proposals_per_request + 1}."]  # a base model would go on and on
+    return {"temperature": 0.7, "top_p": 0.5, "presence_penalty": 2.0, "max_tokens": 1024, "stop": stop}
+
+
+def _classifying(endpoint: Endpoint, settings: GrowthSettings) -> dict[str, Any]:
+    if endpoint == "chat":
+        return {"temperature": 0.0, "max_tokens": 32}
+    return {"temperature": 0.0, "max_tokens": 3, "stop": ["\n"]}
+
+
+def _generating(endpoint: Endpoint, settings: GrowthSettings) -> dict[str, Any]:
+    if endpoint == "chat":
+        return {"temperature": 0.0, "max_tokens": 1024}
+    return {"temperature": 0.0, "presence_penalty": 1.5, "max_tokens": 350, "stop": ["\nTask:"]}
+
+
+def _demonstrations(n: int) -> tuple[Variables, Variables]:
+    return {"demonstrations": sample_tasks(n), "n_new": 8}, {"demonstrations": ["Name a lake."], "n_new": 8}
+
+
+def _of_one_task(**variables: Any) -> tuple[Variables, Variables]:
+    return {"instruction": sample_tasks(1)[0], **variables}, {"instruction": "Name a lake.", **variables}
+
+
+def _with_instances(n: int) -> tuple[Variables, Variables]:
+    return _of_one_task(n_instances=3, again=False)
+
+
+PROPOSE = Stage(
+    "propose",
+    (Prompt("propose", "demonstrations", {"tasks": {"type": "array", "items": {"type": "string"}}}, _demonstrations),),
+    _proposing,
+)
+CLASSIFY = Stage(
+    "classify",
+    (
+        Prompt(
+            "classify", "instruction", {"is_classification": {"type": "boolean"}}, lambda n: _of_one_task(again=False)
+        ),
+    ),
+    _classifying,
+    asks_for="the class",
+    counts=Counted("is_classification", "classification", "class", "classification tasks"),
+)
+INSTANCES = Stage(
+    "instances",
+    (
+        Prompt("input_first", "instruction", {"instances": rows_of("input", "output")}, _with_instances),
+        Prompt("output_first", "instruction", {"instances": rows_of("label", "input")}, _with_instances),
+    ),
+    _generating,
+    asks_for="instances",
+)
 
 
 class SelfInstruct:
     """The published method, for chat models and for base models."""
 
-    def __init__(self, config: Config, prompts: Prompts):
-        self.config = config
-        self.prompts = prompts
-        self.choices = {stage: config.choices(stage) for stage in config.stages}
+    stages = (PROPOSE, CLASSIFY, INSTANCES)
+    defaults: ClassVar[Mapping[str, Any]] = {}
+    reasons: ClassVar[Mapping[str, str]] = {
+        "unclear_class": "neither yes nor no; asked once more, then taken as no classification task",
+        "no_instance": "no instance could be read from the answer",
+    }
+    summary = (
+        "asked for new tasks like the ones it was shown; then, for each, whether it is a classification task, and for "
+        "instances of it (Self-Instruct, arXiv 2212.10560)"
+    )
+
+    def __init__(self, settings: GrowthSettings):
+        self.settings = settings
 
     async def propose(self, snapshot: Snapshot, rng: random.Random, ask: Ask) -> Proposal:
         """One request for `proposals_per_request` new instructions."""
-        config = self.config
-        shown = snapshot.demonstrations(rng, config.seed_demonstrations, config.generated_demonstrations)
+        shown = snapshot.demonstrations(rng, self.settings.seed_demonstrations, self.settings.generated_demonstrations)
         demonstrations = [" ".join(text.split()).rstrip(":") for text in shown]
-        request = build_request(
-            self.choices["propose"], self.prompts, "propose", "propose", rng.getrandbits(63),
-            demonstrations=demonstrations, n_new=config.proposals_per_request,
+        answer = await ask(
+            PROPOSE, "propose", rng.getrandbits(63), f"{len(demonstrations) + 1}. ",
+            demonstrations=demonstrations, n_new=self.settings.proposals_per_request,
         )  # fmt: skip
-        # A base model goes on behind the number that ends its prompt.
-        begun = f"{len(demonstrations) + 1}. " if request.endpoint == "completion" else ""
-        return read_proposal(await ask(request), begun)
+        return read_proposal(answer.completion, answer.prefix)
 
-    async def make_instances(self, task: Task, ask: Ask) -> Made:
+    async def generate_instances(self, task: Task, ask: Ask) -> GeneratedInstances:
         """A request for the class and one for the instances, each once more where its answer cannot be read."""
-        config = self.config
-        answers: list[Completion] = []
+        classes: list[Completion] = []
         is_classification = None
         for again in (False, True):
-            request = build_request(
-                self.choices["classify"], self.prompts, "classify", "classify", config.seed + again,
-                instruction=task.instruction, again=again,
-            )  # fmt: skip
-            answers.append(await ask(request))
-            is_classification = read_class(answers[-1])
-            if answers[-1].error or is_classification is not None:
+            answer = await ask(
+                CLASSIFY, "classify", self.settings.seed + again, instruction=task.instruction, again=again
+            )
+            classes.append(answer.completion)
+            is_classification = read_class(classes[-1])
+            if classes[-1].error or is_classification is not None:
                 break
-        order, begun = ("output_first", "Class label:") if is_classification else ("input_first", "Example 1\n")
+        prompt, prefix = ("output_first", "Class label:") if is_classification else ("input_first", "Example 1\n")
         examples: list[Completion] = []
         for again in (False, True):
-            request = build_request(
-                self.choices["instances"], self.prompts, "instances", order, config.seed + again,
-                instruction=task.instruction, n_instances=config.instances_per_task, again=again,
+            answer = await ask(
+                INSTANCES, prompt, self.settings.seed + again, prefix,
+                instruction=task.instruction, n_instances=self.settings.instances_per_task, again=again,
             )  # fmt: skip
-            examples.append(await ask(request))
-            made = read_made(answers, examples, begun if request.endpoint == "completion" else "")
+            examples.append(answer.completion)
+            generated = read_generated(classes, examples, answer.prefix)
+            is_last = examples[-1].error or examples[-1].was_cut or answer.endpoint == "completion"
             # A base model is asked in the same words, and a longer answer would be cut off again.
-            if made.instances or examples[-1].error or examples[-1].was_cut or request.endpoint == "completion":
+            if generated.instances or is_last:
                 break
-        return made
+        return generated
 
 
-def read_proposal(completion: Completion, begun: str) -> Proposal:
-    """The candidates in an answer to a proposal request; `begun` is what the prompt had said of it already."""
+def read_proposal(completion: Completion, prefix: str) -> Proposal:
+    """The candidates in an answer to a proposal request; `prefix` is what the prompt had written of it already."""
     if nothing := no_answer(completion):
         return Proposal([], [(completion.request_id, nothing)])
-    items = numbered_items(begun + completion.text, completion.was_cut)
+    items = numbered_items(prefix + completion.text, completion.was_cut)
     # What goes on behind a number is one item at least.
-    if len(items) <= bool(begun) and (refusal := declined(completion)):
+    if len(items) <= bool(prefix) and (refusal := declined(completion)):
         return Proposal([], [(completion.request_id, refusal)])
     if not items:
         return Proposal([], [(completion.request_id, Rejection("no_list", {}))])
@@ -84,8 +150,8 @@ def read_class(completion: Completion) -> bool | None:
     return None if no_answer(completion) else yes_or_no(completion.text)
 
 
-def read_made(classes: Sequence[Completion], examples: Sequence[Completion], begun: str) -> Made:
-    """What was made of a task: `classes` answer the question for its class, `examples` are the answers with instances.
+def read_generated(classes: Sequence[Completion], examples: Sequence[Completion], prefix: str) -> GeneratedInstances:
+    """What was generated for a task: `classes` answer the question for its class, `examples` hold instances.
 
     Of both the last one decides. Without a verdict the task is not lost: it is read input-first, which works for every
     task, and the unclear answers are kept with the reason.
@@ -101,7 +167,11 @@ def read_made(classes: Sequence[Completion], examples: Sequence[Completion], beg
     instances: list[ParsedInstance] = []
     for answer in examples:
         nothing = no_answer(answer) or declined(answer)
-        instances = [] if nothing else read(begun + answer.text, answer.was_cut)
+        instances = [] if nothing else read(prefix + answer.text, answer.was_cut)
         if not instances:
             unreadable.append((answer.request_id, nothing or Rejection("no_instance", {})))
-    return Made(is_classification, examples[-1].request_id, instances, unreadable)
+    extra = {} if is_classification is None else {"is_classification": is_classification}
+    return GeneratedInstances(examples[-1].request_id, instances, unreadable, extra)
+
+
+STRATEGY = SelfInstruct

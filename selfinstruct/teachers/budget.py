@@ -17,14 +17,15 @@ Not covered: what a provider bills besides tokens; failed calls with a status ar
 import math
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from selfinstruct.config.config import Config, Price
-from selfinstruct.errors import BudgetReached, RequestRefused, Stopped, TeacherError, TryAgain, UsageError
-from selfinstruct.records import Completion, Request, canonical_json, new_tokens_at_most
+from selfinstruct.asking.stages import PROBE
+from selfinstruct.errors import BudgetReached, RequestRefused, Stopped, TeacherError, TryAgain
+from selfinstruct.records import Completion, Request, canonical_json
 from selfinstruct.store.batches import Batches
 from selfinstruct.store.store import Store
+from selfinstruct.teachers.settings import Price, RunningSettings
 
 IDLE_S = 0.2  # without anything in flight or to be made: then nothing more will be afforded
 TEMPLATE_TOKENS = 100  # that a server's chat template puts around the messages, at most
@@ -45,17 +46,25 @@ class Amount(NamedTuple):
 class Budget:
     """The limits of a run, what it has used, and what is in flight.
 
-    `unmade()` counts tasks that wait for instances, `coming(n)` those to be expected of n proposals of this session.
+    Of `stages` the first asks for new tasks, the others are asked of each task.
+    `waiting()` counts tasks that wait for instances, `coming(n)` those to be expected of n proposals of this session.
     """
 
-    def __init__(self, config: Config, store: Store, is_batch: bool = False):
-        running = config.running
+    def __init__(
+        self,
+        running: RunningSettings,
+        prices: Mapping[str, Price],
+        stages: Sequence[str],
+        store: Store,
+        is_batch: bool = False,
+    ):
+        self._proposing, *self._of_each_task = stages
         self.limits = Amount(
             running.max_requests or math.inf, running.max_tokens or math.inf, running.max_cost or math.inf
         )
-        self.unmade: Callable[[], int] = lambda: 0
+        self.waiting: Callable[[], int] = lambda: 0
         self.coming: Callable[[int], float] = lambda n_proposals: 0.0
-        self._prices = config.prices
+        self._prices = prices
         self._is_batch = is_batch
         self._store = store
         self._used = Amount(*store.used())
@@ -72,26 +81,30 @@ class Budget:
         self._n_answers: Counter[str] = Counter()
         self._idle_since = math.inf
 
+    def is_proposal(self, request: Request) -> bool:
+        """Whether a request asks for new tasks."""
+        return request.stage == self._proposing
+
     def is_new_proposal(self, request: Request) -> bool:
         """Whether a request asks for tasks, and was not sent yet: it leaves room for what was begun before."""
-        return request.stage == "propose" and request.id not in self._proposals
+        return self.is_proposal(request) and request.id not in self._proposals
 
     def fits(self, request: Request, n_between_tries: int) -> bool:
         """Whether `request` may be sent; BudgetReached where it may not, and nothing that goes on can change that."""
         if request.id in self._under_way:
             return True
         needed = self._used.plus(self._reserved).plus(self.at_most(request))
-        unmade = self.unmade() if request.stage == "propose" else 0
-        if request.stage == "propose":
-            n_tasks = unmade + self.coming(len(self._proposals) + self.is_new_proposal(request))
-            for stage in ("classify", "instances"):
+        waiting = self.waiting() if self.is_proposal(request) else 0
+        if self.is_proposal(request):
+            n_tasks = waiting + self.coming(len(self._proposals) + self.is_new_proposal(request))
+            for stage in self._of_each_task:
                 if n := self._n_answers[stage]:
                     needed = needed.plus(self._used_by[stage], n_tasks / n)
         over = [name for name, limit, amount in zip(Amount._fields, self.limits, needed, strict=True) if amount > limit]
         if not over:
             return True
         # What is made of tasks shows how much that takes, and a proposal that comes at last lets the gate go on.
-        if self._in_flight or unmade or (n_between_tries and self.is_new_proposal(request)):
+        if self._in_flight or waiting or (n_between_tries and self.is_new_proposal(request)):
             return False
         # What has just been answered may not have been through the gate yet.
         now = time.monotonic()
@@ -108,7 +121,7 @@ class Budget:
             self._store.add_sent(request, int(most.tokens), most.cost_usd)
         self._in_flight += 1
         self._idle_since = math.inf
-        if request.stage == "propose":
+        if self.is_proposal(request):
             self._proposals.add(request.id)
         self._reserved = self._reserved.plus(most)
 
@@ -140,7 +153,7 @@ class Budget:
         return Amount(1, n_prompt + n_new, cost or 0.0)
 
     def _goes_by_batch(self, request: Request) -> bool:
-        return self._is_batch and request.stage != "probe"
+        return self._is_batch and request.stage != PROBE
 
     def _reached(self, what: str) -> str:
         option = {"requests": "--max-requests", "tokens": "--max-tokens", "cost_usd": "--max-cost"}[what]
@@ -157,19 +170,3 @@ def cost_usd(price: Price | None, n_prompt: int, n_new: int, is_batch: bool = Fa
     if price is None:
         return None
     return (n_prompt * price.input + n_new * price.output) / 1e6 * (price.batch if is_batch else 1.0)
-
-
-def check_budget(config: Config) -> None:
-    """UsageError where a limit could not be kept: a model without a price, or answers of any length."""
-    running = config.running
-    for stage in config.stages:
-        for teacher, sampling, _ in config.choices(stage):
-            if running.max_cost and teacher.model not in config.prices:
-                raise UsageError(
-                    f'--max-cost needs the price of "{teacher.model}", in dollars per million tokens, in the config '
-                    f'file:\n[prices."{teacher.model}"]\ninput = 0.40\noutput = 1.60'
-                )
-            if (running.max_cost or running.max_tokens) and new_tokens_at_most(sampling) is None:
-                raise UsageError(
-                    f"A budget needs max_tokens in the sampling of [{stage}], a whole number: how long may it get?"
-                )

@@ -21,12 +21,12 @@ import aiohttp
 from pydantic import ValidationError
 
 from selfinstruct import __version__
-from selfinstruct.config.config import OPENAI_HOST, Price, TeacherSettings
 from selfinstruct.errors import RequestRefused, TeacherError, TryAgain, UsageError
 from selfinstruct.records import Completion, Request, canonical_json, storable
 from selfinstruct.teachers.budget import cost_usd
 from selfinstruct.teachers.pacing import Pace
 from selfinstruct.teachers.rate_limits import retry_after_s, rooms
+from selfinstruct.teachers.settings import OPENAI_HOST, Price, TeacherSettings
 
 PATHS = {"chat": "/chat/completions", "completion": "/completions"}
 # What servers call a request that is too long for the model; there is no common code.

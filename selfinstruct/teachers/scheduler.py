@@ -170,7 +170,7 @@ class Scheduler:
     ) -> tuple[Teacher, Call]:
         """Wait for a place and for one of the teachers that may be called; first come, first served."""
         held_back: object = None
-        if self.budget is not None and request.stage == "propose":
+        if self.budget is not None and self.budget.is_proposal(request):
             held_back = "new" if self.budget.is_new_proposal(request) else "again"
         self._n_waited += 1
         turn: asyncio.Future[tuple[Teacher, Call]] = asyncio.get_running_loop().create_future()

@@ -24,7 +24,7 @@ from selfinstruct.audit.server import serving
 from selfinstruct.audit.text import in_common, marked, shown
 from selfinstruct.audit.verdicts import Judge
 from selfinstruct.config.config import Config
-from selfinstruct.filters.filters import FILTERS
+from selfinstruct.filters.instruction import INSTRUCTION_FILTERS
 from selfinstruct.parsing.parsing import ParsedInstance
 from selfinstruct.pool.novelty import tokens
 from selfinstruct.pool.pool import Pool
@@ -687,7 +687,7 @@ def test_a_replay_admits_what_the_published_rule_would(finished, threshold, off)
         for name, text, cut in store.query("SELECT id, instruction, cut FROM candidates WHERE id IN "
                 "(SELECT id FROM tasks UNION SELECT subject_id FROM rejections) ORDER BY step, position"):  # fmt: skip
             candidate = Candidate("", 0, text, bool(cut))
-            if any(rule(candidate, pool) for rule in FILTERS if rule.__name__ not in off):
+            if any(rule(candidate, pool) for rule in INSTRUCTION_FILTERS if rule.__name__ not in off):
                 continue
             if all(scorer.score(other, text)["rougeL"].fmeasure <= threshold for other in known):
                 admitted.add(name)

@@ -4,17 +4,11 @@ import datetime
 
 import pytest
 
-from selfinstruct.config.config import (
-    DEFAULT_SAMPLING,
-    OPENAI_HOST,
-    SHAPING_SIMULATED,
-    Config,
-    merge,
-    parse_config,
-    read_toml,
-    shaping_settings,
-)
+from selfinstruct.config.changes import shaping_settings
+from selfinstruct.config.config import DEFAULT_SAMPLING, SHAPING_SIMULATED, Config, parse_config
 from selfinstruct.errors import UsageError
+from selfinstruct.settings import merge, read_toml
+from selfinstruct.teachers.settings import OPENAI_HOST
 
 SECRET = "sk-secret-0123456789"
 

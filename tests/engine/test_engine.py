@@ -12,7 +12,7 @@ from selfinstruct.engine.engine import Engine, window_at
 from selfinstruct.engine.gate import Gate
 from selfinstruct.errors import RequestRefused, TeacherError, YieldCollapsed
 from selfinstruct.export.export import write_records
-from selfinstruct.filters.filters import judge
+from selfinstruct.filters.verdicts import judge
 from selfinstruct.pool.pool import Pool
 from selfinstruct.records import STAGES, Candidate, Completion, Request, Task
 from selfinstruct.report.status import progress_of, status

@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager, closing
 import pytest
 from aiohttp import web
 
+from selfinstruct.asking.stages import response_format
 from selfinstruct.config.config import parse_config
-from selfinstruct.engine.structured import response_format
 from selfinstruct.errors import TeacherError
 from selfinstruct.export.export import write_records
 from selfinstruct.report.status import status

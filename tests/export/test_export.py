@@ -9,9 +9,9 @@ import pytest
 from selfinstruct.errors import UsageError
 from selfinstruct.export.export import SUFFIXES, export, write_records
 from selfinstruct.records import Instance, user_message
+from selfinstruct.rows.seeds import read_seeds
 from selfinstruct.runs.generate import generate
 from selfinstruct.runs.run import open_run
-from selfinstruct.strategies.seeds import read_seeds
 
 FORMATS = list(SUFFIXES)
 

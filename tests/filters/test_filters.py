@@ -4,34 +4,34 @@ import re
 from pathlib import Path
 
 import pytest
+from selfinstruct.filters.filters import cut_off_instance
 
-from selfinstruct.config.config import FORBIDDEN_WORDS, NECESSARY, SWITCHABLE, FilterSettings
 from selfinstruct.filters import filters
-from selfinstruct.filters.filters import (
-    FILTERS,
+from selfinstruct.filters.instance import (
     INSTANCE_FILTERS,
-    RECORD_FILTERS,
-    asks_for_program,
     conflicting_outputs,
-    cut_off,
-    cut_off_instance,
     duplicate_instance,
     empty_output,
     ends_with_colon,
-    forbidden_word,
-    judge,
-    judge_instances,
-    judge_record,
     merged_tasks,
-    no_words,
     output_equals_input,
     pseudo_empty_input,
+)
+from selfinstruct.filters.instruction import (
+    FORBIDDEN_WORDS,
+    INSTRUCTION_FILTERS,
+    asks_for_program,
+    cut_off,
+    forbidden_word,
+    no_words,
     starts_with_non_ascii,
     starts_with_punctuation,
     too_long,
     too_short,
     too_similar,
 )
+from selfinstruct.filters.record import RECORD_FILTERS
+from selfinstruct.filters.verdicts import OPTIONAL, REQUIRED, FilterSettings, judge, judge_instances, judge_record
 from selfinstruct.parsing.parsing import ParsedInstance
 from selfinstruct.pool.pool import Pool
 from selfinstruct.records import Candidate, Instance, Neighbor, Rejection, SeedTask, Task
@@ -234,7 +234,7 @@ def test_the_first_candidate_of_an_empty_pool_passes():
 
 
 def test_the_filters_stand_in_the_order_of_the_published_ones():
-    assert [rule.__name__ for rule in FILTERS] == [
+    assert [rule.__name__ for rule in INSTRUCTION_FILTERS] == [
         "cut_off", "no_words", "too_short", "too_long", "forbidden_word", "asks_for_program",
         "starts_with_punctuation", "starts_with_non_ascii", "contaminated",
     ]  # fmt: skip
@@ -466,7 +466,7 @@ def test_the_rules_for_records_stand_in_order():
 
 def test_every_reason_can_be_switched_off_or_is_necessary():
     reasons = set(re.findall(r'Rejection\("(\w+)"', Path(filters.__file__).read_text()))
-    assert reasons == {*SWITCHABLE, *NECESSARY}
+    assert reasons == {*OPTIONAL, *REQUIRED}
 
 
 def test_a_filter_that_is_switched_off_lets_the_others_see():

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selfinstruct.config.config import FilterSettings
+from selfinstruct.filters.verdicts import FilterSettings
 from selfinstruct.pool.pool import Pool, Snapshot
 from selfinstruct.records import Instance, Neighbor, SeedTask, Task
 

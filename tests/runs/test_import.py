@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from rouge_score.rouge_scorer import RougeScorer
 
-from selfinstruct.config.config import PAPER_FORBIDDEN_WORDS
 from selfinstruct.engine.gate import Gate
 from selfinstruct.errors import UsageError
+from selfinstruct.filters.instruction import PAPER_FORBIDDEN_WORDS
 from selfinstruct.records import Instance
 from selfinstruct.runs import importing
 from selfinstruct.runs.recorded import read_alpaca, read_classes, read_completions, read_instances

@@ -13,8 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from selfinstruct.config.config import SWITCHABLE
-from selfinstruct.filters.filters import judge
+from selfinstruct.filters.verdicts import OPTIONAL, judge
 from selfinstruct.pool.pool import Pool
 from selfinstruct.records import Candidate, Task
 from selfinstruct.runs.refilter import refilter
@@ -343,13 +342,13 @@ def test_nothing_that_was_brought_in_is_read_differently(recorded, tmp_path):
 
 def test_every_filter_has_found_something(recorded):
     reasons = {reason for run in ("run", "alpaca") for (reason,) in query(recorded / run, REASONS)}
-    assert reasons >= set(SWITCHABLE) | {"no_words", "empty_output", "no_such_task", "answered_again", "refusal"}
+    assert reasons >= set(OPTIONAL) | {"no_words", "empty_output", "no_such_task", "answered_again", "refusal"}
 
 
 REASONS = "SELECT reason FROM rejections"
 
 
-@pytest.mark.parametrize("name", SWITCHABLE)
+@pytest.mark.parametrize("name", OPTIONAL)
 def test_each_filter_can_be_switched_off_and_it_is_as_if_it_had_been_off(recorded, tmp_path, name):
     of_alpaca = name == "pseudo_empty_input"
     run = recorded / ("alpaca" if of_alpaca else "run")

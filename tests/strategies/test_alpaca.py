@@ -5,19 +5,19 @@ import random
 
 import pytest
 
+from selfinstruct.asking.prompts import Prompts, read_prompts, shipped
 from selfinstruct.config.config import parse_config
 from selfinstruct.export.export import export
 from selfinstruct.pool.pool import Pool, Snapshot
 from selfinstruct.records import Candidate, Completion, Instance, Rejection, Request, Task
 from selfinstruct.report.status import render, status
+from selfinstruct.rows.seeds import read_seeds
 from selfinstruct.runs.generate import generate
 from selfinstruct.runs.run import open_run
 from selfinstruct.store.store import Store
 from selfinstruct.store.verify import verify
 from selfinstruct.strategies import Made, Proposal
 from selfinstruct.strategies.alpaca import Alpaca, came_with, read_whole_tasks
-from selfinstruct.strategies.prompts import Prompts, read_prompts, shipped
-from selfinstruct.strategies.seeds import read_seeds
 from tests.conftest import json_lines, run_cli
 
 WAYS = {

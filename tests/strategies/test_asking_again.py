@@ -2,13 +2,13 @@
 
 import pytest
 
+from selfinstruct.asking.prompts import Prompts, read_prompts, shipped
 from selfinstruct.config.config import parse_config
 from selfinstruct.errors import RequestRefused
 from selfinstruct.records import STAGES, Completion, Rejection, Task
 from selfinstruct.runs.refilter import refilter
 from selfinstruct.store.store import Store
 from selfinstruct.store.verify import verify
-from selfinstruct.strategies.prompts import Prompts, read_prompts, shipped
 from selfinstruct.strategies.self_instruct import SelfInstruct
 from tests.engine.test_engine import Scripted, grow, simulated
 

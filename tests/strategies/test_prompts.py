@@ -4,11 +4,12 @@ import re
 import shutil
 
 import pytest
+from selfinstruct.strategies.prompts import PROMPT_NAMES
 
+from selfinstruct.asking.prompts import Prompts, read_prompts, shipped
 from selfinstruct.errors import UsageError
 from selfinstruct.parsing.parsing import input_first, numbered_items, output_first, whole_tasks, yes_or_no
 from selfinstruct.records import Instance, SeedTask
-from selfinstruct.strategies.prompts import PROMPT_NAMES, Prompts, read_prompts, shipped
 
 NAMES = [name for names in PROMPT_NAMES.values() for name in names]
 TASKS = ["Name three rivers of Asia.", "Say whether the review is kind or harsh."]

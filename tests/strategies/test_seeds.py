@@ -8,17 +8,17 @@ from collections import Counter
 import pytest
 from rouge_score.rouge_scorer import RougeScorer
 
+from selfinstruct.asking.prompts import shipped
 from selfinstruct.checks.seeds import ENOUGH, Finding, check_seeds
-from selfinstruct.config.config import FilterSettings
 from selfinstruct.errors import UsageError
-from selfinstruct.filters.filters import FILTERS, judge, judge_instances
+from selfinstruct.filters.instruction import INSTRUCTION_FILTERS
+from selfinstruct.filters.verdicts import FilterSettings, judge, judge_instances
 from selfinstruct.parsing.parsing import ParsedInstance
 from selfinstruct.pool.novelty import tokens
 from selfinstruct.pool.pool import Pool
 from selfinstruct.records import Candidate, Instance, SeedTask
+from selfinstruct.rows.seeds import read_seeds
 from selfinstruct.simulated.world import compose
-from selfinstruct.strategies.prompts import shipped
-from selfinstruct.strategies.seeds import read_seeds
 from tests.conftest import json_lines
 
 GOOD = {
@@ -512,7 +512,7 @@ def test_the_seeds_pass_the_projects_own_filters(seeds):
     objections = {
         seed.id: rejection
         for seed in seeds
-        for rule in FILTERS
+        for rule in INSTRUCTION_FILTERS
         if (rejection := rule(Candidate("seed", 0, seed.instruction), pool))
     }
     assert objections == {}

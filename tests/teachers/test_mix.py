@@ -10,7 +10,9 @@ from contextlib import AsyncExitStack
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from selfinstruct.strategies.asking import build_request
 
+from selfinstruct.asking.prompts import Prompts, read_prompts, shipped
 from selfinstruct.config.config import parse_config
 from selfinstruct.errors import UsageError
 from selfinstruct.records import STAGES
@@ -20,8 +22,6 @@ from selfinstruct.simulated.server import serving
 from selfinstruct.simulated.settings import SimulatedSettings
 from selfinstruct.store.store import Store
 from selfinstruct.store.verify import verify
-from selfinstruct.strategies.asking import build_request
-from selfinstruct.strategies.prompts import Prompts, read_prompts, shipped
 from selfinstruct.teachers import scheduler
 from tests.conftest import server_calls, simulated_server, until
 

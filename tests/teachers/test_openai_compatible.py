@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
-from selfinstruct.config.config import OPENAI_HOST, Price, TeacherSettings
 from selfinstruct.errors import RequestRefused, SelfInstructError, TeacherError, TryAgain, UsageError
 from selfinstruct.records import Request
 from selfinstruct.teachers.openai_compatible import OpenAICompatible
 from selfinstruct.teachers.pacing import Pace
+from selfinstruct.teachers.settings import OPENAI_HOST, Price, TeacherSettings
 
 KEY = "sk-test-0123456789abcdef"
 KEY_ENV = "SELFINSTRUCT_TEST_KEY"

@@ -8,41 +8,18 @@ prompts and parsers serve both, with a JSON schema or with lines of text.
 from collections.abc import Mapping
 from typing import Any
 
-from selfinstruct.config.config import Config, TeacherSettings
+from selfinstruct.asking.stages import PROBE, response_format
+from selfinstruct.config.config import Config
 from selfinstruct.errors import RequestRefused, TryAgain
 from selfinstruct.parsing.json_answers import json_rows
-from selfinstruct.records import AnswerFormat, Completion, Request, Stage
+from selfinstruct.records import AnswerFormat, Completion, Request
 from selfinstruct.store.store import Store
 from selfinstruct.teachers import Teacher, Teachers
 from selfinstruct.teachers.scheduler import Scheduler
+from selfinstruct.teachers.settings import TeacherSettings
 
 SERVER_ERRORS = 5  # so many in a row to a request with a schema: the server cannot do it (llama.cpp answers 500)
 MALFORMED = 2  # so many answers without content: the same
-
-
-def response_format(prompt: str) -> dict[str, Any]:
-    """What goes into the request as `response_format`, for an answer to `prompt`, such as "classify"."""
-    schema = {
-        "type": "object", "properties": _FIELDS[prompt], "required": list(_FIELDS[prompt]),
-        "additionalProperties": False,
-    }  # fmt: skip
-    return {"type": "json_schema", "json_schema": {"name": prompt, "strict": True, "schema": schema}}
-
-
-def _rows(*fields: str) -> dict[str, Any]:
-    texts = {field: {"type": "string"} for field in fields}
-    row = {"type": "object", "properties": texts, "required": list(fields), "additionalProperties": False}
-    return {"type": "array", "items": row}
-
-
-_FIELDS: dict[str, dict[str, Any]] = {
-    "propose": {"tasks": {"type": "array", "items": {"type": "string"}}},
-    "classify": {"is_classification": {"type": "boolean"}},
-    "input_first": {"instances": _rows("input", "output")},
-    "output_first": {"instances": _rows("label", "input")},
-    "alpaca": {"tasks": _rows("instruction", "input", "output")},
-    "probe": {"number": {"type": "string"}},
-}
 
 
 async def settle_answer_formats(config: Config, teachers: Teachers, scheduler: Scheduler, store: Store) -> Config:
@@ -51,7 +28,7 @@ async def settle_answer_formats(config: Config, teachers: Teachers, scheduler: S
     One request for each server and model whose answer format is not settled. Raises what `Scheduler.complete` raises.
     """
     found: dict[tuple[int, str], AnswerFormat] = {}
-    settled: dict[Stage, list[dict[str, Any]]] = {}
+    settled: dict[str, list[dict[str, Any]]] = {}
     for stage in config.stages:
         settled[stage] = []
         for settings, sampling, _ in config.choices(stage):
@@ -74,11 +51,11 @@ async def settle_answer_formats(config: Config, teachers: Teachers, scheduler: S
 
 def _probe(settings: TeacherSettings, sampling: Mapping[str, Any], seed: int) -> Request:
     limits = {key: value for key, value in sampling.items() if key.startswith("max_")}
-    body = {**limits, "response_format": response_format("probe")}
+    body = {**limits, "response_format": response_format(PROBE, {"number": {"type": "string"}})}
     if settings.send_seed:
         body["seed"] = seed & 0x7FFFFFFF
     question = "Name any number between 1 and 9."
-    return Request("probe", settings.kind, settings.model, settings.endpoint, "", question, body)
+    return Request(PROBE, settings.kind, settings.model, settings.endpoint, "", question, body)
 
 
 class _Probed:

@@ -13,21 +13,17 @@ A chat model gets them as its system and user message, a base model as one text.
 in the run, so that it goes on with the prompts it began with.
 """
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
+from selfinstruct.asking.stages import Prompt
 from selfinstruct.errors import UsageError
-from selfinstruct.records import Endpoint, Instance, SeedTask, StrategyName
+from selfinstruct.records import Endpoint
 
 PACKAGE = Path(__file__).parent.parent
-
-# By strategy.
-PROMPT_NAMES: dict[StrategyName, tuple[str, ...]] = {
-    "self-instruct": ("propose", "classify", "input_first", "output_first"),
-    "alpaca": ("alpaca",),
-}
 
 
 def shipped(name: str) -> Path:
@@ -37,15 +33,16 @@ def shipped(name: str) -> Path:
 
 
 def read_prompts(
-    folder: Path, endpoints: set[Endpoint], strategy: StrategyName = "self-instruct", n_demonstrations: int = 8
+    folder: Path, prompts: Sequence[Prompt], endpoints: Iterable[Endpoint], n_demonstrations: int = 8
 ) -> dict[str, str]:
-    """The prompt files' texts by name, such as "chat/propose", for the endpoints and the strategy in use.
+    """The texts of these prompts' files by name, such as "chat/propose", for the endpoints in use.
 
     UsageError where a file is missing, is no valid template, lacks one of the two blocks, or does not say what it is
     for (checked with up to `n_demonstrations` tasks shown).
     """
     texts = {}
-    for name in sorted(f"{endpoint}/{prompt}" for endpoint in endpoints for prompt in PROMPT_NAMES[strategy]):
+    of_name = {f"{endpoint}/{prompt.name}": prompt for endpoint in endpoints for prompt in prompts}
+    for name in sorted(of_name):
         path = folder / f"{name}.jinja"
         try:
             texts[name] = path.read_text(encoding="utf-8")
@@ -53,7 +50,12 @@ def read_prompts(
             raise UsageError(
                 f"{path}: cannot be read ({error}). Copy the shipped one from {shipped('prompts')}."
             ) from None
-    Prompts(texts).check(folder, n_demonstrations)
+    filled = Prompts(texts)
+    for name in texts:
+        try:
+            filled.check(name, of_name[name], n_demonstrations)
+        except UsageError as error:
+            raise UsageError(f"{folder}/{error}") from None
     return texts
 
 
@@ -92,30 +94,11 @@ class Prompts:
         template = self._environment.get_template(name)
         return "".join(template.blocks[block](template.new_context(variables))).strip()
 
-    def check(self, folder: Path, n_demonstrations: int) -> None:
-        """Fill in every prompt with samples: it must work, depend on what it is given, and on nothing else."""
-        tasks = [f"Name a river of country {n}." for n in range(max(n_demonstrations, 1))]
-        examples = (Instance("", "The Nile."),)
-        seeds = [SeedTask(str(n), "", task, examples, False) for n, task in enumerate(tasks)]
-        for name in self.texts:
-            given: tuple[Any, Any]
-            other: dict[str, Any]
-            if name.endswith("/propose"):
-                variable, given, other = "demonstrations", (tasks, ["Name a lake."]), {"n_new": 8}
-            elif name.endswith("/alpaca"):
-                variable, given, other = "demonstrations", (seeds, seeds[:1] * 2), {"n_new": 20}
-            elif name.endswith("/classify"):
-                variable, given, other = "instruction", (tasks[0], "Name a lake."), {"again": False}
-            else:
-                variable, given, other = "instruction", (tasks[0], "Name a lake."), {"n_instances": 3, "again": False}
-            samples = [{variable: value, **other} for value in given]
-            try:
-                first, second = (self.render(name, **sample) for sample in samples)
-                if first == second:
-                    raise UsageError(f"{name}.jinja: its user block does not show the {variable}.")
-                if first != Prompts({name: self.texts[name]}).render(name, **samples[0]):
-                    raise UsageError(
-                        f"{name}.jinja: gives another text each time, so that a run could not go on with it."
-                    )
-            except UsageError as error:
-                raise UsageError(f"{folder}/{error}") from None
+    def check(self, name: str, prompt: Prompt, n_demonstrations: int) -> None:
+        """Fill in a prompt with samples: it must work, depend on what it is given, and on nothing else."""
+        samples = prompt.samples(n_demonstrations)
+        first, second = (self.render(name, **sample) for sample in samples)
+        if first == second:
+            raise UsageError(f"{name}.jinja: its user block does not show the {prompt.shows}.")
+        if first != Prompts({name: self.texts[name]}).render(name, **samples[0]):
+            raise UsageError(f"{name}.jinja: gives another text each time, so that a run could not go on with it.")

@@ -1,0 +1,28 @@
+"""How far a run has come, for whoever shows it."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Progress:
+    """What a run has done so far, for whoever shows it. Counts include what the run had before."""
+
+    target: int = 0
+    admitted: int = 0
+    generated: int = 0
+    calls: int = 0
+    tokens: int = 0
+    cost_usd: float = 0.0
+    faults: int = 0
+    batches: str = ""  # how the latest of them is getting on
+    rejected: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def candidates(self) -> int:
+        """Candidates judged, and proposals that nothing could be read from."""
+        return self.admitted + sum(self.rejected.values())
+
+    def tell_batches(self, line: str) -> None:
+        """Show how the latest batch is getting on."""
+        self.batches = line

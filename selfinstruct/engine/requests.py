@@ -1,0 +1,58 @@
+"""From a stage and its variables to a request: the prompt filled in, the teacher drawn, the sampling settings added."""
+
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from selfinstruct.asking.prompts import Prompts
+from selfinstruct.asking.stages import Stage, response_format
+from selfinstruct.config.config import Config
+from selfinstruct.records import Completion, Request
+from selfinstruct.strategies import Answer, Ask
+from selfinstruct.teachers.settings import StageTeacher
+
+
+class Requests:
+    """The requests of one run."""
+
+    def __init__(self, config: Config, prompts: Prompts):
+        self._prompts = prompts
+        self._choices = {stage: config.choices(stage) for stage in config.stages}
+        self._schemas = {
+            (stage.name, prompt.name): response_format(prompt.name, prompt.fields)
+            for stage in config.asks.stages
+            for prompt in stage.prompts
+        }
+
+    def build(self, stage: Stage, prompt: str, number: int, **variables: Any) -> Request:
+        """The request of `stage` with one of its prompts.
+
+        `number` tells apart requests that are equal otherwise, seeds the teacher, and draws one of several models.
+        """
+        choices = self._choices[stage.name]
+        drawn_by = f"{stage.name}/{number}/{variables.get('instruction', '')}"
+        teacher, sampling, _ = choices[0] if len(choices) == 1 else _drawn(choices, drawn_by)
+        in_json = teacher.answer_format == "json"
+        system, user = self._prompts.render(f"{teacher.endpoint}/{prompt}", json=in_json, **variables)
+        if in_json:
+            sampling = {**sampling, "response_format": self._schemas[stage.name, prompt]}
+        if teacher.send_seed:
+            sampling = {**sampling, "seed": number & 0x7FFFFFFF}  # all that some servers take
+        if teacher.logprobs:
+            sampling = {**sampling, "logprobs": True if teacher.endpoint == "chat" else 0}
+        return Request(stage.name, teacher.kind, teacher.model, teacher.endpoint, system, user, sampling, number)
+
+    def asking(self, complete: Callable[[Request], Awaitable[Completion]]) -> Ask:
+        """What a strategy asks by, where `complete` answers its requests."""
+
+        async def ask(stage: Stage, prompt: str, number: int, prefix: str = "", **variables: Any) -> Answer:
+            request = self.build(stage, prompt, number, **variables)
+            completion = await complete(request)
+            return Answer(completion, prefix if request.endpoint == "completion" else "", request.endpoint)
+
+        return ask
+
+
+def _drawn(choices: Sequence[StageTeacher], drawn_by: str) -> StageTeacher:
+    """One of a stage's models, by weight; what `drawn_by` says decides, and nothing else."""
+    return random.Random(drawn_by).choices(choices, [choice.weight for choice in choices])[0]

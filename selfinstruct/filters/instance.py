@@ -1,0 +1,101 @@
+"""Filters of a task's instances: is this example usable, among the others of its task?
+
+Each sees the instances, by their place, that the filters before it have left.
+"""
+
+import re
+from collections.abc import Mapping
+
+from pydantic import Field
+
+from selfinstruct.filters.rule import Evidence, rule
+from selfinstruct.parsing.parsing import ParsedInstance, says_no_input
+from selfinstruct.settings import Section
+
+ALPACA = "known defects of Alpaca's published data"
+METHOD = "Self-Instruct, section 2.2"
+INSTANCES = "instances"  # the stage that rejections of instances are listed under
+
+_MARK_OF_NOTHING = re.compile(r"\W*no\s*(?:input|output)\W*", re.IGNORECASE)
+# "7. Instruction: ..." of Alpaca's prompt, "### Response:" of the usual training templates.
+_NEXT_TASK = re.compile(
+    r"^[ \t]*(?:\d{1,3}\.[ \t]*(?:instruction|input|output)|#{2,}[ \t]*(?:instruction|input|response))[ \t]*:.*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+Instances = Mapping[int, ParsedInstance]
+
+
+class InstanceSettings(Section):
+    """Thresholds of the filters of instances."""
+
+    max_instances: int = Field(5, ge=1, description="most instances kept of one task")
+
+
+@rule(INSTANCES, "the token limit ended the answer inside it", "the server's finish reason")
+def cut_off(i: int, instances: Instances) -> Evidence | None:
+    """The token limit ended the answer inside this instance."""
+    return {} if instances[i].cut else None
+
+
+@rule(INSTANCES, "no output", METHOD, required="a record without an output has nothing to learn from")
+def empty_output(i: int, instances: Instances) -> Evidence | None:
+    """There is no output, or nothing but the mark of an input that is not there."""
+    output = instances[i].output.strip()
+    return {} if not output or _MARK_OF_NOTHING.fullmatch(output) else None
+
+
+@rule(INSTANCES, "the output repeats the input", METHOD)
+def output_equals_input(i: int, instances: Instances) -> Evidence | None:
+    """The output repeats the input."""
+    return {} if instances[i].output.strip() == instances[i].input.strip() else None
+
+
+@rule(INSTANCES, "the input only says that there is none", ALPACA)
+def pseudo_empty_input(i: int, instances: Instances) -> Evidence | None:
+    """The input is words that say there is none; the parsers remove them from answers, but not from finished datasets."""
+    return {"input": instances[i].input} if says_no_input(instances[i].input) else None
+
+
+@rule(INSTANCES, "input or output ends with a colon", "Self-Instruct, reference code")
+def ends_with_colon(i: int, instances: Instances) -> Evidence | None:
+    """The input or the output ends with a colon: what it announces is missing."""
+    for name in ("input", "output"):
+        if getattr(instances[i], name).rstrip().endswith(":"):
+            return {"field": name}
+    return None
+
+
+@rule(INSTANCES, "the output goes on with another task", ALPACA)
+def merged_tasks(i: int, instances: Instances) -> Evidence | None:
+    """The output goes on with another task: its answer was not split where the next one began."""
+    found = _NEXT_TASK.search(instances[i].output)
+    return {"line": found.group().strip()} if found else None
+
+
+@rule(INSTANCES, "same input, different outputs: all of the task's go", METHOD)
+def conflicting_outputs(i: int, instances: Instances) -> Evidence | None:
+    """Two instances of the task have the same input and different outputs: then none of the task's can be trusted."""
+    outputs: dict[str, str] = {}
+    for instance in instances.values():
+        if instance.input and outputs.setdefault(instance.input, instance.output) != instance.output:
+            return {"input": instance.input, "outputs": [outputs[instance.input], instance.output]}
+    return None
+
+
+@rule(INSTANCES, "the same as another of the task", "Self-Instruct, reference code")
+def duplicate_instance(i: int, instances: Instances) -> Evidence | None:
+    """An earlier instance of the task is the same."""
+    same = next((j for j, earlier in instances.items() if j < i and earlier[:2] == instances[i][:2]), None)
+    return None if same is None else {"same_as": same}
+
+
+INSTANCE_FILTERS = (
+    cut_off, empty_output, output_equals_input, pseudo_empty_input, ends_with_colon, merged_tasks, conflicting_outputs,
+    duplicate_instance,
+)  # fmt: skip
+
+
+@rule(INSTANCES, "more than the most kept of one task", "Self-Instruct, reference code")
+def too_many(place: int, most: int) -> Evidence | None:
+    """Enough of the task's instances were left before this one, the `place`-th (from 0) of them."""
+    return {"most": most} if place >= most else None

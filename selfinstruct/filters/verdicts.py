@@ -1,0 +1,133 @@
+"""All filters in their order: the first objection to a candidate or an instance, or what each of them says.
+
+The gate, another threshold tried in the audit, and a run filtered again share these: there is one way to a verdict.
+"""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from selfinstruct.filters.instance import INSTANCE_FILTERS, InstanceSettings, too_many
+from selfinstruct.filters.instruction import (
+    INSTRUCTION_FILTERS,
+    PAPER_FORBIDDEN_WORDS,
+    InstructionSettings,
+    too_similar,
+)
+from selfinstruct.filters.record import RECORD_FILTERS
+from selfinstruct.filters.rule import Rule
+from selfinstruct.parsing.parsing import ParsedInstance
+from selfinstruct.pool.pool import Pool
+from selfinstruct.records import Candidate, Neighbor, Rejection
+from selfinstruct.settings import MayChange
+
+CANDIDATE_RULES: tuple[Rule[...], ...] = (*INSTRUCTION_FILTERS, too_similar)
+INSTANCE_RULES: tuple[Rule[...], ...] = (*INSTANCE_FILTERS, too_many, *RECORD_FILTERS)
+RULES: tuple[Rule[...], ...] = (*CANDIDATE_RULES, *INSTANCE_RULES)
+CANDIDATE_STAGES = tuple(dict.fromkeys(one.stage for one in CANDIDATE_RULES))
+INSTANCE_STAGES = tuple(dict.fromkeys(one.stage for one in INSTANCE_RULES))
+WORDS: dict[str, str] = {one.name: one.words for one in RULES}
+OPTIONAL = tuple(dict.fromkeys(one.name for one in RULES if not one.required))
+REQUIRED = {one.name: one.required for one in RULES if one.required}
+
+# What a profile sets; the user's own settings go before it.
+PROFILES: dict[str, dict[str, Any]] = {
+    "paper": {"ascii_start": True, "ascii_tokens": True, "forbidden_words": PAPER_FORBIDDEN_WORDS},
+}
+
+
+class FilterSettings(InstanceSettings, InstructionSettings):
+    """The thresholds of the filters."""
+
+    may_change = MayChange.UNTIL_FILTERED
+
+    without: tuple[str, ...] = Field((), description="filters that are switched off, by their reasons of rejection")
+
+    @field_validator("without")
+    @classmethod
+    def _known_filters(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name in REQUIRED:
+                raise ValueError(f"{name} cannot be switched off: {REQUIRED[name]}")
+            if name not in OPTIONAL:
+                near = difflib.get_close_matches(name, (*OPTIONAL, *REQUIRED), n=1, cutoff=0.5)
+                hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(OPTIONAL)}."
+                raise ValueError(f"there is no filter {name}; {hint}")
+        return tuple(sorted(set(names)))
+
+    @model_validator(mode="after")
+    def _some_length_is_left(self) -> Self:
+        if self.min_words > self.max_words:
+            raise ValueError("min_words must not be greater than max_words")
+        return self
+
+
+FilteredPool = Pool[FilterSettings]
+
+
+class Verdict(NamedTuple):
+    """The first objection to a candidate, or None, with its filter's stage; the nearest known where it was sought."""
+
+    rejection: Rejection | None
+    stage: str = ""
+    nearest: Neighbor | None = None
+
+
+class Said(NamedTuple):
+    """What one filter says of one thing."""
+
+    rule: Rule[...]
+    rejection: Rejection | None
+
+
+def judge(candidate: Candidate, pool: FilteredPool, above: float = -1) -> Verdict:
+    """The first filter's objection, or none; the nearest known instruction is sought where its score is `above` that."""
+    for rule in INSTRUCTION_FILTERS:
+        if rejection := rule.unless_in(pool.rules.without, candidate, pool):
+            return Verdict(rejection, rule.stage)
+    nearest = pool.index.nearest(candidate.instruction, above=above)
+    rejection = too_similar.unless_in(pool.rules.without, nearest, pool)
+    return Verdict(rejection, too_similar.stage, nearest)
+
+
+def each_of_candidate(candidate: Candidate, pool: FilteredPool) -> list[Said]:
+    """What every filter but the novelty rule says of a candidate."""
+    return [Said(rule, rule(candidate, pool)) for rule in INSTRUCTION_FILTERS]
+
+
+def judge_instances(instances: Sequence[ParsedInstance], rules: FilterSettings) -> list[Rejection | None]:
+    """One verdict for each of a task's instances, in their order."""
+    verdicts: list[Rejection | None] = [None] * len(instances)
+    for rule in INSTANCE_FILTERS:
+        if rule.name in rules.without:
+            continue
+        left = {i: instance for i, instance in enumerate(instances) if verdicts[i] is None}
+        for i in left:
+            verdicts[i] = rule(i, left)
+    good = [i for i, verdict in enumerate(verdicts) if verdict is None]
+    for place, i in enumerate(good):
+        verdicts[i] = too_many.unless_in(rules.without, place, rules.max_instances)
+    return verdicts
+
+
+def each_of_instances(instances: Sequence[ParsedInstance], rules: FilterSettings) -> list[list[Said]]:
+    """What every filter says of each instance; it sees, besides that one, those that the filters before it have left."""
+    said: list[list[Said]] = [[] for _ in instances]
+    left: Mapping[int, ParsedInstance] = dict(enumerate(instances))
+    for rule in INSTANCE_FILTERS:
+        found = {i: rule(i, dict(sorted({**left, i: instances[i]}.items()))) for i in range(len(instances))}
+        for i, rejection in found.items():
+            said[i].append(Said(rule, rejection))
+        left = {i: instance for i, instance in left.items() if found[i] is None}
+    for i in range(len(instances)):
+        place = list(left).index(i) if i in left else -1
+        said[i].append(Said(too_many, too_many(place, rules.max_instances)))
+    return said
+
+
+def judge_record(instruction: str, instance: ParsedInstance, pool: FilteredPool) -> Rejection | None:
+    """The first objection of a filter of whole records, or None."""
+    found = (rule.unless_in(pool.rules.without, instruction, instance, pool) for rule in RECORD_FILTERS)
+    return next((rejection for rejection in found if rejection), None)

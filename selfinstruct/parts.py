@@ -1,0 +1,24 @@
+"""Parts that are found by the names of their files, without importing any: strategies, and kinds of teachers.
+
+A new one is a new file; nothing else lists it.
+"""
+
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Any
+
+
+def names_in(folder: str, first: str) -> tuple[str, ...]:
+    """The parts in a folder of this package, `first` before the others, as users write them: with hyphens."""
+    found = (one.name.replace("_", "-") for one in iter_modules([str(Path(__file__).parent / folder)]))
+    return (first, *(name for name in found if name != first))
+
+
+def part(package: str, name: str, declared: str) -> Any:
+    """What the file of a part declares under that name."""
+    return getattr(import_module(f"{package}.{name.replace('-', '_')}"), declared)
+
+
+STRATEGIES = names_in("strategies", "self-instruct")
+TEACHERS = names_in("teachers/kinds", "simulated")

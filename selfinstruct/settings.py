@@ -1,0 +1,103 @@
+"""Sections of settings: checked models, read from TOML, whose fields say when they may change.
+
+Each room declares its own section (filters their thresholds, teachers their limits); `config` puts them together. What
+a field says holds unless its section's `may_change` says otherwise:
+
+    class Limits(Section):
+        may_change = MayChange.ANY_TIME
+        attempts: int = Field(12, ge=1, description="most tries of one request")
+        seed: Annotated[int, MayChange.UNTIL_ANSWERED] = Field(0, description="random seed")
+"""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterator
+from enum import Enum
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from selfinstruct.errors import UsageError
+
+
+class MayChange(Enum):
+    """When a setting of an existing run may still change."""
+
+    UNTIL_FILTERED = "until a candidate was filtered"
+    UNTIL_ANSWERED = "until its stage was answered"
+    ANY_TIME = "at any time"
+
+
+class Section(BaseModel):
+    """A part of the settings; a key that it does not know is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    may_change: ClassVar[MayChange] = MayChange.UNTIL_ANSWERED
+
+
+Settings = TypeVar("Settings", bound=BaseModel)
+
+
+def fields_that_may_change(model: type[BaseModel]) -> Iterator[tuple[str, MayChange]]:
+    """Each field's name, and when it may change."""
+    of_section = getattr(model, "may_change", MayChange.UNTIL_ANSWERED)
+    for name, field in model.model_fields.items():
+        yield name, next((mark for mark in field.metadata if isinstance(mark, MayChange)), of_section)
+
+
+def parse_as(model: type[Settings], values: dict[str, Any], source: str) -> Settings:
+    """Check `values`; UsageError names the source, the key, what is wrong and the nearest known key."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        lines = [_explain(problem, model) for problem in error.errors()]
+        raise UsageError("\n".join(f"{source}: {line}" for line in lines)) from None
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The TOML file's values; UsageError where it cannot be read."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror}).") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: not valid TOML: {error}") from None
+
+
+def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """`below` with the values of `above` laid over it, tables key by key, but `sampling` as a whole."""
+    merged = dict(below)
+    for key, value in above.items():
+        both_tables = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = merge(merged[key], value) if both_tables and key != "sampling" else value
+    return merged
+
+
+def unknown_key(key: str, known: list[str]) -> str:
+    """What to say of a key that is not one of `known`."""
+    near = difflib.get_close_matches(key.rpartition(".")[2], known, n=1, cutoff=0.5)
+    return f"unknown key {key}; " + (f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}.")
+
+
+def _explain(problem: Any, model: type[BaseModel]) -> str:
+    """One pydantic problem in the user's words; the value is not repeated, it might be a secret."""
+    path = [str(part) for part in problem["loc"]]
+    key = ".".join(path)
+    if problem["type"] != "extra_forbidden":
+        message = str(problem["msg"]).removeprefix("Value error, ")
+        if key:
+            return f"{key}: {message}"
+        names_its_key = re.match(r"unknown key |[\w.]+: ", message)
+        return message if names_its_key else f"the settings: {message}"
+    for part in path[:-1]:  # else it is a place in a list, or the name of a table
+        annotations = model.model_fields[part].annotation if part in model.model_fields else _of_tables(model)
+        kinds = [kind for kind in (annotations, *get_args(annotations)) if isinstance(kind, type)]
+        model = next((kind for kind in kinds if issubclass(kind, BaseModel)), model)
+    return unknown_key(key, list(model.model_fields))
+
+
+def _of_tables(model: type[BaseModel]) -> Any:
+    """The model of the tables whose names a model does not fix."""
+    return model.__annotations__.get("__pydantic_extra__")

@@ -1,0 +1,32 @@
+"""The built-in teacher: the simulated server on loopback, reached like any other server.
+
+So the demo, the tests and the benchmarks run the very path that a paid run takes.
+"""
+
+from contextlib import AsyncExitStack
+
+from selfinstruct.teachers import Teacher
+from selfinstruct.teachers.kinds import Kind, Session
+from selfinstruct.teachers.settings import TeacherSettings
+
+
+class Simulated(Kind):
+    """In this process, or `selfinstruct simulate` at an address."""
+
+    default_model = "simulated"
+
+    async def open(self, teacher: TeacherSettings, base_url: str, session: Session, stack: AsyncExitStack) -> Teacher:
+        """Start the server unless there is an address, and give the client that asks it."""
+        from selfinstruct.simulated.server import serving
+        from selfinstruct.teachers.openai_compatible import OpenAICompatible
+
+        if not base_url:
+            here = session.simulated.model_copy(update={"api_key": None})
+            base_url = (await stack.enter_async_context(serving(here))).base_url
+            teacher = teacher.model_copy(update={"api_key_env": ""})
+        opened = OpenAICompatible(teacher, base_url, session.prices, session.pace(teacher), session.by_batches)
+        stack.push_async_callback(opened.close)
+        return opened
+
+
+KIND = Simulated()

@@ -1,0 +1,31 @@
+"""A model in this process, on the GPU where there is one; it needs the packages of selfinstruct[finetune]."""
+
+from contextlib import AsyncExitStack
+from typing import Any
+
+from selfinstruct.teachers import Teacher
+from selfinstruct.teachers.kinds import Kind, Session
+from selfinstruct.teachers.settings import TeacherSettings
+
+
+class Transformers(Kind):
+    """A folder, or a name on the hub."""
+
+    has_batches = False
+
+    def check(self, stage: str, teacher: TeacherSettings, sampling: dict[str, Any]) -> None:
+        """That the packages are there, and the settings are ones that it knows."""
+        from finetune.inference.sampling import check_teacher
+
+        check_teacher(stage, teacher, sampling)
+
+    async def open(self, teacher: TeacherSettings, base_url: str, session: Session, stack: AsyncExitStack) -> Teacher:
+        """Load the model."""
+        from finetune.inference.teacher import TransformersTeacher
+
+        local = TransformersTeacher(teacher.model, session.running.concurrency)
+        stack.push_async_callback(local.close)
+        return local
+
+
+KIND = Transformers()
