@@ -18,7 +18,6 @@ from typing import Any, Literal, NamedTuple
 
 Endpoint = Literal["chat", "completion"]
 AnswerFormat = Literal["auto", "json", "text"]
-ExportFormat = Literal["alpaca", "self-instruct", "messages", "prompt-completion", "sharegpt", "parquet"]
 IMPORTED = "imported"  # the teacher of answers that were recorded elsewhere
 
 

@@ -10,7 +10,7 @@ import typer
 from finetune.cli import add_commands
 from selfinstruct import parts
 from selfinstruct.errors import BudgetReached, SelfInstructError, TeacherError, UsageError, YieldCollapsed
-from selfinstruct.records import ExportFormat
+from selfinstruct.export.formats import NAMES as FORMATS
 from selfinstruct.untrusted import visible
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from selfinstruct.store.store import Store
 
 if not TYPE_CHECKING:  # a type checker does not look for files
-    StrategyName, TeacherKind = Literal[parts.STRATEGIES], Literal[parts.TEACHERS]
+    StrategyName, TeacherKind, ExportFormat = Literal[parts.STRATEGIES], Literal[parts.TEACHERS], Literal[FORMATS]
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,

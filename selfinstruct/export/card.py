@@ -18,8 +18,9 @@ from selfinstruct.asking.prompts import shipped
 from selfinstruct.config.config import Config
 from selfinstruct.config.stored import config_of
 from selfinstruct.errors import UsageError
+from selfinstruct.export.formats import format_named
 from selfinstruct.filters.instruction import word_count
-from selfinstruct.records import IMPORTED, ExportFormat, canonical_json
+from selfinstruct.records import IMPORTED, canonical_json
 from selfinstruct.report.diversity import Diversity, Nearest
 from selfinstruct.report.figures import Lengths, day, lengths_of
 from selfinstruct.report.status import Status, is_simulated, status
@@ -42,14 +43,6 @@ SAMPLING = frozenset(
         "presence_penalty", "frequency_penalty", "repetition_penalty", "length_penalty", "stop", "reasoning_effort",
     }
 )  # fmt: skip
-ROWS: dict[ExportFormat, str] = {
-    "alpaca": "`instruction`, `input` (empty where the task needs none) and `output`",
-    "self-instruct": "a task: `id`, `name`, `instruction`, `instances` (`input`, `output`) and `is_classification`",
-    "messages": "`messages`: a user's turn (instruction and input) and an assistant's (output)",
-    "prompt-completion": "`prompt` (instruction and input) and `completion` (output)",
-    "sharegpt": "`conversations`: a turn of `human` (instruction and input) and one of `gpt` (output)",
-    "parquet": "a record: `id`, `task`, `instruction`, `input`, `output`, `is_classification` and `messages`",
-}
 
 
 def card_path(data: Path) -> Path:
@@ -62,7 +55,7 @@ def card_path(data: Path) -> Path:
     return path
 
 
-def write_card(store: Store, format: ExportFormat, data: Path, rows: int, varied: Diversity) -> Path:
+def write_card(store: Store, format: str, data: Path, rows: int, varied: Diversity) -> Path:
     """Write the card of `data`, the run's `rows` rows in `format`, and give its path; UsageError where it cannot be."""
     path = card_path(data)
     with store.snapshot():
@@ -79,9 +72,7 @@ def license_of(card: str) -> str:
     return "\n".join(lines) or LICENSE
 
 
-def card(
-    store: Store, format: ExportFormat, file_name: str, rows: int, varied: Diversity, *, license: str = LICENSE
-) -> str:
+def card(store: Store, format: str, file_name: str, rows: int, varied: Diversity, *, license: str = LICENSE) -> str:
     """The card as Markdown under a header in YAML."""
     found = status(store, graded=False)
     config = config_of(store)
@@ -98,7 +89,7 @@ def card(
         )
         + f"; selfinstruct {_version(store)} selected them by rules; {_reviewed(store)}.",
         *(["**Simulated teacher: do not train a real model on it.**"] if simulated else []),
-        f"## The data\n\nEach row is {ROWS[format]}.",
+        f"## The data\n\nEach row is {format_named(format).words}.",
         _sizes(store, found),
         "## How it was made",
         *_making(store, config, found),

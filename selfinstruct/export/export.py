@@ -1,32 +1,15 @@
-"""Records out, in the formats that trainers read.
-
-| format            | one row is                                                     | read by                      |
-|-------------------|----------------------------------------------------------------|------------------------------|
-| alpaca            | {instruction, input, output}, all rows in one JSON list        | most fine-tuning tools       |
-| self-instruct     | a task: {id, instruction, instances, is_classification}, JSONL | as seeds of another run      |
-| messages          | {"messages": [{role, content}, ...]}, JSONL                    | TRL, OpenAI fine-tuning      |
-| prompt-completion | {prompt, completion}, JSONL                                    | TRL                          |
-| sharegpt          | {"conversations": [{from, value}, ...]}, JSONL                 | FastChat, Axolotl, ...       |
-| parquet           | a record with all its fields                                   | datasets, pandas, DuckDB     |
-
-A file is written beside its place and moved there when it is whole, so a reader never sees half of it.
-"""
+"""Records out, into files that are written whole: by how a file ends, a JSON list, JSON Lines or Parquet."""
 
 import itertools
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
-from selfinstruct.records import ExportFormat, Record, user_message
+from selfinstruct.export.formats import Format, Row, format_named
+from selfinstruct.records import canonical_json
 from selfinstruct.rows.writing import whole_file
 from selfinstruct.store.store import Store
-
-SUFFIXES: dict[ExportFormat, str] = {
-    "alpaca": "json", "self-instruct": "jsonl", "messages": "jsonl", "prompt-completion": "jsonl", "sharegpt": "jsonl",
-    "parquet": "parquet",
-}  # fmt: skip
 
 
 def write_records(store: Store) -> Path:
@@ -36,57 +19,22 @@ def write_records(store: Store) -> Path:
     return path
 
 
-def export(store: Store, format: ExportFormat, output: Path | None) -> tuple[Path, int]:
+def export(store: Store, format: str, output: Path | None) -> tuple[Path, int]:
     """Write the run's records in `format` and give the file's path and its number of rows.
 
     Without `output`: RUN/<format>.json, .jsonl or .parquet. UsageError where it cannot be written.
     """
-    path = place(store, format, output)
-    if format == "alpaca":
-        return path, _write_list(path, map(_alpaca, store.records()))
-    if format == "parquet":
-        return path, _write_parquet(path, store.records())
-    if format == "self-instruct":
-        return path, _write_lines(path, _by_task(store.records()))
-    rows = {"messages": _messages, "prompt-completion": _prompt_completion, "sharegpt": _sharegpt}[format]
-    return path, _write_lines(path, map(rows, store.records()))
+    path, chosen = place(store, format, output), format_named(format)
+    return path, WRITERS[chosen.suffix](path, chosen.rows(store.records()))
 
 
-def place(store: Store, format: ExportFormat, output: Path | None) -> Path:
+def place(store: Store, format: str, output: Path | None) -> Path:
     """Where an export goes: `output`, or a file in the run's folder."""
-    return output or store.folder / f"{format}.{SUFFIXES[format]}"
+    chosen: Format = format_named(format)
+    return output or store.folder / f"{chosen.name}.{chosen.suffix}"
 
 
-def _alpaca(record: Record) -> dict[str, Any]:
-    return {"instruction": record.instruction, "input": record.input, "output": record.output}
-
-
-def _messages(record: Record) -> dict[str, Any]:
-    return {"messages": record.messages}
-
-
-def _prompt_completion(record: Record) -> dict[str, Any]:
-    return {"prompt": user_message(record.instruction, record.input), "completion": record.output}
-
-
-def _sharegpt(record: Record) -> dict[str, Any]:
-    speakers = {"user": "human", "assistant": "gpt", "system": "system"}
-    return {"conversations": [{"from": speakers[m["role"]], "value": m["content"]} for m in record.messages]}
-
-
-def _by_task(records: Iterable[Record]) -> Iterator[dict[str, Any]]:
-    for task, group in itertools.groupby(records, key=lambda record: record.task):
-        of_task = list(group)
-        yield {
-            "id": f"task_{task}",
-            "name": f"task_{task}",
-            "instruction": of_task[0].instruction,
-            "instances": [{"input": record.input, "output": record.output} for record in of_task],
-            "is_classification": bool(of_task[0].is_classification),
-        }
-
-
-def _write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> int:
+def _write_lines(path: Path, rows: Iterable[Row]) -> int:
     n = 0
     with whole_file(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
         for n, row in enumerate(rows, start=1):  # noqa: B007 - the last n is the count
@@ -96,7 +44,7 @@ def _write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> int:
     return n
 
 
-def _write_list(path: Path, rows: Iterable[dict[str, Any]]) -> int:
+def _write_list(path: Path, rows: Iterable[Row]) -> int:
     n = 0
     with whole_file(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
         file.write("[")
@@ -106,7 +54,8 @@ def _write_list(path: Path, rows: Iterable[dict[str, Any]]) -> int:
     return n
 
 
-def _write_parquet(path: Path, records: Iterable[Record]) -> int:
+def _write_parquet(path: Path, rows: Iterable[Row]) -> int:
+    """As for records.jsonl, but that the column `extra` is always there, as JSON: its fields differ from run to run."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -114,16 +63,25 @@ def _write_parquet(path: Path, records: Iterable[Record]) -> int:
     schema = pa.schema([
         ("id", pa.string()), ("task", pa.int64()), ("instruction", pa.string()), ("input", pa.string()),
         ("output", pa.string()), ("is_classification", pa.bool_()), ("messages", pa.list_(message)),
+        ("extra", pa.string()),
     ])  # fmt: skip
     n = 0
     with whole_file(path) as part, pq.ParquetWriter(part, schema) as writer:
-        for batch in _batched(records, 10_000):
-            writer.write_table(pa.Table.from_pylist([record.as_dict() for record in batch], schema=schema))
+        for batch in _batched(rows, 10_000):
+            columns = [{**row, "extra": canonical_json(row["extra"]) if "extra" in row else None} for row in batch]
+            writer.write_table(pa.Table.from_pylist(columns, schema=schema))
             n += len(batch)
     return n
 
 
-def _batched(rows: Iterable[Record], size: int) -> Iterator[list[Record]]:
+WRITERS: dict[str, Callable[[Path, Iterable[Row]], int]] = {
+    "json": _write_list,
+    "jsonl": _write_lines,
+    "parquet": _write_parquet,
+}
+
+
+def _batched(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
     iterator = iter(rows)
     while batch := list(itertools.islice(iterator, size)):
         yield batch
