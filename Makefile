@@ -16,10 +16,11 @@ demo-student: .venv/installed-for-finetune  ## teach a tiny model what the simul
 test: .venv/installed-for-tests check  ## everything that CI runs
 	$(BIN)/python -m pytest -q -n auto
 
-check: .venv/installed-for-tests  ## style and types
+check: .venv/installed-for-tests  ## style, types, and which room imports which
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 bench: .venv/installed-for-tests  ## the figures in README and docs (about an hour, half of it novelty at 1,000,000)
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[bench]' -c constraints.txt
@@ -52,4 +53,4 @@ bench: .venv/installed-for-tests  ## the figures in README and docs (about an ho
 	@touch $@
 
 clean:  ## the environment and what tools left; outputs stay
-	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv dist .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis

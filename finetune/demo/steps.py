@@ -24,6 +24,7 @@ import tomli_w
 
 from finetune.data.dialogues import read_dialogues
 from finetune.demo.graded import KINDS, Question, Reply, Score, guesses, held_out, replies, score, table
+from finetune.examples import Dialogue
 from finetune.training.launching import waited_for
 from selfinstruct.rows.files import to_line
 from selfinstruct.rows.writing import whole_file
@@ -74,13 +75,7 @@ def run(folder: Path, recipe: Recipe) -> Result:
 
     _say(began, "Make a tiny LLaMA: a tokenizer trained on the corpus, and random weights.")
     if not untrained.exists():
-        from finetune.demo.tiny import make_tiny
-
-        part = folder / ".untrained.part"
-        shutil.rmtree(part, ignore_errors=True)  # of a run that was killed
-        n_parameters = make_tiny(rows, part, seed=recipe.seed)
-        part.replace(untrained)
-        print(f"{n_parameters:,} parameters, in {untrained}")
+        _make_untrained(untrained, rows, recipe.seed)
 
     _say(began, "Set questions aside: new inputs, and new wordings of the instruction. None is in the corpus.")
     questions = held_out(rows, recipe.families, recipe.questions, recipe.seed)
@@ -119,6 +114,17 @@ def run(folder: Path, recipe: Recipe) -> Result:
         "--max-tokens", recipe.most_tokens, "--out", folder / "comparison",
     )  # fmt: skip
     return Result(scores, time.monotonic() - began)
+
+
+def _make_untrained(untrained: Path, rows: Sequence[Dialogue], seed: int) -> None:
+    """The tiny model's folder, there once it is whole."""
+    from finetune.demo.tiny import make_tiny
+
+    part = untrained.with_name(f".{untrained.name}.part")
+    shutil.rmtree(part, ignore_errors=True)  # of a run that was killed
+    n_parameters = make_tiny(rows, part, seed=seed)
+    part.replace(untrained)
+    print(f"{n_parameters:,} parameters, in {untrained}")
 
 
 def _say(began: float, what: str) -> None:

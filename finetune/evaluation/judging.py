@@ -16,7 +16,8 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from finetune.evaluation.asking import Answered, Question
-from finetune.evaluation.constraints import KINDS, Check
+from finetune.evaluation.constraint_kinds import KINDS
+from finetune.evaluation.constraints import Check
 from finetune.evaluation.scoring import loops, plain, rouge_l
 from finetune.evaluation.statistics import Interval, difference, mean, sign_test, signs, wilson
 

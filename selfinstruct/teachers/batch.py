@@ -24,12 +24,12 @@ from functools import partial
 from selfinstruct.errors import RequestRefused, SelfInstructError, Stopped, TeacherError, TryAgain
 from selfinstruct.records import Completion, Request
 from selfinstruct.store.batches import Batches, OpenBatch
+from selfinstruct.teachers.batch_lines import answer_row, in_parts, request_line
 from selfinstruct.teachers.batch_server import BatchServer, Found
-from selfinstruct.teachers.openai_compatible import PATHS, OpenAICompatible, request_body
+from selfinstruct.teachers.openai_compatible import PATHS, OpenAICompatible
 from selfinstruct.teachers.pacing import Pace
 
 IN_FLIGHT = 50_000  # requests of one batch, at most
-MOST_BYTES = 100 * 2**20  # of one batch's file; OpenAI takes 200
 SETTLE_S = 0.25  # without another request: then everybody waits, and the batch goes out
 POLL_FIRST_S, POLL_MOST_S = 0.2, 60.0
 POLL_SHARE = 0.05  # of the time that a batch has been under way
@@ -136,7 +136,7 @@ class BatchTeacher:
     async def _submit(self) -> None:
         """All requests that wait, in as few batches as the server takes."""
         fresh, self._fresh = self._fresh, []
-        for part in _parts(fresh, self._most):
+        for part in in_parts(fresh, self._most):
             if self._is_full and self._open:
                 self._fresh += part
             else:
@@ -145,7 +145,7 @@ class BatchTeacher:
     async def _send(self, requests: Sequence[Request]) -> None:
         """Upload the requests, and make a batch of them: it is written down before it can have been made."""
         server, path = self._server, PATHS[requests[0].endpoint]
-        content = b"".join(map(_line, requests))
+        content = b"".join(map(request_line, requests))
         file = await server.patiently(lambda: server.upload("selfinstruct.jsonl", content))
         number = self._batches.begin(self._model, requests)
         self._open[number] = time.monotonic()
@@ -238,7 +238,7 @@ class BatchTeacher:
         """Store the answers in a file's lines, and give them to those who wait; failures are kept for later."""
         kept: list[tuple[Request, Completion]] = []
         for line in lines:
-            row = _object(line)
+            row = answer_row(line)
             identity = row.get("custom_id")
             request = requests.get(identity) if isinstance(identity, str) else None
             if request is None:
@@ -310,35 +310,3 @@ def _refuse(answer: asyncio.Future[Completion], why: BaseException) -> None:
     if not answer.done():
         answer.set_exception(why)
         answer.exception()  # nobody may be waiting any more
-
-
-def _line(request: Request) -> bytes:
-    url = f"/v1{PATHS[request.endpoint]}"
-    row = {"custom_id": request.id, "method": "POST", "url": url, "body": request_body(request)}
-    return json.dumps(row).encode() + b"\n"
-
-
-def _object(line: bytes) -> dict[str, object]:
-    """The JSON object of a line, an empty one where there is none."""
-    try:
-        row = json.loads(line.decode("utf-8", "replace")) if line.strip() else None
-    except (ValueError, RecursionError):
-        row = None
-    return row if isinstance(row, dict) else {}
-
-
-def _parts(requests: Sequence[Request], most: int) -> list[list[Request]]:
-    """The requests in lists that fit into a batch: of one endpoint, at most so many, and not too many bytes."""
-    parts: list[list[Request]] = []
-    for endpoint in PATHS:
-        n_bytes = math.inf
-        for request in requests:
-            if request.endpoint != endpoint:
-                continue
-            size = len(_line(request))
-            if n_bytes + size > MOST_BYTES or len(parts[-1]) == most:
-                parts.append([])
-                n_bytes = 0
-            parts[-1].append(request)
-            n_bytes += size
-    return parts

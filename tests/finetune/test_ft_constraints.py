@@ -5,7 +5,8 @@ from random import Random
 
 import pytest
 
-from finetune.evaluation.constraints import KINDS, LANGUAGES, Check, compose, prompts
+from finetune.evaluation.constraint_kinds import KINDS, LANGUAGES
+from finetune.evaluation.constraints import Check, compose, prompts
 
 WORDS = {
     "Arabic": "أزرق", "Armenian": "կապույտ", "Bengali": "নীল", "Chinese": "蓝色", "Georgian": "ლურჯი",

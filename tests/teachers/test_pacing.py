@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from selfinstruct.errors import TryAgain
 from selfinstruct.records import Completion, Request
 from selfinstruct.simulated.faults import RateLimit
-from selfinstruct.teachers.pacing import AT_ONCE, Bucket, Pace, Room, Throttle
+from selfinstruct.teachers.bucket import Bucket, Room
+from selfinstruct.teachers.pacing import AT_ONCE, Pace
 from selfinstruct.teachers.rate_limits import duration_s, retry_after_s, rooms
 from selfinstruct.teachers.scheduler import Scheduler
+from selfinstruct.teachers.throttle import Throttle
 from tests.virtual_time import play
 
 NETWORK_S = 0.002

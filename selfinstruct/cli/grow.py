@@ -1,0 +1,203 @@
+"""Commands that make a run: asking a teacher, answers of another tool, or a run's own answers under other rules."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from selfinstruct.cli.options import (
+    BaseUrl,
+    Batch,
+    Concurrency,
+    Config,
+    Decontaminate,
+    DryRun,
+    MaxCost,
+    MaxRequests,
+    MaxTokens,
+    Model,
+    Profile,
+    RunFolder,
+    Seed,
+    Seeds,
+    Strategy,
+    Target,
+    Teacher,
+)
+from selfinstruct.cli.printing import to_json
+from selfinstruct.errors import BudgetReached, TeacherError, UsageError, YieldCollapsed
+from selfinstruct.untrusted import visible
+
+if TYPE_CHECKING:
+    from selfinstruct.runs.run import Run
+
+
+def generate(  # noqa: PLR0917 - typer reads the options from here
+    run: RunFolder,
+    target: Target,
+    config: Config = None,
+    seeds: Seeds = None,
+    teacher: Teacher = None,
+    model: Model = None,
+    base_url: BaseUrl = None,
+    strategy: Strategy = None,
+    profile: Profile = None,
+    decontaminate: Decontaminate = None,
+    concurrency: Concurrency = None,
+    seed: Seed = None,
+    batch: Batch = None,
+    dry_run: DryRun = False,
+    max_cost: MaxCost = None,
+    max_requests: MaxRequests = None,
+    max_tokens: MaxTokens = None,
+) -> None:
+    """Grow RUN to N tasks, with their instances. A RUN that exists goes on where it was."""
+    from selfinstruct.runs.run import open_run
+
+    servers = base_url[0] if base_url and len(base_url) == 1 else base_url or None
+    asked: dict[str, dict[str, Any]] = {
+        "teacher": {"kind": teacher or ("openai" if model or servers else None), "model": model, "base_url": servers},
+        "running": {
+            "concurrency": concurrency, "max_cost": max_cost, "max_requests": max_requests, "max_tokens": max_tokens,
+            "batch": batch,
+        },
+        "": {
+            "seed": seed, "strategy": strategy, "profile": profile,
+            "decontaminate": [str(path) for path in decontaminate or ()] or None,
+        },
+    }  # fmt: skip
+    named = {table: {k: v for k, v in values.items() if v is not None} for table, values in asked.items()}
+    flags = named.pop("") | {table: values for table, values in named.items() if values}
+    opened = open_run(run, config, flags, seeds)
+    with opened.store:
+        print(f"{'Began' if opened.is_new else 'Going on with'} {run}. Teacher: {_teachers(opened.config)}", flush=True)
+        _grow(run, opened, target, dry_run)
+
+
+def _grow(folder: Path, run: "Run", target: int, dry_run: bool) -> None:
+    """Ask until the run has its tasks, and say what came of it; exit code 130 where it was stopped before."""
+    import asyncio
+
+    from selfinstruct.report.status import render, status
+    from selfinstruct.runs.estimate import SAMPLE_TASKS
+    from selfinstruct.runs.generate import generate as grow
+
+    try:
+        finished = asyncio.run(grow(run, min(target, SAMPLE_TASKS) if dry_run else target, dry_run))
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        finished = False
+    except (BudgetReached, TeacherError, YieldCollapsed):
+        print(render(status(run.store), str(folder)))
+        raise
+    if dry_run and finished:
+        _print_estimate(run, target)
+        return
+    print(render(status(run.store), str(folder)))
+    quoted = shlex.quote(str(folder))
+    print(f"Records: {folder / 'records.jsonl'}. See why others were rejected: selfinstruct rejected {quoted}")
+    if not finished:
+        print(f"Stopped before the end. To go on: selfinstruct generate {quoted} --target {target}")
+        sys.exit(130)
+
+
+def _print_estimate(run: "Run", target: int) -> None:
+    from selfinstruct.runs.estimate import estimate, render
+
+    print(render(estimate(run.store, run.config, target)))
+
+
+def _teachers(config: Any) -> str:
+    """Who answers, in words; a simulated teacher is called so."""
+    simulated = "SIMULATED (composes tasks from a grammar: for trying things out, not for training a real model)"
+    names = {}
+    for stage in config.stages:
+        teachers = [choice.teacher for choice in config.choices(stage)]
+        where = {teacher.model: " and ".join(filter(None, teacher.servers)) for teacher in teachers}
+        each = [f"{model} at {servers}" if servers else model for model, servers in where.items()]
+        names[stage] = simulated if any(t.kind == "simulated" for t in teachers) else ", or ".join(each)
+    distinct = set(names.values())
+    return names[config.stages[0]] if len(distinct) == 1 else "; ".join(f"{stage}: {name}" for stage, name in names.items())
+
+
+def import_(  # noqa: PLR0917 - typer reads the options from here
+    run: RunFolder,
+    completions: Annotated[
+        Path | None, typer.Option(help="JSONL of recorded answers to requests for new tasks.")
+    ] = None,
+    classification: Annotated[Path | None, typer.Option(help="JSONL of answers to the question for the class.")] = None,
+    instances: Annotated[Path | None, typer.Option(help="JSONL of answers with instances.")] = None,
+    alpaca: Annotated[
+        Path | None, typer.Option(help="A finished dataset of instruction, input, output, to be audited.")
+    ] = None,
+    seeds: Annotated[Path | None, typer.Option(help="The seed tasks in JSONL that they were made from.")] = None,
+    profile: Profile = None,
+    config: Config = None,
+) -> None:
+    """Bring recorded answers of another tool into RUN, through the same parsers and filters; nobody is asked."""
+    from selfinstruct.report.status import render
+    from selfinstruct.report.status import status as count
+    from selfinstruct.runs.importing import bring_in, read_recorded, refuse_other_runs
+    from selfinstruct.runs.run import open_run
+    from selfinstruct.store.store import Store
+
+    if alpaca and (completions or classification or instances):
+        raise UsageError("--alpaca brings whole tasks: no --completions, --classification or --instances beside it.")
+    recorded = read_recorded(completions, classification, instances, alpaca)
+    if Store.exists(run):
+        with Store.read(run) as store:
+            refuse_other_runs(store, recorded)
+    elif completions and not seeds:
+        raise UsageError(
+            "--seeds is missing: the seed tasks from which these were made, in JSONL. New tasks are compared with them."
+        )
+    flags = {"profile": profile} if profile else {}
+    opened = open_run(run, config, flags, seeds, asking=False)
+    with opened.store as store:
+        brought = bring_in(opened, recorded)
+        print(render(count(store), str(run)))
+    if brought.lost:
+        print(f"Answers that no admitted task had a use for: {brought.lost:,} (reasons no_such_task, answered_again).")
+    if brought.waiting:
+        print(f"Tasks without recorded instances: {brought.waiting:,}. selfinstruct generate would ask for them.")
+    quoted = shlex.quote(str(run))
+    print(f"Records: {run / 'records.jsonl'}. See why others were rejected: selfinstruct rejected {quoted}")
+
+
+def refilter(  # noqa: PLR0917 - typer reads the options from here
+    run: RunFolder,
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="The folder of the new run.")],
+    rouge_threshold: Annotated[
+        float | None, typer.Option(min=0, max=1, help="ROUGE-L F1 above which an instruction is not new.")
+    ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILTER", help="Switch a filter off, such as too_short. May be repeated."),
+    ] = None,
+    profile: Profile = None,
+    decontaminate: Annotated[
+        list[Path] | None,
+        typer.Option(help="One more test set of which no task may hold a question. May be repeated."),
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="The rules in TOML; see [filters] in docs/config.md.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print what changes as one JSON object.")] = False,
+) -> None:
+    """Judge all that RUN was told again under other rules, into NEW; nobody is asked, and RUN stays as it is."""
+    import asyncio
+
+    from selfinstruct.runs.changes import render
+    from selfinstruct.runs.refilter import refilter as judge_again
+
+    rules = {"rouge_threshold": rouge_threshold, "without": without or None}
+    named = {key: value for key, value in rules.items() if value is not None}
+    flags: dict[str, Any] = {"filters": named} if named else {}
+    flags |= {"profile": profile} if profile else {}
+    flags |= {"decontaminate": [str(path) for path in decontaminate]} if decontaminate else {}
+    found = asyncio.run(judge_again(run, new, config, flags))
+    if json:
+        print(to_json(found.as_dict()))
+        return
+    print(visible(render(found, str(run), str(new))))
+    quoted = shlex.quote(str(new))
+    print(f"Records: {new / 'records.jsonl'}. To go on from here: selfinstruct generate {quoted} --target N")
