@@ -24,7 +24,7 @@ from selfinstruct.audit.server import serving
 from selfinstruct.audit.what_if import Replay, Rules
 from selfinstruct.config.config import Config
 from selfinstruct.engine.gate import Gate, Progress
-from selfinstruct.parsing.parsing import ParsedInstance
+from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.records import Candidate, Completion, Instance, Request, SeedTask
 from selfinstruct.simulated.world import compose_task, make_instance, pick_family
 from selfinstruct.store.database import Database

@@ -22,7 +22,7 @@ from selfinstruct.filters.filters import (
     near_duplicate,
     too_similar,
 )
-from selfinstruct.parsing.parsing import ParsedInstance
+from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.pool.near_duplicates import shingles
 from selfinstruct.pool.pool import Pool, record_text
 from selfinstruct.records import Candidate, Neighbor, Rejection

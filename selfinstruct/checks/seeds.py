@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 from selfinstruct.config.config import FilterSettings
 from selfinstruct.filters.filters import FILTERS, judge_instances, word_count
-from selfinstruct.parsing.parsing import ParsedInstance
+from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.pool.novelty import NoveltyIndex
 from selfinstruct.pool.pool import Pool
 from selfinstruct.records import Candidate, SeedTask

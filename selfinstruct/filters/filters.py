@@ -30,7 +30,8 @@ import re
 import string
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from selfinstruct.parsing.parsing import ParsedInstance, says_no_input
+from selfinstruct.parsing.items import ParsedInstance
+from selfinstruct.parsing.verdicts import says_no_input
 from selfinstruct.pool.novelty import UNSPACED, tokens
 from selfinstruct.pool.pool import Pool, record_text
 from selfinstruct.records import Candidate, Neighbor, Rejection

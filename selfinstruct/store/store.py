@@ -19,7 +19,7 @@ from typing import IO, Any
 
 from selfinstruct.config.config import Config, parse_config
 from selfinstruct.errors import StoreError, TryAgain
-from selfinstruct.parsing.parsing import ParsedInstance
+from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.records import (
     Candidate,
     Completion,

@@ -9,7 +9,7 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from selfinstruct.parsing.parsing import ParsedInstance
+from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.records import Candidate, Completion, Rejection, Request, Task
 
 if TYPE_CHECKING:  # numpy comes with it, and commands that only read a run do without

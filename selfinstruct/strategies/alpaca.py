@@ -8,7 +8,7 @@ al. 2023, https://github.com/tatsu-lab/stanford_alpaca.
 import random
 
 from selfinstruct.config.config import Config
-from selfinstruct.parsing.parsing import whole_tasks
+from selfinstruct.parsing.whole_tasks import whole_tasks
 from selfinstruct.pool.pool import Snapshot
 from selfinstruct.records import Candidate, Completion, Instance, Rejection, Task
 from selfinstruct.strategies import Ask, Made, Proposal, came_with

@@ -6,7 +6,7 @@ from typing import Any
 
 from selfinstruct.config.config import StageTeacher
 from selfinstruct.engine.structured import response_format
-from selfinstruct.parsing.parsing import is_refusal
+from selfinstruct.parsing.verdicts import is_refusal
 from selfinstruct.records import Completion, Rejection, Request, Stage
 from selfinstruct.strategies.prompts import Prompts
 

@@ -8,7 +8,10 @@ import random
 from collections.abc import Sequence
 
 from selfinstruct.config.config import Config
-from selfinstruct.parsing.parsing import ParsedInstance, input_first, numbered_items, output_first, yes_or_no
+from selfinstruct.parsing.examples import input_first, output_first
+from selfinstruct.parsing.items import ParsedInstance
+from selfinstruct.parsing.lists import numbered_items
+from selfinstruct.parsing.verdicts import yes_or_no
 from selfinstruct.pool.pool import Snapshot
 from selfinstruct.records import Candidate, Completion, Rejection, Task
 from selfinstruct.strategies import Ask, Made, Proposal

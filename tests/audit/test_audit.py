@@ -25,7 +25,7 @@ from selfinstruct.audit.text import in_common, marked, shown
 from selfinstruct.audit.verdicts import Judge
 from selfinstruct.config.config import Config
 from selfinstruct.filters.filters import FILTERS
-from selfinstruct.parsing.parsing import ParsedInstance
+from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.pool.novelty import tokens
 from selfinstruct.pool.pool import Pool
 from selfinstruct.records import Candidate, Completion, Instance, Neighbor, Rejection, Request, SeedTask, Task

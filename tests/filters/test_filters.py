@@ -32,7 +32,7 @@ from selfinstruct.filters.filters import (
     too_short,
     too_similar,
 )
-from selfinstruct.parsing.parsing import ParsedInstance
+from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.pool.pool import Pool
 from selfinstruct.records import Candidate, Instance, Neighbor, Rejection, SeedTask, Task
 
