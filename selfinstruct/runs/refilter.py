@@ -26,10 +26,10 @@ from selfinstruct.engine.engine import seen_by
 from selfinstruct.engine.gate import Gate
 from selfinstruct.errors import Stopped, StoreError, UsageError
 from selfinstruct.export.export import write_records
-from selfinstruct.pool.contamination import read_lines
 from selfinstruct.pool.pool import Pool, Snapshot
 from selfinstruct.records import Candidate, Completion, Request, Task
 from selfinstruct.report.status import progress_of
+from selfinstruct.rows.questions import read_lines
 from selfinstruct.runs.changes import Changes, changes
 from selfinstruct.runs.recalled import Recalled
 from selfinstruct.runs.run import keep_config, settled

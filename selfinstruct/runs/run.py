@@ -178,7 +178,7 @@ def _refuse_differences(
 def _read_test_sets(config: Config) -> list[Line]:
     if not config.decontaminate:
         return []
-    from selfinstruct.pool.contamination import read_lines
+    from selfinstruct.rows.questions import read_lines
 
     return [line for name in config.decontaminate for line in read_lines(Path(name))]
 
