@@ -25,7 +25,7 @@ from selfinstruct.audit.what_if import Replay, Rules
 from selfinstruct.config.config import Config
 from selfinstruct.engine.gate import Gate
 from selfinstruct.engine.progress import Progress
-from selfinstruct.parsing.parsing import ParsedInstance
+from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.records import Candidate, Completion, Instance, Request, SeedTask
 from selfinstruct.simulated.world import compose_task, make_instance, pick_family
 from selfinstruct.store.database import Database

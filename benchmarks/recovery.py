@@ -14,7 +14,10 @@ from collections.abc import Iterator
 from random import Random
 from typing import NamedTuple
 
-from selfinstruct.parsing.parsing import input_first, is_refusal, numbered_items, output_first, whole_tasks, yes_or_no
+from selfinstruct.parsing.examples import input_first, output_first
+from selfinstruct.parsing.lists import numbered_items
+from selfinstruct.parsing.verdicts import is_refusal, yes_or_no
+from selfinstruct.parsing.whole_tasks import whole_tasks
 from selfinstruct.simulated import world
 from selfinstruct.simulated.answering import respond
 from selfinstruct.simulated.answers import Answer, Item, Shape

@@ -24,8 +24,8 @@ from aiohttp import web
 from finetune.compare.results import EVERYBODY
 from finetune.compare.store import Item, Side, Store, Verdict
 from selfinstruct.audit.server import STATIC as AUDIT_STATIC
-from selfinstruct.audit.text import INVISIBLE, shown
 from selfinstruct.errors import UsageError
+from selfinstruct.untrusted import INVISIBLE, shown
 from selfinstruct.web.guard import Guard, listening, static_files
 
 HERE = Path(__file__).parent

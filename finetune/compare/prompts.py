@@ -22,7 +22,7 @@ from selfinstruct.records import Line, content_id, user_message
 from selfinstruct.rows.encodings import half_surrogate
 from selfinstruct.rows.files import read, whole_row
 from selfinstruct.rows.formats import Conversation, conversations, format_of
-from selfinstruct.rows.reading import read_text
+from selfinstruct.rows.reading import numbered_lines, read_text
 
 KNOWN = (
     "Known are the fields instruction and input, prompt, messages and conversations, with or without an answer "
@@ -99,10 +99,10 @@ def read_answers(path: Path, model: str = "") -> dict[str, str]:
 def read_asked(path: Path) -> list[Asked]:
     """The questions of a file, with their answers; UsageError, naming the place, for a row that has no question."""
     if path.suffix.lower() == ".txt":
-        lines = [(n, line.strip()) for n, line in enumerate(read_text(path).split("\n"), start=1) if line.strip()]
+        lines = numbered_lines(read_text(path))
         if not lines:
             raise UsageError(f"{path}: is empty.")
-        return [Asked(Prompt([Message(role="user", content=line)], n), None) for n, line in lines]
+        return [Asked(Prompt([Message(role="user", content=line.strip())], n), None) for n, line in lines]
     file = read(path)
     found: list[Asked] = []
     for i, row in enumerate(file.rows):

@@ -6,8 +6,8 @@ from pathlib import Path
 from finetune.compare.prompts import in_words
 from finetune.compare.results import Outcome, Rate, Rater, Results, Said, Share, who
 from selfinstruct import __version__
-from selfinstruct.report.page import FOLD_AFTER, environment
 from selfinstruct.rows.writing import whole_file
+from selfinstruct.web.page import environment
 
 PREFERRED = {"a": "A is better", "b": "B is better", "tie": "a tie"}
 
@@ -29,9 +29,8 @@ def html(found: Results, name: str) -> str:
         for one in judge.said if judge.kind == "judge" else ():
             reasons[one.item.position].append((judge, one))
     return templates.get_template("report.html").render(
-        r=found, s=found.settings, name=name, version=__version__, fold_after=FOLD_AFTER, preferred=PREFERRED,
-        reasons=reasons,
-    )  # fmt: skip
+        r=found, s=found.settings, name=name, version=__version__, preferred=PREFERRED, reasons=reasons
+    )
 
 
 def render(found: Results) -> str:

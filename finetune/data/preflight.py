@@ -29,6 +29,7 @@ from finetune.data.memory import Available, Memory
 from finetune.data.templates import end_of_turn
 from finetune.examples import Example
 from selfinstruct.errors import UsageError
+from selfinstruct.untrusted import visible
 
 EXAMPLES = 3
 LONGEST = 2000  # characters of an example that are shown
@@ -267,8 +268,8 @@ def _marked(found: list[Piece], colour: bool) -> str:
 
 
 def _visible(text: str) -> str:
-    """The text with control characters spelled out: what stands in data must not steer the terminal."""
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+    """The text as a terminal may show it, with tabs spelled out as well."""
+    return visible(text).replace("\t", r"\t")
 
 
 def _size(n: int) -> str:

@@ -1,6 +1,6 @@
 """Answers in which there is nothing to read, and why."""
 
-from selfinstruct.parsing.parsing import is_refusal
+from selfinstruct.parsing.verdicts import is_refusal
 from selfinstruct.records import Completion, Rejection
 
 # Reasons of rejection that answers of any stage may have; those of a single stage are its strategy's.

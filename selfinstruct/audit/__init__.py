@@ -6,7 +6,7 @@
     listing     which of it is asked for, and one page of that
     generation  one of it whole: prompt, answer, what was read from it, and what every filter says (verdicts)
     what_if     the gate once more under other rules
-    text        what a model said, made safe and readable
+    text        how long texts are folded, and what two of them have in common
 
 What is decided goes into the run by `selfinstruct.store.decisions`, and nothing else is written there.
 """

@@ -19,7 +19,7 @@ from selfinstruct.audit.funnel import funnel
 from selfinstruct.audit.generation import generation
 from selfinstruct.audit.index import Index
 from selfinstruct.audit.listing import SORTS, Asked, Item, Listing
-from selfinstruct.audit.text import folded, shown
+from selfinstruct.audit.text import folded
 from selfinstruct.audit.verdicts import Judge
 from selfinstruct.errors import UsageError
 from selfinstruct.store import decisions
@@ -27,6 +27,7 @@ from selfinstruct.store.database import Database
 from selfinstruct.store.decisions import Action, decide, undo
 from selfinstruct.store.reasons import words_of
 from selfinstruct.store.store import Store
+from selfinstruct.untrusted import shown
 
 BATCHES = 50  # of decisions on a page
 CHANGES = 200  # of a what-if on a page

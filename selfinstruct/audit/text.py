@@ -1,22 +1,12 @@
-"""What a model said, made safe and readable: nothing of it is ever markup, and nothing invisible in it stays so.
+"""How long texts are folded, and what two of them have in common, for the audit's pages."""
 
-Control characters, marks of direction and other characters without a shape are shown as their names (NUL as U+0000), so
-that they neither vanish nor turn around what stands beside them. Joiners stay: scripts and emoji need them.
-"""
-
-import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from markupsafe import Markup, escape
 from rapidfuzz.distance import LCSseq
 
 from selfinstruct.pool.novelty import ASCII_TOKEN, UNICODE_TOKEN, tokens
 
-INVISIBLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
-    "\u3164\ud800-\udfff\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e007f]"
-)
 FOLD_ABOVE = 2_000  # characters
 PREVIEW = 600  # characters of a folded text that are shown
 MOST_TOKENS = 3_000  # of a text that is compared token by token
@@ -29,16 +19,6 @@ class Folded(NamedTuple):
 
     text: str
     preview: str
-
-
-def shown(text: str) -> Markup:
-    """The text as safe markup: escaped, with what is invisible named."""
-    parts, end = [], 0
-    for found in INVISIBLE.finditer(text):
-        parts.append(escape(text[end : found.start()]))
-        parts.append(Markup('<span class="invisible">U+{:04X}</span>').format(ord(found.group())))
-        end = found.end()
-    return Markup().join([*parts, escape(text[end:])])
 
 
 def folded(text: str) -> Folded:

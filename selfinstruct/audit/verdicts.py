@@ -17,7 +17,7 @@ from selfinstruct.filters import record
 from selfinstruct.filters.instruction import too_similar
 from selfinstruct.filters.rule import Rule
 from selfinstruct.filters.verdicts import FilteredPool, each_of_candidate, each_of_instances
-from selfinstruct.parsing.parsing import ParsedInstance
+from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.pool.near_duplicates import shingles
 from selfinstruct.pool.pool import Pool, record_text
 from selfinstruct.records import Candidate, Neighbor, Rejection

@@ -12,7 +12,7 @@ such tasks mostly get and mostly want.
 
 import re
 
-from selfinstruct.parsing.parsing import says_no_input
+from selfinstruct.parsing.verdicts import says_no_input
 from selfinstruct.rows.formats import Exchange, Text
 
 _NOUN = (

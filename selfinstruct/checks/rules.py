@@ -13,7 +13,8 @@ from itertools import pairwise
 from selfinstruct.checks.endings import breaks_off
 from selfinstruct.checks.media import needs_media
 from selfinstruct.filters.instance import empty_output, merged_tasks
-from selfinstruct.parsing.parsing import ParsedInstance, is_refusal, says_no_input
+from selfinstruct.parsing.items import ParsedInstance
+from selfinstruct.parsing.verdicts import is_refusal, says_no_input
 from selfinstruct.rows.encodings import control_character, half_surrogate, mojibake, replacement_character
 from selfinstruct.rows.formats import Conversation, Exchange, Kind, Problem, Text, exchanges
 

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 from selfinstruct.filters.instruction import INSTRUCTION_FILTERS, word_count
 from selfinstruct.filters.verdicts import FilterSettings, judge_instances
-from selfinstruct.parsing.parsing import ParsedInstance
+from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.pool.novelty import NoveltyIndex
 from selfinstruct.pool.pool import Pool
 from selfinstruct.records import Candidate, SeedTask

@@ -61,8 +61,10 @@ def overlap(
 ) -> None:
     """Say which rows of A overlap a question of B: by a run of 13 words, or by ROUGE-L. Exit code 1 where one does."""
     from selfinstruct.pool.contamination import overlaps, render
+    from selfinstruct.rows.questions import read_lines, read_pairs
 
-    found = overlaps(dataset, test_set)
+    lines = read_lines(test_set)
+    found = overlaps(read_pairs(dataset), lines)
     print(to_json(found.as_dict()) if json else visible(render(found)))
     if found.found:
         sys.exit(1)

@@ -118,7 +118,11 @@ def _teachers(config: Any) -> str:
         each = [f"{model} at {servers}" if servers else model for model, servers in where.items()]
         names[stage] = simulated if any(t.kind == "simulated" for t in teachers) else ", or ".join(each)
     distinct = set(names.values())
-    return names[config.stages[0]] if len(distinct) == 1 else "; ".join(f"{stage}: {name}" for stage, name in names.items())
+    return (
+        names[config.stages[0]]
+        if len(distinct) == 1
+        else "; ".join(f"{stage}: {name}" for stage, name in names.items())
+    )
 
 
 def import_(  # noqa: PLR0917 - typer reads the options from here

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pydantic import Field
 
 from selfinstruct.filters.rule import Evidence, rule
-from selfinstruct.parsing.parsing import ParsedInstance, says_no_input
+from selfinstruct.parsing.items import ParsedInstance
+from selfinstruct.parsing.verdicts import says_no_input
 from selfinstruct.settings import Section
 
 ALPACA = "known defects of Alpaca's published data"

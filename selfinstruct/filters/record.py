@@ -3,7 +3,7 @@
 from selfinstruct.filters.instance import INSTANCES
 from selfinstruct.filters.instruction import InstructionSettings, overlap
 from selfinstruct.filters.rule import Evidence, rule
-from selfinstruct.parsing.parsing import ParsedInstance
+from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.pool.pool import Pool, record_text
 
 

@@ -18,7 +18,7 @@ from selfinstruct.filters.instruction import (
 )
 from selfinstruct.filters.record import RECORD_FILTERS
 from selfinstruct.filters.rule import Rule
-from selfinstruct.parsing.parsing import ParsedInstance
+from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.pool.pool import Pool
 from selfinstruct.records import Candidate, Neighbor, Rejection
 from selfinstruct.settings import MayChange

@@ -26,25 +26,15 @@ instruction for all of them, counts as any other: take it out of the file. A loo
 and 15 ms among 15,000 of 60 tokens, nearly all of it for ROUGE-L.
 """
 
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
-from selfinstruct.errors import UsageError
 from selfinstruct.pool.novelty import NoveltyIndex, tokens
 from selfinstruct.records import Line
-from selfinstruct.rows.reading import Row, read_rows, read_text
 
 N = 13  # tokens of a run that is no coincidence
 SHORTEST = 8  # tokens of a line that is looked for as a whole
 ROUGE_THRESHOLD = 0.7
-# Where a row's text stands, in this order.
-QUESTION_FIELDS = (
-    "instruction", "context", "passage", "ctx", "question", "prompt", "problem", "query", "goal", "sentence", "text",
-    "input",
-)  # fmt: skip
-ANSWER_FIELDS = ("output", "completion", "response", "answer", "solution")
-TURN_FIELDS = ("messages", "conversations")
 
 
 class Overlap(NamedTuple):
@@ -121,13 +111,14 @@ class Overlaps(NamedTuple):
         return {rule: sum(o.by == rule for _, o in self.found) for rule in ("ngram", "rouge_l")}
 
 
-def overlaps(dataset: Path, test_set: Path, rouge_threshold: float = ROUGE_THRESHOLD, n: int = N) -> Overlaps:
+def overlaps(
+    rows: Sequence[tuple[Line, Line]], test_set: Sequence[Line], rouge_threshold: float = ROUGE_THRESHOLD, n: int = N
+) -> Overlaps:
     """Compare a finished dataset with a test set: n-grams in a row's whole text, then ROUGE-L of its question.
 
-    Both files are read as by `read_lines`, and the dataset's answers with its questions. UsageError as there.
+    `rows` are questions, each alone and with its answer, as `rows.questions.read_pairs` gives them.
     """
-    tests = TestSet(read_lines(test_set), rouge_threshold, n)
-    rows = _read(dataset)
+    tests = TestSet(test_set, rouge_threshold, n)
     found = [(whole, overlap) for question, whole in rows if (overlap := tests.overlap(whole.text, question.text))]
     return Overlaps(len(rows), len(tests.lines), found)
 
@@ -150,62 +141,6 @@ def render(found: Overlaps, examples: int = 5) -> str:
     if len(found.found) > examples:
         lines.append(f"... and {len(found.found) - examples:,} more; all of them with --json")
     return "\n".join(lines)
-
-
-def read_lines(path: Path) -> list[Line]:
-    """The questions of a file, in its order.
-
-    A .txt file has one a line; blank lines are skipped. A row of any other (a line of JSON, or a value of a JSON list)
-    is a string, or an object: then its question is what stands in the QUESTION_FIELDS it has, or else what the
-    user says in its turns. With "instances", a row gives one for each instance, with the row's own text before it.
-
-    UsageError for a file that is missing, unreadable, not UTF-8, not JSON or without a text, and for a row without one.
-    """
-    return [question for question, _ in _read(path)]
-
-
-def _read(path: Path) -> list[tuple[Line, Line]]:
-    """Each question, alone and with its answer."""
-    if path.suffix.lower() == ".txt":
-        lines = enumerate(read_text(path).split("\n"), start=1)
-        rows = [Row(number, f"{path}, line {number}", line) for number, line in lines if line.strip()]
-    else:
-        rows = read_rows(path)
-    found: list[tuple[Line, Line]] = []
-    for number, where, row in rows:
-        texts = [(question, whole) for question, whole in _texts(row) if question]
-        if not texts:
-            has = f"its fields are: {', '.join(row)}" if isinstance(row, dict) else "it is neither text nor object"
-            known = ", ".join((*QUESTION_FIELDS, *TURN_FIELDS))
-            raise UsageError(f"{where}: no question found; {has}. Put it into one of: {known}.")
-        found += [(Line(str(path), number, question), Line(str(path), number, whole)) for question, whole in texts]
-    if not found:
-        raise UsageError(f"{path}: is empty.")
-    return found
-
-
-def _texts(row: Any) -> list[tuple[str, str]]:
-    """A row's question, alone and with its answer ("" where there is none); a pair for each of its instances."""
-    if isinstance(row, str):
-        return [(row.strip(), row.strip())]
-    if not isinstance(row, dict):
-        return []
-    question = _joined(row.get(field) for field in QUESTION_FIELDS)
-    whole = _joined(row.get(field) for field in QUESTION_FIELDS + ANSWER_FIELDS)
-    if not whole:
-        turns = [turn for field in TURN_FIELDS for turn in _list(row.get(field)) if isinstance(turn, dict)]
-        asked = [turn for turn in turns if turn.get("role", turn.get("from")) in ("user", "human")]
-        question, whole = (_joined(t.get("content", t.get("value")) for t in some) for some in (asked, turns))
-    of_instances = [pair for instance in _list(row.get("instances")) for pair in _texts(instance)]
-    return [(_joined((question, q)), _joined((whole, w))) for q, w in of_instances or [("", "")]]
-
-
-def _joined(parts: Iterable[Any]) -> str:
-    return "\n".join(part.strip() for part in parts if isinstance(part, str) and part.strip())
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
 
 
 def _ngrams(words: list[str], size: int) -> list[tuple[str, ...]]:

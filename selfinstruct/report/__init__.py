@@ -3,7 +3,7 @@
     figures    what is shown, read from the store: also as JSON, for machines
     verbs      what instructions ask for, roughly
     charts     the pictures, as inline SVG
-    page       all of it as HTML (page.html is the template, style.css its look, which other reports share)
+    page       all of it as HTML (page.html is the template, selfinstruct.web.page its look)
 
 The page has no script and loads nothing; whatever a model said is escaped, and characters that would not be seen, or
 would turn the text around, are spelled out. Not covered: whether a model learns from it.

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from markupsafe import Markup
 
 from selfinstruct.report.verbs import Root
+from selfinstruct.untrusted import shown
 
 WIDTH = 360.0
 CENTRE = WIDTH / 2  # of the sunburst
@@ -129,5 +130,5 @@ def _along(radius: float, begin: float, end: float, text: str, room: float) -> M
     x, y = _point(radius, turn).split()
     rotated = 360 * turn - 90 if turn < 0.5 else 360 * turn + 90
     return Markup('<text class="spoke" transform="translate({} {}) rotate({:.1f})">{}</text>').format(
-        x, y, rotated, short
+        x, y, rotated, shown(short, "{}")
     )

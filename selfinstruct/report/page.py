@@ -1,11 +1,9 @@
 """The figures as one HTML page: `page.html`, with the pictures drawn for it."""
 
-import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from selfinstruct.records import IMPORTED
 from selfinstruct.report.charts import bar, columns, sunburst
@@ -13,12 +11,7 @@ from selfinstruct.report.figures import LENGTHS, Block, Figures, Lengths
 from selfinstruct.report.status import Usage, cost
 from selfinstruct.rows.writing import whole_file
 from selfinstruct.store.store import Store
-
-FOLD_AFTER = 500  # characters of a text that are shown at once
-# Control characters but tab and line feed, marks that turn the direction of writing, and what has no width. Joiners
-# (U+200C, U+200D) stay: emoji and several scripts are written with them.
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
-                     "\ufff9-\ufffb\U000e0000-\U000e007f]")  # fmt: skip
+from selfinstruct.web.page import environment
 
 
 class Spent(NamedTuple):
@@ -38,27 +31,14 @@ def write_page(store: Store, found: Figures, output: Path | None) -> Path:
 
 def html(found: Figures) -> str:
     """The page."""
-    return environment().get_template("page.html").render(
-        f=found, s=found.status, fold_after=FOLD_AFTER, bar=bar,
+    templates = environment("selfinstruct.report")
+    templates.filters["share"] = _share
+    return templates.get_template("page.html").render(
+        f=found, s=found.status, bar=bar,
         lowest=min((block for block in found.acceptance if block.judged), key=_accepted, default=None),
         cost=_cost, spent=_spent(found.status.usage),
         tokens=sum(u.prompt_tokens + u.completion_tokens for u in found.status.usage), pictures=_pictures(found),
     )  # fmt: skip
-
-
-def environment(*packages: str) -> Environment:
-    """Templates of this package (style.css among them), and before them of `packages`; everything is escaped."""
-    loaders = [PackageLoader(package, "") for package in (*packages, "selfinstruct.report")]
-    found = Environment(
-        loader=ChoiceLoader(loaders), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    found.filters.update(visible=visible, n=lambda number: f"{number:,}", share=_share)
-    return found
-
-
-def visible(text: str) -> Markup:
-    """The text, escaped, with characters spelled out that would not be seen or would turn the text around."""
-    return Markup(_UNSEEN.sub(lambda found: f'<b class="unseen">U+{ord(found[0]):04X}</b>', str(escape(text))))
 
 
 def _share(part: float, of: float) -> str:

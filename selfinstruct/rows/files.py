@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 from selfinstruct.errors import UsageError
 from selfinstruct.rows.formats import FIELDS
-from selfinstruct.rows.reading import json_fault, read_bytes, utf8
+from selfinstruct.rows.reading import json_fault, numbered_lines, read_bytes, utf8
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 Kind = Literal["JSON list", "JSON Lines", "Parquet"]
@@ -70,7 +70,7 @@ def read(path: Path) -> File:
 def _read_lines(path: Path, content: bytes) -> File:
     # Bytes that are not UTF-8 become half surrogates, so that only their own lines are at fault.
     text = content.decode("utf-8-sig", "surrogateescape")
-    lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
+    lines = numbered_lines(text)
     file = File(path, "JSON Lines", [_line(*line) for line in lines], ("", "\n", "\n" if text.endswith("\n") else ""))
     if len(lines) > 1 and all(row.fault for row in file.rows):
         try:

@@ -38,6 +38,11 @@ def read_bytes(path: Path) -> bytes:
         raise UsageError(f"{path}: cannot be read ({error.strerror}).") from None
 
 
+def numbered_lines(text: str) -> list[tuple[int, str]]:
+    """The lines that hold something, each with its number, from 1."""
+    return [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
+
+
 def read_rows(path: Path) -> list[Row]:
     """The values of a file that holds one JSON list, or one JSON value a line; UsageError where it holds neither."""
     text = read_text(path)
@@ -45,9 +50,8 @@ def read_rows(path: Path) -> list[Row]:
         values = _loads(text, str(path))
         rows = [Row(number, f"{path}, row {number}", value) for number, value in enumerate(values, start=1)]
         return rows or _empty(path)
-    lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
-    where = [f"{path}, line {number}" for number, _ in lines]
-    rows = [Row(number, at, _loads(line, at)) for (number, line), at in zip(lines, where, strict=True)]
+    lines = [(number, line, f"{path}, line {number}") for number, line in numbered_lines(text)]
+    rows = [Row(number, where, _loads(line, where)) for number, line, where in lines]
     return rows or _empty(path)
 
 

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from selfinstruct.errors import UsageError
 from selfinstruct.records import Instance, SeedTask, storable
-from selfinstruct.rows.reading import read_text
+from selfinstruct.rows.reading import numbered_lines, read_text
 
 
 def _some_text(text: str) -> str:
@@ -59,9 +59,7 @@ def parse_seeds(path: Path) -> tuple[dict[int, SeedTask], list[tuple[int, str]]]
     seeds: dict[int, SeedTask] = {}
     problems: list[tuple[int, str]] = []
     seen: dict[str, int] = {}
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
+    for number, line in numbered_lines(text):
         try:
             values = json.loads(line)
             parsed = _SeedLine.model_validate(values)

@@ -32,10 +32,10 @@ from selfinstruct.engine.requests import Requests
 from selfinstruct.errors import Stopped, StoreError, UsageError
 from selfinstruct.export.export import write_records
 from selfinstruct.filters.verdicts import PROFILES
-from selfinstruct.pool.contamination import read_lines
 from selfinstruct.pool.pool import Pool, Snapshot
 from selfinstruct.records import Candidate, Completion, Request, Task
 from selfinstruct.report.status import progress_of
+from selfinstruct.rows.questions import read_lines
 from selfinstruct.runs.changes import Changes, changes
 from selfinstruct.runs.recalled import Recalled
 from selfinstruct.runs.run import keep_config, settled

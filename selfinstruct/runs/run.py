@@ -182,7 +182,7 @@ def _refuse_differences(store: Store, config: Config, prompts: dict[str, str], g
 def _read_test_sets(config: Config) -> list[Line]:
     if not config.decontaminate:
         return []
-    from selfinstruct.pool.contamination import read_lines
+    from selfinstruct.rows.questions import read_lines
 
     return [line for name in config.decontaminate for line in read_lines(Path(name))]
 

@@ -20,7 +20,7 @@ from typing import IO, Any
 from selfinstruct.errors import StoreError, TryAgain
 from selfinstruct.filters.instance import INSTANCES
 from selfinstruct.filters.verdicts import FilterSettings, Verdict
-from selfinstruct.parsing.parsing import ParsedInstance
+from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.records import (
     IMPORTED,
     Candidate,

@@ -29,7 +29,7 @@ from selfinstruct import parts
 from selfinstruct.asking.reading import REASONS
 from selfinstruct.asking.stages import GrowthSettings, Stage
 from selfinstruct.errors import UsageError
-from selfinstruct.parsing.parsing import ParsedInstance
+from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.records import Candidate, Completion, Endpoint, Rejection, Task
 
 if TYPE_CHECKING:  # numpy comes with it, and commands that only read a run do without

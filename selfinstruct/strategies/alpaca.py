@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from selfinstruct.asking.reading import declined, no_answer
 from selfinstruct.asking.stages import GrowthSettings, Prompt, Stage, Variables, rows_of, sample_tasks
-from selfinstruct.parsing.parsing import whole_tasks
+from selfinstruct.parsing.whole_tasks import whole_tasks
 from selfinstruct.pool.pool import Snapshot
 from selfinstruct.records import Candidate, Completion, Endpoint, Instance, Rejection, SeedTask, Task
 from selfinstruct.strategies import Ask, GeneratedInstances, Proposal, came_with

@@ -12,7 +12,10 @@ from typing import Any, ClassVar
 
 from selfinstruct.asking.reading import declined, no_answer
 from selfinstruct.asking.stages import Counted, GrowthSettings, Prompt, Stage, Variables, rows_of, sample_tasks
-from selfinstruct.parsing.parsing import ParsedInstance, input_first, numbered_items, output_first, yes_or_no
+from selfinstruct.parsing.examples import input_first, output_first
+from selfinstruct.parsing.items import ParsedInstance
+from selfinstruct.parsing.lists import numbered_items
+from selfinstruct.parsing.verdicts import yes_or_no
 from selfinstruct.pool.pool import Snapshot
 from selfinstruct.records import Candidate, Completion, Endpoint, Rejection, Task
 from selfinstruct.strategies import Ask, GeneratedInstances, Proposal

@@ -1,1 +1,5 @@
-"""What the pages share."""
+"""What the pages share.
+
+guard   a page on loopback, and who may see it
+page    a report as one page: its look, and the texts on it
+"""

@@ -2,6 +2,7 @@
 
 import html
 import itertools
+import json
 import random
 import re
 import sqlite3
@@ -21,18 +22,20 @@ from selfinstruct.audit import what_if
 from selfinstruct.audit.index import Index
 from selfinstruct.audit.listing import SORTS, Asked, Listing, search_query
 from selfinstruct.audit.server import serving
-from selfinstruct.audit.text import in_common, marked, shown
+from selfinstruct.audit.text import in_common, marked
 from selfinstruct.audit.verdicts import Judge
 from selfinstruct.config.config import Config
 from selfinstruct.filters.instruction import INSTRUCTION_FILTERS
-from selfinstruct.parsing.parsing import ParsedInstance
+from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.pool.novelty import tokens
 from selfinstruct.pool.pool import Pool
 from selfinstruct.records import Candidate, Completion, Instance, Neighbor, Rejection, Request, SeedTask, Task
 from selfinstruct.store.store import Store
 from selfinstruct.store.verify import verify
 from selfinstruct.strategies import Made, Proposal
+from selfinstruct.untrusted import INVISIBLE, shown
 from tests.conftest import COMMAND, json_lines, run_cli
+from tests.odd_text import ORDINARY, STORABLE, names
 
 HOSTILE = (
     "<script>alert(1)</script> \"'& \u202eevil\u2066 \x00\x1b[31m </textarea><img src=x onerror=alert(1)> {{ 7 * 7 }}"
@@ -393,6 +396,21 @@ def test_nothing_of_a_text_is_markup_and_nothing_invisible_stays_so():
 def test_any_text_is_shown_as_it_is(text):
     back = re.sub(r'<span class="invisible">U\+(\w+)</span>', lambda m: chr(int(m[1], 16)), str(shown(text)))
     assert html.unescape(back) == text
+
+
+async def test_a_page_names_what_is_invisible_and_keeps_ordinary_text(tmp_path):
+    ordinary = " | ".join(ORDINARY.values())
+    row = {"instruction": "Say it in other scripts.", "input": "a".join(STORABLE), "output": ordinary}
+    (tmp_path / "rows.json").write_text(json.dumps([row]))
+    assert run_cli("import", tmp_path / "run", "--alpaca", tmp_path / "rows.json").returncode == 0
+    async with browsing(tmp_path / "run") as browser:
+        listed = await browser.get("/list")
+        pages = [listed, await browser.get(next(path for path in links(listed) if "/one/instance" in path))]
+    pages = [re.sub("<textarea.*?</textarea>", "", page, flags=re.DOTALL) for page in pages]  # an edit's own texts
+    for page in pages:
+        assert not INVISIBLE.search(page)
+        assert html.escape(ordinary) in page
+    assert set(re.findall(r'<span class="invisible">(U\+\w+)</span>', pages[1])) == set(names(STORABLE))
 
 
 async def test_hostile_texts_are_only_text_on_every_page(hostile):

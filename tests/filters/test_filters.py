@@ -32,7 +32,7 @@ from selfinstruct.filters.instruction import (
 )
 from selfinstruct.filters.record import RECORD_FILTERS
 from selfinstruct.filters.verdicts import OPTIONAL, REQUIRED, FilterSettings, judge, judge_instances, judge_record
-from selfinstruct.parsing.parsing import ParsedInstance
+from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.pool.pool import Pool
 from selfinstruct.records import Candidate, Instance, Neighbor, Rejection, SeedTask, Task
 

@@ -1,5 +1,6 @@
 """Blind comparison: what is read, what is shown to whom, what judges say, and what the figures make of it."""
 
+import html
 import json
 import random
 import re
@@ -28,7 +29,9 @@ from finetune.compare.results import results
 from finetune.compare.store import SIDES, Judgement, Store
 from selfinstruct.errors import UsageError
 from selfinstruct.simulated.world import compose_task, families, make_instance, wrong_answer
+from selfinstruct.untrusted import INVISIBLE
 from tests.conftest import COMMAND, json_lines, simulated_server
+from tests.odd_text import ORDINARY, STORABLE, names
 
 HOSTILE = "<script>alert(1)</script> \"'& \u202eevil \x00\x1b[31m </textarea><img src=x onerror=alert(1)> {{ 7 * 7 }}"
 ASKING = Asking(64, 0.0, 0)
@@ -445,6 +448,17 @@ async def test_hostile_texts_stay_texts(tmp_path):
             assert "<img" not in text
             assert not set("\x00\x1b\u202e") & set(text)
             assert "(an empty answer)" in text or '<i class="soft">empty</i>' in text
+
+
+async def test_a_page_names_what_is_invisible_and_keeps_ordinary_text(tmp_path):
+    ordinary = " | ".join(ORDINARY.values())
+    with begun(tmp_path, {"Why?": f"x{'a'.join(STORABLE)}x"}, {"Why?": ordinary}) as store:
+        async with browsing(store) as browser:
+            for_people = await browser.get("/item?rater=bob")
+        for page in (for_people, report.html(results(store), "out")):
+            assert not INVISIBLE.search(page)
+            assert set(re.findall(r">(U\+\w+)</", page)) == set(names(STORABLE))
+            assert html.escape(ordinary) in page
 
 
 def test_a_verdict_outlives_a_kill(tmp_path):

@@ -2,7 +2,10 @@
 
 import pytest
 
-from selfinstruct.parsing.parsing import input_first, numbered_items, output_first, whole_tasks, yes_or_no
+from selfinstruct.parsing.examples import input_first, output_first
+from selfinstruct.parsing.lists import numbered_items
+from selfinstruct.parsing.verdicts import yes_or_no
+from selfinstruct.parsing.whole_tasks import whole_tasks
 
 
 def texts(text, cut=False):

@@ -1,4 +1,4 @@
-"""Overlap with a test set: the evidence is what a brute force finds, and every file says what is wrong with it."""
+"""Overlap with a test set: the evidence is what a brute force finds."""
 
 import json
 import os
@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selfinstruct.errors import UsageError
-from selfinstruct.pool.contamination import Line, Overlap, TestSet, overlaps, read_lines, render
+from selfinstruct.pool.contamination import Line, Overlap, TestSet, overlaps, render
 from selfinstruct.pool.novelty import tokens
+from selfinstruct.rows.questions import read_lines, read_pairs
 
 WORDS = st.lists(st.sampled_from("abc"), max_size=16).map(" ".join)
 MOON = "Why does the moon always show the same side to us, however long we keep watching it?"
@@ -113,7 +113,7 @@ def test_what_is_like_nothing_overlaps_nothing(text):
     assert TestSet([]).overlap(text) is None
 
 
-# Reading.
+# Finished datasets.
 
 
 def write(folder, name, content):
@@ -122,74 +122,8 @@ def write(folder, name, content):
     return path
 
 
-def test_a_text_file_has_a_question_a_line(tmp_path):
-    path = write(tmp_path, "exam.txt", "\ufeffOne?\r\n\n  \n Two\u2028lines? \n")
-    assert read_lines(path) == [Line(str(path), 1, "One?"), Line(str(path), 4, "Two\u2028lines?")]
-
-
-QUESTION_AND_ANSWER = [{"role": "user", "content": "One?"}, {"role": "assistant", "content": "No."}]
-
-
-@pytest.mark.parametrize(
-    ("row", "texts"),
-    [
-        ("One?", ["One?"]),
-        ({"question": "One?", "answer": "1", "id": 7}, ["One?"]),
-        ({"prompt": "One?"}, ["One?"]),
-        ({"input": "a", "instruction": "One?", "output": "b"}, ["One?\na"]),
-        ({"instruction": "One?", "input": " ", "output": "b"}, ["One?"]),
-        ({"question": "Who?", "context": "He came."}, ["He came.\nWho?"]),
-        ({"ctx": "He came and", "endings": ["a"]}, ["He came and"]),
-        ({"messages": QUESTION_AND_ANSWER}, ["One?"]),
-        ({"conversations": [{"from": "human", "value": "One?"}, {"from": "gpt", "value": "No."}]}, ["One?"]),
-        ({"instruction": "One?", "messages": QUESTION_AND_ANSWER}, ["One?"]),
-        ({"instruction": "Add.", "instances": [{"input": "1, 2", "output": "3"}, {"input": "", "output": "0"}]},
-         ["Add.\n1, 2", "Add."]),
-        ({"instances": [{"input": "1, 2"}, {"input": "", "output": "0"}]}, ["1, 2"]),
-        ({"instruction": "Add.", "instances": 7, "messages": 3}, ["Add."]),
-    ],
-)  # fmt: skip
-def test_rows_are_read_from_their_known_fields(tmp_path, row, texts):
-    path = write(tmp_path, "exam.jsonl", ["Zero?", row])
-    assert read_lines(path) == [Line(str(path), 1, "Zero?"), *(Line(str(path), 2, text) for text in texts)]
-    path = write(tmp_path, "exam.json", json.dumps([row]))
-    assert read_lines(path) == [Line(str(path), 1, text) for text in texts]
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("exam.jsonl", '"One?"\n\n{"id": 1, "label": "x"}', r"exam\.jsonl, line 3: no question .*: id, label\. Put "),
-        ("exam.jsonl", '{"question": ""}', r"line 1: no question"),
-        ("exam.jsonl", '{"output": "No."}', r"line 1: no question found; its fields are: output"),
-        ("exam.json", "[7]", r"row 1: .* neither text nor object"),
-        ("exam.json", '{"data": []}', r"line 1: no question found; its fields are: data"),
-        ("exam.json", '[{"a": 1},\n{"a" 2}]', r"exam\.json: not valid JSON \(.*, line 2, column 6\)"),
-        ("exam.jsonl", '"One?"\n{oops', r"line 2: not valid JSON"),
-        ("exam.jsonl", "[" * 100_000, r"exam\.jsonl: cannot be read \(RecursionError\)"),
-        ("exam.txt", " \n\n", r"is empty"),
-        ("exam.json", "", r"is empty"),
-        ("exam.json", "[]", r"is empty"),
-        ("exam.csv", "a,b", r"exam\.csv, line 1: not valid JSON"),
-    ],
-)  # fmt: skip
-def test_a_file_that_cannot_be_used_says_why(tmp_path, name, content, message):
-    with pytest.raises(UsageError, match=message):
-        read_lines(write(tmp_path, name, content))
-
-
-def test_a_missing_file_a_folder_and_another_encoding_say_so(tmp_path):
-    with pytest.raises(UsageError, match="no such file"):
-        read_lines(tmp_path / "none.txt")
-    with pytest.raises(UsageError, match="cannot be read"):
-        read_lines(tmp_path)
-    path = tmp_path / "latin.txt"
-    path.write_bytes("Écris.".encode("latin-1"))
-    with pytest.raises(UsageError, match=r"not UTF-8 text \(byte 0\)"):
-        read_lines(path)
-
-
-# Finished datasets.
+def compared(dataset, test_set):
+    return overlaps(read_pairs(dataset), read_lines(test_set))
 
 
 def test_a_dataset_is_compared_with_its_answers(tmp_path):
@@ -197,7 +131,7 @@ def test_a_dataset_is_compared_with_its_answers(tmp_path):
     copied = {"instruction": "Answer.", "input": "", "output": f"You asked: {MOON}"}
     reworded = {"instruction": "Sort the given names by their last letter.", "input": "", "output": "long " * 50}
     path = write(tmp_path, "records.jsonl", [{"instruction": "Name a river."}, copied, reworded])
-    found = overlaps(path, test_set)
+    found = compared(path, test_set)
     assert (found.rows, found.lines, found.by_rule()) == (3, 2, {"ngram": 1, "rouge_l": 1})
     assert [(row.number, overlap.line.number, overlap.by) for row, overlap in found.found] == [
         (2, 1, "ngram"), (3, 2, "rouge_l"),
@@ -224,13 +158,13 @@ def test_a_dataset_is_compared_with_its_answers(tmp_path):
     ],
 )
 def test_every_format_of_ours_can_be_compared(tmp_path, row):
-    found = overlaps(write(tmp_path, "data.jsonl", [row]), write(tmp_path, "exam.txt", MOON))
+    found = compared(write(tmp_path, "data.jsonl", [row]), write(tmp_path, "exam.txt", MOON))
     assert found.by_rule() == {"ngram": 1, "rouge_l": 0}
 
 
 def test_a_dataset_without_overlaps(tmp_path):
     path = write(tmp_path, "data.json", json.dumps([{"instruction": "Name a river.", "input": "", "output": "Nile"}]))
-    found = overlaps(path, write(tmp_path, "exam.txt", MOON))
+    found = compared(path, write(tmp_path, "exam.txt", MOON))
     assert found.as_dict() == {"rows": 1, "lines": 1, "ngram": 0, "rouge_l": 0, "found": []}
     assert len(render(found).splitlines()) == 3
 

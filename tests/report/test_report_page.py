@@ -15,11 +15,14 @@ from hypothesis import strategies as st
 
 from selfinstruct.report.charts import bar, columns, sunburst
 from selfinstruct.report.figures import BLOCKS, EXAMPLES, LENGTHS, LONGEST, Some, figures, lengths_of
-from selfinstruct.report.page import html, visible
+from selfinstruct.report.page import html
 from selfinstruct.report.verbs import Root, is_english, roots, verb_and_object
 from selfinstruct.runs.generate import generate
 from selfinstruct.runs.run import open_run
 from selfinstruct.store.store import Store
+from selfinstruct.untrusted import INVISIBLE
+from selfinstruct.web.page import visible
+from tests.odd_text import ORDINARY, STORABLE, names
 
 MIXED = {"wrong_share": 0.2, "repeat_share": 0.25, "forbidden_share": 0.15, "malformed_share": 0.15}
 VOID = {"meta", "br"}
@@ -214,6 +217,19 @@ def test_what_a_model_says_stays_text(cli, tmp_path):
     assert "<i>name: report" in page.words
     assert "details" in {tag for tag, attributes in page.tags if attributes.get("class") == "text"}
     assert f"{50_002 - LONGEST:,} characters more in run.db" in page.words
+
+
+def test_a_page_names_what_is_invisible_and_keeps_ordinary_text(tmp_path, cli):
+    blank = "Name a \u3164 of the longest river in this country."  # the noun of the table, and of the picture
+    rows = [
+        {"instruction": blank, "input": "a".join(STORABLE), "output": "Nile"},
+        {"instruction": "Say it in other scripts.", "input": "", "output": " | ".join(ORDINARY.values())},
+    ]
+    text = page_of(imported(tmp_path, cli, rows))
+    assert not INVISIBLE.search(text)
+    assert set(re.findall(r">(U\+\w+)</b>", text)) == set(names(STORABLE))
+    assert re.search("<text[^>]*>U\\+3164</text>", text)
+    assert all(said in Page(text).words for said in ORDINARY.values())
 
 
 @given(st.text())

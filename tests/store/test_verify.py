@@ -2,7 +2,7 @@
 
 import pytest
 
-from selfinstruct.parsing.parsing import ParsedInstance
+from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.runs.generate import generate
 from selfinstruct.runs.run import open_run
 from selfinstruct.store.store import instance_id

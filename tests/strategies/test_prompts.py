@@ -8,7 +8,10 @@ from selfinstruct.strategies.prompts import PROMPT_NAMES
 
 from selfinstruct.asking.prompts import Prompts, read_prompts, shipped
 from selfinstruct.errors import UsageError
-from selfinstruct.parsing.parsing import input_first, numbered_items, output_first, whole_tasks, yes_or_no
+from selfinstruct.parsing.examples import input_first, output_first
+from selfinstruct.parsing.lists import numbered_items
+from selfinstruct.parsing.verdicts import yes_or_no
+from selfinstruct.parsing.whole_tasks import whole_tasks
 from selfinstruct.records import Instance, SeedTask
 
 NAMES = [name for names in PROMPT_NAMES.values() for name in names]

@@ -13,7 +13,7 @@ from selfinstruct.checks.seeds import ENOUGH, Finding, check_seeds
 from selfinstruct.errors import UsageError
 from selfinstruct.filters.instruction import INSTRUCTION_FILTERS
 from selfinstruct.filters.verdicts import FilterSettings, judge, judge_instances
-from selfinstruct.parsing.parsing import ParsedInstance
+from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.pool.novelty import tokens
 from selfinstruct.pool.pool import Pool
 from selfinstruct.records import Candidate, Instance, SeedTask

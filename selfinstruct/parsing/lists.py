@@ -1,0 +1,117 @@
+"""Items of a list, which models number as they like:
+
+    >>> [item.text for item in numbered_items("Sure!\\n\\n**1.** Name a river.\\n2) Name a lake.", cut=False)]
+    ['Name a river.', 'Name a lake.']
+
+Where no line has a number, bullets or letters are as good.
+"""
+
+import re
+
+from selfinstruct.parsing.items import Item
+from selfinstruct.parsing.json_answers import INSTRUCTION, json_field, json_rows
+from selfinstruct.parsing.text import FENCE, NUMBERED, tidy
+from selfinstruct.parsing.thoughts import spoken
+
+# "**River quiz**: " or "**River quiz:** " behind the number; only where every item has it.
+_TITLED = re.compile(r"^\*\*[^*]{1,80}(?::\*\*|\*\*\s*[:–—-])\s+(?=\S)")
+# "Task: " behind the number; only where every item has it.
+_LABELLED = re.compile(r"^[*_]{0,2}(?:task|instruction)[*_]{0,2}:[*_]{0,2}\s+", re.IGNORECASE)
+_MARKED_HEADING = re.compile(r"^\s*(?:#{1,6}\s.*|\*\*[^*]+\*\*:?)\s*$")
+_HEADING = re.compile(r"^\s*(?:#{1,6}\s.*|\*\*[^*]+\*\*:?|[^.?!]{1,80}:)\s*$")
+_BULLET = re.compile(r"^(?P<indent>[ \t]{0,8})(?P<indent2>)(?:[-*•·–]\s+|[①-⑳]\s*)")
+_LETTERED = re.compile(r"^(?P<indent>[ \t]{0,8})(?P<indent2>)\(?(?:[a-z]|[ivx]{2,4})[.)]\s+", re.IGNORECASE)
+_MARKS = (NUMBERED, _BULLET, _LETTERED)
+_RULE = re.compile(r"^\s*(?:-{3,}|\*{3,}|_{3,}|={3,})\s*$")
+
+
+def numbered_items(text: str, cut: bool) -> list[Item]:
+    """The items of a numbered list, in their order, whatever their numbers are; else of bullets, letters, or JSON.
+
+    What follows an item belongs to it, a list indented or numbered otherwise below it too; but not a heading, nor what
+    stands before the first item, nor a remark below the last. White space is collapsed. The last item of a `cut` answer
+    is marked so.
+    """
+    text = spoken(text)
+    rows = json_rows(text)
+    if rows is not None:
+        said = [row if isinstance(row, str) else json_field(row, INSTRUCTION) or "" for row in rows]
+        texts = [tidy(NUMBERED.sub("", text, 1), False) for text in said]
+    else:
+        texts = next((found for mark in _MARKS if (found := _listed(text, mark))), [])
+        if texts and all(_LABELLED.match(text) for text in texts):
+            texts = [tidy(_LABELLED.sub("", text, 1), False) for text in texts]
+    last = len(texts) - 1
+    return [Item(text, cut and i == last) for i, text in enumerate(texts) if text or (cut and i == last)]
+
+
+def _listed(text: str, mark: re.Pattern[str]) -> list[str]:
+    """The texts that `mark` stands before; a blank one for a mark without a text."""
+    starts: list[re.Match[str]] = []
+    below: re.Match[str] | None = None  # the latest line of a list inside the current item
+    paragraphs: list[list[list[str]]] = []  # of each item, each of them lines
+    for line in text.splitlines():
+        if FENCE.match(line) or _RULE.match(line):
+            continue
+        found = mark.match(line)
+        follows = found and starts and _goes_on(found, starts[-1])
+        if found and (not starts or follows or not (_goes_on(found, below) or _is_below(found, starts[-1]))):
+            if starts and len(paragraphs[-1][-1]) > 1 and _MARKED_HEADING.match(paragraphs[-1][-1][-1]):
+                paragraphs[-1][-1].pop()  # it stands over what comes now
+            starts.append(found)
+            paragraphs.append([[line[found.end() :]]])
+            below = None
+        elif starts and line.strip():
+            paragraphs[-1][-1].append(line)
+            below = found or below
+        elif starts and paragraphs[-1][-1]:
+            paragraphs[-1].append([])
+    for i, parts in enumerate(paragraphs):
+        remarks = [part for part in parts[1:] if part and not (len(part) == 1 and _HEADING.match(part[0]))]
+        if i == len(paragraphs) - 1:  # a remark on the whole list looks like a paragraph of its last item
+            announced = not any(parts[0]) or parts[0][-1].rstrip().endswith(":")
+            remarks = [part for n, part in enumerate(remarks) if part[0][:2].isspace() or (announced and n == 0)]
+        parts[1:] = remarks
+    raw = [" ".join(" ".join(line for part in parts for line in part).split()) for parts in paragraphs]
+    if len(raw) > 1 and all(map(_TITLED.match, raw)):
+        raw = [_TITLED.sub("", text, 1) for text in raw]
+    if len(raw) > 1 and all(map(_is_quoted, raw)):
+        return [text[1:-1].strip() for text in raw]  # whatever else is quoted inside
+    texts = [tidy(text, start.group().count("**") == 1) for text, start in zip(raw, starts, strict=True)]
+    is_one_line = len(texts) == 1 and mark is NUMBERED and sum(map(len, paragraphs[0])) == 1
+    return _run_on(texts[0], starts[0]) if is_one_line else texts
+
+
+def _is_below(line: re.Match[str], item: re.Match[str]) -> bool:
+    """Whether a list's line is part of the item before it: indented, or numbered in another way and out of turn."""
+    if len(line["indent"] or line["indent2"] or "") > len(item["indent"] or item["indent2"] or "") + 1:
+        return True
+    number, sign = (line.groupdict().get(name) for name in ("number", "sign"))
+    before, other_sign = (item.groupdict().get(name) for name in ("number", "sign"))
+    return bool(number and before and sign != other_sign and int(number) != int(before) + 1)
+
+
+def _goes_on(line: re.Match[str], before: re.Match[str] | None) -> bool:
+    """Whether a list's line has the number after that of the line before, in the same style and as far in."""
+    one, other = line.groupdict(), before.groupdict() if before else {}
+    if not (one.get("number") and other.get("number")):
+        return False
+    same = all((one[name] or "") == (other[name] or "") for name in ("sign", "indent"))
+    return same and int(one["number"]) == int(other["number"]) + 1
+
+
+def _is_quoted(text: str) -> bool:
+    """Whether the text as a whole stands in quotes; a quote that ends inside of it belongs to one that began there."""
+    inside = text[1:-1]
+    return len(text) > 1 and text[0] == text[-1] == '"' and not re.match(r'[^"]*[^"\s]"', inside)
+
+
+def _run_on(text: str, start: re.Match[str]) -> list[str]:
+    """The items of a list that was written on one line, each behind its number."""
+    texts = []
+    number = int(start["number"] or 0)
+    while found := re.search(rf"\s[*_]{{0,2}}\(?{number + 1}[.)][*_]{{0,2}}\s", text):
+        texts.append(tidy(text[: found.start()], False))
+        text = text[found.end() :]
+        number += 1
+    return [*texts, tidy(text, False)]

@@ -1,0 +1,54 @@
+"""What the grammars share: how a number stands before a text, and how a text is tidied."""
+
+import re
+
+from selfinstruct.parsing.thoughts import spoken
+
+# "9. ", "9.Name", "9、", "9) ", "(9) ", "**9.** ", "- 9. ", "Task 9: ", "### 9. "; "### Task 9" with the text below it.
+NUMBERED = re.compile(
+    r"^(?P<indent>[ \t]{0,8})(?:[-*•>]\s+)?(?:#{1,6}\s*)?[*_]{0,2}\(?(?:task|instruction)?\s*#?(?P<number>\d{1,3})"
+    r"[*_]{0,2}\s*\\?(?P<sign>[.):、．）：])[*_]{0,2}(?:\s+|$|(?=[^\W\d_]))"
+    r"|^(?P<indent2>[ \t]{0,8})(?:#{1,6}\s*)?[*_]{0,2}(?:task|instruction)\s+#?\d{1,3}[*_]{0,2}\s*$",
+    re.IGNORECASE,
+)
+FENCE = re.compile(r"^\s*(?:```|~~~)")
+_BOLD = re.compile(r"(?<![\w*])\*\*(?=[^\s*])([^*]+)(?<=\S)\*\*(?![\w*])")
+_QUOTES = ("__", "__"), ("`", "`"), ('"', '"'), ("“", "”"), ("*", "*"), ("_", "_"), ("'", "'"), ("‘", "’")
+# A last paragraph that offers more of the same. A letter may end alike, but hardly in these words.
+_SIGN_OFF = re.compile(
+    r"\n[ \t]*\n\W*(?:(?:i )?hope (?:this|these|they) (?:examples )?(?:helps?|is useful|are useful)\b[^\n]{0,40}"
+    r"|(?:let me know|feel free|would you like|do you want|if you (?:need|want|would like|['’]d like))[^\n]*"
+    r"\b(?:examples?|more|another|ask for changes)\b[^\n]{0,40})\s*\Z",
+    re.IGNORECASE,
+)
+
+
+def body(text: str) -> str:
+    """What is said, without a sign-off below it or a code fence around all of it; fences inside an output stay."""
+    text = _SIGN_OFF.sub("", spoken(text).strip())
+    lines = text.replace("\r\n", "\n").split("\n")
+    if len(lines) > 1 and FENCE.match(lines[0]) and FENCE.match(lines[-1]):
+        return "\n".join(lines[1:-1])
+    return "\n".join(lines)
+
+
+def tidy(text: str, bold: bool) -> str:
+    """White space collapsed, bold marks and quotes around the whole taken off.
+
+    `bold`: bold type that began before the text ends at its end.
+    """
+    text = " ".join(text.split())
+    if bold:
+        text = text.removesuffix("**").rstrip()
+    text = _BOLD.sub(r"\1", text)
+    for begin, end in _QUOTES:
+        inside = text[len(begin) : -len(end)]
+        if (
+            text.startswith(begin)
+            and text.endswith(end)
+            and inside.strip()
+            and begin not in inside
+            and end not in inside
+        ):
+            text = inside.strip()
+    return text

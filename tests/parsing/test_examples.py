@@ -1,0 +1,233 @@
+"""Instances: what models really say, read as pairs of input and output."""
+
+import pytest
+
+from selfinstruct.parsing.examples import input_first, output_first
+from selfinstruct.parsing.items import ParsedInstance
+from tests.parsing.reading import name_of, pairs_of
+
+# Input first.
+
+TWO = [("3 + 4", "7"), ("2 x 9", "18")]
+
+
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [
+        ("as asked", "Example 1\nInput: 3 + 4\nOutput: 7\n\nExample 2\nInput: 2 x 9\nOutput: 18"),
+        ("without blank lines", "Example 1\nInput: 3 + 4\nOutput: 7\nExample 2\nInput: 2 x 9\nOutput: 18"),
+        ("colons", "Example 1:\nInput: 3 + 4\nOutput: 7\n\nExample 2:\nInput: 2 x 9\nOutput: 18"),
+        ("bold", "**Example 1**\n**Input:** 3 + 4\n**Output:** 7\n\n**Example 2:**\n**Input**: 2 x 9\n**Output**: 18"),
+        ("headings", "### Example 1\nInput: 3 + 4\nOutput: 7\n\n### Example 2\nInput: 2 x 9\nOutput: 18"),
+        ("bullets", "Example 1\n- Input: 3 + 4\n- Output: 7\n\nExample 2\n- **Input:** 2 x 9\n- **Output:** 18"),
+        ("capitals", "EXAMPLE 1\nINPUT: 3 + 4\nOUTPUT: 7\n\nEXAMPLE 2\nINPUT: 2 x 9\nOUTPUT: 18"),
+        ("small letters", "example 1\ninput: 3 + 4\noutput: 7\n\nexample 2\ninput: 2 x 9\noutput: 18"),
+        ("number signs", "Example #1\nInput: 3 + 4\nOutput: 7\n\nExample #2\nInput: 2 x 9\nOutput: 18"),
+        ("texts below", "Example 1\nInput:\n3 + 4\nOutput:\n7\n\nExample 2\nInput:\n\n2 x 9\n\nOutput:\n\n18\n"),
+        ("answers", "Example 1\nInput: 3 + 4\nAnswer: 7\n\nExample 2\nInput: 2 x 9\nAnswer: 18"),
+        ("rules", "Example 1\nInput: 3 + 4\nOutput: 7\n\n---\n\nExample 2\nInput: 2 x 9\nOutput: 18"),
+        ("no headings", "Input: 3 + 4\nOutput: 7\n\nInput: 2 x 9\nOutput: 18"),
+        ("one heading", "Example 1\nInput: 3 + 4\nOutput: 7\n\nInput: 2 x 9\nOutput: 18"),
+        ("numbered fields", "Input 1: 3 + 4\nOutput 1: 7\n\nInput 2: 2 x 9\nOutput 2: 18"),
+        ("a preamble", "Here are two:\n\nExample 1\nInput: 3 + 4\nOutput: 7\n\nExample 2\nInput: 2 x 9\nOutput: 18"),
+        ("the task again", "Task: Compute.\nExample 1\nInput: 3 + 4\nOutput: 7\n\nExample 2\nInput: 2 x 9\nOutput: 18"),
+        ("a fence", "```\nExample 1\nInput: 3 + 4\nOutput: 7\n\nExample 2\nInput: 2 x 9\nOutput: 18\n```"),
+        ("Windows", "Example 1\r\nInput: 3 + 4\r\nOutput: 7\r\n\r\nExample 2\r\nInput: 2 x 9\r\nOutput: 18\r\n"),
+        ("named examples",
+              "Example 1 (easy)\nInput: 3 + 4\nOutput: 7\n\nExample 2 (harder)\nInput: 2 x 9\nOutput: 18"),
+        ("fields bold as a whole",
+              "Example 1\n**Input: 3 + 4**\n**Output: 7**\n\nExample 2\n**Input: 2 x 9**\n**Output: 18**"),
+        ("a numbered list",
+              "1. Input: 3 + 4\n   Output: 7\n2. Input: 2 x 9\n   Output: 18"),
+        ("headings for fields",
+              "Example 1\n**Input**\n3 + 4\n\n**Output**\n7\n\nExample 2\n**Input**\n2 x 9\n\n**Output**\n18"),
+        ("a sign-off",
+              "Example 1\nInput: 3 + 4\nOutput: 7\n\nExample 2\nInput: 2 x 9\nOutput: 18\n\nI hope these help!"),
+        ("numbers above the fields",
+              "1.\nInput: 3 + 4\nOutput: 7\n\n2.\nInput: 2 x 9\nOutput: 18"),
+        ("headings without a colon",
+              "### Example 1\n#### Input\n3 + 4\n#### Output\n7\n\n### Example 2\n#### Input\n2 x 9\n#### Output\n18"),
+        ("JSON", '{"instances": [{"input": "3 + 4", "output": "7"}, {"input": "2 x 9", "output": "18"}]}'),
+        ("JSON with numbers", '{"instances": [{"input": "3 + 4", "output": 7}, {"input": "2 x 9", "output": 18}]}'),
+        ("a JSON list with other names",
+              '[{"Question": "?", "Context": "3 + 4", "Answer": "7"}, {"context": "2 x 9", "response": "18"}]'),
+        ("JSON lines", '{"input": "3 + 4", "output": "7"}\n{"input": "2 x 9", "output": "18"}'),
+        ("JSON in a fence",
+              'Sure!\n```json\n[{"input": "3 + 4", "output": "7"},\n{"input": "2 x 9", "output": "18"},]\n```'),
+        ("JSON with numbered keys",
+              '{"example_1": {"input": "3 + 4", "output": "7"}, "example_2": {"input": "2 x 9", "output": "18"}}'),
+        ("JSON below headings",
+              'Example 1\n```json\n{"input": "3 + 4", "output": "7"}\n```\n\n'
+              'Example 2\n{"input": "2 x 9", "output": "18"}'),
+    ],
+    ids=name_of,
+)  # fmt: skip
+def test_examples_are_read_in_whatever_form_they_come(form, text):
+    assert pairs_of(input_first(text, cut=False)) == TWO, form
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    ["", "none", "None.", "N/A", "n/a", "NA", "No input", "no input needed", "No input is required.", "(none)",
+     "<noinput>", "[None]", "*No input necessary*", "Not applicable", "not needed", "(empty)"],
+)  # fmt: skip
+def test_no_input_has_many_spellings(spelling):
+    assert input_first(f"Example 1\nInput: {spelling}\nOutput: A calm sea.", False) == [
+        ParsedInstance("", "A calm sea.", False)
+    ]
+
+
+@pytest.mark.parametrize("given_", ["None of the guests came.", "No input was ever lost.", "NATO", "Nothing", "0"])
+def test_an_input_that_only_begins_like_none_is_one(given_):
+    assert pairs_of(input_first(f"Example 1\nInput: {given_}\nOutput: x", False)) == [(given_, "x")]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Example 1\nOutput: A calm sea.", [("", "A calm sea.")]),
+        ("The sea is calm.\nIt is late.", [("", "The sea is calm.\nIt is late.")]),
+        ("Example 1\nThe sea is calm.", [("", "The sea is calm.")]),
+        ("Example 1\nInput: a\nOutput: For example 3 and 4.\nExample sentences follow.",
+         [("a", "For example 3 and 4.\nExample sentences follow.")]),
+        ("Example 1\nInput: a\nOutput: print it\nOutput: 3\nand stop", [("a", "print it\nOutput: 3\nand stop")]),
+        ("Example 1\nInput: a\nOutput: Q: how?\nAnswer: so", [("a", "Q: how?\nAnswer: so")]),
+        ("Example 1\nInput: one\ntwo\n\nthree\nOutput: a\n\n  b\nc", [("one\ntwo\n\nthree", "a\n\n  b\nc")]),
+        ("Example 1\nInput: the input: is here\nOutput: the output: there",
+         [("the input: is here", "the output: there")]),
+        ("Example 1\nInput: a\nOutput:\n```python\nprint(1)\n```", [("a", "```python\nprint(1)\n```")]),
+        ("Example 1\nInput: a\nOutput: b\n\nExample 2\n", [("a", "b")]),
+        ("Example 1\nInput: a", [("a", "")]),
+        ("Example 1\nInput: a\nOutput:", [("a", "")]),
+        ("", []),
+        ("Example 1\n", []),
+        ('Example 1\nInput: a\nOutput: {\n  "b": 1\n}\n\nExample 2\nInput: c\nOutput: d',
+              [("a", '{\n  "b": 1\n}'), ("c", "d")]),
+        ("Example 1\nInput: a\nOutput:\n```\nb\n```\n\nExample 2\nInput: c\nOutput: d",
+              [("a", "```\nb\n```"), ("c", "d")]),
+        ("Example 1\nInput: a stair\nOutput: _\n|_\n  |_\n**\n***\nExample 2\nInput: c\nOutput: d",
+              [("a stair", "_\n|_\n  |_\n**\n***"), ("c", "d")]),
+        ("Example 1\n***\n* *\n***", [("", "***\n* *\n***")]),
+        ("Example 1\nInput: a\nOutput: This is no good\nexample.\nTry again.",
+              [("a", "This is no good\nexample.\nTry again.")]),
+        ("Example 1\nInput: a\nOutput: schema:\n    input: text\n    output: label",
+              [("a", "schema:\n    input: text\n    output: label")]),
+        ('Example 1\nInput:\n{"a": 1}\nOutput:\n{"b": 2}', [('{"a": 1}', '{"b": 2}')]),
+        ('Example 1\nInput: a\nOutput: ["b", "c"]', [("a", '["b", "c"]')]),
+        ('Example 1\nOutput:\n{\n  "b": [1, 2]\n}', [("", '{\n  "b": [1, 2]\n}')]),
+        ('{"instances": [{"input": ["x", "z"], "output": {"n": 1}}]}', [('["x", "z"]', '{"n": 1}')]),
+        ('{"instances": [{"input": "", "output": "b"}, {"input": "None", "output": "d"}]}', [("", "b"), ("", "d")]),
+        ('{"instances": [{"output": "b"}]}', [("", "b")]),
+        ('{"input": "a", "output": "b"}', [("a", "b")]),
+        ('{"input": "a", "output": true}', [("a", "true")]),
+        ('["b", "d"]', [("", "b"), ("", "d")]),
+        ("[Name],\nyour order has arrived.", [("", "[Name],\nyour order has arrived.")]),
+        ("[ ] Buy milk.\n[x] Call Ann.", [("", "[ ] Buy milk.\n[x] Call Ann.")]),
+        ("Example 1\nInput: a\nOutput: b\n\n---\n", [("a", "b")]),
+    ],
+    ids=name_of,
+)  # fmt: skip
+def test_fields_keep_what_belongs_to_them(text, expected):
+    assert pairs_of(input_first(text, cut=False)) == expected
+
+
+def test_only_the_last_example_of_a_cut_answer_is_marked():
+    text = "Example 1\nInput: a\nOutput: b\n\nExample 2\nInput: c\nOutput: d and"
+    assert input_first(text, cut=True) == [ParsedInstance("a", "b", False), ParsedInstance("c", "d and", True)]
+
+
+def test_an_example_cut_in_its_input_is_marked():
+    text = "Example 1\nInput: a\nOutput: b\n\nExample 2\nInput: c and"
+    assert input_first(text, cut=True) == [ParsedInstance("a", "b", False), ParsedInstance("c and", "", True)]
+
+
+def test_an_example_cut_in_json_is_marked():
+    text = '{"instances": [{"input": "a", "output": "b"}, {"input": "c", "output": "d and'
+    assert input_first(text, cut=True) == [ParsedInstance("a", "b", False), ParsedInstance("c", "d and", True)]
+
+
+# Output first.
+
+LABELS = [("Too salty.", "harsh"), ("A fine day.", "kind")]
+
+
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [
+        ("as asked", "Class label: harsh\nInput: Too salty.\n\nClass label: kind\nInput: A fine day."),
+        ("without blank lines", "Class label: harsh\nInput: Too salty.\nClass label: kind\nInput: A fine day."),
+        ("only label", "Label: harsh\nInput: Too salty.\n\nLabel: kind\nInput: A fine day."),
+        ("bold names",
+         "**Class label:** harsh\n**Input:** Too salty.\n\n**Class label**: kind\n**Input**: A fine day."),
+        ("bold labels", "Class label: **harsh**\nInput: Too salty.\n\nClass label: **kind**\nInput: A fine day."),
+        ("quoted labels", 'Class label: "harsh"\nInput: Too salty.\n\nClass label: "kind"\nInput: A fine day.'),
+        ("headings", "### Class label: harsh\nInput: Too salty.\n\n### Class label: kind\nInput: A fine day."),
+        ("bullets", "- Class label: harsh\n- Input: Too salty.\n\n- Class label: kind\n- Input: A fine day."),
+        ("capitals", "CLASS LABEL: harsh\nINPUT: Too salty.\n\nClass Label: kind\nInput: A fine day."),
+        ("numbers", "Class label 1: harsh\nInput 1: Too salty.\n\nClass label 2: kind\nInput 2: A fine day."),
+        ("texts below", "Class label:\nharsh\nInput:\nToo salty.\n\nClass label:\nkind\nInput:\nA fine day."),
+        ("a preamble",
+         "Here are two:\n\nClass label: harsh\nInput: Too salty.\n\nClass label: kind\nInput: A fine day."),
+        ("examples with headings",
+              "Example 1\nClass label: harsh\nInput: Too salty.\n\nExample 2\nClass label: kind\nInput: A fine day."),
+        ("rules between",
+              "Class label: harsh\nInput: Too salty.\n\n---\n\nClass label: kind\nInput: A fine day."),
+        ("a fence",
+              "```\nClass label: harsh\nInput: Too salty.\n\nClass label: kind\nInput: A fine day.\n```"),
+        ("fields bold as a whole",
+              "**Class label: harsh**\n**Input: Too salty.**\n\n**Class label: kind**\n**Input: A fine day.**"),
+        ("a numbered list",
+              "1. Class label: harsh\n   Input: Too salty.\n2. Class label: kind\n   Input: A fine day."),
+        ("outputs instead of labels",
+              "Output: harsh\nInput: Too salty.\n\nOutput: kind\nInput: A fine day."),
+        ("classes", "Class: harsh\nInput: Too salty.\n\nClass: kind\nInput: A fine day."),
+        ("categories", "**Category:** harsh\n**Input:** Too salty.\n\n**Category:** kind\n**Input:** A fine day."),
+        ("JSON",
+              '{"instances": [{"label": "harsh", "input": "Too salty."}, {"label": "kind", "input": "A fine day."}]}'),
+        ("JSON with other names",
+              '[{"Class Label": "harsh", "Input": "Too salty."}, {"category": "kind", "input": "A fine day."}]'),
+        ("JSON lines", '{"class": "harsh", "input": "Too salty."}\n{"class": "kind", "input": "A fine day."}'),
+        ("JSON in a fence",
+              '```\n{"instances": [{"output": "harsh", "input": "Too salty."},\n'
+              '{"output": "kind", "input": "A fine day."}]}\n```\nEnjoy!'),
+    ],
+    ids=name_of,
+)  # fmt: skip
+def test_labels_are_read_in_whatever_form_they_come(form, text):
+    assert pairs_of(output_first(text, cut=False)) == LABELS, form
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Class label: fruit", [("", "fruit")]),
+        ("Class label: fruit\nInput: None", [("", "fruit")]),
+        ("Class label: fruit\nInput: (no input needed)", [("", "fruit")]),
+        ("Class label: A\n\nClass label: B\nInput: y", [("", "A"), ("y", "B")]),
+        ("Class label: B\nInput: A. first\nB. second\n\nC. third", [("A. first\nB. second\n\nC. third", "B")]),
+        ("Class label: A\nInput: the label: is here", [("the label: is here", "A")]),
+        ("Class label: ja\nInput: Ist das\nrichtig?", [("Ist das\nrichtig?", "ja")]),
+        ("Class label:", [("", "")]),
+        ("Class label: A\nInput: A school report.\nClass: 5b\nA good year.",
+         [("A school report.\nClass: 5b\nA good year.", "A")]),
+        ('Class label: A\nInput: {"label": "B"}', [('{"label": "B"}', "A")]),
+        ('{"instances": [{"label": 3, "input": "three"}, {"label": true, "input": ""}]}',
+         [("three", "3"), ("", "true")]),
+        ('{"label": "A", "input": "None"}', [("", "A")]),
+    ],
+    ids=name_of,
+)  # fmt: skip
+def test_a_label_keeps_its_input(text, expected):
+    assert pairs_of(output_first(text, cut=False)) == expected
+
+
+@pytest.mark.parametrize("text", ["", "\n", "The tomato is a fruit.", "Fruit: yes\nInput: tomato"])
+def test_a_text_without_a_label_has_no_instances(text):
+    assert output_first(text, cut=False) == []
+
+
+def test_only_the_last_label_of_a_cut_answer_is_marked():
+    text = "Class label: harsh\nInput: Too salty.\n\nClass label: kind\nInput: A fi"
+    assert output_first(text, cut=True) == [
+        ParsedInstance("Too salty.", "harsh", False), ParsedInstance("A fi", "kind", True),
+    ]  # fmt: skip
