@@ -1,29 +1,34 @@
-"""Grow an instruction dataset from seed tasks, and keep everything the teacher said.
+"""Grow an instruction dataset from seed tasks, and keep everything the teacher answered.
 
     selfinstruct generate outputs/first --target 200     # the simulated teacher: no key, no network
     selfinstruct rejected outputs/first                  # what was thrown away, and why
 
-The rooms, in the order in which the data walks through them:
+The rooms, lowest first; each imports only from those above it in this list (`make check` holds that):
 
-    seeds, prompts   what a user brings: example tasks, and the words the teacher is asked with
-    pool             the tasks and records admitted so far; how similar a new one is to them: novelty (instructions),
-                     near_duplicates (whole records), contamination (test sets)
-    strategies       how to ask for new tasks, their class and their instances; structured: asked for in JSON
-    scheduler        which call goes out when, when to try again, when to give up; pacing: how fast each server may be
-                     called; budget: what a run may use; estimate: what it will need
-    teachers         who answers (a model in this process: finetune.inference.teacher); batches: what is under way by
-                     the Batch API; importing, recorded: answers that another tool was given
-    store            everything that was asked and said, in one SQLite file (database, schema)
-    parsing, filters what was said, as candidates and instances; which of them may stay, and why not
-    gate, engine     the way into the pool, in one order; the order of it all
-    refilter         a run's answers judged again under other rules: recalled (those that were imported), changes (what
-                     is lost and gained)
-    check            the same rules over a dataset that exists already
-    decisions        what people think of it: rescued, banned, edited
-    export, report   records out; the run in words; diversity: how varied its tasks are
-    card, hub        an export's datasheet; both to the Hugging Face hub
-    reporting        the run as one page with pictures
-    audit            a web page over all of it, to look and to decide; guard: who may see such a page
+    errors, records  everything that can go wrong; the nouns: Request, Completion, Candidate, Task, Record ...
+    parts, untrusted strategies and teachers found by their files' names; text of models made safe to show
+    settings         sections of settings, read from TOML, whose fields say when they may change
+    web              what pages share: who may see them, their look
+    rows             files that users bring, as rows; files written whole
+    simulated        the simulated teacher: what is true (world), what it says (mind), how it serves it (server)
+    parsing          what a model said, as items, verdicts and instances
+    pool             the tasks and records admitted so far, and how similar a new one is to them
+    filters          what may stay, and why not: one declaration each
+    asking           a stage as data: its prompts, answer schema, default sampling
+    strategies       how to grow: one file each
+    store            everything that was asked and answered, in one SQLite file; all the SQL; people's decisions
+    teachers         who answers: kinds, one file each; the scheduler, its pace, the budget, batches
+    config           all settings of a run, put together from the rooms' sections
+    engine           requests in any order, admission in one: the gate and the engine
+    report           a run in figures, as text and as a page
+    export           records out: formats, one declaration each; the dataset card; the hub
+    runs             what is done to a run folder: open, grow, import, filter again, estimate
+    checks           what is wrong with the rows of any dataset
+    audit            pages to look through a run and to decide about it
+    cli              the commands
+
+To follow one record from seed to export: rows.seeds, pool.pool, strategies.self_instruct, engine.requests,
+teachers.scheduler, store.store, parsing, filters.verdicts, engine.gate, engine.engine, export.export.
 
 Sources: Self-Instruct (Wang et al., arXiv 2212.10560) for the method and its constants; Alpaca (Taori et al. 2023).
 """

@@ -16,7 +16,10 @@ from urllib.request import urlopen
 
 import pytest
 
+from selfinstruct.asking.prompts import Prompts, read_prompts, shipped
+from selfinstruct.asking.stages import Prompt
 from selfinstruct.cli import main
+from selfinstruct.strategies import load
 
 COMMAND = [sys.executable, "-m", "selfinstruct"]
 
@@ -111,6 +114,16 @@ def environment(**variables: str) -> dict[str, str]:
     """This process's environment without any key, with `variables`."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
     return {**kept, **variables}
+
+
+def prompts_of(strategy: str) -> list[Prompt]:
+    """The prompts that a strategy declares."""
+    return [prompt for stage in load(strategy).stages for prompt in stage.prompts]
+
+
+def shipped_prompts(strategy: str, *endpoints: str) -> Prompts:
+    """The prompts that come along, of a strategy."""
+    return Prompts(read_prompts(shipped("prompts"), prompts_of(strategy), endpoints))
 
 
 def json_lines(text: str) -> list[dict]:

@@ -13,7 +13,8 @@ from pydantic.fields import FieldInfo
 from finetune.training.settings import FinetuneSettings, LoraSettings, Source
 from selfinstruct.cli import app
 from selfinstruct.config.config import Config
-from selfinstruct.report import status as report
+from selfinstruct.filters.verdicts import RULES
+from selfinstruct.store.reasons import all_reasons
 from tests.conftest import COMMAND, run_cli
 
 ROOT = Path(__file__).parent.parent
@@ -154,11 +155,14 @@ def test_the_page_has_every_command():
 
 
 def test_every_reason_is_explained():
-    """Whatever filters, strategies and the import reject with has its words in the report, and nothing else has."""
-    sources = [*(ROOT / "selfinstruct" / "strategies").glob("*.py"), ROOT / "selfinstruct/filters/filters.py"]
-    reasons = {reason for source in sources for reason in re.findall(r'Rejection\(\s*"(\w+)"', source.read_text())}
+    """Whatever filters, strategies and the import reject with has its words, and nothing else has."""
+    sources = [
+        *(ROOT / "selfinstruct/strategies").glob("*.py"), ROOT / "selfinstruct/asking/reading.py",
+    ]  # fmt: skip
+    found = {reason for source in sources for reason in re.findall(r'Rejection\(\s*"(\w+)"', source.read_text())}
     chosen = re.findall(r'reason = "(\w+)" if .* else "(\w+)"', (ROOT / "selfinstruct/runs/importing.py").read_text())
-    assert reasons.union(*chosen) == set(report.REASONS)
+    assert found.union({rule.name for rule in RULES}, *chosen) == set(all_reasons())
+    assert all(all_reasons().values())
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from rich.progress import Progress
 from selfinstruct.config.config import Config, parse_config
 from selfinstruct.errors import TeacherError, UsageError
 from selfinstruct.records import Completion, Request
-from selfinstruct.runs.teachers import open_teachers
+from selfinstruct.teachers import kinds
 from selfinstruct.teachers.openai_compatible import address_and_key
 from selfinstruct.teachers.scheduler import Scheduler
 
@@ -65,8 +65,8 @@ class Served(NamedTuple):
 
     def sampling(self, max_tokens: int, temperature: float) -> dict[str, Any]:
         """What goes into a request's body; the limit under the name that the server knows."""
-        names = self.config.stage("instances").sampling
-        return {name: temperature if name == "temperature" else max_tokens for name in names}
+        teacher = self.config.teacher
+        return kinds.load(teacher.kind).sampling(teacher, {"temperature": temperature, "max_tokens": max_tokens})
 
 
 def ask(
@@ -88,11 +88,13 @@ async def _ask(
     async with AsyncExitStack() as stack:
         bar = stack.enter_context(Progress(console=console, transient=True, disable=not console.is_terminal))
         task = bar.add_task(what, total=len(requests))
-        teachers = (await open_teachers(config, stack))["instances", served.model]
+        settings = config.teacher
+        session = kinds.Session(config.running, config.prices, config.simulated)
+        teacher = await kinds.load(settings.kind).open(settings, settings.servers[0], session, stack)
         scheduler = Scheduler(config.running.concurrency, config.running.attempts, lambda _, attempt, __: attempt)
 
         async def one(request: Request) -> str:
-            completion = await scheduler.complete(teachers, request, lambda: True)
+            completion = await scheduler.complete((teacher,), request, lambda: True)
             if not completion.error:
                 keep(request, completion)
             bar.advance(task)

@@ -8,7 +8,7 @@ and so have proposed others; and what people decided has no say in it.
 import threading
 from typing import NamedTuple
 
-from selfinstruct.filters.instruction import INSTRUCTION_FILTERS
+from selfinstruct.filters.instruction import INSTRUCTION_FILTERS, too_similar
 from selfinstruct.filters.verdicts import FilteredPool, judge
 from selfinstruct.pool.pool import Pool
 from selfinstruct.records import Candidate, Task
@@ -63,7 +63,7 @@ class Replay(threading.Thread):
 
     def _replay(self, store: Store) -> Outcome | None:
         settings = store.rules()
-        without = {*self.rules.off, *settings.without} - {"too_similar"}
+        without = {*self.rules.off, *settings.without} - {too_similar.name}
         rules = settings.model_copy(update={"rouge_threshold": self.rules.threshold, "without": tuple(without)})
         pool: FilteredPool = Pool(store.seeds(), rules, store.test_lines())
         judged, before = 0, 0

@@ -345,7 +345,7 @@ def test_the_nearest_is_looked_for_among_those_that_were_known_then(finished):
         tasks = store.tasks()
         texts = [seed.instruction for seed in store.seeds()]
         for n in (0, 1, 50, len(tasks)):
-            pool = Pool(store.seeds(), store.config().filters)
+            pool = Pool(store.seeds(), store.rules())
             for task in tasks[:n]:
                 pool.admit(task)
             for text in (tasks[-1].instruction, texts[0], "Name a wholly unheard-of thing, quickly."):
@@ -699,13 +699,13 @@ def test_a_replay_admits_what_the_published_rule_would(finished, threshold, off)
     scorer = rouge_scorer.RougeScorer(["rougeL"], tokenizer=Tokenizer())
     with Store.read(finished) as store:
         outcome = replayed(store, threshold, *off)
-        pool = Pool(store.seeds(), store.config().filters)
+        pool = Pool(store.seeds(), store.rules())
         known = [seed.instruction for seed in store.seeds()]
         admitted = set()
         for name, text, cut in store.query("SELECT id, instruction, cut FROM candidates WHERE id IN "
                 "(SELECT id FROM tasks UNION SELECT subject_id FROM rejections) ORDER BY step, position"):  # fmt: skip
             candidate = Candidate("", 0, text, bool(cut))
-            if any(rule(candidate, pool) for rule in INSTRUCTION_FILTERS if rule.__name__ not in off):
+            if any(rule(candidate, pool) for rule in INSTRUCTION_FILTERS if rule.name not in off):
                 continue
             if all(scorer.score(other, text)["rougeL"].fmeasure <= threshold for other in known):
                 admitted.add(name)

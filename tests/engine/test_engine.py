@@ -14,7 +14,7 @@ from selfinstruct.errors import RequestRefused, TeacherError, YieldCollapsed
 from selfinstruct.export.export import write_records
 from selfinstruct.filters.verdicts import judge
 from selfinstruct.pool.pool import Pool
-from selfinstruct.records import STAGES, Candidate, Completion, Request, Task
+from selfinstruct.records import Candidate, Completion, Request, Task
 from selfinstruct.report.status import progress_of, status
 from selfinstruct.runs.run import Run, open_run
 from selfinstruct.simulated.world import compose, make_instance, recognise
@@ -63,8 +63,8 @@ def engine_of(run: Run, teacher) -> Engine:
     gate = Gate(run.store, run.config, progress_of(run.store))
     return Engine(
         gate,
-        SelfInstruct(run.config, run.prompts),
-        {(stage, run.config.stage(stage).teacher.model): (teacher,) for stage in STAGES},
+        run.prompts,
+        {(stage, run.config.stage(stage).teacher.model): (teacher,) for stage in run.config.stages},
         scheduler,
     )
 
@@ -313,25 +313,25 @@ async def test_calls_go_out_before_all_that_was_left_unmade_is_composed(tmp_path
             "DELETE FROM completions WHERE request_id IN (SELECT id FROM requests WHERE stage != 'propose')"
         )
         store.db.execute("DELETE FROM requests WHERE stage IN ('classify', 'instances')")
-    begun = []
+    started = []
 
     class Counting(SelfInstruct):
-        async def make_instances(self, task, ask):
-            begun.append(task.position)
-            return await super().make_instances(task, ask)
+        async def generate_instances(self, task, ask):
+            started.append(task.position)
+            return await super().generate_instances(task, ask)
 
     run = open_run(tmp_path / "run", None, {}, None)
     at_answer: list[int] = []
 
     def answer(request: Request) -> str:
-        at_answer.append(len(begun))
+        at_answer.append(len(started))
         return simulated(request)
 
     engine = engine_of(run, Scripted(answer))
-    engine.strategy = Counting(run.config, run.prompts)
+    engine.strategy = Counting(run.config)
     with run.store:
         assert await engine.run(80)
-    assert len(begun) == 80
+    assert len(started) == 80
     assert at_answer[0] < 60
 
 

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from selfinstruct.asking.stages import response_format
 from selfinstruct.config.config import parse_config
+from selfinstruct.config.stored import config_of
 from selfinstruct.errors import TeacherError
 from selfinstruct.export.export import write_records
 from selfinstruct.report.status import status
@@ -21,9 +22,17 @@ from selfinstruct.simulated.replies import Refused, chat, completion
 from selfinstruct.simulated.settings import SimulatedSettings
 from selfinstruct.store.store import Store
 from selfinstruct.store.verify import verify
+from selfinstruct.strategies import NAMES
 from selfinstruct.teachers import scheduler
+from tests.conftest import prompts_of
 
 FORMATS = ("propose", "classify", "instances")
+
+
+def schema_of(name):
+    """The response format of the prompt of that name, of any strategy, or of a probe."""
+    fields = {prompt.name: prompt.fields for strategy in NAMES for prompt in prompts_of(strategy)}
+    return response_format(name, fields.get(name, {"number": {"type": "string"}}))
 
 
 @pytest.fixture(autouse=True)
@@ -99,7 +108,7 @@ async def grow(folder, target, config_file=None, **settings):
         assert await generate(run, target)
         assert verify(store) == []
         assert len(store.tasks()) == target
-        config = store.config()
+        config = config_of(store)
     return [config.stage(stage).teacher.answer_format for stage in FORMATS]
 
 
@@ -130,7 +139,7 @@ async def test_requests_carry_the_schema_of_what_they_ask_for(tmp_path):
     _, server = await grow_once(tmp_path, target=12)
     formats = {json.dumps(body["response_format"], sort_keys=True) for _, body in server.received}
     names = ("probe", "propose", "classify", "input_first", "output_first")
-    assert formats == {json.dumps(response_format(name), sort_keys=True) for name in names}
+    assert formats == {json.dumps(schema_of(name), sort_keys=True) for name in names}
     with closing(sqlite3.connect(tmp_path / "run/run.db")) as db:
         sampling = db.execute("SELECT stage, sampling FROM requests ORDER BY stage").fetchall()
     stored = {stage: set() for stage, _ in sampling}
@@ -144,7 +153,7 @@ async def test_requests_carry_the_schema_of_what_they_ask_for(tmp_path):
 
 @pytest.mark.parametrize("name", ["propose", "classify", "input_first", "output_first", "alpaca", "probe"])
 def test_a_schema_is_strict_as_openai_wants_it(name):
-    found = response_format(name)
+    found = schema_of(name)
     assert found["type"] == "json_schema"
     assert (found["json_schema"]["name"], found["json_schema"]["strict"]) == (name, True)
 

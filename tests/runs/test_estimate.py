@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from selfinstruct.config.stored import config_of
 from selfinstruct.runs.estimate import SAMPLE_TASKS, estimate
 from selfinstruct.store.store import Store
 from tests.conftest import simulated_server
@@ -69,7 +70,7 @@ def test_batches_are_estimated_at_their_price_and_not_waited_for(cli, tmp_path, 
     assert numbers(batch, "cost")[0] == pytest.approx(numbers(online, "cost")[0] / 2, abs=0.02)
     assert "batches one after the other" in batch
     with Store.read(run) as store:
-        assert store.config().running.batch
+        assert config_of(store).running.batch
         assert store.query("SELECT count(*) FROM batches") == [(0,)]
 
 
@@ -78,7 +79,7 @@ def test_a_limit_of_calls_a_minute_makes_it_longer(cli, tmp_path):
     config.write_text("[teacher]\nrequests_per_minute = 6000\n")
     cli("generate", tmp_path / "run", "--target", 900, "--dry-run", "--config", config)
     with Store.read(tmp_path / "run") as store:
-        found = estimate(store, store.config(), 900)
+        found = estimate(store, config_of(store), 900)
     assert found.calls_per_minute == 6000
     assert found.expected.requests == pytest.approx(1800 + 900 / found.tasks_per_step, rel=0.05)
 

@@ -156,7 +156,7 @@ def test_a_run_that_went_through_other_rules_and_went_on_is_still_the_same_run(m
 def expected(run: Path, **rules: object) -> list[str]:
     """The ids of the tasks that other rules admit of a run's candidates, one by one."""
     with Store.read(run) as store:
-        pool = Pool(store.seeds(), store.config().filters.model_copy(update=rules))
+        pool = Pool(store.seeds(), store.rules().model_copy(update=rules))
         pending = {one.id for one in store.pending()}
         rows = store.query("SELECT request_id, place, instruction, cut, step FROM candidates ORDER BY step, position")
     for *parts, step in rows:

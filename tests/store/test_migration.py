@@ -8,6 +8,7 @@ from contextlib import closing
 
 import pytest
 
+from selfinstruct.config.stored import config_of
 from selfinstruct.records import content_id
 from selfinstruct.store import schema
 from selfinstruct.store.store import Store
@@ -154,7 +155,7 @@ def test_an_old_run_goes_on_as_it_began(cli, old, today, tmp_path):
         stages = dict(store.query("SELECT stage, count(*) FROM requests GROUP BY stage"))
         assert stages["instances"] == 60, "a task was asked about twice"
         assert not store.query("SELECT 1 FROM requests WHERE sampling LIKE '%response_format%' AND stage != 'probe'")
-        assert {store.config().stage(stage).teacher.answer_format for stage in store.config().stages} == {"text"}
+        assert {config_of(store).stage(stage).teacher.answer_format for stage in config_of(store).stages} == {"text"}
     # As the run of today, in text.
     shutil.copytree(today, tmp_path / "today")
     cli("generate", tmp_path / "today", "--target", 60)

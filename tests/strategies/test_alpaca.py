@@ -5,8 +5,9 @@ import random
 
 import pytest
 
-from selfinstruct.asking.prompts import Prompts, read_prompts, shipped
+from selfinstruct.asking.prompts import shipped
 from selfinstruct.config.config import parse_config
+from selfinstruct.engine.requests import Requests
 from selfinstruct.export.export import export
 from selfinstruct.pool.pool import Pool, Snapshot
 from selfinstruct.records import Candidate, Completion, Instance, Rejection, Request, Task
@@ -16,9 +17,9 @@ from selfinstruct.runs.generate import generate
 from selfinstruct.runs.run import open_run
 from selfinstruct.store.store import Store
 from selfinstruct.store.verify import verify
-from selfinstruct.strategies import Made, Proposal
+from selfinstruct.strategies import GeneratedInstances, Proposal
 from selfinstruct.strategies.alpaca import Alpaca, came_with, read_whole_tasks
-from tests.conftest import json_lines, run_cli
+from tests.conftest import json_lines, run_cli, shipped_prompts
 
 WAYS = {
     "JSON": {"teacher": {"answer_format": "json"}},
@@ -198,10 +199,10 @@ class Saying:
 async def proposed(ask, **settings):
     config = parse_config({"strategy": "alpaca", **settings}, "test")
     endpoint = config.stage("propose").teacher.endpoint
-    prompts = Prompts(read_prompts(shipped("prompts"), {endpoint}, "alpaca"))
+    requests = Requests(config, shipped_prompts("alpaca", endpoint))
     pool = Pool(read_seeds(shipped("seeds") / "seeds.jsonl"), config.filters)
     pool.admit(Task(0, "t0", "Name a tree of the north.", 0, "r0", (Instance("", "The birch."),)))
-    return await Alpaca(config, prompts).propose(Snapshot(pool, 1), random.Random(1), ask)
+    return await Alpaca(config).propose(Snapshot(pool, 1), random.Random(1), requests.asking(ask))
 
 
 BLOCKS = (
@@ -260,4 +261,4 @@ def test_the_last_task_of_a_cut_answer_is_marked():
 
 def test_a_task_comes_with_its_instances():
     task = Task(3, "t3", "Add the numbers.", 0, "r1", (Instance("3 + 4", "7"), Instance("1 + 1", "2")))
-    assert came_with(task) == Made(None, "r1", [("3 + 4", "7", False), ("1 + 1", "2", False)], [])
+    assert came_with(task) == GeneratedInstances(None, "r1", [("3 + 4", "7", False), ("1 + 1", "2", False)], [])

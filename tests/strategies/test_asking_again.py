@@ -2,14 +2,15 @@
 
 import pytest
 
-from selfinstruct.asking.prompts import Prompts, read_prompts, shipped
 from selfinstruct.config.config import parse_config
+from selfinstruct.engine.requests import Requests
 from selfinstruct.errors import RequestRefused
-from selfinstruct.records import STAGES, Completion, Rejection, Task
+from selfinstruct.records import Completion, Rejection, Task
 from selfinstruct.runs.refilter import refilter
 from selfinstruct.store.store import Store
 from selfinstruct.store.verify import verify
 from selfinstruct.strategies.self_instruct import SelfInstruct
+from tests.conftest import shipped_prompts
 from tests.engine.test_engine import Scripted, grow, simulated
 
 TASK = Task(0, "t0", "Say whether the review is kind or harsh.", 0, "r0")
@@ -40,8 +41,8 @@ class Asked:
 async def made(ask, **settings):
     config = parse_config(settings, "test")
     endpoint = config.stage("classify").teacher.endpoint
-    strategy = SelfInstruct(config, Prompts(read_prompts(shipped("prompts"), {endpoint})))
-    return await strategy.make_instances(TASK, ask)
+    requests = Requests(config, shipped_prompts("self-instruct", endpoint))
+    return await SelfInstruct(config).generate_instances(TASK, requests.asking(ask))
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,7 @@ async def made(ask, **settings):
 async def test_a_clear_answer_is_not_asked_for_again(said, verdict):
     ask = Asked(said)
     found = await made(ask)
-    assert found.is_classification is verdict
+    assert found.extra.get("is_classification") is verdict
     assert found.unreadable == []
     assert [len(ask.classes), len(ask.instances)] == [1, 1]
     assert AGAIN not in ask.classes[0].user
@@ -62,7 +63,7 @@ async def test_an_unclear_answer_is_asked_for_once_more_and_the_second_one_count
     ask = Asked(unclear, second)
     found = await made(ask)
     first, again = ask.classes
-    assert found.is_classification is verdict
+    assert found.extra.get("is_classification") is verdict
     assert [(instance.input, instance.output) for instance in found.instances] == [("The soup was cold.", "harsh")]
     assert [request_id for request_id, _ in found.unreadable] == [first.id]
     assert AGAIN in again.user
@@ -213,7 +214,7 @@ async def test_a_run_whose_second_answers_are_clear_has_all_its_classes(tmp_path
     with await grow(tmp_path / "clear", 15, Scripted(simulated)) as store:
         assert store.query("SELECT extra, count(*) FROM tasks GROUP BY 1") == classes
     stages = [request.stage for request in teacher.asked]
-    assert [stages.count(stage) for stage in STAGES[1:]] == [30, 15]
+    assert [stages.count(stage) for stage in ("classify", "instances")] == [30, 15]
 
 
 async def test_a_run_without_a_clear_answer_loses_no_task(tmp_path):

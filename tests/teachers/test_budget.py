@@ -219,7 +219,8 @@ def store(tmp_path):
 
 
 def budget_of(store, **limits):
-    return Budget(parse_config({"running": limits, "prices": {"simulated": PRICE}}, "test"), store)
+    config = parse_config({"running": limits, "prices": {"simulated": PRICE}}, "test")
+    return Budget(config.running, config.prices, config.stages, store)
 
 
 def test_an_answer_without_a_count_of_tokens_counts_with_the_most(store):

@@ -10,20 +10,20 @@ from contextlib import AsyncExitStack
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from selfinstruct.strategies.asking import build_request
 
-from selfinstruct.asking.prompts import Prompts, read_prompts, shipped
 from selfinstruct.config.config import parse_config
+from selfinstruct.engine.requests import Requests
 from selfinstruct.errors import UsageError
-from selfinstruct.records import STAGES
 from selfinstruct.runs.generate import generate
 from selfinstruct.runs.run import open_run
 from selfinstruct.simulated.server import serving
 from selfinstruct.simulated.settings import SimulatedSettings
 from selfinstruct.store.store import Store
 from selfinstruct.store.verify import verify
+from selfinstruct.strategies import stage_names
+from selfinstruct.strategies.self_instruct import CLASSIFY
 from selfinstruct.teachers import scheduler
-from tests.conftest import server_calls, simulated_server, until
+from tests.conftest import server_calls, shipped_prompts, simulated_server, until
 
 
 @pytest.fixture(autouse=True)
@@ -105,7 +105,7 @@ MIX = {"mix": [{"model": "simulated-a", "weight": 3}, {"model": "simulated-b"}]}
 
 
 async def test_models_are_asked_by_weight_and_the_records_are_the_same_at_any_concurrency(tmp_path):
-    mixes = dict.fromkeys(STAGES, MIX)
+    mixes = dict.fromkeys(stage_names(), MIX)
     async with serving(SimulatedSettings()) as server:
         for concurrency in (1, 64):
             settings = asked_of(server.base_url, seed=3, running={"concurrency": concurrency}, **mixes)
@@ -135,24 +135,21 @@ def test_which_model_is_asked_depends_on_the_requests_number_and_content_alone(s
     def models(**reach):
         mix = [{"model": name, "weight": weight, **reach} for name, weight in (("a", 1), ("b", 2), ("c", 0.5))]
         config = parse_config({"classify": {"mix": mix}}, "test")
-        asked = [
-            build_request(
-                config.choices("classify"), PROMPTS, "classify", "classify", seed, instruction=instruction, again=False
-            )
-        ] * 2
+        requests = Requests(config, PROMPTS)
+        asked = [requests.build(CLASSIFY, "classify", seed, instruction=instruction, again=False) for _ in range(2)]
         return {request.model for request in asked}
 
     assert len(models()) == 1
     assert models() == models(base_url="http://elsewhere:1/v1", requests_per_minute=3, api_key_env="OTHER")
 
 
-PROMPTS = Prompts(read_prompts(shipped("prompts"), {"chat"}, "self-instruct", 8))
+PROMPTS = shipped_prompts("self-instruct", "chat")
 
 
 async def test_chat_models_and_base_models_are_mixed(tmp_path):
     mix = [{"model": "simulated-chat"}, {"model": "simulated-base", "endpoint": "completion"}]
     async with serving(SimulatedSettings()) as server:
-        settings = asked_of(server.base_url, **{stage: {"mix": mix} for stage in STAGES})
+        settings = asked_of(server.base_url, **{stage: {"mix": mix} for stage in stage_names()})
         asked = set(await grow(tmp_path / "run", 60, settings))
     assert len(asked) == 6
     with Store.read(tmp_path / "run") as store:
