@@ -26,7 +26,7 @@ from selfinstruct.config.config import Config
 from selfinstruct.engine.gate import Gate, Progress
 from selfinstruct.parsing.parsing import ParsedInstance
 from selfinstruct.records import Candidate, Completion, Instance, Request, SeedTask
-from selfinstruct.simulated.world import compose_task, make_instance, pick_family
+from selfinstruct.simulated.world.tasks import compose_task, make_instance, pick_family
 from selfinstruct.store.database import Database
 from selfinstruct.store.decisions import decide, undo
 from selfinstruct.store.store import Store

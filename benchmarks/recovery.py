@@ -15,13 +15,13 @@ from random import Random
 from typing import NamedTuple
 
 from selfinstruct.parsing.parsing import input_first, is_refusal, numbered_items, output_first, whole_tasks, yes_or_no
-from selfinstruct.simulated import world
 from selfinstruct.simulated.answering import respond
 from selfinstruct.simulated.answers import Answer, Item, Shape
 from selfinstruct.simulated.malformed import KIND_NAMES, kinds_for, malform
 from selfinstruct.simulated.settings import SimulatedSettings
 from selfinstruct.simulated.structured import as_json
 from selfinstruct.simulated.understanding import Ask
+from selfinstruct.simulated.world import tasks
 
 SHAPES: tuple[Shape, ...] = ("tasks", "verdict", "examples", "labelled", "whole")
 
@@ -35,7 +35,7 @@ class Row(NamedTuple):
 
 def sound_answer(shape: Shape, rng: Random) -> Answer:
     """An answer of the given shape, as the simulated teacher gives it."""
-    task = world.compose(rng)
+    task = tasks.compose(rng)
     match shape:
         case "tasks":
             ask = Ask("propose", shown=(task,), first=rng.choice((1, 9)), count=8)
@@ -44,8 +44,8 @@ def sound_answer(shape: Shape, rng: Random) -> Answer:
         case "examples":
             ask = Ask("input_first", task)
         case "labelled":
-            while not world.recognise(task).labels:
-                task = world.compose(rng)
+            while not tasks.recognise(task).labels:
+                task = tasks.compose(rng)
             ask = Ask("output_first", task)
         case _:
             ask = Ask("whole", shown=(task,), first=1, count=5)

@@ -16,11 +16,11 @@ from collections.abc import Iterator
 from itertools import islice
 from random import Random
 
-from selfinstruct.simulated import world
 from selfinstruct.simulated.answers import Answer, Item, plain
 from selfinstruct.simulated.malformed import FORBIDDEN
 from selfinstruct.simulated.settings import SimulatedSettings
 from selfinstruct.simulated.understanding import Ask, likely_labels, looks_like_classification
+from selfinstruct.simulated.world import tasks
 
 _LEAST_DOUBT = 1e-6
 _BLANKS = 8
@@ -31,8 +31,8 @@ def respond(ask: Ask, settings: SimulatedSettings, rng: Random, gap: str = "\n\n
     """Answer what was asked; `gap` parts one example from the next."""
     match ask.stage:
         case "propose":
-            tasks = [Item(instruction=_proposal(ask.shown, settings, rng)) for _ in range(ask.count)]
-            return plain("tasks", tasks, ask.first)
+            proposals = [Item(instruction=_proposal(ask.shown, settings, rng)) for _ in range(ask.count)]
+            return plain("tasks", proposals, ask.first)
         case "whole":
             return plain("whole", list(_whole_tasks(ask, settings, rng)), ask.first)
         case "classify":
@@ -53,7 +53,7 @@ def _proposal(shown: tuple[str, ...], settings: SimulatedSettings, rng: Random) 
         return _reworded(rng.choice(shown), rng)
     if settings.repeat_share <= draw < settings.repeat_share + settings.forbidden_share:
         return rng.choice(FORBIDDEN)
-    return world.compose(rng, settings.families)
+    return tasks.compose(rng, settings.families)
 
 
 def _reworded(task: str, rng: Random) -> str:
@@ -74,7 +74,7 @@ def _whole_tasks(ask: Ask, settings: SimulatedSettings, rng: Random) -> Iterator
 
 
 def _verdict(task: str, settings: SimulatedSettings, rng: Random) -> Item:
-    known = world.recognise(task)
+    known = tasks.recognise(task)
     right = known.is_classification if known else looks_like_classification(task)
     words = ("Yes", "No") if right else ("No", "Yes")
     return _with_doubt(Item(output=words[0]), words[1], settings, rng)
@@ -94,7 +94,7 @@ def _examples(ask: Ask, settings: SimulatedSettings, rng: Random) -> Iterator[It
 
 def _labelled(ask: Ask, settings: SimulatedSettings, rng: Random) -> Iterator[Item]:
     """Give one instance for each of up to `count` labels."""
-    known = world.recognise(ask.task)
+    known = tasks.recognise(ask.task)
     if known and not known.labels:
         yield from _examples(ask, settings, rng)
         return
@@ -107,12 +107,12 @@ def _labelled(ask: Ask, settings: SimulatedSettings, rng: Random) -> Iterator[It
 
 
 def _instance(task: str, settings: SimulatedSettings, rng: Random, label: str | None = None) -> Item:
-    known = world.recognise(task)
+    known = tasks.recognise(task)
     if known is None:
         given, output = _made_up(task, rng, label)
         return Item(input=given, output=output)
-    given, output = world.make_instance(known, rng, label)
-    wrong = world.wrong_answer(task, given, rng) if settings.wrong_share else None
+    given, output = tasks.make_instance(known, rng, label)
+    wrong = tasks.wrong_answer(task, given, rng) if settings.wrong_share else None
     return _with_doubt(Item(input=given, output=output), wrong, settings, rng)
 
 
@@ -137,7 +137,7 @@ def _direct(message: str, rng: Random) -> str:
 def _judged(message: str, first: str, second: str) -> str:
     """Say which answer to a message is the right one: a tie where both are, or neither, or nobody knows."""
     known = _known_task(message)
-    grades = [world.grade(*known[:2], answer) if known else "unknown" for answer in (first, second)]
+    grades = [tasks.grade(*known[:2], answer) if known else "unknown" for answer in (first, second)]
     verdict = "tie" if grades[0] == grades[1] else ("1" if grades[0] == "right" else "2")
     return f"The first answer is {grades[0]}, the second one is {grades[1]}.\nVerdict: {verdict}"
 
@@ -146,7 +146,7 @@ def _known_task(message: str) -> tuple[str, str, str] | None:
     """A message's task, its input after the first blank line at which the task is understood, and the right answer."""
     for blank in (*islice(re.finditer(r"\n[ \t]*\n", message), _BLANKS), None):
         task, given = (message[: blank.start()], message[blank.end() :]) if blank else (message, "")
-        if answer := world.answer(task.strip(), given.strip()):
+        if answer := tasks.answer(task.strip(), given.strip()):
             return task.strip(), given.strip(), answer
     return None
 

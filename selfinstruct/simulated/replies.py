@@ -26,7 +26,7 @@ from selfinstruct.simulated.settings import SimulatedSettings
 from selfinstruct.simulated.structured import as_json, wants_whole_tasks
 from selfinstruct.simulated.understanding import Ask, understand
 from selfinstruct.simulated.wire import CREATED, chat_logprobs, count, cut, error_body, legacy_logprobs, scored
-from selfinstruct.simulated.world import compose
+from selfinstruct.simulated.world.tasks import compose
 
 Body = Mapping[str, Any]
 

@@ -27,7 +27,7 @@ from finetune.compare.prompts import read_answers, read_asked, read_prompts, wit
 from finetune.compare.results import results
 from finetune.compare.store import SIDES, Judgement, Store
 from selfinstruct.errors import UsageError
-from selfinstruct.simulated.world import compose_task, families, make_instance, wrong_answer
+from selfinstruct.simulated.world.tasks import compose_task, families, make_instance, wrong_answer
 from tests.conftest import COMMAND, json_lines, simulated_server
 
 HOSTILE = "<script>alert(1)</script> \"'& \u202eevil \x00\x1b[31m </textarea><img src=x onerror=alert(1)> {{ 7 * 7 }}"

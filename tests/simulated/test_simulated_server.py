@@ -16,7 +16,6 @@ import openai
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from selfinstruct.simulated import world
 from selfinstruct.simulated.answering import respond
 from selfinstruct.simulated.answers import Answer, Item, plain
 from selfinstruct.simulated.faults import RateLimit, fortune
@@ -26,10 +25,11 @@ from selfinstruct.simulated.settings import SimulatedSettings
 from selfinstruct.simulated.structured import as_json
 from selfinstruct.simulated.understanding import Ask, understand
 from selfinstruct.simulated.wire import cut, tokens
+from selfinstruct.simulated.world.tasks import compose, grade, make_instance, recognise
 
 RNG = Random(20)
-TASKS = [world.compose(RNG) for _ in range(400)]
-KNOWN = [(task, known) for task in TASKS if (known := world.recognise(task))]
+TASKS = [compose(RNG) for _ in range(400)]
+KNOWN = [(task, known) for task in TASKS if (known := recognise(task))]
 CLOSED = next(task for task, known in KNOWN if known.is_classification and known.needs_input and len(known.labels) > 1)
 OPEN = next(task for task, known in KNOWN if not known.is_classification and known.needs_input)
 BARE = next(task for task, known in KNOWN if not known.is_classification and not known.needs_input)
@@ -98,7 +98,7 @@ async def test_chat_proposes_the_tasks_asked_for() -> None:
         lines = answer.split("\n")
         assert [line.split(". ")[0] for line in lines] == [str(number) for number in range(9, 17)]
         tasks = [line.split(". ", 1)[1] for line in lines]
-        assert all(world.recognise(task) for task in tasks) and not set(tasks) & set(TASKS[:8])
+        assert all(recognise(task) for task in tasks) and not set(tasks) & set(TASKS[:8])
         few = await said(client, PROPOSE.replace("8 more tasks, numbered 9 to 16, one", "three more tasks, one"))
         assert [line.split(".")[0] for line in few.split("\n")] == ["9", "10", "11"]
 
@@ -126,10 +126,10 @@ async def test_chat_gives_examples_input_first() -> None:
         assert len(blocks) == 3
         for number, block in enumerate(blocks, 1):
             match = re.fullmatch(rf"Example {number}\nInput: (.+)\nOutput: (.+)", block, re.DOTALL)
-            assert match and world.grade(OPEN, match[1], match[2]) == "right"
+            assert match and grade(OPEN, match[1], match[2]) == "right"
         bare = await said(client, INPUT_FIRST.format(BARE))
         assert bare.startswith("Example 1\nOutput: ") and "Input:" not in bare
-        assert world.grade(BARE, "", bare.removeprefix("Example 1\nOutput: ")) == "right"
+        assert grade(BARE, "", bare.removeprefix("Example 1\nOutput: ")) == "right"
         alien = await said(client, INPUT_FIRST.format("Write a poem about the sea."))
         assert re.fullmatch(r"(Example \d\nInput: \S.+\nOutput: \S.+\s*){3}", alien)
 
@@ -138,7 +138,7 @@ async def test_chat_gives_examples_label_first() -> None:
     async with teacher() as (_, client):
         blocks = (await said(client, OUTPUT_FIRST.format(CLOSED))).split("\n\n")
         pairs = [re.fullmatch(r"Class label: (.+)\nInput: (.+)", block, re.DOTALL) for block in blocks]
-        assert all(pair and world.grade(CLOSED, pair[2], pair[1]) == "right" for pair in pairs)
+        assert all(pair and grade(CLOSED, pair[2], pair[1]) == "right" for pair in pairs)
         assert len({pair[1] for pair in pairs if pair}) == len(pairs) > 1
         alien = await said(client, OUTPUT_FIRST.format("Is the mood of the text glad, sad or angry?"))
         assert {line for line in alien.split("\n") if "label" in line} == {
@@ -166,12 +166,12 @@ async def test_completions_go_on_from_the_prompt() -> None:
 
 
 async def test_a_known_task_is_done() -> None:
-    known = world.recognise(OPEN)
+    known = recognise(OPEN)
     assert known
-    given, right = world.make_instance(known, Random(4))
+    given, right = make_instance(known, Random(4))
     async with teacher() as (_, client):
         assert await said(client, f"{OPEN}\n\n{given}") == right
-        assert world.grade(BARE, "", await said(client, BARE)) == "right"
+        assert grade(BARE, "", await said(client, BARE)) == "right"
         assert (await said(client, "How are you?")).endswith(".")
 
 
@@ -287,7 +287,7 @@ def test_the_teacher_is_wrong_as_often_as_it_says() -> None:
     settings = SimulatedSettings(wrong_share=0.2)
     labels = [respond(Ask("output_first", CLOSED, count=1), settings, Random(seed)).items[0] for seed in range(1000)]
     verdicts = [respond(Ask("classify", CLOSED), settings, Random(seed)).items[0] for seed in range(2000)]
-    wrong = [world.grade(CLOSED, item.input, item.output) == "wrong" for item in labels]
+    wrong = [grade(CLOSED, item.input, item.output) == "wrong" for item in labels]
     wrong += [item.output == "No" for item in verdicts]
     sure = [item.sure for item in labels + verdicts]
     assert abs(sum(wrong) / 3000 - 0.2) < 0.03
@@ -295,7 +295,7 @@ def test_the_teacher_is_wrong_as_often_as_it_says() -> None:
         group = [(s, w) for s, w in zip(sure, wrong, strict=True) if low <= s < high]
         assert abs(sum(w for _, w in group) / len(group) - (1 - sum(s for s, _ in group) / len(group))) < 0.06
     examples = [respond(Ask("input_first", OPEN), settings, Random(seed)).items for seed in range(200)]
-    assert any(world.grade(OPEN, item.input, item.output) == "wrong" for items in examples for item in items)
+    assert any(grade(OPEN, item.input, item.output) == "wrong" for items in examples for item in items)
     right = [respond(Ask("classify", CLOSED), PLAIN, Random(seed)).items[0].output for seed in range(50)]
     assert set(right) == {"Yes"}
 
@@ -329,18 +329,18 @@ async def test_json_fits_the_schema() -> None:
             return json.loads(await said(client, prompt, response_format=in_schema(name, part)))[name]
 
         tasks = await given(PROPOSE, "ideas", {"type": "array", "items": {"type": "string"}})
-        assert len(tasks) == 8 and all(map(world.recognise, tasks))
+        assert len(tasks) == 8 and all(map(recognise, tasks))
         assert await given(CLASSIFY.format(CLOSED), "is_classification", {"type": "boolean"}) is True
         assert await given(CLASSIFY.format(OPEN), "is_classification", {"type": "boolean"}) is False
         assert await given(CLASSIFY.format(CLOSED), "answer", {"enum": ["no", "yes"]}) == "yes"
         assert await given(CLASSIFY.format(OPEN), "verdict", {"type": "string"}) == "No"
         for row in await given(INPUT_FIRST.format(OPEN), "examples", rows("input", "output")):
-            assert world.grade(OPEN, row["input"], row["output"]) == "right"
+            assert grade(OPEN, row["input"], row["output"]) == "right"
         assert (await given(INPUT_FIRST.format(BARE), "examples", rows("input", "output")))[0]["input"] == ""
         for row in await given(OUTPUT_FIRST.format(CLOSED), "examples", rows("class_label", "input")):
-            assert world.grade(CLOSED, row["input"], row["class_label"]) == "right"
+            assert grade(CLOSED, row["input"], row["class_label"]) == "right"
         for row in await given(PROPOSE, "tasks", rows("instruction", "input", "output")):
-            assert world.grade(row["instruction"], row["input"], row["output"]) == "right"
+            assert grade(row["instruction"], row["input"], row["output"]) == "right"
 
 
 async def test_json_without_a_schema() -> None:

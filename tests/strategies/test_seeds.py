@@ -16,7 +16,7 @@ from selfinstruct.parsing.parsing import ParsedInstance
 from selfinstruct.pool.novelty import tokens
 from selfinstruct.pool.pool import Pool
 from selfinstruct.records import Candidate, Instance, SeedTask
-from selfinstruct.simulated.world import compose
+from selfinstruct.simulated.world.tasks import compose
 from selfinstruct.strategies.prompts import shipped
 from selfinstruct.strategies.seeds import read_seeds
 from tests.conftest import json_lines

@@ -8,10 +8,10 @@ import re
 from collections.abc import Mapping
 from functools import cache
 
-from selfinstruct.simulated import sentences_by_label as by_label
-from selfinstruct.simulated.grammar import Family, Maker, Solver, parts
-from selfinstruct.simulated.sentences_by_label import NEUTRAL, Wording
-from selfinstruct.simulated.vocabulary import say
+from selfinstruct.simulated.world.families import sentences_by_label as by_label
+from selfinstruct.simulated.world.families.sentences_by_label import NEUTRAL, Wording
+from selfinstruct.simulated.world.grammar import Family, Maker, Solver, parts
+from selfinstruct.simulated.world.vocabulary import say
 
 
 def _tokens(text: str) -> list[str]:

@@ -7,8 +7,8 @@
 from collections.abc import Sequence
 from random import Random
 
-from selfinstruct.simulated.grammar import Rules, expand, pick
-from selfinstruct.simulated.lexicon import NAMES, TOWNS, phrases, words
+from selfinstruct.simulated.world.grammar import Rules, expand, pick
+from selfinstruct.simulated.world.lexicon import NAMES, TOWNS, phrases, words
 
 MONTHS = words("January February March April May June July August September October November December")
 WEEKDAYS = words("Monday Tuesday Wednesday Thursday Friday Saturday Sunday")

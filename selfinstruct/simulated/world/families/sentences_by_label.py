@@ -7,8 +7,8 @@ slots that are not listed here (`name`, `object`, `place`, ...) are filled with 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from selfinstruct.simulated.lexicon import phrases
-from selfinstruct.simulated.vocabulary import ANIMALS, MINERALS, PLANTS, SENTENCE_WORDS
+from selfinstruct.simulated.world.lexicon import phrases
+from selfinstruct.simulated.world.vocabulary import ANIMALS, MINERALS, PLANTS, SENTENCE_WORDS
 
 
 class Wording(NamedTuple):

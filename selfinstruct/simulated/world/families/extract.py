@@ -6,10 +6,10 @@ For example "what clock time does the line below mention?": "Bus 7 leaves at 16:
 import re
 from random import Random
 
-from selfinstruct.simulated.families_text import any_sentence
-from selfinstruct.simulated.grammar import Family, Maker, Parameters
-from selfinstruct.simulated.lexicon import NAMES
-from selfinstruct.simulated.vocabulary import (
+from selfinstruct.simulated.world.families.text import any_sentence
+from selfinstruct.simulated.world.grammar import Family, Maker, Parameters
+from selfinstruct.simulated.world.lexicon import NAMES
+from selfinstruct.simulated.world.vocabulary import (
     OBJECTS,
     SENTENCE_WORDS,
     SURNAMES,

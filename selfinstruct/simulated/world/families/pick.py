@@ -6,9 +6,9 @@ For example "what is the odd one out in the words below?": "oak, fern, anvil, mo
 from collections import Counter
 from random import Random
 
-from selfinstruct.simulated.families_lists import any_words, items, words_of_unequal_length
-from selfinstruct.simulated.grammar import Family, Parameters
-from selfinstruct.simulated.vocabulary import ANIMALS, FRUIT, MINERALS, PLANTS, RHYMES, TOOLS, word_list
+from selfinstruct.simulated.world.families.lists import any_words, items, words_of_unequal_length
+from selfinstruct.simulated.world.grammar import Family, Parameters
+from selfinstruct.simulated.world.vocabulary import ANIMALS, FRUIT, MINERALS, PLANTS, RHYMES, TOOLS, word_list
 
 _POSITIONS = {"2": ("second",), "3": ("third",), "4": ("fourth",), "-1": ("last", "final"), "-2": ("second to last",)}
 _SETS = (ANIMALS, PLANTS, MINERALS, TOOLS, FRUIT)

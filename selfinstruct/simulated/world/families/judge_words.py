@@ -6,10 +6,10 @@ For example "do the two words below rhyme, yes or no?": "lamp, stamp" is answere
 import re
 from random import Random
 
-from selfinstruct.simulated.families_judge import YES_NO, say_yes
-from selfinstruct.simulated.families_lists import items
-from selfinstruct.simulated.grammar import Family, Parameters, pick
-from selfinstruct.simulated.vocabulary import NOUNS, RHYMES, sentence, word_list
+from selfinstruct.simulated.world.families.judge import YES_NO, say_yes
+from selfinstruct.simulated.world.families.lists import items
+from selfinstruct.simulated.world.grammar import Family, Parameters, pick
+from selfinstruct.simulated.world.vocabulary import NOUNS, RHYMES, sentence, word_list
 
 _VARIED = tuple(noun for noun in NOUNS if len(set(noun)) > 3)
 

@@ -6,8 +6,8 @@ For example "sort the words below in reverse alphabetical order": "fig, oak, elm
 import re
 from random import Random
 
-from selfinstruct.simulated.grammar import Family, Parameters
-from selfinstruct.simulated.vocabulary import COMMAS, NOUNS, word_list
+from selfinstruct.simulated.world.grammar import Family, Parameters
+from selfinstruct.simulated.world.vocabulary import COMMAS, NOUNS, word_list
 
 _LIST = re.compile(r"[A-Za-z'-]+(?:, [A-Za-z'-]+)+")
 _INTO = ("in", "into")

@@ -7,8 +7,8 @@ import re
 from datetime import date, timedelta
 from random import Random
 
-from selfinstruct.simulated.grammar import Family, Parameters
-from selfinstruct.simulated.vocabulary import MONTHS, WEEKDAYS
+from selfinstruct.simulated.world.grammar import Family, Parameters
+from selfinstruct.simulated.world.vocabulary import MONTHS, WEEKDAYS
 
 _DATE = re.compile("([0-9]{1,2}) ([A-Z][a-z]+) ([1-8][0-9]{3})")
 _TIME = re.compile("([01][0-9]|2[0-3]):([0-5][0-9])")

@@ -10,8 +10,8 @@ import pytest
 from rapidfuzz import process
 from rapidfuzz.distance import Indel
 
-from selfinstruct.simulated.grammar import Family, parts
-from selfinstruct.simulated.world import (
+from selfinstruct.simulated.world.grammar import Family, parts
+from selfinstruct.simulated.world.tasks import (
     FAMILIES,
     answer,
     compose,
@@ -122,7 +122,7 @@ def test_composed_instructions_are_novel() -> None:
 def test_everything_follows_from_the_generator() -> None:
     code = (
         "import random\n"
-        "from selfinstruct.simulated.world import *\n"
+        "from selfinstruct.simulated.world.tasks import *\n"
         "rng = random.Random(42)\n"
         "for _ in range(300):\n"
         "    text = compose(rng)\n"

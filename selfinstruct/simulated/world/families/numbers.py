@@ -6,9 +6,9 @@ For example "what is 15 percent of 240?" needs no input and is answered by "36".
 import re
 from random import Random
 
-from selfinstruct.simulated.grammar import Family, Parameters
-from selfinstruct.simulated.lexicon import NAMES
-from selfinstruct.simulated.vocabulary import COMMAS, SENTENCE_WORDS, say
+from selfinstruct.simulated.world.grammar import Family, Parameters
+from selfinstruct.simulated.world.lexicon import NAMES
+from selfinstruct.simulated.world.vocabulary import COMMAS, SENTENCE_WORDS, say
 
 _NUMBERS = re.compile("[0-9]{1,9}(?:, [0-9]{1,9})+")
 _STORIES = (

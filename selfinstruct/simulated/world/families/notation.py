@@ -6,8 +6,8 @@ For example "write the number below in Roman numerals": "1987" becomes "MCMLXXXV
 import re
 from random import Random
 
-from selfinstruct.simulated.grammar import Family, Maker, Parameters
-from selfinstruct.simulated.vocabulary import in_words
+from selfinstruct.simulated.world.grammar import Family, Maker, Parameters
+from selfinstruct.simulated.world.vocabulary import in_words
 
 _ROMAN = tuple(
     zip(

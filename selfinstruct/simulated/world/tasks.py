@@ -1,8 +1,8 @@
-"""The world of tasks the simulated teacher knows: it invents instructions, understands them, and knows the answers.
+"""The tasks of the simulated world: instructions are invented, understood again, and their right answers are known.
 
-Everything follows from the families declared in the `families_*` modules. `compose` picks a family, says one of its
-core clauses with random parameters and wraps it into scenery that has no bearing on the answer; `recognise` finds the
-core clause again and reads the parameters back. All of it is a pure function of the arguments and the generator.
+Everything follows from the families declared in `families`. `compose` picks a family, says one of its core clauses with
+random parameters and wraps it into scenery that has no bearing on the answer; `recognise` finds the core clause again
+and reads the parameters back. All of it is a pure function of the arguments and the generator.
 
     >>> rng = Random(7)
     >>> instruction = compose(rng)
@@ -18,20 +18,20 @@ from functools import cache
 from random import Random
 from typing import Literal, NamedTuple
 
-from selfinstruct.simulated.families_classify import CLASSIFY_FAMILIES
-from selfinstruct.simulated.families_dates import DATE_FAMILIES
-from selfinstruct.simulated.families_extract import EXTRACT_FAMILIES
-from selfinstruct.simulated.families_judge import JUDGE_FAMILIES
-from selfinstruct.simulated.families_judge_words import JUDGE_WORDS_FAMILIES
-from selfinstruct.simulated.families_lists import LIST_FAMILIES
-from selfinstruct.simulated.families_notation import NOTATION_FAMILIES
-from selfinstruct.simulated.families_numbers import NUMBER_FAMILIES
-from selfinstruct.simulated.families_pick import PICK_FAMILIES
-from selfinstruct.simulated.families_text import TEXT_FAMILIES
-from selfinstruct.simulated.grammar import Family, choose, expand, parts, pattern, pick, read
-from selfinstruct.simulated.lexicon import INPUT_NAMES
-from selfinstruct.simulated.scenery import FRAMES, LEXICON
-from selfinstruct.simulated.vocabulary import WEEKDAYS, capital
+from selfinstruct.simulated.world.families.classify import CLASSIFY_FAMILIES
+from selfinstruct.simulated.world.families.dates import DATE_FAMILIES
+from selfinstruct.simulated.world.families.extract import EXTRACT_FAMILIES
+from selfinstruct.simulated.world.families.judge import JUDGE_FAMILIES
+from selfinstruct.simulated.world.families.judge_words import JUDGE_WORDS_FAMILIES
+from selfinstruct.simulated.world.families.lists import LIST_FAMILIES
+from selfinstruct.simulated.world.families.notation import NOTATION_FAMILIES
+from selfinstruct.simulated.world.families.numbers import NUMBER_FAMILIES
+from selfinstruct.simulated.world.families.pick import PICK_FAMILIES
+from selfinstruct.simulated.world.families.text import TEXT_FAMILIES
+from selfinstruct.simulated.world.grammar import Family, choose, expand, parts, pattern, pick, read
+from selfinstruct.simulated.world.lexicon import INPUT_NAMES
+from selfinstruct.simulated.world.scenery import FRAMES, LEXICON
+from selfinstruct.simulated.world.vocabulary import WEEKDAYS, capital
 
 Grade = Literal["right", "wrong", "unknown"]
 

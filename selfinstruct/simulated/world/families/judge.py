@@ -6,8 +6,8 @@ For example "is the number below odd or even?": "4178" is "even".
 import re
 from random import Random
 
-from selfinstruct.simulated.families_dates import read_date, some_date, write_date
-from selfinstruct.simulated.grammar import Family, Parameters
+from selfinstruct.simulated.world.families.dates import read_date, some_date, write_date
+from selfinstruct.simulated.world.grammar import Family, Parameters
 
 _SEASONS = ("winter", "spring", "summer", "autumn")
 YES_NO = ("yes", "no")

@@ -8,9 +8,9 @@ import json
 import re
 from random import Random
 
-from selfinstruct.simulated.grammar import Family, Parameters, expand
-from selfinstruct.simulated.lexicon import NAMES, TOWNS, words
-from selfinstruct.simulated.vocabulary import (
+from selfinstruct.simulated.world.grammar import Family, Parameters, expand
+from selfinstruct.simulated.world.lexicon import NAMES, TOWNS, words
+from selfinstruct.simulated.world.vocabulary import (
     ADJECTIVES,
     OBJECTS,
     PLACES,

@@ -7,7 +7,7 @@ lists are long and share few words, so that two instructions of one kind rarely 
 
 from collections.abc import Sequence
 
-from selfinstruct.simulated.lexicon import (
+from selfinstruct.simulated.world.lexicon import (
     AIRS,
     DOING,
     EVENTS,
