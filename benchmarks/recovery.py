@@ -15,12 +15,12 @@ from random import Random
 from typing import NamedTuple
 
 from selfinstruct.parsing.parsing import input_first, is_refusal, numbered_items, output_first, whole_tasks, yes_or_no
-from selfinstruct.simulated.answering import respond
-from selfinstruct.simulated.answers import Answer, Item, Shape
-from selfinstruct.simulated.malformed import KIND_NAMES, kinds_for, malform
-from selfinstruct.simulated.settings import SimulatedSettings
-from selfinstruct.simulated.structured import as_json
-from selfinstruct.simulated.understanding import Ask
+from selfinstruct.simulated.mind.answering import respond
+from selfinstruct.simulated.mind.answers import Answer, Item, Shape
+from selfinstruct.simulated.mind.malformed import kinds_for, malform
+from selfinstruct.simulated.mind.structured import as_json
+from selfinstruct.simulated.mind.understanding import Ask
+from selfinstruct.simulated.settings import MALFORMED_KINDS, SimulatedSettings
 from selfinstruct.simulated.world import tasks
 
 SHAPES: tuple[Shape, ...] = ("tasks", "verdict", "examples", "labelled", "whole")
@@ -119,7 +119,7 @@ def kinds_of(shape: Shape, in_json: bool) -> Iterator[str]:
     yield "sound"
     if shape == "verdict":
         fitting.discard("cut_off")  # half a yes is no shape of its own
-    yield from (kind for kind in KIND_NAMES if kind in fitting)
+    yield from (kind for kind in MALFORMED_KINDS if kind in fitting)
 
 
 def main() -> None:
@@ -133,7 +133,7 @@ def main() -> None:
     totals: list[Row] = []
     print(f"{'share recovered, %':<20} {'as text':<40} in JSON")
     print(f"{'':<20}" + "".join(f"{shape:>9}" for shape, _ in columns))
-    for kind in ("sound", *KIND_NAMES):
+    for kind in ("sound", *MALFORMED_KINDS):
         cells = []
         for shape, in_json in columns:
             cell = ""

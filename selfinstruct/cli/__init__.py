@@ -467,7 +467,7 @@ def simulate(
     import asyncio
 
     from selfinstruct.config.config import parse_config, read_toml
-    from selfinstruct.simulated.server import serving
+    from selfinstruct.simulated.server.app import serving
 
     settings = parse_config(read_toml(config) if config else {}, str(config)).simulated
 

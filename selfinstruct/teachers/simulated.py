@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from selfinstruct.config.config import Price, TeacherSettings
-from selfinstruct.simulated.server import serving
+from selfinstruct.simulated.server.app import serving
 from selfinstruct.simulated.settings import SimulatedSettings
 from selfinstruct.teachers.openai_compatible import OpenAICompatible
 from selfinstruct.teachers.pacing import Pace

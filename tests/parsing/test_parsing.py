@@ -19,7 +19,7 @@ from selfinstruct.parsing.parsing import (
     yes_or_no,
 )
 from selfinstruct.simulated import answers
-from selfinstruct.simulated.structured import as_json
+from selfinstruct.simulated.mind.structured import as_json
 
 
 def name_of(value):

@@ -8,8 +8,8 @@ import openai
 import pytest
 from pydantic import SecretStr
 
-from selfinstruct.simulated.batch_lines import MOST_REQUESTS, read_lines
-from selfinstruct.simulated.batches import Batch as Made
+from selfinstruct.simulated.server.batch_lines import MOST_REQUESTS, read_lines
+from selfinstruct.simulated.server.batches import Batch as Made
 from selfinstruct.simulated.settings import SimulatedSettings
 from tests.simulated.test_simulated_server import body, teacher
 

@@ -16,15 +16,16 @@ import openai
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from selfinstruct.simulated.answering import respond
-from selfinstruct.simulated.answers import Answer, Item, plain
-from selfinstruct.simulated.faults import RateLimit, fortune
-from selfinstruct.simulated.malformed import FORBIDDEN, KINDS, kinds_for, malform
-from selfinstruct.simulated.server import Serving, serving
+from selfinstruct.simulated.mind.answering import respond
+from selfinstruct.simulated.mind.answers import Answer, Item, plain
+from selfinstruct.simulated.mind.malformed import FORBIDDEN, KINDS, kinds_for, malform
+from selfinstruct.simulated.mind.structured import as_json
+from selfinstruct.simulated.mind.tokens import cut, tokens
+from selfinstruct.simulated.mind.understanding import Ask, understand
+from selfinstruct.simulated.server.app import Serving, serving
+from selfinstruct.simulated.server.faults import fortune
+from selfinstruct.simulated.server.rate_limits import RateLimit
 from selfinstruct.simulated.settings import SimulatedSettings
-from selfinstruct.simulated.structured import as_json
-from selfinstruct.simulated.understanding import Ask, understand
-from selfinstruct.simulated.wire import cut, tokens
 from selfinstruct.simulated.world.tasks import compose, grade, make_instance, recognise
 
 RNG = Random(20)
@@ -845,5 +846,5 @@ async def test_malformed_answers_are_served_and_counted() -> None:
 
 
 def test_the_server_does_without_the_openai_package() -> None:
-    check = "import sys, selfinstruct.simulated.server; sys.exit('openai' in sys.modules)"
+    check = "import sys, selfinstruct.simulated.server.app; sys.exit('openai' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0

@@ -16,10 +16,10 @@ from collections.abc import Iterator
 from itertools import islice
 from random import Random
 
-from selfinstruct.simulated.answers import Answer, Item, plain
-from selfinstruct.simulated.malformed import FORBIDDEN
+from selfinstruct.simulated.mind.answers import Answer, Item, plain
+from selfinstruct.simulated.mind.malformed import FORBIDDEN
+from selfinstruct.simulated.mind.understanding import Ask, likely_labels, looks_like_classification
 from selfinstruct.simulated.settings import SimulatedSettings
-from selfinstruct.simulated.understanding import Ask, likely_labels, looks_like_classification
 from selfinstruct.simulated.world import tasks
 
 _LEAST_DOUBT = 1e-6

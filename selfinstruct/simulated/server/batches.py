@@ -25,12 +25,14 @@ from typing import Any, Literal
 
 from aiohttp import web
 
-from selfinstruct.simulated.accounts import Accounts
-from selfinstruct.simulated.batch_lines import Line, batch_error, executed_line, read_lines, unexecuted_line
-from selfinstruct.simulated.entries import Answering, Entries
-from selfinstruct.simulated.faults import NO_QUOTA, SERVER_ERROR, chance, too_many
-from selfinstruct.simulated.files import Files, page
-from selfinstruct.simulated.replies import Refused, chat, completion, prompt_tokens
+from selfinstruct.simulated.mind.draws import chance
+from selfinstruct.simulated.server.accounts import Accounts
+from selfinstruct.simulated.server.batch_lines import Line, batch_error, executed_line, read_lines, unexecuted_line
+from selfinstruct.simulated.server.entries import Answering, Entries
+from selfinstruct.simulated.server.faults import NO_QUOTA, SERVER_ERROR, too_many
+from selfinstruct.simulated.server.files import Files, page
+from selfinstruct.simulated.server.replies import chat, completion
+from selfinstruct.simulated.server.requests import Refused, prompt_tokens
 from selfinstruct.simulated.settings import SimulatedSettings
 
 _ENDPOINTS: dict[str, Answering] = {"/v1/chat/completions": chat, "/v1/completions": completion}

@@ -14,7 +14,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from selfinstruct.simulated.answers import Answer, Item, Shape
+from selfinstruct.simulated.mind.answers import Answer, Item, Shape
 
 JsonSchema = Mapping[str, Any]
 

@@ -11,7 +11,7 @@ where it names none, those seen in answers of the real service.
 import json
 from typing import Any, NamedTuple, TypedDict
 
-from selfinstruct.simulated.replies import Refused, check_model
+from selfinstruct.simulated.server.requests import Refused, check_model
 
 MOST_REQUESTS = 50_000
 """More requests than this are too many for one batch."""

@@ -1,4 +1,4 @@
-"""Texts as OpenAI's API ships them: tokens, stops and limits, log-probabilities, the bodies of answers and errors.
+"""Texts as a model writes them: token by token, up to a stop or a limit, and with a probability for each.
 
 A token is one word piece: up to eight letters or digits with the space before them, or one other character.
 
@@ -14,13 +14,9 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 from random import Random
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from selfinstruct.simulated.answers import Item
-from selfinstruct.simulated.malformed import FinishReason
-
-CREATED = 1_700_000_000
-"""The time of every answer: a clock would make two answers to one request differ."""
+from selfinstruct.simulated.mind.answers import FinishReason, Item
 
 _IN_JSON = {"Yes": "true", "No": "false"}
 _TOKEN = re.compile(r" ?\w{1,8}| ?[^\w\s]|\s")
@@ -94,34 +90,3 @@ def _alternatives(token: str, sure: float, other: str, top: int, rng: Random) ->
     shares = [sure] + [rest * 0.9 * 0.1**place for place in range(len(names) - 1)]
     ranked = sorted(zip(names, shares, strict=True), key=lambda pair: -pair[1])
     return [(name, max(math.log(share), -100.0) if share > 0 else -100.0) for name, share in ranked[:top]]
-
-
-def chat_logprobs(scores: Sequence[Scored]) -> list[dict[str, Any]]:
-    """Write the log-probabilities of a message's content, or of its refusal, as the chat endpoint does."""
-
-    def entry(token: str, logprob: float) -> dict[str, Any]:
-        return {"token": token, "logprob": logprob, "bytes": list(token.encode("utf-8", "replace"))}
-
-    return [{**entry(s.token, s.logprob), "top_logprobs": [entry(*pair) for pair in s.top]} for s in scores]
-
-
-def legacy_logprobs(scores: Sequence[Scored], top: int, is_echoed: bool) -> dict[str, Any]:
-    """Write log-probabilities as the completions endpoint does; the first token of an echoed prompt has none."""
-    offsets, at = [], 0
-    for score in scores:
-        offsets.append(at)
-        at += len(score.token)
-    known = [index > 0 or not is_echoed for index in range(len(scores))]
-    return {
-        "tokens": [score.token for score in scores],
-        "token_logprobs": [score.logprob if k else None for score, k in zip(scores, known, strict=True)],
-        "top_logprobs": [dict(score.top) if k else None for score, k in zip(scores, known, strict=True)]
-        if top
-        else None,
-        "text_offset": offsets,
-    }
-
-
-def error_body(message: str, kind: str, param: str | None = None, code: str | None = None) -> dict[str, Any]:
-    """Write an error as OpenAI does."""
-    return {"error": {"message": message, "type": kind, "param": param, "code": code}}

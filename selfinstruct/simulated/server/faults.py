@@ -6,8 +6,6 @@ and succeed when it is tried again, in every run alike:
     >>> settings = SimulatedSettings(error_share=0.5)
     >>> [fortune(settings, b"some request", attempt).fault for attempt in range(4)]
     [None, None, 'error', 'error']
-
-The rate limits are the exception: they look at the clock, as real ones do.
 """
 
 import hashlib
@@ -15,8 +13,8 @@ import math
 from statistics import NormalDist
 from typing import Any, NamedTuple
 
+from selfinstruct.simulated.server.wire import error_body
 from selfinstruct.simulated.settings import SimulatedSettings
-from selfinstruct.simulated.wire import error_body
 
 SERVER_ERROR = error_body("The server had an error while processing your request.", "server_error")
 NO_QUOTA = error_body(
@@ -55,44 +53,6 @@ def fortune(settings: SimulatedSettings, digest: bytes, attempt: int) -> Fortune
     if straggler < settings.straggler_share:
         latency *= settings.straggler_factor
     return Fortune(fault, latency, drawn[-1])
-
-
-def chance(digest: bytes, what: str) -> float:
-    """Draw a number from 0 up to 1 for a request: the same whenever it comes, another one for another purpose."""
-    return int.from_bytes(hashlib.sha256(b"%b %b" % (digest, what.encode())).digest()[:8]) / 2**64
-
-
-class RateLimit:
-    """At most `limit` requests (or tokens) per `period_s` seconds: a bucket that starts full and refills evenly.
-
-    The bucket holds `burst`, or a period's worth. Kept as one number, the time at which the bucket is full again. What
-    is more than the bucket holds finds room when it is full, and then it takes the longer to refill.
-    """
-
-    def __init__(self, limit: float, period_s: float, burst: float | None = None, unit: str = "requests"):
-        self.limit = limit
-        self.unit = unit
-        self._burst = limit if burst is None else burst
-        self._rate = limit / period_s
-        self._full_at = -math.inf
-
-    def wait(self, now: float, cost: float = 1) -> float:
-        """Tell how many seconds from `now` until there is room for a request; 0 when there is."""
-        return max(0.0, self._full_at - now - max(0.0, self._burst - cost) / self._rate - 1e-9)
-
-    def take(self, now: float, cost: float = 1) -> None:
-        """Use up room for one request."""
-        self._full_at = max(self._full_at, now) + cost / self._rate
-
-    def headers(self, now: float) -> dict[str, str]:
-        """Write the state of the bucket in OpenAI's headers."""
-        reset = max(0.0, self._full_at - now)
-        left = int(self._burst - reset * self._rate + 1e-6)
-        return {
-            f"x-ratelimit-limit-{self.unit}": f"{max(1, int(self.limit))}",
-            f"x-ratelimit-remaining-{self.unit}": f"{max(0, left)}",
-            f"x-ratelimit-reset-{self.unit}": f"{int(reset * 1000)}ms" if reset < 1 else f"{reset:.3f}s",
-        }
 
 
 def too_many(unit: str) -> dict[str, Any]:

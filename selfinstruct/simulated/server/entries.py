@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from selfinstruct.simulated.faults import chance
-from selfinstruct.simulated.replies import Refused, Reply
-from selfinstruct.simulated.sending import Prepared
+from selfinstruct.simulated.mind.draws import chance
+from selfinstruct.simulated.server.replies import Reply
+from selfinstruct.simulated.server.requests import Refused
+from selfinstruct.simulated.server.sending import Prepared
 from selfinstruct.simulated.settings import SimulatedSettings
 
 _CACHE_BYTES = 64 * 2**20

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import TypedDict
 
-from selfinstruct.simulated.entries import Entry
+from selfinstruct.simulated.server.entries import Entry
 
 
 class Calls(TypedDict):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 Shape = Literal["tasks", "verdict", "examples", "labelled", "whole", "text", "json"]
+FinishReason = Literal["stop", "length"]
 
 
 class Item(NamedTuple):

@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import BodyPartReader, web
 
-from selfinstruct.simulated.replies import Refused
+from selfinstruct.simulated.server.requests import Refused
 
 
 @dataclass(frozen=True)

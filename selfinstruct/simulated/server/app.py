@@ -24,15 +24,17 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from selfinstruct.simulated.accounts import Accounts, Calls
-from selfinstruct.simulated.batches import Batches
-from selfinstruct.simulated.entries import Answering, Entries, Entry
-from selfinstruct.simulated.faults import NO_QUOTA, SERVER_ERROR, Fortune, RateLimit, fortune, garbage, too_many
-from selfinstruct.simulated.files import Files
-from selfinstruct.simulated.replies import Refused, chat, check_model, completion
-from selfinstruct.simulated.sending import Prepared, full, trickle
+from selfinstruct.simulated.server.accounts import Accounts, Calls
+from selfinstruct.simulated.server.batches import Batches
+from selfinstruct.simulated.server.entries import Answering, Entries, Entry
+from selfinstruct.simulated.server.faults import NO_QUOTA, SERVER_ERROR, Fortune, fortune, garbage, too_many
+from selfinstruct.simulated.server.files import Files
+from selfinstruct.simulated.server.rate_limits import RateLimit
+from selfinstruct.simulated.server.replies import chat, completion
+from selfinstruct.simulated.server.requests import Refused, check_model
+from selfinstruct.simulated.server.sending import Prepared, full, trickle
+from selfinstruct.simulated.server.wire import CREATED, error_body
 from selfinstruct.simulated.settings import SimulatedSettings
-from selfinstruct.simulated.wire import CREATED, error_body
 
 _BACKLOG = 8192
 _MANY_FILES = 65_536

@@ -15,11 +15,10 @@ so that a test can measure how much of that a parser recovers. A kind is given o
 from collections.abc import Callable, Sequence
 from functools import partial
 from random import Random
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from selfinstruct.simulated.answers import Answer, Item, Shape, instance, labelled, whole
-
-FinishReason = Literal["stop", "length"]
+from selfinstruct.simulated.mind.answers import Answer, FinishReason, Item, Shape, instance, labelled, whole
+from selfinstruct.simulated.settings import MalformedKind
 
 FORBIDDEN = (
     "Draw a picture of a sunset over the sea.",
@@ -47,7 +46,7 @@ class Malformed(NamedTuple):
 class Kind(NamedTuple):
     """A way to get the form wrong, and the shapes of answers it applies to."""
 
-    name: str
+    name: MalformedKind
     shapes: tuple[Shape, ...]
     write: Callable[[Answer, Random], Malformed]
 
@@ -300,7 +299,6 @@ KINDS: tuple[Kind, ...] = (
     Kind("spelled_labels", ("labelled",), _spelled_labels),
     Kind("no_input_words", ("examples", "labelled"), _no_input_words),
 )
-"""Every kind, in the order in which `malformed_kinds` may name them."""
+"""Every kind, in the order of `MalformedKind`: a seed draws by it."""
 
-KIND_NAMES = tuple(kind.name for kind in KINDS)
-_BY_NAME = {kind.name: kind for kind in KINDS}
+_BY_NAME: dict[str, Kind] = {kind.name: kind for kind in KINDS}
