@@ -1,63 +1,16 @@
+"""The simulated server's files and batches: what they give, and the states they go through."""
+
 import asyncio
 import json
-from collections.abc import Iterable
-from typing import Any
 
 import aiohttp
 import openai
 import pytest
-from pydantic import SecretStr
 
-from selfinstruct.simulated.server.batch_lines import MOST_REQUESTS, read_lines
 from selfinstruct.simulated.server.batches import Batch as Made
 from selfinstruct.simulated.settings import SimulatedSettings
-from tests.simulated.test_simulated_server import body, teacher
-
-CHAT = "/v1/chat/completions"
-LEGACY = "/v1/completions"
-Client = openai.AsyncOpenAI
-Batch = openai.types.Batch
-
-
-def line(custom_id: str, request: Any, url: str = CHAT) -> dict[str, Any]:
-    return {"custom_id": custom_id, "method": "POST", "url": url, "body": request}
-
-
-def lines(count: int) -> list[dict[str, Any]]:
-    return [line(f"r{number}", body(f"Hello {number}")) for number in range(count)]
-
-
-def jsonl(rows: Iterable[Any]) -> bytes:
-    return b"".join(row if isinstance(row, bytes) else json.dumps(row).encode() + b"\n" for row in rows)
-
-
-async def submit(client: Client, rows: Iterable[Any], endpoint: Any = CHAT, **more: Any) -> Batch:
-    file = await client.files.create(file=("batch.jsonl", jsonl(rows)), purpose="batch")
-    return await client.batches.create(input_file_id=file.id, endpoint=endpoint, completion_window="24h", **more)
-
-
-async def ended(client: Client, batch: Batch) -> Batch:
-    """The batch once it has come to its end."""
-    for _ in range(500):
-        batch = await client.batches.retrieve(batch.id)
-        if batch.status in ("completed", "failed", "expired", "cancelled"):
-            return batch
-        await asyncio.sleep(0.01)
-    raise AssertionError(f"it never ended: {batch.status}")
-
-
-async def read(client: Client, file_id: str | None) -> list[dict[str, Any]]:
-    """The lines of an output or error file; none where there is no file."""
-    return [json.loads(text) for text in (await client.files.content(file_id)).text.splitlines()] if file_id else []
-
-
-async def both(client: Client, batch: Batch) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    return await read(client, batch.output_file_id), await read(client, batch.error_file_id)
-
-
-async def run(client: Client, rows: Iterable[Any], endpoint: Any = CHAT) -> Batch:
-    return await ended(client, await submit(client, rows, endpoint))
-
+from tests.simulated.asking import body, stopped_clock, teacher
+from tests.simulated.batching import CHAT, LEGACY, both, ended, line, lines, run, submit
 
 # Files.
 
@@ -157,7 +110,7 @@ async def test_batches_count_as_calls_do() -> None:
 
 
 async def test_a_batch_goes_through_its_states() -> None:
-    async with teacher(SimulatedSettings(batch_s=0.5)) as (_, client):
+    async with teacher(SimulatedSettings(batch_s=10)) as (_, client), stopped_clock() as forward:
         batch = await submit(client, lines(8))
         seen, counts = [batch.status], [0]
         while batch.status != "completed":
@@ -165,10 +118,10 @@ async def test_a_batch_goes_through_its_states() -> None:
             seen += [batch.status] if batch.status != seen[-1] else []
             counts.append(batch.request_counts.completed)
             assert batch.status == "completed" or batch.output_file_id is None
-            await asyncio.sleep(0.005)
+            forward(0.1)
         order = ("validating", "in_progress", "finalizing", "completed")
         assert [order.index(status) for status in seen] == sorted(order.index(status) for status in seen)
-        assert seen[0] == "validating" and counts == sorted(counts) and counts[-1] == 8
+        assert seen == list(order) and counts == sorted(counts) and counts[-1] == 8
 
 
 async def test_its_state_follows_from_the_time() -> None:
@@ -185,7 +138,7 @@ async def test_its_state_follows_from_the_time() -> None:
 
 
 async def test_a_batch_can_be_cancelled() -> None:
-    async with teacher(SimulatedSettings(batch_s=60)) as (server, client):
+    async with teacher(SimulatedSettings(batch_s=86_400)) as (server, client):
         batch = await submit(client, lines(8))
         batch = await client.batches.cancel(batch.id)
         assert batch.status == "cancelling" and batch.cancelling_at
@@ -202,10 +155,10 @@ async def test_a_batch_can_be_cancelled() -> None:
 
 
 async def test_what_a_cancelled_batch_has_executed_is_kept() -> None:
-    async with teacher(SimulatedSettings(batch_s=5)) as (server, client):
+    async with teacher(SimulatedSettings(batch_s=10)) as (server, client), stopped_clock() as forward:
         batch = await submit(client, lines(50))
         while not batch.request_counts.completed:
-            await asyncio.sleep(0.01)
+            forward(0.1)
             batch = await client.batches.retrieve(batch.id)
         await client.batches.cancel(batch.id)
         output, errors = await both(client, await ended(client, batch))
@@ -224,7 +177,7 @@ async def test_batches_are_listed_newest_first() -> None:
 
 
 async def test_a_server_with_an_unfinished_batch_closes() -> None:
-    async with teacher(SimulatedSettings(batch_s=60)) as (server, client):
+    async with teacher(SimulatedSettings(batch_s=86_400)) as (server, client):
         await submit(client, lines(3))
     assert server.calls()["answered"] == 0
 
@@ -247,132 +200,3 @@ async def test_a_server_started_anew_knows_no_batch_of_the_one_before() -> None:
         await submit(client, lines(1))
         with pytest.raises(openai.NotFoundError):
             await client.batches.retrieve(batch.id)
-
-
-# What is wrong.
-
-
-@pytest.mark.parametrize(
-    ("rows", "errors"),
-    [
-        ([], [("empty_file", None, None)]),
-        ([b"{nonsense\n", *lines(1), b"[1]\n"], [("invalid_json_line", 1, None), ("invalid_json_line", 3, None)]),
-        ([*lines(2), *lines(1)], [("duplicate_custom_id", 3, "custom_id")]),
-        ([*lines(1), line("b", body() | {"model": "simulated-2"})], [("model_mismatch", 2, "body.model")]),
-        ([line("a", body() | {"model": "other"})], [("model_not_found", 1, "body.model")]),
-        ([line("a", body(), LEGACY)], [("invalid_url", 1, "url")]),
-        ([line("a", body()) | {"method": "GET"}], [("invalid_method", 1, "method")]),
-        ([line("", body()), line("a", None)], [("missing_required_parameter", 1, "custom_id"),
-                                               ("missing_required_parameter", 2, "body")]),
-    ],
-)  # fmt: skip
-async def test_a_bad_file_fails_the_batch(rows: list[Any], errors: list[Any]) -> None:
-    async with teacher() as (server, client):
-        batch = await submit(client, rows)
-        assert batch.status == "validating" and batch.errors is None
-        batch = await ended(client, batch)
-        assert (batch.status, batch.output_file_id, batch.error_file_id) == ("failed", None, None)
-        assert [(error.code, error.line, error.param) for error in batch.errors.data] == errors
-        assert all(error.message for error in batch.errors.data) and batch.failed_at
-        assert server.calls()["answered"] == 0
-
-
-def test_a_file_may_have_so_many_requests() -> None:
-    one = json.dumps(line("%d", body())).encode() + b"\n"
-    content = b"".join(one % number for number in range(MOST_REQUESTS))
-    found, errors = read_lines(content, CHAT)
-    assert len(found) == MOST_REQUESTS and not errors
-    found, errors = read_lines(content + one % MOST_REQUESTS, CHAT)
-    assert not found and [error["code"] for error in errors] == ["too_many_tasks"]
-
-
-async def test_wrong_requests_for_a_batch_are_refused() -> None:
-    async with teacher() as (server, client):
-        file = await client.files.create(file=("a.jsonl", jsonl(lines(1))), purpose="batch")
-        right: Any = {"input_file_id": file.id, "endpoint": CHAT, "completion_window": "24h"}
-        for wrong in ({"endpoint": "/v1/embeddings"}, {"completion_window": "1h"}, {"metadata": {"a": "b" * 513}}):
-            with pytest.raises(openai.BadRequestError):
-                await client.batches.create(**(right | wrong))
-        for call in (
-            client.batches.create(**(right | {"input_file_id": "file-x"})),
-            client.batches.retrieve("batch_x"),
-        ):
-            with pytest.raises(openai.NotFoundError):
-                await call
-        assert server.calls()["batches"] == 0
-
-
-async def test_the_key_is_needed_for_files_and_batches() -> None:
-    async with teacher(SimulatedSettings(api_key=SecretStr("right")), api_key="wrong") as (_, client):
-        for call in (client.files.create(file=b"a", purpose="batch"), client.batches.retrieve("batch_x")):
-            with pytest.raises(openai.AuthenticationError):
-                await call
-        assert (await run(client.with_options(api_key="right"), lines(1))).status == "completed"
-
-
-async def test_requests_fail_and_pass_when_sent_again() -> None:
-    async with teacher(SimulatedSettings(batch_failed_share=0.4, poison_share=0.1)) as (server, client):
-        left = {row["custom_id"]: row for row in lines(60)}
-        statuses: list[int] = []
-        while left:
-            batch = await run(client, left.values())
-            output, errors = await both(client, batch)
-            assert batch.status == "completed" and len(output) + len(errors) == len(left)
-            assert (batch.request_counts.completed, batch.request_counts.failed) == (len(output), len(errors))
-            for error in errors:
-                assert error["error"] is None and error["response"]["body"]["error"]["message"]
-            over = output + [error for error in errors if error["response"]["status_code"] == 400]
-            statuses += [error["response"]["status_code"] for error in errors]
-            for answer in over:
-                del left[answer["custom_id"]]
-        assert set(statuses) == {400, 429, 500}
-        calls = server.calls()
-        assert calls["answered"] == calls["distinct"] == 60 - statuses.count(400)
-        assert calls["faults"] == {"batch_failed": len(statuses) - statuses.count(400)}
-        assert calls["refused"] == statuses.count(400)
-
-
-async def test_batches_expire_half_done() -> None:
-    async with teacher(SimulatedSettings(batch_expired=2)) as (server, client):
-        ends = []
-        for _ in range(4):
-            batch = await run(client, lines(7))
-            output, errors = await both(client, batch)
-            assert len(output) == (3 if batch.status == "expired" else 7) and len(output) + len(errors) == 7
-            assert all(error["response"] is None and error["error"]["code"] == "batch_expired" for error in errors)
-            ends.append(batch.status)
-        assert ends == ["expired", "expired", "completed", "completed"]
-        assert server.calls()["faults"] == {"batch_expired": 2}
-        assert server.calls()["answered"] == 2 * 3 + 2 * 7
-
-
-async def test_the_first_requests_for_a_batch_are_turned_away() -> None:
-    async with teacher(SimulatedSettings(batch_refused=2)) as (server, client):
-        for _ in range(2):
-            with pytest.raises(openai.InternalServerError):
-                await submit(client, lines(1))
-        assert (await run(client, lines(1))).status == "completed"
-        assert server.calls()["faults"] == {"batch_refused": 2} and server.calls()["batches"] == 1
-
-
-async def test_so_many_tokens_may_be_enqueued() -> None:
-    async with teacher() as (_, client):
-        tokens = (await run(client, lines(5))).usage.input_tokens
-    async with teacher(SimulatedSettings(batch_s=4, batch_enqueued_tokens=tokens)) as (_, client):
-        first = await submit(client, lines(5))
-        second = await ended(client, await submit(client, lines(1)))
-        assert [error.code for error in second.errors.data] == ["token_limit_exceeded"]
-        await client.batches.cancel(first.id)
-        assert (await ended(client, first)).status == "cancelled"
-        assert (await client.batches.cancel((await submit(client, lines(5))).id)).status == "cancelling"
-    async with teacher(SimulatedSettings(batch_enqueued_tokens=tokens)) as (_, client):
-        batch = await run(client, lines(6))
-        assert batch.status == "failed" and [error.code for error in batch.errors.data] == ["token_limit_exceeded"]
-        assert (await run(client, lines(5))).status == "completed"
-
-
-async def test_the_quota_ends_within_a_batch() -> None:
-    async with teacher(SimulatedSettings(quota_requests=3)) as (server, client):
-        output, errors = await both(client, await run(client, lines(5)))
-        assert len(output) == server.calls()["answered"] == 3
-        assert [error["response"]["body"]["error"]["code"] for error in errors] == ["insufficient_quota"] * 2
