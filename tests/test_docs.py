@@ -58,7 +58,8 @@ def settings_page() -> str:
         "",
         "A TOML file for `--config`. What is left out has its default; a key that is not here is an error. Everything",
         "shapes the data and is fixed when a run begins, except `[running]`, `[prices]`, `base_url`, `api_key_env`",
-        "and the delays and faults of `[simulated]`.",
+        "and the delays and faults of `[simulated]`, the built-in teacher, which has a page of its own:",
+        "[simulated.md](simulated.md).",
         "",
         *_table(Config),
     ]
@@ -67,7 +68,6 @@ def settings_page() -> str:
         "propose": "and `[classify]` and `[instances]` alike: what a stage does differently",
         "filters": "thresholds of the filters",
         "running": "how a run is carried out; may differ when it goes on",
-        "simulated": "how the built-in teacher behaves",
     }
     for section, title in titles.items():
         lines += [
@@ -89,6 +89,21 @@ def settings_page() -> str:
     ]
     lines += ["| `input`, `output` | | price of the prompt's and of the answer's tokens |", ""]
     return "\n".join(lines)
+
+
+def simulated_page() -> str:
+    """docs/simulated.md as it ought to be."""
+    lines = [
+        "# The simulated teacher",
+        "",
+        "The built-in teacher, for demos, tests and benchmarks: it composes tasks of which it knows the right answers,",
+        "costs nothing, and is as slow, wrong, malformed or failing as it is told to be. No other teacher needs this.",
+        "",
+        "The keys of `[simulated]`, in the file for `--config` of `selfinstruct generate` and `selfinstruct simulate`:",
+        "",
+        *_table(_model(Config.model_fields["simulated"])),
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def _model(field: FieldInfo) -> type[BaseModel]:
@@ -138,7 +153,12 @@ def training_page() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-PAGES = [("config.md", settings_page), ("finetune-settings.md", training_page), ("cli.md", help_page)]
+PAGES = [
+    ("config.md", settings_page),
+    ("simulated.md", simulated_page),
+    ("finetune-settings.md", training_page),
+    ("cli.md", help_page),
+]
 
 
 @pytest.mark.parametrize(("name", "page"), PAGES)
