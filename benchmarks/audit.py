@@ -27,7 +27,7 @@ from selfinstruct.engine.gate import Gate
 from selfinstruct.engine.progress import Progress
 from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.records import Candidate, Completion, Instance, Request, SeedTask
-from selfinstruct.simulated.world import compose_task, make_instance, pick_family
+from selfinstruct.simulated.world.tasks import compose_task, make_instance, pick_family
 from selfinstruct.store.database import Database
 from selfinstruct.store.decisions import decide, undo
 from selfinstruct.store.store import Store

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from selfinstruct.pool.near_duplicates import ROWS, NearDuplicates
 from selfinstruct.pool.novelty import tokens
-from selfinstruct.simulated.world import compose_task, make_instance, pick_family
+from selfinstruct.simulated.world.tasks import compose_task, make_instance, pick_family
 
 THRESHOLDS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
 Pair = tuple[float, str, str]

@@ -33,7 +33,7 @@ from rapidfuzz.distance import Indel
 from rouge_score.rouge_scorer import RougeScorer
 
 from selfinstruct.pool.novelty import NoveltyIndex, tokens
-from selfinstruct.simulated.world import compose
+from selfinstruct.simulated.world.tasks import compose
 
 SIZES = (1_000, 10_000, 52_000, 200_000, 1_000_000)
 THRESHOLD = 0.7

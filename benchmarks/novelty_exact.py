@@ -24,7 +24,7 @@ from rouge_score.rouge_scorer import RougeScorer
 
 from selfinstruct.pool.novelty import NoveltyIndex, tokens
 from selfinstruct.records import Neighbor
-from selfinstruct.simulated.world import compose
+from selfinstruct.simulated.world.tasks import compose
 
 BATCH = 100  # texts known at the end of a round; as many queries, one after each
 SENTENCES = (

@@ -18,13 +18,13 @@ from selfinstruct.parsing.examples import input_first, output_first
 from selfinstruct.parsing.lists import numbered_items
 from selfinstruct.parsing.verdicts import is_refusal, yes_or_no
 from selfinstruct.parsing.whole_tasks import whole_tasks
-from selfinstruct.simulated import world
-from selfinstruct.simulated.answering import respond
-from selfinstruct.simulated.answers import Answer, Item, Shape
-from selfinstruct.simulated.malformed import KIND_NAMES, kinds_for, malform
-from selfinstruct.simulated.settings import SimulatedSettings
-from selfinstruct.simulated.structured import as_json
-from selfinstruct.simulated.understanding import Ask
+from selfinstruct.simulated.mind.answering import respond
+from selfinstruct.simulated.mind.answers import Answer, Item, Shape
+from selfinstruct.simulated.mind.malformed import kinds_for, malform
+from selfinstruct.simulated.mind.structured import as_json
+from selfinstruct.simulated.mind.understanding import Ask
+from selfinstruct.simulated.settings import MALFORMED_KINDS, SimulatedSettings
+from selfinstruct.simulated.world import tasks
 
 SHAPES: tuple[Shape, ...] = ("tasks", "verdict", "examples", "labelled", "whole")
 
@@ -38,7 +38,7 @@ class Row(NamedTuple):
 
 def sound_answer(shape: Shape, rng: Random) -> Answer:
     """An answer of the given shape, as the simulated teacher gives it."""
-    task = world.compose(rng)
+    task = tasks.compose(rng)
     match shape:
         case "tasks":
             ask = Ask("propose", shown=(task,), first=rng.choice((1, 9)), count=8)
@@ -47,8 +47,8 @@ def sound_answer(shape: Shape, rng: Random) -> Answer:
         case "examples":
             ask = Ask("input_first", task)
         case "labelled":
-            while not world.recognise(task).labels:
-                task = world.compose(rng)
+            while not tasks.recognise(task).labels:
+                task = tasks.compose(rng)
             ask = Ask("output_first", task)
         case _:
             ask = Ask("whole", shown=(task,), first=1, count=5)
@@ -122,7 +122,7 @@ def kinds_of(shape: Shape, in_json: bool) -> Iterator[str]:
     yield "sound"
     if shape == "verdict":
         fitting.discard("cut_off")  # half a yes is no shape of its own
-    yield from (kind for kind in KIND_NAMES if kind in fitting)
+    yield from (kind for kind in MALFORMED_KINDS if kind in fitting)
 
 
 def main() -> None:
@@ -136,7 +136,7 @@ def main() -> None:
     totals: list[Row] = []
     print(f"{'share recovered, %':<20} {'as text':<40} in JSON")
     print(f"{'':<20}" + "".join(f"{shape:>9}" for shape, _ in columns))
-    for kind in ("sound", *KIND_NAMES):
+    for kind in ("sound", *MALFORMED_KINDS):
         cells = []
         for shape, in_json in columns:
             cell = ""

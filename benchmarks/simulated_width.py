@@ -15,7 +15,7 @@ import numpy as np
 from rapidfuzz import process
 from rapidfuzz.distance import Indel
 
-from selfinstruct.simulated.world import compose
+from selfinstruct.simulated.world.tasks import compose
 
 BATCH = 256
 MARKS = (1_000, 5_000, 10_000, 20_000, 40_000, 52_000, 60_000)

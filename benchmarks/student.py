@@ -14,9 +14,9 @@ from pathlib import Path
 
 from finetune.demo.graded import KINDS, Kind, Score, share
 from finetune.demo.steps import FAMILIES, Recipe, Result, run
-from selfinstruct.simulated import world
+from selfinstruct.simulated.world import tasks
 
-SETS = {"demo": FAMILIES, "all": world.families()}
+SETS = {"demo": FAMILIES, "all": tasks.families()}
 
 
 def main() -> None:

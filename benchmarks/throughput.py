@@ -122,7 +122,7 @@ def compare(title: str, folder: Path, settings: dict[str, Any], arguments: argpa
 
 def ideal_s(folder: Path, settings: dict[str, Any], attempt: int, in_flight: int) -> float:
     """Seconds for the prepared calls in their order, when the server sees each for the `attempt`-th time, from 0."""
-    from selfinstruct.simulated.faults import fortune
+    from selfinstruct.simulated.server.faults import fortune
     from selfinstruct.simulated.settings import SimulatedSettings
 
     drawing = SimulatedSettings(**settings)

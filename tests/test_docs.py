@@ -13,8 +13,11 @@ from pydantic.fields import FieldInfo
 from finetune.training.settings import FinetuneSettings, LoraSettings, Source
 from selfinstruct.cli import app
 from selfinstruct.config.config import Config
-from selfinstruct.filters.verdicts import RULES
+from selfinstruct.filters.verdicts import RULES, FilterSettings
+from selfinstruct.settings import fields_that_may_change
 from selfinstruct.store.reasons import all_reasons
+from selfinstruct.strategies import stage_names
+from selfinstruct.teachers.settings import RunningSettings, StageSettings, TeacherSettings
 from tests.conftest import COMMAND, run_cli
 
 ROOT = Path(__file__).parent.parent
@@ -57,28 +60,21 @@ def settings_page() -> str:
     lines = [
         "# Settings",
         "",
-        "A TOML file for `--config`. What is left out has its default; a key that is not here is an error. Everything",
-        "shapes the data and is fixed when a run begins, except `[running]`, `[prices]`, `base_url`, `api_key_env`",
-        "and the delays and faults of `[simulated]`.",
+        "A TOML file for `--config`. What is left out has its default; a key that is not here is an error. The last",
+        "column says until when a setting of an existing run may change: what shapes the data is fixed once something",
+        "depends on it. `[simulated]`, the built-in teacher, has a page of its own: [simulated.md](simulated.md).",
         "",
         *_table(Config),
     ]
-    titles = {
-        "teacher": "who answers, in every stage that does not say otherwise",
-        "propose": "and `[classify]` and `[instances]` alike: what a stage does differently",
-        "filters": "thresholds of the filters",
-        "running": "how a run is carried out; may differ when it goes on",
-        "simulated": "how the built-in teacher behaves",
-    }
-    for section, title in titles.items():
-        lines += [
-            "",
-            f"## [{section}]",
-            "",
-            f"{title[0].upper()}{title[1:]}.",
-            "",
-            *_table(_model(Config.model_fields[section])),
-        ]
+    of_stages = ", ".join(f"[{stage}]" for stage in stage_names())
+    sections: list[tuple[str, str, type[BaseModel]]] = [
+        ("[teacher]", "Who answers, in every stage that has no settings of its own.", TeacherSettings),
+        (of_stages, "What a stage does differently from `[teacher]`: the stages of the strategies.", StageSettings),
+        ("[filters]", "Thresholds of the filters.", FilterSettings),
+        ("[running]", "How a run is carried out.", RunningSettings),
+    ]
+    for name, title, model in sections:
+        lines += ["", f"## {name}", "", title, "", *_table(model)]
     lines += [
         "",
         '## [prices."MODEL"]',
@@ -92,6 +88,21 @@ def settings_page() -> str:
     return "\n".join(lines)
 
 
+def simulated_page() -> str:
+    """docs/simulated.md as it ought to be."""
+    lines = [
+        "# The simulated teacher",
+        "",
+        "The built-in teacher, for demos, tests and benchmarks: it composes tasks of which it knows the right answers,",
+        "costs nothing, and is as slow, wrong, malformed or failing as it is told to be. No other teacher needs this.",
+        "",
+        "The keys of `[simulated]`, in the file for `--config` of `selfinstruct generate` and `selfinstruct simulate`:",
+        "",
+        *_table(_model(Config.model_fields["simulated"])),
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def _model(field: FieldInfo) -> type[BaseModel]:
     assert isinstance(field.annotation, type)
     assert issubclass(field.annotation, BaseModel)
@@ -99,14 +110,17 @@ def _model(field: FieldInfo) -> type[BaseModel]:
 
 
 def _table(model: type[BaseModel]) -> list[str]:
-    rows = ["| key | default | meaning |", "|---|---|---|"]
+    is_of_run = model.__module__.startswith("selfinstruct.")
+    rows = ["| key | default | meaning |" + " may change |" * is_of_run, "|---|---|---|" + "---|" * is_of_run]
+    may_change = {name: f" {when.value} |" for name, when in fields_that_may_change(model)} if is_of_run else {}
     for name, field in model.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             continue
         if name == "prices":
             continue
         meaning = field.description or "as under [teacher]"
-        rows.append(f"| `{name}` | {'' if field.is_required() else _default(field.default)} | {meaning} |")
+        default = "" if field.is_required() else _default(field.default)
+        rows.append(f"| `{name}` | {default} | {meaning} |{may_change.get(name, '')}")
     return rows
 
 
@@ -139,7 +153,12 @@ def training_page() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-PAGES = [("config.md", settings_page), ("finetune-settings.md", training_page), ("cli.md", help_page)]
+PAGES = [
+    ("config.md", settings_page),
+    ("simulated.md", simulated_page),
+    ("finetune-settings.md", training_page),
+    ("cli.md", help_page),
+]
 
 
 @pytest.mark.parametrize(("name", "page"), PAGES)

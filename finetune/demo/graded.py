@@ -10,7 +10,7 @@ new wordings only.
 
 What a model has learned is more than a guess: the answer that is commonest in the corpus for that family (`guesses`).
 
-An answer is right if the simulated world says so (selfinstruct.simulated.world.grade), and if it ended by itself.
+An answer is right if the simulated world says so (selfinstruct.simulated.world.tasks.grade), and if it ended by itself.
 
 Not covered: corpora of other teachers, of whose tasks nobody knows the right answer (`selfinstruct
 evaluate` is for those).
@@ -26,7 +26,7 @@ from typing import Any, Literal, NamedTuple, get_args
 from finetune.examples import Dialogue, Message
 from selfinstruct.records import user_message
 from selfinstruct.rows.writing import whole_file
-from selfinstruct.simulated import world
+from selfinstruct.simulated.world import tasks
 
 Kind = Literal["new inputs", "new wordings"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -75,7 +75,7 @@ def held_out(corpus: Sequence[Dialogue], families: Sequence[str], n: int, seed: 
     instructions = dict.fromkeys(dialogue.instruction for dialogue in corpus if dialogue.instruction)
     known: dict[str, list[str]] = {family: [] for family in families}
     for instruction in instructions:
-        task = world.recognise(instruction)
+        task = tasks.recognise(instruction)
         if task and task.needs_input and task.family in known:
             known[task.family].append(instruction)
     rng = Random(f"questions {seed}")
@@ -94,19 +94,19 @@ def held_out(corpus: Sequence[Dialogue], families: Sequence[str], n: int, seed: 
 def _new_input(family: str, instructions: Sequence[str], asked: set[str], rng: Random) -> Question:
     for _ in range(_TRIES):
         instruction = rng.choice(instructions)
-        task = world.recognise(instruction)
+        task = tasks.recognise(instruction)
         assert task
-        question = Question("new inputs", family, instruction, *world.make_instance(task, rng))
+        question = Question("new inputs", family, instruction, *tasks.make_instance(task, rng))
         if question.text not in asked:
             return question
     raise RuntimeError(f"{family}: {_TRIES} inputs in a row are in the corpus already")
 
 
 def _new_wording(family: str, instructions: Mapping[str, Any], rng: Random) -> Question:
-    instruction, task = world.compose_task(family, rng)
+    instruction, task = tasks.compose_task(family, rng)
     while instruction in instructions:
-        instruction, task = world.compose_task(family, rng)
-    return Question("new wordings", family, instruction, *world.make_instance(task, rng))
+        instruction, task = tasks.compose_task(family, rng)
+    return Question("new wordings", family, instruction, *tasks.make_instance(task, rng))
 
 
 def replies(model: Path, questions: Sequence[Question], most_tokens: int, file: Path) -> list[Reply]:
@@ -117,7 +117,7 @@ def replies(model: Path, questions: Sequence[Question], most_tokens: int, file: 
         answers = Student(str(model)).answer([one.messages for one in questions], most_tokens, batch_size=64)
         with whole_file(file) as part, part.open("w", encoding="utf-8") as lines:
             for question, answer in zip(questions, answers, strict=True):
-                grade = world.grade(question.instruction, question.input, answer.text) if answer.stopped else "cut off"
+                grade = tasks.grade(question.instruction, question.input, answer.text) if answer.stopped else "cut off"
                 row = {"prompt": question.text, "answer": answer.text, "grade": grade}
                 lines.write(json.dumps(row, ensure_ascii=False) + "\n")
     rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
@@ -142,14 +142,14 @@ def guesses(corpus: Sequence[Dialogue], questions: Sequence[Question]) -> list[b
     families = {
         instruction: task.family
         for instruction in {dialogue.instruction for dialogue in corpus if dialogue.instruction}
-        if (task := world.recognise(instruction))
+        if (task := tasks.recognise(instruction))
     }
     said: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for dialogue in corpus:
         if dialogue.instruction in families:
             said[families[dialogue.instruction]][dialogue.messages[-1]["content"]] += 1
     commonest = {family: answers.most_common(1)[0][0] for family, answers in said.items()}
-    return [world.grade(one.instruction, one.input, commonest.get(one.family, "")) == "right" for one in questions]
+    return [tasks.grade(one.instruction, one.input, commonest.get(one.family, "")) == "right" for one in questions]
 
 
 def share(scores: Sequence[Score], model: str, kind: Kind) -> float:

@@ -26,7 +26,7 @@ from rapidfuzz.distance import LCSseq
 
 from finetune.examples import Dialogue
 from selfinstruct.pool.novelty import UNSPACED, tokens
-from selfinstruct.simulated.world import Grade, grade, recognise
+from selfinstruct.simulated.world.tasks import Grade, grade, recognise
 
 LOOP_TIMES = 3
 LOOP_TOKENS = 12

@@ -17,7 +17,7 @@ def simulate(
 
     from selfinstruct.config.config import parse_config
     from selfinstruct.settings import read_toml
-    from selfinstruct.simulated.server import serving
+    from selfinstruct.simulated.server.app import serving
 
     settings = parse_config(read_toml(config) if config else {}, str(config)).simulated
 

@@ -233,7 +233,7 @@ def _example(record: Record) -> dict[str, Any]:
 
 
 def _grade(record: Record) -> str:
-    from selfinstruct.simulated.world import grade
+    from selfinstruct.simulated.world.tasks import grade
 
     return grade(record.instruction, record.input, record.output)
 

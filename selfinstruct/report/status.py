@@ -167,7 +167,7 @@ def cost(usage: Usage) -> str:
 
 
 def _grades(store: Store) -> dict[str, int]:
-    from selfinstruct.simulated.world import grade
+    from selfinstruct.simulated.world.tasks import grade
 
     grades = Counter(grade(record.instruction, record.input, record.output) for record in store.records())
     return {"right": grades["right"], "wrong": grades["wrong"], "unknown": grades["unknown"]}

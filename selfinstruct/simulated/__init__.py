@@ -1,1 +1,1 @@
-"""A simulated teacher: the world of tasks it knows (`world`) and, beside it, the server that speaks for it."""
+"""A simulated teacher: `world` is what is true, `mind` what the teacher says, `server` how it says it."""

@@ -11,18 +11,27 @@ are the exception: they go by the time or by the order in which requests come in
 """
 
 import difflib
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from selfinstruct.settings import MayChange, Section
-from selfinstruct.simulated.malformed import KIND_NAMES
-from selfinstruct.simulated.world import families
+from selfinstruct.simulated.world.tasks import families
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
 Burst = Annotated[float, Field(ge=1, allow_inf_nan=False)]
 Rate = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+MalformedKind = Literal[
+    "preamble", "sign_off", "code_fence", "cut_off", "refusal", "empty", "skipped_numbers", "repeated_numbers",
+    "restarted_numbers", "parenthesis_numbers", "bold_numbers", "bold_tasks", "quoted_tasks", "bullets",
+    "starred_bullets", "headings", "labelled_tasks", "blank_lines", "one_line", "broken_lines", "no_separator",
+    "bold_fields", "heading_fields", "numbered_once", "forbidden", "duplicates", "verbose", "undecided", "bold_labels",
+    "heading_examples", "output_below", "no_heading", "spelled_labels", "no_input_words",
+]  # fmt: skip
+MALFORMED_KINDS: tuple[MalformedKind, ...] = get_args(MalformedKind)
+"""What the malformed answers are called; `mind.malformed` says what each is."""
 
 EXCLUSIVE_FAULTS = ("rate_limited", "error", "dropped", "stall", "slow_body", "garbage")
 
@@ -60,7 +69,8 @@ class SimulatedSettings(Section):
 
     # What the answers are like.
     families: Annotated[tuple[str, ...], SHAPING] = Field(
-        (), description="Families of the tasks that it proposes (see world.FAMILIES), for a narrow dataset; none: all."
+        (),
+        description="Families of the tasks that it proposes (see world.tasks), for a narrow dataset; none: all.",
     )
     wrong_share: Annotated[float, SHAPING] = Field(
         0.0, ge=0, le=0.5, description="Share of wrong instance outputs and wrong yes/no answers (0 to 0.5)."
@@ -83,7 +93,7 @@ class SimulatedSettings(Section):
     )
     malformed_kinds: Annotated[tuple[str, ...] | None, SHAPING] = Field(
         None,
-        description="Which kinds of malformed answers to give, by name (see malformed.KINDS); null for all of them.",
+        description="Which kinds of malformed answers to give, by name (see mind.malformed); null for all of them.",
     )
 
     # How the service fails.
@@ -160,9 +170,9 @@ class SimulatedSettings(Section):
     @field_validator("malformed_kinds")
     @classmethod
     def _known_kinds(cls, kinds: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        unknown = sorted(set(kinds or ()) - set(KIND_NAMES))
+        unknown = sorted(set(kinds or ()) - set(MALFORMED_KINDS))
         if unknown:
-            raise ValueError(f"unknown kinds {', '.join(unknown)}; known are {', '.join(KIND_NAMES)}")
+            raise ValueError(f"unknown kinds {', '.join(unknown)}; known are {', '.join(MALFORMED_KINDS)}")
         return kinds
 
     @field_validator("families")

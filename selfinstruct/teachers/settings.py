@@ -77,14 +77,14 @@ class Overrides(Section):
 
     kind: str | None = None
     model: str | None = None
-    base_url: BaseUrl | None = None
+    base_url: Annotated[BaseUrl | None, AnyTime] = None
     endpoint: Endpoint | None = None
-    api_key_env: str | None = None
+    api_key_env: Annotated[str | None, AnyTime] = None
     answer_format: AnswerFormat | None = None
     send_seed: bool | None = None
     logprobs: bool | None = None
-    requests_per_minute: float | None = Field(None, gt=0)
-    tokens_per_minute: float | None = Field(None, gt=0)
+    requests_per_minute: Annotated[float | None, AnyTime] = Field(None, gt=0)
+    tokens_per_minute: Annotated[float | None, AnyTime] = Field(None, gt=0)
     sampling: dict[str, Any] | None = Field(
         None, description="goes into the request as it is, instead of the default for this stage and endpoint"
     )

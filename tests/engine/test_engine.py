@@ -17,7 +17,7 @@ from selfinstruct.pool.pool import Pool
 from selfinstruct.records import Candidate, Completion, Request, Task
 from selfinstruct.report.status import progress_of, status
 from selfinstruct.runs.run import Run, open_run
-from selfinstruct.simulated.world import compose, make_instance, recognise
+from selfinstruct.simulated.world.tasks import compose, make_instance, recognise
 from selfinstruct.store.store import Store
 from selfinstruct.store.verify import verify
 from selfinstruct.strategies.self_instruct import SelfInstruct

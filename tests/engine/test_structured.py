@@ -18,7 +18,8 @@ from selfinstruct.export.export import write_records
 from selfinstruct.report.status import status
 from selfinstruct.runs.generate import generate
 from selfinstruct.runs.run import open_run
-from selfinstruct.simulated.replies import Refused, chat, completion
+from selfinstruct.simulated.server.replies import chat, completion
+from selfinstruct.simulated.server.requests import Refused
 from selfinstruct.simulated.settings import SimulatedSettings
 from selfinstruct.store.store import Store
 from selfinstruct.store.verify import verify

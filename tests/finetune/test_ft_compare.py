@@ -28,7 +28,7 @@ from finetune.compare.prompts import read_answers, read_asked, read_prompts, wit
 from finetune.compare.results import results
 from finetune.compare.store import SIDES, Judgement, Store
 from selfinstruct.errors import UsageError
-from selfinstruct.simulated.world import compose_task, families, make_instance, wrong_answer
+from selfinstruct.simulated.world.tasks import compose_task, families, make_instance, wrong_answer
 from selfinstruct.untrusted import INVISIBLE
 from tests.conftest import COMMAND, json_lines, simulated_server
 from tests.odd_text import ORDINARY, STORABLE, names

@@ -11,7 +11,7 @@ from finetune.demo.steps import FAMILIES, TRAINING, Recipe, run
 from finetune.examples import Dialogue, Message
 from finetune.inference.student import Student
 from selfinstruct.records import user_message
-from selfinstruct.simulated import world
+from selfinstruct.simulated.world.tasks import compose_task, families, grade, make_instance, recognise
 
 pytestmark = pytest.mark.filterwarnings("default:::torch", "default:::transformers")
 
@@ -21,8 +21,8 @@ def corpus(*families, tasks=30, seed=1):
     found = []
     for family in families:
         for _ in range(tasks):
-            instruction, task = world.compose_task(family, rng)
-            given, output = world.make_instance(task, rng)
+            instruction, task = compose_task(family, rng)
+            given, output = make_instance(task, rng)
             messages = [
                 Message(role="user", content=user_message(instruction, given)),
                 Message(role="assistant", content=output),
@@ -37,7 +37,7 @@ def test_questions_are_new_and_have_the_right_answer():
     asked = {dialogue.messages[0]["content"] for dialogue in known}
     instructions = {dialogue.instruction for dialogue in known}
     assert not asked & {question.text for question in questions}
-    assert all(world.grade(one.instruction, one.input, one.output) == "right" for one in questions)
+    assert all(grade(one.instruction, one.input, one.output) == "right" for one in questions)
     counts = {(family, kind): 0 for family in ("parity", "arithmetic") for kind in KINDS}
     for one in questions:
         counts[one.family, one.kind] += 1
@@ -77,7 +77,7 @@ def test_a_guess_is_the_commonest_answer_of_the_family():
         return Dialogue(turns, instruction, "test", instruction, "")
 
     rng = Random(2)
-    wordings = [world.compose_task("parity", rng)[0] for _ in range(3)]
+    wordings = [compose_task("parity", rng)[0] for _ in range(3)]
     answers = zip([*wordings, "Sing!", "Sing!"], ["odd", "even", "even", "odd", "odd"], strict=True)
     known = [row(instruction, answer) for instruction, answer in answers]
     questions = held_out(corpus("parity", "topic"), ("parity", "topic"), 20, seed=0)
@@ -112,7 +112,7 @@ def test_the_demo_goes_from_seeds_to_a_comparison(small):
     assert (folder / "student/model.safetensors").exists()
     assert (folder / "comparison/comparison.html").exists()
     for row in (folder / "corpus/records.jsonl").read_text().splitlines():
-        task = world.recognise(json.loads(row)["instruction"])
+        task = recognise(json.loads(row)["instruction"])
         assert task
         assert task.family in {"topic", "parity"}
 
@@ -150,4 +150,4 @@ def test_a_model_that_was_half_written_is_made_anew(tmp_path, monkeypatch):
 
 
 def test_the_families_of_the_demo_exist():
-    assert set(FAMILIES) <= set(world.families())
+    assert set(FAMILIES) <= set(families())

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from selfinstruct.cli import app
 from selfinstruct.errors import UsageError
-from selfinstruct.simulated.world import compose_task, make_instance
+from selfinstruct.simulated.world.tasks import compose_task, make_instance
 from tests.conftest import COMMAND, json_lines
 from tests.tiny_model import CHAT_TEMPLATE, write_model
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from selfinstruct.parsing.examples import input_first, output_first
 from selfinstruct.parsing.verdicts import is_refusal, says_no_input, yes_or_no
 from selfinstruct.parsing.whole_tasks import whole_tasks
-from selfinstruct.simulated import answers
-from selfinstruct.simulated.structured import as_json
+from selfinstruct.simulated.mind import answers
+from selfinstruct.simulated.mind.structured import as_json
 from tests.parsing.reading import pairs_of, texts_of, triples_of
 
 WORD = st.sampled_from(

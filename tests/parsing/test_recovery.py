@@ -12,7 +12,7 @@ import pytest
 from selfinstruct.report.status import status
 from selfinstruct.runs.generate import generate
 from selfinstruct.runs.run import open_run
-from selfinstruct.simulated.malformed import KIND_NAMES
+from selfinstruct.simulated.settings import MALFORMED_KINDS
 from selfinstruct.store.verify import verify
 
 ROOT = Path(__file__).parents[2]
@@ -60,7 +60,7 @@ def test_every_kind_is_measured():
     measured = {
         kind for in_json in (False, True) for shape in recovery.SHAPES for kind in recovery.kinds_of(shape, in_json)
     }
-    assert measured == {"sound", *KIND_NAMES}
+    assert measured == {"sound", *MALFORMED_KINDS}
 
 
 @pytest.mark.parametrize(

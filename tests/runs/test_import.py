@@ -21,7 +21,7 @@ from selfinstruct.records import Instance
 from selfinstruct.runs import importing
 from selfinstruct.runs.recorded import read_alpaca, read_classes, read_completions, read_instances
 from selfinstruct.runs.run import open_run
-from selfinstruct.simulated.world import compose, make_instance, recognise
+from selfinstruct.simulated.world.tasks import compose, make_instance, recognise
 from tests.conftest import COMMAND, json_lines, run_cli
 
 SEEDS = {

@@ -18,7 +18,7 @@ from selfinstruct.pool.novelty import tokens
 from selfinstruct.pool.pool import Pool
 from selfinstruct.records import Candidate, Instance, SeedTask
 from selfinstruct.rows.seeds import read_seeds
-from selfinstruct.simulated.world import compose
+from selfinstruct.simulated.world.tasks import compose
 from tests.conftest import json_lines
 
 GOOD = {

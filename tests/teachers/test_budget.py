@@ -12,7 +12,7 @@ from selfinstruct.errors import BudgetReached, RequestRefused, TeacherError
 from selfinstruct.records import Completion, Request
 from selfinstruct.runs.generate import generate
 from selfinstruct.runs.run import open_run
-from selfinstruct.simulated.server import serving
+from selfinstruct.simulated.server.app import serving
 from selfinstruct.simulated.settings import SimulatedSettings
 from selfinstruct.store.store import Store
 from selfinstruct.store.verify import verify

@@ -16,7 +16,7 @@ from selfinstruct.engine.requests import Requests
 from selfinstruct.errors import UsageError
 from selfinstruct.runs.generate import generate
 from selfinstruct.runs.run import open_run
-from selfinstruct.simulated.server import serving
+from selfinstruct.simulated.server.app import serving
 from selfinstruct.simulated.settings import SimulatedSettings
 from selfinstruct.store.store import Store
 from selfinstruct.store.verify import verify

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from selfinstruct.errors import TryAgain
 from selfinstruct.records import Completion, Request
-from selfinstruct.simulated.faults import RateLimit
+from selfinstruct.simulated.server.rate_limits import RateLimit
 from selfinstruct.teachers.bucket import Bucket, Room
 from selfinstruct.teachers.pacing import AT_ONCE, Pace
 from selfinstruct.teachers.rate_limits import duration_s, retry_after_s, rooms

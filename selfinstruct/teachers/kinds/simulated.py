@@ -17,7 +17,7 @@ class Simulated(Kind):
 
     async def open(self, teacher: TeacherSettings, base_url: str, session: Session, stack: AsyncExitStack) -> Teacher:
         """Start the server unless there is an address, and give the client that asks it."""
-        from selfinstruct.simulated.server import serving
+        from selfinstruct.simulated.server.app import serving
         from selfinstruct.teachers.openai_compatible import OpenAICompatible
 
         if not base_url:

@@ -1,0 +1,1 @@
+"""What is true: the tasks that the simulated teacher knows, how they are put into words, and their right answers."""
