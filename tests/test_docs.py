@@ -15,6 +15,7 @@ from selfinstruct.cli import app
 from selfinstruct.config.config import Config
 from selfinstruct.filters.verdicts import RULES, FilterSettings
 from selfinstruct.settings import fields_that_may_change
+from selfinstruct.simulated.settings import SimulatedSettings
 from selfinstruct.store.reasons import all_reasons
 from selfinstruct.strategies import stage_names
 from selfinstruct.teachers.settings import RunningSettings, StageSettings, TeacherSettings
@@ -113,6 +114,8 @@ def _table(model: type[BaseModel]) -> list[str]:
     is_of_run = model.__module__.startswith("selfinstruct.")
     rows = ["| key | default | meaning |" + " may change |" * is_of_run, "|---|---|---|" + "---|" * is_of_run]
     may_change = {name: f" {when.value} |" for name, when in fields_that_may_change(model)} if is_of_run else {}
+    if model in (Config, SimulatedSettings):  # of no single stage
+        may_change = {name: when.replace("its stage", "any stage") for name, when in may_change.items()}
     for name, field in model.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             continue
