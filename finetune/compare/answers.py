@@ -19,9 +19,9 @@ from finetune.compare.asking import Served, ask
 from finetune.compare.prompts import read_answers
 from finetune.compare.store import Side, Store
 from finetune.examples import Message
-from selfinstruct.engine.display import tracked
 from selfinstruct.errors import UsageError
 from selfinstruct.records import Completion, Request, content_id
+from selfinstruct.terminal import tracked
 
 PART = 64  # prompts; a part's place is in the seed, so it does not depend on what was answered before
 NEEDED = ("torch", "transformers", "peft")

@@ -23,14 +23,12 @@ from aiohttp import web
 
 from finetune.compare.results import EVERYBODY
 from finetune.compare.store import Item, Side, Store, Verdict
-from selfinstruct.audit.server import STATIC as AUDIT_STATIC
 from selfinstruct.errors import UsageError
 from selfinstruct.untrusted import INVISIBLE, shown
-from selfinstruct.web.guard import Guard, listening, static_files
+from selfinstruct.web.guard import SHARED, Guard, listening, static_files
 
 HERE = Path(__file__).parent
-STATIC = {name: AUDIT_STATIC[name] for name in ("audit.css", "audit.svg")}
-STATIC |= {file.name: file for file in (HERE / "static").iterdir()}
+STATIC = SHARED | {file.name: file for file in (HERE / "static").iterdir()}
 LONGEST_NAME = 40  # characters
 
 _environment = jinja2.Environment(

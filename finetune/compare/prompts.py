@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from finetune.examples import Message
-from selfinstruct.engine.display import tracked
 from selfinstruct.errors import UsageError
 from selfinstruct.pool.contamination import Overlap, TestSet
 from selfinstruct.records import Line, content_id, user_message
@@ -23,6 +22,7 @@ from selfinstruct.rows.encodings import half_surrogate
 from selfinstruct.rows.files import read, whole_row
 from selfinstruct.rows.formats import Conversation, conversations, format_of
 from selfinstruct.rows.reading import numbered_lines, read_text
+from selfinstruct.terminal import tracked
 
 KNOWN = (
     "Known are the fields instruction and input, prompt, messages and conversations, with or without an answer "

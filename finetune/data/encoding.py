@@ -26,8 +26,8 @@ from typing import Any, Literal, NamedTuple
 
 from finetune.data.templates import end_of_turn, fitting, pattern_of, render
 from finetune.examples import Dialogue, Example
-from selfinstruct.engine.display import tracked
 from selfinstruct.errors import UsageError
+from selfinstruct.terminal import tracked
 
 Overlong = Literal["drop", "truncate", "error"]
 IGNORED = -100  # the label of a token that is not trained

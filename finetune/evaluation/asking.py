@@ -29,10 +29,10 @@ from finetune.evaluation.likelihood import losses
 from finetune.evaluation.scoring import Known, score
 from finetune.examples import Dialogue, Example, Message
 from finetune.inference.student import Student
-from selfinstruct.engine.display import tracked
 from selfinstruct.errors import UsageError
 from selfinstruct.records import canonical_json
 from selfinstruct.rows.files import to_line
+from selfinstruct.terminal import tracked
 
 BATCH = 16
 BATCH_ON_GPU = 64

@@ -32,11 +32,11 @@ from finetune.evaluation.judging import Figure, Row
 from finetune.evaluation.scoring import known
 from finetune.examples import Dialogue, Message
 from finetune.inference.student import Student
-from selfinstruct.engine.display import tracked
 from selfinstruct.errors import UsageError
 from selfinstruct.pool.contamination import TestSet
 from selfinstruct.records import Line
 from selfinstruct.settings import read_toml
+from selfinstruct.terminal import tracked
 
 
 class Evaluation(NamedTuple):

@@ -22,9 +22,9 @@ from rich.live import Live
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from finetune.training.loss_picture import draw
-from selfinstruct.engine.display import time_left
 from selfinstruct.errors import UsageError
 from selfinstruct.rows.writing import whole_file
+from selfinstruct.terminal import time_left
 
 LINE_EVERY_S = 5.0
 PICTURE_EVERY_S = 30.0

@@ -10,9 +10,9 @@ from aiohttp import web
 from selfinstruct.audit.index import Index
 from selfinstruct.audit.pages import Pages, render
 from selfinstruct.store.store import Store
-from selfinstruct.web.guard import Guard, listening, static_files
+from selfinstruct.web.guard import SHARED, Guard, listening, static_files
 
-STATIC = {file.name: file for file in (Path(__file__).parent / "static").iterdir()}
+STATIC = SHARED | {file.name: file for file in (Path(__file__).parent / "static").iterdir()}
 
 
 @asynccontextmanager

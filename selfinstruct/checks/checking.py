@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 from selfinstruct.checks.findings import EVIDENCE, RULES, Finding, Level, at_least
 from selfinstruct.checks.repeats import common_lines, repeats
 from selfinstruct.checks.rules import problems
-from selfinstruct.engine.display import tracked
 from selfinstruct.errors import UsageError
 from selfinstruct.rows import files
 from selfinstruct.rows.files import File, Row
 from selfinstruct.rows.formats import FIELDS, REQUIRED, Conversation, Format, Problem, conversations, format_of
+from selfinstruct.terminal import tracked
 
 
 class Checked(NamedTuple):

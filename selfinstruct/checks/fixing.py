@@ -15,7 +15,6 @@ from selfinstruct.checks.checking import Checked, look_at, shortened
 from selfinstruct.checks.findings import RULES, Finding
 from selfinstruct.checks.repeats import row_key
 from selfinstruct.checks.rules import pseudo_empty_input, special_tokens, trimmed, without_special_tokens
-from selfinstruct.engine.display import tracked
 from selfinstruct.errors import UsageError
 from selfinstruct.records import user_message
 from selfinstruct.rows import files
@@ -23,6 +22,7 @@ from selfinstruct.rows.encodings import decoded, without_control_characters
 from selfinstruct.rows.files import File
 from selfinstruct.rows.formats import Format, Text, conversations, format_of
 from selfinstruct.rows.writing import whole_file
+from selfinstruct.terminal import tracked
 
 
 class Fixed(NamedTuple):

@@ -26,7 +26,6 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import ConfigDict, Field, model_validator
 
 from selfinstruct.asking.stages import GrowthSettings, Stage
-from selfinstruct.errors import UsageError
 from selfinstruct.filters.verdicts import PROFILES, FilterSettings
 from selfinstruct.settings import MayChange, merge, parse_as, unknown_key
 from selfinstruct.simulated.settings import SimulatedSettings
@@ -74,7 +73,7 @@ class Config(GrowthSettings):
             raise ValueError("\n".join(unknown))
         profile, strategy = str(values.get("profile")), values.get("strategy", DEFAULT)
         if strategy not in NAMES:
-            raise ValueError(f"strategy: there is no strategy {strategy!r}; known are {', '.join(NAMES)}")
+            raise ValueError(f"strategy: there is no such strategy; known are {', '.join(NAMES)}")
         of_profile = {"filters": PROFILES[profile]} if profile in PROFILES else {}
         return merge(merge(of_profile, dict(load(strategy).defaults)), values)
 
@@ -119,7 +118,7 @@ class Config(GrowthSettings):
 
         [teacher] overlaid with the stage's section, and that with each model of its mix.
         """
-        section = self._section(stage)
+        section = self.section(stage)
         common = section.model_dump(exclude_none=True, exclude={"mix"})
         if not section.mix:
             return (self._stage_teacher(stage, common, 1.0),)
@@ -128,16 +127,16 @@ class Config(GrowthSettings):
             for one in section.mix
         )
 
-    def _section(self, stage: str) -> StageSettings:
+    def section(self, stage: str) -> StageSettings:
+        """What a stage does differently from [teacher]."""
         return (self.__pydantic_extra__ or {}).get(stage, StageSettings())
 
     def _stage_teacher(self, stage: str, overrides: dict[str, Any], weight: float) -> StageTeacher:
         sampling = overrides.pop("sampling", None)
         teacher = self.teacher.model_copy(update=overrides)
-        try:
-            kind = kinds.load(teacher.kind)
-        except UsageError as error:
-            raise ValueError(f"{stage}.kind: {error}") from None
+        if teacher.kind not in kinds.NAMES:
+            raise ValueError(f"{stage}.kind: there is no such kind of teacher; known are {', '.join(kinds.NAMES)}")
+        kind = kinds.load(teacher.kind)
         if not teacher.model:
             teacher = teacher.model_copy(update={"model": kind.default_model})
         if sampling is None:
@@ -159,7 +158,7 @@ class Config(GrowthSettings):
         """The same settings, with some of those of each choice of some stages set to `values`."""
         stages: dict[str, StageSettings] = {}
         for stage, updates in values.items():
-            section = self._section(stage)
+            section = self.section(stage)
             mix = tuple(one.model_copy(update=new) for one, new in zip(section.mix, updates, strict=False))
             stages[stage] = section.model_copy(update={"mix": mix} if mix else updates[0])
         return self.model_copy(update=stages)

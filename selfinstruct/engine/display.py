@@ -4,22 +4,19 @@ import asyncio
 import math
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
-from typing import TypeVar
 
 from rich.console import Console
 from rich.live import Live
-from rich.progress import track
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from selfinstruct.engine.progress import Progress
 from selfinstruct.teachers.scheduler import Scheduler
+from selfinstruct.terminal import time_left
 
 LIVE_EVERY_S = 0.2
 LINE_EVERY_S = 5.0
 SPEED_OVER_S = 60.0
-T = TypeVar("T")
 STOPPING = "finishing the calls in flight; another Ctrl-C stops at once"
 
 
@@ -103,18 +100,3 @@ def _calls(progress: Progress, scheduler: Scheduler) -> str:
 def _spent(progress: Progress) -> str:
     cost = f", ${progress.cost_usd:,.4f}" if progress.cost_usd else ""
     return f"{progress.tokens:,} tokens{cost}"
-
-
-def time_left(seconds: float | None) -> str:
-    """The time that is left, for people."""
-    if seconds is None:
-        return "time left unknown yet"
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02} left" if hours else f"{minutes}:{rest:02} left"
-
-
-def tracked(rows: Sequence[T], what: str) -> Iterable[T]:
-    """The rows, with a bar on a terminal that shows how far the loop over them has come."""
-    console = Console(stderr=True)
-    return track(rows, what, console=console, transient=True, disable=not console.is_terminal)

@@ -41,7 +41,7 @@ def cut_off(candidate: Candidate, pool: Pool[InstructionSettings]) -> Evidence |
 
 
 @rule(
-    FILTER, "no word in it", "ROUGE-L could compare nothing",
+    FILTER, "no letter or digit in it", "ROUGE-L could compare nothing",
     required="an instruction without a word could be compared with nothing",
 )  # fmt: skip
 def no_words(candidate: Candidate, pool: Pool[InstructionSettings]) -> Evidence | None:

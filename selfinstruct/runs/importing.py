@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from selfinstruct.asking.stages import Stage
-from selfinstruct.engine.display import tracked
 from selfinstruct.engine.gate import Gate
 from selfinstruct.errors import UsageError
 from selfinstruct.export.export import write_records
@@ -30,6 +29,7 @@ from selfinstruct.runs.run import Run
 from selfinstruct.store.store import Store
 from selfinstruct.strategies import Proposal, came_with
 from selfinstruct.strategies.self_instruct import CLASSIFY, INSTANCES, PROPOSE, read_generated, read_proposal
+from selfinstruct.terminal import tracked
 
 TASKS_A_STEP = 20  # of those that stand alone in a file
 STEPS_AT_ONCE = 100  # in one transaction

@@ -25,7 +25,6 @@ from selfinstruct.asking.prompts import Prompts
 from selfinstruct.config.changes import shaping_settings
 from selfinstruct.config.config import Config, parse_config
 from selfinstruct.config.stored import config_of
-from selfinstruct.engine.display import tracked
 from selfinstruct.engine.engine import seen_by
 from selfinstruct.engine.gate import Gate
 from selfinstruct.engine.requests import Requests
@@ -43,6 +42,7 @@ from selfinstruct.settings import MayChange, merge, read_toml
 from selfinstruct.store.decisions import leave_out
 from selfinstruct.store.store import Store, instance_id, instances_from
 from selfinstruct.strategies import GeneratedInstances, Proposal, came_with
+from selfinstruct.terminal import tracked
 
 AT_ONCE = 100  # steps, or tasks, in one transaction
 

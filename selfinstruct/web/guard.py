@@ -32,6 +32,7 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 CONTENT_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+SHARED = {file.name: file for file in (Path(__file__).parent / "static").iterdir()}  # what all pages look like
 MOST_BYTES = 64 * 2**20  # of a form: long texts, large selections
 
 # What aiohttp raises for a form that cannot be read: a boundary, an encoding, a header or bytes that are none.

@@ -184,7 +184,7 @@ async def test_a_form_of_another_site_is_refused(folder, path):
 
 async def test_every_answer_has_the_headers_that_keep_it_in_its_place(folder):
     async with browsing(folder) as browser:
-        for path in ("/", "/list", "/static/audit.css", "/nothing", "/one/candidate/nobody", "/what-if?threshold=2"):
+        for path in ("/", "/list", "/static/pages.css", "/nothing", "/one/candidate/nobody", "/what-if?threshold=2"):
             async with browser.client.get(browser.base + path) as answer:
                 policy = answer.headers["Content-Security-Policy"]
                 assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'")

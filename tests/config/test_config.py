@@ -118,7 +118,7 @@ def test_a_wrong_address_of_a_stage_is_named_by_its_own_key():
 def test_an_address_loses_its_last_slash():
     config = parse_config({"teacher": {"base_url": "http://h:1/v1/"}, "propose": {"base_url": "http://p/v1/"}}, "s")
     assert config.teacher.base_url == "http://h:1/v1"
-    assert config.propose.base_url == "http://p/v1"
+    assert config.section("propose").base_url == "http://p/v1"
 
 
 @pytest.mark.parametrize("key", ["model", "messages", "prompt", "stream", "n", "seed", "logprobs"])
@@ -426,7 +426,7 @@ def test_only_what_is_asked_is_settled():
     assert [config.stage(stage).teacher.answer_format for stage in config.stages] == ["auto", "text", "auto"]
     settled = config.with_choices({"propose": [{"answer_format": "json"}]})
     assert [settled.stage(stage).teacher.answer_format for stage in settled.stages] == ["json", "text", "auto"]
-    assert config.propose.answer_format is None, "the settings themselves do not change"
+    assert config.section("propose").answer_format is None, "the settings themselves do not change"
 
 
 def test_filters_are_switched_off_by_name():

@@ -32,6 +32,7 @@ from selfinstruct.filters.verdicts import (
     REQUIRED,
     RULES,
     FilterSettings,
+    Verdict,
     judge,
     judge_instances,
     judge_record,
@@ -234,7 +235,7 @@ def test_a_good_candidate_passes_with_its_nearest():
 
 
 def test_the_first_candidate_of_an_empty_pool_passes():
-    assert judge(candidate("Explain how a lock lifts a boat."), pool()) == (None, None)
+    assert judge(candidate("Explain how a lock lifts a boat."), pool()) == Verdict(None, "novelty", None)
 
 
 def test_the_filters_stand_in_the_order_of_the_published_ones():

@@ -9,6 +9,7 @@ from selfinstruct.asking.prompts import shipped
 from selfinstruct.config.config import parse_config
 from selfinstruct.engine.requests import Requests
 from selfinstruct.export.export import export
+from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.pool.pool import Pool, Snapshot
 from selfinstruct.records import Candidate, Completion, Instance, Rejection, Request, Task
 from selfinstruct.report.status import render, status
@@ -261,4 +262,6 @@ def test_the_last_task_of_a_cut_answer_is_marked():
 
 def test_a_task_comes_with_its_instances():
     task = Task(3, "t3", "Add the numbers.", 0, "r1", (Instance("3 + 4", "7"), Instance("1 + 1", "2")))
-    assert came_with(task) == GeneratedInstances(None, "r1", [("3 + 4", "7", False), ("1 + 1", "2", False)], [])
+    assert came_with(task) == GeneratedInstances(
+        "r1", [ParsedInstance("3 + 4", "7", False), ParsedInstance("1 + 1", "2", False)]
+    )

@@ -84,7 +84,7 @@ async def test_an_unclear_answer_is_asked_for_once_more_and_the_second_one_count
 async def test_two_unclear_answers_make_the_task_input_first(said, reasons):
     ask = Asked(*said)
     found = await made(ask)
-    assert found.is_classification is None
+    assert "is_classification" not in found.extra
     assert "each an input and its output" in ask.instances[0].user
     assert len(found.instances) == 1
     assert [(request_id, why.reason) for request_id, why in found.unreadable] == [
@@ -97,7 +97,7 @@ async def test_a_request_without_an_answer_is_not_asked_for_again():
     ask = Asked(RequestRefused("http_400", "no"))
     found = await made(ask)
     assert len(ask.classes) == 1
-    assert found.is_classification is None
+    assert "is_classification" not in found.extra
     assert found.unreadable == [(ask.classes[0].id, Rejection("no_answer", {"error": "http_400: no"}))]
     assert len(found.instances) == 1
 
@@ -105,7 +105,7 @@ async def test_a_request_without_an_answer_is_not_asked_for_again():
 async def test_a_base_model_is_asked_again_too():
     ask = Asked(" Task", " No")
     found = await made(ask, teacher={"endpoint": "completion"})
-    assert found.is_classification is False
+    assert found.extra["is_classification"] is False
     assert [request.user.splitlines()[-1] for request in ask.classes] == [
         "Is it a classification task?", "Is it a classification task, Yes or No?",
     ]  # fmt: skip
@@ -114,7 +114,7 @@ async def test_a_base_model_is_asked_again_too():
 async def test_json_is_asked_again_too():
     ask = Asked('{"is_classification": null}', '{"is_classification": true}')
     found = await made(ask, teacher={"answer_format": "json"})
-    assert found.is_classification is True
+    assert found.extra["is_classification"] is True
     first, again = ask.classes
     assert again.user == first.user.removesuffix(".") + ", also where you have to guess."
     assert first.id != again.id
@@ -210,7 +210,7 @@ async def test_a_run_whose_second_answers_are_clear_has_all_its_classes(tmp_path
         rows = store.query("SELECT reason, stage, text FROM rejected WHERE subject = 'completion'")
         assert rows == [("unclear_class", "classify", "continue")] * 15
         classes = store.query("SELECT extra, count(*) FROM tasks GROUP BY 1")
-        assert {verdict for verdict, _ in classes} == {0, 1}
+        assert {fields for fields, _ in classes} == {'{"is_classification":false}', '{"is_classification":true}'}
     with await grow(tmp_path / "clear", 15, Scripted(simulated)) as store:
         assert store.query("SELECT extra, count(*) FROM tasks GROUP BY 1") == classes
     stages = [request.stage for request in teacher.asked]

@@ -520,7 +520,7 @@ def test_the_seeds_pass_the_projects_own_filters(seeds):
 
 def test_the_seeds_instances_pass_the_instance_rules(seeds):
     verdicts = {
-        seed.id: judge_instances([ParsedInstance(i.input, i.output, False) for i in seed.instances], 5)
+        seed.id: judge_instances([ParsedInstance(i.input, i.output, False) for i in seed.instances], FilterSettings())
         for seed in seeds
     }
     assert {name: found for name, found in verdicts.items() if any(found)} == {}
@@ -552,7 +552,7 @@ def test_no_two_seeds_are_alike(seeds):
 
 def test_a_seed_would_not_be_admitted_again(seeds):
     pool = Pool(seeds, FilterSettings())
-    rejection, nearest = judge(Candidate("r", 0, seeds[7].instruction), pool)
+    rejection, _, nearest = judge(Candidate("r", 0, seeds[7].instruction), pool)
     assert nearest.index == 7
     assert rejection.evidence["nearest_id"] == seeds[7].id
 
