@@ -109,7 +109,7 @@ class Request:
 class Completion:
     """What the teacher said to one request, or why it said nothing (`error`).
 
-    `answer` is the server's JSON as it came. `logprobs` are the log-probabilities of the text's tokens
+    `raw` is the server's JSON as it came. `logprobs` are the log-probabilities of the text's tokens
     (natural logarithm) where they were asked for. `cost_usd` is None where the model's price is unknown.
     """
 
@@ -123,7 +123,7 @@ class Completion:
     attempts: int = 1
     cost_usd: float | None = None
     error: str | None = None
-    answer: str = ""
+    raw: str = ""
 
     @property
     def was_cut(self) -> bool:

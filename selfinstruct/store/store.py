@@ -118,10 +118,10 @@ class Store(Database):
         )
         if not rows:
             return None
-        text, finish, prompt_tokens, completion_tokens, logprobs, latency, attempts, cost, error, answer = rows[0]
+        text, finish, prompt_tokens, completion_tokens, logprobs, latency, attempts, cost, error, raw = rows[0]
         logprobs = tuple(json.loads(logprobs)) if logprobs else None
         return Completion(
-            request_id, text, finish, prompt_tokens, completion_tokens, logprobs, latency, attempts, cost, error, answer
+            request_id, text, finish, prompt_tokens, completion_tokens, logprobs, latency, attempts, cost, error, raw
         )
 
     async def keep_completion(self, request: Request, completion: Completion) -> None:
@@ -155,7 +155,7 @@ class Store(Database):
                 (
                     c.request_id, c.text, c.finish_reason, c.prompt_tokens, c.completion_tokens,
                     canonical_json(c.logprobs) if c.logprobs is not None else None, c.latency_s, c.attempts, c.cost_usd,
-                    c.error, c.answer, time.time(),
+                    c.error, c.raw, time.time(),
                 ),
             )  # fmt: skip
 
@@ -187,7 +187,7 @@ class Store(Database):
                 "INSERT INTO faults(request_id, stage, attempt, reason, detail, raw, created_at, tokens, cost_usd) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    request.id, request.stage, attempt, fault.reason, fault.detail, fault.answer, time.time(), tokens,
+                    request.id, request.stage, attempt, fault.reason, fault.detail, fault.raw, time.time(), tokens,
                     cost_usd,
                 ),
             )  # fmt: skip
