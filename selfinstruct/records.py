@@ -135,8 +135,8 @@ class Completion:
 class Candidate:
     """A proposed instruction, the `position`-th (from 0) that was read from one completion.
 
-    `cut` where the token limit ended the answer inside it; `instances` where it came with some; `extra` is whatever else
-    was read of it, JSON values by name.
+    `cut` where the token limit ended the answer inside it; `instances` where it came with some; `extra` is whatever
+    else was read of it, JSON values by name.
     """
 
     request_id: str
@@ -179,7 +179,7 @@ class Neighbor:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """An admitted candidate, the `position`-th (from 0) of the run, with the candidate's request and instances."""
+    """An admitted candidate, the `position`-th (from 0) of the run, with the candidate's request, instances, extra."""
 
     position: int
     id: str
@@ -187,11 +187,13 @@ class Task:
     step: int
     request_id: str
     instances: tuple[Instance, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @classmethod
     def admitted(cls, position: int, candidate: Candidate, step: int) -> "Task":
         """The task that a candidate becomes."""
-        return cls(position, candidate.id, candidate.instruction, step, candidate.request_id, candidate.instances)
+        c = candidate
+        return cls(position, c.id, c.instruction, step, c.request_id, c.instances, c.extra)
 
 
 @dataclass(frozen=True)

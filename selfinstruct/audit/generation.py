@@ -8,9 +8,10 @@ from selfinstruct.audit.text import Segment, in_common, marked
 from selfinstruct.audit.verdicts import Judge, Nearest, Verdict
 from selfinstruct.errors import UsageError
 from selfinstruct.pool.pool import record_text
-from selfinstruct.records import Candidate, Completion, Instance, Request
+from selfinstruct.records import Completion, Instance, Request
 from selfinstruct.store.decisions import Decision, decisions, is_exported
-from selfinstruct.store.store import Store, instances_from
+from selfinstruct.store.rows import CANDIDATE_COLUMNS, REQUEST_COLUMNS, candidate_from, request_from
+from selfinstruct.store.store import Store
 
 
 class Sibling(NamedTuple):
@@ -77,13 +78,14 @@ def generation(store: Store, index: Index, judge: Judge, kind: str, identity: st
 
 def _candidate(store: Store, index: Index, judge: Judge, identity: str) -> Generation | None:
     rows = store.query(
-        "SELECT request_id, place, instruction, cut, instances, step, position FROM candidates WHERE id = ?",
+        f"SELECT c.step, c.position, {CANDIDATE_COLUMNS} FROM candidates c WHERE c.id = ?",
         (identity,),
     )
     if not rows:
         return None
-    request_id, place, instruction, cut, pairs, step, position = rows[0]
-    candidate = Candidate(request_id, place, instruction, bool(cut), instances_from(pairs))
+    step, position, *row = rows[0]
+    candidate = candidate_from(row)
+    request_id, instruction = candidate.request_id, candidate.instruction
     (before,) = store.query(
         "SELECT count(*) FROM tasks t JOIN candidates c ON c.id = t.id WHERE c.step = ? AND c.position < ?",
         (step, position),
@@ -157,12 +159,11 @@ def _completion(store: Store, index: Index, judge: Judge, identity: str) -> Gene
 
 
 def _generation(store: Store, kind: str, identity: str, request_id: str, **more: Any) -> Generation:
-    ((stage_of_request, teacher, model, endpoint, system, user, sampling, sample),) = store.query(
-        "SELECT r.stage, teacher, model, endpoint, s.text, user, sampling, sample FROM requests r "
-        "JOIN system_prompts s ON s.id = r.system_prompt WHERE r.id = ?",
+    (row,) = store.query(
+        f"SELECT {REQUEST_COLUMNS} FROM requests r JOIN system_prompts s ON s.id = r.system_prompt WHERE r.id = ?",
         (request_id,),
     )
-    request = Request(stage_of_request, teacher, model, endpoint, system, user, json.loads(sampling), sample)
+    request = request_from(row)
     completion = store.completion(request_id)
     if completion is None:
         raise UsageError(f"Request {request_id} has no answer; see selfinstruct verify {store.folder}.")

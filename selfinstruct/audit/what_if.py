@@ -18,7 +18,8 @@ from selfinstruct.filters.filters import FILTERS
 from selfinstruct.pool.novelty import NoveltyIndex, ascii_tokens, tokens
 from selfinstruct.pool.pool import Pool
 from selfinstruct.records import Candidate
-from selfinstruct.store.store import Store, instances_from
+from selfinstruct.store.rows import CANDIDATE_COLUMNS, candidate_from
+from selfinstruct.store.store import Store
 
 NAMES = tuple(rule.__name__ for rule in FILTERS)
 REPORT_EVERY = 500  # candidates
@@ -72,23 +73,24 @@ class Replay(threading.Thread):
         judged, before, after = 0, 0, 0
         gained: list[Change] = []
         lost: list[Change] = []
-        for identity, request_id, place, instruction, cut, pairs, was_admitted, *known in store.db.execute(
-            "SELECT c.id, c.request_id, c.place, c.instruction, c.cut, c.instances, t.id IS NOT NULL, "
+        for identity, was_admitted, reason_then, nearest_id, nearest_score, *row in store.db.execute(
+            "SELECT c.id, t.id IS NOT NULL, "
             "coalesce(r.reason, ''), coalesce(t.nearest_id, json_extract(r.evidence, '$.nearest_id'), ''), "
-            "coalesce(t.nearest_score, json_extract(r.evidence, '$.score')) FROM candidates c "
+            f"coalesce(t.nearest_score, json_extract(r.evidence, '$.score')), {CANDIDATE_COLUMNS} FROM candidates c "
             "LEFT JOIN tasks t ON t.id = c.id "
             "LEFT JOIN rejections r ON r.subject = 'candidate' AND r.subject_id = c.id "
             "WHERE t.id IS NOT NULL OR r.reason IS NOT NULL ORDER BY c.step, c.position"
         ):
-            candidate = Candidate(request_id, place, instruction, bool(cut), instances_from(pairs))
-            reason, score = gate.judge(candidate, *known)
+            candidate = candidate_from(row)
+            instruction = candidate.instruction
+            reason, score = gate.judge(candidate, reason_then, nearest_id, nearest_score)
             judged, before, after = judged + 1, before + bool(was_admitted), after + (not reason)
             if was_admitted and reason:
                 gate.lose(identity)
                 lost.append(Change(identity, instruction, reason, score))
             elif not was_admitted and not reason:
                 gate.gained.add(instruction)
-                gained.append(Change(identity, instruction, known[0], score))
+                gained.append(Change(identity, instruction, reason_then, score))
             if judged % REPORT_EVERY == 0:
                 self.done = judged
                 if self.cancelled.is_set():

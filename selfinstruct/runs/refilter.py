@@ -34,7 +34,8 @@ from selfinstruct.runs.changes import Changes, changes
 from selfinstruct.runs.recalled import Recalled
 from selfinstruct.runs.run import keep_config, settled
 from selfinstruct.store.decisions import leave_out
-from selfinstruct.store.store import Store, instance_id, instances_from
+from selfinstruct.store.rows import CANDIDATE_COLUMNS, CLASS_COLUMN, candidate_from, class_from, instance_id
+from selfinstruct.store.store import Store
 from selfinstruct.strategies import Made, Proposal, Strategy, came_with
 from selfinstruct.strategies.alpaca import Alpaca
 from selfinstruct.strategies.prompts import Prompts
@@ -142,11 +143,10 @@ class _Judging:
         asking = Alpaca if self.asked_with.strategy == "alpaca" else SelfInstruct
         self.strategy: Strategy = asking(self.asked_with, prompts)
         self.candidates: defaultdict[int, list[Candidate]] = defaultdict(list)  # of the run as it was, by step
-        for step, request_id, place, instruction, cut, instances in before.query(
-            "SELECT step, request_id, place, instruction, cut, instances FROM candidates ORDER BY step, position"
+        for step, *row in before.query(
+            f"SELECT c.step, {CANDIDATE_COLUMNS} FROM candidates c ORDER BY c.step, c.position"
         ):
-            candidate = Candidate(request_id, place, instruction, bool(cut), instances_from(instances))
-            self.candidates[step].append(candidate)
+            self.candidates[step].append(candidate_from(row))
         self.recalled = Recalled(before, self.candidates)
         self.reasons: dict[str, str] = dict(
             before.query("SELECT subject_id, reason FROM rejections WHERE subject = 'completion'")
@@ -211,7 +211,7 @@ class _Judging:
     async def _tasks(self) -> None:
         """Judge what was made of the tasks: first of those that the run had made, in its order, then of the others."""
         order = self.before.query(
-            "SELECT t.id, json_extract(t.extra, '$.is_classification') FROM tasks t LEFT JOIN instances i ON i.task = t.position "
+            f"SELECT t.id, {CLASS_COLUMN} FROM tasks t LEFT JOIN instances i ON i.task = t.position "
             "WHERE t.generated GROUP BY t.position ORDER BY min(i.rowid), t.position"
         )
         place = {identity: n for n, (identity, _) in enumerate(order)}
@@ -236,7 +236,7 @@ class _Judging:
                         of = (task.id, made.request_id)
                         now = [instance_id(*of, n, instance) for n, instance in enumerate(made.instances)]
                         differ = now != ids[task.id] or self._has_other_reasons(made.unreadable)
-                        self.read_differently += differ or made.is_classification != _class(classes[task.id])
+                        self.read_differently += differ or made.is_classification != class_from(classes[task.id])
 
     async def _made(self, task: Task) -> Made | None:
         """What was made of a task; None where the teacher was not asked for it."""
@@ -257,10 +257,6 @@ class _Judging:
 
     def _has_other_reasons(self, unreadable: Sequence[tuple[str, Any]]) -> bool:
         return any(self.reasons.get(identity) != rejection.reason for identity, rejection in unreadable)
-
-
-def _class(value: int | None) -> bool | None:
-    return None if value is None else bool(value)
 
 
 def _chunks(rows: Sequence[Any]) -> list[Sequence[Any]]:

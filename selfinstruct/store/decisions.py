@@ -31,7 +31,7 @@ from selfinstruct.errors import UsageError
 from selfinstruct.parsing.parsing import ParsedInstance
 from selfinstruct.records import Instance, Task, canonical_json, storable
 from selfinstruct.store.database import Database
-from selfinstruct.store.store import instance_id, instances_from
+from selfinstruct.store.rows import CANDIDATE_COLUMNS, candidate_from, instance_id, instances_from
 
 Subject = tuple[str, str]  # "candidate", "instance" or "completion", and its id
 Action = Literal["ban", "rescue", "edit", "tag", "comment"]
@@ -161,21 +161,21 @@ def _came_with(run: Database, candidate: str) -> list[tuple[str, str, str]]:
     ((request_id, pairs),) = run.query("SELECT request_id, instances FROM candidates WHERE id = ?", (candidate,))
     if run.query("SELECT 1 FROM tasks WHERE id = ?", (candidate,)):
         return []
-    parsed = [ParsedInstance(i.input, i.output, False) for i in instances_from(pairs)]
-    return [(instance_id(candidate, request_id, n, one), one.input, one.output) for n, one in enumerate(parsed)]
+    came_with = enumerate(instances_from(pairs))
+    return [(instance_id(candidate, request_id, n, one), one.input, one.output) for n, one in came_with]
 
 
 def unmade_rescues(run: Database) -> list[Task]:
     """The rescued candidates that have no instances yet, as tasks outside the pool: minus the decision's number."""
     rows = run.query(
-        "SELECT d.id, c.id, c.instruction, c.step, c.request_id FROM decisions_in_force d "
+        f"SELECT d.id, c.step, {CANDIDATE_COLUMNS} FROM decisions_in_force d "
         "JOIN candidates c ON c.id = d.subject_id WHERE d.action = 'rescue' AND d.subject = 'candidate' "
         "AND c.instances IS NULL AND c.id NOT IN (SELECT id FROM tasks) "
         "AND NOT EXISTS (SELECT 1 FROM decided_texts e WHERE e.decision = d.id) "
         "AND NOT EXISTS (SELECT 1 FROM decisions_in_force l WHERE l.subject = 'candidate' AND l.subject_id = c.id "
         "AND l.action IN ('ban', 'rescue') AND l.id > d.id) ORDER BY d.id"
     )
-    return [Task(-decision, *candidate) for decision, *candidate in rows]
+    return [Task.admitted(-decision, candidate_from(row), step) for decision, step, *row in rows]
 
 
 def add_instances(run: Database, task: Task, request_id: str, instances: Sequence[ParsedInstance]) -> None:
@@ -249,8 +249,6 @@ def problems(run: Database) -> Iterator[str]:
         "AND c.instances IS NOT NULL"
     )
     for candidate, request_id, pairs, number, position, identity, given, output in rows:
-        one = ParsedInstance(given, output, False)
-        if Instance(given, output) not in instances_from(pairs) or identity != instance_id(
-            candidate, request_id, position, one
-        ):
+        one = Instance(given, output)
+        if one not in instances_from(pairs) or identity != instance_id(candidate, request_id, position, one):
             yield f"decision {number}: brings in a text that its candidate did not come with"

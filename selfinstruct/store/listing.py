@@ -8,6 +8,7 @@ from typing import Any
 from selfinstruct.errors import UsageError
 from selfinstruct.pool.pool import Pool, record_text
 from selfinstruct.report.status import REASONS
+from selfinstruct.store.rows import CLASS_COLUMN, class_from
 from selfinstruct.store.store import Store
 
 MOST_SIMILAR = 10  # known instructions, as the reference code keeps them
@@ -28,8 +29,8 @@ def tasks(store: Store, similar: bool = False) -> Iterator[dict[str, Any]]:
         task: [{"input": given, "output": output} for _, given, output in group]
         for task, group in groupby(store.query("SELECT task, input, output FROM records"), key=lambda row: row[0])
     }
-    for position, identity, instruction, step, made, is_classification, nearest_id, score in store.query(
-        "SELECT t.position, t.id, c.instruction, c.step, t.generated, json_extract(t.extra, '$.is_classification'), t.nearest_id, t.nearest_score "
+    for position, identity, instruction, step, made, known, nearest_id, score in store.query(
+        f"SELECT t.position, t.id, c.instruction, c.step, t.generated, {CLASS_COLUMN}, t.nearest_id, t.nearest_score "
         "FROM tasks t JOIN candidates c ON c.id = t.id ORDER BY t.position"
     ):
         yield {
@@ -37,7 +38,7 @@ def tasks(store: Store, similar: bool = False) -> Iterator[dict[str, Any]]:
             "id": identity,
             "instruction": instruction,
             "made": bool(made),
-            "is_classification": None if is_classification is None else bool(is_classification),
+            "is_classification": class_from(known),
             "instances": instances.get(position, []),
             "nearest": names.get(nearest_id),
             "nearest_id": nearest_id,

@@ -8,14 +8,14 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from selfinstruct.parsing.parsing import ParsedInstance
 from selfinstruct.pool.contamination import TestSet
 from selfinstruct.pool.near_duplicates import shingles
 from selfinstruct.pool.novelty import ascii_tokens, tokens
 from selfinstruct.pool.pool import record_text
-from selfinstruct.records import Candidate, Request
+from selfinstruct.records import Instance
 from selfinstruct.store.decisions import problems as problems_of_decisions
-from selfinstruct.store.store import Store, instance_id, instances_from
+from selfinstruct.store.rows import CANDIDATE_COLUMNS, REQUEST_COLUMNS, candidate_from, instance_id, request_from
+from selfinstruct.store.store import Store
 
 CERTAINLY_FOUND = 0.2  # so far above the threshold less than one copy in a million is missed (near_duplicates.py)
 
@@ -36,13 +36,12 @@ def _file(store: Store) -> Iterator[str]:
 
 def _requests(store: Store) -> Iterator[str]:
     rows = store.query(
-        "SELECT r.id, r.stage, r.teacher, r.model, r.endpoint, s.text, r.user, r.sampling, r.sample, "
-        "c.request_id IS NOT NULL OR r.id IN (SELECT request_id FROM batch_requests) "
-        "FROM requests r JOIN system_prompts s ON s.id = r.system_prompt "
+        "SELECT r.id, c.request_id IS NOT NULL OR r.id IN (SELECT request_id FROM batch_requests), "
+        f"{REQUEST_COLUMNS} FROM requests r JOIN system_prompts s ON s.id = r.system_prompt "
         "LEFT JOIN completions c ON c.request_id = r.id"
     )
-    for identity, stage, teacher, model, endpoint, system, user, sampling, sample, answered in rows:
-        request = Request(stage, teacher, model, endpoint, system, user, json.loads(sampling), sample)
+    for identity, answered, *row in rows:
+        request = request_from(row)
         if request.id != identity:
             yield f"request {identity}: its id should be {request.id}; the row was changed"
         if not answered:
@@ -50,10 +49,8 @@ def _requests(store: Store) -> Iterator[str]:
 
 
 def _candidates(store: Store) -> Iterator[str]:
-    for identity, request_id, place, instruction, cut, instances in store.query(
-        "SELECT id, request_id, place, instruction, cut, instances FROM candidates"
-    ):
-        expected = Candidate(request_id, place, instruction, bool(cut), instances_from(instances)).id
+    for identity, *row in store.query(f"SELECT c.id, {CANDIDATE_COLUMNS} FROM candidates c"):
+        expected = candidate_from(row).id
         if expected != identity:
             yield f"candidate {identity}: its id should be {expected}; the row was changed"
     # Every candidate is exactly one of admitted, rejected, pending; and only the last step may have pending ones.
@@ -105,7 +102,7 @@ def _instances(store: Store) -> Iterator[str]:
         "SELECT i.id, t.id, i.request_id, i.position, i.input, i.output FROM instances i "
         "JOIN tasks t ON t.position = i.task"
     ):
-        expected = instance_id(task_id, request_id, position, ParsedInstance(given, output, False))
+        expected = instance_id(task_id, request_id, position, Instance(given, output))
         if expected != identity:
             yield f"instance {identity}: its id should be {expected}; the row was changed"
 
