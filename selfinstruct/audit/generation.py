@@ -9,7 +9,7 @@ from selfinstruct.audit.verdicts import Judge, Nearest, Verdict
 from selfinstruct.errors import UsageError
 from selfinstruct.pool.pool import record_text
 from selfinstruct.records import Completion, Instance, Request
-from selfinstruct.store.decisions import Decision, decisions, is_exported
+from selfinstruct.store.decisions import Decision, decisions, edited, is_exported, standing, state_of
 from selfinstruct.store.rows import CANDIDATE_COLUMNS, REQUEST_COLUMNS, candidate_from, request_from
 from selfinstruct.store.store import Store
 
@@ -144,11 +144,10 @@ def _instance(store: Store, index: Index, judge: Judge, identity: str) -> Genera
         note="" if of_task else "Its task is banned, and so none of the task's instances are exported.",
         comparison=_compare(judge, record_text(instruction, given, output), nearest),
     )  # fmt: skip
-    edits = [one for one in found.decisions if one.action == "edit" and not one.undone]
     before = Instance(given, output)
-    if not edits or edits[0].texts is None:
+    texts = edited(store, identity)
+    if texts is None:
         return found._replace(instance=before)
-    texts = edits[0].texts
     read = [("Instruction", instruction), ("Input", texts.input), ("Output", texts.output)]
     return found._replace(instance=texts, original=before, read=read)
 
@@ -171,20 +170,16 @@ def _generation(store: Store, kind: str, identity: str, request_id: str, **more:
         "SELECT stage, reason, evidence FROM rejections WHERE subject = ? AND subject_id = ?", (kind, identity)
     )
     stage, reason, evidence = rows[0] if rows else ("", "", "{}")
-    made = decisions(store, "subject = ? AND subject_id = ?", (kind, identity))
     exported = None if kind == "completion" else is_exported(store, (kind, identity))
-    is_rejected = bool(rows)
-    state = "rejected" if is_rejected else "admitted" if exported is not None else "pending"
-    standing = [one.action for one in made if one.action in ("ban", "rescue") and not one.undone]
-    if standing:
-        state = "banned" if standing[0] == "ban" else "rescued" if is_rejected else "admitted"
+    judged = "rejected" if rows else "admitted" if exported is not None else "pending"
+    state = state_of(judged, standing(store, (kind, identity)))
     values: dict[str, Any] = {
         "read": [], "original": None, "instance": None, "note": "", "verdicts": [], "comparison": None, "siblings": [],
         "answer": marked(completion.text, more.pop("part", "")), **more,
     }  # fmt: skip
     return Generation(
         kind=kind, id=identity, state=state, stage=stage, reason=reason, evidence=json.loads(evidence),
-        request=request, completion=completion, decisions=made, **values,
+        request=request, completion=completion, decisions=decisions(store, subject=(kind, identity)), **values,
     )  # fmt: skip
 
 

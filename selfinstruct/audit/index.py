@@ -10,7 +10,6 @@ instead of a few hundred thousand. The full-text index holds the tokens of the n
 spaces between words can be searched; it keeps no text.
 """
 
-import json
 import sqlite3
 from bisect import bisect_right
 from collections import Counter
@@ -21,6 +20,7 @@ from typing import Any, NamedTuple
 
 from selfinstruct.pool.novelty import tokens
 from selfinstruct.pool.pool import record_text
+from selfinstruct.store.decisions import decided_after, notes, standing, state_of
 from selfinstruct.store.schema import explaining
 from selfinstruct.store.store import Store
 
@@ -169,13 +169,12 @@ class Index:
         self._now_known(completion=n)
 
     def _add_decisions(self) -> None:
-        rows = self.store.query(
-            "SELECT id, subject, subject_id FROM decisions WHERE id > ? ORDER BY id", (self._known("decision"),)
-        )
+        before = self._known("decision")
+        last, subjects = decided_after(self.store, before)
         for kind in ("candidate", "instance", "completion"):
-            self._judge_again(kind, list(dict.fromkeys(name for _, subject, name in rows if subject == kind)))
-        if rows:
-            self._now_known(decision=rows[-1][0])
+            self._judge_again(kind, [identity for subject, identity in subjects if subject == kind])
+        if last != before:
+            self._now_known(decision=last)
 
     def _add(self, kind: str, rows: Iterable[Row]) -> None:
         first = self.query("SELECT coalesce(max(id), 0) + 1 FROM items")[0][0]
@@ -208,20 +207,14 @@ class Index:
             if not found or not rows:
                 continue  # decided about an answer that could be read, or about what is no more
             (item, before, length), (_, _, state, stage, reason, model, _, score, *_) = found[0], rows[0]
-            decided = self.store.query(
-                "SELECT action, payload FROM decisions_in_force WHERE subject = ? AND subject_id = ? ORDER BY id",
-                (kind, identity),
-            )
-            standing = [action for action, _ in decided if action in ("ban", "rescue")]
-            if standing:
-                kept = "admitted" if state == "admitted" else "rescued"
-                state = kept if standing[-1] == "rescue" else "banned"
+            subject = (kind, identity)
+            state = state_of(state, standing(self.store, subject))
             group = self._group(kind, state, stage, reason, model, length)
             self.db.execute("UPDATE items SET of_group = ?, score = ? WHERE id = ?", (group, score, item))
             self.db.execute("UPDATE groups SET n = n - 1 WHERE id = ?", (before,))
             self.db.execute("UPDATE groups SET n = n + 1 WHERE id = ?", (group,))
-            marks = {f"#{json.loads(payload)['tag']}" for action, payload in decided if action == "tag"}
-            marks |= {MARKS[action] for action, _ in decided if action in MARKS}
+            noted = notes(self.store, subject)
+            marks = {f"#{payload['tag']}" if action == "tag" else MARKS[action] for action, payload in noted}
             self.db.execute("DELETE FROM marks WHERE item = ?", (item,))
             self.db.executemany("INSERT INTO marks VALUES (?, ?)", [(mark, item) for mark in marks])
 

@@ -105,7 +105,7 @@ class Pages:
             "SELECT batch, count(*) FROM decisions WHERE batch < ? GROUP BY batch ORDER BY batch DESC LIMIT ?",
             (last, BATCHES + 1),
         )
-        batches = [(n, decisions.decisions(self.store, "batch = ?", (batch,), 5)) for batch, n in rows[:BATCHES]]
+        batches = [(n, decisions.decisions(self.store, batch=batch, limit=5)) for batch, n in rows[:BATCHES]]
         names = [(one.subject, one.subject_id) for _, some in batches for one in some]
         return self._page(
             request, "decisions.html", batches=batches, texts=self._by_name(names), has_more=len(rows) > BATCHES
@@ -161,9 +161,8 @@ class Pages:
     def _edited(self, subject: decisions.Subject, given: str, output: str) -> dict[str, str]:
         """The texts of an edit; a form loses characters such as NUL, so what looks unchanged stays what it is."""
         rows = self.store.query(
-            "SELECT coalesce(e.input, i.input), coalesce(e.output, i.output) FROM instances i LEFT JOIN decided_texts "
-            "e ON e.decision = (SELECT max(d.id) FROM decisions_in_force d WHERE d.subject = 'instance' AND "
-            "d.subject_id = i.id AND d.action = 'edit') WHERE i.id = ?",
+            "SELECT coalesce(e.input, i.input), coalesce(e.output, i.output) FROM instances i "
+            "LEFT JOIN edits e ON e.instance = i.id WHERE i.id = ?",
             subject[1:],
         )
         before = rows[0] if rows else ("", "")
@@ -210,7 +209,7 @@ class Pages:
 
     def _page(self, request: web.Request, template: str, **values: Any) -> web.Response:
         done = request.query.get("done")
-        batch = decisions.decisions(self.store, "batch = ?", (_number(done, 0),)) if done else []
+        batch = decisions.decisions(self.store, batch=_number(done, 0)) if done else []
         query = {key: value for key, value in request.query.items() if key != "done"}
         here = str(request.rel_url.with_query([(k, v) for k, v in request.query.items() if k != "done"]))
         html = render(
