@@ -6,6 +6,7 @@ from typing import NamedTuple
 from selfinstruct.audit.index import Index
 from selfinstruct.audit.listing import Asked
 from selfinstruct.report.status import REASONS
+from selfinstruct.store import counts
 from selfinstruct.store.store import Store
 
 NOTHING_SAID = ("no_answer", "empty_answer", "refusal")
@@ -23,16 +24,13 @@ class Step(NamedTuple):
 
 def funnel(store: Store, index: Index) -> list[Step]:
     """The steps in order; what is in the index is counted there."""
-    ((steps,),) = store.query("SELECT count(*) FROM steps")
-    ((unmade,),) = store.query("SELECT count(*) FROM tasks WHERE generated = 0")
-    decided = store.query(
-        "SELECT action, count(*) FROM decisions_in_force WHERE action IN ('ban', 'rescue', 'edit') GROUP BY action"
-    )
+    unmade = counts.waiting(store)
+    decided = counts.decisions(store)
     groups = index.groups()
     exported = sum(group.n for group in groups if (group.kind, group.reason) == ("instance", ""))
     from_rescued = 0
-    if {"ban", "rescue"} & dict(decided).keys():  # the view takes a while where there are many
-        ((exported, from_rescued),) = store.query("SELECT count(*), coalesce(sum(task < 0), 0) FROM records")
+    if {"ban", "rescue"} & decided.keys():  # the view takes a while where there are many
+        exported, from_rescued = counts.exported(store)
 
     def count(**facets: str) -> int:
         return sum(group.n for group in groups if facets.items() <= group._asdict().items())
@@ -52,13 +50,13 @@ def funnel(store: Store, index: Index) -> list[Step]:
         return REASONS[reason] + (asked_for.get(stage, "") if reason in NOTHING_SAID else "")
 
     words = {"ban": "banned", "rescue": "rescued", "edit": "edited"}
-    notes = [f"{n:,} {words[action]}" for action, n in decided]
+    notes = [f"{n:,} {words[action]}" for action, n in decided.items() if action in words]
     notes += [f"{from_rescued:,} of rescued instructions"] if from_rescued else []
     waiting = Step(
         "not judged yet", count(state="pending"), 1, Asked(state="pending").query(), "the target was reached before"
     )
     return [
-        Step("proposals", steps, 0, None),
+        Step("proposals", counts.proposals(store), 0, None),
         *lost("completion", "propose"),
         Step("instructions read", count(kind="candidate"), 0, Asked(kind="candidate").query()),
         *lost("candidate", "filter", "novelty"),

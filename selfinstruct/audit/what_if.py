@@ -18,7 +18,8 @@ from selfinstruct.filters.filters import FILTERS
 from selfinstruct.pool.novelty import NoveltyIndex, ascii_tokens, tokens
 from selfinstruct.pool.pool import Pool
 from selfinstruct.records import Candidate
-from selfinstruct.store.rows import CANDIDATE_COLUMNS, candidate_from
+from selfinstruct.store.counts import candidates
+from selfinstruct.store.replayed import judged as judged_candidates
 from selfinstruct.store.store import Store
 
 NAMES = tuple(rule.__name__ for rule in FILTERS)
@@ -58,7 +59,7 @@ class Replay(threading.Thread):
         super().__init__(daemon=True)
         self.rules = rules
         self.done = 0
-        self.of = int(store.query("SELECT count(*) FROM candidates")[0][0])
+        self.of = candidates(store)
         self.outcome: Outcome | None = None
         self.cancelled = threading.Event()
         self._folder = store.folder
@@ -73,24 +74,15 @@ class Replay(threading.Thread):
         judged, before, after = 0, 0, 0
         gained: list[Change] = []
         lost: list[Change] = []
-        for identity, was_admitted, reason_then, nearest_id, nearest_score, *row in store.db.execute(
-            "SELECT c.id, t.id IS NOT NULL, "
-            "coalesce(r.reason, ''), coalesce(t.nearest_id, json_extract(r.evidence, '$.nearest_id'), ''), "
-            f"coalesce(t.nearest_score, json_extract(r.evidence, '$.score')), {CANDIDATE_COLUMNS} FROM candidates c "
-            "LEFT JOIN tasks t ON t.id = c.id "
-            "LEFT JOIN rejections r ON r.subject = 'candidate' AND r.subject_id = c.id "
-            "WHERE t.id IS NOT NULL OR r.reason IS NOT NULL ORDER BY c.step, c.position"
-        ):
-            candidate = candidate_from(row)
-            instruction = candidate.instruction
-            reason, score = gate.judge(candidate, reason_then, nearest_id, nearest_score)
-            judged, before, after = judged + 1, before + bool(was_admitted), after + (not reason)
-            if was_admitted and reason:
-                gate.lose(identity)
-                lost.append(Change(identity, instruction, reason, score))
-            elif not was_admitted and not reason:
-                gate.gained.add(instruction)
-                gained.append(Change(identity, instruction, reason_then, score))
+        for one in judged_candidates(store):
+            reason, score = gate.judge(one.candidate, one.reason, one.nearest_id, one.nearest_score)
+            judged, before, after = judged + 1, before + one.was_admitted, after + (not reason)
+            if one.was_admitted and reason:
+                gate.lose(one.id)
+                lost.append(Change(one.id, one.candidate.instruction, reason, score))
+            elif not one.was_admitted and not reason:
+                gate.gained.add(one.candidate.instruction)
+                gained.append(Change(one.id, one.candidate.instruction, one.reason, score))
             if judged % REPORT_EVERY == 0:
                 self.done = judged
                 if self.cancelled.is_set():

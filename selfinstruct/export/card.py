@@ -20,9 +20,11 @@ from selfinstruct.filters.filters import word_count
 from selfinstruct.records import IMPORTED, STAGES, ExportFormat, canonical_json
 from selfinstruct.report.diversity import Diversity, Nearest
 from selfinstruct.report.figures import Lengths, day, lengths_of
-from selfinstruct.report.status import REASONS, Status, is_simulated, status
+from selfinstruct.report.status import REASONS, Status, status
 from selfinstruct.report.verbs import is_english
 from selfinstruct.rows.writing import whole_file
+from selfinstruct.store import counts
+from selfinstruct.store.answers import is_simulated, period
 from selfinstruct.store.store import Store
 from selfinstruct.strategies.prompts import shipped
 from selfinstruct.strategies.seeds import read_seeds
@@ -192,7 +194,8 @@ def _making(store: Store, config: Config, found: Status) -> Iterable[str]:
     ]  # fmt: skip
     if rows:
         yield _table(("stage", "model", "endpoint", "sampling", "requests", "tokens in", "tokens out"), rows)
-    for began, latest in store.query("SELECT min(created_at), max(created_at) FROM completions HAVING count(*) > 0"):
+    began, latest = period(store)
+    if began is not None:
         yield f"Stored from {day(began)} to {day(latest)} (UTC)."
     if _asked_anybody(found):
         prompts = ", ".join(f"{_code(name)} `{_digest(text)}`" for name, text in sorted(settings["prompts"].items()))
@@ -202,8 +205,8 @@ def _making(store: Store, config: Config, found: Status) -> Iterable[str]:
 def _reviewed(store: Store) -> str:
     """What people have decided about them."""
     words = {"ban": "banned", "rescue": "rescued", "edit": "edited"}
-    counts = dict(store.query("SELECT action, count(*) FROM decisions_in_force GROUP BY action"))
-    decided = [f"{counts[action]:,} {word}" for action, word in words.items() if action in counts]
+    found = counts.decisions(store)
+    decided = [f"{found[action]:,} {word}" for action, word in words.items() if action in found]
     return f"by hand, {', '.join(decided)}; nobody has reviewed the rest" if decided else "nobody has reviewed them"
 
 
@@ -240,9 +243,9 @@ def _selection(store: Store, config: Config, found: Status) -> Iterable[str]:
             ("stage", "reason", "what it means", "rejected"),
             [[stage, reason, REASONS.get(reason, ""), f"{n:,}"] for stage, reason, n in found.rejected],
         )
-    lines = store.query("SELECT file, count(*) FROM test_lines GROUP BY file ORDER BY min(rowid)")
-    if lines:
-        names = ", ".join(f"{_code(str(file))} ({n:,} questions)" for file, n in lines)
+    files = counts.test_files(store)
+    if files:
+        names = ", ".join(f"{_code(file)} ({n:,} questions)" for file, n in files)
         yield (
             f"Decontamination: kept clear of {names}. What shares 13 words with a question, or is similar to it by "
             f"ROUGE-L above {rules.rouge_threshold:g}, was rejected."

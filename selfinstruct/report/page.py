@@ -10,8 +10,9 @@ from markupsafe import Markup, escape
 from selfinstruct.records import IMPORTED
 from selfinstruct.report.charts import bar, columns, sunburst
 from selfinstruct.report.figures import LENGTHS, Block, Figures, Lengths
-from selfinstruct.report.status import Usage, cost
+from selfinstruct.report.status import cost
 from selfinstruct.rows.writing import whole_file
+from selfinstruct.store.answers import Usage
 from selfinstruct.store.store import Store
 
 FOLD_AFTER = 500  # characters of a text that are shown at once

@@ -4,7 +4,9 @@ from collections import Counter
 from typing import Any, NamedTuple
 
 from selfinstruct.engine.gate import Progress
-from selfinstruct.records import STAGES
+from selfinstruct.store import counts
+from selfinstruct.store.answers import Usage, is_simulated, usage
+from selfinstruct.store.counts import RejectionCount
 from selfinstruct.store.store import Store
 
 # Reasons of rejection in a person's words.
@@ -39,17 +41,6 @@ REASONS = {
 }
 
 
-class Usage(NamedTuple):
-    """Calls of one stage with one model: answered requests, failed tries, tokens, dollars (None: no price known)."""
-
-    stage: str
-    model: str
-    requests: int
-    prompt_tokens: int
-    completion_tokens: int
-    cost_usd: float | None
-
-
 class Status(NamedTuple):
     """A run in figures. `batches` are those under way, with `in_batches` requests that are not answered yet.
 
@@ -65,7 +56,7 @@ class Status(NamedTuple):
     instances: int
     records: int
     without_records: int
-    rejected: list[tuple[str, str, int]]
+    rejected: list[RejectionCount]
     unused_proposals: int
     faults: int
     batches: int
@@ -84,53 +75,25 @@ class Status(NamedTuple):
 def status(store: Store, graded: bool = True) -> Status:
     """Count what the store holds, in one consistent view of it; grade a simulated run's outputs unless told not to."""
     with store.snapshot():
-
-        def one(sql: str) -> int:
-            return int(store.query(sql)[0][0])
-
-        usage = [
-            Usage(*row)
-            for row in store.query(
-                "SELECT r.stage, r.model, count(*), sum(c.prompt_tokens), sum(c.completion_tokens), "
-                "CASE WHEN count(c.cost_usd) > 0 THEN sum(c.cost_usd) END "
-                "FROM completions c JOIN requests r ON r.id = c.request_id GROUP BY r.stage, r.model"
-            )
-        ]
-        rejected = store.query(
-            "SELECT stage, reason, count(*) FROM rejections GROUP BY stage, reason ORDER BY 3 DESC, 1, 2"
-        )
-        settings = store.settings()
+        found = counts.counts(store)
         return Status(
-            target=settings.get("target", 0),
-            candidates=one("SELECT count(*) FROM candidates"),
-            tasks=one("SELECT count(*) FROM tasks"),
-            classification=one("SELECT count(*) FROM tasks WHERE json_extract(extra, '$.is_classification')"),
-            made=one("SELECT count(*) FROM tasks WHERE generated = 1"),
+            target=store.settings().get("target", 0),
+            candidates=found.candidates,
+            tasks=found.tasks,
+            classification=found.classification,
+            made=found.generated,
             pending=len(store.pending()),
-            instances=one("SELECT count(*) FROM instances"),
-            records=one("SELECT count(*) FROM records"),
-            without_records=one(
-                "SELECT count(*) FROM tasks WHERE generated = 1 AND position NOT IN (SELECT task FROM records)"
-            ),
-            rejected=[(str(stage), str(reason), int(n)) for stage, reason, n in rejected],
-            unused_proposals=one(
-                "SELECT count(*) FROM requests WHERE stage = 'propose' "
-                "AND id NOT IN (SELECT request_id FROM batch_requests) "
-                "AND id NOT IN (SELECT request_id FROM candidates) "
-                "AND id NOT IN (SELECT subject_id FROM rejections WHERE subject = 'completion')"
-            ),
-            faults=one("SELECT count(*) FROM faults"),
-            batches=one("SELECT count(DISTINCT batch) FROM batch_requests"),
-            in_batches=one("SELECT count(*) FROM batch_requests"),
-            usage=sorted(usage, key=lambda u: ("probe", *STAGES).index(u.stage)),
+            instances=found.instances,
+            records=found.records,
+            without_records=found.without_records,
+            rejected=counts.rejections(store),
+            unused_proposals=found.unused_proposals,
+            faults=found.faults,
+            batches=found.batches,
+            in_batches=found.in_batches,
+            usage=usage(store),
             grades=_grades(store) if graded and is_simulated(store) else {},
         )
-
-
-def is_simulated(store: Store) -> bool:
-    """Whether the simulated teacher answered, built in or as a server."""
-    asked = "SELECT EXISTS(SELECT 1 FROM requests WHERE teacher = 'simulated' OR model LIKE 'simulated%')"
-    return bool(store.query(asked)[0][0])
 
 
 def progress_of(store: Store) -> Progress:

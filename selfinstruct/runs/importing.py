@@ -26,6 +26,7 @@ from selfinstruct.runs.recorded import (
     read_instances,
 )
 from selfinstruct.runs.run import Run
+from selfinstruct.store.answers import recorded_class
 from selfinstruct.store.store import Store
 from selfinstruct.strategies import Proposal, came_with
 from selfinstruct.strategies.self_instruct import read_made, read_proposal
@@ -108,11 +109,11 @@ def bring_in(run: Run, recorded: Recorded) -> Brought:
                     gate.keep(task, came_with(task))
                 elif found := recorded.instances.get(key(task.instruction)):
                     answer, verdict = found[-1]
-                    asked = _recorded_class(store, task.instruction)
-                    if verdict and not asked:
-                        asked = [_store(store, "classify", verdict, task.instruction)]
+                    classified = recorded_class(store, task.instruction)
+                    if verdict and not classified:
+                        classified = _store(store, "classify", verdict, task.instruction)
                     completion = _store(store, "instances", answer, task.instruction)
-                    gate.keep(task, read_made(asked, [completion], answer.begun))
+                    gate.keep(task, read_made([classified] if classified else [], [completion], answer.begun))
     write_records(store)
     return Brought(lost, len(store.tasks(only_unmade=True)))
 
@@ -136,16 +137,6 @@ def _keep_classes(store: Store, recorded: Recorded) -> None:
         for task in store.tasks(only_unmade=True):
             for answer in recorded.classes.get(key(task.instruction), ())[-1:]:
                 _store(store, "classify", answer, task.instruction)
-
-
-def _recorded_class(store: Store, instruction: str) -> list[Completion]:
-    """The answer to the question for the class that was brought in last."""
-    rows = store.query(
-        "SELECT r.id FROM requests r WHERE r.stage = 'classify' AND r.teacher = ? AND r.user = ? "
-        "ORDER BY r.rowid DESC LIMIT 1",
-        (IMPORTED, instruction),
-    )
-    return [completion for (identity,) in rows if (completion := store.completion(identity))]
 
 
 def _keep_what_nobody_asked_for(store: Store, recorded: Recorded) -> int:

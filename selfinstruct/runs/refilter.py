@@ -12,7 +12,6 @@ decided comes along, but for decisions about what is not there any more.
 
 import asyncio
 import random
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,13 +27,14 @@ from selfinstruct.errors import Stopped, StoreError, UsageError
 from selfinstruct.export.export import write_records
 from selfinstruct.pool.contamination import read_lines
 from selfinstruct.pool.pool import Pool, Snapshot
-from selfinstruct.records import Candidate, Completion, Request, Task
+from selfinstruct.records import Completion, Request, Task
 from selfinstruct.report.status import progress_of
 from selfinstruct.runs.changes import Changes, changes
 from selfinstruct.runs.recalled import Recalled
 from selfinstruct.runs.run import keep_config, settled
+from selfinstruct.store import replayed
 from selfinstruct.store.decisions import leave_out
-from selfinstruct.store.rows import CANDIDATE_COLUMNS, CLASS_COLUMN, candidate_from, class_from, instance_id
+from selfinstruct.store.rows import instance_id
 from selfinstruct.store.store import Store
 from selfinstruct.strategies import Made, Proposal, Strategy, came_with
 from selfinstruct.strategies.alpaca import Alpaca
@@ -134,23 +134,15 @@ class _Judging:
     def __init__(self, before: Store, store: Store, config: Config):
         self.before = before
         self.store = store
-        with store.transaction():
-            for table in ("instances", "rejections", "tasks", "candidates", "steps"):
-                store.db.execute(f"DELETE FROM {table}")
+        replayed.forget_verdicts(store)
         self.gate = Gate(store, config, progress_of(store))
         self.asked_with = settled(before.config(), before.config())
         prompts = Prompts(before.settings()["prompts"])
         asking = Alpaca if self.asked_with.strategy == "alpaca" else SelfInstruct
         self.strategy: Strategy = asking(self.asked_with, prompts)
-        self.candidates: defaultdict[int, list[Candidate]] = defaultdict(list)  # of the run as it was, by step
-        for step, *row in before.query(
-            f"SELECT c.step, {CANDIDATE_COLUMNS} FROM candidates c ORDER BY c.step, c.position"
-        ):
-            self.candidates[step].append(candidate_from(row))
+        self.candidates = replayed.candidates(before)  # of the run as it was, by step
         self.recalled = Recalled(before, self.candidates)
-        self.reasons: dict[str, str] = dict(
-            before.query("SELECT subject_id, reason FROM rejections WHERE subject = 'completion'")
-        )
+        self.reasons = replayed.unreadable(before)
         # Requests by step, which a run that was refiltered cannot find by its own pool.
         self.empty_steps: dict[str, str] = before.settings().get("empty_steps", {})
         self.read_differently = 0
@@ -210,17 +202,9 @@ class _Judging:
 
     async def _tasks(self) -> None:
         """Judge what was made of the tasks: first of those that the run had made, in its order, then of the others."""
-        order = self.before.query(
-            f"SELECT t.id, {CLASS_COLUMN} FROM tasks t LEFT JOIN instances i ON i.task = t.position "
-            "WHERE t.generated GROUP BY t.position ORDER BY min(i.rowid), t.position"
-        )
-        place = {identity: n for n, (identity, _) in enumerate(order)}
-        classes = dict(order)
-        ids = defaultdict(list)
-        for task, identity in self.before.query(
-            "SELECT t.id, i.id FROM instances i JOIN tasks t ON t.position = i.task ORDER BY i.task, i.position"
-        ):
-            ids[task].append(identity)
+        classes = replayed.classes(self.before)
+        place = {identity: n for n, identity in enumerate(classes)}
+        ids = replayed.instance_ids(self.before)
         waiting = {task.id for task in self.before.tasks(only_unmade=True)}
         tasks = [task for task in self.store.tasks() if task.id not in waiting]
         tasks.sort(key=lambda task: place.get(task.id, len(place)))
@@ -236,7 +220,7 @@ class _Judging:
                         of = (task.id, made.request_id)
                         now = [instance_id(*of, n, instance) for n, instance in enumerate(made.instances)]
                         differ = now != ids[task.id] or self._has_other_reasons(made.unreadable)
-                        self.read_differently += differ or made.is_classification != class_from(classes[task.id])
+                        self.read_differently += differ or made.is_classification != classes[task.id]
 
     async def _made(self, task: Task) -> Made | None:
         """What was made of a task; None where the teacher was not asked for it."""

@@ -13,7 +13,8 @@ import tomli_w
 from selfinstruct import __version__
 from selfinstruct.config.config import Config, merge, parse_config, read_toml, shaping_settings
 from selfinstruct.errors import UsageError
-from selfinstruct.records import IMPORTED, STAGES, Line, SeedTask, Stage
+from selfinstruct.records import STAGES, Line, SeedTask, Stage
+from selfinstruct.store import answers
 from selfinstruct.store.batches import Batches
 from selfinstruct.store.store import Store
 from selfinstruct.strategies.prompts import Prompts, read_prompts, shipped
@@ -80,8 +81,7 @@ def _resume(
         began = store.settings()
         named = began.get("asked", began["config"])
         # Answers that were brought in from files were given under settings that nobody knows, a probe under none.
-        given_here = "SELECT 1 FROM requests WHERE teacher != ? AND stage != 'probe' LIMIT 1"
-        has_answers = bool(store.query(given_here, (IMPORTED,)))
+        has_answers = answers.has_answers(store)
         # A config file that leaves sampling out means the sampling that the run's answers were given under.
         kept: dict[str, Any] = {}
         if has_answers:

@@ -3,21 +3,37 @@
 import json
 from collections.abc import Iterator
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from selfinstruct.errors import UsageError
 from selfinstruct.pool.pool import Pool, record_text
 from selfinstruct.report.status import REASONS
+from selfinstruct.store.generations import kept_record
 from selfinstruct.store.rows import CLASS_COLUMN, class_from
 from selfinstruct.store.store import Store
 
 MOST_SIMILAR = 10  # known instructions, as the reference code keeps them
 
 
+class AdmittedTask(NamedTuple):
+    """An admitted task with its nearest known instruction, None where there was none.
+
+    `is_classification` is None while the task has not been made, and where the teacher's verdict could not be read.
+    """
+
+    position: int
+    id: str
+    instruction: str
+    step: int
+    generated: bool
+    is_classification: bool | None
+    nearest_id: str | None
+    nearest_score: float | None
+
+
 def tasks(store: Store, similar: bool = False) -> Iterator[dict[str, Any]]:
     """The admitted tasks in order, each with its kept instances and its nearest known instruction.
 
-    `is_classification` is None while the task has not been made, and where the teacher's verdict could not be read.
     With `similar`, also `most_similar` (ten known instructions with their ROUGE-L F1) and `mean_similarity`, against
     the seeds and the tasks before it, computed again here: about 2 ms a task in a pool of 50,000.
     """
@@ -29,23 +45,30 @@ def tasks(store: Store, similar: bool = False) -> Iterator[dict[str, Any]]:
         task: [{"input": given, "output": output} for _, given, output in group]
         for task, group in groupby(store.query("SELECT task, input, output FROM records"), key=lambda row: row[0])
     }
-    for position, identity, instruction, step, made, known, nearest_id, score in store.query(
+    for task in admitted_tasks(store):
+        yield {
+            "position": task.position,
+            "id": task.id,
+            "instruction": task.instruction,
+            "made": task.generated,
+            "is_classification": task.is_classification,
+            "instances": instances.get(task.position, []),
+            "nearest": names.get(task.nearest_id or ""),
+            "nearest_id": task.nearest_id,
+            "nearest_score": task.nearest_score,
+            "step": task.step,
+            **(seen.next(task.instruction) if seen else {}),
+        }
+
+
+def admitted_tasks(store: Store) -> Iterator[AdmittedTask]:
+    """The admitted tasks in order."""
+    for row in store.query(
         f"SELECT t.position, t.id, c.instruction, c.step, t.generated, {CLASS_COLUMN}, t.nearest_id, t.nearest_score "
         "FROM tasks t JOIN candidates c ON c.id = t.id ORDER BY t.position"
     ):
-        yield {
-            "position": position,
-            "id": identity,
-            "instruction": instruction,
-            "made": bool(made),
-            "is_classification": class_from(known),
-            "instances": instances.get(position, []),
-            "nearest": names.get(nearest_id),
-            "nearest_id": nearest_id,
-            "nearest_score": score,
-            "step": step,
-            **(seen.next(instruction) if seen else {}),
-        }
+        task = AdmittedTask(*row)
+        yield task._replace(generated=bool(task.generated), is_classification=class_from(task.is_classification))
 
 
 class _Seen:
@@ -87,17 +110,12 @@ def rejected(store: Store, stage: str | None, reason: str | None, limit: int | N
     for stage_, reason_, subject, identity, text, evidence, request_id, step, task, instruction in rows:
         seen = json.loads(evidence)
         if reason_ == "near_duplicate":
-            seen["nearest"] = _record(store, seen["nearest_id"])
+            seen["nearest"] = record_text(*kept_record(store, seen["nearest_id"]))
         yield {
             "stage": stage_, "reason": reason_, "explanation": REASONS.get(reason_, ""), "subject": subject,
             "id": identity, "text": text, "evidence": seen, "request_id": request_id, "step": step, "task": task,
             "instruction": instruction,
         }  # fmt: skip
-
-
-def _record(store: Store, identity: str) -> str:
-    rows = store.query("SELECT instruction, input, output FROM judged WHERE id = ? AND kept", (identity,))
-    return record_text(*rows[0]) if rows else ""
 
 
 def describe_task(row: dict[str, Any]) -> str:

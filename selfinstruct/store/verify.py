@@ -14,6 +14,7 @@ from selfinstruct.pool.novelty import ascii_tokens, tokens
 from selfinstruct.pool.pool import record_text
 from selfinstruct.records import Instance
 from selfinstruct.store.decisions import problems as problems_of_decisions
+from selfinstruct.store.generations import kept_record
 from selfinstruct.store.rows import CANDIDATE_COLUMNS, REQUEST_COLUMNS, candidate_from, instance_id, request_from
 from selfinstruct.store.store import Store
 
@@ -177,13 +178,11 @@ def _near_duplicates(store: Store) -> Iterator[str]:
         "WHERE r.subject = 'instance' AND r.reason = 'near_duplicate'"
     ):
         seen = json.loads(evidence)
-        found = store.query(
-            "SELECT instruction, input, output FROM judged WHERE id = ? AND kept", (seen["nearest_id"],)
-        )
+        found = kept_record(store, seen["nearest_id"])
         if not found:
             yield f"instance {identity}: the record {seen['nearest_id']} that it is said to repeat is not there"
             continue
-        one, other = shingles(record_text(*parts)), shingles(record_text(*found[0]))
+        one, other = shingles(record_text(*parts)), shingles(record_text(*found))
         if len(one & other) / len(one | other) != seen["jaccard"] or seen["jaccard"] < threshold:
             yield f"instance {identity}: its similarity is not {seen['jaccard']}, or below {threshold}"
 
