@@ -41,25 +41,25 @@ class BudgetReached(SelfInstructError):
 class RequestRefused(SelfInstructError):
     """The teacher refuses this very request for good; `reason` is stored with it.
 
-    `answer`: what the server said instead of a completion, where it said something that may have been paid for.
+    `raw`: what the server said instead of a completion, where it said something that may have been paid for.
     """
 
-    def __init__(self, reason: str, detail: str, answer: str | None = None):
+    def __init__(self, reason: str, detail: str, raw: str | None = None):
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
-        self.answer = answer
+        self.raw = raw
 
     @property
     def may_have_cost(self) -> bool:
         """Whether the server answered, and counts on being paid."""
-        return self.answer is not None
+        return self.raw is not None
 
 
 class TryAgain(SelfInstructError):
     """A passing fault. `retry_after_s` is the pause the server asked for, None where it did not.
 
-    `unreachable`: no connection came about. `answer`: the server did answer, with something that is no completion
+    `unreachable`: no connection came about. `raw`: the server did answer, with something that is no completion
     (it may have been paid for, so it is tried again only a few times). `tries`: how often the request has failed, where
     that is noted in the store already.
     """
@@ -71,14 +71,14 @@ class TryAgain(SelfInstructError):
         *,
         retry_after_s: float | None = None,
         unreachable: bool = False,
-        answer: str | None = None,
+        raw: str | None = None,
     ):
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
         self.retry_after_s = retry_after_s
         self.unreachable = unreachable
-        self.answer = answer
+        self.raw = raw
         self.tries = 0
 
     @property

@@ -104,7 +104,7 @@ class Request:
 class Completion:
     """What the teacher said to one request, or why it said nothing (`error`).
 
-    `answer` is the server's JSON as it came. `logprobs` are the log-probabilities of the text's tokens
+    `raw` is the server's JSON as it came. `logprobs` are the log-probabilities of the text's tokens
     (natural logarithm) where they were asked for. `cost_usd` is None where the model's price is unknown.
     """
 
@@ -118,7 +118,7 @@ class Completion:
     attempts: int = 1
     cost_usd: float | None = None
     error: str | None = None
-    answer: str = ""
+    raw: str = ""
 
     @property
     def was_cut(self) -> bool:
@@ -130,8 +130,8 @@ class Completion:
 class Candidate:
     """A proposed instruction, the `position`-th (from 0) that was read from one completion.
 
-    `cut` where the token limit ended the answer inside it; `instances` where it came with some; `extra` is whatever else
-    was read of it, JSON values by name.
+    `cut` where the token limit ended the answer inside it; `instances` where it came with some; `extra` is whatever
+    else was read of it, JSON values by name.
     """
 
     request_id: str
@@ -174,7 +174,7 @@ class Neighbor:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """An admitted candidate, the `position`-th (from 0) of the run, with the candidate's request and instances."""
+    """An admitted candidate, the `position`-th (from 0) of the run, with the candidate's request, instances, extra."""
 
     position: int
     id: str
@@ -182,11 +182,13 @@ class Task:
     step: int
     request_id: str
     instances: tuple[Instance, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @classmethod
     def admitted(cls, position: int, candidate: Candidate, step: int) -> "Task":
         """The task that a candidate becomes."""
-        return cls(position, candidate.id, candidate.instruction, step, candidate.request_id, candidate.instances)
+        c = candidate
+        return cls(position, c.id, c.instruction, step, c.request_id, c.instances, c.extra)
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,14 @@ from selfinstruct.filters.verdicts import RULES
 from selfinstruct.strategies import NAMES, load, stage_names
 
 ROOT = Path(__file__).parents[1]
-# Where a stage's name is another thing: a field of rows in the format of Self-Instruct, or a table of the store.
-FIELDS = {"instances": ("selfinstruct/rows/", "selfinstruct/export/formats.py", "selfinstruct/store/")}
+# Where a stage's name is another thing: a field of rows in the format of Self-Instruct, a table of the store,
+# or what is counted.
+FIELDS = {
+    "instances": (
+        "selfinstruct/rows/", "selfinstruct/export/formats.py", "selfinstruct/store/", "selfinstruct/report/figures.py",
+        "selfinstruct/runs/",
+    )
+}  # fmt: skip
 # The simulated teacher reads requests as any server does, and knows nothing of our stages.
 # The findings of `check` have a table of their own, and some of them the name of the filter that looks for the same.
 APART = ("selfinstruct/simulated/", "selfinstruct/checks/", "finetune/data/dialogues.py")

@@ -156,10 +156,10 @@ def test_a_record_is_shown_with_its_fields_in_order():
 
 def test_errors_carry_what_the_run_stores():
     refused = RequestRefused("context_too_long", "4097 tokens")
-    again = TryAgain("http_429", "slow down", retry_after_s=2.0, answer="{}")
+    again = TryAgain("http_429", "slow down", retry_after_s=2.0, raw="{}")
     assert (refused.reason, refused.detail, str(refused)) == (
         "context_too_long", "4097 tokens", "context_too_long: 4097 tokens",
     )  # fmt: skip
-    assert (again.retry_after_s, again.unreachable, again.answer) == (2.0, False, "{}")
+    assert (again.retry_after_s, again.unreachable, again.raw) == (2.0, False, "{}")
     assert isinstance(refused, SelfInstructError)
     assert isinstance(again, SelfInstructError)

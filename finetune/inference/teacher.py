@@ -175,10 +175,10 @@ class TransformersTeacher:
         n_prompt, n_said = len(row.prompt), len(row.said)
         usage = {"prompt_tokens": n_prompt, "completion_tokens": n_said, "total_tokens": n_prompt + n_said}
         kind = "chat.completion" if request.endpoint == "chat" else "text_completion"
-        answer = canonical_json({"object": kind, "model": request.model, "choices": [choice], "usage": usage})
+        raw = canonical_json({"object": kind, "model": request.model, "choices": [choice], "usage": usage})
         return Completion(
             request.id, text, row.finish_reason, n_prompt, n_said, None if logprobs is None else tuple(logprobs),
-            time.perf_counter() - asked.since, answer=answer,
+            time.perf_counter() - asked.since, raw=raw,
         )  # fmt: skip
 
 

@@ -47,12 +47,21 @@ class Prompt(NamedTuple):
 
 
 class Counted(NamedTuple):
-    """A field that a stage gives each task, counted where it is true: as `key` in JSON, under `label` in a table."""
+    """A field that a stage gives each task, counted where it is true: as `key` in JSON, under `label` in a table.
+
+    `words` are the tasks of which it is true; `of_task` says of one task what it is where the field is true, false, or
+    not known.
+    """
 
     field: str
     key: str
     label: str
     words: str
+    of_task: tuple[str, str, str]
+
+    def describe(self, value: bool | None) -> str:
+        """What a task is by this value."""
+        return self.of_task[2 if value is None else int(not value)]
 
 
 @dataclass(frozen=True)

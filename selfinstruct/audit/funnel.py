@@ -5,8 +5,12 @@ from typing import NamedTuple
 
 from selfinstruct.audit.index import Index
 from selfinstruct.audit.listing import Asked
+from selfinstruct.config.stored import config_of
+from selfinstruct.filters.verdicts import CANDIDATE_STAGES, INSTANCE_STAGES
+from selfinstruct.store import counts
 from selfinstruct.store.reasons import words_of
 from selfinstruct.store.store import Store
+from selfinstruct.strategies import asked_for
 
 NOTHING_SAID = ("no_answer", "empty_answer", "refusal")
 
@@ -23,16 +27,14 @@ class Step(NamedTuple):
 
 def funnel(store: Store, index: Index) -> list[Step]:
     """The steps in order; what is in the index is counted there."""
-    ((steps,),) = store.query("SELECT count(*) FROM steps")
-    ((unmade,),) = store.query("SELECT count(*) FROM tasks WHERE generated = 0")
-    decided = store.query(
-        "SELECT action, count(*) FROM decisions_in_force WHERE action IN ('ban', 'rescue', 'edit') GROUP BY action"
-    )
+    proposing, *of_each_task = config_of(store).stages
+    unmade = counts.waiting(store)
+    decided = counts.decisions(store)
     groups = index.groups()
     exported = sum(group.n for group in groups if (group.kind, group.reason) == ("instance", ""))
     from_rescued = 0
-    if {"ban", "rescue"} & dict(decided).keys():  # the view takes a while where there are many
-        ((exported, from_rescued),) = store.query("SELECT count(*), coalesce(sum(task < 0), 0) FROM records")
+    if {"ban", "rescue"} & decided.keys():  # the view takes a while where there are many
+        exported, from_rescued = counts.exported(store)
 
     def count(**facets: str) -> int:
         return sum(group.n for group in groups if facets.items() <= group._asdict().items())
@@ -48,27 +50,27 @@ def funnel(store: Store, index: Index) -> list[Step]:
         ]
 
     def explain(stage: str, reason: str) -> str:
-        asked_for = {"classify": ", when asked for the class", "instances": ", when asked for instances"}
-        return words_of(reason) + (asked_for.get(stage, "") if reason in NOTHING_SAID else "")
+        asked = f", when asked for {asked_for()[stage]}" if stage in asked_for() and reason in NOTHING_SAID else ""
+        return words_of(reason) + asked
 
     words = {"ban": "banned", "rescue": "rescued", "edit": "edited"}
-    notes = [f"{n:,} {words[action]}" for action, n in decided]
+    notes = [f"{n:,} {words[action]}" for action, n in decided.items() if action in words]
     notes += [f"{from_rescued:,} of rescued instructions"] if from_rescued else []
     waiting = Step(
         "not judged yet", count(state="pending"), 1, Asked(state="pending").query(), "the target was reached before"
     )
     return [
-        Step("proposals", steps, 0, None),
-        *lost("completion", "propose"),
+        Step("proposals", counts.proposals(store), 0, None),
+        *lost("completion", proposing),
         Step("instructions read", count(kind="candidate"), 0, Asked(kind="candidate").query()),
-        *lost("candidate", "filter", "novelty"),
+        *lost("candidate", *CANDIDATE_STAGES),
         *([waiting] if waiting.n else []),
         Step("tasks admitted", count(kind="candidate", reason="") - waiting.n, 0,
              Asked(kind="candidate", state="admitted").query(),
              f"{unmade:,} without their instances so far" if unmade else ""),
-        *lost("completion", "classify", "instances"),
+        *lost("completion", *of_each_task),
         Step("instances read", count(kind="instance"), 0, Asked(kind="instance").query()),
-        *lost("instance", "instances"),
+        *lost("instance", *INSTANCE_STAGES),
         Step("records kept", count(kind="instance", reason=""), 0, Asked(kind="instance", state="admitted").query()),
         Step("records exported", exported, 0, None, ", ".join(notes)),
     ]  # fmt: skip

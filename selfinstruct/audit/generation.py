@@ -1,6 +1,6 @@
 """One generation whole: what was asked, what was said, what was read from it, and what became of it."""
 
-import json
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from selfinstruct.audit.index import Index
@@ -8,9 +8,11 @@ from selfinstruct.audit.text import Segment, in_common, marked
 from selfinstruct.audit.verdicts import Judge, Nearest, Verdict
 from selfinstruct.errors import UsageError
 from selfinstruct.pool.pool import record_text
-from selfinstruct.records import Candidate, Completion, Instance, Request
-from selfinstruct.store.decisions import Decision, decisions, is_exported
-from selfinstruct.store.store import Store, instances_from
+from selfinstruct.records import Completion, Instance, Request, canonical_json
+from selfinstruct.store import generations
+from selfinstruct.store.decisions import Decision, decisions, edited, is_exported, standing, state_of
+from selfinstruct.store.store import Store
+from selfinstruct.strategies import counted
 
 
 class Sibling(NamedTuple):
@@ -64,137 +66,102 @@ def generation(store: Store, index: Index, judge: Judge, kind: str, identity: st
     found = look(store, index, judge, identity)
     if found is None:
         raise UsageError(f"There is no {kind} {identity} in this run.")
-    names = [other.id for other in found.siblings]
-    states: dict[str, str] = dict(
-        index.query(
-            "SELECT i.subject_id, g.state FROM items i JOIN groups g ON g.id = i.of_group "
-            f"WHERE i.subject_id IN ({', '.join('?' * len(names))})",
-            names,
-        )
-    )
+    states = index.states([other.id for other in found.siblings])
     return found._replace(siblings=[other._replace(state=states.get(other.id, "")) for other in found.siblings])
 
 
+def _fields(extra: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What else was read, by name; not what is counted, which is said in words."""
+    known = {one.field for one in counted().values()}
+    return [(name, v if isinstance(v, str) else canonical_json(v)) for name, v in extra.items() if name not in known]
+
+
 def _candidate(store: Store, index: Index, judge: Judge, identity: str) -> Generation | None:
-    rows = store.query(
-        "SELECT request_id, place, instruction, cut, instances, step, position FROM candidates WHERE id = ?",
-        (identity,),
-    )
-    if not rows:
+    stored = generations.candidate(store, identity)
+    if stored is None:
         return None
-    request_id, place, instruction, cut, pairs, step, position = rows[0]
-    candidate = Candidate(request_id, place, instruction, bool(cut), instances_from(pairs))
-    (before,) = store.query(
-        "SELECT count(*) FROM tasks t JOIN candidates c ON c.id = t.id WHERE c.step = ? AND c.position < ?",
-        (step, position),
-    )[0]
-    earlier = store.query("SELECT n_tasks FROM steps WHERE step = ?", (step - 1,))
-    verdicts, nearest = judge.candidate(candidate, before + (earlier[0][0] if earlier else 0))
+    candidate, instruction = stored.candidate, stored.candidate.instruction
+    verdicts, nearest = judge.candidate(candidate, generations.tasks_before(store, stored.step, stored.position))
     read = [("Instruction", instruction)]
     for one in candidate.instances:
         read += [("Input", one.input), ("Output", one.output)]
-    siblings = [
-        Sibling("candidate", *row)
-        for row in store.query(
-            "SELECT c.id, c.instruction, coalesce(r.reason, '') FROM candidates c "
-            "LEFT JOIN rejections r ON r.subject = 'candidate' AND r.subject_id = c.id "
-            "WHERE c.request_id = ? AND c.step = ? AND c.id != ? ORDER BY c.place",
-            (request_id, step, identity),
-        )
-    ]
-    task = store.query(
-        "SELECT position, generated, json_extract(extra, '$.is_classification') FROM tasks WHERE id = ?", (identity,)
-    )
+    read += _fields(candidate.extra)
+    siblings = [Sibling("candidate", *other) for other in generations.candidates_beside(store, stored)]
+    task = generations.task(store, identity)
     note = ""
     if task:
-        siblings += _instances_of(store, task[0][0])
-        kinds = {None: "of a class that is not known", 0: "no classification task", 1: "a classification task"}
-        note = f"Task {task[0][0]} of the run, " + (kinds[task[0][2]] if task[0][1] else "without instances so far")
+        siblings += _instances_of(store, task.position)
+        kinds = [one.describe(task.extra.get(one.field)) for one in counted().values()]
+        known = ", ".join(kinds) if task.generated else "without instances so far"
+        note = f"Task {task.position} of the run, {known}"
+        read += _fields(task.extra)
     elif not candidate.instances:
         note = (
             "It came without instances, and none are made of a rejected instruction. If you rescue it, the next "
             "selfinstruct generate asks for them, and they are exported."
         )
     return _generation(
-        store, "candidate", identity, request_id, read=read, part=instruction,
+        store, "candidate", identity, candidate.request_id, read=read, part=instruction,
         verdicts=verdicts, siblings=siblings, note=note,
         comparison=_compare(judge, instruction, nearest),
     )  # fmt: skip
 
 
 def _instance(store: Store, index: Index, judge: Judge, identity: str) -> Generation | None:
-    rows = store.query(
-        "SELECT j.task, j.candidate, j.instruction, j.input, j.output, i.request_id "
-        "FROM judged j JOIN instances i ON i.id = j.id WHERE j.id = ?",
-        (identity,),
-    )
-    if not rows:
+    stored = generations.instance(store, identity)
+    if stored is None:
         return None
-    task, candidate, instruction, given, output, request_id = rows[0]
+    task, candidate, instruction, before, request_id, extra = stored
     verdicts, nearest = judge.instances(task, index, identity)
     siblings = [Sibling("candidate", candidate, instruction, "")]
     siblings += [other for other in _instances_of(store, task) if other.id != identity]
     of_task = is_exported(store, ("candidate", candidate))
     found = _generation(
         store, "instance", identity, request_id,
-        read=[("Instruction", instruction), ("Input", given), ("Output", output)], part=output,
+        read=_texts(instruction, before, extra), part=before.output,
         verdicts=verdicts[identity], siblings=siblings,
         note="" if of_task else "Its task is banned, and so none of the task's instances are exported.",
-        comparison=_compare(judge, record_text(instruction, given, output), nearest),
+        comparison=_compare(judge, record_text(instruction, before.input, before.output), nearest),
     )  # fmt: skip
-    edits = [one for one in found.decisions if one.action == "edit" and not one.undone]
-    before = Instance(given, output)
-    if not edits or edits[0].texts is None:
+    texts = edited(store, identity)
+    if texts is None:
         return found._replace(instance=before)
-    texts = edits[0].texts
-    read = [("Instruction", instruction), ("Input", texts.input), ("Output", texts.output)]
-    return found._replace(instance=texts, original=before, read=read)
+    return found._replace(instance=texts, original=before, read=_texts(instruction, texts, extra))
+
+
+def _texts(instruction: str, instance: Instance, extra: Mapping[str, Any]) -> list[tuple[str, str]]:
+    texts = [("Instruction", instruction), ("Input", instance.input), ("Output", instance.output)]
+    return [*texts, *_fields(extra)]
 
 
 def _completion(store: Store, index: Index, judge: Judge, identity: str) -> Generation | None:
-    rows = store.query("SELECT 1 FROM rejections WHERE subject = 'completion' AND subject_id = ?", (identity,))
-    return _generation(store, "completion", identity, identity) if rows else None
+    is_unreadable = generations.rejection(store, "completion", identity)
+    return _generation(store, "completion", identity, identity) if is_unreadable else None
 
 
 def _generation(store: Store, kind: str, identity: str, request_id: str, **more: Any) -> Generation:
-    ((stage_of_request, teacher, model, endpoint, system, user, sampling, sample),) = store.query(
-        "SELECT r.stage, teacher, model, endpoint, s.text, user, sampling, sample FROM requests r "
-        "JOIN system_prompts s ON s.id = r.system_prompt WHERE r.id = ?",
-        (request_id,),
-    )
-    request = Request(stage_of_request, teacher, model, endpoint, system, user, json.loads(sampling), sample)
     completion = store.completion(request_id)
     if completion is None:
         raise UsageError(f"Request {request_id} has no answer; see selfinstruct verify {store.folder}.")
-    rows = store.query(
-        "SELECT stage, reason, evidence FROM rejections WHERE subject = ? AND subject_id = ?", (kind, identity)
-    )
-    stage, reason, evidence = rows[0] if rows else ("", "", "{}")
-    made = decisions(store, "subject = ? AND subject_id = ?", (kind, identity))
+    rejection = generations.rejection(store, kind, identity)
+    stage, reason, evidence = rejection or ("", "", {})
     exported = None if kind == "completion" else is_exported(store, (kind, identity))
-    is_rejected = bool(rows)
-    state = "rejected" if is_rejected else "admitted" if exported is not None else "pending"
-    standing = [one.action for one in made if one.action in ("ban", "rescue") and not one.undone]
-    if standing:
-        state = "banned" if standing[0] == "ban" else "rescued" if is_rejected else "admitted"
+    judged = "rejected" if rejection else "admitted" if exported is not None else "pending"
     values: dict[str, Any] = {
         "read": [], "original": None, "instance": None, "note": "", "verdicts": [], "comparison": None, "siblings": [],
         "answer": marked(completion.text, more.pop("part", "")), **more,
     }  # fmt: skip
     return Generation(
-        kind=kind, id=identity, state=state, stage=stage, reason=reason, evidence=json.loads(evidence),
-        request=request, completion=completion, decisions=made, **values,
+        kind=kind, id=identity, state=state_of(judged, standing(store, (kind, identity))),
+        stage=stage, reason=reason, evidence=evidence, request=generations.request(store, request_id),
+        completion=completion, decisions=decisions(store, subject=(kind, identity)), **values,
     )  # fmt: skip
 
 
 def _instances_of(store: Store, task: int) -> list[Sibling]:
-    rows = store.query(
-        "SELECT j.id, j.input, j.output, coalesce(r.reason, '') FROM judged j LEFT JOIN rejections r "
-        "ON r.subject = 'instance' AND r.subject_id = j.id WHERE j.task = ? ORDER BY j.position",
-        (task,),
-    )
     return [
-        Sibling("instance", identity, record_text(given, output), reason) for identity, given, output, reason in rows
+        Sibling("instance", one.id, record_text(one.input, one.output), one.reason)
+        for one in generations.instances_of(store, task)
     ]
 
 

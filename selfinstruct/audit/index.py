@@ -10,7 +10,6 @@ instead of a few hundred thousand. The full-text index holds the tokens of the n
 spaces between words can be searched; it keeps no text.
 """
 
-import json
 import sqlite3
 from bisect import bisect_right
 from collections import Counter
@@ -21,6 +20,9 @@ from typing import Any, NamedTuple
 
 from selfinstruct.pool.novelty import tokens
 from selfinstruct.pool.pool import record_text
+from selfinstruct.store import items
+from selfinstruct.store.decisions import decided_after, notes, standing, state_of
+from selfinstruct.store.items import ItemRow
 from selfinstruct.store.schema import explaining
 from selfinstruct.store.store import Store
 
@@ -44,27 +46,6 @@ CREATE INDEX items_by_score ON items(score);
 CREATE TABLE marks(mark TEXT NOT NULL, item INTEGER NOT NULL, PRIMARY KEY(mark, item)) WITHOUT ROWID;
 CREATE VIRTUAL TABLE texts USING fts5(text, content = '', columnsize = 0, tokenize = "unicode61 remove_diacritics 2");
 """
-
-# New rows: rowid, id, state, stage, reason, model, said, score, and the parts of the text.
-_CANDIDATES = """
-SELECT c.rowid, c.id, CASE WHEN t.id IS NOT NULL THEN 'admitted' WHEN r.reason IS NULL THEN 'pending' ELSE 'rejected'
-    END, coalesce(r.stage, ''), coalesce(r.reason, ''), q.model, m.rowid,
-    coalesce(t.nearest_score, json_extract(r.evidence, '$.score'), -1), c.instruction, '', ''
-FROM candidates c JOIN requests q ON q.id = c.request_id JOIN completions m ON m.request_id = c.request_id
-LEFT JOIN tasks t ON t.id = c.id LEFT JOIN rejections r ON r.subject = 'candidate' AND r.subject_id = c.id
-WHERE {} ORDER BY c.rowid"""
-_INSTANCES = """
-SELECT i.rowid, i.id, CASE WHEN r.reason IS NULL THEN 'admitted' ELSE 'rejected' END, coalesce(r.stage, ''),
-    coalesce(r.reason, ''), q.model, m.rowid, coalesce(json_extract(r.evidence, '$.jaccard'),
-    json_extract(r.evidence, '$.score'), -1), c.instruction, i.input, i.output
-FROM instances i JOIN requests q ON q.id = i.request_id JOIN completions m ON m.request_id = i.request_id
-JOIN tasks t ON t.position = i.task JOIN candidates c ON c.id = t.id
-LEFT JOIN rejections r ON r.subject = 'instance' AND r.subject_id = i.id
-WHERE {} ORDER BY i.rowid"""
-_UNREADABLE = """
-SELECT m.rowid, r.subject_id, 'rejected', r.stage, r.reason, q.model, m.rowid, -1, m.text, '', ''
-FROM rejections r JOIN requests q ON q.id = r.subject_id JOIN completions m ON m.request_id = r.subject_id
-WHERE r.subject = 'completion' AND {}"""
 
 Row = tuple[Any, ...]
 
@@ -101,7 +82,7 @@ class Index:
     def refresh(self, progress: Callable[[int, int], None] = lambda done, of: None) -> None:
         """Bring in what has come since the last time; `progress` is told how many rows of how many are done."""
         with explaining(self.path):
-            seen = int(self.store.query("PRAGMA data_version")[0][0])
+            seen = items.data_version(self.store)
             if seen == self._seen:
                 return
             self.db.execute("BEGIN IMMEDIATE")
@@ -121,6 +102,21 @@ class Index:
         """All groups that have an item."""
         return [Group(*row) for row in self.query("SELECT * FROM groups WHERE n > 0")]
 
+    def states(self, identities: Sequence[str]) -> dict[str, str]:
+        """The states of items, by what they are called in the run; of those that are there."""
+        places = ", ".join("?" * len(identities))
+        sql = "SELECT i.subject_id, g.state FROM items i JOIN groups g ON g.id = i.of_group WHERE i.subject_id IN"
+        return dict(self.query(f"{sql} ({places})", identities))
+
+    def marks(self) -> list[tuple[str, int]]:
+        """The marks that items bear, in order, with their numbers."""
+        return [(mark, n) for mark, n in self.query("SELECT mark, count(*) FROM marks GROUP BY mark ORDER BY 1")]
+
+    def matching(self, query: str) -> list[str]:
+        """The items, by what they are called in the run, in whose texts FTS5 finds what is asked for."""
+        sql = "SELECT subject_id FROM items WHERE id IN (SELECT rowid FROM texts WHERE texts MATCH ?)"
+        return [identity for (identity,) in self.query(sql, (query,))]
+
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """The rows of a SELECT; a database error becomes a StoreError."""
         with explaining(self.path):
@@ -129,7 +125,7 @@ class Index:
     def _is_of_this_run(self) -> bool:
         """Whether the last known candidate is still where it was: a folder may have been given another run."""
         rowid, identity = self._known("candidate"), self._known("last candidate")
-        return not rowid or self.store.query("SELECT id FROM candidates WHERE rowid = ?", (rowid,)) == [(identity,)]
+        return not rowid or items.candidate_at(self.store, rowid) == identity
 
     def _known(self, key: str) -> Any:
         row = self.db.execute("SELECT value FROM known WHERE key = ?", (key,)).fetchone()
@@ -139,17 +135,15 @@ class Index:
         self.db.executemany("INSERT OR REPLACE INTO known VALUES (?, ?)", values.items())
 
     def _bring_in(self, progress: Callable[[int, int], None]) -> None:
-        one = self.store.query("SELECT (SELECT max(rowid) FROM candidates), (SELECT max(rowid) FROM instances)")[0]
-        known = [self._known("candidate"), self._known("instance")]
-        total = sum((last or 0) - before for last, before in zip(one, known, strict=True))
+        last = items.last_rows(self.store)
+        known = {kind: self._known(kind) for kind in last}
+        total = sum(last.values()) - sum(known.values())
         done = 0
-        for kind, sql, table, after in zip(
-            ("candidate", "instance"), (_CANDIDATES, _INSTANCES), ("c", "i"), known, strict=True
-        ):
-            rows = self.store.db.execute(sql.format(f"{table}.rowid > ?"), (after,))
+        for kind, after in known.items():
+            rows = items.items_after(self.store, kind, after)
             while some := list(islice(rows, AT_ONCE)):
                 self._add(kind, some)
-                self._now_known(**{kind: some[-1][0], f"last {kind}": some[-1][1]})
+                self._now_known(**{kind: some[-1].row, f"last {kind}": some[-1].id})
                 progress(done := done + len(some), total)
         self._add_unreadable()
         pending = self.query(
@@ -159,34 +153,32 @@ class Index:
         self._add_decisions()
 
     def _add_unreadable(self) -> None:
-        (n,) = self.store.query("SELECT count(*) FROM rejections WHERE subject = 'completion'")[0]
+        n = items.n_unreadable(self.store)
         if n == self._known("completion"):
             return
         had = {i for (i,) in self.query("SELECT subject_id FROM items i JOIN groups g ON g.id = of_group "
                                         "WHERE kind = 'completion'")}  # fmt: skip
-        rows = self.store.query(_UNREADABLE.format("1"))
-        self._add("completion", sorted(row for row in rows if row[1] not in had))
+        self._add("completion", sorted(row for row in items.unreadable(self.store) if row.id not in had))
         self._now_known(completion=n)
 
     def _add_decisions(self) -> None:
-        rows = self.store.query(
-            "SELECT id, subject, subject_id FROM decisions WHERE id > ? ORDER BY id", (self._known("decision"),)
-        )
+        before = self._known("decision")
+        last, subjects = decided_after(self.store, before)
         for kind in ("candidate", "instance", "completion"):
-            self._judge_again(kind, list(dict.fromkeys(name for _, subject, name in rows if subject == kind)))
-        if rows:
-            self._now_known(decision=rows[-1][0])
+            self._judge_again(kind, [identity for subject, identity in subjects if subject == kind])
+        if last != before:
+            self._now_known(decision=last)
 
-    def _add(self, kind: str, rows: Iterable[Row]) -> None:
+    def _add(self, kind: str, rows: Iterable[ItemRow]) -> None:
         first = self.query("SELECT coalesce(max(id), 0) + 1 FROM items")[0][0]
-        items, texts, sizes = [], [], Counter[int]()
-        for number, (_, identity, state, stage, reason, model, said, score, *parts) in enumerate(rows, first):
-            words = tokens(record_text(*parts))
-            group = self._group(kind, state, stage, reason, model, length_class(len(words)))
+        added, texts, sizes = [], [], Counter[int]()
+        for number, row in enumerate(rows, first):
+            words = tokens(record_text(row.instruction, row.input, row.output))
+            group = self._group(kind, row.state, row.stage, row.reason, row.model, length_class(len(words)))
             sizes[group] += 1
-            items.append((number, identity, group, said, len(words), score))
+            added.append((number, row.id, group, row.answer, len(words), row.score))
             texts.append((number, " ".join(words)))
-        self.db.executemany("INSERT INTO items VALUES (?, ?, ?, ?, ?, ?)", items)
+        self.db.executemany("INSERT INTO items VALUES (?, ?, ?, ?, ?, ?)", added)
         self.db.executemany("INSERT INTO texts(rowid, text) VALUES (?, ?)", texts)
         self.db.executemany("UPDATE groups SET n = n + ? WHERE id = ?", [(n, group) for group, n in sizes.items()])
 
@@ -197,31 +189,23 @@ class Index:
 
     def _judge_again(self, kind: str, identities: Sequence[str]) -> None:
         """Give items the verdict, the standing and the marks that the run has for them at this time."""
-        sql = {"candidate": _CANDIDATES, "instance": _INSTANCES, "completion": _UNREADABLE}[kind]
-        key = {"candidate": "c.id = ?", "instance": "i.id = ?", "completion": "r.subject_id = ?"}[kind]
         for identity in identities:
             found = self.query(
                 "SELECT i.id, of_group, g.length FROM items i JOIN groups g ON g.id = of_group WHERE subject_id = ?",
                 (identity,),
             )
-            rows = self.store.query(sql.format(key), (identity,))
-            if not found or not rows:
+            row = items.item(self.store, kind, identity)
+            if not found or row is None:
                 continue  # decided about an answer that could be read, or about what is no more
-            (item, before, length), (_, _, state, stage, reason, model, _, score, *_) = found[0], rows[0]
-            decided = self.store.query(
-                "SELECT action, payload FROM decisions_in_force WHERE subject = ? AND subject_id = ? ORDER BY id",
-                (kind, identity),
-            )
-            standing = [action for action, _ in decided if action in ("ban", "rescue")]
-            if standing:
-                kept = "admitted" if state == "admitted" else "rescued"
-                state = kept if standing[-1] == "rescue" else "banned"
-            group = self._group(kind, state, stage, reason, model, length)
-            self.db.execute("UPDATE items SET of_group = ?, score = ? WHERE id = ?", (group, score, item))
+            ((item, before, length),) = found
+            subject = (kind, identity)
+            state = state_of(row.state, standing(self.store, subject))
+            group = self._group(kind, state, row.stage, row.reason, row.model, length)
+            self.db.execute("UPDATE items SET of_group = ?, score = ? WHERE id = ?", (group, row.score, item))
             self.db.execute("UPDATE groups SET n = n - 1 WHERE id = ?", (before,))
             self.db.execute("UPDATE groups SET n = n + 1 WHERE id = ?", (group,))
-            marks = {f"#{json.loads(payload)['tag']}" for action, payload in decided if action == "tag"}
-            marks |= {MARKS[action] for action, _ in decided if action in MARKS}
+            noted = notes(self.store, subject)
+            marks = {f"#{payload['tag']}" if action == "tag" else MARKS[action] for action, payload in noted}
             self.db.execute("DELETE FROM marks WHERE item = ?", (item,))
             self.db.executemany("INSERT INTO marks VALUES (?, ?)", [(mark, item) for mark in marks])
 

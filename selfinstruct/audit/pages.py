@@ -22,7 +22,8 @@ from selfinstruct.audit.listing import SORTS, Asked, Item, Listing
 from selfinstruct.audit.text import folded
 from selfinstruct.audit.verdicts import Judge
 from selfinstruct.errors import UsageError
-from selfinstruct.store import decisions
+from selfinstruct.records import Instance
+from selfinstruct.store import counts, decisions, generations
 from selfinstruct.store.database import Database
 from selfinstruct.store.decisions import Action, decide, undo
 from selfinstruct.store.reasons import words_of
@@ -102,11 +103,8 @@ class Pages:
     async def decided(self, request: web.Request) -> web.Response:
         """What was decided, the latest first, by batches."""
         last = _number(request.query.get("before", ""), 2**62)
-        rows = self.store.query(
-            "SELECT batch, count(*) FROM decisions WHERE batch < ? GROUP BY batch ORDER BY batch DESC LIMIT ?",
-            (last, BATCHES + 1),
-        )
-        batches = [(n, decisions.decisions(self.store, "batch = ?", (batch,), 5)) for batch, n in rows[:BATCHES]]
+        rows = decisions.batches_before(self.store, last, BATCHES + 1)
+        batches = [(n, decisions.decisions(self.store, batch=batch, limit=5)) for batch, n in rows[:BATCHES]]
         names = [(one.subject, one.subject_id) for _, some in batches for one in some]
         return self._page(
             request, "decisions.html", batches=batches, texts=self._by_name(names), has_more=len(rows) > BATCHES
@@ -161,13 +159,10 @@ class Pages:
 
     def _edited(self, subject: decisions.Subject, given: str, output: str) -> dict[str, str]:
         """The texts of an edit; a form loses characters such as NUL, so what looks unchanged stays what it is."""
-        rows = self.store.query(
-            "SELECT coalesce(e.input, i.input), coalesce(e.output, i.output) FROM instances i LEFT JOIN decided_texts "
-            "e ON e.decision = (SELECT max(d.id) FROM decisions_in_force d WHERE d.subject = 'instance' AND "
-            "d.subject_id = i.id AND d.action = 'edit') WHERE i.id = ?",
-            subject[1:],
-        )
-        before = rows[0] if rows else ("", "")
+        kind, identity = subject
+        stored = generations.instance(self.store, identity) if kind == "instance" else None
+        known = decisions.edited(self.store, identity) or (stored.instance if stored else Instance("", ""))
+        before = (known.input, known.output)
         kept = [old if _lines(in_form(old)) == new else new for old, new in zip(before, (given, output), strict=True)]
         if tuple(kept) == before:
             raise UsageError("Neither the input nor the output was changed.")
@@ -175,7 +170,7 @@ class Pages:
 
     def _replay(self, rules: what_if.Rules) -> what_if.Replay:
         """The replay under these rules of the run as it is; another one that is under way is given up."""
-        (n,) = self.store.query("SELECT (SELECT count(*) FROM tasks) + (SELECT count(*) FROM rejections)")[0]
+        n = counts.verdicts(self.store)
         known = self._replays.get(rules)
         if known and (known[0] == n or known[1].is_alive()):
             return known[1]
@@ -189,29 +184,24 @@ class Pages:
         return replay
 
     def _marks(self) -> Sequence[tuple[str, int]]:
-        return [(mark, n) for mark, n in self.index.query("SELECT mark, count(*) FROM marks GROUP BY mark ORDER BY 1")]
+        return self.index.marks()
 
     def _texts(self, items: Sequence[Item]) -> dict[str, list[tuple[str, str]]]:
         return self._by_name([(item.kind, item.subject_id) for item in items])
 
     def _by_name(self, names: Sequence[tuple[str, str]]) -> dict[str, list[tuple[str, str]]]:
         """The labelled texts of generations, by their ids."""
-        queries = {
-            "candidate": "SELECT instruction FROM candidates WHERE id = ?",
-            "instance": "SELECT instruction, input, output FROM judged WHERE id = ?",
-            "completion": "SELECT text FROM completions WHERE request_id = ?",
-        }
         found = {}
         for kind, identity in names:
             labels = ("Instruction", "Input", "Output") if kind == "instance" else ("",)
-            rows = self.store.query(queries[kind], (identity,))
-            texts = zip(labels, rows[0], strict=True) if rows else ()
+            rows = generations.texts(self.store, kind, identity)
+            texts = zip(labels, rows, strict=True) if rows else ()
             found[identity] = [(label, text[:LISTED]) for label, text in texts if text]
         return found
 
     def _page(self, request: web.Request, template: str, **values: Any) -> web.Response:
         done = request.query.get("done")
-        batch = decisions.decisions(self.store, "batch = ?", (_number(done, 0),)) if done else []
+        batch = decisions.decisions(self.store, batch=_number(done, 0)) if done else []
         query = {key: value for key, value in request.query.items() if key != "done"}
         here = str(request.rel_url.with_query([(k, v) for k, v in request.query.items() if k != "done"]))
         html = render(

@@ -8,12 +8,12 @@ full-text index: of k shingles, a record whose Jaccard similarity is at least t 
 at least of any more than that. The instructions' index takes a second for 15,000 tasks, once.
 """
 
-import json
 import math
 from typing import Any, NamedTuple
 
 from selfinstruct.audit.index import Index
 from selfinstruct.filters import record
+from selfinstruct.filters.instance import cut_off
 from selfinstruct.filters.instruction import too_similar
 from selfinstruct.filters.rule import Rule
 from selfinstruct.filters.verdicts import FilteredPool, each_of_candidate, each_of_instances
@@ -21,6 +21,7 @@ from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.pool.near_duplicates import shingles
 from selfinstruct.pool.pool import Pool, record_text
 from selfinstruct.records import Candidate, Neighbor, Rejection
+from selfinstruct.store import generations
 from selfinstruct.store.store import Store
 
 
@@ -52,7 +53,7 @@ class Judge:
     def candidate(self, candidate: Candidate, n_tasks: int) -> tuple[list[Verdict], Nearest | None]:
         """Every filter's verdict on a candidate, judged when the pool held `n_tasks` tasks, and the nearest then."""
         verdicts = [_verdict(*said) for said in each_of_candidate(candidate, self.pool)]
-        nearest_id, score, rejection = self._asked_of_candidate(candidate)
+        nearest_id, score, rejection = generations.nearest(self.store, candidate.id)
         if score is None:
             self._catch_up(n_tasks)
             near = self._nearest(candidate.instruction, len(self.pool.seeds) + n_tasks)
@@ -65,7 +66,7 @@ class Judge:
         seed = next((seed for seed in self.pool.seeds if seed.id == nearest_id), None)
         if seed:
             return verdicts, Nearest("seed", seed.id, seed.instruction, score, "ROUGE-L")
-        ((text,),) = self.store.query("SELECT instruction FROM candidates WHERE id = ?", (nearest_id,))
+        (text,) = generations.texts(self.store, "candidate", nearest_id)
         return verdicts, Nearest("candidate", nearest_id, text, score, "ROUGE-L")
 
     def instances(
@@ -75,22 +76,16 @@ class Judge:
 
         Those on all of the record, and the nearest earlier record, only for the instance `nearest_of`.
         """
-        rows = self.store.query(
-            "SELECT j.id, j.instruction, j.input, j.output, coalesce(r.reason, ''), r.evidence FROM judged j "
-            "LEFT JOIN rejections r ON r.subject = 'instance' AND r.subject_id = j.id WHERE j.task = ? "
-            "ORDER BY j.position",
-            (position,),
-        )
-        instances = [ParsedInstance(row[2], row[3], row[4] == "cut_off") for row in rows]
+        rows = generations.instances_of(self.store, position)
+        instances = [ParsedInstance(row.input, row.output, row.reason == cut_off.name) for row in rows]
         said = each_of_instances(instances, self.pool.rules)
-        verdicts = {row[0]: [_verdict(*one) for one in of_row] for row, of_row in zip(rows, said, strict=True)}
-        at = next(i for i, row in enumerate(rows) if row[0] == nearest_of)
-        (_, instruction, *_, reason, evidence), instance = rows[at], instances[at]
+        verdicts = {row.id: [_verdict(*one) for one in of_row] for row, of_row in zip(rows, said, strict=True)}
+        at = next(i for i, row in enumerate(rows) if row.id == nearest_of)
+        (_, instruction, *_, reason, seen), instance = rows[at], instances[at]
         text = record_text(instruction, instance.input, instance.output)
         if reason in ("", record.contaminated.name):
             near, rejection = None, None
         elif reason == record.near_duplicate.name:
-            seen = json.loads(evidence)
             near, rejection = (seen["nearest_id"], seen["jaccard"]), Rejection(reason, seen)
         else:
             pool = self._similar_records(text, position, index)
@@ -100,19 +95,6 @@ class Judge:
         verdicts[nearest_of].append(_verdict(record.contaminated, overlap))
         nearest = Nearest("instance", near[0], self._record(near[0]), near[1], "Jaccard") if near else None
         return verdicts, nearest
-
-    def _asked_of_candidate(self, candidate: Candidate) -> tuple[str, float | None, Rejection | None]:
-        """What the run knows of a candidate's nearest instruction; no score where it did not ask."""
-        if task := self.store.query("SELECT nearest_id, nearest_score FROM tasks WHERE id = ?", (candidate.id,)):
-            return task[0][0] or "", task[0][1] or 0.0, None
-        rows = self.store.query(
-            "SELECT reason, evidence FROM rejections WHERE subject = 'candidate' AND subject_id = ? AND reason = ?",
-            (candidate.id, too_similar.name),
-        )
-        if not rows:
-            return "", None, None
-        evidence = json.loads(rows[0][1])
-        return evidence["nearest_id"], evidence["score"], Rejection(rows[0][0], evidence)
 
     def _catch_up(self, n_tasks: int) -> None:
         if len(self.pool.tasks) < n_tasks:
@@ -137,20 +119,12 @@ class Judge:
         some = some[: math.floor((1 - rules.near_duplicate) * len(some)) + 1]
         if some:
             query = " OR ".join(f'"{shingle}"' for shingle in some)
-            names = index.query(
-                "SELECT subject_id FROM items WHERE id IN (SELECT rowid FROM texts WHERE texts MATCH ?)", (query,)
-            )
-            of_record = "SELECT task, position, id FROM judged WHERE id = ? AND kept AND task < ?"
-            rows = [row for (name,) in names for row in self.store.query(of_record, (name, position))]
-            for _, _, name in sorted(rows):
+            for name in generations.kept_before(self.store, index.matching(query), position):
                 pool.add_record(name, self._record(name))
         return pool
 
     def _record(self, identity: str) -> str:
-        ((instruction, given, output),) = self.store.query(
-            "SELECT instruction, input, output FROM judged WHERE id = ?", (identity,)
-        )
-        return record_text(instruction, given, output)
+        return record_text(*generations.texts(self.store, "instance", identity))
 
 
 def _verdict(rule: Rule[...], rejection: Rejection | None) -> Verdict:

@@ -11,8 +11,10 @@ from typing import NamedTuple
 from selfinstruct.filters.instruction import INSTRUCTION_FILTERS, too_similar
 from selfinstruct.filters.verdicts import FilteredPool, judge
 from selfinstruct.pool.pool import Pool
-from selfinstruct.records import Candidate, Task
-from selfinstruct.store.store import Store, instances_from
+from selfinstruct.records import Task
+from selfinstruct.store.counts import candidates
+from selfinstruct.store.replayed import judged as judged_candidates
+from selfinstruct.store.store import Store
 
 NAMES = tuple(rule.name for rule in INSTRUCTION_FILTERS)
 REPORT_EVERY = 500  # candidates
@@ -51,7 +53,7 @@ class Replay(threading.Thread):
         super().__init__(daemon=True)
         self.rules = rules
         self.done = 0
-        self.of = int(store.query("SELECT count(*) FROM candidates")[0][0])
+        self.of = candidates(store)
         self.outcome: Outcome | None = None
         self.cancelled = threading.Event()
         self._folder = store.folder
@@ -69,22 +71,18 @@ class Replay(threading.Thread):
         judged, before = 0, 0
         gained: list[Change] = []
         lost: list[Change] = []
-        for identity, request_id, place, instruction, cut, pairs, was_admitted, reason, score in store.db.execute(
-            "SELECT c.id, c.request_id, c.place, c.instruction, c.cut, c.instances, t.id IS NOT NULL, "
-            "coalesce(r.reason, ''), coalesce(t.nearest_score, json_extract(r.evidence, '$.score'), -1) "
-            "FROM candidates c LEFT JOIN tasks t ON t.id = c.id "
-            "LEFT JOIN rejections r ON r.subject = 'candidate' AND r.subject_id = c.id "
-            "WHERE t.id IS NOT NULL OR r.reason IS NOT NULL ORDER BY c.step, c.position"
-        ):
-            candidate = Candidate(request_id, place, instruction, bool(cut), instances_from(pairs))
-            rejection, _, nearest = judge(candidate, pool, above=rules.rouge_threshold)
-            judged, before = judged + 1, before + bool(was_admitted)
+        for one in judged_candidates(store):
+            rejection, _, nearest = judge(one.candidate, pool, above=rules.rouge_threshold)
+            judged, before = judged + 1, before + one.was_admitted
+            text = one.candidate.instruction
             if rejection is None:
-                pool.admit(Task.admitted(len(pool.tasks), candidate, 0))
-            if was_admitted and rejection:
-                lost.append(Change(identity, instruction, rejection.reason, nearest.score if nearest else -1.0))
-            elif not was_admitted and not rejection:
-                gained.append(Change(identity, instruction, reason, score))
+                pool.admit(Task.admitted(len(pool.tasks), one.candidate, 0))
+            if one.was_admitted and rejection:
+                lost.append(Change(one.id, text, rejection.reason, nearest.score if nearest else -1.0))
+            elif not one.was_admitted and not rejection:
+                gained.append(
+                    Change(one.id, text, one.reason, -1.0 if one.nearest_score is None else one.nearest_score)
+                )
             if judged % REPORT_EVERY == 0:
                 self.done = judged
                 if self.cancelled.is_set():

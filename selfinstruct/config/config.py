@@ -52,7 +52,7 @@ class Config(GrowthSettings):
     # The folder may be elsewhere: the texts are kept in the run, and are compared.
     prompts: Annotated[str, MayChange.ANY_TIME] = Field(
         "",
-        description="a folder of prompts to use instead of the shipped ones; the texts of a stage that was answered are fixed",
+        description="a folder of prompts instead of the shipped ones; the texts of a stage that was answered are fixed",
     )
     teacher: TeacherSettings = TeacherSettings()
     filters: FilterSettings = FilterSettings()

@@ -2,6 +2,7 @@
 
 from selfinstruct.config.changes import State
 from selfinstruct.config.config import Config, parse_config
+from selfinstruct.store.answers import answered_stages
 from selfinstruct.store.store import Store
 
 
@@ -12,4 +13,4 @@ def config_of(store: Store) -> Config:
 
 def state_of(store: Store) -> State:
     """Whether candidates were filtered, and which stages were answered, so that their settings are fixed."""
-    return State(bool(store.steps()), store.answered_stages(config_of(store).stages))
+    return State(bool(store.steps()), answered_stages(store, config_of(store).stages))

@@ -71,12 +71,12 @@ class _Probed:
         try:
             return await self._teacher.complete(request)
         except RequestRefused as error:
-            return Completion(request.id, "", "error", error=str(error), answer=error.answer or "")
+            return Completion(request.id, "", "error", error=str(error), raw=error.raw or "")
         except TryAgain as error:
             # 502 to 504 are a server that is away or still loading. A malformed answer may have been paid for, and the
             # scheduler has patience for a few of them only.
-            self._malformed += error.answer is not None
+            self._malformed += error.raw is not None
             self._in_a_row = self._in_a_row + 1 if error.reason in ("http_500", "http_501") else 0
             if self._in_a_row < self._enough and self._malformed < MALFORMED:
                 raise
-            return Completion(request.id, "", "error", error=str(error), answer=error.answer or "")
+            return Completion(request.id, "", "error", error=str(error), raw=error.raw or "")

@@ -188,7 +188,7 @@ class Engine:
     # From task to instances.
 
     async def _resume_generation(self, tasks: Sequence[Task], group: asyncio.TaskGroup) -> None:
-        """Begin with the tasks that an earlier session left without instances, a few at a time, so that the first calls go out."""
+        """Begin with the tasks that earlier sessions left waiting, a few at a time, so that the first calls go out."""
         for started, task in enumerate(tasks, start=1):
             group.create_task(self._generate(task, group))
             if started % STARTED_AT_ONCE == 0:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from selfinstruct.asking.prompts import shipped
+from selfinstruct.asking.stages import PROBE
 from selfinstruct.config.config import Config
 from selfinstruct.config.stored import config_of
 from selfinstruct.errors import UsageError
@@ -23,13 +24,15 @@ from selfinstruct.filters.instruction import word_count
 from selfinstruct.records import IMPORTED, canonical_json
 from selfinstruct.report.diversity import Diversity, Nearest
 from selfinstruct.report.figures import Lengths, day, lengths_of
-from selfinstruct.report.status import Status, is_simulated, status
+from selfinstruct.report.status import Status, status
 from selfinstruct.report.verbs import is_english
 from selfinstruct.rows.seeds import read_seeds
 from selfinstruct.rows.writing import whole_file
+from selfinstruct.store import counts
+from selfinstruct.store.answers import is_simulated, period
 from selfinstruct.store.reasons import words_of
 from selfinstruct.store.store import Store
-from selfinstruct.strategies import stage_names
+from selfinstruct.strategies import counted, stage_names
 
 MARK = "<!-- This card was written by selfinstruct export --card. -->"
 LICENSE = """\
@@ -81,7 +84,7 @@ def card(store: Store, format: str, file_name: str, rows: int, varied: Diversity
     blocks = [
         _header(store, name, file_name, rows, license),
         f"{MARK}\n\n# {_plain(name)}",
-        f"{rows:,} rows with {found.records:,} records of {found.made - found.without_records:,} tasks. "
+        f"{rows:,} rows with {found.records:,} records of {found.generated - found.without_records:,} tasks. "
         + (
             "A language model wrote all of it"
             if _asked_anybody(found)
@@ -156,9 +159,12 @@ def _sizes(store: Store, found: Status) -> str:
         ("words", "texts", "empty", "median", "mean", "longest"),
         [row(name, lengths_of(counts)) for name, counts in each],
     )
-    classes = f"{found.classification:,} of the tasks are classification tasks, by the teacher's own judgement."
-    asked = any(usage.stage == "classify" for usage in found.usage)
-    return f"{table}\n\nIn scripts without spaces, characters are counted." + (f" {classes}" if asked else "")
+    asked = {usage.stage for usage in found.usage}
+    classes = [
+        f" {found.counted[one.key]:,} of the tasks are {one.words}, by the teacher's own judgement."
+        for stage, one in counted().items() if stage in asked
+    ]  # fmt: skip
+    return f"{table}\n\nIn scripts without spaces, characters are counted." + "".join(classes)
 
 
 def _making(store: Store, config: Config, found: Status) -> Iterable[str]:
@@ -166,13 +172,8 @@ def _making(store: Store, config: Config, found: Status) -> Iterable[str]:
     if settings.get("imported"):
         yield f"Answers that another tool was given were brought in from a file (SHA-256 `{settings['imported']}`)."
     if _asked_anybody(found):
-        how = {
-            "self-instruct": "asked for new tasks like the ones it was shown; then, for each, whether it is a "
-            "classification task, and for instances of it (Self-Instruct, arXiv 2212.10560)",
-            "alpaca": "asked for whole tasks, with input and output, like the ones it was shown (Alpaca)",
-        }
         shown = f"{config.seed_demonstrations} seed tasks and {config.generated_demonstrations} generated ones"
-        yield f"A teacher was {how[config.strategy]}. Each request for tasks showed {shown}."
+        yield f"A teacher was {config.asks.summary}. Each request for tasks showed {shown}."
     if seeds:
         said = [[seed.id, seed.instruction, [[i.input, i.output] for i in seed.instances]] for seed in seeds]
         origin = "the ones that come with selfinstruct" if _are_shipped(seeds) else "a file of the user's own"
@@ -182,11 +183,12 @@ def _making(store: Store, config: Config, found: Status) -> Iterable[str]:
             usage.stage, _code(usage.model), *_asked(config, usage.stage, usage.model), f"{usage.requests:,}",
             f"{usage.prompt_tokens:,}", f"{usage.completion_tokens:,}",
         ]
-        for usage in found.usage if usage.stage != "probe"
+        for usage in found.usage if usage.stage != PROBE
     ]  # fmt: skip
     if rows:
         yield _table(("stage", "model", "endpoint", "sampling", "requests", "tokens in", "tokens out"), rows)
-    for began, latest in store.query("SELECT min(created_at), max(created_at) FROM completions HAVING count(*) > 0"):
+    began, latest = period(store)
+    if began is not None:
         yield f"Stored from {day(began)} to {day(latest)} (UTC)."
     if _asked_anybody(found):
         prompts = ", ".join(f"{_code(name)} `{_digest(text)}`" for name, text in sorted(settings["prompts"].items()))
@@ -196,8 +198,8 @@ def _making(store: Store, config: Config, found: Status) -> Iterable[str]:
 def _reviewed(store: Store) -> str:
     """What people have decided about them."""
     words = {"ban": "banned", "rescue": "rescued", "edit": "edited"}
-    counts = dict(store.query("SELECT action, count(*) FROM decisions_in_force GROUP BY action"))
-    decided = [f"{counts[action]:,} {word}" for action, word in words.items() if action in counts]
+    found = counts.decisions(store)
+    decided = [f"{found[action]:,} {word}" for action, word in words.items() if action in found]
     return f"by hand, {', '.join(decided)}; nobody has reviewed the rest" if decided else "nobody has reviewed them"
 
 
@@ -234,9 +236,9 @@ def _selection(store: Store, config: Config, found: Status) -> Iterable[str]:
             ("stage", "reason", "what it means", "rejected"),
             [[stage, reason, words_of(reason), f"{n:,}"] for stage, reason, n in found.rejected],
         )
-    lines = store.query("SELECT file, count(*) FROM test_lines GROUP BY file ORDER BY min(rowid)")
-    if lines:
-        names = ", ".join(f"{_code(str(file))} ({n:,} questions)" for file, n in lines)
+    files = counts.test_files(store)
+    if files:
+        names = ", ".join(f"{_code(file)} ({n:,} questions)" for file, n in files)
         yield (
             f"Decontamination: kept clear of {names}. What shares 13 words with a question, or is similar to it by "
             f"ROUGE-L above {rules.rouge_threshold:g}, was rejected."

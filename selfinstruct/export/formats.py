@@ -73,7 +73,8 @@ FORMATS = (
         "`messages`: a user's turn (instruction and input) and an assistant's (output)",
     ),
     Format(
-        "prompt-completion", "jsonl", _each(_prompt_completion), "`prompt` (instruction and input) and `completion` (output)"
+        "prompt-completion", "jsonl", _each(_prompt_completion),
+        "`prompt` (instruction and input) and `completion` (output)",
     ),
     Format(
         "sharegpt", "jsonl", _each(_sharegpt),

@@ -53,7 +53,7 @@ def output_equals_input(i: int, instances: Instances) -> Evidence | None:
 
 @rule(INSTANCES, "the input only says that there is none", ALPACA)
 def pseudo_empty_input(i: int, instances: Instances) -> Evidence | None:
-    """The input is words that say there is none; the parsers remove them from answers, but not from finished datasets."""
+    """The input is words that say there is none; parsers remove them from answers, nobody from finished datasets."""
     return {"input": instances[i].input} if says_no_input(instances[i].input) else None
 
 

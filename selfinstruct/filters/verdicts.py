@@ -83,7 +83,7 @@ class Said(NamedTuple):
 
 
 def judge(candidate: Candidate, pool: FilteredPool, above: float = -1) -> Verdict:
-    """The first filter's objection, or none; the nearest known instruction is sought where its score is `above` that."""
+    """The first filter's objection, or none; a nearest known instruction is sought whose score is `above` that."""
     for rule in INSTRUCTION_FILTERS:
         if rejection := rule.unless_in(pool.rules.without, candidate, pool):
             return Verdict(rejection, rule.stage)
@@ -113,7 +113,7 @@ def judge_instances(instances: Sequence[ParsedInstance], rules: FilterSettings) 
 
 
 def each_of_instances(instances: Sequence[ParsedInstance], rules: FilterSettings) -> list[list[Said]]:
-    """What every filter says of each instance; it sees, besides that one, those that the filters before it have left."""
+    """What every filter says of each instance, of which it sees those that the filters before it have left."""
     said: list[list[Said]] = [[] for _ in instances]
     left: Mapping[int, ParsedInstance] = dict(enumerate(instances))
     for rule in INSTANCE_FILTERS:

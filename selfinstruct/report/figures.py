@@ -13,11 +13,13 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from selfinstruct.config.stored import config_of
 from selfinstruct.filters.instruction import word_count
-from selfinstruct.records import IMPORTED, Record
+from selfinstruct.records import Record
 from selfinstruct.report.diversity import Diversity, measure, tenths
-from selfinstruct.report.status import Status, is_simulated, status
+from selfinstruct.report.status import Status, status
 from selfinstruct.report.verbs import Root, is_english, roots
-from selfinstruct.store.listing import describe_evidence, rejected
+from selfinstruct.store import counts
+from selfinstruct.store.answers import has_recorded_answers, is_simulated, period
+from selfinstruct.store.listing import admitted_tasks, describe_evidence, rejected
 from selfinstruct.store.reasons import words_of
 from selfinstruct.store.store import Store
 
@@ -119,21 +121,16 @@ def figures(store: Store) -> Figures:
         config, version = config_of(store), store.settings().get("version", "")
         simulated = is_simulated(store)
         seeds = store.seeds()
-        rows = store.query(
-            "SELECT c.instruction, t.nearest_id, t.nearest_score, t.id FROM tasks t "
-            "JOIN candidates c ON c.id = t.id ORDER BY t.position"
-        )
+        admitted = list(admitted_tasks(store))
         lengths, graded, examples = _records(store, found.records, simulated)
         reasons, rejected_examples = _reasons(store, found)
         acceptance = _acceptance(store, found.pending)
-        faults = store.query("SELECT reason, count(*) FROM faults GROUP BY reason ORDER BY 2 DESC, 1")
-        began, latest, imported = store.query(
-            "SELECT min(c.created_at), max(c.created_at), "
-            f"EXISTS(SELECT 1 FROM requests WHERE teacher = '{IMPORTED}') FROM completions c"
-        )[0]
-    instructions = [row[0] for row in rows]
-    names = {seed.id: seed.instruction for seed in seeds} | {row[3]: row[0] for row in rows}
-    scores = [row[2] for row in rows if row[2] is not None]
+        faults = counts.faults(store)
+        began, latest = period(store)
+        imported = has_recorded_answers(store)
+    instructions = [task.instruction for task in admitted]
+    names = {seed.id: seed.instruction for seed in seeds} | {task.id: task.instruction for task in admitted}
+    scores = [task.nearest_score for task in admitted if task.nearest_score is not None]
     n_english = sum(map(is_english, instructions))
     speaks_english = n_english >= ENGLISH_SHARE * len(instructions) > 0
     verbs = roots(instructions) if speaks_english else []
@@ -142,13 +139,13 @@ def figures(store: Store) -> Figures:
         version=version,
         strategy=config.strategy,
         simulated=simulated,
-        imported=bool(imported),
+        imported=imported,
         began=day(began),
         latest=day(latest),
         seeds=len(seeds),
         threshold=config.filters.rouge_threshold,
         status=found,
-        funnel=_funnel(found),
+        funnel=_funnel(found, config.stages[0]),
         reasons=reasons,
         acceptance=acceptance,
         novelty=tenths(scores),
@@ -158,13 +155,17 @@ def figures(store: Store) -> Figures:
             sum(root.tasks for root in verbs),
             n_english,
         ),
-        faults=[(str(reason), int(n)) for reason, n in faults],
+        faults=faults,
         diversity=measure(instructions, [seed.instruction for seed in seeds]),
         grades=graded,
         records=examples,
         tasks=[
-            {"instruction": shortened(rows[i][0]), "nearest": shortened(names.get(rows[i][1], "")), "score": rows[i][2]}
-            for i in _chosen(len(rows))
+            {
+                "instruction": shortened(task.instruction),
+                "nearest": shortened(names.get(task.nearest_id or "", "")),
+                "score": task.nearest_score,
+            }
+            for task in (admitted[i] for i in _chosen(len(admitted)))
         ],
         rejected=rejected_examples,
     )
@@ -181,16 +182,16 @@ def shortened(text: str) -> str:
     return f"{text[:LONGEST]} [... {left_out:,} characters more in run.db]" if left_out > 0 else text
 
 
-def _funnel(found: Status) -> list[Step]:
+def _funnel(found: Status, proposing: str) -> list[Step]:
     judged = found.candidates - found.pending
     filtered = sum(n for stage, _, n in found.rejected if stage == "filter")
     return [
-        Step("proposals answered", sum(u.requests for u in found.usage if u.stage == "propose"), None),
+        Step("proposals answered", sum(u.requests for u in found.usage if u.stage == proposing), None),
         Step("candidates judged", judged, None),
         Step("left by the filters", judged - filtered, judged),
         Step("new: admitted as tasks", found.tasks, judged),
-        Step("tasks worked out", found.made, found.tasks),
-        Step("tasks with a record", found.made - found.without_records, found.tasks),
+        Step("tasks worked out", found.generated, found.tasks),
+        Step("tasks with a record", found.generated - found.without_records, found.tasks),
         Step("instances", found.instances, None),
         Step("records", found.records, found.instances),
     ]
@@ -198,15 +199,15 @@ def _funnel(found: Status) -> list[Step]:
 
 def _acceptance(store: Store, pending: int) -> list[Block]:
     """The steps in at most BLOCKS groups of the same number of steps; what is pending was not judged yet."""
-    rows = store.query("SELECT step, n_candidates, n_tasks FROM steps ORDER BY step")
-    size = max(1, -(-len(rows) // BLOCKS))
+    steps = counts.steps(store)
+    size = max(1, -(-len(steps) // BLOCKS))
     blocks = []
     before = 0
-    for at in range(0, len(rows), size):
-        some = rows[at : at + size]
-        judged = sum(row[1] for row in some) - (pending if at + size >= len(rows) else 0)
-        blocks.append(Block(some[0][0], some[-1][0], judged, some[-1][2] - before))
-        before = some[-1][2]
+    for at in range(0, len(steps), size):
+        some = steps[at : at + size]
+        judged = sum(step.n_candidates for step in some) - (pending if at + size >= len(steps) else 0)
+        blocks.append(Block(some[0].step, some[-1].step, judged, some[-1].n_tasks - before))
+        before = some[-1].n_tasks
     return blocks
 
 

@@ -3,22 +3,16 @@
 from collections import Counter
 from typing import Any, NamedTuple
 
+from selfinstruct.asking.stages import Counted
+from selfinstruct.config.stored import config_of
 from selfinstruct.engine.progress import Progress
+from selfinstruct.filters.verdicts import CANDIDATE_STAGES
+from selfinstruct.store import counts
+from selfinstruct.store.answers import Usage, is_simulated, usage
+from selfinstruct.store.counts import RejectionCount
 from selfinstruct.store.reasons import words_of
 from selfinstruct.store.store import Store
-from selfinstruct.strategies import stage_names
-
-
-# Reasons of rejection in a person's words.
-class Usage(NamedTuple):
-    """Calls of one stage with one model: answered requests, failed tries, tokens, dollars (None: no price known)."""
-
-    stage: str
-    model: str
-    requests: int
-    prompt_tokens: int
-    completion_tokens: int
-    cost_usd: float | None
+from selfinstruct.strategies import counted
 
 
 class Status(NamedTuple):
@@ -30,13 +24,13 @@ class Status(NamedTuple):
     target: int
     candidates: int
     tasks: int
-    classification: int
-    made: int
+    counted: dict[str, int]
+    generated: int
     pending: int
     instances: int
     records: int
     without_records: int
-    rejected: list[tuple[str, str, int]]
+    rejected: list[RejectionCount]
     unused_proposals: int
     faults: int
     batches: int
@@ -46,7 +40,9 @@ class Status(NamedTuple):
 
     def as_dict(self) -> dict[str, Any]:
         """The figures as JSON values."""
-        values = self._asdict()
+        values: dict[str, Any] = {}
+        for name, value in self._asdict().items():  # files of earlier versions have these names
+            values |= value if name == "counted" else {"made" if name == "generated" else name: value}
         values["rejected"] = [{"stage": stage, "reason": reason, "count": n} for stage, reason, n in self.rejected]
         values["usage"] = [usage._asdict() for usage in self.usage]
         return values
@@ -55,53 +51,25 @@ class Status(NamedTuple):
 def status(store: Store, graded: bool = True) -> Status:
     """Count what the store holds, in one consistent view of it; grade a simulated run's outputs unless told not to."""
     with store.snapshot():
-
-        def one(sql: str) -> int:
-            return int(store.query(sql)[0][0])
-
-        usage = [
-            Usage(*row)
-            for row in store.query(
-                "SELECT r.stage, r.model, count(*), sum(c.prompt_tokens), sum(c.completion_tokens), "
-                "CASE WHEN count(c.cost_usd) > 0 THEN sum(c.cost_usd) END "
-                "FROM completions c JOIN requests r ON r.id = c.request_id GROUP BY r.stage, r.model"
-            )
-        ]
-        rejected = store.query(
-            "SELECT stage, reason, count(*) FROM rejections GROUP BY stage, reason ORDER BY 3 DESC, 1, 2"
-        )
-        settings = store.settings()
+        found = counts.counts(store, config_of(store).stages[0])
         return Status(
-            target=settings.get("target", 0),
-            candidates=one("SELECT count(*) FROM candidates"),
-            tasks=one("SELECT count(*) FROM tasks"),
-            classification=one("SELECT count(*) FROM tasks WHERE json_extract(extra, '$.is_classification')"),
-            made=one("SELECT count(*) FROM tasks WHERE generated = 1"),
+            target=store.settings().get("target", 0),
+            candidates=found.candidates,
+            tasks=found.tasks,
+            counted={one.key: counts.tasks_with(store, one.field) for one in counted().values()},
+            generated=found.generated,
             pending=len(store.pending()),
-            instances=one("SELECT count(*) FROM instances"),
-            records=one("SELECT count(*) FROM records"),
-            without_records=one(
-                "SELECT count(*) FROM tasks WHERE generated = 1 AND position NOT IN (SELECT task FROM records)"
-            ),
-            rejected=[(str(stage), str(reason), int(n)) for stage, reason, n in rejected],
-            unused_proposals=one(
-                "SELECT count(*) FROM requests WHERE stage = 'propose' "
-                "AND id NOT IN (SELECT request_id FROM batch_requests) "
-                "AND id NOT IN (SELECT request_id FROM candidates) "
-                "AND id NOT IN (SELECT subject_id FROM rejections WHERE subject = 'completion')"
-            ),
-            faults=one("SELECT count(*) FROM faults"),
-            batches=one("SELECT count(DISTINCT batch) FROM batch_requests"),
-            in_batches=one("SELECT count(*) FROM batch_requests"),
-            usage=sorted(usage, key=lambda u: ("probe", *stage_names()).index(u.stage)),
+            instances=found.instances,
+            records=found.records,
+            without_records=found.without_records,
+            rejected=counts.rejections(store),
+            unused_proposals=found.unused_proposals,
+            faults=found.faults,
+            batches=found.batches,
+            in_batches=found.in_batches,
+            usage=usage(store),
             grades=_grades(store) if graded and is_simulated(store) else {},
         )
-
-
-def is_simulated(store: Store) -> bool:
-    """Whether the simulated teacher answered, built in or as a server."""
-    asked = "SELECT EXISTS(SELECT 1 FROM requests WHERE teacher = 'simulated' OR model LIKE 'simulated%')"
-    return bool(store.query(asked)[0][0])
 
 
 def progress_of(store: Store) -> Progress:
@@ -109,13 +77,17 @@ def progress_of(store: Store) -> Progress:
     found = status(store, graded=False)
     return Progress(
         admitted=found.tasks,
-        generated=found.made,
+        generated=found.generated,
         calls=sum(u.requests for u in found.usage),
         tokens=sum(u.prompt_tokens + u.completion_tokens for u in found.usage),
         cost_usd=sum(u.cost_usd or 0.0 for u in found.usage),
         faults=found.faults,
         rejected=Counter(
-            {reason: n for stage, reason, n in found.rejected if stage in ("propose", "filter", "novelty")}
+            {
+                reason: n
+                for stage, reason, n in found.rejected
+                if stage in (config_of(store).stages[0], *CANDIDATE_STAGES)
+            }
         ),
     )
 
@@ -126,11 +98,10 @@ def render(found: Status, folder: str) -> str:
     lines = [
         f"{folder}",
         f"  tasks      {found.tasks:,} admitted" + (f" of {found.target:,} asked for" if found.target else "")
-        + (f", {found.made:,} of them with instances" if found.made < found.tasks else ""),
+        + (f", {found.generated:,} of them with instances" if found.generated < found.tasks else ""),
         f"  candidates {found.candidates:,}: {_share(found.tasks, judged)} of those judged were admitted"
         + (f", {found.pending} are waiting" if found.pending else ""),
-        f"  class      {found.classification:,} classification tasks ({_share(found.classification, found.made)})"
-        if any(u.stage == "classify" for u in found.usage) else "  class      not asked for",
+        *(_counted(found, stage, one) for stage, one in counted().items()),
         f"  records    {found.records:,} from {found.instances:,} instances"
         + (f"; {found.without_records:,} tasks have none" if found.without_records else ""),
     ]  # fmt: skip
@@ -157,6 +128,13 @@ def render(found: Status, folder: str) -> str:
             f"(simulated teacher; {found.grades['unknown']:,} cannot be graded)"
         )
     return "\n".join(lines)
+
+
+def _counted(found: Status, stage: str, one: Counted) -> str:
+    n = found.counted[one.key]
+    was_asked = any(u.stage == stage for u in found.usage)
+    words = f"{n:,} {one.words} ({_share(n, found.generated)})" if was_asked else "not asked for"
+    return f"  {one.label:<10} {words}"
 
 
 def cost(usage: Usage) -> str:

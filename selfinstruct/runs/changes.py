@@ -5,13 +5,14 @@ record may go and come with its task. Where there is no such reason, an answer i
 that a task needs is not there: OTHER_REASONS.
 """
 
-import json
 from collections import Counter
 from typing import Any, NamedTuple
 
 from selfinstruct.pool.pool import record_text
+from selfinstruct.records import Rejection
 from selfinstruct.store.listing import describe_evidence
 from selfinstruct.store.reasons import words_of
+from selfinstruct.store.replayed import rejections
 from selfinstruct.store.store import Store
 
 EXAMPLES = 3  # of each reason
@@ -71,7 +72,7 @@ class _Held(NamedTuple):
 
     tasks: dict[str, str]
     records: dict[str, tuple[str, str]]
-    rejected: dict[str, tuple[str, dict[str, Any]]]
+    rejected: dict[str, Rejection]
     waiting: set[str]
 
 
@@ -92,12 +93,7 @@ def _held(store: Store) -> _Held:
     return _Held(
         {task.id: task.instruction for task in store.tasks()},
         {r.id: (of_task[r.task], record_text(r.instruction, r.input, r.output)) for r in store.records(decided=False)},
-        {
-            identity: (reason, json.loads(evidence))
-            for identity, reason, evidence in store.query(
-                "SELECT subject_id, reason, evidence FROM rejections WHERE subject != 'completion'"
-            )
-        },
+        rejections(store),
         {task.id for task in store.tasks(only_waiting=True)},
     )
 

@@ -15,6 +15,8 @@ from typing import NamedTuple
 from selfinstruct.config.config import Config
 from selfinstruct.engine.engine import window_at
 from selfinstruct.errors import UsageError
+from selfinstruct.store import counts
+from selfinstruct.store.answers import answer_sizes
 from selfinstruct.store.store import Store
 from selfinstruct.teachers.budget import cost_usd
 
@@ -54,13 +56,14 @@ class Estimate(NamedTuple):
 
 def estimate(store: Store, config: Config, target: int) -> Estimate:
     """Estimate from what the store holds; UsageError where no task was admitted, so that nothing can be said."""
+    proposing, *of_each_task = config.stages
     with store.snapshot():
         steps = store.steps()
         yields = [after - before for before, after in zip([0, *steps], steps, strict=False)]
         if len(yields) > 1 and store.pending():
             yields.pop()  # the last one ended where the target was reached
-        answers = {stage: _answers(store, config, stage) for stage in ("propose", "classify", "instances")}
-        ((n_tasks, n_made),) = store.query("SELECT count(*), coalesce(sum(generated), 0) FROM tasks")
+        answers = {stage: _answers(store, config, stage) for stage in config.stages}
+        n_tasks, n_generated = counts.tasks(store)
     if not sum(yields):
         raise UsageError(
             "None of the first tasks was admitted, so nothing can be estimated. See why: selfinstruct rejected "
@@ -69,9 +72,9 @@ def estimate(store: Store, config: Config, target: int) -> Estimate:
 
     def needed(yields: Sequence[int], means: dict[str, Needed]) -> Needed:
         there = [one for rows in answers.values() for one in rows]
-        total = _sum(there).plus(means["propose"], max(0, target - n_tasks) * len(yields) / max(1, sum(yields)))
-        for stage in ("classify", "instances"):
-            total = total.plus(means[stage], max(0, target - n_made) * len(answers[stage]) / max(1, n_made))
+        total = _sum(there).plus(means[proposing], max(0, target - n_tasks) * len(yields) / max(1, sum(yields)))
+        for stage in of_each_task:
+            total = total.plus(means[stage], max(0, target - n_generated) * len(answers[stage]) / max(1, n_generated))
         return total
 
     rng = random.Random(0)
@@ -129,17 +132,14 @@ def render(found: Estimate) -> str:
 
 
 def _answers(store: Store, config: Config, stage: str) -> list[Needed]:
-    rows = store.query(
-        "SELECT r.model, c.prompt_tokens, c.completion_tokens, c.latency_s FROM completions c "
-        "JOIN requests r ON r.id = c.request_id WHERE r.stage = ?",
-        (stage,),
-    )
+    prices, in_batches = config.prices, config.running.batch
     return [
         Needed(
-            1, n_prompt, n_new, cost_usd(config.prices.get(model), n_prompt, n_new, config.running.batch) or 0, latency
+            1, one.prompt_tokens, one.completion_tokens,
+            cost_usd(prices.get(one.model), one.prompt_tokens, one.completion_tokens, in_batches) or 0, one.latency_s,
         )
-        for model, n_prompt, n_new, latency in rows
-    ]
+        for one in answer_sizes(store, stage)
+    ]  # fmt: skip
 
 
 def _sum(rows: Sequence[Needed]) -> Needed:

@@ -26,6 +26,7 @@ from selfinstruct.runs.recorded import (
     read_instances,
 )
 from selfinstruct.runs.run import Run
+from selfinstruct.store.answers import recorded_answer
 from selfinstruct.store.store import Store
 from selfinstruct.strategies import Proposal, came_with
 from selfinstruct.strategies.self_instruct import CLASSIFY, INSTANCES, PROPOSE, read_generated, read_proposal
@@ -109,11 +110,11 @@ def bring_in(run: Run, recorded: Recorded) -> Brought:
                     gate.keep(task, came_with(task))
                 elif found := recorded.instances.get(key(task.instruction)):
                     answer, verdict = found[-1]
-                    asked = _recorded_class(store, task.instruction)
-                    if verdict and not asked:
-                        asked = [_store(store, CLASSIFY, verdict, task.instruction)]
+                    classified = recorded_answer(store, CLASSIFY.name, task.instruction)
+                    if verdict and not classified:
+                        classified = _store(store, CLASSIFY, verdict, task.instruction)
                     completion = _store(store, INSTANCES, answer, task.instruction)
-                    gate.keep(task, read_generated(asked, [completion], answer.prefix))
+                    gate.keep(task, read_generated([classified] if classified else [], [completion], answer.prefix))
     write_records(store)
     return Brought(lost, len(store.tasks(only_waiting=True)))
 
@@ -137,15 +138,6 @@ def _keep_classes(store: Store, recorded: Recorded) -> None:
         for task in store.tasks(only_waiting=True):
             for answer in recorded.classes.get(key(task.instruction), ())[-1:]:
                 _store(store, CLASSIFY, answer, task.instruction)
-
-
-def _recorded_class(store: Store, instruction: str) -> list[Completion]:
-    """The answer to the question for the class that was brought in last."""
-    rows = store.query(
-        "SELECT r.id FROM requests r WHERE r.stage = ? AND r.teacher = ? AND r.user = ? ORDER BY r.rowid DESC LIMIT 1",
-        (CLASSIFY.name, IMPORTED, instruction),
-    )
-    return [completion for (identity,) in rows if (completion := store.completion(identity))]
 
 
 def _keep_what_nobody_asked_for(store: Store, recorded: Recorded) -> int:

@@ -5,13 +5,13 @@ candidate of its completion, what a prompt had begun of an answer is its prompt'
 """
 
 import itertools
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from selfinstruct.errors import StoreError
-from selfinstruct.records import IMPORTED, Candidate, Completion, Rejection, Task
+from selfinstruct.records import Candidate, Completion, Rejection, Task
 from selfinstruct.runs.recorded import Answer, key
+from selfinstruct.store.answers import recorded_requests, superseded_requests
 from selfinstruct.store.store import Store
 from selfinstruct.strategies import GeneratedInstances, Proposal
 from selfinstruct.strategies.self_instruct import CLASSIFY, INSTANCES, PROPOSE, read_generated, read_proposal
@@ -26,19 +26,16 @@ class Recalled:
         self._of_name: dict[str, defaultdict[str, list[str]]] = {
             CLASSIFY.name: defaultdict(list), INSTANCES.name: defaultdict(list)
         }  # fmt: skip
-        again = "SELECT subject_id FROM rejections WHERE reason = 'answered_again'"
-        self._answered_again = {identity for (identity,) in store.query(again)}
+        self._answered_again = superseded_requests(store)
         self._prefix: dict[str, str] = {}
         proposed = []
-        for identity, stage, user, sampling in store.query(
-            "SELECT id, stage, user, sampling FROM requests WHERE teacher = ? ORDER BY rowid", (IMPORTED,)
-        ):
-            if stage == PROPOSE.name:
-                proposed.append(identity)
-                self._prefix[identity] = user
+        for request in recorded_requests(store):
+            if request.stage == PROPOSE.name:
+                proposed.append(request.id)
+                self._prefix[request.id] = request.user
             else:
-                self._of_name[stage][key(user)].append(identity)
-                self._prefix[identity] = json.loads(sampling).get("begun", "")
+                self._of_name[request.stage][key(request.user)].append(request.id)
+                self._prefix[request.id] = request.sampling.get("begun", "")
         of_step = {one.request_id: step for step, some in candidates.items() for one in some}
         # What nothing could be read from is a step of its own.
         self.steps = [list(group) for _, group in itertools.groupby(proposed, lambda one: of_step.get(one, one))]

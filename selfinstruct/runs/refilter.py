@@ -11,9 +11,7 @@ decided comes along, but for decisions about what is not there any more.
 """
 
 import asyncio
-import json
 import random
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,15 +30,17 @@ from selfinstruct.errors import Stopped, StoreError, UsageError
 from selfinstruct.export.export import write_records
 from selfinstruct.filters.verdicts import PROFILES
 from selfinstruct.pool.pool import Pool, Snapshot
-from selfinstruct.records import Candidate, Completion, Request, Task
+from selfinstruct.records import Completion, Request, Task
 from selfinstruct.report.status import progress_of
 from selfinstruct.rows.questions import read_lines
 from selfinstruct.runs.changes import Changes, changes
 from selfinstruct.runs.recalled import Recalled
 from selfinstruct.runs.run import keep_config, settled
 from selfinstruct.settings import MayChange, merge, read_toml
+from selfinstruct.store import replayed
 from selfinstruct.store.decisions import leave_out
-from selfinstruct.store.store import Store, instance_id, instances_from
+from selfinstruct.store.rows import instance_id
+from selfinstruct.store.store import Store
 from selfinstruct.strategies import GeneratedInstances, Proposal, came_with
 from selfinstruct.terminal import tracked
 
@@ -136,24 +136,15 @@ class _Judging:
     def __init__(self, before: Store, store: Store, config: Config):
         self.before = before
         self.store = store
-        with store.transaction():
-            for table in ("instances", "rejections", "tasks", "candidates", "steps"):
-                store.db.execute(f"DELETE FROM {table}")
+        replayed.forget_verdicts(store)
         self.gate = Gate(store, config, progress_of(store))
         self.asked_with = settled(config_of(before), config_of(before))
         prompts = Prompts(before.settings()["prompts"])
         self.strategy = self.asked_with.asks(self.asked_with)
         self.requests = Requests(self.asked_with, prompts)
-        self.candidates: defaultdict[int, list[Candidate]] = defaultdict(list)  # of the run as it was, by step
-        for step, request_id, place, instruction, cut, instances in before.query(
-            "SELECT step, request_id, place, instruction, cut, instances FROM candidates ORDER BY step, position"
-        ):
-            candidate = Candidate(request_id, place, instruction, bool(cut), instances_from(instances))
-            self.candidates[step].append(candidate)
+        self.candidates = replayed.candidates(before)  # of the run as it was, by step
         self.recalled = Recalled(before, self.candidates)
-        self.reasons: dict[str, str] = dict(
-            before.query("SELECT subject_id, reason FROM rejections WHERE subject = 'completion'")
-        )
+        self.reasons = replayed.unreadable(before)
         # Requests by step, which a run that was refiltered cannot find by its own pool.
         self.empty_steps: dict[str, str] = before.settings().get("empty_steps", {})
         self.read_differently = 0
@@ -212,18 +203,10 @@ class _Judging:
     # From tasks to instances.
 
     async def _tasks(self) -> None:
-        """Judge what was generated for the tasks: first for those that the run had finished, in its order, then for the others."""
-        order = self.before.query(
-            "SELECT t.id, t.extra FROM tasks t LEFT JOIN instances i ON i.task = t.position "
-            "WHERE t.generated GROUP BY t.position ORDER BY min(i.rowid), t.position"
-        )
-        place = {identity: n for n, (identity, _) in enumerate(order)}
-        extras = dict(order)
-        ids = defaultdict(list)
-        for task, identity in self.before.query(
-            "SELECT t.id, i.id FROM instances i JOIN tasks t ON t.position = i.task ORDER BY i.task, i.position"
-        ):
-            ids[task].append(identity)
+        """Judge what was generated: for the tasks that the run had finished, in its order, then for the others."""
+        extras = replayed.extras(self.before)
+        place = {identity: n for n, identity in enumerate(extras)}
+        ids = replayed.instance_ids(self.before)
         waiting = {task.id for task in self.before.tasks(only_waiting=True)}
         tasks = [task for task in self.store.tasks() if task.id not in waiting]
         tasks.sort(key=lambda task: place.get(task.id, len(place)))
@@ -239,7 +222,7 @@ class _Judging:
                         of = (task.id, generated.request_id)
                         now = [instance_id(*of, n, instance) for n, instance in enumerate(generated.instances)]
                         differ = now != ids[task.id] or self._has_other_reasons(generated.unreadable)
-                        self.read_differently += differ or dict(generated.extra) != json.loads(extras[task.id] or "{}")
+                        self.read_differently += differ or dict(generated.extra) != extras[task.id]
 
     async def _generated(self, task: Task) -> GeneratedInstances | None:
         """What was generated for a task; None where the teacher was not asked for it."""

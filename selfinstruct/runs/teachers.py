@@ -1,4 +1,4 @@
-"""The teachers of a run: checked before any money is spent, opened for a session, asked by batches where that is wanted."""
+"""The teachers of a run: checked before any money is spent, opened for a session, asked by batches if wanted."""
 
 from collections.abc import Callable
 from contextlib import AsyncExitStack

@@ -4,7 +4,6 @@ A batch is written down with its requests before it is made at the server, and g
 run is killed between the two, the batch is found again by its metadata (the run's token and the batch's number).
 """
 
-import json
 import time
 import uuid
 from collections.abc import Iterable, Sequence
@@ -13,6 +12,7 @@ from typing import NamedTuple
 
 from selfinstruct.errors import UsageError
 from selfinstruct.records import Completion, Request
+from selfinstruct.store.rows import REQUEST_COLUMNS, request_from
 from selfinstruct.store.store import Store
 
 
@@ -88,12 +88,11 @@ class Batches:
     def requests(self, number: int | None = None) -> dict[str, Request]:
         """The requests of a batch, or of all, that are not answered yet, by id."""
         rows = self._store.query(
-            "SELECT q.stage, q.teacher, q.model, q.endpoint, s.text, q.user, q.sampling, q.sample "
-            "FROM batch_requests b JOIN requests q ON q.id = b.request_id "
-            "JOIN system_prompts s ON s.id = q.system_prompt WHERE b.batch = coalesce(?, b.batch)",
+            f"SELECT {REQUEST_COLUMNS} FROM batch_requests b JOIN requests r ON r.id = b.request_id "
+            "JOIN system_prompts s ON s.id = r.system_prompt WHERE b.batch = coalesce(?, b.batch)",
             (number,),
         )
-        requests = [Request(a, b, c, d, e, f, json.loads(g), h) for a, b, c, d, e, f, g, h in rows]
+        requests = [request_from(row) for row in rows]
         return {request.id: request for request in requests}
 
     def keep(self, answers: Iterable[tuple[Request, Completion]]) -> None:

@@ -31,7 +31,7 @@ from selfinstruct.errors import UsageError
 from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.records import Instance, Task, canonical_json, storable
 from selfinstruct.store.database import Database
-from selfinstruct.store.store import instance_id, instances_from
+from selfinstruct.store.rows import CANDIDATE_COLUMNS, candidate_from, instance_id, instances_from
 
 Subject = tuple[str, str]  # "candidate", "instance" or "completion", and its id
 Action = Literal["ban", "rescue", "edit", "tag", "comment"]
@@ -40,10 +40,6 @@ TABLES = {
     "instance": ("instances", "id"),
     "completion": ("completions", "request_id"),
 }
-_STANDING = (
-    "SELECT action FROM decisions_in_force WHERE subject = ? AND subject_id = ? AND action IN ('ban', 'rescue') "
-    "ORDER BY id DESC LIMIT 1"
-)
 
 
 class Decision(NamedTuple):
@@ -113,18 +109,54 @@ def undo(run: Database, author: str, batch: int) -> int:
     return _store(run, author, [_New((subject, name), "undo", "{}", undoes) for undoes, subject, name in rows])
 
 
+def standing(run: Database, subject: Subject) -> str | None:
+    """The ban or rescue that counts for a subject; None where neither does."""
+    rows = run.query("SELECT action FROM standing WHERE subject = ? AND subject_id = ?", subject)
+    return str(rows[0][0]) if rows else None
+
+
 def is_exported(run: Database, subject: Subject) -> bool | None:
     """Whether a candidate or an instance may be exported, as far as it depends on it alone; None: not judged yet."""
-    if standing := run.query(_STANDING, subject):
-        return bool(standing[0][0] == "rescue")
+    if action := standing(run, subject):
+        return action == "rescue"
     if run.query("SELECT 1 FROM rejections WHERE subject = ? AND subject_id = ?", subject):
         return False
     judged = subject[0] == "instance" or run.query("SELECT 1 FROM tasks WHERE id = ?", subject[1:])
     return True if judged else None
 
 
-def decisions(run: Database, where: str = "1", parameters: Sequence[Any] = (), limit: int = -1) -> list[Decision]:
-    """The decisions that fulfil an SQL condition, the latest first."""
+def state_of(judged: str, standing: str | None) -> str:
+    """What has become of something: of the filters' "admitted", "rejected" or "pending", and the ban or rescue."""
+    if standing == "ban":
+        return "banned"
+    return "rescued" if standing == "rescue" and judged != "admitted" else judged
+
+
+def edited(run: Database, instance: str) -> Instance | None:
+    """The texts of the edit that counts for an instance; None where it was not edited."""
+    rows = run.query("SELECT input, output FROM edits WHERE instance = ?", (instance,))
+    return Instance(*rows[0]) if rows else None
+
+
+def notes(run: Database, subject: Subject) -> list[tuple[str, dict[str, Any]]]:
+    """The edits, tags and comments of a subject that are in force: action and payload."""
+    rows = run.query(
+        "SELECT action, payload FROM decisions_in_force WHERE subject = ? AND subject_id = ? "
+        "AND action IN ('edit', 'tag', 'comment') ORDER BY id",
+        subject,
+    )
+    return [(str(action), json.loads(payload)) for action, payload in rows]
+
+
+def decisions(
+    run: Database, *, batch: int | None = None, subject: Subject | None = None, limit: int = -1
+) -> list[Decision]:
+    """The decisions, of a batch or about a subject where one is named, the latest first."""
+    where, parameters = "1", tuple[Any, ...]()
+    if batch is not None:
+        where, parameters = "batch = ?", (batch,)
+    if subject is not None:
+        where, parameters = f"{where} AND subject = ? AND subject_id = ?", (*parameters, *subject)
     rows = run.query(
         "SELECT id, batch, created_at, author, subject, subject_id, action, payload, undoes, "
         "EXISTS(SELECT 1 FROM decisions u WHERE u.undoes = d.id), "
@@ -134,11 +166,26 @@ def decisions(run: Database, where: str = "1", parameters: Sequence[Any] = (), l
         (*parameters, limit),
     )
     found = []
-    for number, batch, at, author, subject, name, action, payload, undoes, undone, given, output in rows:
+    for number, of_batch, at, author, kind, name, action, payload, undoes, undone, given, output in rows:
         texts = None if given is None else Instance(given, output)
-        about = (author, subject, name, action, json.loads(payload))
-        found.append(Decision(number, batch, at, *about, undoes, bool(undone), texts))
+        about = (author, kind, name, action, json.loads(payload))
+        found.append(Decision(number, of_batch, at, *about, undoes, bool(undone), texts))
     return found
+
+
+def batches_before(run: Database, batch: int, limit: int) -> list[tuple[int, int]]:
+    """The last batches before one, the latest first, each with the number of its decisions."""
+    return run.query(
+        "SELECT batch, count(*) FROM decisions WHERE batch < ? GROUP BY batch ORDER BY batch DESC LIMIT ?",
+        (batch, limit),
+    )
+
+
+def decided_after(run: Database, decision: int) -> tuple[int, list[Subject]]:
+    """The number of the last decision, and what was decided about after the one of the given number, each once."""
+    rows = run.query("SELECT id, subject, subject_id FROM decisions WHERE id > ? ORDER BY id", (decision,))
+    subjects = list(dict.fromkeys((str(kind), str(identity)) for _, kind, identity in rows))
+    return (rows[-1][0] if rows else decision), subjects
 
 
 def _check(run: Database, subject: Subject) -> None:
@@ -161,21 +208,19 @@ def _came_with(run: Database, candidate: str) -> list[tuple[str, str, str]]:
     ((request_id, pairs),) = run.query("SELECT request_id, instances FROM candidates WHERE id = ?", (candidate,))
     if run.query("SELECT 1 FROM tasks WHERE id = ?", (candidate,)):
         return []
-    parsed = [ParsedInstance(i.input, i.output, False) for i in instances_from(pairs)]
-    return [(instance_id(candidate, request_id, n, one), one.input, one.output) for n, one in enumerate(parsed)]
+    came_with = enumerate(instances_from(pairs))
+    return [(instance_id(candidate, request_id, n, one), one.input, one.output) for n, one in came_with]
 
 
 def unmade_rescues(run: Database) -> list[Task]:
     """The rescued candidates that have no instances yet, as tasks outside the pool: minus the decision's number."""
     rows = run.query(
-        "SELECT d.id, c.id, c.instruction, c.step, c.request_id FROM decisions_in_force d "
-        "JOIN candidates c ON c.id = d.subject_id WHERE d.action = 'rescue' AND d.subject = 'candidate' "
+        f"SELECT s.decision, c.step, {CANDIDATE_COLUMNS} FROM standing s JOIN candidates c ON c.id = s.subject_id "
+        "WHERE s.subject = 'candidate' AND s.action = 'rescue' "
         "AND c.instances IS NULL AND c.id NOT IN (SELECT id FROM tasks) "
-        "AND NOT EXISTS (SELECT 1 FROM decided_texts e WHERE e.decision = d.id) "
-        "AND NOT EXISTS (SELECT 1 FROM decisions_in_force l WHERE l.subject = 'candidate' AND l.subject_id = c.id "
-        "AND l.action IN ('ban', 'rescue') AND l.id > d.id) ORDER BY d.id"
+        "AND NOT EXISTS (SELECT 1 FROM decided_texts e WHERE e.decision = s.decision) ORDER BY s.decision"
     )
-    return [Task(-decision, *candidate) for decision, *candidate in rows]
+    return [Task.admitted(-decision, candidate_from(row), step) for decision, step, *row in rows]
 
 
 def add_instances(run: Database, task: Task, request_id: str, instances: Sequence[ParsedInstance]) -> None:
@@ -249,8 +294,6 @@ def problems(run: Database) -> Iterator[str]:
         "AND c.instances IS NOT NULL"
     )
     for candidate, request_id, pairs, number, position, identity, given, output in rows:
-        one = ParsedInstance(given, output, False)
-        if Instance(given, output) not in instances_from(pairs) or identity != instance_id(
-            candidate, request_id, position, one
-        ):
+        one = Instance(given, output)
+        if one not in instances_from(pairs) or identity != instance_id(candidate, request_id, position, one):
             yield f"decision {number}: brings in a text that its candidate did not come with"

@@ -3,20 +3,38 @@
 import json
 from collections.abc import Iterator
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from selfinstruct.errors import UsageError
+from selfinstruct.filters.record import near_duplicate
 from selfinstruct.pool.pool import Pool, record_text
+from selfinstruct.store.generations import kept_record
 from selfinstruct.store.reasons import words_of
+from selfinstruct.store.rows import extra_from
 from selfinstruct.store.store import Store
 
 MOST_SIMILAR = 10  # known instructions, as the reference code keeps them
 
 
+class AdmittedTask(NamedTuple):
+    """An admitted task with its nearest known instruction, None where there was none.
+
+    `extra` is what its stages say of it.
+    """
+
+    position: int
+    id: str
+    instruction: str
+    step: int
+    generated: bool
+    extra: dict[str, Any]
+    nearest_id: str | None
+    nearest_score: float | None
+
+
 def tasks(store: Store, similar: bool = False) -> Iterator[dict[str, Any]]:
     """The admitted tasks in order, each with its kept instances and its nearest known instruction.
 
-    `is_classification` is None while the task has not been made, and where the teacher's verdict could not be read.
     With `similar`, also `most_similar` (ten known instructions with their ROUGE-L F1) and `mean_similarity`, against
     the seeds and the tasks before it, computed again here: about 2 ms a task in a pool of 50,000.
     """
@@ -28,23 +46,32 @@ def tasks(store: Store, similar: bool = False) -> Iterator[dict[str, Any]]:
         task: [{"input": given, "output": output} for _, given, output in group]
         for task, group in groupby(store.query("SELECT task, input, output FROM records"), key=lambda row: row[0])
     }
-    for position, identity, instruction, step, made, is_classification, nearest_id, score in store.query(
-        "SELECT t.position, t.id, c.instruction, c.step, t.generated, json_extract(t.extra, '$.is_classification'), t.nearest_id, t.nearest_score "
+    for task in admitted_tasks(store):
+        is_classification = task.extra.pop("is_classification", None)
+        yield {
+            "position": task.position,
+            "id": task.id,
+            "instruction": task.instruction,
+            "made": task.generated,
+            "is_classification": is_classification,
+            "instances": instances.get(task.position, []),
+            "nearest": names.get(task.nearest_id or ""),
+            "nearest_id": task.nearest_id,
+            "nearest_score": task.nearest_score,
+            "step": task.step,
+            **({"extra": task.extra} if task.extra else {}),
+            **(seen.next(task.instruction) if seen else {}),
+        }
+
+
+def admitted_tasks(store: Store) -> Iterator[AdmittedTask]:
+    """The admitted tasks in order."""
+    for row in store.query(
+        "SELECT t.position, t.id, c.instruction, c.step, t.generated, t.extra, t.nearest_id, t.nearest_score "
         "FROM tasks t JOIN candidates c ON c.id = t.id ORDER BY t.position"
     ):
-        yield {
-            "position": position,
-            "id": identity,
-            "instruction": instruction,
-            "made": bool(made),
-            "is_classification": None if is_classification is None else bool(is_classification),
-            "instances": instances.get(position, []),
-            "nearest": names.get(nearest_id),
-            "nearest_id": nearest_id,
-            "nearest_score": score,
-            "step": step,
-            **(seen.next(instruction) if seen else {}),
-        }
+        position, identity, instruction, step, generated, extra, *nearest = row
+        yield AdmittedTask(position, identity, instruction, step, bool(generated), extra_from(extra), *nearest)
 
 
 class _Seen:
@@ -85,18 +112,13 @@ def rejected(store: Store, stage: str | None, reason: str | None, limit: int | N
     )
     for stage_, reason_, subject, identity, text, evidence, request_id, step, task, instruction in rows:
         seen = json.loads(evidence)
-        if reason_ == "near_duplicate":
-            seen["nearest"] = _record(store, seen["nearest_id"])
+        if reason_ == near_duplicate.name:
+            seen["nearest"] = record_text(*kept_record(store, seen["nearest_id"]))
         yield {
             "stage": stage_, "reason": reason_, "explanation": words_of(reason_), "subject": subject,
             "id": identity, "text": text, "evidence": seen, "request_id": request_id, "step": step, "task": task,
             "instruction": instruction,
         }  # fmt: skip
-
-
-def _record(store: Store, identity: str) -> str:
-    rows = store.query("SELECT instruction, input, output FROM judged WHERE id = ? AND kept", (identity,))
-    return record_text(*rows[0]) if rows else ""
 
 
 def describe_task(row: dict[str, Any]) -> str:

@@ -183,8 +183,8 @@ CREATE VIEW judged AS SELECT i.id, i.task, i.position, c.instruction, i.input, i
     FROM instances i JOIN tasks t ON t.position = i.task JOIN candidates c ON c.id = t.id
     LEFT JOIN rejections r ON r.subject = 'instance' AND r.subject_id = i.id
     ORDER BY i.task, i.position;
-CREATE VIEW records AS SELECT id, task, instruction, input, output, is_classification, candidate_extra, task_extra, extra
-    FROM (
+CREATE VIEW records AS
+    SELECT id, task, instruction, input, output, is_classification, candidate_extra, task_extra, extra FROM (
     SELECT 0 AS rescued, j.task AS task, j.position AS position, j.id, j.instruction,
         CASE WHEN e.decision IS NULL THEN j.input ELSE e.input END AS input,
         CASE WHEN e.decision IS NULL THEN j.output ELSE e.output END AS output, j.is_classification,

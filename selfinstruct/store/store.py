@@ -12,7 +12,7 @@ import asyncio
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -20,12 +20,9 @@ from typing import IO, Any
 from selfinstruct.errors import StoreError, TryAgain
 from selfinstruct.filters.instance import INSTANCES
 from selfinstruct.filters.verdicts import FilterSettings, Verdict
-from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.records import (
-    IMPORTED,
     Candidate,
     Completion,
-    Instance,
     Line,
     Record,
     Rejection,
@@ -33,10 +30,28 @@ from selfinstruct.records import (
     SeedTask,
     Task,
     canonical_json,
-    content_id,
-    user_message,
-)  # fmt: skip
+)
 from selfinstruct.store.database import Database
+from selfinstruct.store.rows import (
+    CANDIDATE_COLUMNS,
+    COMPLETION_COLUMNS,
+    RECORD_COLUMNS,
+    REQUEST_COLUMNS,
+    SEED_COLUMNS,
+    TASK_COLUMNS,
+    as_object,
+    candidate_from,
+    candidate_row,
+    completion_from,
+    completion_row,
+    instance_id,
+    record_from,
+    request_from,
+    request_row,
+    seed_from,
+    seed_row,
+    task_from,
+)
 from selfinstruct.store.schema import explaining
 from selfinstruct.strategies import GeneratedInstances, Proposal
 
@@ -64,17 +79,7 @@ class Store(Database):
 
     def describe(self, settings: dict[str, Any], seeds: Sequence[SeedTask], test_lines: Sequence[Line]) -> None:
         """Commit what the run is begun, or gone on, with."""
-        rows = [
-            (
-                n,
-                s.id,
-                s.name,
-                s.instruction,
-                _pairs(s.instances),
-                s.is_classification,
-            )
-            for n, s in enumerate(seeds)
-        ]
+        rows = [seed_row(n, seed) for n, seed in enumerate(seeds)]
         with self.transaction():
             self.set_settings(settings)
             self.db.execute("DELETE FROM seeds")
@@ -90,11 +95,6 @@ class Store(Database):
         """The thresholds under which the run's candidates are filtered."""
         return FilterSettings.model_validate(self.settings()["config"].get("filters", {}))
 
-    def answered_stages(self, stages: Iterable[str]) -> set[str]:
-        """Those of `stages` in which a teacher was asked in this run; what was recorded elsewhere does not count."""
-        asked = "SELECT 1 FROM requests WHERE stage = ? AND teacher != ? LIMIT 1"
-        return {stage for stage in stages if self.query(asked, (stage, IMPORTED))}
-
     def set_settings(self, settings: dict[str, Any]) -> None:
         """Store settings by key; the caller opens the transaction."""
         self.db.executemany(
@@ -103,8 +103,7 @@ class Store(Database):
 
     def seeds(self) -> tuple[SeedTask, ...]:
         """The seed tasks that the run was begun with."""
-        rows = self.query("SELECT id, name, instruction, instances, is_classification FROM seeds ORDER BY position")
-        return tuple(SeedTask(a, b, c, instances_from(d), bool(e)) for a, b, c, d, e in rows)
+        return tuple(map(seed_from, self.query(f"SELECT {SEED_COLUMNS} FROM seeds ORDER BY position")))
 
     def test_lines(self) -> list[Line]:
         """The questions of test sets that the run keeps clear of."""
@@ -114,18 +113,8 @@ class Store(Database):
 
     def completion(self, request_id: str) -> Completion | None:
         """The stored answer to a request."""
-        rows = self.query(
-            "SELECT text, finish_reason, prompt_tokens, completion_tokens, logprobs, latency_s, attempts, cost_usd, "
-            "error, raw FROM completions WHERE request_id = ?",
-            (request_id,),
-        )
-        if not rows:
-            return None
-        text, finish, prompt_tokens, completion_tokens, logprobs, latency, attempts, cost, error, answer = rows[0]
-        logprobs = tuple(json.loads(logprobs)) if logprobs else None
-        return Completion(
-            request_id, text, finish, prompt_tokens, completion_tokens, logprobs, latency, attempts, cost, error, answer
-        )
+        rows = self.query(f"SELECT {COMPLETION_COLUMNS} FROM completions WHERE request_id = ?", (request_id,))
+        return completion_from(rows[0]) if rows else None
 
     async def keep_completion(self, request: Request, completion: Completion) -> None:
         """Commit a request with its answer; answers that arrive in one turn of the event loop share a transaction."""
@@ -152,26 +141,17 @@ class Store(Database):
         with self.transaction():
             self.db.execute("DELETE FROM sent WHERE request_id = ?", (request.id,))
             self.add_request(request)
-            c = completion
             self.db.execute(
                 "INSERT OR IGNORE INTO completions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    c.request_id, c.text, c.finish_reason, c.prompt_tokens, c.completion_tokens,
-                    canonical_json(c.logprobs) if c.logprobs is not None else None, c.latency_s, c.attempts, c.cost_usd,
-                    c.error, c.answer, time.time(),
-                ),
-            )  # fmt: skip
+                completion_row(completion, time.time()),
+            )
 
     def add_request(self, request: Request) -> None:
         """Write a request down; the caller opens the transaction."""
         self.db.execute(
             "INSERT OR IGNORE INTO requests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                request.id, request.stage, request.teacher, request.model, request.endpoint,
-                self._system_prompt(request.system), request.user, canonical_json(dict(request.sampling)),
-                request.sample,
-            ),
-        )  # fmt: skip
+            request_row(request, self._system_prompt(request.system)),
+        )
 
     def _system_prompt(self, text: str) -> int:
         """Each distinct system prompt is stored once; it is most of a request's text."""
@@ -190,7 +170,7 @@ class Store(Database):
                 "INSERT INTO faults(request_id, stage, attempt, reason, detail, raw, created_at, tokens, cost_usd) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    request.id, request.stage, attempt, fault.reason, fault.detail, fault.answer, time.time(), tokens,
+                    request.id, request.stage, attempt, fault.reason, fault.detail, fault.raw, time.time(), tokens,
                     cost_usd,
                 ),
             )  # fmt: skip
@@ -231,11 +211,11 @@ class Store(Database):
     def uncounted(self) -> list[Request]:
         """The requests to which an answer came without a count of its tokens."""
         rows = self.query(
-            "SELECT r.stage, r.teacher, r.model, r.endpoint, s.text, r.user, r.sampling, r.sample FROM requests r "
+            f"SELECT {REQUEST_COLUMNS} FROM requests r "
             "JOIN system_prompts s ON s.id = r.system_prompt JOIN completions c ON c.request_id = r.id "
             "WHERE c.prompt_tokens = 0 AND c.raw != ''"
         )
-        return [Request(a, b, c, d, e, f, json.loads(g), h) for a, b, c, d, e, f, g, h in rows]
+        return [request_from(row) for row in rows]
 
     # The gate.
 
@@ -253,20 +233,7 @@ class Store(Database):
                 self.db.execute("INSERT INTO steps VALUES (?, ?, ?)", (step, len(proposal.candidates), n_tasks))
                 self.db.executemany(
                     "INSERT INTO candidates VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    [
-                        (
-                            c.id,
-                            step,
-                            n,
-                            c.request_id,
-                            c.position,
-                            c.instruction,
-                            c.cut,
-                            _pairs(c.instances),
-                            _extra(c.extra),
-                        )
-                        for n, c in enumerate(proposal.candidates)
-                    ],
+                    [candidate_row(step, n, candidate) for n, candidate in enumerate(proposal.candidates)],
                 )
                 self._reject_unreadable(proposal.unreadable)
             for candidate, (rejection, stage, nearest) in zip(proposal.candidates, verdicts, strict=False):
@@ -291,19 +258,20 @@ class Store(Database):
     def pending(self) -> list[Candidate]:
         """The candidates of the last step that were not judged, because the target was reached before them."""
         rows = self.query(
-            "SELECT c.request_id, c.place, c.instruction, c.cut, c.instances FROM candidates c "
+            f"SELECT {CANDIDATE_COLUMNS} FROM candidates c "
             "WHERE c.step = (SELECT max(step) FROM steps) AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.id = c.id) "
             "AND NOT EXISTS (SELECT 1 FROM rejections r WHERE r.subject = 'candidate' AND r.subject_id = c.id) "
             "ORDER BY c.position"
         )
-        return [Candidate(a, b, c, bool(d), instances_from(e)) for a, b, c, d, e in rows]
+        return [candidate_from(row) for row in rows]
 
     def tasks(self, only_waiting: bool = False) -> list[Task]:
         """The admitted tasks in order, or those among them that wait for their instances."""
         where = "WHERE t.generated = 0" if only_waiting else ""
-        columns = "t.position, t.id, c.instruction, c.step, c.request_id, c.instances"
-        rows = self.query(f"SELECT {columns} FROM tasks t JOIN candidates c ON c.id = t.id {where} ORDER BY t.position")
-        return [Task(a, b, c, d, e, instances_from(f)) for a, b, c, d, e, f in rows]
+        rows = self.query(
+            f"SELECT {TASK_COLUMNS} FROM tasks t JOIN candidates c ON c.id = t.id {where} ORDER BY t.position"
+        )
+        return [task_from(row) for row in rows]
 
     def recent_verdicts(self, n: int, per_unreadable: int) -> list[bool]:
         """Whether admitted, for about the last n candidates judged, oldest step first.
@@ -330,11 +298,12 @@ class Store(Database):
     def add_generated(
         self, task: Task, generated: GeneratedInstances, verdicts: Sequence[Rejection | None]
     ) -> list[str]:
-        """Commit what was generated for a task: its fields, all its instances, and the verdict on each; give their ids."""
+        """Commit what was generated for a task: its fields, its instances, and the verdict on each; give their ids."""
         identities = []
         with self.transaction():
             self.db.execute(
-                "UPDATE tasks SET extra = ?, generated = 1 WHERE position = ?", (_extra(generated.extra), task.position)
+                "UPDATE tasks SET extra = ?, generated = 1 WHERE position = ?",
+                (as_object(generated.extra), task.position),
             )
             for position, (instance, rejection) in enumerate(zip(generated.instances, verdicts, strict=True)):
                 identity = instance_id(task.id, generated.request_id, position, instance)
@@ -343,7 +312,7 @@ class Store(Database):
                     "INSERT INTO instances VALUES (?, ?, ?, ?, ?, ?, ?)",
                     (
                         identity, task.position, position, generated.request_id, instance.input, instance.output,
-                        _extra(instance.extra),
+                        as_object(instance.extra),
                     ),
                 )  # fmt: skip
                 if rejection:
@@ -373,34 +342,5 @@ class Store(Database):
         Without `decided`: as the filters left it, whatever people have decided since; what a run goes on with.
         """
         source = "records" if decided else "judged WHERE kept"
-        columns = "id, task, instruction, input, output, candidate_extra, task_extra, extra"
         with explaining(self.path):
-            for identity, task, instruction, given, output, *extras in self.db.execute(
-                f"SELECT {columns} FROM {source}"
-            ):
-                extra = {name: value for some in extras if some for name, value in json.loads(some).items()}
-                messages = [
-                    {"role": "user", "content": user_message(instruction, given)},
-                    {"role": "assistant", "content": output},
-                ]
-                yield Record(
-                    identity, task, instruction, given, output, extra.pop("is_classification", None), messages, extra
-                )
-
-
-def _pairs(instances: Sequence[Instance]) -> str | None:
-    return canonical_json([[i.input, i.output] for i in instances]) if instances else None
-
-
-def _extra(extra: Mapping[str, Any]) -> str | None:
-    return canonical_json(extra) if extra else None
-
-
-def instances_from(pairs: str | None) -> tuple[Instance, ...]:
-    """The instances that a column holds as JSON pairs; none where it is NULL."""
-    return tuple(Instance(*pair) for pair in json.loads(pairs)) if pairs else ()
-
-
-def instance_id(task_id: str, request_id: str, position: int, instance: ParsedInstance) -> str:
-    """The id of the `position`-th instance that was read from an answer, which is its record's id too."""
-    return content_id("instance", task_id, request_id, position, instance.input, instance.output)
+            yield from map(record_from, self.db.execute(f"SELECT {RECORD_COLUMNS} FROM {source}"))

@@ -8,15 +8,17 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from selfinstruct.filters.instruction import too_similar
-from selfinstruct.parsing.items import ParsedInstance
+from selfinstruct.filters.instruction import contaminated, too_similar
+from selfinstruct.filters.record import near_duplicate
 from selfinstruct.pool.contamination import TestSet
 from selfinstruct.pool.near_duplicates import shingles
 from selfinstruct.pool.novelty import ascii_tokens, tokens
 from selfinstruct.pool.pool import record_text
-from selfinstruct.records import Candidate, Request
+from selfinstruct.records import Instance
 from selfinstruct.store.decisions import problems as problems_of_decisions
-from selfinstruct.store.store import Store, instance_id, instances_from
+from selfinstruct.store.generations import kept_record
+from selfinstruct.store.rows import CANDIDATE_COLUMNS, REQUEST_COLUMNS, candidate_from, instance_id, request_from
+from selfinstruct.store.store import Store
 
 CERTAINLY_FOUND = 0.2  # so far above the threshold less than one copy in a million is missed (near_duplicates.py)
 
@@ -37,13 +39,12 @@ def _file(store: Store) -> Iterator[str]:
 
 def _requests(store: Store) -> Iterator[str]:
     rows = store.query(
-        "SELECT r.id, r.stage, r.teacher, r.model, r.endpoint, s.text, r.user, r.sampling, r.sample, "
-        "c.request_id IS NOT NULL OR r.id IN (SELECT request_id FROM batch_requests) "
-        "FROM requests r JOIN system_prompts s ON s.id = r.system_prompt "
+        "SELECT r.id, c.request_id IS NOT NULL OR r.id IN (SELECT request_id FROM batch_requests), "
+        f"{REQUEST_COLUMNS} FROM requests r JOIN system_prompts s ON s.id = r.system_prompt "
         "LEFT JOIN completions c ON c.request_id = r.id"
     )
-    for identity, stage, teacher, model, endpoint, system, user, sampling, sample, answered in rows:
-        request = Request(stage, teacher, model, endpoint, system, user, json.loads(sampling), sample)
+    for identity, answered, *row in rows:
+        request = request_from(row)
         if request.id != identity:
             yield f"request {identity}: its id should be {request.id}; the row was changed"
         if not answered:
@@ -51,10 +52,8 @@ def _requests(store: Store) -> Iterator[str]:
 
 
 def _candidates(store: Store) -> Iterator[str]:
-    for identity, request_id, place, instruction, cut, instances in store.query(
-        "SELECT id, request_id, place, instruction, cut, instances FROM candidates"
-    ):
-        expected = Candidate(request_id, place, instruction, bool(cut), instances_from(instances)).id
+    for identity, *row in store.query(f"SELECT c.id, {CANDIDATE_COLUMNS} FROM candidates c"):
+        expected = candidate_from(row).id
         if expected != identity:
             yield f"candidate {identity}: its id should be {expected}; the row was changed"
     # Every candidate is exactly one of admitted, rejected, pending; and only the last step may have pending ones.
@@ -106,7 +105,7 @@ def _instances(store: Store) -> Iterator[str]:
         "SELECT i.id, t.id, i.request_id, i.position, i.input, i.output FROM instances i "
         "JOIN tasks t ON t.position = i.task"
     ):
-        expected = instance_id(task_id, request_id, position, ParsedInstance(given, output, False))
+        expected = instance_id(task_id, request_id, position, Instance(given, output))
         if expected != identity:
             yield f"instance {identity}: its id should be {expected}; the row was changed"
 
@@ -155,7 +154,7 @@ def _scores(store: Store) -> Iterator[str]:
             yield f"task {instruction!r}: its nearest instruction {nearest_id} is not known"
         elif scorer.score(texts[nearest_id], instruction)["rougeL"].fmeasure != score:
             yield f"task {instruction!r}: its similarity to {nearest_id} is not {score}"
-        elif score > threshold and "too_similar" not in rules.without:
+        elif score > threshold and too_similar.name not in rules.without:
             yield f"task {instruction!r}: was admitted, though its similarity {score} is above {threshold}"
     for instruction, text in rejected:
         evidence = json.loads(text)
@@ -179,16 +178,15 @@ def _near_duplicates(store: Store) -> Iterator[str]:
     for identity, evidence, *parts in store.query(
         "SELECT i.id, r.evidence, c.instruction, i.input, i.output FROM rejections r "
         "JOIN instances i ON i.id = r.subject_id JOIN tasks t ON t.position = i.task JOIN candidates c ON c.id = t.id "
-        "WHERE r.subject = 'instance' AND r.reason = 'near_duplicate'"
+        "WHERE r.subject = 'instance' AND r.reason = ?",
+        (near_duplicate.name,),
     ):
         seen = json.loads(evidence)
-        found = store.query(
-            "SELECT instruction, input, output FROM judged WHERE id = ? AND kept", (seen["nearest_id"],)
-        )
+        found = kept_record(store, seen["nearest_id"])
         if not found:
             yield f"instance {identity}: the record {seen['nearest_id']} that it is said to repeat is not there"
             continue
-        one, other = shingles(record_text(*parts)), shingles(record_text(*found[0]))
+        one, other = shingles(record_text(*parts)), shingles(record_text(*found))
         if len(one & other) / len(one | other) != seen["jaccard"] or seen["jaccard"] < threshold:
             yield f"instance {identity}: its similarity is not {seen['jaccard']}, or below {threshold}"
 
@@ -196,7 +194,7 @@ def _near_duplicates(store: Store) -> Iterator[str]:
 def _copies(store: Store) -> Iterator[str]:
     """That no records of two tasks are nearly equal: by so much that the engine's search cannot have missed it."""
     rules = store.rules()
-    if "near_duplicate" in rules.without:
+    if near_duplicate.name in rules.without:
         return
     threshold = min(1.0, rules.near_duplicate + CERTAINLY_FOUND)
     kept = [
@@ -219,7 +217,8 @@ def _copies(store: Store) -> Iterator[str]:
 
 def _contaminated(store: Store) -> Iterator[str]:
     """What overlaps a question of a test set, from the texts themselves."""
-    rows = store.query("SELECT subject, subject_id, evidence FROM rejections WHERE reason = 'contaminated'")
+    sql = "SELECT subject, subject_id, evidence FROM rejections WHERE reason = ?"
+    rows = store.query(sql, (contaminated.name,))
     if not rows:
         return
     tests = TestSet(store.test_lines(), store.rules().rouge_threshold)

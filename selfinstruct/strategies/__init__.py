@@ -15,8 +15,8 @@ A strategy declares its stages, asks them, and reads what comes back:
     STRATEGY = Mine
 
 It decides nothing: filters do. It reads nothing but its arguments, so that the same snapshot and random numbers give
-the same requests. `ask(stage, prompt, number, prefix="", **variables)` fills in the prompt, asks the stage's teacher and
-gives the answer; `number` tells apart requests that are equal otherwise.
+the same requests. `ask(stage, prompt, number, prefix="", **variables)` fills in the prompt, asks the stage's teacher,
+and gives the answer; `number` tells apart requests that are equal otherwise.
 """
 
 import random
@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from selfinstruct import parts
 from selfinstruct.asking.reading import REASONS
-from selfinstruct.asking.stages import GrowthSettings, Stage
+from selfinstruct.asking.stages import Counted, GrowthSettings, Stage
 from selfinstruct.errors import UsageError
 from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.records import Candidate, Completion, Endpoint, Rejection, Task
@@ -48,7 +48,7 @@ class Answer(NamedTuple):
 
 
 class Ask(Protocol):
-    """Fill in a stage's prompt, ask its teacher, and give the answer; `prefix` is what a base model's prompt ends with."""
+    """Fill in a stage's prompt and ask its teacher; `prefix` is what a base model's prompt ends with."""
 
     async def __call__(self, stage: Stage, prompt: str, number: int, prefix: str = "", **variables: Any) -> Answer:
         """Ask once; the same request is answered from the store."""
@@ -116,6 +116,19 @@ def load(name: str) -> type[Strategy]:
 def stage_names() -> tuple[str, ...]:
     """The names of the stages of all strategies, in their order."""
     return tuple(dict.fromkeys(stage.name for name in NAMES for stage in load(name).stages))
+
+
+@cache
+def counted() -> dict[str, Counted]:
+    """The fields that stages give each task and that are counted, by the stage's name."""
+    stages = (stage for name in NAMES for stage in load(name).stages)
+    return {stage.name: stage.counts for stage in stages if stage.counts}
+
+
+@cache
+def asked_for() -> dict[str, str]:
+    """What stages ask for, in a few words, by the stage's name."""
+    return {stage.name: stage.asks_for for name in NAMES for stage in load(name).stages if stage.asks_for}
 
 
 @cache

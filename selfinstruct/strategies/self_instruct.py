@@ -67,7 +67,13 @@ CLASSIFY = Stage(
     ),
     _classifying,
     asks_for="the class",
-    counts=Counted("is_classification", "classification", "class", "classification tasks"),
+    counts=Counted(
+        "is_classification",
+        "classification",
+        "class",
+        "classification tasks",
+        ("a classification task", "no classification task", "of a class that is not known"),
+    ),
 )
 INSTANCES = Stage(
     "instances",

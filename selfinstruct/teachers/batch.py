@@ -248,7 +248,7 @@ class BatchTeacher:
             except TryAgain as error:
                 # Not "http_429" and the like: what a batch's requests met says nothing of how fast others may be sent.
                 reason = f"batch_{error.reason}" if error.reason.startswith("http_") else error.reason
-                failed[request.id] = TryAgain(reason, error.detail, answer=error.answer)
+                failed[request.id] = TryAgain(reason, error.detail, raw=error.raw)
             except (RequestRefused, TeacherError) as error:
                 failed[request.id] = error
         if kept:
@@ -279,7 +279,7 @@ class BatchTeacher:
         failed: dict[str, SelfInstructError],
         reason: str,
         detail: str,
-        answer: str | None = None,
+        raw: str | None = None,
     ) -> None:
         """The batch is over: whoever still waits for it tries again, for the reason in `failed` or else for this one.
 
@@ -288,9 +288,9 @@ class BatchTeacher:
         outcomes: dict[str, SelfInstructError] = {}
         with self._batches.transaction():
             for identity, request in self._batches.requests(number).items():
-                why = failed.get(identity) or TryAgain(reason, detail, answer=answer)
-                if isinstance(why, RequestRefused) and why.answer and identity not in self._waiting:
-                    why = TryAgain(why.reason, why.detail, answer=why.answer)
+                why = failed.get(identity) or TryAgain(reason, detail, raw=raw)
+                if isinstance(why, RequestRefused) and why.raw and identity not in self._waiting:
+                    why = TryAgain(why.reason, why.detail, raw=why.raw)
                 if isinstance(why, TryAgain):
                     why.tries = self._note(request, why)
                 outcomes[identity] = why

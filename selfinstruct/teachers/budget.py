@@ -131,7 +131,7 @@ class Budget:
         self._in_flight -= 1
         self._reserved = self._reserved.plus(most, -1) if self._in_flight else Amount()
         used = most
-        if completion and (completion.prompt_tokens or not completion.answer):
+        if completion and (completion.prompt_tokens or not completion.raw):
             used = Amount(1, completion.prompt_tokens + completion.completion_tokens, completion.cost_usd or 0.0)
         elif isinstance(error, Stopped):
             used = Amount()

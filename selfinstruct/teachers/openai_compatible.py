@@ -71,23 +71,23 @@ class OpenAICompatible:
         body = json.dumps(request_body(request)).encode()
         try:
             async with self._session.post(self.base_url + PATHS[request.endpoint], data=body) as response:
-                answer = (await response.read()).decode("utf-8", "replace")
+                raw = (await response.read()).decode("utf-8", "replace")
         except aiohttp.ClientError as error:
             unreachable = isinstance(error, aiohttp.ClientConnectorError)  # nobody listens there, or no such name
             raise TryAgain("connection", self.clean(_describe(error)), unreachable=unreachable) from None
         self.pace.heard(*rooms(response.headers))
         if response.status >= 400:
-            raise self.failure(response.status, response.headers, answer)
-        return self.read(request, answer, time.perf_counter() - started)
+            raise self.failure(response.status, response.headers, raw)
+        return self.read(request, raw, time.perf_counter() - started)
 
-    def read(self, request: Request, answer: str, latency_s: float) -> Completion:
+    def read(self, request: Request, raw: str, latency_s: float) -> Completion:
         """The completion in the server's JSON; TryAgain, with the answer in it, where it holds none."""
         try:
-            body = json.loads(answer)
-            escaped = "\\u" in answer or "\\/" in answer  # it may be spelled otherwise there
-            if self._key and self._key in (canonical_json(body) if escaped else answer):
-                answer = self.clean(json.dumps(body, ensure_ascii=False))
-                body = json.loads(answer)
+            body = json.loads(raw)
+            escaped = "\\u" in raw or "\\/" in raw  # it may be spelled otherwise there
+            if self._key and self._key in (canonical_json(body) if escaped else raw):
+                raw = self.clean(json.dumps(body, ensure_ascii=False))
+                body = json.loads(raw)
             choice = body["choices"][0]
             text = choice["message"]["content"] if request.endpoint == "chat" else choice["text"]
             finish_reason = storable(str(choice.get("finish_reason") or "unknown"))
@@ -96,35 +96,35 @@ class OpenAICompatible:
             if text is None and finish_reason == "length":
                 text = ""  # a reasoning model that spent all its tokens on thinking: asking again would not help
             if finish_reason == "content_filter" and not text:
-                raise RequestRefused("content_filter", "the server held its answer back", storable(answer)[:10_000])
+                raise RequestRefused("content_filter", "the server held its answer back", storable(raw)[:10_000])
             if not isinstance(text, str):
                 raise TypeError("the content is null")
         except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
-            kept = storable(self.clean(answer))[:10_000]
-            raise TryAgain("malformed_answer", self.clean(_describe(error)), answer=kept) from None
+            kept = storable(self.clean(raw))[:10_000]
+            raise TryAgain("malformed_answer", self.clean(_describe(error)), raw=kept) from None
         prompt_tokens, completion_tokens = _tokens(body, "prompt"), _tokens(body, "completion")
         is_batch = self._is_batch and request.stage != "probe"
         cost = cost_usd(self._prices.get(request.model), prompt_tokens, completion_tokens, is_batch)
         return Completion(
             request.id, storable(text), finish_reason, prompt_tokens, completion_tokens, _logprobs(choice), latency_s,
-            cost_usd=cost, answer=storable(answer),
+            cost_usd=cost, raw=storable(raw),
         )  # fmt: skip
 
     def clean(self, text: str) -> str:
         """The text without the key."""
         return text.replace(self._key, "[key]") if self._key else text
 
-    def failure(self, status: int, headers: Mapping[str, str], answer: str) -> Exception:
+    def failure(self, status: int, headers: Mapping[str, str], raw: str) -> Exception:
         """What a status other than 2xx means for this request and for the run."""
         try:
-            body = json.loads(answer)
+            body = json.loads(raw)
             body = body.get("error") or body
             said = {key: str(body.get(key) or "") for key in ("code", "type", "message")}
         except (ValueError, AttributeError, RecursionError):
             said = {"code": "", "type": "", "message": ""}
         code = said["code"] or said["type"]
-        detail = storable(self.clean(said["message"] or answer.strip() or "no reason given"))[:500]
-        if status == 403 and any(word in answer.lower() for word in ("moderation", "flagged")):
+        detail = storable(self.clean(said["message"] or raw.strip() or "no reason given"))[:500]
+        if status == 403 and any(word in raw.lower() for word in ("moderation", "flagged")):
             return RequestRefused("content_filter", detail)
         if status in (401, 403):
             return TeacherError(

@@ -113,7 +113,7 @@ class Scheduler:
                 answered = self._answered[servers]  # busy with others' calls, or one of several: no try is used up
             else:
                 failed += 1
-            malformed += fault.answer is not None
+            malformed += fault.raw is not None
             if malformed == MALFORMED_ATTEMPTS:
                 if self._answered[request.stage]:
                     return _failure(request, attempt, fault)
@@ -271,4 +271,4 @@ class Scheduler:
 
 def _failure(request: Request, attempts: int, why: RequestRefused | TryAgain) -> Completion:
     """What is stored for a request that gets no answer."""
-    return Completion(request.id, "", "error", attempts=attempts, error=str(why), answer=why.answer or "")
+    return Completion(request.id, "", "error", attempts=attempts, error=str(why), raw=why.raw or "")

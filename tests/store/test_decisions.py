@@ -181,7 +181,7 @@ def test_a_batch_is_taken_back_as_a_whole_and_what_is_so_already_is_left_out(fol
     decided(folder, "ban", subjects[0])
     batch = decided(folder, "ban", *subjects)
     with Store.read(folder) as store:
-        assert len(decisions(store, "batch = ?", (batch,))) == 4
+        assert len(decisions(store, batch=batch)) == 4
     assert exported(folder) == before[5:]
     assert decided(folder, "ban", *subjects) == 0
     taken_back(folder, batch)

@@ -109,7 +109,7 @@ def test_answer_is_found_again_by_what_was_asked(tmp_path):
 def test_failed_tries_are_kept(tmp_path):
     request = Request("classify", "openai", "m", "chat", "", "Task: Name a tree.", {})
     with described(tmp_path / "run") as store:
-        store.add_fault(request, 2, TryAgain("http_500", "oops", answer="<html>"))
+        store.add_fault(request, 2, TryAgain("http_500", "oops", raw="<html>"))
         assert store.query("SELECT request_id, attempt, reason, detail, raw FROM faults") == [
             (request.id, 2, "http_500", "oops", "<html>")
         ]

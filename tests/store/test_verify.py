@@ -5,7 +5,7 @@ import pytest
 from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.runs.generate import generate
 from selfinstruct.runs.run import open_run
-from selfinstruct.store.store import instance_id
+from selfinstruct.store.rows import instance_id
 from selfinstruct.store.verify import verify
 
 LONG = " ".join(f"word{n}" for n in range(2000))

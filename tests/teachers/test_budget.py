@@ -229,7 +229,7 @@ def test_an_answer_without_a_count_of_tokens_counts_with_the_most(store):
         if not budget_fits(budget, a_request(n)):
             break
         budget.reserve(a_request(n))
-        answer = Completion(a_request(n).id, "yes", "stop", answer='{"choices": []}')
+        answer = Completion(a_request(n).id, "yes", "stop", raw='{"choices": []}')
         budget.settle(a_request(n), answer, None)
         store.add_completion(a_request(n), answer)
     assert n == 4  # each of 100 tokens of the answer, 100 for a template, and the bytes of the prompt

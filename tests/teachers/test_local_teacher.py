@@ -174,7 +174,7 @@ async def test_the_settings_mean_what_the_protocol_says(model):
         ],
     )
     assert narrow.text == likeliest.text != sampled.text
-    tokens = [token["token"] for token in json.loads(varied.answer)["choices"][0]["logprobs"]["content"]]
+    tokens = [token["token"] for token in json.loads(varied.raw)["choices"][0]["logprobs"]["content"]]
     assert max(map(tokens.count, tokens)) < 10, "random logits differ by less than what two dozen repetitions cost"
 
 
@@ -226,7 +226,7 @@ async def test_logprobs_are_those_of_a_plain_forward_pass(model):
     chat = ask("Once upon a time", logprobs=True, **odd)
     completion, in_chat, without = await answers(model, [request, chat, ask(**odd)])
     assert without.logprobs is None
-    choice = json.loads(completion.answer)["choices"][0]
+    choice = json.loads(completion.raw)["choices"][0]
     said = tokenizer.convert_tokens_to_ids(choice["logprobs"]["tokens"])
     prompt = tokenizer("Once upon a time")["input_ids"]
     with torch.inference_mode():
@@ -234,25 +234,25 @@ async def test_logprobs_are_those_of_a_plain_forward_pass(model):
     expected = [float(logprobs[len(prompt) + i - 1, token]) for i, token in enumerate(said)]
     assert list(completion.logprobs) == pytest.approx(expected, abs=1e-4)
     assert choice["logprobs"]["token_logprobs"] == list(completion.logprobs)
-    content = json.loads(in_chat.answer)["choices"][0]["logprobs"]["content"]
+    content = json.loads(in_chat.raw)["choices"][0]["logprobs"]["content"]
     assert [token["logprob"] for token in content] == list(in_chat.logprobs)
 
 
 async def test_the_answer_is_like_a_servers(model):
     chat, continued = await answers(model, [ask(seed=1, max_tokens=7), ask(seed=1, endpoint="completion")])
-    body = json.loads(chat.answer)
+    body = json.loads(chat.raw)
     assert body["choices"][0]["message"] == {"role": "assistant", "content": chat.text}
     assert body["choices"][0]["finish_reason"] == chat.finish_reason == "length"
     assert body["usage"]["completion_tokens"] == chat.completion_tokens == 7
     assert body["usage"]["prompt_tokens"] == chat.prompt_tokens
-    assert json.loads(continued.answer)["choices"][0]["text"] == continued.text
+    assert json.loads(continued.raw)["choices"][0]["text"] == continued.text
 
 
 async def test_every_end_token_ends_the_answer_and_is_not_in_it(copy):
     tokenizer, _ = loaded(copy)
     request = ask(seed=2, max_tokens=60, logprobs=True)
     whole = (await answers(copy, [request]))[0]
-    tokens = [token["token"] for token in json.loads(whole.answer)["choices"][0]["logprobs"]["content"]]
+    tokens = [token["token"] for token in json.loads(whole.raw)["choices"][0]["logprobs"]["content"]]
     at = next(i for i in range(5, len(tokens)) if tokens[i] not in tokens[:i])
     config = json.loads((copy / "generation_config.json").read_text())
     config["eos_token_id"] = [tokenizer.eos_token_id, *tokenizer.convert_tokens_to_ids([tokens[at]])]

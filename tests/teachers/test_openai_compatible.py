@@ -160,7 +160,7 @@ async def test_a_chat_answer_is_read():
     assert answer.logprobs == (-0.25, -1.5)
     assert answer.cost_usd == pytest.approx((11 * 2 + 4 * 8) / 1e6)
     assert answer.request_id == request().id
-    assert json.loads(answer.answer) == body
+    assert json.loads(answer.raw) == body
     assert answer.latency_s > 0
 
 
@@ -171,7 +171,7 @@ async def test_a_completion_answer_is_read():
     assert (answer.prompt_tokens, answer.completion_tokens) == (11, 4)
     assert answer.logprobs == (-0.5, -2)
     assert answer.cost_usd == pytest.approx(15 / 1e6)
-    assert json.loads(answer.answer) == body
+    assert json.loads(answer.raw) == body
 
 
 async def test_a_model_without_a_price_has_no_cost():
@@ -204,7 +204,7 @@ async def test_a_model_that_spent_its_tokens_on_thinking_said_nothing(endpoint):
 async def test_half_a_surrogate_pair_and_nul_can_be_stored():
     answer = await answer_to(answering('{"choices": [{"message": {"content": "a\\ud83db\\u0000c \\ud83c\\udf0a"}}]}'))
     assert answer.text == "a?b\0c 🌊"
-    assert answer.answer.encode()
+    assert answer.raw.encode()
 
 
 async def test_bytes_that_are_no_utf8_can_be_stored():
@@ -224,7 +224,7 @@ async def test_logprobs_in_another_form_do_not_break_the_run(logprobs):
     try:
         answer = await answer_to(answering(chat(logprobs=logprobs)))
     except TryAgain as error:
-        assert error.answer
+        assert error.raw
     else:
         assert answer.text == "The Niger."
 
@@ -257,7 +257,7 @@ async def test_an_answer_that_is_no_completion_is_asked_for_again_and_kept(name,
     error = await error_of(answering(body))
     assert isinstance(error, TryAgain), name
     assert (error.reason, error.unreachable, error.retry_after_s) == ("malformed_answer", False, None)
-    assert error.answer == body[:10_000]
+    assert error.raw == body[:10_000]
 
 
 async def test_a_completion_answer_where_a_chat_answer_was_due_is_malformed():
@@ -267,7 +267,7 @@ async def test_a_completion_answer_where_a_chat_answer_was_due_is_malformed():
 
 async def test_only_the_beginning_of_a_long_unreadable_answer_is_kept():
     error = await error_of(answering("<p>" + "x" * 50_000))
-    assert len(error.answer) == 10_000
+    assert len(error.raw) == 10_000
 
 
 async def test_an_answer_held_back_by_a_filter_is_refused():
@@ -344,7 +344,7 @@ async def test_any_other_refusal_is_named_by_its_status(status):
 async def test_a_passing_fault_is_tried_again(status):
     error = await error_of(answering(problem("Busy."), status))
     assert (type(error), error.reason, error.detail) == (TryAgain, f"http_{status}", "Busy.")
-    assert (error.retry_after_s, error.unreachable, error.answer) == (None, False, None)
+    assert (error.retry_after_s, error.unreachable, error.raw) == (None, False, None)
 
 
 @pytest.mark.parametrize("body", ["<html>Bad gateway</html>", "", "[]", '"x"', '{"error": "overloaded"}'])
@@ -393,7 +393,7 @@ async def test_a_dropped_connection_is_tried_again():
         return web.Response()
 
     error = await error_of(drop)
-    assert (type(error), error.reason, error.unreachable, error.answer) == (TryAgain, "connection", False, None)
+    assert (type(error), error.reason, error.unreachable, error.raw) == (TryAgain, "connection", False, None)
 
 
 async def test_an_answer_that_breaks_off_is_tried_again():
@@ -456,7 +456,7 @@ async def test_a_key_that_the_server_echoes_is_blotted_out(monkeypatch, body, st
     else:
         seen = f"{answer}"
         assert "[key]" in answer.text
-        assert "[key]" in answer.answer
+        assert "[key]" in answer.raw
     assert KEY not in seen
     assert KEY[:12] not in seen
 

@@ -462,7 +462,7 @@ def test_a_refusal_is_not_tried_again_and_says_how_many_tries_there_were():
 
 
 def malformed(number=0):
-    return TryAgain("malformed_answer", "no choices", answer=f'{{"n": {number}}}')
+    return TryAgain("malformed_answer", "no choices", raw=f'{{"n": {number}}}')
 
 
 def test_an_unreadable_answer_is_asked_for_four_times_and_the_last_one_is_kept():
@@ -471,7 +471,7 @@ def test_an_unreadable_answer_is_asked_for_four_times_and_the_last_one_is_kept()
         await sending.send(teacher, "before")
         answer = await sending.send(teacher)
         assert answer == Completion(
-            request().id, "", "error", attempts=4, error="malformed_answer: no choices", answer='{"n": 4}'
+            request().id, "", "error", attempts=4, error="malformed_answer: no choices", raw='{"n": 4}'
         )
         assert sending.faults == [("a", n, "malformed_answer") for n in range(1, MALFORMED_ATTEMPTS + 1)]
 

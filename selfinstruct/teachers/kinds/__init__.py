@@ -1,4 +1,4 @@
-"""The kinds of teachers, one file each, found by its name: what it needs, checked before money is spent, and its opening.
+"""The kinds of teachers, one file each, found by its name: the check before money is spent, and its opening.
 
 class Mine(Kind):
     def check(self, stage, teacher, sampling): ...        # UsageError where it cannot be asked

@@ -1,0 +1,105 @@
+"""What was answered: by whom, for how many tokens, and when; and which answers were recorded elsewhere and imported."""
+
+import json
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from selfinstruct.asking.stages import PROBE
+from selfinstruct.records import IMPORTED, Completion
+from selfinstruct.store.store import Store
+from selfinstruct.strategies import stage_names
+
+
+class Usage(NamedTuple):
+    """Calls of one stage with one model: answered requests, failed tries, tokens, dollars (None: no price known)."""
+
+    stage: str
+    model: str
+    requests: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost_usd: float | None
+
+
+class AnswerSize(NamedTuple):
+    """What one answer took."""
+
+    model: str
+    prompt_tokens: int
+    completion_tokens: int
+    latency_s: float
+
+
+class RecordedRequest(NamedTuple):
+    """The request that stands for the question of an imported answer; `user` is its prompt."""
+
+    id: str
+    stage: str
+    user: str
+    sampling: dict[str, Any]
+
+
+def usage(store: Store) -> list[Usage]:
+    """The calls by stage, in the order of stages, and model."""
+    rows = store.query(
+        "SELECT r.stage, r.model, count(*), sum(c.prompt_tokens), sum(c.completion_tokens), "
+        "CASE WHEN count(c.cost_usd) > 0 THEN sum(c.cost_usd) END "
+        "FROM completions c JOIN requests r ON r.id = c.request_id GROUP BY r.stage, r.model"
+    )
+    return sorted((Usage(*row) for row in rows), key=lambda u: (PROBE, *stage_names()).index(u.stage))
+
+
+def answer_sizes(store: Store, stage: str) -> list[AnswerSize]:
+    """What each answer of a stage took."""
+    rows = store.query(
+        "SELECT r.model, c.prompt_tokens, c.completion_tokens, c.latency_s FROM completions c "
+        "JOIN requests r ON r.id = c.request_id WHERE r.stage = ?",
+        (stage,),
+    )
+    return [AnswerSize(*row) for row in rows]
+
+
+def period(store: Store) -> tuple[float | None, float | None]:
+    """When the first and the last answer were stored, in seconds since 1970; None where there is none."""
+    ((first, last),) = store.query("SELECT min(created_at), max(created_at) FROM completions")
+    return first, last
+
+
+def is_simulated(store: Store) -> bool:
+    """Whether the simulated teacher answered, built in or as a server."""
+    return _any(store, "teacher = 'simulated' OR model LIKE 'simulated%'")
+
+
+def has_recorded_answers(store: Store) -> bool:
+    """Whether there are imported answers."""
+    return _any(store, "teacher = ?", IMPORTED)
+
+
+def answered_stages(store: Store, stages: Iterable[str]) -> set[str]:
+    """Those of `stages` in which a teacher was sent a request in this run; what was imported does not count."""
+    return {stage for stage in stages if _any(store, "stage = ? AND teacher != ?", stage, IMPORTED)}
+
+
+def _any(store: Store, condition: str, *parameters: str) -> bool:
+    return bool(store.query(f"SELECT EXISTS(SELECT 1 FROM requests WHERE {condition})", parameters)[0][0])
+
+
+def recorded_requests(store: Store) -> list[RecordedRequest]:
+    """The requests of the imported answers, in the order of their import."""
+    rows = store.query("SELECT id, stage, user, sampling FROM requests WHERE teacher = ? ORDER BY rowid", (IMPORTED,))
+    return [RecordedRequest(*row)._replace(sampling=json.loads(row[-1])) for row in rows]
+
+
+def recorded_answer(store: Store, stage: str, user: str) -> Completion | None:
+    """The answer to a stage's question that was imported last; None where there is none."""
+    rows = store.query(
+        "SELECT r.id FROM requests r WHERE r.stage = ? AND r.teacher = ? AND r.user = ? ORDER BY r.rowid DESC LIMIT 1",
+        (stage, IMPORTED, user),
+    )
+    return store.completion(rows[0][0]) if rows else None
+
+
+def superseded_requests(store: Store) -> set[str]:
+    """The requests whose imported answer was followed by another one for the same instruction."""
+    rows = store.query("SELECT subject_id FROM rejections WHERE reason = 'answered_again'")
+    return {identity for (identity,) in rows}

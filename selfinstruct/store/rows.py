@@ -1,0 +1,135 @@
+"""Rows of run.db as the nouns of records.py, and back: the one place that knows which column is which field.
+
+Each list of columns stands beside the function that reads its rows. In a query the letters are the tables: r requests,
+s system_prompts, c candidates, t tasks.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from selfinstruct.parsing.items import ParsedInstance
+from selfinstruct.records import (
+    Candidate,
+    Completion,
+    Instance,
+    Record,
+    Request,
+    SeedTask,
+    Task,
+    canonical_json,
+    content_id,
+    user_message,
+)
+
+Row = Sequence[Any]
+
+REQUEST_COLUMNS = "r.stage, r.teacher, r.model, r.endpoint, s.text, r.user, r.sampling, r.sample"
+COMPLETION_COLUMNS = (
+    "request_id, text, finish_reason, prompt_tokens, completion_tokens, logprobs, latency_s, attempts, cost_usd, "
+    "error, raw"
+)
+SEED_COLUMNS = "id, name, instruction, instances, is_classification"
+CANDIDATE_COLUMNS = "c.request_id, c.place, c.instruction, c.cut, c.instances, c.extra"
+TASK_COLUMNS = "t.position, t.id, c.instruction, c.step, c.request_id, c.instances, c.extra"
+RECORD_COLUMNS = "id, task, instruction, input, output, candidate_extra, task_extra, extra"
+
+
+def request_from(row: Row) -> Request:
+    """A request from its REQUEST_COLUMNS."""
+    stage, teacher, model, endpoint, system, user, sampling, sample = row
+    return Request(stage, teacher, model, endpoint, system, user, json.loads(sampling), sample)
+
+
+def request_row(request: Request, system_prompt: int) -> Row:
+    """A row of `requests`; its system prompt is a row of its own."""
+    r = request
+    sampling = canonical_json(dict(r.sampling))
+    return r.id, r.stage, r.teacher, r.model, r.endpoint, system_prompt, r.user, sampling, r.sample
+
+
+def completion_from(row: Row) -> Completion:
+    """A completion from its COMPLETION_COLUMNS."""
+    request_id, text, finish, n_prompt, n_new, logprobs, latency_s, attempts, cost_usd, error, raw = row
+    known = tuple(json.loads(logprobs)) if logprobs else None
+    return Completion(request_id, text, finish, n_prompt, n_new, known, latency_s, attempts, cost_usd, error, raw)
+
+
+def completion_row(completion: Completion, created_at: float) -> Row:
+    """A row of `completions`."""
+    c = completion
+    logprobs = canonical_json(c.logprobs) if c.logprobs is not None else None
+    return (
+        c.request_id, c.text, c.finish_reason, c.prompt_tokens, c.completion_tokens, logprobs, c.latency_s, c.attempts,
+        c.cost_usd, c.error, c.raw, created_at,
+    )  # fmt: skip
+
+
+def seed_from(row: Row) -> SeedTask:
+    """A seed task from its SEED_COLUMNS."""
+    identity, name, instruction, instances, is_classification = row
+    return SeedTask(identity, name, instruction, instances_from(instances), bool(is_classification))
+
+
+def seed_row(position: int, seed: SeedTask) -> Row:
+    """A row of `seeds`."""
+    return position, seed.id, seed.name, seed.instruction, as_pairs(seed.instances), seed.is_classification
+
+
+def candidate_from(row: Row) -> Candidate:
+    """A candidate from its CANDIDATE_COLUMNS."""
+    request_id, place, instruction, cut, instances, extra = row
+    return Candidate(request_id, place, instruction, bool(cut), instances_from(instances), extra_from(extra))
+
+
+def candidate_row(step: int, position: int, candidate: Candidate) -> Row:
+    """A row of `candidates`, for the `position`-th of a step."""
+    c = candidate
+    came_with = as_pairs(c.instances)
+    return c.id, step, position, c.request_id, c.position, c.instruction, c.cut, came_with, as_object(c.extra)
+
+
+def task_from(row: Row) -> Task:
+    """A task from its TASK_COLUMNS."""
+    position, identity, instruction, step, request_id, instances, extra = row
+    came_with = instances_from(instances)
+    return Task(position, identity, instruction, step, request_id, came_with, extra_from(extra))
+
+
+def record_from(row: Row) -> Record:
+    """A record from its RECORD_COLUMNS, of the view `records` or `judged`."""
+    identity, task, instruction, given, output, *extras = row
+    extra = {name: value for some in extras if some for name, value in json.loads(some).items()}
+    messages = [
+        {"role": "user", "content": user_message(instruction, given)},
+        {"role": "assistant", "content": output},
+    ]
+    is_classification = extra.pop("is_classification", None)
+    return Record(identity, task, instruction, given, output, is_classification, messages, extra)
+
+
+def instances_from(pairs: str | None) -> tuple[Instance, ...]:
+    """The instances that a column holds as JSON pairs; none where it is NULL."""
+    return tuple(Instance(*pair) for pair in json.loads(pairs)) if pairs else ()
+
+
+def as_pairs(instances: Sequence[Instance]) -> str | None:
+    """The JSON pairs of a column; NULL where there are none."""
+    return canonical_json([[i.input, i.output] for i in instances]) if instances else None
+
+
+def extra_from(extra: str | None) -> dict[str, Any]:
+    """What a column `extra` holds; empty where it is NULL."""
+    return dict(json.loads(extra)) if extra else {}
+
+
+def as_object(extra: Mapping[str, Any]) -> str | None:
+    """The JSON object of a column `extra`; NULL where it is empty."""
+    return canonical_json(extra) if extra else None
+
+
+def instance_id(task_id: str, request_id: str, position: int, instance: Instance | ParsedInstance) -> str:
+    """The id of the `position`-th instance that was read from an answer, which is its record's id too."""
+    extra = dict(instance.extra) if isinstance(instance, ParsedInstance) else {}
+    texts = [instance.input, instance.output]
+    return content_id("instance", task_id, request_id, position, *texts, *([extra] if extra else []))
