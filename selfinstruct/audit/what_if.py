@@ -3,16 +3,21 @@
 They go through the same filters as at the gate, in the same order, against the seeds and what this replay has admitted
 so far: what the run would have done with these candidates. Not covered: the teacher would have been shown other tasks,
 and so have proposed others; and what people decided has no say in it.
+
+What the run found out need not be found out again. What passed its filters passes any of them. Where the run has
+compared a candidate with what it knew, no text of these is more similar than the nearest: if that one is similar enough
+and was not lost, the candidate is too similar, and if it is not, only what was gained since can be more similar. So
+most candidates are compared with the gained ones only, and very few with all.
 """
 
 import threading
 from typing import NamedTuple
 
 from selfinstruct.filters.instruction import INSTRUCTION_FILTERS, too_similar
-from selfinstruct.filters.verdicts import FilteredPool, judge
+from selfinstruct.filters.verdicts import FilteredPool, first_objection
 from selfinstruct.pool.pool import Pool
-from selfinstruct.records import Task
 from selfinstruct.store.counts import candidates
+from selfinstruct.store.replayed import JudgedCandidate
 from selfinstruct.store.replayed import judged as judged_candidates
 from selfinstruct.store.store import Store
 
@@ -64,27 +69,66 @@ class Replay(threading.Thread):
             self.outcome = self._replay(store)
 
     def _replay(self, store: Store) -> Outcome | None:
-        settings = store.rules()
-        without = {*self.rules.off, *settings.without} - {too_similar.name}
-        rules = settings.model_copy(update={"rouge_threshold": self.rules.threshold, "without": tuple(without)})
-        pool: FilteredPool = Pool(store.seeds(), rules, store.test_lines())
-        judged, before = 0, 0
+        gate = _Gate(store, self.rules)
+        judged, before, after = 0, 0, 0
         gained: list[Change] = []
         lost: list[Change] = []
         for one in judged_candidates(store):
-            rejection, _, nearest = judge(one.candidate, pool, above=rules.rouge_threshold)
-            judged, before = judged + 1, before + one.was_admitted
-            text = one.candidate.instruction
-            if rejection is None:
-                pool.admit(Task.admitted(len(pool.tasks), one.candidate, 0))
-            if one.was_admitted and rejection:
-                lost.append(Change(one.id, text, rejection.reason, nearest.score if nearest else -1.0))
-            elif not one.was_admitted and not rejection:
-                gained.append(
-                    Change(one.id, text, one.reason, -1.0 if one.nearest_score is None else one.nearest_score)
-                )
+            reason, score = gate.judge(one)
+            judged, before, after = judged + 1, before + one.was_admitted, after + (not reason)
+            if one.was_admitted and reason:
+                gate.lose(one.id)
+                lost.append(Change(one.id, one.candidate.instruction, reason, score))
+            elif not one.was_admitted and not reason:
+                gate.gained.add(one.candidate.instruction)
+                gained.append(Change(one.id, one.candidate.instruction, one.reason, score))
             if judged % REPORT_EVERY == 0:
                 self.done = judged
                 if self.cancelled.is_set():
                     return None
-        return Outcome(judged, before, len(pool.tasks), gained, lost)
+        return Outcome(judged, before, after, gained, lost)
+
+
+class _Gate:
+    """What this replay has admitted so far, in terms of what the run had: less the lost, and the gained."""
+
+    def __init__(self, store: Store, rules: Rules):
+        settings = store.rules()
+        self.rules = rules
+        self.pool: FilteredPool = Pool(
+            store.seeds(), settings.model_copy(update={"without": (*rules.off, *settings.without)}), store.test_lines()
+        )
+        self.gained = self.pool.empty_index()
+        self._all = self.pool.empty_index()
+        for seed in self.pool.seeds:
+            self._all.add(seed.instruction)
+        self._admitted: list[str] = []  # texts that are not in _all yet
+        self._lost: set[str] = set()
+
+    def lose(self, identity: str) -> None:
+        """A task of the run that is none here."""
+        self._lost.add(identity)
+
+    def judge(self, one: JudgedCandidate) -> tuple[str, float]:
+        """Why a candidate is rejected, with the nearest's score (-1: unknown); "" where it is admitted."""
+        compared = one.reason in ("", too_similar.name)
+        if not compared and (rejection := first_objection(one.candidate, self.pool)):
+            return rejection.reason, -1.0
+        text, score = one.candidate.instruction, one.nearest_score
+        reason, score = self._novelty(text, one.nearest_id, (score or 0.0) if compared else None)
+        if not reason:
+            self._admitted.append(text)
+        return reason, score
+
+    def _novelty(self, text: str, nearest_id: str, score: float | None) -> tuple[str, float]:
+        threshold = self.rules.threshold
+        if score is not None and score > threshold and nearest_id not in self._lost:
+            return too_similar.name, score
+        if score is not None and score <= threshold:
+            near = self.gained.nearest(text, threshold)
+        else:
+            for admitted in self._admitted:
+                self._all.add(admitted)
+            self._admitted.clear()
+            near = self._all.nearest(text, threshold)
+        return (too_similar.name, near.score) if near else ("", -1.0 if score is None else score)

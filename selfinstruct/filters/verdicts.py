@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from selfinstruct.filters.instance import INSTANCE_FILTERS, InstanceSettings, too_many
 from selfinstruct.filters.instruction import (
+    FILTER,
     INSTRUCTION_FILTERS,
     PAPER_FORBIDDEN_WORDS,
     InstructionSettings,
@@ -82,14 +83,19 @@ class Said(NamedTuple):
     rejection: Rejection | None
 
 
-def judge(candidate: Candidate, pool: FilteredPool, above: float = -1) -> Verdict:
-    """The first filter's objection, or none; a nearest known instruction is sought whose score is `above` that."""
-    for rule in INSTRUCTION_FILTERS:
-        if rejection := rule.unless_in(pool.rules.without, candidate, pool):
-            return Verdict(rejection, rule.stage)
-    nearest = pool.index.nearest(candidate.instruction, above=above)
+def judge(candidate: Candidate, pool: FilteredPool) -> Verdict:
+    """The first filter's objection, or none, with the nearest known instruction."""
+    if rejection := first_objection(candidate, pool):
+        return Verdict(rejection, FILTER)
+    nearest = pool.index.nearest(candidate.instruction, above=-1)
     rejection = too_similar.unless_in(pool.rules.without, nearest, pool)
     return Verdict(rejection, too_similar.stage, nearest)
+
+
+def first_objection(candidate: Candidate, pool: FilteredPool) -> Rejection | None:
+    """The first objection of the filters that look at the candidate alone."""
+    found = (rule.unless_in(pool.rules.without, candidate, pool) for rule in INSTRUCTION_FILTERS)
+    return next((rejection for rejection in found if rejection), None)
 
 
 def each_of_candidate(candidate: Candidate, pool: FilteredPool) -> list[Said]:

@@ -44,9 +44,13 @@ class Pool(Generic[Rules_co]):
         self.tests = TestSet(test_lines, rules.rouge_threshold) if test_lines else None
         self.tasks: list[Task] = []
         self.record_ids: list[str] = []
-        self.index = NoveltyIndex(ascii_tokens if rules.ascii_tokens else tokens)
+        self.index = self.empty_index()
         for seed in seeds:
             self.index.add(seed.instruction)
+
+    def empty_index(self) -> NoveltyIndex:
+        """An index of nothing, that compares as this pool does."""
+        return NoveltyIndex(ascii_tokens if self.rules.ascii_tokens else tokens)
 
     def admit(self, task: Task) -> None:
         """Add a task; it must be the next in order."""
