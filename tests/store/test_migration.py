@@ -36,6 +36,13 @@ PROMPTS = {
 }
 TABLES = ("run", "seeds", "system_prompts", "requests", "completions", "faults", "steps", "tasks", "instances",
           "rejections")  # fmt: skip
+# Columns of version 1, as they are today.
+RENAMED = {
+    ("completions", "answer"): "raw",
+    ("faults", "answer"): "raw",
+    ("tasks", "made"): "generated",
+    ("tasks", "is_classification"): "json_extract(extra, '$.is_classification')",
+}
 # What version 1 had no settings for.
 LATER = ("strategy", "profile", "decontaminate")
 LATER_FILTERS = ("ascii_tokens", "near_duplicate")
@@ -66,7 +73,8 @@ def old(today, tmp_path):
         db.execute("PRAGMA user_version = 1")
         db.execute("ATTACH ? AS today", (str(today / "run.db"),))
         for table in TABLES:
-            columns = ", ".join(name for _, name, *_ in db.execute(f"PRAGMA main.table_info({table})"))
+            columns = [name for _, name, *_ in db.execute(f"PRAGMA main.table_info({table})")]
+            columns = ", ".join(RENAMED.get((table, name), name) for name in columns)
             db.execute(f"INSERT INTO {table} SELECT {columns} FROM today.{table}")
         columns = "id, step, position, request_id, place, instruction, cut"
         db.execute(f"INSERT INTO candidates SELECT {columns} FROM today.candidates")
@@ -177,7 +185,7 @@ def test_a_run_that_was_stopped_in_version_1_pays_for_nothing_twice(cli, old):
     with closing(sqlite3.connect(old / "run.db")) as db, db:
         db.execute("DELETE FROM rejections WHERE subject_id IN (SELECT id FROM instances WHERE task >= 20)")
         db.execute("DELETE FROM instances WHERE task >= 20")
-        db.execute("UPDATE tasks SET generated = 0, extra = NULL WHERE position >= 20")
+        db.execute("UPDATE tasks SET made = 0, is_classification = NULL WHERE position >= 20")
     asked = answers(old)
     cli("generate", old, "--target", 30)
     cli("verify", old)
