@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from selfinstruct.audit.index import Index
 from selfinstruct.audit.text import Segment, in_common, marked
-from selfinstruct.audit.verdicts import Judge, Nearest, Verdict
+from selfinstruct.audit.verdicts import Nearest, RunFilters, Verdict
 from selfinstruct.errors import UsageError
 from selfinstruct.pool.pool import record_text
 from selfinstruct.records import Completion, Instance, Request, canonical_json
@@ -58,12 +58,12 @@ class Generation(NamedTuple):
     decisions: list[Decision]
 
 
-def generation(store: Store, index: Index, judge: Judge, kind: str, identity: str) -> Generation:
+def generation(store: Store, index: Index, filters: RunFilters, kind: str, identity: str) -> Generation:
     """The generation of that kind and id; UsageError where there is none."""
     look = {"candidate": _candidate, "instance": _instance, "completion": _completion}.get(kind)
     if look is None:
         raise UsageError(f"There is no kind of generation called {kind}.")
-    found = look(store, index, judge, identity)
+    found = look(store, index, filters, identity)
     if found is None:
         raise UsageError(f"There is no {kind} {identity} in this run.")
     states = index.states([other.id for other in found.siblings])
@@ -76,12 +76,12 @@ def _fields(extra: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(name, v if isinstance(v, str) else canonical_json(v)) for name, v in extra.items() if name not in known]
 
 
-def _candidate(store: Store, index: Index, judge: Judge, identity: str) -> Generation | None:
+def _candidate(store: Store, index: Index, filters: RunFilters, identity: str) -> Generation | None:
     stored = generations.candidate(store, identity)
     if stored is None:
         return None
     candidate, instruction = stored.candidate, stored.candidate.instruction
-    verdicts, nearest = judge.candidate(candidate, generations.tasks_before(store, stored.step, stored.position))
+    verdicts, nearest = filters.candidate(candidate, generations.tasks_before(store, stored.step, stored.position))
     read = [("Instruction", instruction)]
     for one in candidate.instances:
         read += [("Input", one.input), ("Output", one.output)]
@@ -103,16 +103,16 @@ def _candidate(store: Store, index: Index, judge: Judge, identity: str) -> Gener
     return _generation(
         store, "candidate", identity, candidate.request_id, read=read, part=instruction,
         verdicts=verdicts, siblings=siblings, note=note,
-        comparison=_compare(judge, instruction, nearest),
+        comparison=_compare(filters, instruction, nearest),
     )  # fmt: skip
 
 
-def _instance(store: Store, index: Index, judge: Judge, identity: str) -> Generation | None:
+def _instance(store: Store, index: Index, filters: RunFilters, identity: str) -> Generation | None:
     stored = generations.instance(store, identity)
     if stored is None:
         return None
     task, candidate, instruction, before, request_id, extra = stored
-    verdicts, nearest = judge.instances(task, index, identity)
+    verdicts, nearest = filters.instances(task, index, identity)
     siblings = [Sibling("candidate", candidate, instruction, "")]
     siblings += [other for other in _instances_of(store, task) if other.id != identity]
     of_task = is_exported(store, ("candidate", candidate))
@@ -121,7 +121,7 @@ def _instance(store: Store, index: Index, judge: Judge, identity: str) -> Genera
         read=_texts(instruction, before, extra), part=before.output,
         verdicts=verdicts[identity], siblings=siblings,
         note="" if of_task else "Its task is banned, and so none of the task's instances are exported.",
-        comparison=_compare(judge, record_text(instruction, before.input, before.output), nearest),
+        comparison=_compare(filters, record_text(instruction, before.input, before.output), nearest),
     )  # fmt: skip
     texts = edited(store, identity)
     if texts is None:
@@ -134,7 +134,7 @@ def _texts(instruction: str, instance: Instance, extra: Mapping[str, Any]) -> li
     return [*texts, *_fields(extra)]
 
 
-def _completion(store: Store, index: Index, judge: Judge, identity: str) -> Generation | None:
+def _completion(store: Store, index: Index, filters: RunFilters, identity: str) -> Generation | None:
     is_unreadable = generations.rejection(store, "completion", identity)
     return _generation(store, "completion", identity, identity) if is_unreadable else None
 
@@ -165,7 +165,7 @@ def _instances_of(store: Store, task: int) -> list[Sibling]:
     ]
 
 
-def _compare(judge: Judge, text: str, nearest: Nearest | None) -> Comparison | None:
+def _compare(filters: RunFilters, text: str, nearest: Nearest | None) -> Comparison | None:
     if nearest is None:
         return None
-    return Comparison(nearest, *in_common(text, nearest.text, judge.pool.rules.ascii_tokens))
+    return Comparison(nearest, *in_common(text, nearest.text, filters.pool.rules.ascii_tokens))

@@ -149,7 +149,7 @@ class Index:
         pending = self.query(
             "SELECT i.subject_id FROM items i JOIN groups g ON g.id = of_group WHERE state = 'pending'"
         )
-        self._judge_again("candidate", [identity for (identity,) in pending])
+        self._bring_up_to_date("candidate", [identity for (identity,) in pending])
         self._add_decisions()
 
     def _add_unreadable(self) -> None:
@@ -165,7 +165,7 @@ class Index:
         before = self._known("decision")
         last, subjects = decided_after(self.store, before)
         for kind in ("candidate", "instance", "completion"):
-            self._judge_again(kind, [identity for subject, identity in subjects if subject == kind])
+            self._bring_up_to_date(kind, [identity for subject, identity in subjects if subject == kind])
         if last != before:
             self._now_known(decision=last)
 
@@ -187,7 +187,7 @@ class Index:
         where = " AND ".join(f"{name} = ?" for name in FACETS)
         return int(self.db.execute(f"SELECT id FROM groups WHERE {where}", facets).fetchone()[0])
 
-    def _judge_again(self, kind: str, identities: Sequence[str]) -> None:
+    def _bring_up_to_date(self, kind: str, identities: Sequence[str]) -> None:
         """Give items the verdict, the standing and the marks that the run has for them at this time."""
         for identity in identities:
             found = self.query(

@@ -20,7 +20,7 @@ from selfinstruct.audit.generation import generation
 from selfinstruct.audit.index import Index
 from selfinstruct.audit.listing import SORTS, Asked, Item, Listing
 from selfinstruct.audit.text import folded
-from selfinstruct.audit.verdicts import Judge
+from selfinstruct.audit.verdicts import RunFilters
 from selfinstruct.errors import UsageError
 from selfinstruct.records import Instance
 from selfinstruct.store import counts, decisions, generations
@@ -66,7 +66,7 @@ class Pages:
         self.index = index
         self.author = author
         self.form_token = form_token
-        self._judge: Judge | None = None
+        self._filters: RunFilters | None = None
         self._replays: dict[what_if.Rules, tuple[int, what_if.Replay]] = {}
 
     async def overview(self, request: web.Request) -> web.Response:
@@ -88,9 +88,9 @@ class Pages:
     async def one(self, request: web.Request) -> web.Response:
         """One generation whole; `list` is the query of the list that it was opened from, `at` its place there."""
         self.index.refresh()
-        self._judge = self._judge or Judge(self.store)
+        self._filters = self._filters or RunFilters(self.store)
         kind, identity = request.match_info["kind"], request.match_info["id"]
-        found = generation(self.store, self.index, self._judge, kind, identity)
+        found = generation(self.store, self.index, self._filters, kind, identity)
         asked = _asked(dict(parse_qsl(request.query.get("list", ""))))
         at = request.query.get("at", "")
         before, after = None, None

@@ -43,7 +43,7 @@ class Nearest(NamedTuple):
     measure: str
 
 
-class Judge:
+class RunFilters:
     """The rules and the pool of one run, growing as it does."""
 
     def __init__(self, store: Store):

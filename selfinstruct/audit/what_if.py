@@ -17,8 +17,7 @@ from selfinstruct.filters.instruction import INSTRUCTION_FILTERS, too_similar
 from selfinstruct.filters.verdicts import FilteredPool, first_objection
 from selfinstruct.pool.pool import Pool
 from selfinstruct.store.counts import candidates
-from selfinstruct.store.replayed import JudgedCandidate
-from selfinstruct.store.replayed import judged as judged_candidates
+from selfinstruct.store.replayed import FilteredCandidate, filtered
 from selfinstruct.store.store import Store
 
 NAMES = tuple(rule.name for rule in INSTRUCTION_FILTERS)
@@ -73,8 +72,8 @@ class Replay(threading.Thread):
         judged, before, after = 0, 0, 0
         gained: list[Change] = []
         lost: list[Change] = []
-        for one in judged_candidates(store):
-            reason, score = gate.judge(one)
+        for one in filtered(store):
+            reason, score = gate.verdict(one)
             judged, before, after = judged + 1, before + one.was_admitted, after + (not reason)
             if one.was_admitted and reason:
                 gate.lose(one.id)
@@ -109,7 +108,7 @@ class _Gate:
         """A task of the run that is none here."""
         self._lost.add(identity)
 
-    def judge(self, one: JudgedCandidate) -> tuple[str, float]:
+    def verdict(self, one: FilteredCandidate) -> tuple[str, float]:
         """Why a candidate is rejected, with the nearest's score (-1: unknown); "" where it is admitted."""
         compared = one.reason in ("", too_similar.name)
         if not compared and (rejection := first_objection(one.candidate, self.pool)):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from selfinstruct.filters.instruction import INSTRUCTION_FILTERS, word_count
-from selfinstruct.filters.verdicts import FilterSettings, judge_instances
+from selfinstruct.filters.verdicts import FilterSettings, verdicts_on_instances
 from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.pool.novelty import NoveltyIndex
 from selfinstruct.pool.pool import Pool
@@ -69,7 +69,9 @@ def _about_tasks(seeds: dict[int, SeedTask]) -> list[tuple[int, str]]:
             )
         index.add(seed.instruction)
         parsed = [ParsedInstance(i.input, i.output, False) for i in seed.instances]
-        for n, verdict in enumerate(judge_instances(parsed, rules.model_copy(update={"max_instances": len(parsed)}))):
+        for n, verdict in enumerate(
+            verdicts_on_instances(parsed, rules.model_copy(update={"max_instances": len(parsed)}))
+        ):
             if verdict:
                 found.append((line, f"field instances.{n}: {words_of(verdict.reason)}"))
         found += [(line, message) for message in _about_class(seed)]

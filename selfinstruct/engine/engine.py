@@ -31,7 +31,7 @@ from selfinstruct.config.config import Config
 from selfinstruct.engine.gate import Gate
 from selfinstruct.engine.requests import Requests
 from selfinstruct.errors import BudgetReached, SelfInstructError, Stopped, YieldCollapsed
-from selfinstruct.filters.verdicts import judge_instances
+from selfinstruct.filters.verdicts import verdicts_on_instances
 from selfinstruct.pool.pool import Pool, Snapshot
 from selfinstruct.records import Completion, Request, Task
 from selfinstruct.store.decisions import add_instances, unmade_rescues
@@ -205,7 +205,7 @@ class Engine:
         """The instances of a candidate that somebody has rescued; it stays outside of the pool."""
         with self._stopping_gently():
             generated = await self.strategy.generate_instances(task, self._always)
-            verdicts = judge_instances(generated.instances, self.config.filters)
+            verdicts = verdicts_on_instances(generated.instances, self.config.filters)
             kept = [one for one, rejection in zip(generated.instances, verdicts, strict=True) if rejection is None]
             add_instances(self.store, task, generated.request_id, kept)
 

@@ -9,7 +9,7 @@ from collections import deque
 from selfinstruct.config.config import Config
 from selfinstruct.engine.progress import Progress
 from selfinstruct.errors import YieldCollapsed
-from selfinstruct.filters.verdicts import FilterSettings, Verdict, judge, judge_instances, judge_record
+from selfinstruct.filters.verdicts import FilterSettings, Verdict, verdict_on, verdict_on_record, verdicts_on_instances
 from selfinstruct.pool.pool import Pool, record_text
 from selfinstruct.records import Task
 from selfinstruct.store.store import Store
@@ -48,7 +48,7 @@ class Gate:
         for candidate in proposal.candidates[:most]:
             if len(self.pool.tasks) >= target:
                 break
-            verdicts.append(judge(candidate, self.pool))
+            verdicts.append(verdict_on(candidate, self.pool))
             if verdicts[-1].rejection is None:
                 new.append(Task.admitted(len(self.pool.tasks), candidate, step))
                 self.pool.admit(new[-1])
@@ -66,9 +66,9 @@ class Gate:
     def keep(self, task: Task, generated: GeneratedInstances) -> None:
         """Judge what was generated for a task, and commit it."""
         self.recall_records()
-        verdicts = judge_instances(generated.instances, self.config.filters)
+        verdicts = verdicts_on_instances(generated.instances, self.config.filters)
         for i, instance in enumerate(generated.instances):
-            verdicts[i] = verdicts[i] or judge_record(task.instruction, instance, self.pool)
+            verdicts[i] = verdicts[i] or verdict_on_record(task.instruction, instance, self.pool)
         identities = self.store.add_generated(task, generated, verdicts)
         for identity, instance, verdict in zip(identities, generated.instances, verdicts, strict=True):
             if verdict is None:

@@ -83,7 +83,7 @@ class Said(NamedTuple):
     rejection: Rejection | None
 
 
-def judge(candidate: Candidate, pool: FilteredPool) -> Verdict:
+def verdict_on(candidate: Candidate, pool: FilteredPool) -> Verdict:
     """The first filter's objection, or none, with the nearest known instruction."""
     if rejection := first_objection(candidate, pool):
         return Verdict(rejection, FILTER)
@@ -103,7 +103,7 @@ def each_of_candidate(candidate: Candidate, pool: FilteredPool) -> list[Said]:
     return [Said(rule, rule(candidate, pool)) for rule in INSTRUCTION_FILTERS]
 
 
-def judge_instances(instances: Sequence[ParsedInstance], rules: FilterSettings) -> list[Rejection | None]:
+def verdicts_on_instances(instances: Sequence[ParsedInstance], rules: FilterSettings) -> list[Rejection | None]:
     """One verdict for each of a task's instances, in their order."""
     verdicts: list[Rejection | None] = [None] * len(instances)
     for rule in INSTANCE_FILTERS:
@@ -133,7 +133,7 @@ def each_of_instances(instances: Sequence[ParsedInstance], rules: FilterSettings
     return said
 
 
-def judge_record(instruction: str, instance: ParsedInstance, pool: FilteredPool) -> Rejection | None:
+def verdict_on_record(instruction: str, instance: ParsedInstance, pool: FilteredPool) -> Rejection | None:
     """The first objection of a filter of whole records, or None."""
     found = (rule.unless_in(pool.rules.without, instruction, instance, pool) for rule in RECORD_FILTERS)
     return next((rejection for rejection in found if rejection), None)

@@ -72,7 +72,7 @@ async def refilter(run: Path, new: Path, config_file: Path | None, flags: dict[s
                 test_lines = list(dict.fromkeys([*before.test_lines(), *lines]))
                 store.describe({"asked": asked, "version": __version__}, before.seeds(), test_lines)
                 keep_config(store, rules.config)
-                read_differently = await _Judging(before, store, rules.config).judge()
+                read_differently = await _Refiltering(before, store, rules.config).run()
                 left_out = leave_out(store)
                 write_records(store)
                 found = changes(before, store, read_differently, left_out)
@@ -130,7 +130,7 @@ def _becoming(new: Path) -> Iterator[Path]:
         raise UsageError(f"{new}: cannot be made ({error.strerror}). Choose a folder that you may write to.") from None
 
 
-class _Judging:
+class _Refiltering:
     """From a copy of a run to one judged again; `before` is the run as it was, `store` the copy."""
 
     def __init__(self, before: Store, store: Store, config: Config):
@@ -149,7 +149,7 @@ class _Judging:
         self.empty_steps: dict[str, str] = before.settings().get("empty_steps", {})
         self.read_differently = 0
 
-    async def judge(self) -> int:
+    async def run(self) -> int:
         """Judge all of it; give the number of answers that were read otherwise than before."""
         await self._steps()
         await self._tasks()

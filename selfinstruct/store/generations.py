@@ -17,7 +17,7 @@ from selfinstruct.store.store import Store
 
 _TEXTS = {
     "candidate": "SELECT instruction FROM candidates WHERE id = ?",
-    "instance": "SELECT instruction, input, output FROM judged WHERE id = ?",
+    "instance": "SELECT instruction, input, output FROM filtered WHERE id = ?",
     "completion": "SELECT text FROM completions WHERE request_id = ?",
 }
 
@@ -58,7 +58,7 @@ class StoredInstance(NamedTuple):
     extra: dict[str, Any]
 
 
-class JudgedInstance(NamedTuple):
+class FilteredInstance(NamedTuple):
     """An instance of a task, as it was read, and why it was rejected; `reason` is "" where it was not."""
 
     id: str
@@ -137,7 +137,7 @@ def instance(store: Store, identity: str) -> StoredInstance | None:
     """The instance of that id; None where there is none."""
     rows = store.query(
         "SELECT j.task, j.candidate, j.instruction, j.input, j.output, i.request_id, j.extra "
-        "FROM judged j JOIN instances i ON i.id = j.id WHERE j.id = ?",
+        "FROM filtered j JOIN instances i ON i.id = j.id WHERE j.id = ?",
         (identity,),
     )
     for task, candidate, instruction, given, output, request_id, extra in rows:
@@ -145,27 +145,27 @@ def instance(store: Store, identity: str) -> StoredInstance | None:
     return None
 
 
-def instances_of(store: Store, task: int) -> list[JudgedInstance]:
+def instances_of(store: Store, task: int) -> list[FilteredInstance]:
     """The instances of the task at a position, in order."""
     rows = store.query(
         "SELECT j.id, j.instruction, j.input, j.output, coalesce(r.reason, ''), coalesce(r.evidence, '{}') "
-        "FROM judged j LEFT JOIN rejections r ON r.subject = 'instance' AND r.subject_id = j.id WHERE j.task = ? "
+        "FROM filtered j LEFT JOIN rejections r ON r.subject = 'instance' AND r.subject_id = j.id WHERE j.task = ? "
         "ORDER BY j.position",
         (task,),
     )
-    return [JudgedInstance(*row)._replace(evidence=json.loads(row[-1])) for row in rows]
+    return [FilteredInstance(*row)._replace(evidence=json.loads(row[-1])) for row in rows]
 
 
 def kept_before(store: Store, identities: Iterable[str], task: int) -> list[str]:
     """Those of the instances that the filters left and that are of a task before this one, in order."""
-    of_record = "SELECT task, position, id FROM judged WHERE id = ? AND kept AND task < ?"
+    of_record = "SELECT task, position, id FROM filtered WHERE id = ? AND kept AND task < ?"
     rows = [row for identity in identities for row in store.query(of_record, (identity, task))]
     return [identity for _, _, identity in sorted(rows)]
 
 
 def kept_record(store: Store, identity: str) -> tuple[str, ...]:
     """Instruction, input and output of an instance that the filters left; none where there is no such."""
-    rows = store.query("SELECT instruction, input, output FROM judged WHERE id = ? AND kept", (identity,))
+    rows = store.query("SELECT instruction, input, output FROM filtered WHERE id = ? AND kept", (identity,))
     return rows[0] if rows else ()
 
 

@@ -11,7 +11,7 @@ from selfinstruct.store.schema import explaining
 from selfinstruct.store.store import Store
 
 
-class JudgedCandidate(NamedTuple):
+class FilteredCandidate(NamedTuple):
     """A candidate with its verdict: why it was rejected, or "".
 
     `nearest_id` and `nearest_score` are what the run knows of the nearest instruction; "" and None: it did not look.
@@ -25,7 +25,7 @@ class JudgedCandidate(NamedTuple):
     nearest_score: float | None
 
 
-def judged(store: Store) -> Iterator[JudgedCandidate]:
+def filtered(store: Store) -> Iterator[FilteredCandidate]:
     """The candidates that were judged, in order."""
     with explaining(store.path):
         for identity, was_admitted, reason, nearest_id, score, *row in store.db.execute(
@@ -36,7 +36,7 @@ def judged(store: Store) -> Iterator[JudgedCandidate]:
             "LEFT JOIN rejections r ON r.subject = 'candidate' AND r.subject_id = c.id "
             "WHERE t.id IS NOT NULL OR r.reason IS NOT NULL ORDER BY c.step, c.position"
         ):
-            yield JudgedCandidate(identity, candidate_from(row), bool(was_admitted), reason, nearest_id, score)
+            yield FilteredCandidate(identity, candidate_from(row), bool(was_admitted), reason, nearest_id, score)
 
 
 def candidates(store: Store) -> defaultdict[int, list[Candidate]]:

@@ -97,7 +97,7 @@ def task_from(row: Row) -> Task:
 
 
 def record_from(row: Row) -> Record:
-    """A record from its RECORD_COLUMNS, of the view `records` or `judged`."""
+    """A record from its RECORD_COLUMNS, of the view `records` or `filtered`."""
     identity, task, instruction, given, output, *extras = row
     extra = {name: value for some in extras if some for name, value in json.loads(some).items()}
     messages = [

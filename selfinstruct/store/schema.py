@@ -176,7 +176,7 @@ CREATE VIEW standing AS SELECT subject, subject_id, action, max(id) AS decision 
     WHERE action IN ('ban', 'rescue') GROUP BY subject, subject_id;
 CREATE VIEW edits AS SELECT d.subject_id AS instance, e.input, e.output, max(d.id) AS decision FROM decisions_in_force d
     JOIN decided_texts e ON e.decision = d.id WHERE d.subject = 'instance' AND d.action = 'edit' GROUP BY d.subject_id;
-CREATE VIEW judged AS SELECT i.id, i.task, i.position, c.instruction, i.input, i.output,
+CREATE VIEW filtered AS SELECT i.id, i.task, i.position, c.instruction, i.input, i.output,
     json_extract(t.extra, '$.is_classification') AS is_classification,
     c.extra AS candidate_extra, t.extra AS task_extra, i.extra AS extra,
     t.id AS candidate, r.subject_id IS NULL AS kept
@@ -189,7 +189,7 @@ CREATE VIEW records AS
         CASE WHEN e.decision IS NULL THEN j.input ELSE e.input END AS input,
         CASE WHEN e.decision IS NULL THEN j.output ELSE e.output END AS output, j.is_classification,
         j.candidate_extra, j.task_extra, j.extra
-    FROM judged j LEFT JOIN edits e ON e.instance = j.id
+    FROM filtered j LEFT JOIN edits e ON e.instance = j.id
     LEFT JOIN standing s ON s.subject = 'instance' AND s.subject_id = j.id
     LEFT JOIN standing o ON o.subject = 'candidate' AND o.subject_id = j.candidate
     WHERE coalesce(s.action = 'rescue', j.kept) AND coalesce(o.action = 'rescue', 1)

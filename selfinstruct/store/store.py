@@ -341,6 +341,6 @@ class Store(Database):
 
         Without `decided`: as the filters left it, whatever people have decided since; what a run goes on with.
         """
-        source = "records" if decided else "judged WHERE kept"
+        source = "records" if decided else "filtered WHERE kept"
         with explaining(self.path):
             yield from map(record_from, self.db.execute(f"SELECT {RECORD_COLUMNS} FROM {source}"))

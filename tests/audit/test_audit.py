@@ -23,7 +23,7 @@ from selfinstruct.audit.index import Index
 from selfinstruct.audit.listing import SORTS, Asked, Listing, search_query
 from selfinstruct.audit.server import serving
 from selfinstruct.audit.text import in_common, marked
-from selfinstruct.audit.verdicts import Judge
+from selfinstruct.audit.verdicts import RunFilters
 from selfinstruct.config.config import Config
 from selfinstruct.filters.instruction import INSTRUCTION_FILTERS
 from selfinstruct.parsing.items import ParsedInstance
@@ -314,7 +314,7 @@ def test_every_filter_says_what_it_said_when_the_run_judged(finished):
     with Store.read(finished) as store:
         index = Index(store)
         index.refresh()
-        judge = Judge(store)
+        filters = RunFilters(store)
         n_tasks = Counter[str]()
         for identity, request, place, text, cut, reason, before in store.query(
             "SELECT c.id, c.request_id, c.place, c.instruction, c.cut, coalesce(r.reason, ''), (SELECT count(*) FROM "
@@ -322,7 +322,7 @@ def test_every_filter_says_what_it_said_when_the_run_judged(finished):
             "FROM candidates c LEFT JOIN rejections r ON r.subject = 'candidate' AND r.subject_id = c.id "
             "WHERE r.reason IS NOT NULL OR c.id IN (SELECT id FROM tasks)"
         ):
-            verdicts, nearest = judge.candidate(Candidate(request, place, text, bool(cut)), before)
+            verdicts, nearest = filters.candidate(Candidate(request, place, text, bool(cut)), before)
             objecting = [verdict.name for verdict in verdicts if verdict.evidence is not None]
             assert (objecting or [""])[0] == reason, identity
             assert nearest is not None
@@ -332,7 +332,7 @@ def test_every_filter_says_what_it_said_when_the_run_judged(finished):
         for identity, task, reason in store.query(
             "SELECT j.id, j.task, coalesce(r.reason, '') FROM judged j LEFT JOIN rejections r ON r.subject_id = j.id"
         ):
-            verdicts, _ = judge.instances(task, index, identity)
+            verdicts, _ = filters.instances(task, index, identity)
             objecting = [verdict.name for verdict in verdicts[identity] if verdict.evidence is not None]
             assert (objecting or [""])[0] == reason
         index.close()
@@ -341,7 +341,7 @@ def test_every_filter_says_what_it_said_when_the_run_judged(finished):
 def test_the_nearest_is_looked_for_among_those_that_were_known_then(finished):
     """Where an earlier filter objected, the run did not look: brute force over what it knew says the same."""
     with Store.read(finished) as store:
-        judge = Judge(store)
+        filters = RunFilters(store)
         tasks = store.tasks()
         texts = [seed.instruction for seed in store.seeds()]
         for n in (0, 1, 50, len(tasks)):
@@ -349,7 +349,7 @@ def test_the_nearest_is_looked_for_among_those_that_were_known_then(finished):
             for task in tasks[:n]:
                 pool.admit(task)
             for text in (tasks[-1].instruction, texts[0], "Name a wholly unheard-of thing, quickly."):
-                _, found = judge.candidate(Candidate("not stored", 0, text), n)
+                _, found = filters.candidate(Candidate("not stored", 0, text), n)
                 expected = pool.index.nearest(text, above=-1)
                 assert (found.text, found.score) == (pool.known(expected.index).instruction, expected.score)
 
@@ -372,7 +372,7 @@ def test_near_duplicates_are_found_for_what_the_run_did_not_look_up(finished, tm
             )
         index = Index(store)
         index.refresh()
-        verdicts, nearest = Judge(store).instances(second[0], index, second[1])
+        verdicts, nearest = RunFilters(store).instances(second[0], index, second[1])
         assert {v.name for v in verdicts[second[1]] if v.evidence is not None} == {"cut_off", "near_duplicate"}
         assert (nearest.id, nearest.score) == (first[1], 1.0)
         index.close()

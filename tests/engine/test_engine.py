@@ -12,7 +12,7 @@ from selfinstruct.engine.engine import Engine, window_at
 from selfinstruct.engine.gate import Gate
 from selfinstruct.errors import RequestRefused, TeacherError, YieldCollapsed
 from selfinstruct.export.export import write_records
-from selfinstruct.filters.verdicts import judge
+from selfinstruct.filters.verdicts import verdict_on
 from selfinstruct.pool.pool import Pool
 from selfinstruct.records import Candidate, Completion, Request, Task
 from selfinstruct.report.status import progress_of, status
@@ -133,7 +133,7 @@ async def test_admitting_in_the_order_of_arrival_would_not_be_deterministic(tmp_
         for step in order:
             for place, instruction in enumerate(by_step[step]):
                 candidate = Candidate(f"request {step}", place, instruction)
-                if len(pool.tasks) < len(admitted) and judge(candidate, pool)[0] is None:
+                if len(pool.tasks) < len(admitted) and verdict_on(candidate, pool)[0] is None:
                     pool.admit(Task.admitted(len(pool.tasks), candidate, step))
         return [task.instruction for task in pool.tasks]
 

@@ -33,9 +33,9 @@ from selfinstruct.filters.verdicts import (
     RULES,
     FilterSettings,
     Verdict,
-    judge,
-    judge_instances,
-    judge_record,
+    verdict_on,
+    verdict_on_record,
+    verdicts_on_instances,
 )
 from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.pool.pool import Pool
@@ -192,7 +192,7 @@ def test_a_non_ascii_beginning_is_rejected_only_where_asked_for():
 
 
 def test_a_similar_candidate_is_rejected_with_what_it_is_like():
-    rejection, _, nearest = judge(candidate("Name three long rivers of the given country please."), pool(SEED))
+    rejection, _, nearest = verdict_on(candidate("Name three long rivers of the given country please."), pool(SEED))
     assert nearest.index == 0
     assert nearest.score > 0.7
     assert rejection == Rejection(
@@ -203,7 +203,7 @@ def test_a_similar_candidate_is_rejected_with_what_it_is_like():
 def test_a_candidate_like_an_admitted_task_names_the_task():
     known = pool(SEED)
     known.admit(Task(0, "t0", "Explain how a lock lifts a boat.", 0, "r0"))
-    rejection, _, nearest = judge(candidate("Explain how a lock lifts a ship."), known)
+    rejection, _, nearest = verdict_on(candidate("Explain how a lock lifts a ship."), known)
     assert nearest.index == 1
     assert rejection.reason == "too_similar"
     assert (rejection.evidence["nearest_id"], rejection.evidence["nearest"]) == (
@@ -213,29 +213,29 @@ def test_a_candidate_like_an_admitted_task_names_the_task():
 
 def test_exactly_the_threshold_passes():
     known = pool(SeedTask("s", "", "one two three four five six seven eight nine ten", (), False))
-    rejection, _, nearest = judge(candidate("one two three four five six seven and so on"), known)
+    rejection, _, nearest = verdict_on(candidate("one two three four five six seven and so on"), known)
     assert rejection is None
     assert nearest == Neighbor(0, 0.7)
-    assert judge(candidate("one two three four five six seven eight so on"), known)[0].reason == "too_similar"
+    assert verdict_on(candidate("one two three four five six seven eight so on"), known)[0].reason == "too_similar"
 
 
 def test_the_threshold_can_be_set():
     text = "Name three long rivers of the given country please."
-    assert judge(candidate(text), pool(SEED, rouge_threshold=0.95))[0] is None
+    assert verdict_on(candidate(text), pool(SEED, rouge_threshold=0.95))[0] is None
     assert too_similar(Neighbor(0, 0.31), pool(SEED, rouge_threshold=0.3)).evidence["score"] == 0.31
     assert too_similar(Neighbor(0, 0.3), pool(SEED, rouge_threshold=0.3)) is None
-    assert judge(candidate(SEED.instruction), pool(SEED, rouge_threshold=1.0))[0] is None
+    assert verdict_on(candidate(SEED.instruction), pool(SEED, rouge_threshold=1.0))[0] is None
 
 
 def test_a_good_candidate_passes_with_its_nearest():
-    rejection, _, nearest = judge(candidate("Explain how a lock lifts a boat."), pool(SEED))
+    rejection, _, nearest = verdict_on(candidate("Explain how a lock lifts a boat."), pool(SEED))
     assert rejection is None
     assert nearest.index == 0
     assert nearest.score < 0.3
 
 
 def test_the_first_candidate_of_an_empty_pool_passes():
-    assert judge(candidate("Explain how a lock lifts a boat."), pool()) == Verdict(None, "novelty", None)
+    assert verdict_on(candidate("Explain how a lock lifts a boat."), pool()) == Verdict(None, "novelty", None)
 
 
 def test_the_filters_stand_in_the_order_of_the_published_ones():
@@ -257,14 +257,14 @@ def test_the_filters_stand_in_the_order_of_the_published_ones():
     ],
 )
 def test_the_first_objection_counts_and_the_pool_is_not_searched(text, cut, reason):
-    rejection, _, nearest = judge(candidate(text, cut), pool(SEED))
+    rejection, _, nearest = verdict_on(candidate(text, cut), pool(SEED))
     assert rejection.reason == reason
     assert nearest is None
 
 
 def test_a_rejected_candidate_stays_out_of_the_pool():
     known = pool(SEED)
-    judge(candidate("Explain how a lock lifts a boat."), known)
+    verdict_on(candidate("Explain how a lock lifts a boat."), known)
     assert len(known.index) == 1
     assert known.tasks == []
 
@@ -371,7 +371,7 @@ def test_an_earlier_instance_may_be_the_same():
 
 
 def judged(found, most=5, without=()):
-    return judge_instances(found, FilterSettings(max_instances=most, without=without))
+    return verdicts_on_instances(found, FilterSettings(max_instances=most, without=without))
 
 
 def reasons(found, most=5):
@@ -451,18 +451,18 @@ def pool_with_a_record():
 
 
 def test_a_record_like_one_of_another_task_names_it():
-    rejection = judge_record("Describe how a lock lifts a boat.", LIFT, pool_with_a_record())
+    rejection = verdict_on_record("Describe how a lock lifts a boat.", LIFT, pool_with_a_record())
     # Each has 22 word triples, of which the first one differs.
     assert rejection == Rejection("near_duplicate", {"nearest_id": "i0", "jaccard": pytest.approx(21 / 23)})
-    assert judge_record("Describe how a crane lifts a container.", LIFT, pool_with_a_record()) is None
-    assert judge_record("Describe how a lock lifts a boat.", LIFT, pool()) is None
+    assert verdict_on_record("Describe how a crane lifts a container.", LIFT, pool_with_a_record()) is None
+    assert verdict_on_record("Describe how a lock lifts a boat.", LIFT, pool()) is None
 
 
 def test_the_similarity_of_records_can_be_set():
     known = pool(near_duplicate=1.0)
     known.add_record("i0", f"Explain how a lock lifts a boat.\n{LIFT.output}")
-    assert judge_record("Describe how a lock lifts a boat.", LIFT, known) is None
-    same = judge_record("Explain how a lock lifts a boat.", LIFT, known)
+    assert verdict_on_record("Describe how a lock lifts a boat.", LIFT, known) is None
+    same = verdict_on_record("Explain how a lock lifts a boat.", LIFT, known)
     assert same == Rejection("near_duplicate", {"nearest_id": "i0", "jaccard": 1.0})
 
 
@@ -480,15 +480,15 @@ def test_every_reason_can_be_switched_off_or_is_necessary():
 
 def test_a_filter_that_is_switched_off_lets_the_others_see():
     text = "Draw it."
-    assert judge(candidate(text), pool())[0].reason == "too_short"
-    assert judge(candidate(text), pool(without=("too_short",)))[0].reason == "forbidden_word"
-    rejection, _, nearest = judge(candidate(text), pool(SEED, without=("too_short", "forbidden_word")))
+    assert verdict_on(candidate(text), pool())[0].reason == "too_short"
+    assert verdict_on(candidate(text), pool(without=("too_short",)))[0].reason == "forbidden_word"
+    rejection, _, nearest = verdict_on(candidate(text), pool(SEED, without=("too_short", "forbidden_word")))
     assert rejection is None
     assert nearest.score == 0.0
 
 
 def test_a_similar_one_is_admitted_with_its_neighbor_where_that_filter_is_off():
-    rejection, _, nearest = judge(candidate(SEED.instruction), pool(SEED, without=("too_similar",)))
+    rejection, _, nearest = verdict_on(candidate(SEED.instruction), pool(SEED, without=("too_similar",)))
     assert rejection is None
     assert nearest == Neighbor(0, 1.0)
 
@@ -505,6 +505,6 @@ def test_instances_of_which_one_filter_is_off():
 
 def test_records_of_which_one_filter_is_off():
     known = pool_with_a_record()
-    assert judge_record("Describe how a lock lifts a boat.", LIFT, known) is not None
+    assert verdict_on_record("Describe how a lock lifts a boat.", LIFT, known) is not None
     known.rules = known.rules.model_copy(update={"without": ("near_duplicate",)})
-    assert judge_record("Describe how a lock lifts a boat.", LIFT, known) is None
+    assert verdict_on_record("Describe how a lock lifts a boat.", LIFT, known) is None

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from selfinstruct.filters.verdicts import OPTIONAL, judge
+from selfinstruct.filters.verdicts import OPTIONAL, verdict_on
 from selfinstruct.pool.pool import Pool
 from selfinstruct.records import Candidate, Task
 from selfinstruct.runs.refilter import refilter
@@ -161,7 +161,7 @@ def expected(run: Path, **rules: object) -> list[str]:
         rows = store.query("SELECT request_id, place, instruction, cut, step FROM candidates ORDER BY step, position")
     for *parts, step in rows:
         candidate = Candidate(*parts)
-        if candidate.id not in pending and judge(candidate, pool)[0] is None:
+        if candidate.id not in pending and verdict_on(candidate, pool)[0] is None:
             pool.admit(Task.admitted(len(pool.tasks), candidate, step))
     return [task.id for task in pool.tasks]
 

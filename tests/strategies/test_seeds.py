@@ -12,7 +12,7 @@ from selfinstruct.asking.prompts import shipped
 from selfinstruct.checks.seeds import ENOUGH, Finding, check_seeds
 from selfinstruct.errors import UsageError
 from selfinstruct.filters.instruction import INSTRUCTION_FILTERS
-from selfinstruct.filters.verdicts import FilterSettings, judge, judge_instances
+from selfinstruct.filters.verdicts import FilterSettings, verdict_on, verdicts_on_instances
 from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.pool.novelty import tokens
 from selfinstruct.pool.pool import Pool
@@ -520,7 +520,9 @@ def test_the_seeds_pass_the_projects_own_filters(seeds):
 
 def test_the_seeds_instances_pass_the_instance_rules(seeds):
     verdicts = {
-        seed.id: judge_instances([ParsedInstance(i.input, i.output, False) for i in seed.instances], FilterSettings())
+        seed.id: verdicts_on_instances(
+            [ParsedInstance(i.input, i.output, False) for i in seed.instances], FilterSettings()
+        )
         for seed in seeds
     }
     assert {name: found for name, found in verdicts.items() if any(found)} == {}
@@ -552,7 +554,7 @@ def test_no_two_seeds_are_alike(seeds):
 
 def test_a_seed_would_not_be_admitted_again(seeds):
     pool = Pool(seeds, FilterSettings())
-    rejection, _, nearest = judge(Candidate("r", 0, seeds[7].instruction), pool)
+    rejection, _, nearest = verdict_on(Candidate("r", 0, seeds[7].instruction), pool)
     assert nearest.index == 7
     assert rejection.evidence["nearest_id"] == seeds[7].id
 
