@@ -8,24 +8,37 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from urllib.request import urlopen
 
+import hypothesis
 import pytest
 
 from selfinstruct.asking.prompts import Prompts, read_prompts, shipped
 from selfinstruct.asking.stages import Prompt
 from selfinstruct.cli import main
 from selfinstruct.strategies import load
+from tests.loopback import HANG_S, loopback
+
+# An example may take as long as it does: how fast a machine is decides nothing.
+hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("patient")
 
 COMMAND = [sys.executable, "-m", "selfinstruct"]
+# Before another command: root, who may read and write anything, gives that right up.
+AS_ANYONE = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
 
 
 def run_cli(
-    *arguments: object, timeout: float = 120, prefix: Sequence[str] = (), **options: object
+    *arguments: object,
+    timeout: float = HANG_S,
+    prefix: Sequence[str] = (),
+    env: Mapping[str, str] | None = None,
+    **options: object,
 ) -> subprocess.CompletedProcess[str]:
     """Run `selfinstruct ARGUMENTS` to its end, without a terminal.
 
@@ -33,9 +46,10 @@ def run_cli(
     with options of subprocess.run.
     """
     if not prefix and not options:
-        return run_here([str(argument) for argument in arguments])
+        with patch.dict(os.environ, env or os.environ, clear=True):
+            return run_here([str(argument) for argument in arguments])
     command = [*prefix, *COMMAND, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, **options)
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, env=env, **options)
 
 
 def run_here(arguments: list[str]) -> subprocess.CompletedProcess[str]:
@@ -51,19 +65,27 @@ def run_here(arguments: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.CompletedProcess(arguments, code, output.getvalue(), errors.getvalue())
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """Chromium, driven by playwright. Skips where either is missing; a browser is never downloaded."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium")
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs pip install playwright")
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if not chromium:
-        pytest.skip("there is no chromium on the PATH: apt-get install chromium")
+        pytest.skip("needs chromium, or google-chrome, on the PATH: apt-get install chromium")
     arguments = [
         "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
         "--disable-component-update", "--disable-sync",
     ]  # fmt: skip
     with playwright.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=chromium, args=arguments)
+        new_page = browser.new_page
+
+        def patient_page(**options: Any) -> Any:
+            page = new_page(**options)
+            page.set_default_timeout(1000 * HANG_S)
+            return page
+
+        browser.new_page = patient_page
         yield browser
         browser.close()
 
@@ -83,19 +105,25 @@ def cli() -> Callable[..., subprocess.CompletedProcess[str]]:
 
 @contextmanager
 def simulated_server(settings: str = "", folder: Path | None = None) -> Iterator[str]:
-    """`selfinstruct simulate` in a process of its own; `settings` are lines of the [simulated] table. Gives its URL."""
-    arguments = ["simulate", "--port", "0"]
-    if folder:
-        config = folder / "simulated.toml"
-        config.write_text(f"[simulated]\n{settings}\n")
-        arguments += ["--config", str(config)]
-    with subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, text=True) as process:
+    """A simulated server in a thread of this process; `settings` are lines of the [simulated] table. Gives its URL.
+
+    With switches to hold its answers back: tests.loopback. In a process of its own, as a user starts it: `simulate`.
+    """
+    with loopback(settings) as server:
+        yield server.url
+
+
+@contextmanager
+def simulate(*arguments: object) -> Iterator[str]:
+    """`selfinstruct simulate ARGUMENTS` in a process of its own. Gives its URL."""
+    command = [*COMMAND, "simulate", "--port", "0", *map(str, arguments)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             line = process.stdout.readline()
             yield re.search(r"http://\S+/v1", line).group()
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(HANG_S)
 
 
 def server_calls(base_url: str) -> dict:

@@ -6,12 +6,23 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import COMMAND, environment, json_lines, run_cli, server_calls, simulated_server
+from selfinstruct.engine.display import STOPPING
+from tests.conftest import (
+    AS_ANYONE,
+    COMMAND,
+    environment,
+    json_lines,
+    run_cli,
+    server_calls,
+    simulate,
+    simulated_server,
+)
+from tests.loopback import HANG_S, command_after, kill, loopback, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -203,7 +214,8 @@ def test_real_server_address_key_and_cost(cli, tmp_path):
     config = tmp_path / "run.toml"
     config.write_text('[prices."simulated-large"]\ninput = 1000.0\noutput = 2000.0\n')
     key = "sk-very-secret-0123456789"
-    with simulated_server(f'api_key = "{key}"', tmp_path) as server:
+    (tmp_path / "simulated.toml").write_text(f"[simulated]\napi_key = '{key}'\n")
+    with simulate("--config", tmp_path / "simulated.toml") as server:
         output = cli(
             "generate", tmp_path / "run", "--target", 5, "--teacher", "openai", "--model", "simulated-large",
             "--base-url", server, "--config", config, env=environment(OPENAI_API_KEY=key),
@@ -305,24 +317,23 @@ def test_verify_finds_changed_rows(cli, tmp_path):
 
 
 def test_second_process_on_one_run_is_refused(cli, tmp_path):
-    with simulated_server("latency_s = 0.3", tmp_path) as server:
-        arguments = ["generate", str(tmp_path / "run"), "--target", "200", "--model", "simulated", "--base-url", server]
-        with subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE) as first:
-            first.stdout.readline()
+    with loopback() as server:
+        server.hold()
+        arguments = ["generate", tmp_path / "run", "--target", 200, "--model", "simulated", "--base-url", server.url]
+        with subprocess.Popen([*COMMAND, *map(str, arguments)], stdout=subprocess.DEVNULL) as first:
+            wait_until(lambda: server.held, first)
             assert "another process" in fails(*arguments)
             cli("status", tmp_path / "run")  # looking is allowed
-            first.kill()
+            kill(first)
 
 
 def test_folder_that_cannot_be_written(cli, tmp_path):
-    """Root may write anywhere, so root gives that right up first."""
-    prefix = ["setpriv", "--bounding-set=-dac_override"] if os.getuid() == 0 else []
     cli("generate", tmp_path / "run", "--target", 5)
     (tmp_path / "run").chmod(0o555)
     locked = tmp_path / "locked"
     locked.mkdir(mode=0o555)
     for folder in (locked / "run", locked, tmp_path / "run"):
-        assert "may write to" in fails("generate", folder, "--target", 6, prefix=prefix)
+        assert "may write to" in fails("generate", folder, "--target", 6, prefix=AS_ANYONE)
 
 
 def test_full_disk_loses_nothing_and_the_run_goes_on(cli, tmp_path):
@@ -343,47 +354,61 @@ def test_full_disk_loses_nothing_and_the_run_goes_on(cli, tmp_path):
     assert (tmp_path / "run/records.jsonl").read_bytes() == (tmp_path / "whole/records.jsonl").read_bytes()
 
 
+@contextmanager
+def generating(server, folder):
+    """`generate` in a process of its own that often says how it stands, with an answer that the server holds back."""
+    often = "import selfinstruct.engine.display as display; display.LINE_EVERY_S = 0.05"
+    arguments = ["generate", folder, "--target", 500, "--model", "simulated", "--base-url", server.url]
+    with subprocess.Popen(
+        command_after(often, *arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        wait_until(lambda: server.held, process)
+        yield process
+
+
+def interrupted(process):
+    """Press Ctrl-C; what it said up to where it has noticed."""
+    process.send_signal(signal.SIGINT)
+    said = []
+    while not said or STOPPING not in said[-1]:
+        said.append(process.stdout.readline())
+        assert said[-1], process.communicate()
+    return "".join(said)
+
+
 def test_ctrl_c_once_finishes_what_is_in_flight(cli, tmp_path):
-    with simulated_server("latency_s = 0.4", tmp_path) as server:
-        arguments = ["generate", str(tmp_path / "run"), "--target", "500", "--model", "simulated", "--base-url", server]
-        with subprocess.Popen(
-            [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        ) as process:
-            process.stdout.readline()
-            while server_calls(server)["answered"] < 10:
-                time.sleep(0.02)
-            process.send_signal(signal.SIGINT)
-            output, errors = process.communicate(timeout=30)
+    with loopback() as server:
+        server.hold(after=10)
+        with generating(server, tmp_path / "run") as process:
+            interrupted(process)
+            n_held = server.held
+            assert n_held > 0
+            server.release()
+            output, errors = process.communicate(timeout=HANG_S)
         assert process.returncode == 130, errors
         assert "To go on: selfinstruct generate" in output
         assert "Traceback" not in errors
-        calls = server_calls(server)
-    assert calls["received"] == calls["answered"] == count(tmp_path / "run", "completions")
+        calls = server_calls(server.url)
+    assert calls["received"] == calls["answered"] == count(tmp_path / "run", "completions") >= 10 + n_held
     cli("verify", tmp_path / "run")
 
 
 def test_ctrl_c_twice_stops_at_once(cli, tmp_path):
-    with simulated_server("latency_s = 30", tmp_path) as server:
-        arguments = ["generate", str(tmp_path / "run"), "--target", "500", "--model", "simulated", "--base-url", server]
-        with subprocess.Popen(
-            [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        ) as process:
-            process.stdout.readline()
-            while server_calls(server)["in_flight"] == 0:
-                time.sleep(0.02)
-            process.send_signal(signal.SIGINT)
-            time.sleep(0.3)
+    with loopback() as server:
+        server.hold()
+        with generating(server, tmp_path / "run") as process:
+            interrupted(process)
             assert process.poll() is None, "the first Ctrl-C must wait for the call in flight"
             process.send_signal(signal.SIGINT)
-            output, errors = process.communicate(timeout=20)
+            output, errors = process.communicate(timeout=HANG_S)  # while the answer is still held back
         assert process.returncode == 130, errors
         assert "Traceback" not in errors
     assert "To go on" in output
     cli("verify", tmp_path / "run")
 
 
-def test_port_in_use(tmp_path):
-    with simulated_server(folder=tmp_path) as server:
+def test_port_in_use():
+    with simulate() as server:
         assert "Choose another" in fails("simulate", "--port", server.split(":")[2].split("/")[0])
 
 

@@ -1,5 +1,6 @@
 """The audit's pages over real runs: what they show, whom they refuse, what hostile texts do to them, and decisions."""
 
+import functools
 import html
 import itertools
 import json
@@ -7,7 +8,6 @@ import random
 import re
 import sqlite3
 import subprocess
-import time
 from collections import Counter
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -35,6 +35,7 @@ from selfinstruct.store.verify import verify
 from selfinstruct.strategies import Made, Proposal
 from selfinstruct.untrusted import INVISIBLE, shown
 from tests.conftest import COMMAND, json_lines, run_cli
+from tests.loopback import HANG_S, loopback, wait_until
 from tests.odd_text import ORDINARY, STORABLE, names
 
 HOSTILE = (
@@ -640,25 +641,29 @@ def test_the_index_is_made_anew_where_it_is_not_of_this_run(folder, damage, tmp_
 
 
 async def test_a_run_that_grows_is_shown_as_it_grows(tmp_path):
-    config = tmp_path / "slow.toml"
-    config.write_text("[simulated]\nlatency_s = 0.02\n[running]\nconcurrency = 4\n")
-    command = [*COMMAND, "generate", str(tmp_path / "run"), "--target", "150", "--config", str(config)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:  # noqa: ASYNC220 - looked at while it runs
-        while not ((tmp_path / "run/run.db").exists() and Store.exists(tmp_path / "run")):
-            time.sleep(0.02)  # noqa: ASYNC251
+    command = [*COMMAND, "generate", str(tmp_path / "run"), "--target", "150", "--model", "simulated", "--base-url"]
+    with (
+        loopback() as server,
+        subprocess.Popen([*command, server.url], stdout=subprocess.DEVNULL) as process,  # noqa: ASYNC220 - looked at as it runs
+    ):
+        server.hold()
+        wait_until(lambda: server.held, process)
         sizes = [0]
         async with browsing(tmp_path / "run") as browser:
             banned = None
-            while process.poll() is None:
+            for _ in range(6):  # 240 answers, of the more than 300 that it needs
+                server.hold(after=40)
+                wait_until(lambda: server.held, process)
                 page = await browser.get("/list?kind=candidate&state=admitted")
                 sizes.append(int(re.search(r"<strong>([\d,]+)</strong> found", page).group(1).replace(",", "")))
                 await browser.get("/")
                 if banned is None and sizes[-1] > 10:
                     banned = re.search(r'value="candidate/(\w+)"', page).group(1)
                     await browser.post("/decide", action="ban", item=f"candidate/{banned}")
+            server.release()
+            assert process.wait(HANG_S) == 0
             page = await browser.get("/list?kind=candidate&state=admitted")
             assert "<strong>149</strong> found" in page
-        assert process.wait() == 0
     assert len(set(sizes)) > 3
     assert all(later >= earlier - 1 for earlier, later in itertools.pairwise(sizes)), "only the ban takes one away"
     (task,) = rows(tmp_path / "run", f"SELECT position FROM tasks WHERE id = '{banned}'")[0]
@@ -686,17 +691,22 @@ def test_under_the_runs_own_rules_the_replay_is_the_run(finished):
         assert outcome.before == outcome.after == len(store.tasks())
 
 
-@pytest.mark.parametrize(
-    ("threshold", "off"), [(0.3, ()), (0.95, ()), (1.0, ("forbidden_word", "too_short")), (0.5, ("asks_for_program",))]
-)
-def test_a_replay_admits_what_the_published_rule_would(finished, threshold, off):
-    """Written down once more, with the rouge_score package and a list."""
+@functools.cache
+def rouge_l(one: str, other: str) -> float:
     from rouge_score import rouge_scorer
 
     class Tokenizer:
         tokenize = staticmethod(tokens)
 
     scorer = rouge_scorer.RougeScorer(["rougeL"], tokenizer=Tokenizer())
+    return scorer.score(one, other)["rougeL"].fmeasure
+
+
+@pytest.mark.parametrize(
+    ("threshold", "off"), [(0.3, ()), (0.95, ()), (1.0, ("forbidden_word", "too_short")), (0.5, ("asks_for_program",))]
+)
+def test_a_replay_admits_what_the_published_rule_would(finished, threshold, off):
+    """Written down once more, with the rouge_score package and a list."""
     with Store.read(finished) as store:
         outcome = replayed(store, threshold, *off)
         pool = Pool(store.seeds(), store.rules())
@@ -707,7 +717,7 @@ def test_a_replay_admits_what_the_published_rule_would(finished, threshold, off)
             candidate = Candidate("", 0, text, bool(cut))
             if any(rule(candidate, pool) for rule in INSTRUCTION_FILTERS if rule.name not in off):
                 continue
-            if all(scorer.score(other, text)["rougeL"].fmeasure <= threshold for other in known):
+            if all(rouge_l(other, text) <= threshold for other in known):
                 admitted.add(name)
                 known.append(text)
         tasks = {task.id for task in store.tasks()}

@@ -27,7 +27,7 @@ def address(folder):
 
 
 @pytest.fixture
-def page(browser, address):
+def page(address, browser):
     """A page of the audit, opened at the printed address; whatever the browser complains about fails the test."""
     page = browser.new_page()
     complaints = []

@@ -1,13 +1,12 @@
 """`selfinstruct check` on files: every format in every kind of file, what it says, what --fix writes, bad files."""
 
 import json
-import os
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from selfinstruct.checks.checking import check
@@ -16,7 +15,7 @@ from selfinstruct.errors import UsageError
 from selfinstruct.pool.novelty import tokens
 from selfinstruct.rows.files import read
 from selfinstruct.rows.formats import FIELDS
-from tests.conftest import json_lines
+from tests.conftest import AS_ANYONE, json_lines
 
 TASKS = [
     ("Name the highest lock of the canal.", "", "It is the ninth one."),
@@ -334,11 +333,11 @@ def test_nothing_is_overwritten(tmp_path, cli, taken):
     assert path.read_bytes() == before
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_place_that_may_not_be_written(tmp_path, cli):
     (tmp_path / "shut").mkdir(mode=0o500)
     path = alpaca(tmp_path / "a.json", *TASKS)
-    assert "cannot be written" in cli("check", path, "--fix", tmp_path / "shut/out.json", code=2).stderr
+    arguments = ("check", path, "--fix", tmp_path / "shut/out.json")
+    assert "cannot be written" in cli(*arguments, code=2, prefix=AS_ANYONE).stderr
 
 
 def test_a_place_that_is_no_folder_leaves_nothing_behind(tmp_path, cli):
@@ -385,11 +384,10 @@ def test_a_missing_file_and_a_folder(tmp_path, cli):
     assert "cannot be read (Is a directory)" in cli("check", tmp_path, code=2).stderr
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read anything")
 def test_a_file_that_may_not_be_read(tmp_path, cli):
     path = alpaca(tmp_path / "a.json", *TASKS)
     path.chmod(0)
-    assert "cannot be read (Permission denied)" in cli("check", path, code=2).stderr
+    assert "a.json' is not readable" in cli("check", path, code=2, prefix=AS_ANYONE).stderr
 
 
 def test_lines_that_cannot_be_read_are_findings_and_the_others_are_checked(tmp_path):
@@ -479,8 +477,9 @@ ROWS = st.one_of(
 
 
 @given(st.lists(ROWS, min_size=1, max_size=6), st.sampled_from(["json", "jsonl"]))
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_no_row_crashes_it_and_what_is_fixed_has_no_error(tmp_path_factory, rows, suffix):
+    assume(suffix == "json" or len(rows) > 1 or not isinstance(rows[0], list))  # a line with a list is a list of rows
     folder = tmp_path_factory.mktemp("any")
     (path := folder / f"a.{suffix}").write_text(
         json.dumps(rows) if suffix == "json" else "".join(json.dumps(r) + "\n" for r in rows)

@@ -1,31 +1,45 @@
 """Servers that fail in every way: a run completes, with a faultless one's records, and every call accounted for."""
 
-import random
-import signal
 import sqlite3
 import subprocess
-import time
+import tomllib
 from contextlib import closing
 
+from selfinstruct.runs.generate import generate
+from selfinstruct.runs.run import open_run
+from selfinstruct.simulated.server.app import serving
+from selfinstruct.simulated.settings import SimulatedSettings
+from selfinstruct.teachers import scheduler
 from tests.conftest import COMMAND, server_calls, simulated_server
+from tests.loopback import kill, loopback, wait_until
+from tests.virtual_time import play_with_servers
 
-CHAOS = "error_share = 0.1\ndropped_share = 0.1\nstall_share = 0.05\ngarbage_share = 0.05\nrate_limited_share = 0.05"
+CHAOS = "error_share = 0.1\ndropped_share = 0.1\ngarbage_share = 0.05\nrate_limited_share = 0.05"
 IN_FLIGHT = 32
 
 
-def options(url, tmp_path, target=60):
-    config = tmp_path / "client.toml"
-    config.write_text("[running]\ndeadline_s = 1.0\n")
-    return (
-        "--target", target, "--base-url", url, "--model", "simulated", "--config", config, "--concurrency", IN_FLIGHT,
-    )  # fmt: skip
+def options(url, target=60):
+    return ("--target", target, "--base-url", url, "--model", "simulated", "--concurrency", IN_FLIGHT)
 
 
-def faultless(cli, tmp_path, settings=""):
+def faultless(cli, tmp_path):
     """The records of the same run against a server without faults."""
-    with simulated_server(settings, tmp_path) as url:
-        cli("generate", tmp_path / "faultless", *options(url, tmp_path))
+    with simulated_server() as url:
+        cli("generate", tmp_path / "faultless", *options(url))
     return (tmp_path / "faultless/records.jsonl").read_bytes()
+
+
+async def grow(folder, target, simulated):
+    """The same run, in this event loop with its server, by whose clock calls are late; gives the server's counts."""
+    async with serving(SimulatedSettings.model_validate(tomllib.loads(simulated))) as server:
+        settings = {
+            "teacher": {"kind": "openai", "model": "simulated", "base_url": server.base_url},
+            "running": {"deadline_s": 1.0, "concurrency": IN_FLIGHT},
+        }
+        run = open_run(folder, None, settings, None)
+        with run.store:
+            assert await generate(run, target)
+        return server.calls()
 
 
 def rows(run, sql):
@@ -36,9 +50,7 @@ def rows(run, sql):
 def test_amid_every_fault_the_records_are_the_same_and_every_call_is_accounted_for(cli, tmp_path):
     expected = faultless(cli, tmp_path)
     run = tmp_path / "run"
-    with simulated_server(CHAOS, tmp_path) as url:
-        cli("generate", run, *options(url, tmp_path))
-        seen = server_calls(url)
+    seen = play_with_servers(grow(run, 60, f"{CHAOS}\nstall_share = 0.05"))
     assert (run / "records.jsonl").read_bytes() == expected
     cli("verify", run)
     failed = dict(rows(run, "SELECT reason, count(*) FROM faults GROUP BY 1"))
@@ -51,20 +63,24 @@ def test_amid_every_fault_the_records_are_the_same_and_every_call_is_accounted_f
     }  # fmt: skip
 
 
-def test_killed_in_the_middle_of_it_nothing_is_lost_and_nothing_asked_twice_but_what_was_in_flight(cli, tmp_path):
+def test_killed_in_the_middle_of_it_nothing_is_lost_and_nothing_asked_twice_but_what_was_in_flight(
+    cli, tmp_path, monkeypatch
+):
+    """After some calls the server answers no others: stalled, they cannot end before the run is killed."""
     expected = faultless(cli, tmp_path)
-    run, rng, kills = tmp_path / "run", random.Random(5), 0
-    with simulated_server(f"latency_s = 0.02\n{CHAOS}", tmp_path) as url:
-        command = [*COMMAND, "generate", str(run), *map(str, options(url, tmp_path))]
-        for _ in range(6):
-            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            time.sleep(rng.uniform(0.8, 2.5))  # in calls, in back-off, while something is written
-            kills += process.poll() is None
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-        cli("generate", run, *options(url, tmp_path))
-        seen = server_calls(url)
-    assert kills > 2, "the run was over before it could be killed"
+    run, kills = tmp_path / "run", 6
+    with loopback(CHAOS) as server:
+        command = [*COMMAND, "generate", str(run), *map(str, options(server.url))]
+        for number in range(kills):
+            server.hold(after=12 * (number % 3))  # 72 in all, of the more than 120 that the run needs
+            with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+                wait_until(lambda: server.held, process)  # others are in back-off, or being written
+                kill(process)
+            wait_until(lambda: not server.held)
+        server.release()
+        monkeypatch.setattr(scheduler, "BACKOFF_FIRST_S", 0.001)
+        cli("generate", run, *options(server.url))
+        seen = server_calls(server.url)
     assert (run / "records.jsonl").read_bytes() == expected
     cli("verify", run)
     assert sum(times - 1 for times in seen["repeated"].values()) <= kills * IN_FLIGHT
@@ -73,7 +89,7 @@ def test_killed_in_the_middle_of_it_nothing_is_lost_and_nothing_asked_twice_but_
 def test_a_prompt_that_is_always_refused_is_tried_once_and_costs_no_other_call(cli, tmp_path):
     run = tmp_path / "run"
     with simulated_server("poison_share = 0.05", tmp_path) as url:
-        cli("generate", run, *options(url, tmp_path))
+        cli("generate", run, *options(url))
         seen = server_calls(url)
     errors = rows(run, "SELECT error, attempts FROM completions WHERE error IS NOT NULL")
     assert len(errors) > 2
@@ -88,7 +104,7 @@ def test_a_prompt_that_is_always_refused_is_tried_once_and_costs_no_other_call(c
 def test_a_prompt_that_is_too_long_is_a_row_and_no_other_call_is_lost(cli, tmp_path):
     run = tmp_path / "run"
     with simulated_server("too_long_tokens = 805", tmp_path) as url:
-        cli("generate", run, *options(url, tmp_path))
+        cli("generate", run, *options(url))
     reasons = rows(run, "SELECT error FROM completions WHERE error IS NOT NULL")
     assert reasons
     assert all(reason.startswith("context_too_long") for (reason,) in reasons)
@@ -99,20 +115,20 @@ def test_a_used_up_quota_stops_the_run_and_it_goes_on_later(cli, tmp_path):
     expected = faultless(cli, tmp_path)
     run = tmp_path / "run"
     with simulated_server("quota_requests = 40", tmp_path) as url:
-        said = cli("generate", run, *options(url, tmp_path), code=2)
+        said = cli("generate", run, *options(url), code=2)
         assert "quota is used up" in said.stderr
         stored = rows(run, "SELECT count(*) FROM completions")[0][0]
         assert 40 <= stored <= 40 + IN_FLIGHT
     with simulated_server("", tmp_path) as url:
-        cli("generate", run, *options(url, tmp_path))
+        cli("generate", run, *options(url))
         assert server_calls(url)["answered"] == rows(run, "SELECT count(*) FROM completions")[0][0] - stored
     assert (run / "records.jsonl").read_bytes() == expected
 
 
 def test_a_server_with_room_for_a_few_is_not_swamped(cli, tmp_path):
     run = tmp_path / "run"
-    with simulated_server("latency_s = 0.1\ncapacity = 2", tmp_path) as url:
-        cli("generate", run, *options(url, tmp_path, target=30))  # 32 at once wait 1.6 s, and are given up after 1 s
+    # 32 at once wait 1.6 s, and are given up after 1 s.
+    play_with_servers(grow(run, 30, "latency_s = 0.1\ncapacity = 2"))
     ((late,),) = rows(run, "SELECT count(*) FROM faults WHERE reason = 'deadline'")
     ((answered,),) = rows(run, "SELECT count(*) FROM completions")
     assert late < answered

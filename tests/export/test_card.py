@@ -233,7 +233,7 @@ def test_a_push_sends_the_data_and_its_card_and_nothing_else(cli, folder, tmp_pa
     with a_hub() as (address, sent):
         result = cli(
             "export", folder, "--format", "messages", "--output", data, "--push", "me/small",
-            env=hub_environment(tmp_path, address, TOKEN),
+            prefix=["env"], env=hub_environment(tmp_path, address, TOKEN),
         )  # fmt: skip
     asked = sent["repo"]
     assert (asked["organization"], asked["name"], asked["type"]) == ("me", "small", "dataset")
@@ -250,8 +250,8 @@ def test_a_hub_that_refuses_is_explained(cli, folder, tmp_path):
     pytest.importorskip("huggingface_hub")
     arguments = ("export", folder, "--format", "alpaca", "--output", tmp_path / "a.json", "--push", "me/small")
     with a_hub(403) as (address, _):
-        refused = cli(*arguments, code=2, env=hub_environment(tmp_path, address, TOKEN))
-    gone = cli(*arguments, code=2, env=hub_environment(tmp_path, address, TOKEN))
+        refused = cli(*arguments, code=2, prefix=["env"], env=hub_environment(tmp_path, address, TOKEN))
+    gone = cli(*arguments, code=2, prefix=["env"], env=hub_environment(tmp_path, address, TOKEN))
     for result in (refused, gone):
         assert "The hub did not take me/small" in result.stderr
         assert TOKEN not in result.stdout + result.stderr
@@ -270,7 +270,7 @@ def test_a_hub_that_refuses_is_explained(cli, folder, tmp_path):
 def test_what_is_missing_for_a_push_is_said_before(cli, folder, repository, token, expected):
     pytest.importorskip("huggingface_hub")
     env = hub_environment(folder / "nobody", "http://127.0.0.1:9", token)
-    result = cli("export", folder, "--format", "sharegpt", "--push", repository, code=2, env=env)
+    result = cli("export", folder, "--format", "sharegpt", "--push", repository, code=2, prefix=["env"], env=env)
     assert expected in result.stderr
     assert TOKEN not in result.stderr
     assert not (folder / "sharegpt.jsonl").exists()
@@ -282,6 +282,8 @@ def test_without_huggingface_hub_it_says_what_to_install(cli, folder, tmp_path):
     (tmp_path / "huggingface_hub" / "__init__.py").write_text("raise ModuleNotFoundError(name='huggingface_hub')\n")
     env = environment(PYTHONPATH=f"{tmp_path}:{Path(__file__).parents[2]}", HF_TOKEN=TOKEN)
     data = tmp_path / "a.json"
-    result = cli("export", folder, "--format", "alpaca", "--output", data, "--push", "me/small", code=2, env=env)
+    result = cli(
+        "export", folder, "--format", "alpaca", "--output", data, "--push", "me/small", code=2, prefix=["env"], env=env
+    )
     assert "pip install 'selfinstruct[finetune]'" in result.stderr
     assert not data.exists()

@@ -31,6 +31,7 @@ from selfinstruct.errors import UsageError
 from selfinstruct.simulated.world.tasks import compose_task, families, make_instance, wrong_answer
 from selfinstruct.untrusted import INVISIBLE
 from tests.conftest import COMMAND, json_lines, simulated_server
+from tests.loopback import kill, loopback, wait_until
 from tests.odd_text import ORDINARY, STORABLE, names
 
 HOSTILE = "<script>alert(1)</script> \"'& \u202eevil \x00\x1b[31m </textarea><img src=x onerror=alert(1)> {{ 7 * 7 }}"
@@ -641,14 +642,15 @@ def test_served_models_answer_and_are_not_asked_twice(cli, graded, tmp_path):
 
 def test_a_judge_that_was_stopped_goes_on(tmp_path, graded, cli):
     """Killed in the middle of its calls: what was answered is not asked again."""
-    with simulated_server("latency_s = 0.05\ncapacity = 2", tmp_path) as url:
-        arguments = command(graded, "--out", tmp_path / "out", "--judge", "simulated", "--judge-base-url", url)
+    with loopback() as server:
+        server.hold(after=20)
+        arguments = command(graded, "--out", tmp_path / "out", "--judge", "simulated", "--judge-base-url", server.url)
         with subprocess.Popen([*COMMAND, *map(str, arguments)], stderr=subprocess.DEVNULL) as process:
-            while not (n := answers_in(tmp_path / "out")):
-                assert process.poll() is None
-            process.kill()
-        assert n < 60
+            wait_until(lambda: answers_in(tmp_path / "out"), process)
+            kill(process)
         before = rows_of(tmp_path / "out")
+        assert 0 < len(before) <= 20
+        server.release()
         cli(*arguments)
     after = rows_of(tmp_path / "out")
     assert after[: len(before)] == before

@@ -5,6 +5,7 @@ import signal
 import subprocess
 
 from tests.conftest import COMMAND
+from tests.loopback import HANG_S
 
 N = 4
 
@@ -22,7 +23,7 @@ def test_judged_by_keyboard_alone(tmp_path, browser):
             judge(browser.new_page(viewport={"width": 400, "height": 600}), address)
         finally:
             process.send_signal(signal.SIGINT)  # or a failure would wait for it
-        said, errors = process.communicate(timeout=60)
+        said, errors = process.communicate(timeout=HANG_S)
     assert process.returncode == 0, errors
     (ada,) = json.loads(said)["outcomes"]
     assert (ada["wins"] + ada["losses"], ada["ties"], ada["both_bad"], ada["missing"]) == (2, 2, 1, 0)

@@ -1,7 +1,9 @@
 """The demo's steps at small size, and the questions by which a student of the simulated corpus is graded."""
 
 import json
+import sys
 from random import Random
+from unittest.mock import patch
 
 import pytest
 
@@ -10,8 +12,10 @@ from finetune.demo.graded import KINDS, Score, guesses, held_out, score, share, 
 from finetune.demo.steps import FAMILIES, TRAINING, Recipe, run
 from finetune.examples import Dialogue, Message
 from finetune.inference.student import Student
+from selfinstruct.cli import main
 from selfinstruct.records import user_message
 from selfinstruct.simulated.world.tasks import compose_task, families, grade, make_instance, recognise
+from tests.conftest import COMMAND
 
 pytestmark = pytest.mark.filterwarnings("default:::torch", "default:::transformers")
 
@@ -98,7 +102,20 @@ def small(tmp_path_factory):
         families=("topic", "parity"), tasks=40, questions=3, most_tokens=8,
         training={**TRAINING, "max_steps": 4, "eval_share": 10.0},
     )  # fmt: skip
-    return folder, recipe, run(folder, recipe)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(steps, "waited_for", here)
+        return folder, recipe, run(folder, recipe)
+
+
+def here(words):
+    """Carry out a command of `selfinstruct` in this process, which saves the import of torch."""
+    assert words[:3] == COMMAND
+    with patch.object(sys, "argv", ["selfinstruct", *words[3:]]):
+        try:
+            main()
+        except SystemExit as end:
+            return end.code
+    return 0
 
 
 def test_the_demo_goes_from_seeds_to_a_comparison(small):
@@ -117,8 +134,9 @@ def test_the_demo_goes_from_seeds_to_a_comparison(small):
         assert task.family in {"topic", "parity"}
 
 
-def test_what_is_there_is_not_made_again(small, capfd):
+def test_what_is_there_is_not_made_again(small, capfd, monkeypatch):
     folder, recipe, result = small
+    monkeypatch.setattr(steps, "waited_for", here)
     kept = [folder / name for name in ("student/model.safetensors", "answers_after.jsonl", "untrained/config.json")]
     before = [path.stat().st_mtime_ns for path in kept]
     assert run(folder, recipe).scores == result.scores

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from selfinstruct.cli import app
 from selfinstruct.errors import UsageError
 from selfinstruct.simulated.world.tasks import compose_task, make_instance
-from tests.conftest import COMMAND, json_lines
+from tests.conftest import json_lines
 from tests.tiny_model import CHAT_TEMPLATE, write_model
 
 HAS_TORCH = all(map(importlib.util.find_spec, ("torch", "transformers", "peft")))
@@ -247,12 +247,10 @@ def test_a_file_of_something_else_is_left_alone(tmp_path):
         AnswerFile(path / "answers.jsonl")
 
 
-def test_two_evaluations_do_not_write_to_one_file(trained_student, tmp_path):
+def test_two_evaluations_do_not_write_to_one_file(cli, trained_student, tmp_path):
     path = tmp_path / "answers.jsonl"
-    command = [*COMMAND, "evaluate", str(trained_student), "--limit", "2", "--max-tokens", "4", "--output", str(path)]
     with AnswerFile(path):
-        told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-        assert told.returncode == 2
+        told = cli("evaluate", trained_student, "--limit", 2, "--max-tokens", 4, "--output", path, code=2)
         assert "another evaluation is writing to it" in told.stderr
         assert "--output" in told.stderr
         assert not path.read_text()

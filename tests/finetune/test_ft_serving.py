@@ -15,6 +15,7 @@ import pytest
 
 from tests.conftest import COMMAND, environment, json_lines
 from tests.ft_tokenizers import assistant, system, user
+from tests.loopback import HANG_S
 from tests.teachers.test_real_server import answers, kill, served, wait_until
 from tests.tiny_model import write_adapter, write_model
 
@@ -57,10 +58,10 @@ def serving(folder, home):
             stdout=out, stderr=subprocess.STDOUT, env=offline, start_new_session=True,
         )  # fmt: skip
     try:
-        wait_until(lambda: "--model" in log.read_text(), process, log, 120)
+        wait_until(lambda: "--model" in log.read_text(), process, log)
         said = log.read_text()
         url = re.search(r"at (http://\S+)/v1,", said).group(1)
-        wait_until(lambda: answers(f"{url}/health"), process, log, 120)
+        wait_until(lambda: answers(f"{url}/health"), process, log)
         yield said, process, log
     finally:
         kill(process)
@@ -146,7 +147,7 @@ def test_a_student_that_is_served_is_the_teacher_of_a_run(cli, tmp_path):
         cli("generate", tmp_path / "second", *settings, "--teacher", "openai", *command, env=environment())
         assert served(log) >= len(dialogues)
         process.send_signal(signal.SIGINT)
-        process.wait(20)
+        process.wait(HANG_S)
         assert "Traceback" not in log.read_text()
     cli("verify", tmp_path / "second")
     first, second = (json_lines((tmp_path / run / "records.jsonl").read_text()) for run in ("first", "second"))
@@ -167,7 +168,7 @@ def test_vllm_is_taken_where_it_is_installed_and_an_adapter_merged_for_it(model,
     path.chmod(0o755)
     command = [*COMMAND, "serve", tmp_path / "adapter", "--port", "0", "--host", "localhost"]
     variables = environment(PATH=str(path.parent), HF_HUB_OFFLINE="1")
-    told = subprocess.run(command, env=variables, capture_output=True, text=True, check=False, timeout=120)
+    told = subprocess.run(command, env=variables, capture_output=True, text=True, check=False, timeout=HANG_S)
     assert told.returncode == 0, told.stderr
     given = json.loads(told.stdout.splitlines()[-1])
     merged = str(tmp_path / "adapter/merged")

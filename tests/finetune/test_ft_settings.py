@@ -16,6 +16,7 @@ from finetune.training.launching import CONFIGS, command
 from finetune.training.loss_picture import draw
 from finetune.training.settings import FinetuneSettings, named_settings, parse_settings, presets, to_toml
 from selfinstruct.errors import UsageError
+from tests.loopback import HANG_S
 
 CPU, GPU, OLD_GPU = Machine(False, False), Machine(True, True), Machine(True, False)
 
@@ -173,8 +174,10 @@ def test_attention_that_this_machine_has_not_is_refused():
 
 def test_ctrl_c_waits_for_what_was_launched(tmp_path):
     """As in a terminal it reaches both: the launched command ends gently, with its own exit code."""
-    child = "import signal, sys, time\nsignal.signal(signal.SIGINT, lambda *_: (time.sleep(0.5), sys.exit(7)))\n"
-    child += "print('ready', flush=True)\ntime.sleep(60)\n"
+    os.mkfifo(tmp_path / "pipe")
+    child = "import signal, sys\n"
+    child += f"def end(*_):\n    print('asked to', flush=True); open({str(tmp_path / 'pipe')!r}).read(); sys.exit(7)\n"
+    child += "signal.signal(signal.SIGINT, end)\nprint('ready', flush=True)\nwhile True: signal.pause()\n"
     called = f"waited_for({[sys.executable, '-c', child]!r})"
     parent = f"import sys; from finetune.training.launching import waited_for; sys.exit({called})"
     process = subprocess.Popen(
@@ -182,7 +185,10 @@ def test_ctrl_c_waits_for_what_was_launched(tmp_path):
     )
     assert process.stdout.readline() == "ready\n"
     os.killpg(process.pid, signal.SIGINT)
-    process.communicate(timeout=30)
+    assert process.stdout.readline() == "asked to\n"
+    assert process.poll() is None
+    (tmp_path / "pipe").write_text("")
+    process.communicate(timeout=HANG_S)
     assert process.returncode == 7
 
 

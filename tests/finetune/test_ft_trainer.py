@@ -19,6 +19,7 @@ from finetune.training.settings import FinetuneSettings, to_toml
 from finetune.training.train import train
 from finetune.training.trainer import Trainer, make_trainer, rows_of, sft_config
 from finetune.training.weights import add_tokens
+from tests.loopback import HANG_S
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -246,7 +247,7 @@ def test_two_processes_learn_what_one_learns(model, tmp_path):
     command += ["-m", "selfinstruct", "finetune", "--config", str(file), "--out", str(tmp_path / "two")]
     done = subprocess.run(
         command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True,
-        text=True, timeout=300, check=False,
+        text=True, timeout=HANG_S, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "in 2 processes" in done.stdout

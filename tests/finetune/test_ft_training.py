@@ -6,9 +6,7 @@ import resource
 import shutil
 import signal
 import subprocess
-import sys
-import threading
-import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,9 +19,11 @@ from finetune.data.encoding import encode
 from finetune.examples import Dialogue
 from finetune.inference.student import Student, with_adapter
 from finetune.training import checkpoints
+from finetune.training.progress import Progress
 from finetune.training.settings import parse_settings, to_toml
 from finetune.training.train import train
 from selfinstruct.errors import UsageError
+from tests.loopback import command_after
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -120,19 +120,21 @@ def test_rows_that_are_too_long_are_treated_as_asked(model, tmp_path, overlong, 
         trained(model, data, tmp_path / "other", **more | {"overlong": "error"})
 
 
-def test_after_ctrl_c_the_same_call_goes_on_as_if_nothing_had_happened(model, data, uninterrupted, tmp_path, capsys):
+def test_after_ctrl_c_the_same_call_goes_on_as_if_nothing_had_happened(
+    model, data, uninterrupted, tmp_path, monkeypatch
+):
     folder = tmp_path / "student"
+    write = Progress.write
 
-    def press_ctrl_c():
-        while len(metrics_so_far(folder)) < 6:
-            time.sleep(0.01)
-        os.kill(os.getpid(), signal.SIGINT)
+    def press_ctrl_c(*arguments):
+        write(*arguments)
+        if len(metrics_so_far(folder)) == 6:
+            os.kill(os.getpid(), signal.SIGINT)
 
-    pressing = threading.Thread(target=press_ctrl_c)
-    pressing.start()
     settings = settings_for(model, data, **LORA)
-    assert train(settings, folder) is None
-    pressing.join()
+    with monkeypatch.context() as patch:
+        patch.setattr(Progress, "write", press_ctrl_c)
+        assert train(settings, folder) is None
     assert len(metrics_so_far(folder)) < len(metrics_so_far(uninterrupted))
     assert train(settings, folder)
     assert metrics(folder) == metrics(uninterrupted)
@@ -140,18 +142,28 @@ def test_after_ctrl_c_the_same_call_goes_on_as_if_nothing_had_happened(model, da
     assert all(torch.equal(a, weights(uninterrupted)[name]) for name, a in weights(folder).items())
 
 
+KILLED = """
+import os, signal
+from finetune.training.progress import Progress
+write, lines = Progress.write, []
+def counted(*arguments):
+    write(*arguments)
+    lines.append(1)
+    if len(lines) == 8:
+        os.kill(os.getpid(), signal.SIGKILL)
+Progress.write = counted
+"""
+
+
 def test_after_a_kill_the_same_command_goes_on(model, data, uninterrupted, tmp_path):
     folder = tmp_path / "student"
     config = tmp_path / "settings.toml"
     config.write_text(uninterrupted.joinpath("finetune.toml").read_text())
-    command = [sys.executable, "-m", "selfinstruct", "finetune", "--config", str(config), "--out", str(folder)]
+    command = command_after(KILLED, "finetune", "--config", config, "--out", folder)
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    while len(metrics_so_far(folder)) < 8 and process.poll() is None:
-        time.sleep(0.005)
-    process.kill()
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
+    killed = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert len(metrics_so_far(folder)) == 8
     # What a kill in the middle of a checkpoint leaves: weights, and no state yet.
     (folder / "checkpoints/checkpoint-9").mkdir()
     (folder / "checkpoints/checkpoint-9/adapter_model.safetensors").write_bytes(b"")
@@ -217,13 +229,23 @@ def test_layers_that_cannot_have_adapters_are_named(model, data, tmp_path, targe
         trained(model, data, tmp_path / "student", method="lora", lora={"targets": targets})
 
 
-def test_a_disk_that_is_full_is_said_and_later_the_same_command_goes_on(model, data, tmp_path):
+@contextmanager
+def full_disk(size):
+    """Let no file grow beyond so many bytes, as at the end of a disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_disk_that_is_full_is_said_and_later_the_same_command_goes_on(cli, model, data, tmp_path):
     folder = tmp_path / "student"
     file = tmp_path / "settings.toml"
     file.write_text(to_toml(settings_for(model, data, max_steps=4, eval_every=2)))
-    command = f"{sys.executable} -m selfinstruct finetune --config {file} --out {folder}"
-    done = subprocess.run(f"ulimit -f 200; {command}", shell=True, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
+    with full_disk(200_000):
+        done = cli("finetune", "--config", file, "--out", folder, code=2)
     assert "cannot be written" in done.stderr
     assert "Traceback" not in done.stderr
     assert train(parse_settings({}), folder)

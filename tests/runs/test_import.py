@@ -7,7 +7,6 @@ import signal
 import sqlite3
 import string
 import subprocess
-import time
 import tomllib
 from pathlib import Path
 
@@ -22,7 +21,8 @@ from selfinstruct.runs import importing
 from selfinstruct.runs.recorded import read_alpaca, read_classes, read_completions, read_instances
 from selfinstruct.runs.run import open_run
 from selfinstruct.simulated.world.tasks import compose, make_instance, recognise
-from tests.conftest import COMMAND, json_lines, run_cli
+from tests.conftest import json_lines, run_cli
+from tests.loopback import command_after
 
 SEEDS = {
     "Turn the temperature from Celsius into Fahrenheit.": ("21", "69.8"),
@@ -554,19 +554,31 @@ def open_and_bring(folder: Path, rows: Path, seeds: Path) -> None:
         importing.bring_in(opened, importing.read_recorded(*named, None))
 
 
+KILLED_AT = """
+import os, signal
+from selfinstruct.engine.gate import Gate
+admit, calls = Gate.admit, []
+def counted(*arguments):
+    calls.append(1)
+    if len(calls) == {n_calls}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return admit(*arguments)
+Gate.admit = counted
+"""
+
+
 def test_an_import_that_was_killed_goes_on(cli, tmp_path, seeds):
     options = [*recorded(tmp_path, *many(300)), "--seeds", seeds]
     cli("import", tmp_path / "whole", *options)
     path = tmp_path / "run/run.db"
-    with subprocess.Popen(
-        [*COMMAND, "import", str(tmp_path / "run"), *map(str, options)], stdout=subprocess.DEVNULL
-    ) as process:
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline and n_steps(path) == 0:
-            time.sleep(0.002)
-        process.send_signal(signal.SIGKILL)
-    assert process.returncode == -signal.SIGKILL, "it was over before it could be killed"
-    assert 0 < n_steps(path) <= 300
+    for n_calls in (50, 150, 20):  # before anything is written, in the middle of it, and again
+        killed = subprocess.run(
+            command_after(KILLED_AT.format(n_calls=n_calls), "import", tmp_path / "run", *options),
+            stdout=subprocess.DEVNULL,
+            check=False,
+        )
+        assert killed.returncode == -signal.SIGKILL
+    assert 0 < n_steps(path) < 300
     cli("import", tmp_path / "run", *options)
     assert without_ids(whole(tmp_path / "run")) == without_ids(whole(tmp_path / "whole"))
     cli("verify", tmp_path / "run")

@@ -21,6 +21,7 @@ from selfinstruct.store.database import Database
 from selfinstruct.store.decisions import decide, undo
 from selfinstruct.store.store import Store
 from tests.conftest import COMMAND, json_lines, run_cli
+from tests.loopback import HANG_S, kill, loopback, wait_until
 
 ASKED = ("system_prompts", "requests", "completions", "faults", "sent")
 JUDGED = ("steps", "candidates", "tasks", "instances", "rejections", "seeds", "test_lines")
@@ -120,21 +121,25 @@ def grow_on(run: Path, target: int) -> Path:
 
 def test_what_waits_in_a_killed_run_waits_in_the_new_one(tmp_path):
     config, run, new = tmp_path / "run.toml", tmp_path / "run", tmp_path / "new"
-    config.write_text("seed = 5\n[running]\nconcurrency = 2\n[simulated]\nlatency_s = 0.05\nrepeat_share = 0.3\n")
+    config.write_text("seed = 5\n[running]\nconcurrency = 2\n[simulated]\nrepeat_share = 0.3\n")
     unmade = "SELECT count(*) FROM tasks WHERE generated = 0"
-    command = [*COMMAND, "generate", str(run), "--target", "60", "--config", str(config)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+    command = [*COMMAND, "generate", str(run), "--target", "60", "--config", str(config), "--model", "simulated"]
+    with (
+        loopback("repeat_share = 0.3") as server,
+        subprocess.Popen([*command, "--base-url", server.url], stdout=subprocess.DEVNULL) as process,
+    ):
         while not (Store.exists(run) and query(run, "SELECT 1 FROM instances") and query(run, unmade)[0][0] > 5):
-            assert process.poll() is None
-            time.sleep(0.02)
-        process.kill()
-    ((n_unmade,),) = query(run, unmade)
-    assert n_unmade > 0
-    found = judged_again(run, new)
-    assert held(run, *JUDGED) == held(new, *JUDGED)
-    assert found["waiting"] == n_unmade
-    for folder in (run, new):
-        grow_on(folder, 60)
+            server.hold(after=1)
+            wait_until(lambda: server.held, process)
+        kill(process)
+        ((n_unmade,),) = query(run, unmade)
+        assert n_unmade > 0
+        found = judged_again(run, new)
+        assert held(run, *JUDGED) == held(new, *JUDGED)
+        assert found["waiting"] == n_unmade
+        server.release()
+        for folder in (run, new):
+            grow_on(folder, 60)
     assert same(run, new)
 
 
@@ -513,7 +518,7 @@ def test_a_run_that_is_being_written_is_only_read(tmp_path):
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         while not (Store.exists(run) and query(run, "SELECT count(*) FROM instances")[0][0]):
             assert process.poll() is None
-            time.sleep(0.02)
+            time.sleep(0.01)
         result = run_cli("refilter", run, new)
         assert result.returncode == 0, result.stderr
         assert "another process is working" in fails("generate", run, "--target", 60)
@@ -521,7 +526,7 @@ def test_a_run_that_is_being_written_is_only_read(tmp_path):
             assert process.poll() is None
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 130
+        assert process.wait(HANG_S) == 130
     assert "everything holds" in run_cli("verify", new).stdout
     ((after,),) = query(run, n_tasks)
     for folder in (run, new):

@@ -4,7 +4,6 @@ import json
 import shutil
 import sqlite3
 import subprocess
-import time
 from contextlib import closing
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from selfinstruct.store.decisions import decide, decisions, is_exported, undo
 from selfinstruct.store.store import Store
 from selfinstruct.store.verify import verify
 from tests.conftest import COMMAND, json_lines, run_cli
+from tests.loopback import HANG_S, loopback, wait_until
 
 CONFIG = "[simulated]\nrepeat_share = 0.2\nforbidden_share = 0.2\nmalformed_share = 0.3\n"
 
@@ -270,18 +270,17 @@ def test_decisions_survive_going_on_and_have_no_say_in_what_is_admitted(tmp_path
 
 
 def test_a_decision_made_while_the_run_writes_is_in_what_it_exports(tmp_path):
-    config = tmp_path / "slow.toml"
-    config.write_text("[simulated]\nlatency_s = 0.02\n[running]\nconcurrency = 4\n")
-    command = [*COMMAND, "generate", str(tmp_path / "run"), "--target", "120", "--config", str(config)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+    command = [*COMMAND, "generate", str(tmp_path / "run"), "--target", "120", "--model", "simulated", "--base-url"]
+    with loopback() as server, subprocess.Popen([*command, server.url], stdout=subprocess.DEVNULL) as process:
         found: list[str] = []
-        while not found and process.poll() is None:
-            time.sleep(0.05)
-            if (tmp_path / "run/run.db").exists() and Store.exists(tmp_path / "run"):
-                found = ids(tmp_path / "run", "SELECT id FROM judged WHERE kept LIMIT 1")
+        while not found:
+            server.hold(after=10)
+            wait_until(lambda: server.held, process)
+            found = ids(tmp_path / "run", "SELECT id FROM judged WHERE kept LIMIT 1")
         decided(tmp_path / "run", "ban", ("instance", found[0]))
-        assert process.poll() is None, "the run was over before anything was decided"
-        assert process.wait(60) == 0
+        assert process.poll() is None
+        server.release()
+        assert process.wait(HANG_S) == 0
     records = json_lines((tmp_path / "run/records.jsonl").read_text())
     assert records
     assert found[0] not in [record["id"] for record in records]

@@ -8,7 +8,6 @@ import signal
 import sqlite3
 import subprocess
 import threading
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, contextmanager
 from urllib.request import Request, urlopen
@@ -18,6 +17,7 @@ import pytest
 from aiohttp import web
 
 from tests.conftest import COMMAND, run_cli, server_calls, simulated_server
+from tests.loopback import HANG_S, kill, loopback, wait_until
 
 TARGET = 12
 KEY = "sk-test-nobody-may-see-this"
@@ -77,12 +77,12 @@ def proxy(target: str) -> Iterator[Proxy]:
 
     thread = threading.Thread(target=work)
     thread.start()
-    started.wait(10)
+    started.wait(HANG_S)
     try:
         yield made
     finally:
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(HANG_S)
 
 
 def command(run, server, target=TARGET, *more):
@@ -107,24 +107,30 @@ def rows(run, sql):
     """What a query finds in a run's store; nothing where there is no store yet."""
     if not (run / "run.db").exists():
         return []
-    with closing(sqlite3.connect(run / "run.db", timeout=10)) as db:
+    with closing(sqlite3.connect(run / "run.db")) as db:
         try:
             return db.execute(sql).fetchall()
         except sqlite3.OperationalError:  # its tables are being made
             return []
 
 
-def until(condition, process):
-    """Wait until the condition holds, while the process lives."""
-    while not (found := condition()):
-        assert process.poll() is None, process.stdout.read()
-        time.sleep(0.01)
-    return found
+DAY_S = 86_400  # a batch is done when a test says that so much time has passed
 
 
-def killed(process):
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+def at_once(teacher):
+    """From now on all batches are done when they are asked after, those that are under way too."""
+    teacher.change(batch_s=0)
+    teacher.pass_time(DAY_S)
+
+
+def batches_until(condition, run, teacher, process):
+    """Let one batch after the other be done until the condition holds, with a batch under way."""
+    while True:
+        under_way = set(wait_until(lambda: rows(run, OPEN), process))
+        if found := condition():
+            return found
+        teacher.pass_time(DAY_S)
+        wait_until(lambda: not under_way & set(rows(run, OPEN)), process)  # noqa: B023
 
 
 OPEN = "SELECT id FROM batches WHERE read_at IS NULL AND id IS NOT NULL"
@@ -203,14 +209,16 @@ def holding(moment: str, reached: threading.Event):
 
 def test_killed_at_every_moment_nothing_is_submitted_or_answered_twice(cli, tmp_path):
     run, target = tmp_path / "run", TARGET * ROUNDS
-    with simulated_server("batch_s = 0.1", tmp_path) as server, proxy(server) as between:
+    with loopback(f"batch_s = {DAY_S}") as teacher, proxy(teacher.url) as between:
+        server = teacher.url
         n_lost = 0
         for moment in MOMENTS * ROUNDS:
+            teacher.pass_time(DAY_S)  # what is under way is done, and what is submitted now is not
             reached = threading.Event()
             between.answer = holding(moment, reached)
             process = started(command(run, between.url, target))
-            until(reached.is_set, process)
-            killed(process)
+            wait_until(reached.is_set, process)
+            kill(process)
             n_lost += moment == "before it is made"
             if moment == "made":  # the server's list may be behind
                 asked = []
@@ -224,10 +232,11 @@ def test_killed_at_every_moment_nothing_is_submitted_or_answered_twice(cli, tmp_
 
                 between.answer = late
                 process = started(command(run, between.url, target))
-                until(lambda: len(asked) > 1 and not rows(run, NAMELESS), process)  # noqa: B023
-                killed(process)
+                wait_until(lambda: len(asked) > 1 and not rows(run, NAMELESS), process)  # noqa: B023
+                kill(process)
             assert run_cli("verify", run).returncode == 0
         between.answer = between.through
+        at_once(teacher)
         cli(*command(run, between.url, target))
         calls = server_calls(server)
         cli(*online(tmp_path / "online", server, target))
@@ -255,9 +264,11 @@ def test_killed_while_answers_come_what_has_come_is_stored(cli, tmp_path, expect
 
         between.answer = in_pieces
         process = started(command(run, between.url))
-        until(lambda: rows(run, "SELECT 1 FROM batch_requests GROUP BY batch HAVING count(*) BETWEEN 3 AND 5"), process)
+        wait_until(
+            lambda: rows(run, "SELECT 1 FROM batch_requests GROUP BY batch HAVING count(*) BETWEEN 3 AND 5"), process
+        )
         before = rows(run, counted)
-        killed(process)
+        kill(process)
         assert rows(run, counted) == before
         between.answer = between.through
         cli(*command(run, between.url))
@@ -368,21 +379,23 @@ def test_a_batch_that_fails_validation_says_why(cli, tmp_path, expected):
 
 def test_what_a_batch_brought_before_it_was_cancelled_is_kept(cli, tmp_path, expected):
     run = tmp_path / "run"
-    with simulated_server("batch_s = 1.5", tmp_path) as server:
+    many = (
+        "SELECT b.id FROM batches b JOIN batch_requests r ON r.batch = b.number WHERE b.id IS NOT NULL "
+        "AND read_at IS NULL GROUP BY b.id HAVING count(*) > 8"
+    )
+    with loopback(f"batch_s = {DAY_S}") as teacher:
+        server = teacher.url
         process = started(command(run, server))
-        many = "SELECT b.id FROM batches b JOIN batch_requests r ON r.batch = b.number WHERE b.id IS NOT NULL "
-        ((name,),) = until(lambda: rows(run, many + "GROUP BY b.id HAVING count(*) > 8"), process)
-
-        def half_done():
-            with urlopen(f"{server}/batches/{name}") as answer:
-                return json.load(answer)["request_counts"]["completed"] > 2
-
-        until(half_done, process)
+        ((name,),) = batches_until(lambda: rows(run, many), run, teacher, process)
+        teacher.pass_time(DAY_S / 2)
+        with urlopen(f"{server}/batches/{name}") as answer:
+            assert json.load(answer)["request_counts"]["completed"] > 2
         with urlopen(Request(f"{server}/batches/{name}/cancel", method="POST")):
             pass
         said = process.communicate()[0]
         assert process.returncode == 2
         assert f"Batch {name} was cancelled. Run the same command again" in said
+        at_once(teacher)
         cli(*command(run, server))
         assert server_calls(server)["repeated"] == {}
     assert (run / "records.jsonl").read_bytes() == expected
@@ -490,9 +503,10 @@ def test_one_model_at_two_servers_is_refused(cli, tmp_path):
 
 def test_stopped_it_ends_at_once_and_says_what_is_under_way(cli, tmp_path, expected):
     run = tmp_path / "run"
-    with simulated_server("batch_s = 1", tmp_path) as server:
+    with loopback(f"batch_s = {DAY_S}") as teacher:
+        server = teacher.url
         process = started(command(run, server))
-        until(lambda: rows(run, OPEN), process)
+        wait_until(lambda: rows(run, OPEN), process)
         process.send_signal(signal.SIGINT)
         said = process.communicate()[0]
         assert process.returncode == 130
@@ -504,6 +518,7 @@ def test_stopped_it_ends_at_once_and_says_what_is_under_way(cli, tmp_path, expec
         cli("verify", run)
         for arguments in (online(run, server, TARGET, "--no-batch"), command(run, server, TARGET, "--dry-run")):
             assert "Go on with --batch" in cli(*arguments, code=2).stderr
+        at_once(teacher)
         cli(*command(run, server))
         calls = server_calls(server)
     assert (run / "records.jsonl").read_bytes() == expected
@@ -514,10 +529,10 @@ def test_stopped_it_ends_at_once_and_says_what_is_under_way(cli, tmp_path, expec
 PROPOSALS = "SELECT count(*) FROM batch_requests b JOIN requests r ON r.id = b.request_id WHERE stage = 'propose'"
 
 
-def stopped_early(run, server, target):
+def stopped_early(run, teacher, target):
     """Stopped with tasks in the pool, and with proposals in a batch under way; how many of each."""
-    process = started(command(run, server, target))
-    until(lambda: rows(run, OPEN) and rows(run, PROPOSALS) > [(0,)] and rows(run, "SELECT 1 FROM tasks"), process)
+    process = started(command(run, teacher.url, target))
+    batches_until(lambda: rows(run, PROPOSALS) > [(0,)] and rows(run, "SELECT 1 FROM tasks"), run, teacher, process)
     process.send_signal(signal.SIGINT)
     process.communicate()
     ((n_tasks,),), ((n_proposals,),) = rows(run, "SELECT count(*) FROM tasks"), rows(run, PROPOSALS)
@@ -527,10 +542,10 @@ def stopped_early(run, server, target):
 
 def test_answers_that_nobody_waits_for_any_more_are_stored_too(cli, tmp_path):
     run = tmp_path / "run"
-    with simulated_server("batch_s = 0.7", tmp_path) as server:
-        n_tasks, n_proposals = stopped_early(run, server, 16)
-        server_calls(server)  # waits for batches that are due
-        time.sleep(1)
+    with loopback(f"batch_s = {DAY_S}") as teacher:
+        server = teacher.url
+        n_tasks, n_proposals = stopped_early(run, teacher, 16)
+        at_once(teacher)
         said = cli(*command(run, server, n_tasks)).stdout
         assert "under way" not in said
         assert f"{n_proposals}  proposals sent ahead, not needed yet" in said
@@ -556,14 +571,16 @@ def test_the_budget_is_kept_over_kills_and_counts_batches_at_their_price(cli, tm
         calls = server_calls(server)
         return (calls["prompt_tokens"] * 10 + calls["completion_tokens"] * 100) / 1e6 / 2
 
-    with simulated_server("batch_s = 0.2", tmp_path) as server:
-        arguments[arguments.index("")] = server
+    with loopback(f"batch_s = {DAY_S}") as teacher:
+        server = arguments[arguments.index("")] = teacher.url
         seen = set()
         for _ in range(3):
+            teacher.pass_time(DAY_S)  # what is under way is done, and what is submitted now is not
             process = started(arguments)
-            until(lambda: set(rows(run, OPEN)) - seen, process)  # noqa: B023
-            killed(process)
+            wait_until(lambda: set(rows(run, OPEN)) - seen, process)  # noqa: B023
+            kill(process)
             seen |= set(rows(run, OPEN))
+        at_once(teacher)
         said = cli(*arguments, code=2)
         assert "Stopped at the budget: $" in said.stderr
         cost = spent(server)
@@ -576,8 +593,10 @@ def test_the_budget_is_kept_over_kills_and_counts_batches_at_their_price(cli, tm
 
 def test_what_is_under_way_counts_towards_the_budget_of_the_next_session(cli, tmp_path):
     run = tmp_path / "run"
-    with simulated_server("batch_s = 0.7", tmp_path) as server:
-        n_tasks, _ = stopped_early(run, server, 16)
+    with loopback(f"batch_s = {DAY_S}") as teacher:
+        server = teacher.url
+        n_tasks, _ = stopped_early(run, teacher, 16)
+        at_once(teacher)
         # Nobody asks for the proposals again, but they are paid for.
         ((limit,),) = rows(run, "SELECT (SELECT count(*) FROM completions) + (SELECT count(*) FROM batch_requests)")
         said = cli(*command(run, server, n_tasks, "--max-requests", limit), code=2).stderr

@@ -1,9 +1,7 @@
 """Budgets against real servers, by the servers' own counts: never exceeded, and used well."""
 
 import asyncio
-import signal
 import subprocess
-import time
 
 import pytest
 
@@ -18,7 +16,9 @@ from selfinstruct.store.store import Store
 from selfinstruct.store.verify import verify
 from selfinstruct.teachers import scheduler
 from selfinstruct.teachers.budget import Budget
-from tests.conftest import COMMAND, server_calls, simulated_server, until
+from tests.conftest import COMMAND, server_calls, until
+from tests.loopback import kill, loopback, wait_until
+from tests.virtual_time import on_virtual_time_with_servers
 
 PRICE = {"input": 1.0, "output": 4.0}  # dollars for a million tokens
 FAULTY = SimulatedSettings(
@@ -79,6 +79,7 @@ def shares(calls, limits):
     [(LIMITS[0], 16), (LIMITS[1], 256), (LIMITS[2], 256), *((LIMITS[3], concurrency) for concurrency in (1, 16, 256))],
     ids=str,
 )
+@on_virtual_time_with_servers
 async def test_no_budget_is_exceeded_whatever_goes_wrong(tmp_path, limits, concurrency):
     async with serving(FAULTY) as server:
         with pytest.raises(BudgetReached):
@@ -95,6 +96,7 @@ async def test_no_budget_is_exceeded_whatever_goes_wrong(tmp_path, limits, concu
     ids=str,
 )
 @pytest.mark.parametrize("error_share", [0, 0.1])  # a status of 500 costs nothing
+@on_virtual_time_with_servers
 async def test_a_budget_is_used_well_and_no_task_is_left_without_instances(tmp_path, limits, concurrency, error_share):
     async with serving(SimulatedSettings(error_share=error_share)) as server:
         with pytest.raises(BudgetReached):
@@ -106,31 +108,29 @@ async def test_a_budget_is_used_well_and_no_task_is_left_without_instances(tmp_p
     assert n_made == n_tasks
 
 
-@pytest.mark.parametrize("limits", [{"max_requests": 250}, {"max_tokens": 160_000}], ids="+".join)
+@pytest.mark.parametrize("limits", [{"max_requests": 250}, {"max_tokens": 400_000}], ids="+".join)
 def test_killed_again_and_again_a_run_keeps_to_its_budget(tmp_path, cli, limits):
+    """After 25 answers in each session the server holds back all others, of up to 16 calls: no limit is reached yet."""
     folder, config = tmp_path / "run", tmp_path / "run.toml"
-    config.write_text("[prices.simulated]\ninput = 1.0\noutput = 4.0\n[running]\ndeadline_s = 1.0\n")
+    config.write_text("[prices.simulated]\ninput = 1.0\noutput = 4.0\n")
     settings = "latency_s = 0.03\nlatency_kind = 'lognormal'\ndropped_share = 0.03\nerror_share = 0.03"
     flags = [f"--{name.replace('_', '-')}={limit}" for name, limit in limits.items()]
-    with simulated_server(settings, tmp_path) as server:
+    with loopback(settings) as server:
         command = [
-            "generate", folder, "--target", 5000, "--seed", 7, "--base-url", server, "--model", "simulated",
+            "generate", folder, "--target", 5000, "--seed", 7, "--base-url", server.url, "--model", "simulated",
             "--config", config,
         ]  # fmt: skip
-        kills = 0
         for _ in range(4):
-            already = server_calls(server)["received"]
-            process = subprocess.Popen(
+            server.hold(after=25)
+            with subprocess.Popen(
                 [*COMMAND, *map(str, [*command, *flags])], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-            )
-            while server_calls(server)["received"] < already + 40 and process.poll() is None:
-                time.sleep(0.01)
-            kills += process.poll() is None
-            process.send_signal(signal.SIGKILL)
-            process.wait()
+            ) as process:
+                wait_until(lambda: server.held, process)
+                kill(process)
+            wait_until(lambda: not server.held)
+        server.release()
         ended = cli(*command, *flags, code=2)
-        calls = server_calls(server)
-    assert kills >= 2
+        calls = server_calls(server.url)
     (name,) = limits
     assert f"--{name.replace('_', '-')} " in ended.stderr
     assert shares(calls, limits)[name] <= 1
@@ -188,6 +188,7 @@ def test_a_limit_of_nothing_is_refused(tmp_path, cli, flag):
     assert "running.max_" in cli("generate", tmp_path / "run", "--target", 5, *flag, code=2).stderr
 
 
+@on_virtual_time_with_servers
 async def test_a_run_that_is_refused_or_cancelled_leaves_no_call_open(tmp_path):
     async with serving(SimulatedSettings(api_key="right")) as server:
         with pytest.raises(TeacherError):

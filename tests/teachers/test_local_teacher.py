@@ -18,7 +18,7 @@ from finetune.inference.sampling import read_sampling
 from selfinstruct.errors import RequestRefused, TeacherError, UsageError
 from selfinstruct.records import Request
 from selfinstruct.teachers.scheduler import Scheduler
-from tests.conftest import json_lines
+from tests.conftest import json_lines, until
 from tests.tiny_model import CHAT_TEMPLATE, MARKS, write_model
 
 pytestmark = [
@@ -405,7 +405,7 @@ async def test_closing_ends_answers_under_way(model):
 async def test_a_call_that_nobody_waits_for_gives_up_its_place(model):
     async with opened(model, 2) as teacher:
         calls = [asyncio.ensure_future(teacher.complete(ask(seed=i, max_tokens=4000))) for i in range(6)]
-        await asyncio.sleep(0.05)
+        await until(lambda: teacher._under_way)
         for call in calls:
             call.cancel()
         # Four of them were waiting before it.

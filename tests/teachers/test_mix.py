@@ -24,6 +24,7 @@ from selfinstruct.strategies import stage_names
 from selfinstruct.strategies.self_instruct import CLASSIFY
 from selfinstruct.teachers import scheduler
 from tests.conftest import server_calls, shipped_prompts, simulated_server, until
+from tests.virtual_time import on_virtual_time_with_servers
 
 
 @pytest.fixture(autouse=True)
@@ -60,6 +61,7 @@ def closed_port():
 # Several servers.
 
 
+@on_virtual_time_with_servers
 async def test_servers_of_one_model_share_the_calls(tmp_path):
     slow = SimulatedSettings(latency_s=0.01)
     async with serving(slow) as one, serving(slow) as other:
@@ -69,6 +71,7 @@ async def test_servers_of_one_model_share_the_calls(tmp_path):
     assert min(calls) > 0.3 * sum(calls)
 
 
+@on_virtual_time_with_servers
 async def test_the_server_with_more_room_gets_more_calls(tmp_path):
     narrow = SimulatedSettings(latency_s=0.01, rate_limit_per_s=20)
     async with serving(narrow) as one, serving(SimulatedSettings(latency_s=0.01)) as other:
@@ -79,12 +82,14 @@ async def test_the_server_with_more_room_gets_more_calls(tmp_path):
 
 
 @pytest.mark.parametrize("concurrency", [1, 64])
+@on_virtual_time_with_servers
 async def test_a_server_that_was_never_up_does_not_hinder_the_other(tmp_path, concurrency):
     async with serving(SimulatedSettings(latency_s=0.005)) as server:
         settings = asked_of(server.base_url, closed_port(), running={"concurrency": concurrency, "attempts": 2})
         await grow(tmp_path / "run", 40, settings)
 
 
+@on_virtual_time_with_servers
 async def test_a_server_that_goes_away_in_mid_run_does_not_hinder_the_other(tmp_path):
     async with AsyncExitStack() as stack:
         one = await stack.enter_async_context(serving(SimulatedSettings(latency_s=0.005)))

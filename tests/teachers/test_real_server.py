@@ -21,6 +21,7 @@ from urllib.request import urlopen
 import pytest
 
 from tests.conftest import COMMAND, environment, run_cli
+from tests.loopback import HANG_S
 
 NEEDED = ("torch", "transformers", "fastapi", "uvicorn")
 pytestmark = pytest.mark.skipif(
@@ -50,7 +51,7 @@ def models(tmp_path_factory):
     """A folder with the two models."""
     folder = tmp_path_factory.mktemp("models")
     script = Path(__file__).parents[1] / "tiny_model.py"
-    made = subprocess.run([sys.executable, script, folder], capture_output=True, text=True, check=False, timeout=120)
+    made = subprocess.run([sys.executable, script, folder], capture_output=True, text=True, check=False, timeout=HANG_S)
     assert made.returncode == 0, made.stderr
     return folder
 
@@ -77,13 +78,13 @@ def serving(folder, *arguments):
 
 def answers(url):
     try:
-        with urlopen(url, timeout=5) as answer:
+        with urlopen(url, timeout=HANG_S) as answer:
             return answer.status == 200
     except (URLError, TimeoutError, ConnectionError):
         return False
 
 
-def wait_until(condition, process, log, seconds=60):
+def wait_until(condition, process, log, seconds=HANG_S):
     """Wait until the condition holds, while the process lives."""
     end = time.monotonic() + seconds
     while not condition():
@@ -96,7 +97,7 @@ def kill(process):
     """Kill the whole process group, if it still lives."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    process.wait(10)
+    process.wait(HANG_S)
 
 
 @pytest.fixture(scope="module")
@@ -236,7 +237,7 @@ def test_a_server_that_dies_in_mid_run_leaves_a_run_that_goes_on_later(tmp_path,
         try:
             wait_until(lambda: served(log) >= 8, process, log)
             kill(process)
-            _, told = started.communicate(timeout=60)
+            _, told = started.communicate(timeout=HANG_S)
         finally:
             started.kill()
         assert started.returncode == 2, told
