@@ -31,7 +31,7 @@ from selfinstruct.simulated.world.tasks import compose_task, make_instance, pick
 from selfinstruct.store.database import Database
 from selfinstruct.store.decisions import decide, undo
 from selfinstruct.store.store import Store
-from selfinstruct.strategies import Made, Proposal
+from selfinstruct.strategies import GeneratedInstances, Proposal
 
 A_STEP = 20  # candidates
 
@@ -59,7 +59,7 @@ def grow(folder: Path, n: int) -> None:
                     for task in gate.admit(step, Proposal(candidates, []), float("inf")):
                         instance = make_instance(composed[task.id][1], rng)
                         made = [ParsedInstance(*instance, False)] if task.position % 2 else []
-                        gate.keep(task, Made(False, request.id, made, []))
+                        gate.keep(task, GeneratedInstances(request.id, made, extra={"is_classification": False}))
 
 
 def propose(text: str, known: list[str], rng: random.Random) -> str:

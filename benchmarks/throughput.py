@@ -192,7 +192,6 @@ async def run_engine(run: Any, target: int) -> tuple[int, float, float]:
     from selfinstruct.engine.gate import Gate
     from selfinstruct.engine.progress import Progress
     from selfinstruct.runs.teachers import open_teachers
-    from selfinstruct.strategies.self_instruct import SelfInstruct
     from selfinstruct.teachers.scheduler import Scheduler
 
     with run.store:
@@ -203,7 +202,7 @@ async def run_engine(run: Any, target: int) -> tuple[int, float, float]:
             scheduler = Scheduler(running.concurrency, running.attempts, run.store.add_fault)
             config = await settle_answer_formats(run.config, teachers, scheduler, run.store)
             gate = Gate(run.store, config, progress)
-            grower = Engine(gate, SelfInstruct(config, run.prompts), teachers, scheduler)
+            grower = Engine(gate, run.prompts, teachers, scheduler)
             wall, cpu = await timed(grower.run(target))
     return progress.calls, wall, cpu
 

@@ -216,7 +216,7 @@ async def test_run_whose_yield_collapses_still_makes_what_it_admitted(tmp_path):
         await grow(tmp_path / "run", 500, teacher, running={"collapse_after": 40})
     with Store.read(tmp_path / "run") as store:
         found = status(store)
-        assert found.made == found.tasks == 8
+        assert found.generated == found.tasks == 8
         assert found.without_records == 0
 
 
@@ -261,7 +261,7 @@ async def test_refused_request_is_a_row_and_the_run_goes_on(tmp_path):
     with await grow(tmp_path / "run", 40, Refusing(simulated)) as store:
         assert verify(store) == []
         rows = store.query("SELECT evidence FROM rejections WHERE reason = 'no_answer' AND stage = 'instances'")
-        assert status(store).made == 40
+        assert status(store).generated == 40
     assert rows
     assert "context_too_long" in json.loads(rows[0][0])["error"]
 

@@ -79,7 +79,7 @@ async def test_a_run_with_a_teacher_that_is_often_malformed_reaches_its_target(t
         found = status(store)
         rows = store.query("SELECT stage, reason, text FROM rejected")
     reasons = Counter(reason for _, reason, _ in rows)
-    assert found.tasks == found.made == 50
+    assert found.tasks == found.generated == 50
     assert found.grades["wrong"] == 0
     assert found.grades["right"] >= 30
     # Refusals and empty answers hold nothing that could be read; nothing else was given up.

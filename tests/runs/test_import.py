@@ -1081,8 +1081,8 @@ def test_the_readers_by_themselves(tmp_path):
         tmp_path / "a.jsonl", ["", {"prompt": PROMPT, "text": ANSWER}, {"prompt": "x\nClass label: ", "text": "y"}]
     )
     first, second = read_completions(path)
-    assert (first.line, first.begun, first.finish_reason) == (2, "2. ", "stop")
-    assert (second.line, second.begun) == (3, "Class label: ")
+    assert (first.line, first.prefix, first.finish_reason) == (2, "2. ", "stop")
+    assert (second.line, second.prefix) == (3, "Class label: ")
     classes = read_classes(
         written(tmp_path / "b.jsonl", [{"instruction": "A  b", "is_classification": v} for v in (True, " no")])
     )

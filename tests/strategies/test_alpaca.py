@@ -35,7 +35,7 @@ async def grow(folder, target, **settings):
     with run.store as store:
         assert await generate(run, target)
         assert verify(store) == []
-        assert [len(store.tasks()), status(store).made] == [target, target]
+        assert [len(store.tasks()), status(store).generated] == [target, target]
     return Store.read(folder)
 
 
