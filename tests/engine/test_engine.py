@@ -23,6 +23,7 @@ from selfinstruct.store.verify import verify
 from selfinstruct.strategies.self_instruct import SelfInstruct
 from selfinstruct.teachers.pacing import Pace
 from selfinstruct.teachers.scheduler import Scheduler
+from tests.virtual_time import on_virtual_time
 
 
 class Scripted:
@@ -88,6 +89,7 @@ def noisy(seed: int):
     return lambda request: rng.lognormvariate(-6.5, 1.0)
 
 
+@on_virtual_time
 async def test_same_bytes_at_any_concurrency(tmp_path):
     files = []
     for concurrency in (1, 8, 128):
@@ -144,6 +146,7 @@ async def test_admitting_in_the_order_of_arrival_would_not_be_deterministic(tmp_
     assert any(set(admit(arrival)) != set(admitted) for arrival in arrivals), "not even the same tasks in another order"
 
 
+@on_virtual_time
 async def test_a_run_that_grows_ends_like_a_run_asked_for_at_once(tmp_path):
     teacher = Scripted(simulated, noisy(1))
     for target in (13, 14, 40, 90):
@@ -163,13 +166,14 @@ async def test_every_candidate_is_accounted_for(tmp_path):
     assert found.tasks + rejected + found.pending == found.candidates
 
 
+@on_virtual_time
 async def test_hardly_a_proposal_is_paid_for_in_vain(tmp_path):
     teacher = Scripted(simulated, noisy(2))
-    with await grow(tmp_path / "run", 1000, teacher, running={"concurrency": 256}) as store:
+    with await grow(tmp_path / "run", 600, teacher, running={"concurrency": 256}) as store:
         found = status(store)
     sent = sum(request.stage == "propose" for request in teacher.asked)
     assert found.unused_proposals <= 0.03 * sent
-    assert sent >= 1000 / 8
+    assert sent >= 600 / 8
 
 
 async def test_early_steps_do_not_all_look_at_an_empty_pool(tmp_path):
@@ -201,6 +205,7 @@ async def test_run_whose_yield_collapses_stops_and_says_why(tmp_path):
         assert status(store).candidates < 400
 
 
+@on_virtual_time
 async def test_run_whose_yield_collapses_still_makes_what_it_admitted(tmp_path):
     def repeating(request: Request) -> str:
         return simulated(request) if request.stage != "propose" else simulated_once(request)
@@ -286,6 +291,7 @@ async def test_fatal_error_stops_the_run_keeps_what_was_in_flight_and_goes_on_la
     assert (tmp_path / "run/records.jsonl").read_bytes() == (tmp_path / "whole/records.jsonl").read_bytes()
 
 
+@on_virtual_time
 async def test_stop_lets_calls_in_flight_end_and_sends_no_more(tmp_path):
     run = open_run(tmp_path / "run", None, {"running": {"concurrency": 4}}, None)
 

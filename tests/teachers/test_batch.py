@@ -16,8 +16,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from tests.conftest import COMMAND, run_cli, server_calls, simulated_server
-from tests.loopback import HANG_S, kill, loopback, wait_until
+from selfinstruct.teachers import batch
+from tests.conftest import run_cli, server_calls, simulated_server
+from tests.loopback import HANG_S, command_after, kill, loopback, wait_until
 
 TARGET = 12
 KEY = "sk-test-nobody-may-see-this"
@@ -96,10 +97,21 @@ def online(run, server, target=TARGET, *more):
     return [part for part in command(run, server, target, *more) if part != "--batch"]
 
 
-def started(arguments, **options):
-    """The command line in a process of its own, that may be killed."""
+@pytest.fixture(autouse=True)
+def asked_after_soon(monkeypatch):
+    """A server that answers at once need not be waited for."""
+    monkeypatch.setattr(batch, "POLL_FIRST_S", 0.02)
+    monkeypatch.setattr(batch, "LISTED_S", 0.02)
+
+
+def started(arguments, listed_s=0.02):
+    """The command line in a process of its own, that may be killed.
+
+    What the server does not list `listed_s` seconds after it was submitted was never submitted.
+    """
+    soon = f"from selfinstruct.teachers import batch; batch.POLL_FIRST_S, batch.LISTED_S = 0.02, {listed_s}"
     return subprocess.Popen(
-        [*COMMAND, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
+        command_after(soon, *arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
 
 
@@ -231,7 +243,7 @@ def test_killed_at_every_moment_nothing_is_submitted_or_answered_twice(cli, tmp_
                     return await forward()
 
                 between.answer = late
-                process = started(command(run, between.url, target))
+                process = started(command(run, between.url, target), listed_s=HANG_S)
                 wait_until(lambda: len(asked) > 1 and not rows(run, NAMELESS), process)  # noqa: B023
                 kill(process)
             assert run_cli("verify", run).returncode == 0

@@ -91,13 +91,16 @@ async def test_no_budget_is_exceeded_whatever_goes_wrong(tmp_path, limits, concu
 
 
 @pytest.mark.parametrize(
-    ("limits", "concurrency"),
-    [({"max_cost": 0.7}, 64), ({"max_requests": 1000}, 64), ({"max_tokens": 500_000}, 64), ({"max_cost": 0.5}, 1)],
+    ("limits", "concurrency", "error_share"),
+    [
+        ({"max_cost": 0.7}, 64, 0.1), ({"max_requests": 1000}, 64, 0.1), ({"max_tokens": 500_000}, 64, 0.1),
+        ({"max_cost": 0.5}, 1, 0.1), ({"max_cost": 0.5}, 64, 0),
+    ],
     ids=str,
-)
-@pytest.mark.parametrize("error_share", [0, 0.1])  # a status of 500 costs nothing
+)  # fmt: skip
 @on_virtual_time_with_servers
 async def test_a_budget_is_used_well_and_no_task_is_left_without_instances(tmp_path, limits, concurrency, error_share):
+    """A status of 500 costs nothing."""
     async with serving(SimulatedSettings(error_share=error_share)) as server:
         with pytest.raises(BudgetReached):
             await grow(tmp_path / "run", server.base_url, concurrency=concurrency, **limits)
