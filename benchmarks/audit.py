@@ -19,7 +19,7 @@ from pathlib import Path
 import aiohttp
 
 from selfinstruct.audit.index import Index
-from selfinstruct.audit.listing import Asked, Listing
+from selfinstruct.audit.listing import Listing, Selection
 from selfinstruct.audit.server import serving
 from selfinstruct.audit.what_if import Replay, Rules
 from selfinstruct.config.config import Config
@@ -74,10 +74,10 @@ def propose(text: str, known: list[str], rng: random.Random) -> str:
 
 async def measure(store: Store, index: Index) -> None:
     """Print what each page takes."""
-    some = Listing(index, Asked(reason="too_similar")).page().items[10]
-    other = Listing(index, Asked(kind="instance")).page().items[10]
-    third = Listing(index, Asked(reason="too_short")).page().items[10]
-    middle = Listing(index, Asked(sort="last")).page().items[-1].key
+    some = Listing(index, Selection(reason="too_similar")).page().items[10]
+    other = Listing(index, Selection(kind="instance")).page().items[10]
+    third = Listing(index, Selection(reason="too_short")).page().items[10]
+    middle = Listing(index, Selection(sort="last")).page().items[-1].key
     deep = index.query("SELECT length || '_' || id FROM items ORDER BY length DESC, id DESC LIMIT 1 OFFSET ?",
                        (index.query("SELECT count(*) FROM items")[0][0] // 2,))[0][0]  # fmt: skip
     pages = {
@@ -135,7 +135,7 @@ def main() -> None:
             print(f"index of {n:,} items: {time.perf_counter() - began:.1f} s, {size:.0f} MB", flush=True)
             asyncio.run(measure(store, index))
             with Database.beside(folder) as run:
-                subjects = Listing(index, Asked(reason="too_short")).subjects()
+                subjects = Listing(index, Selection(reason="too_short")).subjects()
                 began = time.perf_counter()
                 batch = decide(run, "benchmark", "rescue", subjects)
                 decided = time.perf_counter()

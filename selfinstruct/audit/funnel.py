@@ -4,7 +4,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from selfinstruct.audit.index import Index
-from selfinstruct.audit.listing import Asked
+from selfinstruct.audit.listing import Selection
 from selfinstruct.config.stored import config_of
 from selfinstruct.filters.verdicts import CANDIDATE_STAGES, INSTANCE_STAGES
 from selfinstruct.store import counts
@@ -12,7 +12,7 @@ from selfinstruct.store.reasons import words_of
 from selfinstruct.store.store import Store
 from selfinstruct.strategies import asked_for
 
-NOTHING_SAID = ("no_answer", "empty_answer", "refusal")
+WITHOUT_CONTENT = ("no_answer", "empty_answer", "refusal")
 
 
 class Step(NamedTuple):
@@ -28,7 +28,7 @@ class Step(NamedTuple):
 def funnel(store: Store, index: Index) -> list[Step]:
     """The steps in order; what is in the index is counted there."""
     proposing, *of_each_task = config_of(store).stages
-    unmade = counts.waiting(store)
+    waiting_tasks = counts.waiting(store)
     decided = counts.decisions(store)
     groups = index.groups()
     exported = sum(group.n for group in groups if (group.kind, group.reason) == ("instance", ""))
@@ -45,32 +45,32 @@ def funnel(store: Store, index: Index) -> list[Step]:
             if group.kind == kind and group.stage in stages:
                 lines[group.stage, group.reason] += group.n
         return [
-            Step(reason, n, 1, Asked(kind=kind, stage=stage, reason=reason).query(), explain(stage, reason))
+            Step(reason, n, 1, Selection(kind=kind, stage=stage, reason=reason).query(), explain(stage, reason))
             for (stage, reason), n in lines.most_common()
         ]
 
     def explain(stage: str, reason: str) -> str:
-        asked = f", when asked for {asked_for()[stage]}" if stage in asked_for() and reason in NOTHING_SAID else ""
+        asked = f", when asked for {asked_for()[stage]}" if stage in asked_for() and reason in WITHOUT_CONTENT else ""
         return words_of(reason) + asked
 
     words = {"ban": "banned", "rescue": "rescued", "edit": "edited"}
     notes = [f"{n:,} {words[action]}" for action, n in decided.items() if action in words]
     notes += [f"{from_rescued:,} of rescued instructions"] if from_rescued else []
     waiting = Step(
-        "not judged yet", count(state="pending"), 1, Asked(state="pending").query(), "the target was reached before"
+        "not judged yet", count(state="pending"), 1, Selection(state="pending").query(), "the target was reached before"
     )
     return [
         Step("proposals", counts.proposals(store), 0, None),
         *lost("completion", proposing),
-        Step("instructions read", count(kind="candidate"), 0, Asked(kind="candidate").query()),
+        Step("instructions read", count(kind="candidate"), 0, Selection(kind="candidate").query()),
         *lost("candidate", *CANDIDATE_STAGES),
         *([waiting] if waiting.n else []),
         Step("tasks admitted", count(kind="candidate", reason="") - waiting.n, 0,
-             Asked(kind="candidate", state="admitted").query(),
-             f"{unmade:,} without their instances so far" if unmade else ""),
+             Selection(kind="candidate", state="admitted").query(),
+             f"{waiting_tasks:,} without their instances so far" if waiting_tasks else ""),
         *lost("completion", *of_each_task),
-        Step("instances read", count(kind="instance"), 0, Asked(kind="instance").query()),
+        Step("instances read", count(kind="instance"), 0, Selection(kind="instance").query()),
         *lost("instance", *INSTANCE_STAGES),
-        Step("records kept", count(kind="instance", reason=""), 0, Asked(kind="instance", state="admitted").query()),
+        Step("records kept", count(kind="instance", reason=""), 0, Selection(kind="instance", state="admitted").query()),
         Step("records exported", exported, 0, None, ", ".join(notes)),
     ]  # fmt: skip

@@ -26,7 +26,7 @@ SORTS = {
 LENGTH_ORDER = [length_class(n) for n in LENGTHS]
 
 
-class Asked(NamedTuple):
+class Selection(NamedTuple):
     """What is asked for: one value of each facet or "" for all, a mark, words to be found, an order."""
 
     kind: str = ""
@@ -71,7 +71,7 @@ class Page(NamedTuple):
 class Listing:
     """One choice of generations; of an index as it is at the moment."""
 
-    def __init__(self, index: Index, asked: Asked):
+    def __init__(self, index: Index, asked: Selection):
         self.index = index
         self.asked = asked
         self._found = _find(index, asked) if asked.q or asked.mark else None
@@ -149,7 +149,7 @@ def search_query(words: str) -> str:
     return " ".join(terms)
 
 
-def _fits(group: Group, asked: Asked) -> bool:
+def _fits(group: Group, asked: Selection) -> bool:
     return all(getattr(asked, facet) in ("", getattr(group, facet)) for facet in FACETS)
 
 
@@ -162,7 +162,7 @@ def _place(place: str) -> list[float]:
         return [-2.0, 0]
 
 
-def _find(index: Index, asked: Asked) -> Counter[int]:
+def _find(index: Index, asked: Selection) -> Counter[int]:
     """Put what has the words and the mark into the table temp.found, and give its number by group."""
     # Once for all pages of a search: the table stays until something else is looked for, or something has come in.
     wanted = (asked.q, asked.mark, index.version)

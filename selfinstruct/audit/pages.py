@@ -18,7 +18,7 @@ from selfinstruct.audit import what_if
 from selfinstruct.audit.funnel import funnel
 from selfinstruct.audit.generation import generation
 from selfinstruct.audit.index import Index
-from selfinstruct.audit.listing import SORTS, Asked, Item, Listing
+from selfinstruct.audit.listing import SORTS, Item, Listing, Selection
 from selfinstruct.audit.text import folded
 from selfinstruct.audit.verdicts import RunFilters
 from selfinstruct.errors import UsageError
@@ -220,9 +220,9 @@ def _lines(value: object) -> str:
     return str(value or "").replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _asked(query: Any) -> Asked:
+def _asked(query: Any) -> Selection:
     """What a query asks for; what it cannot is left out."""
-    asked = Asked(**{name: query.get(name, "") for name in Asked._fields if query.get(name)})
+    asked = Selection(**{name: query.get(name, "") for name in Selection._fields if query.get(name)})
     return asked if asked.sort in SORTS else asked._replace(sort="first")
 
 

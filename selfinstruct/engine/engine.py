@@ -34,7 +34,7 @@ from selfinstruct.errors import BudgetReached, SelfInstructError, Stopped, Yield
 from selfinstruct.filters.verdicts import verdicts_on_instances
 from selfinstruct.pool.pool import Pool, Snapshot
 from selfinstruct.records import Completion, Request, Task
-from selfinstruct.store.decisions import add_instances, unmade_rescues
+from selfinstruct.store.decisions import add_instances, rescues_without_instances
 from selfinstruct.strategies import GeneratedInstances, Proposal
 from selfinstruct.teachers import Teachers
 from selfinstruct.teachers.scheduler import Scheduler
@@ -107,7 +107,7 @@ class Engine:
             with _seldom_collected():
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._resume_generation(tuple(self._waiting), group))
-                    for rescued in unmade_rescues(self.store):
+                    for rescued in rescues_without_instances(self.store):
                         group.create_task(self._generate_for_rescued(rescued))
                     with self._stopping_gently():
                         await self._admit_until(group)

@@ -87,7 +87,7 @@ def card(store: Store, format: str, file_name: str, rows: int, varied: Diversity
         f"{rows:,} rows with {found.records:,} records of {found.generated - found.without_records:,} tasks. "
         + (
             "A language model wrote all of it"
-            if _asked_anybody(found)
+            if _called_a_model(found)
             else "They are answers of another tool, or a dataset that was finished before"
         )
         + f"; selfinstruct {_version(store)} selected them by rules; {_reviewed(store)}.",
@@ -171,7 +171,7 @@ def _making(store: Store, config: Config, found: Status) -> Iterable[str]:
     settings, seeds = store.settings(), store.seeds()
     if settings.get("imported"):
         yield f"Answers that another tool was given were brought in from a file (SHA-256 `{settings['imported']}`)."
-    if _asked_anybody(found):
+    if _called_a_model(found):
         shown = f"{config.seed_demonstrations} seed tasks and {config.generated_demonstrations} generated ones"
         yield f"A teacher was {config.asks.summary}. Each request for tasks showed {shown}."
     if seeds:
@@ -190,7 +190,7 @@ def _making(store: Store, config: Config, found: Status) -> Iterable[str]:
     began, latest = period(store)
     if began is not None:
         yield f"Stored from {day(began)} to {day(latest)} (UTC)."
-    if _asked_anybody(found):
+    if _called_a_model(found):
         prompts = ", ".join(f"{_code(name)} `{_digest(text)}`" for name, text in sorted(settings["prompts"].items()))
         yield f"Prompts, by the first digits of their SHA-256: {prompts}."
 
@@ -290,7 +290,7 @@ def _version(store: Store) -> str:
     return str(store.settings().get("version", "of an earlier version"))
 
 
-def _asked_anybody(found: Status) -> bool:
+def _called_a_model(found: Status) -> bool:
     return any(usage.model != IMPORTED for usage in found.usage)
 
 

@@ -76,7 +76,7 @@ class Verdict(NamedTuple):
     nearest: Neighbor | None = None
 
 
-class Said(NamedTuple):
+class RuleVerdict(NamedTuple):
     """What one filter says of one thing."""
 
     rule: Rule[...]
@@ -98,9 +98,9 @@ def first_objection(candidate: Candidate, pool: FilteredPool) -> Rejection | Non
     return next((rejection for rejection in found if rejection), None)
 
 
-def each_of_candidate(candidate: Candidate, pool: FilteredPool) -> list[Said]:
+def each_of_candidate(candidate: Candidate, pool: FilteredPool) -> list[RuleVerdict]:
     """What every filter but the novelty rule says of a candidate."""
-    return [Said(rule, rule(candidate, pool)) for rule in INSTRUCTION_FILTERS]
+    return [RuleVerdict(rule, rule(candidate, pool)) for rule in INSTRUCTION_FILTERS]
 
 
 def verdicts_on_instances(instances: Sequence[ParsedInstance], rules: FilterSettings) -> list[Rejection | None]:
@@ -118,18 +118,18 @@ def verdicts_on_instances(instances: Sequence[ParsedInstance], rules: FilterSett
     return verdicts
 
 
-def each_of_instances(instances: Sequence[ParsedInstance], rules: FilterSettings) -> list[list[Said]]:
+def each_of_instances(instances: Sequence[ParsedInstance], rules: FilterSettings) -> list[list[RuleVerdict]]:
     """What every filter says of each instance, of which it sees those that the filters before it have left."""
-    said: list[list[Said]] = [[] for _ in instances]
+    said: list[list[RuleVerdict]] = [[] for _ in instances]
     left: Mapping[int, ParsedInstance] = dict(enumerate(instances))
     for rule in INSTANCE_FILTERS:
         found = {i: rule(i, dict(sorted({**left, i: instances[i]}.items()))) for i in range(len(instances))}
         for i, rejection in found.items():
-            said[i].append(Said(rule, rejection))
+            said[i].append(RuleVerdict(rule, rejection))
         left = {i: instance for i, instance in left.items() if found[i] is None}
     for i in range(len(instances)):
         place = list(left).index(i) if i in left else -1
-        said[i].append(Said(too_many, too_many(place, rules.max_instances)))
+        said[i].append(RuleVerdict(too_many, too_many(place, rules.max_instances)))
     return said
 
 

@@ -101,7 +101,7 @@ def bring_in(run: Run, recorded: Recorded) -> Brought:
             for step, said in group:
                 gate.admit(step, _proposal(store, said), float("inf"))
             store.set_settings({"imported": recorded.source, "imported_steps": group[-1][0] + 1})
-    lost = _keep_what_nobody_asked_for(store, recorded)
+    lost = _reject_unused(store, recorded)
     _keep_classes(store, recorded)
     for tasks in tracked(_chunks(store.tasks(only_waiting=True), STEPS_AT_ONCE), "instances"):
         with store.transaction():
@@ -140,7 +140,7 @@ def _keep_classes(store: Store, recorded: Recorded) -> None:
                 _store(store, CLASSIFY, answer, task.instruction)
 
 
-def _keep_what_nobody_asked_for(store: Store, recorded: Recorded) -> int:
+def _reject_unused(store: Store, recorded: Recorded) -> int:
     """Store, as rejections, answers whose instruction is no admitted task, or has a later one; give their number."""
     known = {key(task.instruction) for task in store.tasks()}
     found: list[tuple[Stage, str, Answer, bool]] = []

@@ -24,7 +24,7 @@ from selfinstruct.records import Instance, storable
 from selfinstruct.rows.reading import read_rows
 
 # How a prompt can end that has begun the answer: a number, an example's heading, a field's name.
-_BEGUN = re.compile(r"(?:^|\n)[ \t]*(\d{1,3}[.)]|Example[ \t]*\d*[.:]?|(?:Class label|Input|Output):)[ \t]*\Z")
+_PREFIX = re.compile(r"(?:^|\n)[ \t]*(\d{1,3}[.)]|Example[ \t]*\d*[.:]?|(?:Class label|Input|Output):)[ \t]*\Z")
 
 
 class Answer(NamedTuple):
@@ -39,7 +39,7 @@ class Answer(NamedTuple):
     @property
     def prefix(self) -> str:
         """What the prompt had written of the answer already."""
-        found = _BEGUN.search(self.prompt)
+        found = _PREFIX.search(self.prompt)
         if found or self.prompt:
             return f"{found[1]} " if found else ""
         # Without its prompt, a list that goes on with a number has its first item before that.

@@ -138,10 +138,10 @@ class _Refiltering:
         self.store = store
         replayed.forget_verdicts(store)
         self.gate = Gate(store, config, progress_of(store))
-        self.asked_with = settled(config_of(before), config_of(before))
+        self.config_before = settled(config_of(before), config_of(before))
         prompts = Prompts(before.settings()["prompts"])
-        self.strategy = self.asked_with.asks(self.asked_with)
-        self.requests = Requests(self.asked_with, prompts)
+        self.strategy = self.config_before.asks(self.config_before)
+        self.requests = Requests(self.config_before, prompts)
         self.candidates = replayed.candidates(before)  # of the run as it was, by step
         self.recalled = Recalled(before, self.candidates)
         self.reasons = replayed.unreadable(before)
@@ -161,7 +161,7 @@ class _Refiltering:
     # From answers to tasks.
 
     async def _steps(self) -> None:
-        pool = Pool(self.before.seeds(), self.asked_with.filters)
+        pool = Pool(self.before.seeds(), self.config_before.filters)
         pool.tasks = self.before.tasks()
         n_tasks_after = self.before.steps()
         n_pending = len(self.before.pending())
@@ -172,7 +172,7 @@ class _Refiltering:
                     if step < len(self.recalled.steps):
                         proposal = self.recalled.proposal(step)
                     else:
-                        snapshot, rng = seen_by(step, pool, n_tasks_after, self.asked_with)
+                        snapshot, rng = seen_by(step, pool, n_tasks_after, self.config_before)
                         proposal = await self._proposal(step, snapshot, rng)
                     is_last = step == len(n_tasks_after) - 1
                     most = len(self.candidates[step]) - n_pending if is_last and n_pending else None

@@ -31,7 +31,7 @@ CONFIG_HEAD = """\
 LIMITS = {"max_cost", "max_requests", "max_tokens"}
 
 
-class Given(NamedTuple):
+class UserInput(NamedTuple):
     """What a user brings: settings as he named them, seed tasks, the questions of test sets to keep clear of."""
 
     asked: dict[str, Any]
@@ -80,7 +80,7 @@ def open_run(
     prompts = _read_prompts(config)
     store = Store.create(folder)
     try:
-        return _describe(store, config, prompts, Given(asked, seeds, test_lines), is_new=True)
+        return _describe(store, config, prompts, UserInput(asked, seeds, test_lines), is_new=True)
     except BaseException:
         store.close()
         raise
@@ -103,7 +103,7 @@ def _resume(
         if not config.running.batch:
             Batches(store).refuse_under_way()
     names_test_sets = bool(config_file) or "decontaminate" in flags
-    given = Given(
+    given = UserInput(
         _named(named, merge(of_file, flags), state) if state.answered else asked,
         read_seeds(seeds_file) if seeds_file else store.seeds(),
         _read_test_sets(config) if names_test_sets else store.test_lines(),
@@ -150,7 +150,7 @@ def settled(config: Config, before: Config, state: State | None = None) -> Confi
     return config.with_choices(settled)
 
 
-def _describe(store: Store, config: Config, prompts: dict[str, str], given: Given, is_new: bool) -> Run:
+def _describe(store: Store, config: Config, prompts: dict[str, str], given: UserInput, is_new: bool) -> Run:
     """Store what the run is begun, or resumed, with."""
     simulated = {key: value for key, value in given.asked.get("simulated", {}).items() if key != "api_key"}
     asked = {**given.asked, "simulated": simulated}
@@ -159,7 +159,7 @@ def _describe(store: Store, config: Config, prompts: dict[str, str], given: Give
     return Run(store, config, Prompts(prompts), is_new)
 
 
-def _refuse_differences(store: Store, config: Config, prompts: dict[str, str], given: Given, state: State) -> None:
+def _refuse_differences(store: Store, config: Config, prompts: dict[str, str], given: UserInput, state: State) -> None:
     """UsageError, naming each, where something is not as the run has it, and may not change any more."""
     before = config_of(store)
     found = differences(settled(before, before, state), config, state)

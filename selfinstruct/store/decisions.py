@@ -212,7 +212,7 @@ def _came_with(run: Database, candidate: str) -> list[tuple[str, str, str]]:
     return [(instance_id(candidate, request_id, n, one), one.input, one.output) for n, one in came_with]
 
 
-def unmade_rescues(run: Database) -> list[Task]:
+def rescues_without_instances(run: Database) -> list[Task]:
     """The rescued candidates that have no instances yet, as tasks outside the pool: minus the decision's number."""
     rows = run.query(
         f"SELECT s.decision, c.step, {CANDIDATE_COLUMNS} FROM standing s JOIN candidates c ON c.id = s.subject_id "

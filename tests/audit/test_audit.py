@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from selfinstruct.audit import what_if
 from selfinstruct.audit.index import Index
-from selfinstruct.audit.listing import SORTS, Asked, Listing, search_query
+from selfinstruct.audit.listing import SORTS, Listing, Selection, search_query
 from selfinstruct.audit.server import serving
 from selfinstruct.audit.text import in_common, marked
 from selfinstruct.audit.verdicts import RunFilters
@@ -239,7 +239,7 @@ def test_pages_go_through_everything_once_in_both_directions(finished, sort):
     with Store.read(finished) as store:
         index = Index(store)
         index.refresh()
-        listing = Listing(index, Asked(sort=sort))
+        listing = Listing(index, Selection(sort=sort))
         column, falls, _ = SORTS[sort]
         expected = index.query(
             f"SELECT id FROM items ORDER BY {column} {'DESC' if falls else 'ASC'}, id {'DESC' if falls else 'ASC'}"
@@ -260,10 +260,10 @@ def test_facets_count_what_their_lists_hold(finished):
         index = Index(store)
         index.refresh()
         for asked in (
-            Asked(),
-            Asked(kind="candidate"),
-            Asked(state="rejected", stage="filter"),
-            Asked(q="the", kind="instance"),
+            Selection(),
+            Selection(kind="candidate"),
+            Selection(state="rejected", stage="filter"),
+            Selection(q="the", kind="instance"),
         ):
             listing = Listing(index, asked)
             assert listing.total == len(listing.subjects())
@@ -271,7 +271,7 @@ def test_facets_count_what_their_lists_hold(finished):
                 for value, n in values:
                     assert Listing(index, asked._replace(**{facet: value})).total == n, (asked, facet, value)
         counts = dict(store.query("SELECT reason, count(*) FROM rejections GROUP BY 1"))
-        assert dict(Listing(index, Asked()).facets()["reason"]) == counts
+        assert dict(Listing(index, Selection()).facets()["reason"]) == counts
         index.close()
 
 
@@ -297,7 +297,7 @@ def test_search_finds_words_phrases_and_beginnings_in_any_script(tmp_path):
             "text : words*": [],
         }  # fmt: skip
         for words, expected in cases.items():
-            found = {name for _, name in Listing(index, Asked(q=words)).subjects()}
+            found = {name for _, name in Listing(index, Selection(q=words)).subjects()}
             assert found == {candidates[i].id for i in expected}, words
         index.close()
 
@@ -613,7 +613,7 @@ def test_looking_writes_nothing_into_the_run(folder):
         with Store.read(folder) as store:
             index = Index(store)
             index.refresh()
-            Listing(index, Asked(q="the")).page()
+            Listing(index, Selection(q="the")).page()
             index.close()
         assert watching.execute("PRAGMA data_version").fetchone() == version
     assert rows(folder, "SELECT * FROM sqlite_master") == before
