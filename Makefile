@@ -14,7 +14,7 @@ demo-student: .venv/installed-for-finetune  ## teach a tiny model what the simul
 	OMP_NUM_THREADS=2 $(BIN)/python -m finetune.demo --out outputs/demo-student
 
 test: .venv/installed-for-tests check  ## everything that CI runs
-	$(BIN)/python -m pytest -q -n auto
+	$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder
 
 check: .venv/installed-for-tests  ## style, types, and which room imports which
 	$(BIN)/ruff format --check .

@@ -71,6 +71,7 @@ def funnel(store: Store, index: Index) -> list[Step]:
         *lost("completion", *of_each_task),
         Step("instances read", count(kind="instance"), 0, Selection(kind="instance").query()),
         *lost("instance", *INSTANCE_STAGES),
-        Step("records kept", count(kind="instance", reason=""), 0, Selection(kind="instance", state="admitted").query()),
+        Step("records kept", count(kind="instance", reason=""), 0,
+             Selection(kind="instance", state="admitted").query()),
         Step("records exported", exported, 0, None, ", ".join(notes)),
     ]  # fmt: skip

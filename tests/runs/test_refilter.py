@@ -6,7 +6,6 @@ import shutil
 import signal
 import sqlite3
 import subprocess
-import time
 import tomllib
 from contextlib import closing
 from pathlib import Path
@@ -109,7 +108,7 @@ def test_the_same_rules_give_the_same_run_and_it_goes_on_alike(tmp_path, kind):
     assert found["tasks"] == {"before": 40, "after": 40, "lost": {}, "gained": {}}
     assert (found["read_differently"], found["waiting"]) == (0, 0)
     for name in ("run", "new"):
-        grow_on(tmp_path / name, 80)
+        grow_on(tmp_path / name, 60)
     assert same(run, tmp_path / "new")
 
 
@@ -510,26 +509,32 @@ def test_answers_that_are_read_differently_are_counted_and_judged_as_they_are_re
 
 
 def test_a_run_that_is_being_written_is_only_read(tmp_path):
-    settings = "seed = 4\n[running]\nconcurrency = 4\n[simulated]\nlatency_s = 0.05\n"
-    (tmp_path / "c.toml").write_text(settings)
-    run, new = tmp_path / "run", tmp_path / "new"
-    command = [*COMMAND, "generate", str(run), "--target", "100000", "--config", str(tmp_path / "c.toml")]
+    config, run, new = tmp_path / "c.toml", tmp_path / "run", tmp_path / "new"
+    config.write_text("seed = 4\n[running]\nconcurrency = 4\n")
     n_tasks = "SELECT count(*) FROM tasks"
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        while not (Store.exists(run) and query(run, "SELECT count(*) FROM instances")[0][0]):
-            assert process.poll() is None
-            time.sleep(0.01)
-        result = run_cli("refilter", run, new)
-        assert result.returncode == 0, result.stderr
-        assert "another process is working" in fails("generate", run, "--target", 60)
-        while query(run, n_tasks) == query(new, n_tasks):
-            assert process.poll() is None
-            time.sleep(0.02)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(HANG_S) == 130
-    assert "everything holds" in run_cli("verify", new).stdout
-    ((after,),) = query(run, n_tasks)
-    for folder in (run, new):
-        grow_on(folder, after + 1)
-    assert same(run, new)
-    assert same(grown(tmp_path / "alone", after + 1, settings), run)
+    with loopback() as server:
+        teacher = ["--model", "simulated", "--base-url", server.url, "--config", str(config)]
+        server.hold()
+        command = [*COMMAND, "generate", str(run), "--target", "100000", *teacher]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+            while not (Store.exists(run) and query(run, "SELECT count(*) FROM instances")[0][0]):
+                server.hold(after=20)
+                wait_until(lambda: server.held, process)
+            server.hold(after=60)  # while it is judged again
+            result = run_cli("refilter", run, new)
+            assert result.returncode == 0, result.stderr
+            assert "another process is working" in fails("generate", run, "--target", 60)
+            while query(run, n_tasks) == query(new, n_tasks):
+                server.hold(after=20)
+                wait_until(lambda: server.held, process)
+            process.send_signal(signal.SIGINT)
+            server.release()
+            assert process.wait(HANG_S) == 130
+        assert "everything holds" in run_cli("verify", new).stdout
+        ((after,),) = query(run, n_tasks)
+        for folder in (run, new):
+            grow_on(folder, after + 1)
+        assert same(run, new)
+        alone = tmp_path / "alone"
+        assert run_cli("generate", alone, "--target", after + 1, *teacher).returncode == 0
+    assert same(alone, run)
