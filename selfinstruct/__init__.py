@@ -3,10 +3,13 @@
     selfinstruct generate outputs/first --target 200     # the simulated teacher: no key, no network
     selfinstruct rejected outputs/first                  # what was thrown away, and why
 
-The rooms, lowest first; each imports only from those above it in this list (`make check` holds that):
+The rooms, as subpackages are called here, lowest first: each imports only from those that are listed before it
+(`make check` holds that).
 
-    errors, records  everything that can go wrong; the nouns: Request, Completion, Candidate, Task, Record ...
-    parts, untrusted strategies and teachers found by their files' names; text of models made safe to show
+    errors, records  everything that can go wrong; the data types: Request, Completion, Candidate, Task, Record ...
+    parts            strategies and kinds of teachers, found by the names of their files
+    untrusted        text of models made safe to show
+    terminal         bars, and the time that is left
     settings         sections of settings, read from TOML, whose fields say when they may change
     web              what pages share: who may see them, their look
     rows             files that users bring, as rows; files written whole
@@ -27,8 +30,10 @@ The rooms, lowest first; each imports only from those above it in this list (`ma
     audit            pages to look through a run and to decide about it
     cli              the commands
 
-To follow one record from seed to export: rows.seeds, pool.pool, strategies.self_instruct, engine.requests,
-teachers.scheduler, store.store, parsing, filters.verdicts, engine.gate, engine.engine, export.export.
+To follow one record from seed to export: runs.generate opens the run and starts engine.engine, which shows the
+strategy (strategies.self_instruct) tasks of pool.pool, turns its questions into requests (engine.requests), has them
+answered (teachers.scheduler) and stored (store.store) before parsing.lists and parsing.examples read them;
+engine.gate lets in what filters.verdicts leaves, and export.export writes it.
 
 Sources: Self-Instruct (Wang et al., arXiv 2212.10560) for the method and its constants; Alpaca (Taori et al. 2023).
 """

@@ -1,6 +1,6 @@
 """Parts that are found by the names of their files, without importing any: strategies, and kinds of teachers.
 
-A new one is a new file; nothing else lists it.
+A new one is a new file; nothing else lists it. Files whose names begin with an underscore hold what parts share.
 """
 
 from importlib import import_module
@@ -11,7 +11,8 @@ from typing import Any
 
 def names_in(folder: str, first: str) -> tuple[str, ...]:
     """The parts in a folder of this package, `first` before the others, as users write them: with hyphens."""
-    found = (one.name.replace("_", "-") for one in iter_modules([str(Path(__file__).parent / folder)]))
+    files = iter_modules([str(Path(__file__).parent / folder)])
+    found = (one.name.replace("_", "-") for one in files if not one.name.startswith("_"))
     return (first, *(name for name in found if name != first))
 
 

@@ -149,9 +149,14 @@ def prompts_of(strategy: str) -> list[Prompt]:
     return [prompt for stage in load(strategy).stages for prompt in stage.prompts]
 
 
+def prompt_files(strategy: str, *endpoints: str) -> list[tuple[str, Prompt]]:
+    """The prompts that a strategy declares, by the names of their files."""
+    return [(f"{endpoint}/{prompt.name}", prompt) for endpoint in endpoints for prompt in prompts_of(strategy)]
+
+
 def shipped_prompts(strategy: str, *endpoints: str) -> Prompts:
     """The prompts that come along, of a strategy."""
-    return Prompts(read_prompts(shipped("prompts"), prompts_of(strategy), endpoints))
+    return Prompts(read_prompts(shipped("prompts"), prompt_files(strategy, *endpoints)))
 
 
 def json_lines(text: str) -> list[dict]:

@@ -22,6 +22,15 @@ from selfinstruct.simulated.settings import SimulatedSettings
 HANG_S = 900  # what takes longer than this will never come about; no test depends on it otherwise
 
 
+class Started(subprocess.Popen):
+    """A process that does not outlive a test that has failed, and is not waited for then: it may wait for the test."""
+
+    def __exit__(self, kind, *rest):
+        if kind:
+            self.kill()
+        return super().__exit__(kind, *rest)
+
+
 class _Loop(asyncio.SelectorEventLoop):
     """Its clock can be put forward."""
 

@@ -13,7 +13,7 @@ A chat model gets them as its system and user message, a base model as one text.
 in the run, so that it goes on with the prompts it began with.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,6 @@ import jinja2
 
 from selfinstruct.asking.stages import Prompt
 from selfinstruct.errors import UsageError
-from selfinstruct.records import Endpoint
 
 PACKAGE = Path(__file__).parent.parent
 
@@ -32,17 +31,15 @@ def shipped(name: str) -> Path:
     return inside if inside.is_dir() else PACKAGE.parent / name
 
 
-def read_prompts(
-    folder: Path, prompts: Sequence[Prompt], endpoints: Iterable[Endpoint], n_demonstrations: int = 8
-) -> dict[str, str]:
-    """The texts of these prompts' files by name, such as "chat/propose", for the endpoints in use.
+def read_prompts(folder: Path, prompts: Iterable[tuple[str, Prompt]], n_demonstrations: int = 8) -> dict[str, str]:
+    """The texts of these prompts' files by name, such as "chat/propose".
 
     UsageError where a file is missing, is no valid template, lacks one of the two blocks, or does not say what it is
     for (checked with up to `n_demonstrations` tasks shown).
     """
     texts = {}
-    of_name = {f"{endpoint}/{prompt.name}": prompt for endpoint in endpoints for prompt in prompts}
-    for name in sorted(of_name):
+    of_name = dict(sorted(prompts, key=lambda one: one[0]))
+    for name in of_name:
         path = folder / f"{name}.jinja"
         try:
             texts[name] = path.read_text(encoding="utf-8")

@@ -1,20 +1,21 @@
 """What every filter says of one generation, not only the first that objected.
 
-The filters are those of filters.py, run once more on what the store holds. The two that compare with everything known,
-too_similar and near_duplicate, are looked up in the store where the run asked them. It did not ask them about what an
-earlier filter rejected: there they are asked now, against what the run knew when it judged it, of the instructions
-those admitted before, of the records those of earlier tasks. The records that could be near-duplicates are found in the
-full-text index: of k shingles, a record whose Jaccard similarity is at least t shares all but (1 - t)·k, so it has one
-at least of any more than that. The instructions' index takes a second for 15,000 tasks, once.
+The filters are those of the room of that name, run once more on what the store holds. The two that compare with
+everything known, too_similar and near_duplicate, are looked up in the store where the run asked them. It did not ask
+them about what an earlier filter rejected: there they are asked now, against what the run knew when it judged it, of
+the instructions those admitted before, of the records those of earlier tasks. The records that could be
+near-duplicates are found in the full-text index: of k shingles, a record whose Jaccard similarity is at least t
+shares all but (1 - t)·k, so it has one at least of any more than that. The instructions' index takes a second for
+15,000 tasks, once.
 """
 
 import math
 from typing import Any, NamedTuple
 
 from selfinstruct.audit.index import Index
-from selfinstruct.filters import record
 from selfinstruct.filters.instance import cut_off
 from selfinstruct.filters.instruction import too_similar
+from selfinstruct.filters.record import RECORD_FILTERS, near_duplicate
 from selfinstruct.filters.rule import Rule
 from selfinstruct.filters.verdicts import FilteredPool, each_of_candidate, each_of_instances
 from selfinstruct.parsing.items import ParsedInstance
@@ -83,16 +84,18 @@ class RunFilters:
         at = next(i for i, row in enumerate(rows) if row.id == nearest_of)
         (_, instruction, *_, reason, seen), instance = rows[at], instances[at]
         text = record_text(instruction, instance.input, instance.output)
-        if reason in ("", record.contaminated.name):
-            near, rejection = None, None
-        elif reason == record.near_duplicate.name:
+        # The run has compared what its filters of instances left; it knows what was near enough.
+        compared = not reason or reason in {rule.name for rule in RECORD_FILTERS}
+        if reason == near_duplicate.name:
             near, rejection = (seen["nearest_id"], seen["jaccard"]), Rejection(reason, seen)
+        elif compared:
+            near, rejection = None, None
         else:
             pool = self._similar_records(text, position, index)
-            near, rejection = pool.nearest_record(text), record.near_duplicate(instruction, instance, pool)
-        verdicts[nearest_of].append(_verdict(record.near_duplicate, rejection))
-        overlap = record.contaminated(instruction, instance, self.pool)
-        verdicts[nearest_of].append(_verdict(record.contaminated, overlap))
+            near, rejection = pool.nearest_record(text), near_duplicate(instruction, instance, pool)
+        for rule in RECORD_FILTERS:
+            of_rule = rejection if rule is near_duplicate else rule(instruction, instance, self.pool)
+            verdicts[nearest_of].append(_verdict(rule, of_rule))
         nearest = Nearest("instance", near[0], self._record(near[0]), near[1], "Jaccard") if near else None
         return verdicts, nearest
 

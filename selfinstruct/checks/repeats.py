@@ -1,10 +1,10 @@
 """Rows that say again what an earlier row said: exact copies, other answers to the same question, near-duplicates.
 
-Near-duplicates are those of near_duplicates.py, with its threshold for records. Lines that more than COMMON rows have,
-such as the fixed instruction of a whole set, are left out at first: they would make all of its rows alike, and each a
-candidate for each. What is alike without them must be alike with them, too, and without the lines with which both
-begin: instances of one task share its instruction. System turns are left out for the same reason. Rows whose likeness
-is a template inside one long line still look alike.
+Near-duplicates are those of pool/near_duplicates.py, with its threshold for records. Lines that more than COMMON rows
+have, such as the fixed instruction of a whole set, are left out at first: they would make all of its rows alike, and
+each a candidate for each. What is alike without them must be alike with them, too, and without the lines with which
+both begin: instances of one task share its instruction. System turns are left out for the same reason. Rows whose
+likeness is a template inside one long line still look alike.
 
 Instructions alone are not compared: sets with one instruction for many inputs are meant to be so.
 """

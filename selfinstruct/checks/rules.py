@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from selfinstruct.checks.endings import breaks_off
 from selfinstruct.checks.media import needs_media
-from selfinstruct.filters.instance import empty_output, merged_tasks
+from selfinstruct.filters.instance import InstanceSettings, empty_output, merged_tasks
 from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.parsing.verdicts import is_refusal, says_no_input
 from selfinstruct.rows.encodings import control_character, half_surrogate, mojibake, replacement_character
@@ -135,14 +135,18 @@ def nothing_asked(text: Text, is_raw: bool) -> str | None:
 
 def nothing_answered(text: Text, is_raw: bool) -> str | None:
     """An answer without a text, or with nothing but the mark of an input that is not there."""
-    return text.text.strip() if text.is_answer and empty_output(0, {0: ParsedInstance("", text.text, False)}) else None
+    return (
+        text.text.strip()
+        if text.is_answer and empty_output(0, {0: ParsedInstance("", text.text, False)}, InstanceSettings())
+        else None
+    )
 
 
 def next_task(text: Text, is_raw: bool) -> str | None:
     """The numbered or marked heading of another task in an answer, or a numbered one in an instruction."""
     if not (text.is_answer or text.kind == "instruction"):
         return None
-    found = merged_tasks(0, {0: ParsedInstance("", text.text, False)})
+    found = merged_tasks(0, {0: ParsedInstance("", text.text, False)}, InstanceSettings())
     line = found.evidence["line"] if found else None
     return None if line is None or (not text.is_answer and line.startswith("#")) else line
 

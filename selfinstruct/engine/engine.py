@@ -35,7 +35,7 @@ from selfinstruct.filters.verdicts import verdicts_on_instances
 from selfinstruct.pool.pool import Pool, Snapshot
 from selfinstruct.records import Completion, Request, Task
 from selfinstruct.store.decisions import add_instances, rescues_without_instances
-from selfinstruct.strategies import GeneratedInstances, Proposal
+from selfinstruct.strategies import GeneratedInstances, Proposal, counted
 from selfinstruct.teachers import Teachers
 from selfinstruct.teachers.scheduler import Scheduler
 
@@ -207,7 +207,10 @@ class Engine:
             generated = await self.strategy.generate_instances(task, self._always)
             verdicts = verdicts_on_instances(generated.instances, self.config.filters)
             kept = [one for one, rejection in zip(generated.instances, verdicts, strict=True) if rejection is None]
-            add_instances(self.store, task, generated.request_id, kept)
+            # What is counted of tasks is not counted of these, which are none of the run's.
+            of_tasks = {one.field for one in counted().values()}
+            extra = {name: value for name, value in generated.extra.items() if name not in of_tasks}
+            add_instances(self.store, task, generated.request_id, kept, extra)
 
     async def _keep(self) -> None:
         """Take what was generated to the gate, as far as it is there in order."""

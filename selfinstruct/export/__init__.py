@@ -1,1 +1,7 @@
-"""Records out: formats, the dataset card, the hub."""
+"""Records out.
+
+formats  one declaration for each format
+export   written as JSON, JSON Lines or Parquet
+card     the dataset card beside it
+hub      both sent to the Hugging Face hub
+"""

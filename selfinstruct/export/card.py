@@ -219,14 +219,7 @@ def _asked(config: Config, stage: str, model: str) -> tuple[str, str]:
 def _selection(store: Store, config: Config, found: Status) -> Iterable[str]:
     rules = config.filters
     thresholds = [
-        ("ROUGE-L F1 with a seed or an earlier task", f"at most {rules.rouge_threshold:g}"),
-        ("words of an instruction", f"{rules.min_words} to {rules.max_words}"),
-        ("words that it must not hold", ", ".join(rules.forbidden_words) or "none"),
-        ("Jaccard of word triples with another task's record", f"below {rules.near_duplicate:g}"),
-        ("instances of a task", f"at most {rules.max_instances}"),
-        ("only ASCII at the beginning", "yes" if rules.ascii_start else "no"),
-        ("only ASCII compared", "yes" if rules.ascii_tokens else "no"),
-        ("filters switched off", ", ".join(rules.without) or "none"),
+        (field.description or name, _value(getattr(rules, name))) for name, field in type(rules).model_fields.items()
     ]
     judged = found.candidates - found.pending
     yield f"## What was thrown away\n\nOf {judged:,} candidates {found.tasks:,} were admitted, under these rules:"
@@ -245,6 +238,14 @@ def _selection(store: Store, config: Config, found: Status) -> Iterable[str]:
         )
     else:
         yield "Decontamination: none was asked for. It may hold questions of public test sets."
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value)) or "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _variety(varied: Diversity) -> str:

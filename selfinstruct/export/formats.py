@@ -7,7 +7,7 @@
 | messages          | {"messages": [{role, content}, ...]}, JSONL                    | TRL, OpenAI fine-tuning      |
 | prompt-completion | {prompt, completion}, JSONL                                    | TRL                          |
 | sharegpt          | {"conversations": [{from, value}, ...]}, JSONL                 | FastChat, Axolotl, ...       |
-| parquet           | a record with all its fields                                   | datasets, pandas, DuckDB     |
+| parquet           | a record with all its fields, `extra` as JSON                  | datasets, pandas, DuckDB     |
 """
 
 import itertools
@@ -82,7 +82,7 @@ FORMATS = (
     ),
     Format(
         "parquet", "parquet", _each(Record.as_dict),
-        "a record: `id`, `task`, `instruction`, `input`, `output`, `is_classification` and `messages`",
+        "a record: `id`, `task`, `instruction`, `input`, `output`, `is_classification`, `messages` and `extra`",
     ),
 )  # fmt: skip
 NAMES = tuple(one.name for one in FORMATS)

@@ -33,32 +33,32 @@ class InstanceSettings(Section):
 
 
 @rule(INSTANCES, "the token limit ended the answer inside it", "the server's finish reason")
-def cut_off(i: int, instances: Instances) -> Evidence | None:
+def cut_off(i: int, instances: Instances, rules: InstanceSettings) -> Evidence | None:
     """The token limit ended the answer inside this instance."""
     return {} if instances[i].cut else None
 
 
 @rule(INSTANCES, "no output", METHOD, required="a record without an output has nothing to learn from")
-def empty_output(i: int, instances: Instances) -> Evidence | None:
+def empty_output(i: int, instances: Instances, rules: InstanceSettings) -> Evidence | None:
     """There is no output, or nothing but the mark of an input that is not there."""
     output = instances[i].output.strip()
     return {} if not output or _MARK_OF_NOTHING.fullmatch(output) else None
 
 
 @rule(INSTANCES, "the output repeats the input", METHOD)
-def output_equals_input(i: int, instances: Instances) -> Evidence | None:
+def output_equals_input(i: int, instances: Instances, rules: InstanceSettings) -> Evidence | None:
     """The output repeats the input."""
     return {} if instances[i].output.strip() == instances[i].input.strip() else None
 
 
 @rule(INSTANCES, "the input only says that there is none", ALPACA)
-def pseudo_empty_input(i: int, instances: Instances) -> Evidence | None:
+def pseudo_empty_input(i: int, instances: Instances, rules: InstanceSettings) -> Evidence | None:
     """The input is words that say there is none; parsers remove them from answers, nobody from finished datasets."""
     return {"input": instances[i].input} if says_no_input(instances[i].input) else None
 
 
 @rule(INSTANCES, "input or output ends with a colon", "Self-Instruct, reference code")
-def ends_with_colon(i: int, instances: Instances) -> Evidence | None:
+def ends_with_colon(i: int, instances: Instances, rules: InstanceSettings) -> Evidence | None:
     """The input or the output ends with a colon: what it announces is missing."""
     for name in ("input", "output"):
         if getattr(instances[i], name).rstrip().endswith(":"):
@@ -67,14 +67,14 @@ def ends_with_colon(i: int, instances: Instances) -> Evidence | None:
 
 
 @rule(INSTANCES, "the output goes on with another task", ALPACA)
-def merged_tasks(i: int, instances: Instances) -> Evidence | None:
+def merged_tasks(i: int, instances: Instances, rules: InstanceSettings) -> Evidence | None:
     """The output goes on with another task: its answer was not split where the next one began."""
     found = _NEXT_TASK.search(instances[i].output)
     return {"line": found.group().strip()} if found else None
 
 
 @rule(INSTANCES, "same input, different outputs: all of the task's go", METHOD)
-def conflicting_outputs(i: int, instances: Instances) -> Evidence | None:
+def conflicting_outputs(i: int, instances: Instances, rules: InstanceSettings) -> Evidence | None:
     """Two instances of the task have the same input and different outputs: then none of the task's can be trusted."""
     outputs: dict[str, str] = {}
     for instance in instances.values():
@@ -84,19 +84,20 @@ def conflicting_outputs(i: int, instances: Instances) -> Evidence | None:
 
 
 @rule(INSTANCES, "the same as another of the task", "Self-Instruct, reference code")
-def duplicate_instance(i: int, instances: Instances) -> Evidence | None:
+def duplicate_instance(i: int, instances: Instances, rules: InstanceSettings) -> Evidence | None:
     """An earlier instance of the task is the same."""
     same = next((j for j, earlier in instances.items() if j < i and earlier[:2] == instances[i][:2]), None)
     return None if same is None else {"same_as": same}
 
 
+@rule(INSTANCES, "more than the most kept of one task", "Self-Instruct, reference code")
+def too_many(i: int, instances: Instances, rules: InstanceSettings) -> Evidence | None:
+    """Enough of the task's instances were left before this one."""
+    return {"most": rules.max_instances} if list(instances).index(i) >= rules.max_instances else None
+
+
+# In this order; `too_many` counts those that all others have left.
 INSTANCE_FILTERS = (
     cut_off, empty_output, output_equals_input, pseudo_empty_input, ends_with_colon, merged_tasks, conflicting_outputs,
-    duplicate_instance,
+    duplicate_instance, too_many,
 )  # fmt: skip
-
-
-@rule(INSTANCES, "more than the most kept of one task", "Self-Instruct, reference code")
-def too_many(place: int, most: int) -> Evidence | None:
-    """Enough of the task's instances were left before this one, the `place`-th (from 0) of them."""
-    return {"most": most} if place >= most else None

@@ -112,7 +112,7 @@ def too_similar(nearest: Neighbor | None, pool: Pool[InstructionSettings]) -> Ev
     return {"nearest": known.instruction, "nearest_id": known.id, "score": nearest.score}
 
 
-def overlap(pool: Pool[InstructionSettings], text: str, question: str | None = None) -> Evidence | None:
+def overlap(pool: Pool[SimilaritySettings], text: str, question: str | None = None) -> Evidence | None:
     """How a text overlaps a question of the pool's test sets; `question` is the part compared as a whole."""
     found = pool.tests.overlap(text, question) if pool.tests else None
     return found.as_dict() if found else None

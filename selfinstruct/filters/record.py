@@ -1,21 +1,25 @@
 """Filters of whole records: against those of other tasks, and against test sets."""
 
 from selfinstruct.filters.instance import INSTANCES
-from selfinstruct.filters.instruction import InstructionSettings, overlap
+from selfinstruct.filters.instruction import overlap
 from selfinstruct.filters.rule import Evidence, rule
 from selfinstruct.parsing.items import ParsedInstance
-from selfinstruct.pool.pool import Pool, record_text
+from selfinstruct.pool.pool import Pool, SimilaritySettings, record_text
+
+
+class RecordSettings(SimilaritySettings):
+    """Thresholds of the filters of records: `near_duplicate` is the pool's."""
 
 
 @rule(INSTANCES, "nearly the same as a record of another task", "Jaccard of word triples; see docs/measurements.md")
-def near_duplicate(instruction: str, instance: ParsedInstance, pool: Pool[InstructionSettings]) -> Evidence | None:
+def near_duplicate(instruction: str, instance: ParsedInstance, pool: Pool[RecordSettings]) -> Evidence | None:
     """The whole record is nearly the same as one of another task."""
     near = pool.nearest_record(record_text(instruction, instance.input, instance.output))
     return {"nearest_id": near[0], "jaccard": near[1]} if near else None
 
 
 @rule(INSTANCES, "overlaps a question of a test set", "GPT-3, appendix C; see pool/contamination.py")
-def contaminated(instruction: str, instance: ParsedInstance, pool: Pool[InstructionSettings]) -> Evidence | None:
+def contaminated(instruction: str, instance: ParsedInstance, pool: Pool[RecordSettings]) -> Evidence | None:
     """The record overlaps a question of a test set: somewhere in it, or with its instruction and input as a whole."""
     question = record_text(instruction, instance.input)
     return overlap(pool, record_text(question, instance.output), question)

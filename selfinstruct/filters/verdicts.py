@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from selfinstruct.filters.instance import INSTANCE_FILTERS, InstanceSettings, too_many
+from selfinstruct.filters.instance import INSTANCE_FILTERS, InstanceSettings
 from selfinstruct.filters.instruction import (
     FILTER,
     INSTRUCTION_FILTERS,
@@ -17,7 +17,7 @@ from selfinstruct.filters.instruction import (
     InstructionSettings,
     too_similar,
 )
-from selfinstruct.filters.record import RECORD_FILTERS
+from selfinstruct.filters.record import RECORD_FILTERS, RecordSettings
 from selfinstruct.filters.rule import Rule
 from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.pool.pool import Pool
@@ -25,7 +25,7 @@ from selfinstruct.records import Candidate, Neighbor, Rejection
 from selfinstruct.settings import MayChange
 
 CANDIDATE_RULES: tuple[Rule[...], ...] = (*INSTRUCTION_FILTERS, too_similar)
-INSTANCE_RULES: tuple[Rule[...], ...] = (*INSTANCE_FILTERS, too_many, *RECORD_FILTERS)
+INSTANCE_RULES: tuple[Rule[...], ...] = (*INSTANCE_FILTERS, *RECORD_FILTERS)
 RULES: tuple[Rule[...], ...] = (*CANDIDATE_RULES, *INSTANCE_RULES)
 CANDIDATE_STAGES = tuple(dict.fromkeys(one.stage for one in CANDIDATE_RULES))
 INSTANCE_STAGES = tuple(dict.fromkeys(one.stage for one in INSTANCE_RULES))
@@ -39,7 +39,7 @@ PROFILES: dict[str, dict[str, Any]] = {
 }
 
 
-class FilterSettings(InstanceSettings, InstructionSettings):
+class FilterSettings(InstanceSettings, RecordSettings, InstructionSettings):
     """The thresholds of the filters."""
 
     may_change = MayChange.UNTIL_FILTERED
@@ -111,10 +111,7 @@ def verdicts_on_instances(instances: Sequence[ParsedInstance], rules: FilterSett
             continue
         left = {i: instance for i, instance in enumerate(instances) if verdicts[i] is None}
         for i in left:
-            verdicts[i] = rule(i, left)
-    good = [i for i, verdict in enumerate(verdicts) if verdict is None]
-    for place, i in enumerate(good):
-        verdicts[i] = too_many.unless_in(rules.without, place, rules.max_instances)
+            verdicts[i] = rule(i, left, rules)
     return verdicts
 
 
@@ -123,13 +120,10 @@ def each_of_instances(instances: Sequence[ParsedInstance], rules: FilterSettings
     said: list[list[RuleVerdict]] = [[] for _ in instances]
     left: Mapping[int, ParsedInstance] = dict(enumerate(instances))
     for rule in INSTANCE_FILTERS:
-        found = {i: rule(i, dict(sorted({**left, i: instances[i]}.items()))) for i in range(len(instances))}
+        found = {i: rule(i, dict(sorted({**left, i: instances[i]}.items())), rules) for i in range(len(instances))}
         for i, rejection in found.items():
             said[i].append(RuleVerdict(rule, rejection))
         left = {i: instance for i, instance in left.items() if found[i] is None}
-    for i in range(len(instances)):
-        place = list(left).index(i) if i in left else -1
-        said[i].append(RuleVerdict(too_many, too_many(place, rules.max_instances)))
     return said
 
 

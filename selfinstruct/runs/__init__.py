@@ -1,1 +1,9 @@
-"""What is done to a run folder: open, grow, import, filter again, estimate."""
+"""What is done to a run folder.
+
+run        opened: begun, or resumed with the settings that may still change
+teachers   checked before money is spent, and opened for a session
+generate   grown to a number of tasks
+estimate   what a number of tasks will need
+importing  answers and datasets of other tools brought in; recorded: their files; recalled: out of the store again
+refilter   filtered again under other rules; changes: what is lost and gained by it
+"""

@@ -12,7 +12,7 @@ import tomli_w
 
 from selfinstruct import __version__
 from selfinstruct.asking.prompts import Prompts, read_prompts, shipped
-from selfinstruct.asking.stages import Stage
+from selfinstruct.asking.stages import Prompt
 from selfinstruct.config.changes import State, differences
 from selfinstruct.config.config import Config, parse_config
 from selfinstruct.config.stored import config_of, state_of
@@ -111,6 +111,8 @@ def _resume(
     prompts = began["prompts"]
     if not state.answered or (config_file and config.prompts):
         prompts = _read_prompts(config)
+    elif not {name for name, _ in _prompts(config)} <= prompts.keys():  # of stages that came later
+        prompts = _read_prompts(config) | prompts
     if state.answered or state.has_filtered:
         _refuse_differences(store, config, prompts, given, state)
     return _describe(store, config, prompts, given, is_new=False)
@@ -194,12 +196,16 @@ def _check_teachers(config: Config) -> None:
     check_teachers(config)
 
 
+def _prompts(config: Config) -> list[tuple[str, Prompt]]:
+    """The prompts that the run's stages ask with, by the names of their files, for the endpoints in use."""
+    endpoints = {choice.teacher.endpoint for stage in config.stages for choice in config.choices(stage)}
+    declared = [prompt for stage in config.asks.stages for prompt in stage.prompts]
+    return [(f"{endpoint}/{prompt.name}", prompt) for endpoint in endpoints for prompt in declared]
+
+
 def _read_prompts(config: Config) -> dict[str, str]:
     folder = Path(config.prompts) if config.prompts else shipped("prompts")
-    shown = config.seed_demonstrations + config.generated_demonstrations
-    endpoints = {choice.teacher.endpoint for stage in config.stages for choice in config.choices(stage)}
-    stages: tuple[Stage, ...] = config.asks.stages
-    return read_prompts(folder, [prompt for stage in stages for prompt in stage.prompts], endpoints, shown)
+    return read_prompts(folder, _prompts(config), config.seed_demonstrations + config.generated_demonstrations)
 
 
 def keep_config(store: Store, config: Config) -> None:

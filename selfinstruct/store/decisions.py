@@ -24,14 +24,14 @@ that it came with (Alpaca's way of asking), unjudged, or with those that the nex
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from selfinstruct.errors import UsageError
 from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.records import Instance, Task, canonical_json, storable
 from selfinstruct.store.database import Database
-from selfinstruct.store.rows import CANDIDATE_COLUMNS, candidate_from, instance_id, instances_from
+from selfinstruct.store.rows import CANDIDATE_COLUMNS, as_object, candidate_from, instance_id, instances_from
 
 Subject = tuple[str, str]  # "candidate", "instance" or "completion", and its id
 Action = Literal["ban", "rescue", "edit", "tag", "comment"]
@@ -223,14 +223,19 @@ def rescues_without_instances(run: Database) -> list[Task]:
     return [Task.admitted(-decision, candidate_from(row), step) for decision, step, *row in rows]
 
 
-def add_instances(run: Database, task: Task, request_id: str, instances: Sequence[ParsedInstance]) -> None:
-    """Commit what was made of a rescued candidate, which is exported with it."""
+def add_instances(
+    run: Database, task: Task, request_id: str, instances: Sequence[ParsedInstance], extra: Mapping[str, Any]
+) -> None:
+    """Commit what was generated for a rescued candidate, which is exported with it; `extra` is said of the task."""
     rows = [
-        (-task.position, n, instance_id(task.id, request_id, n, one), one.input, one.output)
+        (
+            -task.position, n, instance_id(task.id, request_id, n, one), one.input, one.output,
+            as_object({**extra, **one.extra}),
+        )
         for n, one in enumerate(instances)
-    ]
+    ]  # fmt: skip
     with run.transaction():
-        run.db.executemany("INSERT OR IGNORE INTO decided_texts VALUES (?, ?, ?, ?, ?)", rows)
+        run.db.executemany("INSERT OR IGNORE INTO decided_texts VALUES (?, ?, ?, ?, ?, ?)", rows)
 
 
 def _store(run: Database, author: str, new: Iterable[_New]) -> int:
@@ -245,7 +250,7 @@ def _store(run: Database, author: str, new: Iterable[_New]) -> int:
             [(first + n, first, now, author, *d.subject, d.action, d.payload, d.undoes) for n, d in enumerate(new)],
         )
         run.db.executemany(
-            "INSERT INTO decided_texts VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO decided_texts VALUES (?, ?, ?, ?, ?, NULL)",
             [(first + n, place, *text) for n, d in enumerate(new) for place, text in enumerate(d.texts)],
         )
     return first

@@ -63,7 +63,8 @@ def _add_decisions(db: sqlite3.Connection) -> None:
 
 
 def _add_extra(db: sqlite3.Connection) -> None:
-    """What a stage brings besides texts: `extra`, a JSON object, of candidates, tasks and instances; NULL: nothing.
+    """What a stage brings besides texts: `extra`, a JSON object, of candidates, tasks and instances, and of
+    what was generated for rescued candidates; NULL: nothing.
 
     A task's class is the first such field. `raw` is what a server answered, `generated` whether a task has been through
     the generation of its instances. `standing` is the one place that says which ban or rescue counts.
@@ -169,6 +170,7 @@ ALTER TABLE tasks RENAME COLUMN made TO generated;
 ALTER TABLE candidates ADD COLUMN extra TEXT;
 ALTER TABLE tasks ADD COLUMN extra TEXT;
 ALTER TABLE instances ADD COLUMN extra TEXT;
+ALTER TABLE decided_texts ADD COLUMN extra TEXT;
 UPDATE tasks SET extra = '{"is_classification":' || CASE is_classification WHEN 0 THEN 'false' ELSE 'true' END || '}'
     WHERE is_classification IS NOT NULL;
 ALTER TABLE tasks DROP COLUMN is_classification;
@@ -194,7 +196,7 @@ CREATE VIEW records AS
     LEFT JOIN standing o ON o.subject = 'candidate' AND o.subject_id = j.candidate
     WHERE coalesce(s.action = 'rescue', j.kept) AND coalesce(o.action = 'rescue', 1)
     UNION ALL
-    SELECT 1, -s.decision, e.position, e.id, c.instruction, e.input, e.output, NULL, c.extra, NULL, NULL
+    SELECT 1, -s.decision, e.position, e.id, c.instruction, e.input, e.output, NULL, c.extra, NULL, e.extra
     FROM standing s JOIN candidates c ON c.id = s.subject_id JOIN decided_texts e ON e.decision = s.decision
     WHERE s.subject = 'candidate' AND s.action = 'rescue'
     ORDER BY 1, 2, 3);

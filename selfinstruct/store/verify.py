@@ -10,14 +10,21 @@ from typing import Any
 
 from selfinstruct.filters.instruction import contaminated, too_similar
 from selfinstruct.filters.record import near_duplicate
+from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.pool.contamination import TestSet
 from selfinstruct.pool.near_duplicates import shingles
 from selfinstruct.pool.novelty import ascii_tokens, tokens
 from selfinstruct.pool.pool import record_text
-from selfinstruct.records import Instance
 from selfinstruct.store.decisions import problems as problems_of_decisions
 from selfinstruct.store.generations import kept_record
-from selfinstruct.store.rows import CANDIDATE_COLUMNS, REQUEST_COLUMNS, candidate_from, instance_id, request_from
+from selfinstruct.store.rows import (
+    CANDIDATE_COLUMNS,
+    REQUEST_COLUMNS,
+    candidate_from,
+    extra_from,
+    instance_id,
+    request_from,
+)
 from selfinstruct.store.store import Store
 
 CERTAINLY_FOUND = 0.2  # so far above the threshold less than one copy in a million is missed (near_duplicates.py)
@@ -97,15 +104,16 @@ def _tasks(store: Store) -> Iterator[str]:
         "SELECT position FROM tasks WHERE generated = 0 "
         "AND (extra IS NOT NULL OR position IN (SELECT task FROM instances))"
     ):
-        yield f"task {position}: has instances or a class, but is not marked as made"
+        yield f"task {position}: has instances or a class, but is not marked as generated"
 
 
 def _instances(store: Store) -> Iterator[str]:
-    for identity, task_id, request_id, position, given, output in store.query(
-        "SELECT i.id, t.id, i.request_id, i.position, i.input, i.output FROM instances i "
+    for identity, task_id, request_id, position, given, output, extra in store.query(
+        "SELECT i.id, t.id, i.request_id, i.position, i.input, i.output, i.extra FROM instances i "
         "JOIN tasks t ON t.position = i.task"
     ):
-        expected = instance_id(task_id, request_id, position, Instance(given, output))
+        instance = ParsedInstance(given, output, False, extra_from(extra))
+        expected = instance_id(task_id, request_id, position, instance)
         if expected != identity:
             yield f"instance {identity}: its id should be {expected}; the row was changed"
 

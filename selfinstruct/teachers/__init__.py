@@ -1,4 +1,12 @@
-"""Who answers: one file per kind of teacher, each with one promise.
+"""Who answers, and how fast it may be asked.
+
+    kinds              one file for each kind of teacher: its check, and its opening
+    settings           who answers, in which stage, at what price
+    openai_compatible  a server that speaks OpenAI's protocol; rate_limits: what its headers say of limits
+    scheduler          which call goes out when, when to try again, when to give up
+    pacing             how fast one server may be called: bucket (limits that are known), throttle (found from refusals)
+    budget             what a run may use
+    batch              the same by OpenAI's Batch API: batch_lines (what is sent and read), batch_server (its calls)
 
 `Teacher.complete(Request) -> Completion` sends the request once. It raises RequestRefused where this request will
 never get an answer, TryAgain where a second try may help, TeacherError where no request would be answered.

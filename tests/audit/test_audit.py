@@ -35,7 +35,7 @@ from selfinstruct.store.verify import verify
 from selfinstruct.strategies import Made, Proposal
 from selfinstruct.untrusted import INVISIBLE, shown
 from tests.conftest import COMMAND, json_lines, run_cli
-from tests.loopback import HANG_S, loopback, wait_until
+from tests.loopback import HANG_S, Started, loopback, wait_until
 from tests.odd_text import ORDINARY, STORABLE, names
 
 HOSTILE = (
@@ -331,7 +331,7 @@ def test_every_filter_says_what_it_said_when_the_run_judged(finished):
             n_tasks[reason] += 1
         assert len(n_tasks) > 4
         for identity, task, reason in store.query(
-            "SELECT j.id, j.task, coalesce(r.reason, '') FROM judged j LEFT JOIN rejections r ON r.subject_id = j.id"
+            "SELECT j.id, j.task, coalesce(r.reason, '') FROM filtered j LEFT JOIN rejections r ON r.subject_id = j.id"
         ):
             verdicts, _ = filters.instances(task, index, identity)
             objecting = [verdict.name for verdict in verdicts[identity] if verdict.evidence is not None]
@@ -361,7 +361,7 @@ def test_near_duplicates_are_found_for_what_the_run_did_not_look_up(finished, tm
     with Store.resume(tmp_path / "run") as store:
         long = "The gates close, water flows in from above, and the boat rises with it until both levels are equal."
         first, second = store.query(
-            "SELECT task, min(id) FROM judged WHERE kept GROUP BY task HAVING count(*) = 1 ORDER BY task LIMIT 2"
+            "SELECT task, min(id) FROM filtered WHERE kept GROUP BY task HAVING count(*) = 1 ORDER BY task LIMIT 2"
         )
         with store.transaction():
             for task, name in (first, second):
@@ -644,7 +644,7 @@ async def test_a_run_that_grows_is_shown_as_it_grows(tmp_path):
     command = [*COMMAND, "generate", str(tmp_path / "run"), "--target", "150", "--model", "simulated", "--base-url"]
     with (
         loopback() as server,
-        subprocess.Popen([*command, server.url], stdout=subprocess.DEVNULL) as process,  # noqa: ASYNC220 - looked at as it runs
+        Started([*command, server.url], stdout=subprocess.DEVNULL) as process,
     ):
         server.hold()
         wait_until(lambda: server.held, process)
@@ -740,7 +740,7 @@ async def test_the_what_if_page_shows_gained_and_lost(folder):
 
 
 def test_the_command_prints_an_address_and_opens_nothing(folder):
-    with subprocess.Popen([*COMMAND, "audit", str(folder)], stdout=subprocess.PIPE, text=True) as process:
+    with Started([*COMMAND, "audit", str(folder)], stdout=subprocess.PIPE, text=True) as process:
         lines = [process.stdout.readline() for _ in range(2)]
         process.terminate()
     assert str(folder) in lines[0]
@@ -751,7 +751,7 @@ def test_a_folder_without_a_run_and_a_port_in_use_are_explained(folder, tmp_path
     result = run_cli("audit", tmp_path / "nothing")
     assert result.returncode == 2
     assert "no run here" in result.stderr
-    with subprocess.Popen([*COMMAND, "audit", str(folder)], stdout=subprocess.PIPE, text=True) as process:
+    with Started([*COMMAND, "audit", str(folder)], stdout=subprocess.PIPE, text=True) as process:
         process.stdout.readline()
         port = re.search(r":(\d+)/", process.stdout.readline()).group(1)
         result = run_cli("audit", folder, "--port", port)

@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from tests.conftest import COMMAND, json_lines, run_cli
+from tests.loopback import Started
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +21,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def address(folder):
-    with subprocess.Popen([*COMMAND, "audit", str(folder)], stdout=subprocess.PIPE, text=True) as process:
+    with Started([*COMMAND, "audit", str(folder)], stdout=subprocess.PIPE, text=True) as process:
         process.stdout.readline()
         yield process.stdout.readline().strip()
         process.terminate()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from selfinstruct.export.card import LICENSE, MARK, size_category
-from selfinstruct.export.export import SUFFIXES
+from selfinstruct.export.formats import FORMATS
 from selfinstruct.records import Completion, Request
 from selfinstruct.runs.generate import generate
 from selfinstruct.runs.run import open_run
@@ -35,6 +35,9 @@ def folder(tmp_path_factory):
 def read_card(path: Path):
     hub = pytest.importorskip("huggingface_hub")
     return hub.DatasetCard(path.read_text(encoding="utf-8"))
+
+
+SUFFIXES = {one.name: one.suffix for one in FORMATS}
 
 
 @pytest.mark.parametrize("format", SUFFIXES)
@@ -66,7 +69,7 @@ def test_the_card_says_what_was_asked_and_thrown_away(cli, folder, tmp_path):
     assert f"{n_rows} rows with {n_rows} records of 12 tasks" in text
     assert f"| instances | `simulated` | chat | `max_tokens 1024`, `temperature 0.0` | {n_requests} |" in text
     assert "Seed tasks: 270, the ones that come with selfinstruct" in text
-    assert "| ROUGE-L F1 with a seed or an earlier task | `at most 0.7` |" in text
+    assert "| ROUGE-L F1 above which an instruction is not new | `0.7` |" in text
     assert "do not train a real model" in text
     assert "Decontamination: none was asked for" in text
     assert "selfinstruct generate RUN --target 12 --config config.toml\n" in text

@@ -7,13 +7,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from selfinstruct.errors import UsageError
-from selfinstruct.export.export import SUFFIXES, export, write_records
+from selfinstruct.export.export import export, write_records
+from selfinstruct.export.formats import NAMES
 from selfinstruct.records import Instance, user_message
 from selfinstruct.rows.seeds import read_seeds
 from selfinstruct.runs.generate import generate
 from selfinstruct.runs.run import open_run
 
-FORMATS = list(SUFFIXES)
+FORMATS = list(NAMES)
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +128,7 @@ def test_parquet_holds_every_field_with_its_type(store, records):
     path, n = export(store, "parquet", None)
     assert (path, n) == (store.folder / "parquet.parquet", len(records))
     table = pq.read_table(path)
-    assert table.to_pylist() == [record.as_dict() for record in records]
+    assert table.to_pylist() == [{**record.as_dict(), "extra": None} for record in records]
     assert {field.name: str(field.type) for field in table.schema} == {
         "id": "string",
         "task": "int64",
@@ -136,6 +137,7 @@ def test_parquet_holds_every_field_with_its_type(store, records):
         "output": "string",
         "is_classification": "bool",
         "messages": "list<element: struct<role: string, content: string>>",
+        "extra": "string",
     }
 
 

@@ -72,7 +72,7 @@ def test_finished_run_is_sound_and_has_something_to_check(finished):
         ("UPDATE steps SET n_candidates = 99 WHERE step = 1", "had 99"),
         ("UPDATE tasks SET nearest_score = 0.123 WHERE position = 3", "its similarity"),
         ("UPDATE tasks SET nearest_id = 'nobody' WHERE position = 3", "not known"),
-        ("UPDATE tasks SET generated = 0 WHERE position = 2", "not marked as made"),
+        ("UPDATE tasks SET generated = 0 WHERE position = 2", "not marked as generated"),
         ("UPDATE instances SET output = 'nonsense' WHERE rowid = 1", "its id should be"),
         ("UPDATE rejections SET reason = '' WHERE stage = 'novelty'", "no reason"),
         ("UPDATE rejections SET subject_id = 'gone' WHERE stage = 'novelty' AND subject_id = "

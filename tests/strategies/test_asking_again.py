@@ -9,7 +9,7 @@ from selfinstruct.records import Completion, Rejection, Task
 from selfinstruct.runs.refilter import refilter
 from selfinstruct.store.store import Store
 from selfinstruct.store.verify import verify
-from selfinstruct.strategies.self_instruct import SelfInstruct
+from selfinstruct.strategies.self_instruct import CLASSIFY, SelfInstruct
 from tests.conftest import shipped_prompts
 from tests.engine.test_engine import Scripted, grow, simulated
 
@@ -31,6 +31,8 @@ class Asked:
         if request.stage == "instances":
             self.instances.append(request)
             return Completion(request.id, LABELS if "label first" in request.user else EXAMPLES, "stop")
+        if request.stage != CLASSIFY.name:
+            return Completion(request.id, "", "stop")
         self.classes.append(request)
         verdict = self.verdicts.pop(0)
         if isinstance(verdict, Exception):

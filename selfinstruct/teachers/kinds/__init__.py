@@ -41,7 +41,7 @@ class Kind:
     """A kind of teacher. What it says of itself here is what most do."""
 
     default_model = ""  # asked where the user names none
-    has_batches = True  # whether its server may have a Batch API
+    has_batches = False  # whether its server may have OpenAI's Batch API
 
     def sampling(self, teacher: TeacherSettings, sampling: dict[str, Any]) -> dict[str, Any]:
         """A stage's default sampling settings, under the names that this kind's servers know."""

@@ -11,6 +11,8 @@ from selfinstruct.teachers.settings import OPENAI_HOST, TeacherSettings
 class OpenAI(Kind):
     """Asked at one address or several."""
 
+    has_batches = True
+
     def sampling(self, teacher: TeacherSettings, sampling: dict[str, Any]) -> dict[str, Any]:
         """OpenAI's own newer models refuse max_tokens; most other servers know nothing else."""
         if teacher.endpoint == "chat" and set(teacher.servers) <= {"", OPENAI_HOST}:

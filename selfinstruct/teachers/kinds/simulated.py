@@ -14,6 +14,7 @@ class Simulated(Kind):
     """In this process, or `selfinstruct simulate` at an address."""
 
     default_model = "simulated"
+    has_batches = True
 
     async def open(self, teacher: TeacherSettings, base_url: str, session: Session, stack: AsyncExitStack) -> Teacher:
         """Start the server unless there is an address, and give the client that asks it."""

@@ -11,8 +11,6 @@ from selfinstruct.teachers.settings import TeacherSettings
 class Transformers(Kind):
     """A folder, or a name on the hub."""
 
-    has_batches = False
-
     def check(self, stage: str, teacher: TeacherSettings, sampling: dict[str, Any]) -> None:
         """That the packages are there, and the settings are ones that it knows."""
         from finetune.inference.sampling import check_teacher
