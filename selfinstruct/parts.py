@@ -8,6 +8,8 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
 
+from selfinstruct.errors import UsageError
+
 
 def names_in(folder: str, first: str) -> tuple[str, ...]:
     """The parts in a folder of this package, `first` before the others, as users write them: with hyphens."""
@@ -17,8 +19,15 @@ def names_in(folder: str, first: str) -> tuple[str, ...]:
 
 
 def part(package: str, name: str, declared: str) -> Any:
-    """What the file of a part declares under that name."""
-    return getattr(import_module(f"{package}.{name.replace('-', '_')}"), declared)
+    """What the file of a part declares under that name; UsageError, naming the file, where it cannot be loaded."""
+    module = f"{package}.{name.replace('-', '_')}"
+    try:
+        return getattr(import_module(module), declared)
+    except Exception as error:  # whatever goes wrong in a file that somebody has put there
+        file = "/".join(module.split(".")) + ".py"
+        raise UsageError(
+            f"{file}: cannot be loaded ({type(error).__name__}: {error}). Correct it, or take it away."
+        ) from error
 
 
 STRATEGIES = names_in("strategies", "self-instruct")

@@ -35,8 +35,8 @@ def storable(text: str) -> str:
 
 
 def content_id(*parts: Any) -> str:
-    """24 hex digits (96 bits) that stand for `parts`, which must be JSON values."""
-    return hashlib.sha256(canonical_json(parts).encode("utf-8", "surrogatepass")).hexdigest()[:24]
+    """24 hex digits (96 bits) that stand for `parts`, JSON values, as they are stored."""
+    return hashlib.sha256(canonical_json(parts).encode("utf-8", "replace")).hexdigest()[:24]
 
 
 def new_tokens_at_most(sampling: Mapping[str, Any]) -> int | None:

@@ -52,7 +52,7 @@ def parse_as(model: type[Settings], values: dict[str, Any], source: str) -> Sett
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        lines = [_explain(problem, model) for problem in error.errors()]
+        lines = [line for problem in error.errors() for line in _explain(problem, model).splitlines()]
         raise UsageError("\n".join(f"{source}: {line}" for line in lines)) from None
 
 

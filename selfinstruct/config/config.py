@@ -79,6 +79,8 @@ class Config(GrowthSettings):
 
     @model_validator(mode="after")
     def _known_teachers_each_model_once(self) -> Self:
+        if self.teacher.kind not in kinds.NAMES:
+            raise ValueError(f"teacher.kind: there is no such kind of teacher; known are {', '.join(kinds.NAMES)}")
         for stage in stage_names():
             teachers = [choice.teacher for choice in self.choices(stage)]
             if len({teacher.model for teacher in teachers}) < len(teachers):

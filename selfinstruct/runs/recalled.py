@@ -49,6 +49,10 @@ class Recalled:
         prompt = self._prefix[first]
         return read_proposal(completion, Answer(0, 0, prompt, completion.text, completion.finish_reason).prefix)
 
+    def holds(self, request_id: str) -> bool:
+        """Whether a request's answer was brought in from a file."""
+        return request_id in self._prefix
+
     def generated(self, task: Task) -> GeneratedInstances | None:
         """What was recorded for a task; None where it has no instances."""
         found = self._latest(INSTANCES.name, key(task.instruction))

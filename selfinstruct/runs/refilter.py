@@ -226,7 +226,7 @@ class _Refiltering:
 
     async def _generated(self, task: Task) -> GeneratedInstances | None:
         """What was generated for a task; None where the teacher was not asked for it."""
-        if task.instances:
+        if task.instances and self.recalled.holds(task.request_id):
             return came_with(task)
         if recorded := self.recalled.generated(task):
             return recorded

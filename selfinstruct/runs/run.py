@@ -23,6 +23,7 @@ from selfinstruct.settings import merge, read_toml
 from selfinstruct.store.batches import Batches
 from selfinstruct.store.store import Store
 from selfinstruct.strategies import stage_names
+from selfinstruct.teachers.settings import TeacherSettings
 
 CONFIG_HEAD = """\
 # The settings of this run, for reading, and for repeating it: selfinstruct generate NEW --target N --config THIS.
@@ -94,7 +95,8 @@ def _resume(
     of_file = read_toml(config_file) if config_file else {}
     # Until something was answered a profile or a strategy may still be chosen, so only what the user named counts.
     before = began["config"] if state.answered else named
-    asked = merge(merge(_kept(began["config"], state), of_file) if config_file else before, flags)
+    kept = _kept(began["config"], state, of_file)
+    asked = merge(merge(kept, of_file) if config_file else before, flags)
     config = parse_config(asked, _source(config_file)).resolved()
     if state.answered:
         config = settled(config, config_of(store), state)
@@ -118,13 +120,19 @@ def _resume(
     return _describe(store, config, prompts, given, is_new=False)
 
 
-def _kept(began: dict[str, Any], state: State) -> dict[str, Any]:
+def _kept(began: dict[str, Any], state: State, of_file: dict[str, Any]) -> dict[str, Any]:
     """What a config file that leaves it out does not change.
 
-    That is the sampling under which a stage was answered, and the budget.
+    Once something was answered, that is the sampling of a stage that was, and all of a stage that the file does not
+    name; and at any time the budget.
     """
-    stages = {stage: began.get(stage, {}) for stage in state.answered}
-    kept: dict[str, Any] = {s: {"sampling": its["sampling"]} for s, its in stages.items() if "sampling" in its}
+    kept: dict[str, Any] = {}
+    for stage in stage_names() if state.answered else ():
+        its = began.get(stage, {})
+        if stage in state.answered:
+            kept[stage] = {"sampling": its["sampling"]} if "sampling" in its else {}
+        elif stage not in of_file:  # the format of its answers is found out again, if need be
+            kept[stage] = {key: value for key, value in its.items() if key != "answer_format"}
     return kept | {"running": {key: began["running"][key] for key in LIMITS & began["running"].keys()}}
 
 
@@ -136,20 +144,27 @@ def _named(before: dict[str, Any], now: dict[str, Any], state: State) -> dict[st
 def settled(config: Config, before: Config, state: State | None = None) -> Config:
     """The settings with the answer formats that the run has found out, where they say "auto" again.
 
-    A stage that has answers but has not found it out is older than answers in JSON. Without `state` every stage counts
-    as answered.
+    A run that has answers but has not found it out is older than answers in JSON. Without `state` all of it counts as
+    answered; with it, a teacher that an unanswered stage was given since is left to be found out.
     """
+    answered = stage_names() if state is None else state.answered
+    is_old = any(one.teacher.answer_format == "auto" for stage in answered for one in before.choices(stage))
+    unknown = "text" if is_old or state is None else "auto"
     settled: dict[str, list[dict[str, Any]]] = {}
     for stage in stage_names():
-        found = {choice.teacher.model: choice.teacher.answer_format for choice in before.choices(stage)}
-        formats = [(choice.teacher.answer_format, choice.teacher.model) for choice in config.choices(stage)]
-        is_answered = state is None or stage in state.answered
-        of_old = "text" if is_answered else "auto"
+        found = {_server(one.teacher): one.teacher.answer_format for one in before.choices(stage)}
+        teachers = [one.teacher for one in config.choices(stage)]
+        formats = [found.get(_server(teacher), "auto") for teacher in teachers]
         settled[stage] = [
-            {"answer_format": of_old if found.get(model, "auto") == "auto" else found[model]} if now == "auto" else {}
-            for now, model in formats
+            {"answer_format": unknown if known == "auto" else known} if teacher.answer_format == "auto" else {}
+            for teacher, known in zip(teachers, formats, strict=True)
         ]
     return config.with_choices(settled)
+
+
+def _server(teacher: TeacherSettings) -> tuple[str, str, str]:
+    """What the format of a teacher's answers depends on."""
+    return teacher.kind, teacher.model, teacher.endpoint
 
 
 def _describe(store: Store, config: Config, prompts: dict[str, str], given: UserInput, is_new: bool) -> Run:
@@ -171,8 +186,8 @@ def _refuse_differences(store: Store, config: Config, prompts: dict[str, str], g
         found.append("the test sets to keep clear of are not the ones that the run began with")
     texts = store.settings()["prompts"]
     fixed = {prompt.name for stage in config.asks.stages if stage.name in state.answered for prompt in stage.prompts}
-    changed = [name for name, text in prompts.items() if name.partition("/")[2] in fixed and text != texts.get(name)]
-    found += [f"the prompt {name} is not the one that the run began with" for name in changed]
+    changed = [n for n in prompts.keys() & texts.keys() if n.partition("/")[2] in fixed and prompts[n] != texts[n]]
+    found += [f"the prompt {name} is not the one that the run began with" for name in sorted(changed)]
     if found:
         raise UsageError(
             f"{store.folder} was begun with other settings, and mixing them would spoil its data:\n"

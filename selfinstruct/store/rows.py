@@ -19,6 +19,7 @@ from selfinstruct.records import (
     Task,
     canonical_json,
     content_id,
+    storable,
     user_message,
 )
 
@@ -125,7 +126,7 @@ def extra_from(extra: str | None) -> dict[str, Any]:
 
 def as_object(extra: Mapping[str, Any]) -> str | None:
     """The JSON object of a column `extra`; NULL where it is empty."""
-    return canonical_json(extra) if extra else None
+    return storable(canonical_json(extra)) if extra else None
 
 
 def instance_id(task_id: str, request_id: str, position: int, instance: Instance | ParsedInstance) -> str:

@@ -66,13 +66,26 @@ def test_an_answered_stage_is_fixed_and_another_is_not(tmp_path):
     assert "instances.sampling" not in str(refused.value)
 
 
-def test_a_config_file_that_leaves_the_sampling_out_keeps_that_of_answered_stages_only(tmp_path):
-    begun(tmp_path / "run", "propose", propose=SAMPLING, classify=SAMPLING)
+def test_a_config_file_changes_nothing_of_a_stage_that_it_leaves_out(tmp_path):
+    own = {**SAMPLING, "send_seed": False, "model": "simulated-own"}
+    begun(tmp_path / "run", "propose", propose=SAMPLING, classify=own)
     file = tmp_path / "other.toml"
-    file.write_text("[running]\nconcurrency = 3\n")
+    file.write_text("[running]\nconcurrency = 3\n[instances]\nmodel = 'simulated-other'\n")
     config = resumed(tmp_path / "run", config=file)
-    assert config.stage("propose").sampling == SAMPLING["sampling"]
-    assert config.stage("classify").sampling == {"temperature": 0.0, "max_tokens": 32}
+    assert config.stage("propose").sampling == config.stage("classify").sampling == SAMPLING["sampling"]
+    assert (config.stage("classify").teacher.send_seed, config.stage("classify").teacher.model) == (
+        False, "simulated-own",
+    )  # fmt: skip
+    assert config.stage("instances").teacher.model == "simulated-other"
+
+
+def test_another_endpoint_of_a_stage_that_was_never_answered_has_its_prompts_and_its_format(tmp_path):
+    begun(tmp_path / "run", "propose", propose={"answer_format": "json"}, classify={"answer_format": "json"})
+    run = open_run(tmp_path / "run", None, {"classify": {"endpoint": "completion", "answer_format": "auto"}}, None)
+    with run.store as store:
+        assert {"chat/classify", "completion/classify"} <= store.settings()["prompts"].keys()
+        assert run.config.stage("classify").teacher.answer_format == "auto"
+        assert run.config.stage("propose").teacher.answer_format == "json"
 
 
 def test_how_a_run_is_carried_out_may_change_at_any_time(tmp_path):

@@ -14,6 +14,7 @@ from selfinstruct.runs.run import open_run
 from selfinstruct.store import generations
 from selfinstruct.store.decisions import add_instances, decide, rescues_without_instances
 from selfinstruct.store.listing import tasks
+from selfinstruct.store.rows import as_object
 from selfinstruct.store.store import Store
 from selfinstruct.store.verify import verify
 from selfinstruct.strategies import GeneratedInstances, Proposal
@@ -101,3 +102,10 @@ def test_a_run_is_read_again_with_it(run):
     with Store.read(run.folder) as again:
         assert [r.extra for r in again.records()] == [r.extra for r in run.records()]
         assert [c.extra for c in again.pending()] == []
+
+
+def test_half_a_surrogate_pair_is_stored_as_text_is(run):
+    half = Candidate("r", 0, "Say it.", extra={"half": "\ud800"})
+    whole = Candidate("r", 0, "Say it.", extra={"half": "?"})
+    assert half.id == whole.id
+    assert as_object(half.extra) == as_object(whole.extra)
