@@ -1,6 +1,7 @@
 """What several tests share: the command line as a user runs it, and simulated servers in processes of their own."""
 
 import asyncio
+import gc
 import io
 import json
 import os
@@ -27,6 +28,12 @@ from tests.loopback import HANG_S, loopback
 # An example may take as long as it does: how fast a machine is decides nothing.
 hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("patient")
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector leave alone what the imports made: torch alone is a million objects."""
+    gc.freeze()
+
 
 COMMAND = [sys.executable, "-m", "selfinstruct"]
 # Before another command: root, who may read and write anything, gives that right up.

@@ -6,8 +6,23 @@ from typing import Any
 
 from tiny_model import write_model
 
+from finetune.data import memory
 from finetune.training.settings import FinetuneSettings, parse_settings
 from finetune.training.train import Trained, train
+
+# What a tiny model keeps for its backward pass takes longer to foretell than to train it. So it is worked out once for
+# each config; that it is right is for test_ft_preflight.
+_kept_of, _known = memory._kept_of, {}
+
+
+def _kept_once(config: Any, *rest: Any) -> int:
+    key = type(config), config.to_json_string(use_diff=False), *rest
+    if key not in _known:
+        _known[key] = _kept_of(config, *rest)
+    return _known[key]
+
+
+memory._kept_of = _kept_once
 
 
 def write_student(folder: Path) -> Path:

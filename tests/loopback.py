@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import tomllib
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,15 +20,6 @@ from selfinstruct.simulated.server.app import make_app
 from selfinstruct.simulated.settings import SimulatedSettings
 
 HANG_S = 900  # what takes longer than this will never come about; no test depends on it otherwise
-
-
-class Started(subprocess.Popen):
-    """A process that does not outlive a test that has failed, and is not waited for then: it may wait for the test."""
-
-    def __exit__(self, kind, *rest):
-        if kind:
-            self.kill()
-        return super().__exit__(kind, *rest)
 
 
 class _Loop(asyncio.SelectorEventLoop):
@@ -145,6 +136,17 @@ def wait_until(condition: Callable[[], Any], process: subprocess.Popen | None = 
         assert time.monotonic() < end, "it never came about"
         time.sleep(0.01)
     return found
+
+
+@contextmanager
+def working(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen]:
+    """A process, without what it prints. Where the test fails it is killed, or it might wait for ever."""
+    with subprocess.Popen(command, **{"stdout": subprocess.DEVNULL, **options}) as process:
+        try:
+            yield process
+        except BaseException:
+            process.kill()
+            raise
 
 
 def command_after(prelude: str, *arguments: object) -> list[str]:

@@ -22,7 +22,7 @@ from tests.conftest import (
     simulate,
     simulated_server,
 )
-from tests.loopback import HANG_S, Started, command_after, kill, loopback, wait_until
+from tests.loopback import HANG_S, command_after, kill, loopback, wait_until, working
 
 
 @pytest.fixture(scope="module")
@@ -320,7 +320,7 @@ def test_second_process_on_one_run_is_refused(cli, tmp_path):
     with loopback() as server:
         server.hold()
         arguments = ["generate", tmp_path / "run", "--target", 200, "--model", "simulated", "--base-url", server.url]
-        with Started([*COMMAND, *map(str, arguments)], stdout=subprocess.DEVNULL) as first:
+        with working([*COMMAND, *map(str, arguments)]) as first:
             wait_until(lambda: server.held, first)
             assert "another process" in fails(*arguments)
             cli("status", tmp_path / "run")  # looking is allowed
@@ -359,7 +359,7 @@ def generating(server, folder):
     """`generate` in a process of its own that often says how it stands, with an answer that the server holds back."""
     often = "import selfinstruct.engine.display as display; display.LINE_EVERY_S = 0.05"
     arguments = ["generate", folder, "--target", 500, "--model", "simulated", "--base-url", server.url]
-    with Started(
+    with working(
         command_after(often, *arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         wait_until(lambda: server.held, process)

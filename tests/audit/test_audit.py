@@ -35,7 +35,7 @@ from selfinstruct.store.verify import verify
 from selfinstruct.strategies import Made, Proposal
 from selfinstruct.untrusted import INVISIBLE, shown
 from tests.conftest import COMMAND, json_lines, run_cli
-from tests.loopback import HANG_S, Started, loopback, wait_until
+from tests.loopback import HANG_S, loopback, wait_until, working
 from tests.odd_text import ORDINARY, STORABLE, names
 
 HOSTILE = (
@@ -644,7 +644,7 @@ async def test_a_run_that_grows_is_shown_as_it_grows(tmp_path):
     command = [*COMMAND, "generate", str(tmp_path / "run"), "--target", "150", "--model", "simulated", "--base-url"]
     with (
         loopback() as server,
-        Started([*command, server.url], stdout=subprocess.DEVNULL) as process,
+        working([*command, server.url]) as process,
     ):
         server.hold()
         wait_until(lambda: server.held, process)
@@ -740,7 +740,7 @@ async def test_the_what_if_page_shows_gained_and_lost(folder):
 
 
 def test_the_command_prints_an_address_and_opens_nothing(folder):
-    with Started([*COMMAND, "audit", str(folder)], stdout=subprocess.PIPE, text=True) as process:
+    with working([*COMMAND, "audit", str(folder)], stdout=subprocess.PIPE, text=True) as process:
         lines = [process.stdout.readline() for _ in range(2)]
         process.terminate()
     assert str(folder) in lines[0]
@@ -751,7 +751,7 @@ def test_a_folder_without_a_run_and_a_port_in_use_are_explained(folder, tmp_path
     result = run_cli("audit", tmp_path / "nothing")
     assert result.returncode == 2
     assert "no run here" in result.stderr
-    with Started([*COMMAND, "audit", str(folder)], stdout=subprocess.PIPE, text=True) as process:
+    with working([*COMMAND, "audit", str(folder)], stdout=subprocess.PIPE, text=True) as process:
         process.stdout.readline()
         port = re.search(r":(\d+)/", process.stdout.readline()).group(1)
         result = run_cli("audit", folder, "--port", port)

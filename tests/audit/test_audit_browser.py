@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from tests.conftest import COMMAND, json_lines, run_cli
-from tests.loopback import Started
+from tests.loopback import working
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def address(folder):
-    with Started([*COMMAND, "audit", str(folder)], stdout=subprocess.PIPE, text=True) as process:
+    with working([*COMMAND, "audit", str(folder)], stdout=subprocess.PIPE, text=True) as process:
         process.stdout.readline()
         yield process.stdout.readline().strip()
         process.terminate()

@@ -11,7 +11,7 @@ from selfinstruct.simulated.server.app import serving
 from selfinstruct.simulated.settings import SimulatedSettings
 from selfinstruct.teachers import scheduler
 from tests.conftest import COMMAND, server_calls, simulated_server
-from tests.loopback import Started, kill, loopback, wait_until
+from tests.loopback import kill, loopback, wait_until, working
 from tests.virtual_time import play_with_servers
 
 CHAOS = "error_share = 0.1\ndropped_share = 0.1\ngarbage_share = 0.05\nrate_limited_share = 0.05"
@@ -73,7 +73,7 @@ def test_killed_in_the_middle_of_it_nothing_is_lost_and_nothing_asked_twice_but_
         command = [*COMMAND, "generate", str(run), *map(str, options(server.url))]
         for number in range(kills):
             server.hold(after=12 * (number % 3))  # 72 in all, of the more than 120 that the run needs
-            with Started(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            with working(command, stderr=subprocess.DEVNULL) as process:
                 wait_until(lambda: server.held, process)  # others are in back-off, or being written
                 kill(process)
             wait_until(lambda: not server.held)

@@ -4,11 +4,10 @@ import itertools
 import os
 import random
 import sqlite3
-import subprocess
 from contextlib import closing
 
 from tests.conftest import COMMAND, run_cli, server_calls, simulated_server
-from tests.loopback import Started, kill, loopback, wait_until
+from tests.loopback import kill, loopback, wait_until, working
 
 CONCURRENCY = 16
 KILLS = int(os.environ.get("KILLS", "10"))  # KILLS=50 for the long way
@@ -50,7 +49,7 @@ def test_killed_again_and_again_a_run_ends_with_the_same_bytes_and_pays_once(tmp
             # The server gives so many answers, a run needs 30 a kill, and holds back all others: it cannot be over.
             n_before, n_answered = stored(folder), rng.choice([0, 5, 10, 20])
             server.hold(after=n_answered)
-            with Started([*COMMAND, *generate(folder, server.url)], stdout=subprocess.DEVNULL) as process:
+            with working([*COMMAND, *generate(folder, server.url)]) as process:
                 if number % 5 == 0:  # some kills hit the start, most of them the middle of the work
                     wait_until((folder / "run.db").exists, process)
                 elif number % 5 < 3:  # while answers are stored

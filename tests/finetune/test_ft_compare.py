@@ -31,7 +31,7 @@ from selfinstruct.errors import UsageError
 from selfinstruct.simulated.world.tasks import compose_task, families, make_instance, wrong_answer
 from selfinstruct.untrusted import INVISIBLE
 from tests.conftest import COMMAND, json_lines, simulated_server
-from tests.loopback import Started, kill, loopback, wait_until
+from tests.loopback import kill, loopback, wait_until, working
 from tests.odd_text import ORDINARY, STORABLE, names
 
 HOSTILE = "<script>alert(1)</script> \"'& \u202eevil \x00\x1b[31m </textarea><img src=x onerror=alert(1)> {{ 7 * 7 }}"
@@ -478,7 +478,7 @@ data = urllib.parse.urlencode({"form_token": token, "rater": "ada", "item": item
 print(opener.open(u.Request(base + "/decide", data, {"Origin": base})).status)
 """
     for n in range(2):
-        with Started(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+        with working(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
             process.stderr.readline()
             address = process.stderr.readline().strip()
             done = subprocess.run([sys.executable, "-c", script, address], capture_output=True, text=True, check=True)
@@ -645,7 +645,7 @@ def test_a_judge_that_was_stopped_goes_on(tmp_path, graded, cli):
     with loopback() as server:
         server.hold(after=20)
         arguments = command(graded, "--out", tmp_path / "out", "--judge", "simulated", "--judge-base-url", server.url)
-        with Started([*COMMAND, *map(str, arguments)], stderr=subprocess.DEVNULL) as process:
+        with working([*COMMAND, *map(str, arguments)], stderr=subprocess.DEVNULL) as process:
             wait_until(lambda: answers_in(tmp_path / "out"), process)
             kill(process)
         before = rows_of(tmp_path / "out")

@@ -5,7 +5,7 @@ import signal
 import subprocess
 
 from tests.conftest import COMMAND
-from tests.loopback import HANG_S, Started
+from tests.loopback import HANG_S, working
 
 N = 4
 
@@ -16,7 +16,7 @@ def test_judged_by_keyboard_alone(tmp_path, browser):
         (tmp_path / f"{side}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     arguments = [tmp_path / "a.jsonl", tmp_path / "b.jsonl", "--prompts", tmp_path / "a.jsonl", "--out", tmp_path / "o"]
     command = [*COMMAND, "compare", *map(str, arguments), "--json"]
-    with Started(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with working(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         process.stderr.readline()
         address = process.stderr.readline().strip()
         try:

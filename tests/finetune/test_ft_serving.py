@@ -112,18 +112,28 @@ def memorise(dialogues, folder):
         num_key_value_heads=4, max_position_embeddings=1024, eos_token_id=None, bos_token_id=None,
     )  # fmt: skip
     model = LlamaForCausalLM(config)
-    examples = [encode(tokenizer, dialogue) for dialogue in dialogues]
+    examples = sorted((encode(tokenizer, dialogue) for dialogue in dialogues), key=lambda example: len(example.ids))
+    batches = []
+    for at in range(0, len(examples), 3):  # of about the same length
+        batch = examples[at : at + 3]
+        longest = len(batch[-1].ids)
+        ids = torch.tensor([example.ids + [0] * (longest - len(example.ids)) for example in batch])
+        labels = torch.tensor([example.labels + [-100] * (longest - len(example.ids)) for example in batch])
+        batches.append((ids[:, :-1], labels[:, 1:]))
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
-    losses = [1.0]
     for _ in range(300):
-        losses = []
-        for example in examples:
-            loss = model(input_ids=torch.tensor([example.ids]), labels=torch.tensor([example.labels])).loss
-            loss.backward()
-            losses.append(loss.item())
+        most = 0.0
+        for ids, labels in batches:
+            states = model.model(input_ids=ids).last_hidden_state
+            trained = labels != -100  # of the others no probabilities are worked out, to save time
+            losses = torch.nn.functional.cross_entropy(
+                model.lm_head(states[trained]), labels[trained], reduction="none"
+            )
+            losses.mean().backward()
+            most = max(most, losses.max().item())
         optimizer.step()
         optimizer.zero_grad()
-        if max(losses) < 0.02:
+        if most < 0.2:
             break
     model.save_pretrained(folder)
 

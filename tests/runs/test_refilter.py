@@ -5,7 +5,6 @@ import json
 import shutil
 import signal
 import sqlite3
-import subprocess
 import tomllib
 from contextlib import closing
 from pathlib import Path
@@ -20,7 +19,7 @@ from selfinstruct.store.database import Database
 from selfinstruct.store.decisions import decide, undo
 from selfinstruct.store.store import Store
 from tests.conftest import COMMAND, json_lines, run_cli
-from tests.loopback import HANG_S, Started, kill, loopback, wait_until
+from tests.loopback import HANG_S, kill, loopback, wait_until, working
 
 ASKED = ("system_prompts", "requests", "completions", "faults", "sent")
 JUDGED = ("steps", "candidates", "tasks", "instances", "rejections", "seeds", "test_lines")
@@ -125,7 +124,7 @@ def test_what_waits_in_a_killed_run_waits_in_the_new_one(tmp_path):
     command = [*COMMAND, "generate", str(run), "--target", "60", "--config", str(config), "--model", "simulated"]
     with (
         loopback("repeat_share = 0.3") as server,
-        Started([*command, "--base-url", server.url], stdout=subprocess.DEVNULL) as process,
+        working([*command, "--base-url", server.url]) as process,
     ):
         while not (Store.exists(run) and query(run, "SELECT 1 FROM instances") and query(run, unmade)[0][0] > 5):
             server.hold(after=1)
@@ -516,7 +515,7 @@ def test_a_run_that_is_being_written_is_only_read(tmp_path):
         teacher = ["--model", "simulated", "--base-url", server.url, "--config", str(config)]
         server.hold()
         command = [*COMMAND, "generate", str(run), "--target", "100000", *teacher]
-        with Started(command, stdout=subprocess.DEVNULL) as process:
+        with working(command) as process:
             while not (Store.exists(run) and query(run, "SELECT count(*) FROM instances")[0][0]):
                 server.hold(after=20)
                 wait_until(lambda: server.held, process)

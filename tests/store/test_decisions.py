@@ -3,7 +3,6 @@
 import json
 import shutil
 import sqlite3
-import subprocess
 from contextlib import closing
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from selfinstruct.store.decisions import decide, decisions, is_exported, undo
 from selfinstruct.store.store import Store
 from selfinstruct.store.verify import verify
 from tests.conftest import COMMAND, json_lines, run_cli
-from tests.loopback import HANG_S, Started, loopback, wait_until
+from tests.loopback import HANG_S, loopback, wait_until, working
 
 CONFIG = "[simulated]\nrepeat_share = 0.2\nforbidden_share = 0.2\nmalformed_share = 0.3\n"
 
@@ -271,7 +270,7 @@ def test_decisions_survive_going_on_and_have_no_say_in_what_is_admitted(tmp_path
 
 def test_a_decision_made_while_the_run_writes_is_in_what_it_exports(tmp_path):
     command = [*COMMAND, "generate", str(tmp_path / "run"), "--target", "120", "--model", "simulated", "--base-url"]
-    with loopback() as server, Started([*command, server.url], stdout=subprocess.DEVNULL) as process:
+    with loopback() as server, working([*command, server.url]) as process:
         found: list[str] = []
         while not found:
             server.hold(after=10)

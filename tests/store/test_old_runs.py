@@ -13,7 +13,7 @@ from urllib.request import HTTPCookieProcessor, build_opener
 import pytest
 
 from tests.conftest import COMMAND, json_lines
-from tests.loopback import Started
+from tests.loopback import working
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -134,7 +134,7 @@ def test_it_is_judged_again(cli, old, run, tmp_path):
 
 def test_it_is_looked_at(cli, old, run):
     tasks = json_lines(cli("tasks", run, "--json").stdout)
-    with Started([*COMMAND, "audit", str(run)], stdout=subprocess.PIPE, text=True) as process:
+    with working([*COMMAND, "audit", str(run)], stdout=subprocess.PIPE, text=True) as process:
         process.stdout.readline()
         address = process.stdout.readline().strip()
         opener = build_opener(HTTPCookieProcessor(CookieJar()))

@@ -17,7 +17,7 @@ from selfinstruct.store.verify import verify
 from selfinstruct.teachers import scheduler
 from selfinstruct.teachers.budget import Budget
 from tests.conftest import COMMAND, server_calls, until
-from tests.loopback import Started, kill, loopback, wait_until
+from tests.loopback import kill, loopback, wait_until, working
 from tests.virtual_time import on_virtual_time_with_servers
 
 PRICE = {"input": 1.0, "output": 4.0}  # dollars for a million tokens
@@ -125,9 +125,7 @@ def test_killed_again_and_again_a_run_keeps_to_its_budget(tmp_path, cli, limits)
         ]  # fmt: skip
         for _ in range(4):
             server.hold(after=25)
-            with Started(
-                [*COMMAND, *map(str, [*command, *flags])], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-            ) as process:
+            with working([*COMMAND, *map(str, [*command, *flags])], stderr=subprocess.DEVNULL) as process:
                 wait_until(lambda: server.held, process)
                 kill(process)
             wait_until(lambda: not server.held)
