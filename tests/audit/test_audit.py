@@ -32,7 +32,7 @@ from selfinstruct.pool.pool import Pool
 from selfinstruct.records import Candidate, Completion, Instance, Neighbor, Rejection, Request, SeedTask, Task
 from selfinstruct.store.store import Store
 from selfinstruct.store.verify import verify
-from selfinstruct.strategies import Made, Proposal
+from selfinstruct.strategies import GeneratedInstances, Proposal
 from selfinstruct.untrusted import INVISIBLE, shown
 from tests.conftest import COMMAND, json_lines, run_cli
 from tests.loopback import HANG_S, loopback, wait_until, working
@@ -77,15 +77,16 @@ def hostile(tmp_path) -> Path:
         candidates = [Candidate(requests[0].id, i, text) for i, text in enumerate((f"A {HOSTILE}", LONG, "Bad"))]
         evidence = {"nearest": HOSTILE, "nearest_id": "seed", "score": 0.9}
         verdicts = [
-            (None, Neighbor(0, 0.1)),
-            (Rejection("too_similar", evidence), Neighbor(0, 0.9)),
-            (Rejection("forbidden_word", {"word": HOSTILE}), None),
+            (None, "", Neighbor(0, 0.1)),
+            (Rejection("too_similar", evidence), "novelty", Neighbor(0, 0.9)),
+            (Rejection("forbidden_word", {"word": HOSTILE}), "filter", None),
         ]
         unreadable = [(requests[1].id, Rejection("no_list", {"said": HOSTILE}))]
         store.add_step(0, Proposal(candidates, unreadable), verdicts, lambda index: "seed")
         instances = [ParsedInstance(HOSTILE, LONG, False), ParsedInstance("\n\nin", HOSTILE, False)]
         task = Task.admitted(0, candidates[0], 0)
-        store.add_made(task, Made(False, requests[0].id, instances, []), [Rejection("cut_off", {}), None])
+        made = GeneratedInstances(requests[0].id, instances, extra={"is_classification": False})
+        store.add_generated(task, made, [Rejection("cut_off", {}), None])
     return tmp_path / "hostile"
 
 
@@ -288,7 +289,7 @@ def test_search_finds_words_phrases_and_beginnings_in_any_script(tmp_path):
         request = Request("propose", "openai", "m", "chat", "", "", {})
         store.add_completion(request, Completion(request.id, "", "stop"))
         candidates = [Candidate(request.id, i, text) for i, text in enumerate(texts)]
-        store.add_step(0, Proposal(candidates, []), [(None, None)] * 5, lambda index: "")
+        store.add_step(0, Proposal(candidates, []), [(None, "", None)] * 5, lambda index: "")
         index = Index(store)
         index.refresh()
         cases = {

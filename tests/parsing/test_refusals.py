@@ -7,7 +7,7 @@ from selfinstruct.runs.generate import generate
 from selfinstruct.runs.run import open_run
 from selfinstruct.store.verify import verify
 from selfinstruct.strategies.alpaca import read_whole_tasks
-from selfinstruct.strategies.self_instruct import read_class, read_instances, read_proposal
+from selfinstruct.strategies.self_instruct import read_class, read_generated, read_proposal
 
 SAID = "I'm sorry, I can't assist with that request."
 
@@ -41,6 +41,6 @@ def test_what_the_server_calls_a_refusal_is_read_as_nothing_else(text):
         assert proposal.candidates == []
         assert [rejection.reason for _, rejection in proposal.unreadable] == ["refusal"]
     assert read_class(said) is None
-    made = read_instances([said], [said], "")
-    assert (made.is_classification, made.instances) == (None, [])
+    made = read_generated([said], [said], "")
+    assert (made.extra, made.instances) == ({}, [])
     assert [rejection.reason for _, rejection in made.unreadable] == ["refusal", "refusal"]
