@@ -1,7 +1,6 @@
 """What the docs say is what the program does: commands of the README run, every setting is documented."""
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from selfinstruct.simulated.settings import SimulatedSettings
 from selfinstruct.store.reasons import all_reasons
 from selfinstruct.strategies import stage_names
 from selfinstruct.teachers.settings import RunningSettings, StageSettings, TeacherSettings
-from tests.conftest import COMMAND, run_cli
+from tests.conftest import run_cli
 
 ROOT = Path(__file__).parent.parent
 COMMANDS = (
@@ -34,12 +33,13 @@ def readme_commands() -> list[str]:
     return block.strip().splitlines()
 
 
-def test_commands_of_the_readme_work(tmp_path):
+def test_commands_of_the_readme_work(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     assert len(readme_commands()) >= 6
     for command in readme_commands():
         arguments = command.split()
         assert arguments[0] == "selfinstruct"
-        result = subprocess.run([*COMMAND, *arguments[1:]], cwd=tmp_path, capture_output=True, text=True, check=False)
+        result = run_cli(*arguments[1:])
         assert result.returncode == 0, f"{command}\n{result.stderr}"
         assert result.stdout
 

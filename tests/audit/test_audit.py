@@ -692,6 +692,9 @@ def test_under_the_runs_own_rules_the_replay_is_the_run(finished):
         assert outcome.before == outcome.after == len(store.tasks())
 
 
+LOWEST = 0.3
+
+
 @functools.cache
 def rouge_l(one: str, other: str) -> float:
     from rouge_score import rouge_scorer
@@ -699,12 +702,16 @@ def rouge_l(one: str, other: str) -> float:
     class Tokenizer:
         tokenize = staticmethod(tokens)
 
+    n_one, n_other = Counter(tokens(one)), Counter(tokens(other))
+    if 2 * (n_one & n_other).total() <= LOWEST * (n_one.total() + n_other.total()):
+        return 0.0  # it cannot be above: a common subsequence is of common words
     scorer = rouge_scorer.RougeScorer(["rougeL"], tokenizer=Tokenizer())
     return scorer.score(one, other)["rougeL"].fmeasure
 
 
 @pytest.mark.parametrize(
-    ("threshold", "off"), [(0.3, ()), (0.95, ()), (1.0, ("forbidden_word", "too_short")), (0.5, ("asks_for_program",))]
+    ("threshold", "off"),
+    [(LOWEST, ()), (0.95, ()), (1.0, ("forbidden_word", "too_short")), (0.5, ("asks_for_program",))],
 )
 def test_a_replay_admits_what_the_published_rule_would(finished, threshold, off):
     """Written down once more, with the rouge_score package and a list."""

@@ -181,7 +181,7 @@ def test_windows_are_used_where_the_server_says_when_to_come_again():
 
 
 @SAYS
-@pytest.mark.parametrize(("before", "then", "n"), [(200, 100, 4000), (50, 400, 12_000)])
+@pytest.mark.parametrize(("before", "then", "n"), [(200, 100, 4000), (25, 200, 6000)])
 def test_a_limit_that_changes_in_mid_run_is_followed(says, before, then, n):
     server = Limited(RateLimit(before, 1), **says)
 
@@ -190,8 +190,8 @@ def test_a_limit_that_changes_in_mid_run_is_followed(says, before, then, n):
         await calls(n, server)
 
     play(scene())
-    last = sorted(server.answered)[-1000:]
-    assert 999 / (last[-1] - last[0]) == pytest.approx(then, rel=0.15)
+    last = sorted(server.answered)[-500:]
+    assert 499 / (last[-1] - last[0]) == pytest.approx(then, rel=0.15)
     assert server.n_refused < 0.06 * n
 
 
@@ -243,7 +243,7 @@ def busiest(times, weights, seconds=60.0):
 @pytest.mark.parametrize("per_minute", [1, 7, 60, 90, 600, 6000])
 def test_the_users_own_limit_of_calls_holds_in_every_minute_and_is_used(per_minute):
     server = Limited(latency=lambda: random.uniform(0, 3), pace=Pace(WORKERS, requests_per_minute=per_minute))
-    n = 3 * per_minute + 2
+    n = min(3 * per_minute, 12_000) + 2
     play(calls(n, server))
     assert busiest(server.came, [1] * n) <= per_minute
     assert n / (server.came[-1] - server.came[0]) * 60 >= 0.95 * per_minute
