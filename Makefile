@@ -1,8 +1,11 @@
 # Everything a newcomer needs: make demo, make demo-student, make test. All set up .venv on first use.
 PYTHON ?= python3
 BIN := .venv/bin
+# Bytecode is compiled where it is imported, and kept, instead of all of it at installation: half the time.
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e
+export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo demo-student test check bench clean
+.PHONY: demo demo-student test pytest check bench clean
 
 demo: .venv/installed  ## grow 200 tasks on the simulated teacher: no key, no network but the package index
 	$(BIN)/selfinstruct generate outputs/demo --target 200
@@ -13,8 +16,12 @@ demo: .venv/installed  ## grow 200 tasks on the simulated teacher: no key, no ne
 demo-student: .venv/installed-for-finetune  ## teach a tiny model what the simulated teacher knows: minutes on 2 CPU cores
 	OMP_NUM_THREADS=2 $(BIN)/python -m finetune.demo --out outputs/demo-student
 
-test: .venv/installed-for-tests check  ## everything that CI runs
-	$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder
+test: .venv/installed-for-tests  ## everything that CI runs
+	@$(MAKE) --no-print-directory -j 2 check pytest
+
+# The tests' models are so small that a second thread of torch only waits.
+pytest: .venv/installed-for-tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder
 
 check: .venv/installed-for-tests  ## style, types, and which room imports which
 	$(BIN)/ruff format --check .
@@ -23,7 +30,7 @@ check: .venv/installed-for-tests  ## style, types, and which room imports which
 	$(BIN)/lint-imports
 
 bench: .venv/installed-for-tests  ## the figures in README and docs (about an hour, half of it novelty at 1,000,000)
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[bench]' -c constraints.txt
+	$(INSTALL) '.[bench]'
 	$(BIN)/python benchmarks/throughput.py
 	$(BIN)/python benchmarks/limits.py
 	$(BIN)/python benchmarks/chaos.py
@@ -39,17 +46,19 @@ bench: .venv/installed-for-tests  ## the figures in README and docs (about an ho
 	$(BIN)/python benchmarks/novelty.py --corpus templates
 	KILLS=50 $(BIN)/python -m pytest -q tests/engine/test_kill.py
 
-.venv/installed: pyproject.toml constraints.txt
+.venv/bin/pip:
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -e . -c constraints.txt
+
+.venv/installed: pyproject.toml constraints.txt | .venv/bin/pip
+	$(INSTALL) .
 	@touch $@
 
-.venv/installed-for-finetune: .venv/installed
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[finetune]' -c constraints.txt
+.venv/installed-for-finetune: pyproject.toml constraints.txt | .venv/bin/pip
+	$(INSTALL) '.[finetune]'
 	@touch $@
 
-.venv/installed-for-tests: .venv/installed
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[finetune,test]' -c constraints.txt
+.venv/installed-for-tests: pyproject.toml constraints.txt | .venv/bin/pip
+	$(INSTALL) '.[finetune,test]'
 	@touch $@
 
 clean:  ## the environment and what tools left; outputs stay

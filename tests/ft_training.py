@@ -16,7 +16,8 @@ _kept_of, _known = memory._kept_of, {}
 
 
 def _kept_once(config: Any, *rest: Any) -> int:
-    key = type(config), config.to_json_string(use_diff=False), *rest
+    values = {name: value for name, value in config.to_dict().items() if name != "_name_or_path"}
+    key = type(config), json.dumps(values, sort_keys=True, default=str), *rest
     if key not in _known:
         _known[key] = _kept_of(config, *rest)
     return _known[key]
@@ -47,7 +48,9 @@ def settings_for(model: Path, data: Path, **more: Any) -> FinetuneSettings:
 
 
 def trained(model: Path, data: Path, folder: Path, **more: Any) -> Trained:
-    result = train(settings_for(model, data, **more), folder)
+    """A training that ends, of few checkpoints: to save one takes longer than the updates before it."""
+    few = {} if "max_steps" in more else {"eval_every": 4}
+    result = train(settings_for(model, data, **few | more), folder)
     assert result
     return result
 

@@ -103,6 +103,7 @@ def test_selected_searched_and_edited(page, folder):
     assert page.locator("[data-selected]").inner_text() == "2"
     page.keyboard.press("b")
     page.get_by_text("Banned: 2.").wait_for()
+    page.wait_for_load_state()  # with the script that listens for keys
     assert len(exported(folder)) == len(records) - 2
     page.keyboard.press("u")
     page.locator(".flash", has_text="Taken back: 2.").wait_for()

@@ -68,11 +68,11 @@ def test_killed_in_the_middle_of_it_nothing_is_lost_and_nothing_asked_twice_but_
 ):
     """After some calls the server answers no others: stalled, they cannot end before the run is killed."""
     expected = faultless(cli, tmp_path)
-    run, kills = tmp_path / "run", 6
+    run, kills = tmp_path / "run", 4
     with loopback(CHAOS) as server:
         command = [*COMMAND, "generate", str(run), *map(str, options(server.url))]
         for number in range(kills):
-            server.hold(after=12 * (number % 3))  # 72 in all, of the more than 120 that the run needs
+            server.hold(after=12 * (number % 3))  # 36 in all, of the more than 120 that the run needs
             with working(command, stderr=subprocess.DEVNULL) as process:
                 wait_until(lambda: server.held, process)  # others are in back-off, or being written
                 kill(process)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from selfinstruct.errors import UsageError
-from tests.conftest import COMMAND, environment
+from tests.conftest import environment
 from tests.loopback import HANG_S, wait_until
 from tests.tiny_model import MARKS, write_model
 
@@ -178,15 +178,12 @@ def test_what_is_not_text_is_refused(student, monkeypatch):
 
 
 def test_bytes_that_are_no_text_are_refused_where_python_lets_them_pass(cli, model, monkeypatch):
-    command = [*COMMAND, "chat", str(model), "--max-tokens", "2"]
-    variables = environment(LC_ALL="C.UTF-8", HF_HUB_OFFLINE="1", OMP_NUM_THREADS="1")
-    given = b"ok\n\xff\n"
-    told = subprocess.run(command, input=given, env=variables, capture_output=True, check=False, timeout=HANG_S)
-    assert told.returncode == 2, told.stderr
-    assert b"Traceback" not in told.stderr
-    assert b"messages are not UTF-8" in told.stderr
+    # This is how Python gives the bytes of an argument, or of a line, in the C.UTF-8 locale.
+    given = io.TextIOWrapper(io.BytesIO(b"ok\n\xff\n"), "utf-8", "surrogateescape")
+    monkeypatch.setattr("sys.stdin", given)
+    told = cli("chat", model, "--max-tokens", 2, code=2)
+    assert "messages are not UTF-8" in told.stderr
     assert told.stdout.strip()  # the line before was answered
-    # This is how Python gives the bytes of an argument, or of a line, where it lets them pass.
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"ok\n"), "utf-8", "surrogateescape"))
     system = b"a\xffb".decode("utf-8", "surrogateescape")
     assert "system message is not UTF-8" in cli("chat", model, "--system", system, code=2).stderr
@@ -205,19 +202,35 @@ def test_the_command_line(cli, model, tmp_path, monkeypatch):
 # In a terminal.
 
 
-class Terminal:
-    """`selfinstruct chat` with a person in front of it."""
+# In the process that a person talks with: `selfinstruct chat` with each of these arguments in turn, which is one
+# start of Python and torch for all. It takes the terminal for its own, so that Ctrl-C becomes a signal. The first chat
+# writes its answers to a file, the last is what the process ends with.
+TALKS = """
+import fcntl, json, os, runpy, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+path, *talks = json.loads(sys.argv[1])
+terminal = os.dup(1)
+os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), 1)
+for arguments in talks:
+    sys.argv = ["selfinstruct", "chat", *arguments]
+    try:
+        runpy.run_module("selfinstruct", run_name="__main__")
+    except SystemExit as end:
+        if arguments is talks[-1] or end.code:
+            raise
+    os.dup2(terminal, 1)
+"""
 
-    def __init__(self, *arguments, stdout=None):
+
+class Terminal:
+    """`selfinstruct chat` with a person in front of it, whose answers go to a file; and again, without the file."""
+
+    def __init__(self, answers, *talks):
         ours, theirs = pty.openpty()
-        # The process takes the terminal for its own, so that Ctrl-C becomes a signal.
-        begin = (
-            "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
-        )
-        command = [sys.executable, "-c", begin, *COMMAND, "chat", *map(str, arguments)]
+        command = [sys.executable, "-c", TALKS, json.dumps([str(answers), *talks])]
         variables = environment(HF_HUB_OFFLINE="1", OMP_NUM_THREADS="1", TERM="dumb", LC_ALL="C.UTF-8")
         self.process = subprocess.Popen(
-            command, stdin=theirs, stdout=stdout or theirs, stderr=theirs, env=variables, start_new_session=True
+            command, stdin=theirs, stdout=theirs, stderr=theirs, env=variables, start_new_session=True
         )
         os.close(theirs)
         self._ours = ours
@@ -246,9 +259,21 @@ class Terminal:
         os.close(self._ours)
 
 
-def test_a_terminal_with_its_keys(model):
-    terminal = Terminal(model, "--max-tokens", 500, "--temperature", 1, "--seed", 1)
+def test_a_terminal_with_its_keys_and_a_file_with_the_answers(model, student, tmp_path):
+    briefly = [str(model), "--max-tokens", "5", "--temperature", "0"]
+    at_length = [str(model), "--max-tokens", "500", "--temperature", "1", "--seed", "1"]
+    terminal = Terminal(tmp_path / "out.txt", briefly, at_length)
     try:
+        # What goes to a file is the answers.
+        terminal.until("> ")
+        terminal.type("Why?\\\n")
+        terminal.until(r"\r\n  ")
+        terminal.type("So.\n")
+        terminal.until("> ")
+        terminal.type("\x03")
+        terminal.until("> ")
+        terminal.type("\x04")
+        # Without the file.
         said = terminal.until("> ")
         assert "parameters, reads 600 tokens" in said
         assert "/undo" in said
@@ -269,22 +294,4 @@ def test_a_terminal_with_its_keys(model):
         assert terminal.process.wait(HANG_S) == 0
     finally:
         terminal.close()
-
-
-def test_what_goes_to_a_file_is_the_answers(model, student, tmp_path):
-    path = tmp_path / "out.txt"
-    with path.open("w") as out:
-        terminal = Terminal(model, "--max-tokens", 5, "--temperature", 0, stdout=out)
-    try:
-        terminal.until("> ")
-        terminal.type("Why?\\\n")
-        terminal.until(r"\r\n  ")
-        terminal.type("So.\n")
-        terminal.until("> ")
-        terminal.type("\x03")
-        terminal.until("> ")
-        terminal.type("\x04")
-        assert terminal.process.wait(HANG_S) == 0
-    finally:
-        terminal.close()
-    assert path.read_text() == answer(student, "Why?\nSo.", max_tokens=5)[1]
+    assert (tmp_path / "out.txt").read_text() == answer(student, "Why?\nSo.", max_tokens=5)[1]

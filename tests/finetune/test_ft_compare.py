@@ -256,10 +256,13 @@ class Browser:
 
 @asynccontextmanager
 async def browsing(store: Store):
-    async with (
-        people.serving(store) as address,
-        aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as client,
-    ):
+    async with people.serving(store) as address, at(address) as browser:
+        yield browser
+
+
+@asynccontextmanager
+async def at(address: str):
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as client:
         browser = Browser(client, address)
         await browser.get("/?" + address.partition("?")[2])
         yield browser
@@ -462,30 +465,26 @@ async def test_a_page_names_what_is_invisible_and_keeps_ordinary_text(tmp_path):
             assert html.escape(ordinary) in page
 
 
-def test_a_verdict_outlives_a_kill(tmp_path):
+async def test_a_verdict_outlives_a_kill(tmp_path):
     begun(tmp_path, some(3, "yes"), some(3, "no")).close()
     arguments = [tmp_path / f"out.{side}.jsonl" for side in SIDES]
     command = [*COMMAND, "compare", *map(str, arguments), "--prompts", str(tmp_path / "out.prompts.jsonl"), "--out",
                str(tmp_path / "out"), "--max-tokens", "64"]  # fmt: skip
-    script = """
-import re, sys, urllib.parse, urllib.request as u
-opener = u.build_opener(u.HTTPCookieProcessor())
-base = sys.argv[1].partition("/?")[0]
-opener.open(sys.argv[1]).read()
-page = opener.open(base + "/item?rater=ada").read().decode()
-token, item = (re.search(f'name="{name}" value="([^"]+)', page)[1] for name in ("form_token", "item"))
-data = urllib.parse.urlencode({"form_token": token, "rater": "ada", "item": item, "verdict": "first"}).encode()
-print(opener.open(u.Request(base + "/decide", data, {"Origin": base})).status)
-"""
-    for n in range(2):
-        with working(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
-            process.stderr.readline()
-            address = process.stderr.readline().strip()
-            done = subprocess.run([sys.executable, "-c", script, address], capture_output=True, text=True, check=True)
-            assert done.stdout.strip() == "200"
+    with working(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+        process.stderr.readline()
+        async with at(process.stderr.readline().strip()) as browser:
+            await judge_one(browser)
             process.send_signal(signal.SIGKILL)
-        with Store(tmp_path / "out") as store:
-            assert len(store.votes()) == n + 1
+    with Store(tmp_path / "out") as store:
+        assert len(store.votes()) == 1
+        async with browsing(store) as browser:  # and people go on, with the next one
+            await judge_one(browser)
+        assert len({(vote.rater, vote.item) for vote in store.votes()}) == 2
+
+
+async def judge_one(browser):
+    item = shown_item(await browser.get("/item?rater=ada"))
+    await browser.post("/decide", rater="ada", item=item, verdict="first")
 
 
 # Judges

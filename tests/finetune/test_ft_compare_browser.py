@@ -45,13 +45,19 @@ def watched(page) -> list[str]:
     return complaints
 
 
+def shows(page, text: str) -> None:
+    """Wait until the next page is there with this text, and with its script, which listens for keys."""
+    page.get_by_text(text).wait_for()
+    page.wait_for_load_state()
+
+
 def judge(page, address: str) -> None:
     complaints = watched(page)
     page.on("request", lambda request: request.url.startswith("http://127.0.0.1:") or complaints.append(request.url))
     page.goto(address)
     page.keyboard.type("ada")
     page.keyboard.press("Enter")
-    page.get_by_text(f"0 of {N}").wait_for()
+    shows(page, f"0 of {N}")
     assert "token" not in page.url
     page.evaluate("scrollTo(0, 0)")
     box = page.locator(".choice").bounding_box()
@@ -68,24 +74,24 @@ def judge(page, address: str) -> None:
         assert not page.evaluate(spilled)
 
     page.keyboard.press("1")
-    page.get_by_text(f"1 of {N}").wait_for()
+    shows(page, f"1 of {N}")
     first = page.locator("[name=item]").input_value()
     page.keyboard.press("ArrowRight")
-    page.get_by_text(f"2 of {N}").wait_for()
+    shows(page, f"2 of {N}")
     page.keyboard.press("u")
-    page.get_by_text(f"1 of {N}").wait_for()
+    shows(page, f"1 of {N}")
     assert page.locator("[name=item]").input_value() == first
     # Without a letter key: the focus goes to the buttons, in the order in which they stand.
     for _ in range(2):
         page.keyboard.press("Tab")
     assert page.locator(":focus").get_attribute("value") == "first"
     page.keyboard.press("Enter")
-    page.get_by_text(f"2 of {N}").wait_for()
+    shows(page, f"2 of {N}")
     page.keyboard.press("t")
-    page.get_by_text(f"3 of {N}").wait_for()
+    shows(page, f"3 of {N}")
     page.goto(page.url.partition("/item")[0])
     page.get_by_role("button", name="ada").press("Enter")
-    page.get_by_text(f"3 of {N}").wait_for()
+    shows(page, f"3 of {N}")
     page.keyboard.press("b")
-    page.get_by_text("That was all").wait_for()
+    shows(page, "That was all")
     assert complaints == []

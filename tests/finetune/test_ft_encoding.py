@@ -137,7 +137,7 @@ TEXTS = st.text(st.sampled_from("ab Zé\n\t.#:-<>|漢😀{}%"), min_size=1, max_
 
 @pytest.mark.parametrize(("style", "template"), CHATS)
 @given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=3), st.none() | TEXTS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_any_chat_trains_the_answers_with_their_stop_token_and_asks_as_at_inference(style, template, turns, first):
     tokenizer = prepared(style, template)
     dialogue = talk(*(text for pair in turns for text in pair), first=(system(first),) if first else ())

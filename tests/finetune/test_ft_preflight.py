@@ -148,11 +148,11 @@ def test_the_traps_of_other_tools(tokenizer):
 
 # Vocabulary, layers, width, tokens; the types of weights and of activations; gradient checkpointing.
 STEPS = [
-    (512, 6, 128, 512, torch.float32, torch.float32, False),
-    (512, 6, 128, 512, torch.float32, torch.bfloat16, True),
-    (16_000, 2, 64, 256, torch.bfloat16, torch.bfloat16, False),
-    (4_000, 4, 128, 512, torch.float32, torch.bfloat16, False),
-    (4_000, 4, 128, 512, torch.bfloat16, torch.bfloat16, True),
+    (512, 4, 64, 256, torch.float32, torch.float32, False),
+    (512, 4, 64, 256, torch.float32, torch.bfloat16, True),
+    (8_000, 2, 64, 128, torch.bfloat16, torch.bfloat16, False),
+    (4_000, 2, 64, 256, torch.float32, torch.bfloat16, False),
+    (4_000, 2, 64, 256, torch.bfloat16, torch.bfloat16, True),
 ]
 
 
@@ -202,7 +202,7 @@ def test_the_estimate_is_near_what_a_step_takes(case):
     assert found.optimizer == moments
     assert found.parameters == found.trained == sum(weight.numel() for weight in model.parameters())
     assert (found.weights == weights) if dtype == compute else (found.weights > weights)
-    assert 0.85 < (found.total - 2 * weights - moments) / peak < 1.15
+    assert 0.9 < (found.total - 2 * weights - moments) / peak < 1.1
 
 
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # peft's own call

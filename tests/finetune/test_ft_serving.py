@@ -28,7 +28,7 @@ pytestmark = [
 ]
 
 SMALL_RUN = """
-proposals_per_request = 3
+proposals_per_request = 2
 seed_demonstrations = 3
 instances_per_task = 2
 seed = 7
@@ -108,7 +108,7 @@ def memorise(dialogues, folder):
 
     torch.manual_seed(1)
     config = LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
+        vocab_size=len(tokenizer), hidden_size=64, intermediate_size=128, num_hidden_layers=1, num_attention_heads=4,
         num_key_value_heads=4, max_position_embeddings=1024, eos_token_id=None, bos_token_id=None,
     )  # fmt: skip
     model = LlamaForCausalLM(config)
@@ -133,7 +133,7 @@ def memorise(dialogues, folder):
             most = max(most, losses.max().item())
         optimizer.step()
         optimizer.zero_grad()
-        if most < 0.2:
+        if most < 0.5:  # each token is likelier than all others together
             break
     model.save_pretrained(folder)
 
@@ -144,10 +144,10 @@ def test_a_student_that_is_served_is_the_teacher_of_a_run(cli, tmp_path):
     torch.set_num_threads(1)
     config = tmp_path / "config.toml"
     config.write_text(SMALL_RUN)
-    settings = ("--target", 3, "--config", config)
+    settings = ("--target", 2, "--config", config)
     cli("generate", tmp_path / "first", *settings)
     dialogues = prompts_and_answers(tmp_path / "first")
-    assert len(dialogues) >= 7
+    assert len(dialogues) >= 5
     student = tmp_path / "student"
     memorise(dialogues, student)
 
@@ -163,24 +163,29 @@ def test_a_student_that_is_served_is_the_teacher_of_a_run(cli, tmp_path):
     first, second = (json_lines((tmp_path / run / "records.jsonl").read_text()) for run in ("first", "second"))
     fields = ("task", "instruction", "input", "output", "is_classification")
     assert [[row[f] for f in fields] for row in second] == [[row[f] for f in fields] for row in first]
-    assert len({row["task"] for row in second}) == 3
+    assert len({row["task"] for row in second}) == 2
     assert prompts_and_answers(tmp_path / "second") == dialogues
 
 
 # What is handed over.
 
 
-def test_vllm_is_taken_where_it_is_installed_and_an_adapter_merged_for_it(model, tmp_path):
+def test_vllm_is_taken_where_it_is_installed_and_an_adapter_merged_for_it(cli, model, tmp_path, monkeypatch):
     write_adapter(model, tmp_path / "adapter")
-    path = tmp_path / "bin/vllm"
-    path.parent.mkdir()
-    path.write_text(f"#!{sys.executable}\nimport json, sys\nprint(json.dumps(sys.argv[1:]))\n")
-    path.chmod(0o755)
-    command = [*COMMAND, "serve", tmp_path / "adapter", "--port", "0", "--host", "localhost"]
-    variables = environment(PATH=str(path.parent), HF_HUB_OFFLINE="1")
-    told = subprocess.run(command, env=variables, capture_output=True, text=True, check=False, timeout=HANG_S)
-    assert told.returncode == 0, told.stderr
-    given = json.loads(told.stdout.splitlines()[-1])
+    vllm = tmp_path / "bin/vllm"
+    vllm.parent.mkdir()
+    vllm.touch(0o755)
+    executed = []
+
+    def execv(path, command):
+        executed.append((path, command))
+        sys.exit()
+
+    monkeypatch.setattr("os.execv", execv)  # that it leads to a server is for the test above
+    command = ("serve", tmp_path / "adapter", "--port", 0, "--host", "localhost")
+    told = cli(*command, env=environment(PATH=str(vllm.parent)))
+    [(path, [name, *given])] = executed
+    assert path == name == str(vllm)
     merged = str(tmp_path / "adapter/merged")
     port = given[-1]
     assert given == ["serve", merged, "--served-model-name", merged, "--host", "localhost", "--port", port]

@@ -1,14 +1,13 @@
 """What the trainer computes: batches, losses, gradients. Every trap of TRL that is known has a test here."""
 
 import math
-import os
 import random
-import subprocess
-import sys
+import signal
 from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed.run
 from ft_training import metrics, settings_for, write_data, write_student
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import SFTConfig, pack_dataset
@@ -19,7 +18,6 @@ from finetune.training.settings import FinetuneSettings, to_toml
 from finetune.training.train import train
 from finetune.training.trainer import Trainer, make_trainer, rows_of, sft_config
 from finetune.training.weights import add_tokens
-from tests.loopback import HANG_S
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -237,21 +235,35 @@ def test_added_tokens_begin_as_the_mean_of_the_others(model, is_tied):
     assert (into is out) == is_tied
 
 
-def test_two_processes_learn_what_one_learns(model, tmp_path):
+@pytest.fixture
+def torchrun(monkeypatch, capfd):
+    """The command `torchrun`, run in this process to save its start; what the processes that it starts print."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    signals = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+    before = [signal.getsignal(number) for number in signals]
+
+    def run(*arguments: object) -> str:
+        capfd.readouterr()
+        torch.distributed.run.main([str(argument) for argument in arguments])
+        return capfd.readouterr().out
+
+    yield run
+    for number, handler in zip(signals, before, strict=True):
+        signal.signal(number, handler)
+
+
+def test_two_processes_learn_what_one_learns(model, tmp_path, torchrun):
     """On CPUs: the batch is counted over both, and of five held-out rows none counts twice."""
-    data = write_data(tmp_path / "numbers.json", n=45)
+    data = write_data(tmp_path / "numbers.json", n=29)
     settings = settings_for(model, data, batch_size=8, micro_batch=4, eval_share=5)
     file = tmp_path / "settings.toml"
     file.write_text(to_toml(settings))
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone"]
-    command += ["-m", "selfinstruct", "finetune", "--config", str(file), "--out", str(tmp_path / "two")]
-    done = subprocess.run(
-        command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True,
-        text=True, timeout=HANG_S, check=False,
+    said = torchrun(
+        "--nproc_per_node", 2, "--standalone", "-m", "selfinstruct", "finetune", "--config", file,
+        "--out", tmp_path / "two",
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert "in 2 processes" in done.stdout
-    assert done.stdout.count("Stop test") == 1
+    assert "in 2 processes" in said
+    assert said.count("Stop test") == 1
     assert train(settings, tmp_path / "one")
     one, two = metrics(tmp_path / "one"), metrics(tmp_path / "two")
     assert [row["step"] for row in two] == [row["step"] for row in one]

@@ -28,10 +28,10 @@ def numbers(text, name):
 
 def test_the_estimate_is_near_what_the_run_then_needs(cli, tmp_path, priced):
     run = tmp_path / "run"
-    said = cli("generate", run, "--target", 300, "--dry-run", "--config", priced).stdout
+    said = cli("generate", run, "--target", 200, "--dry-run", "--config", priced).stdout
     sampled = json.loads(cli("status", run, "--json").stdout)
     assert SAMPLE_TASKS <= sampled["tasks"] < 2 * SAMPLE_TASKS
-    cli("generate", run, "--target", 300)
+    cli("generate", run, "--target", 200)
     usage = json.loads(cli("status", run, "--json").stdout)["usage"]
     for name, key in (("requests", "requests"), ("tokens in", "prompt_tokens"), ("cost", "cost_usd")):
         needed = sum(one[key] for one in usage)
@@ -43,7 +43,7 @@ def test_the_estimate_is_near_what_the_run_then_needs(cli, tmp_path, priced):
 def test_what_was_asked_for_the_estimate_is_not_asked_again(cli, tmp_path):
     with simulated_server() as url:
         run = tmp_path / "run"
-        options = ("generate", run, "--target", 60, "--base-url", url, "--model", "simulated")
+        options = ("generate", run, "--target", 40, "--base-url", url, "--model", "simulated")
         cli(*options, "--dry-run")
         first = status_of(cli, run)
         cli(*options, "--dry-run")

@@ -557,6 +557,8 @@ def open_and_bring(folder: Path, rows: Path, seeds: Path) -> None:
 KILLED_AT = """
 import os, signal
 from selfinstruct.engine.gate import Gate
+from selfinstruct.runs import importing
+importing.STEPS_AT_ONCE = 10
 admit, calls = Gate.admit, []
 def counted(*arguments):
     calls.append(1)
@@ -568,17 +570,17 @@ Gate.admit = counted
 
 
 def test_an_import_that_was_killed_goes_on(cli, tmp_path, seeds):
-    options = [*recorded(tmp_path, *many(300)), "--seeds", seeds]
+    options = [*recorded(tmp_path, *many(30)), "--seeds", seeds]
     cli("import", tmp_path / "whole", *options)
     path = tmp_path / "run/run.db"
-    for n_calls in (50, 150, 20):  # before anything is written, in the middle of it, and again
+    for n_calls in (5, 15, 2):  # before anything is written, in the middle of it, and again
         killed = subprocess.run(
             command_after(KILLED_AT.format(n_calls=n_calls), "import", tmp_path / "run", *options),
             stdout=subprocess.DEVNULL,
             check=False,
         )
         assert killed.returncode == -signal.SIGKILL
-    assert 0 < n_steps(path) < 300
+    assert 0 < n_steps(path) < 30
     cli("import", tmp_path / "run", *options)
     assert without_ids(whole(tmp_path / "run")) == without_ids(whole(tmp_path / "whole"))
     cli("verify", tmp_path / "run")
@@ -899,24 +901,26 @@ def test_only_so_many_instances_of_a_task_are_kept(cli, tmp_path):
 
 @pytest.fixture(scope="module")
 def big() -> list[dict]:
-    """2,000 rows as such datasets are: every task once, most of them with an input."""
+    """400 rows as such datasets are: every task once, most of them with an input."""
     rng = random.Random(8)
     rows: dict[str, dict] = {}
-    while len(rows) < 2000:
+    while len(rows) < 400:
         text = compose(rng)
         rows.setdefault(text, row(text, *make_instance(recognise(text), rng)))
     return list(rows.values())
 
 
-def test_two_thousand_rows_keep_their_order(cli, tmp_path, big):
+def test_many_rows_keep_their_order(cli, tmp_path, monkeypatch, big):
+    """They go in by several transactions: 120 tasks at once, and the instances of 6."""
+    monkeypatch.setattr(importing, "STEPS_AT_ONCE", 6)
     path = alpaca(tmp_path, big)
     cli("import", tmp_path / "run", "--alpaca", path)
     found = [record[:3] for record in records(tmp_path / "run")]
     order = {(r["instruction"], r["input"], r["output"]): n for n, r in enumerate(big)}
     assert [order[record] for record in found] == sorted(order[record] for record in found)
     told = rejections(tmp_path / "run")
-    assert len(found) + len(told) == 2000  # nothing is lost on the way
-    assert len(found) > 1000
+    assert len(found) + len(told) == 400  # nothing is lost on the way
+    assert len(found) > 200
     cli("verify", tmp_path / "run")
     cli("export", tmp_path / "run", "--format", "alpaca", "--output", tmp_path / "out.json")
     assert json.loads((tmp_path / "out.json").read_text()) == [row(*record) for record in found]
@@ -973,35 +977,35 @@ def test_generate_goes_on_from_a_dataset(cli, tmp_path, big, strategy, seeded):
 # A user's mistakes.
 
 
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [
-        (b"", "is empty"),
-        (b"\n  \n", "is empty"),
-        (b"[]", "is empty"),
-        (b'{"text": "1. Name a lake in the north."}\n{"text": "1. \n', "line 2: not valid JSON"),
-        (b"Name a lake.\n", "line 1: not valid JSON"),
-        (b'[{"text": "a"},\n {"text": }]', "not valid JSON (Expecting value, line 2"),
-        (b'\n{"text": "1. Name a lake."}\n["text"]\n', "line 3: holds no JSON object"),
-        (b'[7]', "row 1: holds no JSON object"),
-        (b'{"text": "1. Name a lake."}\n\n{"answer": "1. Name a sea.", "id": 4}\n', "line 3: has no text"),
-        (b'{"text": "1. Name a lake."}\n{}\n', "line 2: has no text"),
-        (b'{"text": ["1. Name a lake."]}\n', "line 1: has no text"),
-        (b'{"text": "1. Nenne einen Fl\xfc\xdf chen."}\n', "not UTF-8 text (byte 27)"),
-        (b"[" * 100_000, "cannot be read"),
-        (b'{"text": "a", "n": ' + b"9" * 5000 + b"}", "line 1: cannot be read"),
-    ],
-)  # fmt: skip
-def test_completions_that_cannot_be_read(cli, tmp_path, seeds, content, expected):
+UNREADABLE = [
+    (b"", "is empty"),
+    (b"\n  \n", "is empty"),
+    (b"[]", "is empty"),
+    (b'{"text": "1. Name a lake in the north."}\n{"text": "1. \n', "line 2: not valid JSON"),
+    (b"Name a lake.\n", "line 1: not valid JSON"),
+    (b'[{"text": "a"},\n {"text": }]', "not valid JSON (Expecting value, line 2"),
+    (b'\n{"text": "1. Name a lake."}\n["text"]\n', "line 3: holds no JSON object"),
+    (b'[7]', "row 1: holds no JSON object"),
+    (b'{"text": "1. Name a lake."}\n\n{"answer": "1. Name a sea.", "id": 4}\n', "line 3: has no text"),
+    (b'{"text": "1. Name a lake."}\n{}\n', "line 2: has no text"),
+    (b'{"text": ["1. Name a lake."]}\n', "line 1: has no text"),
+    (b'{"text": "1. Nenne einen Fl\xfc\xdf chen."}\n', "not UTF-8 text (byte 27)"),
+    (b"[" * 100_000, "cannot be read"),
+    (b'{"text": "a", "n": ' + b"9" * 5000 + b"}", "line 1: cannot be read"),
+]  # fmt: skip
+
+
+def test_completions_that_cannot_be_read_are_not_in_the_way_of_a_second_try(cli, tmp_path, seeds):
     file = tmp_path / "answers.jsonl"
-    file.write_bytes(content)
-    complaint = fails("import", tmp_path / "run", "--completions", file, "--seeds", seeds)
-    assert f"{file}" in complaint
-    assert expected in complaint
-    assert complaint.count("\n") == 1
-    if "has no" in expected and b"answer" in content:
-        assert "there is answer, id" in complaint
-    written(file, [said(RIVERS)])  # the second try, with the mistake mended, is not in the way of the first
+    for content, expected in UNREADABLE:
+        file.write_bytes(content)
+        complaint = fails("import", tmp_path / "run", "--completions", file, "--seeds", seeds)
+        assert f"{file}" in complaint
+        assert expected in complaint
+        assert complaint.count("\n") == 1
+        if "has no" in expected and b"answer" in content:
+            assert "there is answer, id" in complaint
+    written(file, [said(RIVERS)])
     cli("import", tmp_path / "run", "--completions", file, "--seeds", seeds)
     assert admitted(tmp_path / "run") == [RIVERS]
     cli("verify", tmp_path / "run")
@@ -1039,16 +1043,16 @@ def test_a_line_without_its_field_is_named_and_nothing_is_brought_in(tmp_path, s
         assert whole(tmp_path / "run")["steps"] == []
 
 
-@pytest.mark.parametrize("option", ["completions", "classification", "instances", "alpaca", "seeds", "config"])
-def test_a_missing_file_is_named(cli, tmp_path, seeds, option):
+def test_a_missing_file_is_named_and_not_in_the_way_of_a_second_try(cli, tmp_path, seeds):
     nowhere = tmp_path / "nowhere.jsonl"
     good = {"--completions": written(tmp_path / "answers.jsonl", [said(RIVERS)]), "--seeds": seeds}
-    asked = {**good, f"--{option}": nowhere}
-    if option == "alpaca":
-        del asked["--completions"]
-    complaint = fails("import", tmp_path / "run", *(part for pair in asked.items() for part in pair))
-    assert str(nowhere) in complaint
-    assert complaint.count("\n") == 1
+    for option in ("completions", "classification", "instances", "alpaca", "seeds", "config"):
+        asked = {**good, f"--{option}": nowhere}
+        if option == "alpaca":
+            del asked["--completions"]
+        complaint = fails("import", tmp_path / "run", *(part for pair in asked.items() for part in pair))
+        assert str(nowhere) in complaint
+        assert complaint.count("\n") == 1
     cli("import", tmp_path / "run", *(part for pair in good.items() for part in pair))
     assert admitted(tmp_path / "run") == [RIVERS]
 
@@ -1165,7 +1169,7 @@ def test_the_published_rules_admit_the_same(cli, tmp_path, seed):
     row = {"instances": [{"input": "", "output": "x"}], "is_classification": False}
     seeds = written(tmp_path / "seeds.jsonl", [{"instruction": text, **row} for text in seed_texts])
     completions, before = [], list(seed_texts)
-    for _ in range(12):
+    for _ in range(8):
         items = [proposed(rng, before) for _ in range(7)]
         before += items
         completions.append("".join(f"{n}. {text}\n" for n, text in enumerate(items, 9)))

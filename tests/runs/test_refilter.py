@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from selfinstruct.asking.prompts import shipped
 from selfinstruct.filters.verdicts import OPTIONAL, verdict_on
 from selfinstruct.pool.pool import Pool
 from selfinstruct.records import Candidate, Task
@@ -21,6 +22,7 @@ from selfinstruct.store.store import Store
 from tests.conftest import COMMAND, json_lines, run_cli
 from tests.loopback import HANG_S, kill, loopback, wait_until, working
 
+SEEDS = (shipped("seeds") / "seeds.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
 ASKED = ("system_prompts", "requests", "completions", "faults", "sent")
 JUDGED = ("steps", "candidates", "tasks", "instances", "rejections", "seeds", "test_lines")
 MESSY = "malformed_share = 0.3\nrefusal_share = 0.1\nrepeat_share = 0.3\nforbidden_share = 0.2"
@@ -91,7 +93,7 @@ def fails(*arguments: object) -> str:
 @pytest.fixture(scope="module")
 def messy(tmp_path_factory) -> Path:
     """A run with rejections of many kinds; a teacher that repeats itself. To be read only."""
-    return grown(tmp_path_factory.mktemp("messy") / "run", 60, f"seed = 5\n{RUNS['text']}\n[simulated]\n{MESSY}\n")
+    return grown(tmp_path_factory.mktemp("messy") / "run", 40, f"seed = 5\n{RUNS['text']}\n[simulated]\n{MESSY}\n")
 
 
 # The same rules.
@@ -100,14 +102,16 @@ def messy(tmp_path_factory) -> Path:
 @pytest.mark.parametrize("kind", RUNS)
 def test_the_same_rules_give_the_same_run_and_it_goes_on_alike(tmp_path, kind):
     simulated = "" if "[simulated]" in RUNS[kind] else f"[simulated]\n{MESSY}\n"
-    run = grown(tmp_path / "run", 40, f"seed = 5\n{RUNS[kind]}\n{simulated}")
+    seeds = tmp_path / "seeds.jsonl"
+    seeds.write_text("".join(SEEDS[:24]), encoding="utf-8")
+    run = grown(tmp_path / "run", 20, f"seed = 5\n{RUNS[kind]}\n{simulated}", "--seeds", seeds)
     assert (kind == "faulty") == bool(query(run, "SELECT 1 FROM completions WHERE error IS NOT NULL"))
     found = judged_again(run, tmp_path / "new")
     assert same(run, tmp_path / "new")
-    assert found["tasks"] == {"before": 40, "after": 40, "lost": {}, "gained": {}}
+    assert found["tasks"] == {"before": 20, "after": 20, "lost": {}, "gained": {}}
     assert (found["read_differently"], found["waiting"]) == (0, 0)
     for name in ("run", "new"):
-        grow_on(tmp_path / name, 60)
+        grow_on(tmp_path / name, 28)
     assert same(run, tmp_path / "new")
 
 
@@ -121,7 +125,7 @@ def test_what_waits_in_a_killed_run_waits_in_the_new_one(tmp_path):
     config, run, new = tmp_path / "run.toml", tmp_path / "run", tmp_path / "new"
     config.write_text("seed = 5\n[running]\nconcurrency = 2\n[simulated]\nrepeat_share = 0.3\n")
     unmade = "SELECT count(*) FROM tasks WHERE generated = 0"
-    command = [*COMMAND, "generate", str(run), "--target", "60", "--config", str(config), "--model", "simulated"]
+    command = [*COMMAND, "generate", str(run), "--target", "30", "--config", str(config), "--model", "simulated"]
     with (
         loopback("repeat_share = 0.3") as server,
         working([*command, "--base-url", server.url]) as process,
@@ -137,7 +141,7 @@ def test_what_waits_in_a_killed_run_waits_in_the_new_one(tmp_path):
         assert found["waiting"] == n_unmade
         server.release()
         for folder in (run, new):
-            grow_on(folder, 60)
+            grow_on(folder, 30)
     assert same(run, new)
 
 
@@ -145,11 +149,11 @@ def test_a_run_that_went_through_other_rules_and_went_on_is_still_the_same_run(m
     """Its gaps were filled later, so that what was made of its tasks was not judged in their order."""
     judged_again(messy, tmp_path / "loose", "--without", "forbidden_word", "--without", "too_short")
     assert query(tmp_path / "loose", "SELECT count(*) FROM tasks WHERE generated = 0")[0][0] > 3
-    grow_on(tmp_path / "loose", 90)
+    grow_on(tmp_path / "loose", 55)
     judged_again(tmp_path / "loose", tmp_path / "again")
     assert same(tmp_path / "loose", tmp_path / "again")
-    grow_on(tmp_path / "loose", 100)
-    grow_on(tmp_path / "again", 100)
+    grow_on(tmp_path / "loose", 60)
+    grow_on(tmp_path / "again", 60)
     assert same(tmp_path / "loose", tmp_path / "again")
 
 
@@ -175,7 +179,7 @@ def test_another_threshold_gives_what_it_would_have_given_and_says_what_is_lost_
     found = judged_again(messy, new, "--rouge-threshold", threshold)
     tasks, before = ([row[0] for row in query(r, "SELECT id FROM tasks ORDER BY position")] for r in (new, messy))
     assert tasks == expected(messy, rouge_threshold=threshold)
-    assert (found["tasks"]["before"], found["tasks"]["after"]) == (60, len(tasks))
+    assert (found["tasks"]["before"], found["tasks"]["after"]) == (40, len(tasks))
     reasons = dict(query(new, "SELECT subject_id, reason FROM rejections WHERE subject = 'candidate'"))
     lost = [reasons[one] for one in before if one not in tasks]  # each has its reason
     assert counts(found, "tasks", "lost") == ({"too_similar": len(lost)} if lost else {})
@@ -190,18 +194,18 @@ def test_the_new_run_goes_on_from_its_own_pool(messy, tmp_path):
     new = tmp_path / "new"
     n_tasks = judged_again(messy, new, "--rouge-threshold", 0.45)["tasks"]["after"]
     paid = set(query(messy, "SELECT id FROM requests"))
-    grow_on(new, 70)
+    grow_on(new, 45)
     assert "everything holds" in run_cli("verify", new).stdout
     assert paid < set(query(new, "SELECT id FROM requests"))
-    assert query(new, "SELECT count(*) FROM tasks")[0][0] == 70 > n_tasks
+    assert query(new, "SELECT count(*) FROM tasks")[0][0] == 45 > n_tasks
     assert max(score for (score,) in query(new, "SELECT nearest_score FROM tasks")) <= 0.45
 
 
 def test_each_command_works_on_the_new_run(messy, tmp_path):
     new = tmp_path / "new"
     judged_again(messy, new, "--rouge-threshold", 0.45)
-    assert json.loads(run_cli("status", new, "--json").stdout)["tasks"] < 60
-    assert len(json_lines(run_cli("tasks", new, "--json").stdout)) < 60
+    assert json.loads(run_cli("status", new, "--json").stdout)["tasks"] < 40
+    assert len(json_lines(run_cli("tasks", new, "--json").stdout)) < 40
     rows = json_lines(run_cli("rejected", new, "--reason", "too_similar", "--json").stdout)
     assert any(0.45 < row["evidence"]["score"] <= 0.7 for row in rows)
     for command in (["export", new, "--format", "alpaca", "--card"], ["report", new]):
@@ -517,14 +521,14 @@ def test_a_run_that_is_being_written_is_only_read(tmp_path):
         command = [*COMMAND, "generate", str(run), "--target", "100000", *teacher]
         with working(command) as process:
             while not (Store.exists(run) and query(run, "SELECT count(*) FROM instances")[0][0]):
-                server.hold(after=20)
+                server.hold(after=10)
                 wait_until(lambda: server.held, process)
-            server.hold(after=60)  # while it is judged again
+            server.hold(after=30)  # while it is judged again
             result = run_cli("refilter", run, new)
             assert result.returncode == 0, result.stderr
             assert "another process is working" in fails("generate", run, "--target", 60)
             while query(run, n_tasks) == query(new, n_tasks):
-                server.hold(after=20)
+                server.hold(after=10)
                 wait_until(lambda: server.held, process)
             process.send_signal(signal.SIGINT)
             server.release()

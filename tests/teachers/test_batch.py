@@ -16,12 +16,13 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from selfinstruct.teachers import batch
+from selfinstruct.teachers import batch, batch_server, scheduler
 from tests.conftest import run_cli, server_calls, simulated_server
 from tests.loopback import HANG_S, command_after, kill, loopback, wait_until
 
 TARGET = 12
 KEY = "sk-test-nobody-may-see-this"
+SETTLE_S = batch.SETTLE_S  # as it is: where a test needs a batch of several requests
 Forward = Callable[[], Awaitable[web.Response]]
 
 
@@ -99,17 +100,24 @@ def online(run, server, target=TARGET, *more):
 
 @pytest.fixture(autouse=True)
 def asked_after_soon(monkeypatch):
-    """A server that answers at once need not be waited for."""
+    """A server that answers at once need not be waited for, nor tried again after a pause."""
     monkeypatch.setattr(batch, "POLL_FIRST_S", 0.02)
     monkeypatch.setattr(batch, "LISTED_S", 0.02)
+    monkeypatch.setattr(batch, "SETTLE_S", 0.05)
+    monkeypatch.setattr(batch_server, "PAUSE_FIRST_S", 0.001)
+    monkeypatch.setattr(scheduler, "BACKOFF_FIRST_S", 0.001)
 
 
-def started(arguments, listed_s=0.02):
+def started(arguments, listed_s=0.02, settle_s=0.05):
     """The command line in a process of its own, that may be killed.
 
-    What the server does not list `listed_s` seconds after it was submitted was never submitted.
+    What the server does not list `listed_s` seconds after it was submitted was never submitted. What is asked for less
+    than `settle_s` seconds later goes into the same batch.
     """
-    soon = f"from selfinstruct.teachers import batch; batch.POLL_FIRST_S, batch.LISTED_S = 0.02, {listed_s}"
+    soon = (
+        "from selfinstruct.teachers import batch; "
+        f"batch.POLL_FIRST_S, batch.LISTED_S, batch.SETTLE_S = 0.02, {listed_s}, {settle_s}"
+    )
     return subprocess.Popen(
         command_after(soon, *arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -275,7 +283,7 @@ def test_killed_while_answers_come_what_has_come_is_stored(cli, tmp_path, expect
             return Half(b"".join(lines[: len(lines) // 2]), len(response.body))
 
         between.answer = in_pieces
-        process = started(command(run, between.url))
+        process = started(command(run, between.url), settle_s=SETTLE_S)
         wait_until(
             lambda: rows(run, "SELECT 1 FROM batch_requests GROUP BY batch HAVING count(*) BETWEEN 3 AND 5"), process
         )
@@ -330,7 +338,7 @@ def test_requests_that_are_refused_for_good_are_stored_as_such(cli, tmp_path):
 
 
 def test_where_the_accounts_limit_is_reached_batches_get_smaller_and_wait(cli, tmp_path, expected):
-    with simulated_server("batch_enqueued_tokens = 4000\nbatch_s = 0.2", tmp_path) as server:
+    with simulated_server("batch_enqueued_tokens = 4000\nbatch_s = 0.05", tmp_path) as server:
         cli(*command(tmp_path / "run", server))
         calls = server_calls(server)
     assert (tmp_path / "run/records.jsonl").read_bytes() == expected
@@ -397,7 +405,7 @@ def test_what_a_batch_brought_before_it_was_cancelled_is_kept(cli, tmp_path, exp
     )
     with loopback(f"batch_s = {DAY_S}") as teacher:
         server = teacher.url
-        process = started(command(run, server))
+        process = started(command(run, server), settle_s=SETTLE_S)
         ((name,),) = batches_until(lambda: rows(run, many), run, teacher, process)
         teacher.pass_time(DAY_S / 2)
         with urlopen(f"{server}/batches/{name}") as answer:
@@ -576,7 +584,7 @@ def test_the_budget_is_kept_over_kills_and_counts_batches_at_their_price(cli, tm
     (tmp_path / "config.toml").write_text(
         "[teacher]\nanswer_format = 'text'\n[prices.simulated]\ninput = 10.0\noutput = 100.0\n"
     )
-    limit = 0.4
+    limit = 0.25
     arguments = command(run, "", 200, "--config", tmp_path / "config.toml", "--max-cost", limit)
 
     def spent(server):

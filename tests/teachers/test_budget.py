@@ -93,8 +93,8 @@ async def test_no_budget_is_exceeded_whatever_goes_wrong(tmp_path, limits, concu
 @pytest.mark.parametrize(
     ("limits", "concurrency", "error_share"),
     [
-        ({"max_cost": 0.7}, 64, 0.1), ({"max_requests": 1000}, 64, 0.1), ({"max_tokens": 500_000}, 64, 0.1),
-        ({"max_cost": 0.5}, 1, 0.1), ({"max_cost": 0.5}, 64, 0),
+        ({"max_cost": 0.3}, 64, 0.1), ({"max_requests": 350}, 64, 0.1), ({"max_tokens": 200_000}, 64, 0.1),
+        ({"max_cost": 0.17}, 1, 0.1), ({"max_cost": 0.2}, 64, 0),
     ],
     ids=str,
 )  # fmt: skip
@@ -111,7 +111,7 @@ async def test_a_budget_is_used_well_and_no_task_is_left_without_instances(tmp_p
     assert n_made == n_tasks
 
 
-@pytest.mark.parametrize("limits", [{"max_requests": 250}, {"max_tokens": 400_000}], ids="+".join)
+@pytest.mark.parametrize("limits", [{"max_requests": 125}, {"max_tokens": 200_000}], ids="+".join)
 def test_killed_again_and_again_a_run_keeps_to_its_budget(tmp_path, cli, limits):
     """After 25 answers in each session the server holds back all others, of up to 16 calls: no limit is reached yet."""
     folder, config = tmp_path / "run", tmp_path / "run.toml"
@@ -123,7 +123,7 @@ def test_killed_again_and_again_a_run_keeps_to_its_budget(tmp_path, cli, limits)
             "generate", folder, "--target", 5000, "--seed", 7, "--base-url", server.url, "--model", "simulated",
             "--config", config,
         ]  # fmt: skip
-        for _ in range(4):
+        for _ in range(2):
             server.hold(after=25)
             with working([*COMMAND, *map(str, [*command, *flags])], stderr=subprocess.DEVNULL) as process:
                 wait_until(lambda: server.held, process)
@@ -145,18 +145,18 @@ def test_killed_again_and_again_a_run_keeps_to_its_budget(tmp_path, cli, limits)
 
 def test_a_higher_limit_goes_on_and_ends_like_a_run_without_one(tmp_path, cli):
     run, whole = tmp_path / "run", tmp_path / "whole"
-    cli("generate", whole, "--target", 60)
-    stopped = cli("generate", run, "--target", 60, "--max-requests", 50, code=2)
+    cli("generate", whole, "--target", 30)
+    stopped = cli("generate", run, "--target", 30, "--max-requests", 25, code=2)
     assert "Error: Stopped at the budget:" in stopped.stderr
-    assert "of --max-requests 50 used" in stopped.stderr
+    assert "of --max-requests 25 used" in stopped.stderr
     assert "give a higher --max-requests" in stopped.stderr
     assert (run / "records.jsonl").exists()
     # Named again or not, the limit holds, also where a config file leaves it out.
     other = tmp_path / "other.toml"
     other.write_text("[running]\nconcurrency = 3\n")
-    for again in ([], ["--max-requests", 50], ["--config", other]):
-        assert "--max-requests 50" in cli("generate", run, "--target", 60, *again, code=2).stderr
-    cli("generate", run, "--target", 60, "--max-requests", 5000)
+    for again in ([], ["--max-requests", 25], ["--config", other]):
+        assert "--max-requests 25" in cli("generate", run, "--target", 30, *again, code=2).stderr
+    cli("generate", run, "--target", 30, "--max-requests", 5000)
     assert (run / "records.jsonl").read_bytes() == (whole / "records.jsonl").read_bytes()
 
 

@@ -65,7 +65,7 @@ def closed_port():
 async def test_servers_of_one_model_share_the_calls(tmp_path):
     slow = SimulatedSettings(latency_s=0.01)
     async with serving(slow) as one, serving(slow) as other:
-        asked = await grow(tmp_path / "run", 60, asked_of(one.base_url, other.base_url))
+        asked = await grow(tmp_path / "run", 30, asked_of(one.base_url, other.base_url))
         calls = [one.calls()["received"], other.calls()["received"]]
     assert sum(calls) == len(asked) + 1  # and a probe, of one of them
     assert min(calls) > 0.3 * sum(calls)
@@ -75,7 +75,7 @@ async def test_servers_of_one_model_share_the_calls(tmp_path):
 async def test_the_server_with_more_room_gets_more_calls(tmp_path):
     narrow = SimulatedSettings(latency_s=0.01, rate_limit_per_s=20)
     async with serving(narrow) as one, serving(SimulatedSettings(latency_s=0.01)) as other:
-        await grow(tmp_path / "run", 150, asked_of(one.base_url, other.base_url, running={"concurrency": 64}))
+        await grow(tmp_path / "run", 80, asked_of(one.base_url, other.base_url, running={"concurrency": 64}))
         calls = [server.calls() for server in (one, other)]
     assert 0 < 2 * calls[0]["answered"] < calls[1]["answered"]
     assert calls[0]["faults"].get("rate_limited", 0) < 0.1 * calls[0]["answered"]
@@ -86,7 +86,7 @@ async def test_the_server_with_more_room_gets_more_calls(tmp_path):
 async def test_a_server_that_was_never_up_does_not_hinder_the_other(tmp_path, concurrency):
     async with serving(SimulatedSettings(latency_s=0.005)) as server:
         settings = asked_of(server.base_url, closed_port(), running={"concurrency": concurrency, "attempts": 2})
-        await grow(tmp_path / "run", 40, settings)
+        await grow(tmp_path / "run", 20, settings)
 
 
 @on_virtual_time_with_servers
@@ -96,8 +96,8 @@ async def test_a_server_that_goes_away_in_mid_run_does_not_hinder_the_other(tmp_
         leaving = AsyncExitStack()
         other = await leaving.enter_async_context(serving(SimulatedSettings(latency_s=0.005)))
         settings = asked_of(one.base_url, other.base_url, running={"concurrency": 32})
-        growing = asyncio.create_task(grow(tmp_path / "run", 150, settings))
-        await until(lambda: other.calls()["received"] >= 60)
+        growing = asyncio.create_task(grow(tmp_path / "run", 80, settings))
+        await until(lambda: other.calls()["received"] >= 40)
         await leaving.aclose()
         await growing
         assert one.calls()["answered"] > other.calls()["answered"]
@@ -114,7 +114,7 @@ async def test_models_are_asked_by_weight_and_the_records_are_the_same_at_any_co
     async with serving(SimulatedSettings()) as server:
         for concurrency in (1, 64):
             settings = asked_of(server.base_url, seed=3, running={"concurrency": concurrency}, **mixes)
-            asked = Counter(await grow(tmp_path / str(concurrency), 200, settings))
+            asked = Counter(await grow(tmp_path / str(concurrency), 100, settings))
     for stage in ("classify", "instances"):
         n, of = asked[stage, "simulated-a"], asked[stage, "simulated-a"] + asked[stage, "simulated-b"]
         assert abs(n / of - 0.75) < 4 * (0.75 * 0.25 / of) ** 0.5
@@ -125,13 +125,13 @@ async def test_models_are_asked_by_weight_and_the_records_are_the_same_at_any_co
 def test_a_mix_that_was_interrupted_ends_with_the_same_records(tmp_path, cli):
     config = tmp_path / "mix.toml"
     config.write_text("[[propose.mix]]\nmodel = 'simulated-a'\nweight = 3\n[[propose.mix]]\nmodel = 'simulated-b'\n")
-    cli("generate", tmp_path / "whole", "--target", 60, "--config", config)
-    cli("generate", tmp_path / "halves", "--target", 60, "--config", config, "--max-requests", 60, code=2)
+    cli("generate", tmp_path / "whole", "--target", 30, "--config", config)
+    cli("generate", tmp_path / "halves", "--target", 30, "--config", config, "--max-requests", 30, code=2)
     for again in ([], ["--config", config]):
-        cli("generate", tmp_path / "halves", "--target", 60, "--max-requests", 5000, *again)
+        cli("generate", tmp_path / "halves", "--target", 30, "--max-requests", 5000, *again)
     assert (tmp_path / "halves/records.jsonl").read_bytes() == (tmp_path / "whole/records.jsonl").read_bytes()
     # And what the run wrote down of its settings repeats it.
-    cli("generate", tmp_path / "again", "--target", 60, "--config", tmp_path / "whole/config.toml")
+    cli("generate", tmp_path / "again", "--target", 30, "--config", tmp_path / "whole/config.toml")
     assert (tmp_path / "again/records.jsonl").read_bytes() == (tmp_path / "whole/records.jsonl").read_bytes()
 
 
@@ -155,7 +155,7 @@ async def test_chat_models_and_base_models_are_mixed(tmp_path):
     mix = [{"model": "simulated-chat"}, {"model": "simulated-base", "endpoint": "completion"}]
     async with serving(SimulatedSettings()) as server:
         settings = asked_of(server.base_url, **{stage: {"mix": mix} for stage in stage_names()})
-        asked = set(await grow(tmp_path / "run", 60, settings))
+        asked = set(await grow(tmp_path / "run", 30, settings))
     assert len(asked) == 6
     with Store.read(tmp_path / "run") as store:
         assert set(store.query("SELECT model, endpoint FROM requests WHERE stage != 'probe'")) == {

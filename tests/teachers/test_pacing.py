@@ -38,7 +38,7 @@ class Limited:
         self.retry_after_s = retry_after_s
         self.is_full = is_full or (lambda now: False)
         self.used = used  # tokens of an answer with its prompt
-        self.n_refused = 0
+        self.refused = []  # when each refusal went out
         self.came = []  # when each call came in
         self.answered = []  # when each answer went out
         self.busy = self.most_busy = 0
@@ -62,7 +62,7 @@ class Limited:
         await asyncio.sleep(NETWORK_S)
         self.pace.heard(*rooms(headers))
         if is_refused:
-            self.n_refused += 1
+            self.refused.append(now)
             raise TryAgain("http_429", "slow down", retry_after_s=self.retry_after_s)
         self.answered.append(asyncio.get_running_loop().time())
         return Completion(request.id, "yes", "stop", 5, self.used - 5)
@@ -97,7 +97,7 @@ def seen(n, server, **options) -> Seen:
     answered = sorted(server.answered)
     half = len(answered) // 2
     rate = (len(answered) - half - 1) / (answered[-1] - answered[half])
-    return Seen(wall_s, rate, server.n_refused / (n + server.n_refused))
+    return Seen(wall_s, rate, len(server.refused) / (n + len(server.refused)))
 
 
 def window(most, seconds):
@@ -126,18 +126,19 @@ SAYS = pytest.mark.parametrize(
 
 @SAYS
 def test_200_calls_a_second_are_made_where_the_server_bears_200(says):
-    short = seen(2000, Limited(RateLimit(200, 1), **says))
-    assert short.wall_s == pytest.approx((2000 - 200) / 200, rel=0.1)
-    assert short.refused < 0.02
-    long = seen(4000, Limited(RateLimit(200, 1), **says))
-    assert long.rate == pytest.approx(200, rel=0.05)
-    assert long.refused < 0.02
+    server = Limited(RateLimit(200, 1), **says)
+    found = seen(4000, server)
+    half_s = sorted(server.answered)[1999]
+    assert half_s == pytest.approx((2000 - 200) / 200, rel=0.1)
+    assert sum(at < half_s for at in server.refused) < 0.02 * 2000
+    assert found.rate == pytest.approx(200, rel=0.05)
+    assert found.refused < 0.02
 
 
 @pytest.mark.parametrize("retry_after_s", [1, 5, 30])
 def test_a_limit_a_minute_is_met_where_the_server_says_when_to_come_again(retry_after_s):
-    found = seen(3000, Limited(RateLimit(600, 60), retry_after_s=retry_after_s))
-    assert found.wall_s == pytest.approx((3000 - 600) / 10, rel=0.1)
+    found = seen(2000, Limited(RateLimit(600, 60), retry_after_s=retry_after_s))
+    assert found.wall_s == pytest.approx((2000 - 600) / 10, rel=0.1)
     assert found.refused < 0.02
 
 
@@ -155,7 +156,7 @@ def test_a_limit_a_minute_that_the_server_does_not_tell_is_found_out():
 
 
 def test_a_rate_that_is_raised_again_and_again_is_cut_again_and_again():
-    found = seen(10_000, Limited(RateLimit(200, 1), retry_after_s=0.1))
+    found = seen(6000, Limited(RateLimit(200, 1), retry_after_s=0.1))
     assert found.rate == pytest.approx(200, rel=0.05)
     assert found.refused < 0.01
 
@@ -181,7 +182,7 @@ def test_windows_are_used_where_the_server_says_when_to_come_again():
 
 
 @SAYS
-@pytest.mark.parametrize(("before", "then", "n"), [(200, 100, 4000), (25, 200, 6000)])
+@pytest.mark.parametrize(("before", "then", "n"), [(200, 100, 4000), (50, 400, 12_000)])
 def test_a_limit_that_changes_in_mid_run_is_followed(says, before, then, n):
     server = Limited(RateLimit(before, 1), **says)
 
@@ -190,9 +191,9 @@ def test_a_limit_that_changes_in_mid_run_is_followed(says, before, then, n):
         await calls(n, server)
 
     play(scene())
-    last = sorted(server.answered)[-500:]
-    assert 499 / (last[-1] - last[0]) == pytest.approx(then, rel=0.15)
-    assert server.n_refused < 0.06 * n
+    last = sorted(server.answered)[-1000:]
+    assert 999 / (last[-1] - last[0]) == pytest.approx(then, rel=0.15)
+    assert len(server.refused) < 0.06 * n
 
 
 def test_a_pause_after_a_time_with_little_to_do_does_not_bring_the_rate_down_to_that():
@@ -221,8 +222,8 @@ def test_refusals_that_have_nothing_to_do_with_the_rate_do_not_bring_it_down():
 def test_a_server_that_was_away_is_soon_called_as_often_as_before(retry_after):
     away_s = 20
     server = Limited(is_full=lambda now: 1 <= now < 1 + away_s, retry_after_s=retry_after)
-    undisturbed = seen(5000, Limited())
-    assert seen(5000, server).wall_s < (1.5 if retry_after else 3.5) * (undisturbed.wall_s + away_s)
+    undisturbed = seen(4000, Limited())
+    assert seen(4000, server).wall_s < (1.5 if retry_after else 3.5) * (undisturbed.wall_s + away_s)
 
 
 # What the user allows.
@@ -348,7 +349,7 @@ def test_where_answers_come_as_quickly_as_at_first_more_are_in_flight_again():
 def test_answers_that_take_very_different_times_are_not_taken_for_late_ones(sigma):
     rng = random.Random(2)
     server = Limited(latency=lambda: rng.lognormvariate(0, sigma))
-    play(calls(5000, server))
+    play(calls(3000, server))
     assert server.pace.limit == WORKERS
 
 

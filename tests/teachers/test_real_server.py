@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import sqlite3
@@ -31,15 +32,17 @@ pytestmark = pytest.mark.skipif(
 # The endpoint's default sampling with fewer tokens; `logprobs`, `presence_penalty` and the like are sent and ignored.
 SHORT_ANSWERS = """
 [propose]
-sampling = { temperature = 1.0, max_tokens = 150 }
-[instances]
 sampling = { temperature = 1.0, max_tokens = 60 }
+[classify]
+sampling = { temperature = 0.0, max_tokens = 4 }
+[instances]
+sampling = { temperature = 1.0, max_tokens = 50 }
 """
 SHORT_CONTINUATIONS = """
 [propose]
-sampling = { temperature = 0.7, top_p = 0.5, presence_penalty = 2.0, max_tokens = 150, stop = ["\\n\\n", "\\n17."] }
+sampling = { temperature = 0.7, top_p = 0.5, presence_penalty = 2.0, max_tokens = 60, stop = ["\\n\\n", "\\n17."] }
 [instances]
-sampling = { temperature = 0.0, presence_penalty = 1.5, max_tokens = 60, stop = ["\\nTask:"] }
+sampling = { temperature = 0.0, presence_penalty = 1.5, max_tokens = 50, stop = ["\\nTask:"] }
 [teacher]
 endpoint = "completion"
 logprobs = true
@@ -48,10 +51,11 @@ logprobs = true
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
-    """A folder with the two models."""
+    """A folder with the two models, the second of them under another name too."""
     folder = tmp_path_factory.mktemp("models")
     write_model(folder / "babble", [])
     write_model(folder / "lists", MARKS)
+    shutil.copytree(folder / "lists", folder / "other")
     return folder
 
 
@@ -100,8 +104,15 @@ def kill(process):
 
 
 @pytest.fixture(scope="module")
+def pinned(tmp_path_factory, models):
+    """A server that knows the model `lists` only, its process and its log; the last test kills it."""
+    with serving(tmp_path_factory.mktemp("pinned") / "home", models / "lists") as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
 def server(tmp_path_factory, models):
-    """The address of a server that loads whatever model it is asked for, and its log."""
+    """A server that loads whatever model it is asked for: its address, its log."""
     with serving(tmp_path_factory.mktemp("server") / "home") as (url, _, log):
         yield url, log
 
@@ -153,15 +164,15 @@ def served(log):
 def test_a_model_that_only_babbles_ends_the_run_with_the_reason(tmp_path, models, server):
     url, log = server
     before = served(log)
-    settings = config(tmp_path, SHORT_ANSWERS.replace("150", "40") + "[running]\ncollapse_after = 80\n")
+    settings = config(tmp_path, SHORT_ANSWERS.replace("60", "20") + "[running]\ncollapse_after = 40\n")
     told = generate(
         tmp_path / "run", "--target", 5, "--teacher", "openai", "--model", models / "babble", "--base-url", url,
         "--config", settings, code=2,
     )  # fmt: skip
-    assert "of the last 80 candidates" in told
+    assert "of the last 40 candidates" in told
     assert "no_list" in told
     counted = served(log) - before
-    assert counted >= 10
+    assert counted >= 5
     assert rows(tmp_path / "run", "SELECT count(*) FROM completions WHERE error IS NULL") == [(counted,)]
     # The prompt and the answer were counted, and what the server said is kept as it was.
     for stage, text, prompt_tokens, completion_tokens, answer in rows(
@@ -171,9 +182,9 @@ def test_a_model_that_only_babbles_ends_the_run_with_the_reason(tmp_path, models
     ):
         assert json.loads(answer)["choices"][0]["message"]["content"] == text
         assert prompt_tokens > (100 if stage == "propose" else 5)  # the other one is the probe
-        assert 1 <= completion_tokens <= 40
+        assert 1 <= completion_tokens <= 20
     reasons = rejected(tmp_path / "run")
-    assert len(reasons) >= 10
+    assert len(reasons) >= 5
     assert all(row["reason"] and row["explanation"] for row in reasons)
 
 
@@ -182,12 +193,12 @@ def test_a_model_that_babbles_in_lists_reaches_the_target(settings, tmp_path, mo
     url, log = server
     before = served(log)
     arguments = (
-        "--target", 5, "--teacher", "openai", "--model", models / "lists", "--base-url", url,
+        "--target", 2, "--teacher", "openai", "--model", models / "lists", "--base-url", url,
         "--config", config(tmp_path, settings), "--concurrency", 1,
     )  # fmt: skip
     generate(tmp_path / "run", *arguments, code=0)
     found = status(tmp_path / "run")
-    assert found["tasks"] == found["made"] == 5
+    assert found["tasks"] == found["made"] == 2
     assert found["faults"] == 0
     stages = {usage["stage"]: usage["requests"] for usage in found["usage"]}
     assert set(stages) - {"probe"} == {"propose", "classify", "instances"}
@@ -208,47 +219,47 @@ def test_a_model_that_babbles_in_lists_reaches_the_target(settings, tmp_path, mo
     assert (tmp_path / "again/records.jsonl").read_bytes() == (tmp_path / "run/records.jsonl").read_bytes()
 
 
-def test_a_server_without_the_model_is_one_clear_message_and_the_run_can_go_on_elsewhere(tmp_path, models, server):
+def test_a_server_without_the_model_is_one_clear_message_and_the_run_can_go_on_elsewhere(
+    tmp_path, models, server, pinned
+):
     settings = config(tmp_path, SHORT_ANSWERS)
-    arguments = ("--target", 3, "--teacher", "openai", "--model", models / "lists", "--config", settings)
-    with serving(tmp_path / "home", models / "babble") as (url, _, log):  # knows that one model only
-        told = generate(tmp_path / "run", *arguments, "--base-url", url, code=2)
-        assert "The first 5 propose requests were all refused: http_400" in told
-        assert "Check the model" in told
-        assert "pinned" in told, "the server's own words are lost"
-        assert told.count("Error:") == 1
-        assert served(log) == 0
+    arguments = ("--target", 2, "--teacher", "openai", "--model", models / "other", "--config", settings)
+    url, _, log = pinned
+    told = generate(tmp_path / "run", *arguments, "--base-url", url, code=2)
+    assert "The first 5 propose requests were all refused: http_400" in told
+    assert "Check the model" in told
+    assert "pinned" in told, "the server's own words are lost"
+    assert told.count("Error:") == 1
+    assert served(log) == 0
     generate(tmp_path / "run", *arguments, "--base-url", server[0], code=0)
-    assert status(tmp_path / "run")["made"] == 3
+    assert status(tmp_path / "run")["made"] == 2
 
 
-def test_a_server_that_dies_in_mid_run_leaves_a_run_that_goes_on_later(tmp_path, models, server):
+def test_a_server_that_dies_in_mid_run_leaves_a_run_that_goes_on_later(tmp_path, models, server, pinned):
     folder = tmp_path / "run"
-    running = "[running]\nattempts = 2\nconcurrency = 4\n"
-    arguments = ["--teacher", "openai", "--model", models / "lists"]
-    with serving(tmp_path / "home") as (url, process, log):
-        settings = config(tmp_path, SHORT_ANSWERS + running)
-        command = ["generate", folder, "--target", 300, *arguments, "--base-url", url, "--config", settings]
-        started = subprocess.Popen(
-            [*COMMAND, *map(str, command)],
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment(),
-        )  # fmt: skip
-        try:
-            wait_until(lambda: served(log) >= 8, process, log)
-            kill(process)
-            _, told = started.communicate(timeout=HANG_S)
-        finally:
-            started.kill()
-        assert started.returncode == 2, told
-        assert told.startswith("Error: ")
-        assert "Traceback" not in told
-        assert "cannot be reached" in told or "does not answer any more" in told
-        assert_holds(folder)
-        assert rows(folder, "SELECT count(*) FROM rejections WHERE reason = 'no_answer'") == [(0,)]
-        # Every answer that the server had sent is stored. It may have logged one that the kill kept on its way.
-        stored = rows(folder, "SELECT count(*) FROM completions WHERE error IS NULL")[0][0]
-        assert served(log) - 4 <= stored <= served(log)
-    settings = config(tmp_path, SHORT_ANSWERS + running)
-    target = status(folder)["tasks"] + 2
-    generate(folder, "--target", target, *arguments, "--base-url", server[0], "--config", settings, code=0)
+    settings = config(tmp_path, SHORT_ANSWERS + "[running]\nattempts = 2\nconcurrency = 4\n")
+    arguments = ["--teacher", "openai", "--model", models / "lists", "--config", settings]
+    url, process, log = pinned
+    command = ["generate", folder, "--target", 300, *arguments, "--base-url", url]
+    started = subprocess.Popen(
+        [*COMMAND, *map(str, command)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment(),
+    )  # fmt: skip
+    try:
+        wait_until(lambda: served(log) >= 8, process, log)
+        kill(process)
+        _, told = started.communicate(timeout=HANG_S)
+    finally:
+        started.kill()
+    assert started.returncode == 2, told
+    assert told.startswith("Error: ")
+    assert "Traceback" not in told
+    assert "cannot be reached" in told or "does not answer any more" in told
+    assert_holds(folder)
+    assert rows(folder, "SELECT count(*) FROM rejections WHERE reason = 'no_answer'") == [(0,)]
+    # Every answer that the server had sent is stored. It may have logged one that the kill kept on its way.
+    stored = rows(folder, "SELECT count(*) FROM completions WHERE error IS NULL")[0][0]
+    assert served(log) - 4 <= stored <= served(log)
+    target = status(folder)["tasks"] + 1
+    generate(folder, "--target", target, *arguments, "--base-url", server[0], code=0)
     assert status(folder)["made"] == target
