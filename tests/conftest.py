@@ -1,6 +1,7 @@
 """What several tests share: the command line as a user runs it, and simulated servers in processes of their own."""
 
 import asyncio
+import functools
 import gc
 import io
 import json
@@ -18,6 +19,7 @@ from urllib.request import urlopen
 
 import hypothesis
 import pytest
+import typer.main
 
 from selfinstruct.asking.prompts import Prompts, read_prompts, shipped
 from selfinstruct.asking.stages import Prompt
@@ -25,9 +27,22 @@ from selfinstruct.cli import main
 from selfinstruct.strategies import load
 from tests.loopback import HANG_S, loopback
 
+# The commands are the same each time: made once for the thousands of times that tests call them.
+typer.main.get_command = functools.cache(typer.main.get_command)
 # An example may take as long as it does: how fast a machine is decides nothing.
-hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+# The examples are the same each time, so that a change fails for what it changes: SEARCH=1 looks for others.
+hypothesis.settings.register_profile(
+    "patient",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    derandomize="SEARCH" not in os.environ,
+)
 hypothesis.settings.load_profile("patient")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: tests wait for the servers and the processes that they start."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -38,6 +53,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """Let the garbage collector leave alone what the imports made: torch alone is a million objects."""
     gc.freeze()
+    gc.set_threshold(50_000)
 
 
 COMMAND = [sys.executable, "-m", "selfinstruct"]

@@ -143,6 +143,13 @@ def test_numbers_are_lines_in_lines_and_places_in_lists(tmp_path):
     assert ("empty_output", 2) in rules(write(tmp_path / "a.parquet", [good, bad]))
 
 
+def test_a_list_in_the_first_line_of_several_is_a_row(tmp_path):
+    (path := tmp_path / "a.jsonl").write_text('[{"messages": false}]\n\n{"instruction": "Why?", "output": "So."}\n')
+    checked = check(path)
+    assert checked.file.kind == "JSON Lines"
+    assert [(f.rule, f.number) for f in checked.worst("error")] == [("wrong_type", 1)]
+
+
 def test_rows_of_another_format_and_rows_without_one(tmp_path):
     rows = [
         *of_format("alpaca"),
