@@ -52,7 +52,7 @@ def read(path: Path) -> File:
     content = read_bytes(path)
     if content.startswith(b"PAR1"):
         file = _read_parquet(path)
-    elif content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
+    elif content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[") and not _is_lines(content):
         file = _read_list(path, content)
     else:
         file = _read_lines(path, content)
@@ -65,6 +65,18 @@ def read(path: Path) -> File:
             "Give a JSON list, one JSON object a line, or Parquet."
         )
     return file
+
+
+def _is_lines(content: bytes) -> bool:
+    """Whether the first two lines are a JSON value each: a list in a line does not make the file a list."""
+    first, _, others = content.lstrip(b"\xef\xbb\xbf \t\r\n").partition(b"\n")
+    second = others.lstrip().partition(b"\n")[0]
+    try:
+        for line in (second, first):  # of a list in one line there is no second
+            json.loads(line)
+    except (RecursionError, ValueError):
+        return False
+    return True
 
 
 def _read_lines(path: Path, content: bytes) -> File:
