@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,6 +28,8 @@ from selfinstruct.cli import main
 from selfinstruct.strategies import load
 from tests.loopback import HANG_S, loopback
 
+# A script's background ignores Ctrl-C, and so would the commands that tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # The commands are the same each time: made once for the thousands of times that tests call them.
 typer.main.get_command = functools.cache(typer.main.get_command)
 # An example may take as long as it does: how fast a machine is decides nothing.
