@@ -5,7 +5,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo demo-student test pytest check bench clean
+.PHONY: demo demo-student test pytest-finetune pytest-others check bench clean
 
 demo: .venv/installed  ## grow 200 tasks on the simulated teacher: no key, no network but the package index
 	$(BIN)/selfinstruct generate outputs/demo --target 200
@@ -17,11 +17,14 @@ demo-student: .venv/installed-for-finetune  ## teach a tiny model what the simul
 	OMP_NUM_THREADS=2 $(BIN)/python -m finetune.demo --out outputs/demo-student
 
 test: .venv/installed-for-tests  ## everything that CI runs
-	@$(MAKE) --no-print-directory -j 2 check pytest
+	@$(MAKE) --no-print-directory -j 3 check pytest-finetune pytest-others
 
-# The tests' models are so small that a second thread of torch only waits.
-pytest: .venv/installed-for-tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder
+# Only tests/finetune imports torch, which takes each process 10 s; its models are so small that a second thread waits.
+pytest-finetune: .venv/installed-for-tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/finetune
+
+pytest-others: .venv/installed-for-tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder --ignore tests/finetune
 
 check: .venv/installed-for-tests  ## style, types, and which room imports which
 	$(BIN)/ruff format --check .
