@@ -14,6 +14,7 @@ in the run, so that it goes on with the prompts it began with.
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -56,15 +57,21 @@ def read_prompts(folder: Path, prompts: Iterable[tuple[str, Prompt]], n_demonstr
     return texts
 
 
+@lru_cache(maxsize=32)
+def _environment(texts: tuple[tuple[str, str], ...]) -> jinja2.Environment:
+    """Where these texts are compiled when they are first filled in; kept, for the next run with the same prompts."""
+    return jinja2.Environment(
+        loader=jinja2.DictLoader(dict(texts)), undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        autoescape=False,
+    )  # fmt: skip
+
+
 class Prompts:
     """The prompts of one run, ready to be filled in."""
 
     def __init__(self, texts: dict[str, str]):
         self.texts = texts
-        self._environment = jinja2.Environment(
-            loader=jinja2.DictLoader(texts), undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-            autoescape=False,
-        )  # fmt: skip
+        self._environment = _environment(tuple(sorted(texts.items())))
         self._systems: dict[tuple[str, bool], str] = {}
 
     def render(self, name: str, json: bool = False, **variables: Any) -> tuple[str, str]:

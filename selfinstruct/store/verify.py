@@ -212,9 +212,9 @@ def _copies(store: Store) -> Iterator[str]:
         return
     from datasketch import MinHash, MinHashLSH
 
-    copies = MinHashLSH(threshold - CERTAINLY_FOUND / 2, num_perm=64)
+    copies, empty = MinHashLSH(threshold - CERTAINLY_FOUND / 2, num_perm=64), MinHash(64)
     for number, (task, identity, parts) in enumerate(kept):
-        sketch = MinHash(64)
+        sketch = empty.copy()  # with its permutations, which take longer to make than a record's sketch
         sketch.update_batch([part.encode("utf-8", "surrogatepass") for part in parts])
         for other in copies.query(sketch):
             other_task, other_identity, other_parts = kept[other]
