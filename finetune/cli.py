@@ -54,7 +54,7 @@ def finetune(  # noqa: PLR0917 - typer reads the options from here
     ] = False,
 ) -> None:
     """Fine-tune a model on runs and datasets. The same command again goes on where it was."""
-    _check_installed()
+    check_installed()
     from finetune.training.settings import named_settings, parse_settings
 
     sources = [{"path": path} for path in data or ()]
@@ -89,7 +89,7 @@ def chat(
     ] = None,
 ) -> None:
     """Talk to a student, or give it a message a line in a pipe."""
-    _check_installed()
+    check_installed()
     from finetune.inference.chat import chat as talk
     from finetune.inference.student import Student as Opened
     from finetune.inference.student import check_folder
@@ -104,7 +104,7 @@ def serve(
     host: Annotated[str, typer.Option(help="0.0.0.0 lets other machines in, without any key.")] = "127.0.0.1",
 ) -> None:
     """Serve a student as an OpenAI-compatible server: by vLLM where it is installed, else by transformers."""
-    _check_installed()
+    check_installed()
     from finetune.inference.serving import serve as become_server
 
     become_server(student, host, port)
@@ -115,7 +115,7 @@ def merge(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="A new folder.")],
 ) -> None:
     """Write an adapter and its base as one model."""
-    _check_installed()
+    check_installed()
     from finetune.inference.converting import merge as write
 
     write(student, out)
@@ -130,7 +130,7 @@ def gguf(
     ] = None,
 ) -> None:
     """Write a student for llama.cpp, and a Modelfile for Ollama beside it."""
-    _check_installed()
+    check_installed()
     from finetune.inference.converting import UNKNOWN_TO_OLLAMA
     from finetune.inference.converting import gguf as write
 
@@ -162,7 +162,7 @@ def evaluate(  # noqa: PLR0917 - typer reads the options from here
     json: Annotated[bool, typer.Option("--json", help="Print the figures as one JSON object.")] = False,
 ) -> None:
     """Measure a student on held-out dialogues: loss, ROUGE-L, exact match, whether it stops; beside another model."""
-    _check_installed()
+    check_installed()
     from finetune.evaluation.evaluate import constrained, evaluate, held_out, template_of, trained
     from finetune.evaluation.report import render
     from selfinstruct.rows.files import to_line
@@ -238,7 +238,7 @@ def compare(  # noqa: PLR0917 - typer reads the options from here
         print(visible(report.render(found)), f"Report: {path}", sep="\n")
 
 
-def _check_installed() -> None:
+def check_installed() -> None:
     """UsageError where the packages for fine-tuning are missing."""
     missing = [name for name in ("torch", "transformers", "peft", "trl") if not importlib.util.find_spec(name)]
     if missing:

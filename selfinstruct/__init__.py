@@ -3,6 +3,10 @@
     selfinstruct generate outputs/first --target 200     # the simulated teacher: no key, no network
     selfinstruct rejected outputs/first                  # what was thrown away, and why
 
+    import selfinstruct as si                            # the same in Python: selfinstruct.api
+    run = si.generate("outputs/first", target=200)
+    run.rejected(reason="too_similar")
+
 The rooms, as subpackages are called here, lowest first: each imports only from those that are listed before it
 (`make check` holds that).
 
@@ -28,6 +32,7 @@ The rooms, as subpackages are called here, lowest first: each imports only from 
     runs             what is done to a run folder: open, grow, import, filter again, estimate
     checks           what is wrong with the rows of any dataset
     audit            pages to look through a run and to decide about it
+    api              the commands as Python functions
     cli              the commands
 
 To follow one record from seed to export: runs.generate opens the run and starts engine.engine, which shows the
@@ -38,4 +43,38 @@ engine.gate lets in what filters.verdicts leaves, and export.export writes it.
 Sources: Self-Instruct (Wang et al., arXiv 2212.10560) for the method and its constants; Alpaca (Taori et al. 2023).
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from selfinstruct.api import (
+        BudgetReached,
+        Refiltered,
+        Rows,
+        Run,
+        SelfInstructError,
+        StoreError,
+        TeacherError,
+        UsageError,
+        YieldCollapsed,
+        check,
+        finetune,
+        generate,
+        generate_async,
+        openai,
+        student,
+        transformers,
+    )
+
 __version__ = "0.1.0"
+__all__ = [
+    "BudgetReached", "Refiltered", "Rows", "Run", "SelfInstructError", "StoreError", "TeacherError", "UsageError",
+    "YieldCollapsed", "check", "finetune", "generate", "generate_async", "openai", "student", "transformers",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """Import the API when something of it is asked for, so that `import selfinstruct` takes no time."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("selfinstruct.api"), name)

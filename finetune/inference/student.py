@@ -62,6 +62,14 @@ class Student:
         self.ends = end_tokens(self.tokenizer, self.model.generation_config)
         self.context: int | None = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
 
+    def chat(self, said: str | list[Message], *, max_tokens: int = 512, temperature: float = 0.0, seed: int = 0) -> str:
+        """The answer to what the user said, or to a conversation, a list of {"role", "content"} that ends with him.
+
+        UsageError where it fills the model's context.
+        """
+        messages: list[Message] = [{"role": "user", "content": said}] if isinstance(said, str) else said
+        return self.answer([messages], max_tokens, temperature, seed)[0].text
+
     @torch.inference_mode()
     def answer(
         self,

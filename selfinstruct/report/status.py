@@ -38,6 +38,12 @@ class Status(NamedTuple):
     usage: list[Usage]
     grades: dict[str, int]
 
+    @property
+    def cost_usd(self) -> float | None:
+        """US dollars for the answered requests; None where a model's price is not known."""
+        costs = [one.cost_usd for one in self.usage]
+        return None if any(cost is None for cost in costs) else sum(cost for cost in costs if cost is not None)
+
     def as_dict(self) -> dict[str, Any]:
         """The figures as JSON values."""
         values: dict[str, Any] = {}

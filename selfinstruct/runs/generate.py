@@ -3,6 +3,8 @@
 import asyncio
 import itertools
 import signal
+import threading
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 from selfinstruct.engine.answer_formats import settle_answer_formats
@@ -21,13 +23,40 @@ from selfinstruct.teachers.budget import Amount, Budget
 from selfinstruct.teachers.scheduler import Scheduler
 
 
-async def generate(run: Run, target: int, is_sample: bool = False) -> bool:
+def stop_on_signals(scheduler: Scheduler) -> None:
+    """The first SIGINT or SIGTERM lets the calls in flight end, the second one cancels them.
+
+    In the main thread only: Python lets no other handle signals.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    loop = asyncio.get_running_loop()
+    running = asyncio.current_task()
+
+    signals = itertools.count(1)
+
+    def handle() -> None:
+        if next(signals) > 1 and running:
+            running.cancel()
+        scheduler.stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, handle)
+
+
+async def generate(
+    run: Run,
+    target: int,
+    is_sample: bool = False,
+    on_start: Callable[[Scheduler], None] = stop_on_signals,
+    show: bool = True,
+) -> bool:
     """Grow the run to `target` tasks and write its records; False where it was stopped before.
 
     A sample for an estimate is not what the user asked for, so it is not remembered as the target, and not asked for by
     batches, which might take a day.
-    The records are written as far as the run got, unless the store cannot be written any more. The first SIGINT or
-    SIGTERM lets the calls in flight end, the second one cancels them.
+    The records are written as far as the run got, unless the store cannot be written any more. `on_start` is called
+    with the scheduler, which may be told to stop; `show`: whether progress is shown.
     """
     if is_sample:
         Batches(run.store).refuse_under_way()
@@ -36,7 +65,7 @@ async def generate(run: Run, target: int, is_sample: bool = False) -> bool:
             run.store.set_settings({"target": target})
     run.store.settle_interrupted()
     try:
-        finished = await _grow(run, target, by_batches=run.config.running.batch and not is_sample)
+        finished = await _grow(run, target, run.config.running.batch and not is_sample, on_start, show)
     except StoreError:
         raise  # nothing more can be written
     except BaseException:
@@ -46,7 +75,7 @@ async def generate(run: Run, target: int, is_sample: bool = False) -> bool:
     return finished
 
 
-async def _grow(run: Run, target: int, by_batches: bool) -> bool:
+async def _grow(run: Run, target: int, by_batches: bool, on_start: Callable[[Scheduler], None], show: bool) -> bool:
     async with AsyncExitStack() as stack:
         store = run.store
         progress = progress_of(store)
@@ -61,8 +90,8 @@ async def _grow(run: Run, target: int, by_batches: bool) -> bool:
         in_flight = IN_FLIGHT if by_batches else running.concurrency
         scheduler = Scheduler(in_flight, running.attempts, note_fault, budget)
         teachers = await open_teachers(run.config, stack, by_batches)
-        _on_signals(scheduler)
-        showing = asyncio.create_task(show_progress(progress, scheduler))
+        on_start(scheduler)
+        showing = asyncio.create_task(show_progress(progress, scheduler) if show else asyncio.sleep(0))
         try:
             config = await settle_answer_formats(run.config, teachers, scheduler, store)
             keep_config(store, config)
@@ -83,19 +112,3 @@ def _budget(run: Run, by_batches: bool) -> Budget | None:
     if not (running.max_cost or running.max_requests or running.max_tokens):
         return None
     return Budget(running, config.prices, config.stages, run.store, by_batches)
-
-
-def _on_signals(scheduler: Scheduler) -> None:
-    """The first signal stops gently, the second one at once."""
-    loop = asyncio.get_running_loop()
-    running = asyncio.current_task()
-
-    signals = itertools.count(1)
-
-    def handle() -> None:
-        if next(signals) > 1 and running:
-            running.cancel()
-        scheduler.stop()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, handle)

@@ -1,0 +1,161 @@
+"""A run, as an object: its rows, its status, its exports; filtered again."""
+
+import asyncio
+from collections.abc import Collection
+from contextlib import suppress
+from difflib import get_close_matches
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from selfinstruct.api.blocking import blocking
+from selfinstruct.api.settings import FilePath, Settings, tables
+from selfinstruct.errors import UsageError
+from selfinstruct.store.store import Store
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from pandas import DataFrame
+
+    from selfinstruct.report.status import Status
+    from selfinstruct.runs.changes import Changes
+
+
+class Rows(list[Settings]):
+    """Rows as dicts of JSON values, which become a table."""
+
+    def to_pandas(self) -> "DataFrame":
+        """A pandas DataFrame with a column for each field. Needs pandas."""
+        try:
+            import pandas
+        except ImportError:
+            raise UsageError("to_pandas needs pandas: pip install pandas") from None
+        return pandas.DataFrame(list(self))
+
+    def to_dataset(self) -> "Dataset":
+        """A datasets.Dataset with a column for each field. Needs datasets, which selfinstruct[finetune] brings."""
+        try:
+            import datasets
+        except ImportError:
+            raise UsageError("to_dataset needs datasets: pip install datasets") from None
+        return datasets.Dataset.from_list(list(self))
+
+
+class Run:
+    """A run's folder. UsageError where there is no run in it.
+
+    Everything is read when it is asked for, so a run that grows elsewhere is seen as it is at that moment.
+    """
+
+    def __init__(self, folder: FilePath):
+        self.folder = Path(folder)
+        Store.read(self.folder).close()
+
+    def __repr__(self) -> str:
+        found = self.status()
+        return f"<Run {self.folder}: {found.tasks:,} tasks, {found.records:,} records>"
+
+    def status(self) -> "Status":
+        """What the run holds, and what it cost."""
+        from selfinstruct.report.status import status
+
+        with Store.read(self.folder) as store:
+            return status(store)
+
+    def records(self) -> Rows:
+        """The dataset, one record for each instance, as people's decisions leave it.
+
+        Fields: id, task, instruction, input, output, is_classification, messages; `extra` where stages bring any.
+        """
+        with Store.read(self.folder) as store:
+            return Rows(record.as_dict() for record in store.records())
+
+    def tasks(self, *, similar: bool = False) -> Rows:
+        """The admitted tasks in order, with their instances; with `similar`, also the ten most similar instructions."""
+        from selfinstruct.store.listing import tasks
+
+        with Store.read(self.folder) as store:
+            return Rows(tasks(store, similar))
+
+    def rejected(self, *, stage: str | None = None, reason: str | None = None, limit: int | None = None) -> Rows:
+        """What was rejected, with the reason and the evidence; all of it, or of one stage or reason, at most `limit`.
+
+        UsageError where no stage, or reason, has that name.
+        """
+        from selfinstruct.filters.verdicts import CANDIDATE_STAGES, INSTANCE_STAGES
+        from selfinstruct.store.listing import rejected
+        from selfinstruct.store.reasons import all_reasons
+        from selfinstruct.strategies import stage_names
+
+        _known("stage", stage, (*stage_names(), *CANDIDATE_STAGES, *INSTANCE_STAGES))
+        _known("reason", reason, all_reasons())
+        with Store.read(self.folder) as store:
+            found = rejected(store, None, None, None)
+            fitting = (row for row in found if stage in (None, row["stage"]) and reason in (None, row["reason"]))
+            return Rows(islice(fitting, limit))
+
+    def verify(self) -> list[str]:
+        """What does not hold of the ids, counts and scores in the run, recomputed; empty where everything does."""
+        from selfinstruct.store.verify import verify
+
+        with Store.read(self.folder) as store:
+            return list(verify(store))
+
+    def report(self, output: FilePath | None = None) -> Path:
+        """Write the run as one HTML page, RUN/report.html unless `output` says where, and give its path."""
+        from selfinstruct.report.figures import figures
+        from selfinstruct.report.page import write_page
+
+        with Store.read(self.folder) as store:
+            return write_page(store, figures(store), Path(output) if output else None)
+
+    def audit(self, port: int = 0) -> None:
+        """Serve the audit on loopback, and print its address, until interrupted. Port 0: any that is free."""
+        from selfinstruct.audit.server import serve
+
+        with suppress(KeyboardInterrupt, asyncio.CancelledError):
+            blocking(lambda: serve(self.folder, port))
+
+    # What comes of it.
+
+    def export(self, format: str, output: FilePath | None = None) -> Path:
+        """Write the records in a format that trainers read, and give the file's path.
+
+        `format`: alpaca, self-instruct, messages, prompt-completion, sharegpt or parquet. Without `output`, the file is
+        in the run's folder.
+        """
+        from selfinstruct.export.export import export
+        from selfinstruct.export.formats import NAMES
+
+        _known("format", format, NAMES)
+        with Store.read(self.folder) as store, store.snapshot():
+            return export(store, format, Path(output) if output else None)[0]
+
+    def refilter(self, new: FilePath, *, config: FilePath | None = None, **settings: object) -> "Refiltered":
+        """Filter everything that the teacher answered again under other rules, into the folder `new`; nobody is asked.
+
+        `settings`: those of [filters] (`rouge_threshold`, `without`, `min_words` ...), `profile` and `decontaminate`.
+        """
+        from selfinstruct.runs.refilter import refilter
+
+        flags = tables(None, settings)
+        found = blocking(lambda: refilter(self.folder, Path(new), Path(config) if config else None, flags))
+        return Refiltered(new, found)
+
+
+class Refiltered(Run):
+    """A run that was made by filtering another one again; `changes`: the tasks and records lost and gained, and why."""
+
+    def __init__(self, folder: FilePath, changes: "Changes"):
+        super().__init__(folder)
+        self.changes = changes
+
+
+def _known(what: str, name: str | None, known: Collection[str]) -> None:
+    """UsageError where a name is none of those that are known."""
+    if name is not None and name not in known:
+        near = get_close_matches(name, known, n=1)
+        raise UsageError(
+            f"There is no {what} {name!r}; "
+            + (f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}.")
+        )

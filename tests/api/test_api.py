@@ -1,0 +1,265 @@
+"""The Python API: in a script, in a thread, in a running event loop; interrupted and resumed; what it refuses."""
+
+import asyncio
+import json
+import re
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+import selfinstruct as si
+from selfinstruct.export.formats import NAMES
+from selfinstruct.filters.verdicts import FilterSettings
+from selfinstruct.teachers.settings import RunningSettings
+from tests.conftest import json_lines, run_cli, until
+from tests.loopback import HANG_S, loopback, wait_until, working
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run of 12 tasks with rejections; to be read only."""
+    folder = tmp_path_factory.mktemp("runs") / "first"
+    return si.generate(
+        folder,
+        12,
+        seed=5,
+        progress=False,
+        simulated={"repeat_share": 0.3, "forbidden_share": 0.3},
+    )
+
+
+def test_what_it_gives_is_what_the_commands_say(run):
+    records = json_lines((run.folder / "records.jsonl").read_text())
+    assert run.records() == records
+    assert run.tasks() == json_lines(run_cli("tasks", run.folder, "--json").stdout)
+    assert run.rejected() == json_lines(run_cli("rejected", run.folder, "--json").stdout)
+    some = run.rejected(reason="too_similar", limit=2)
+    assert 1 <= len(some) <= 2
+    assert {row["reason"] for row in some} == {"too_similar"}
+    assert run.status().as_dict() == json.loads(run_cli("status", run.folder, "--json").stdout)
+    assert run.verify() == []
+    assert repr(run) == f"<Run {run.folder}: 12 tasks, {len(records)} records>"
+
+
+def test_a_command_makes_the_same_run(run, tmp_path):
+    config = tmp_path / "run.toml"
+    config.write_text("seed = 5\n[simulated]\nrepeat_share = 0.3\nforbidden_share = 0.3\n")
+    run_cli("generate", tmp_path / "run", "--target", 12, "--config", config)
+    assert (tmp_path / "run/records.jsonl").read_bytes() == (run.folder / "records.jsonl").read_bytes()
+
+
+def test_rows_become_tables(run):
+    pytest.importorskip("datasets", reason="needs pip install 'selfinstruct[finetune]'")
+    rows = run.records()
+    assert run.records().to_pandas()["instruction"].tolist() == [row["instruction"] for row in rows]
+    assert rows.to_dataset()["output"][:] == [row["output"] for row in rows]
+
+
+def test_without_pandas_or_datasets_it_says_what_to_install(run, monkeypatch):
+    for name in ("pandas", "datasets"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(si.UsageError, match="pip install pandas"):
+        run.records().to_pandas()
+    with pytest.raises(si.UsageError, match="pip install datasets"):
+        run.records().to_dataset()
+
+
+@pytest.mark.parametrize("format", NAMES)
+def test_exports(run, tmp_path, format):
+    written = run.export(format, tmp_path / "data")
+    expected = tmp_path / "expected"
+    run_cli("export", run.folder, "--format", format, "--output", expected)
+    assert written.read_bytes() == expected.read_bytes()
+
+
+def test_a_reason_that_there_is_not_is_refused_and_one_without_rows_is_none(run):
+    assert run.rejected(reason="merged_tasks") == []
+    assert run.rejected(stage="novelty", limit=1)[0]["stage"] == "novelty"
+    with pytest.raises(si.UsageError, match=r"no reason 'too_simlar'; did you mean too_similar\?"):
+        run.rejected(reason="too_simlar")
+    with pytest.raises(si.UsageError, match=r"no stage 'novel'; did you mean novelty\?"):
+        run.rejected(stage="novel")
+
+
+def test_a_format_that_there_is_not_is_refused(run):
+    with pytest.raises(si.UsageError, match=r"no format 'jsonl'; known are alpaca, .*messages"):
+        run.export("jsonl")
+
+
+def test_filtered_again(run, tmp_path):
+    strict = run.refilter(tmp_path / "strict", rouge_threshold=0.2)
+    assert strict.status().tasks < 12
+    assert strict.changes.tasks.before == 12
+    assert {lost.reason for lost in strict.changes.tasks.lost} == {"too_similar"}
+    with pytest.raises(si.UsageError, match="there"):
+        run.refilter(tmp_path / "strict", rouge_threshold=0.2)
+
+
+def test_a_report_and_a_check(run, tmp_path):
+    assert run.report(tmp_path / "report.html").read_text().startswith("<!doctype html>")
+    found = si.check(run.export("alpaca", tmp_path / "a.json"))
+    assert found.summary()["rows"] == len(run.records())
+
+
+def test_a_run_is_resumed_with_a_higher_target(tmp_path):
+    first = si.generate(tmp_path / "run", 6, progress=False)
+    calls = sum(usage.requests for usage in first.status().usage)
+    again = si.generate(tmp_path / "run", 6, progress=False)
+    assert sum(usage.requests for usage in again.status().usage) == calls
+    assert si.generate(tmp_path / "run", 9, progress=False).status().tasks == 9
+
+
+def test_settings_find_their_tables(tmp_path):
+    run = si.generate(
+        tmp_path / "run", 3, progress=False, rouge_threshold=0.6, concurrency=3, running={"attempts": 4},
+        classify={"sampling": {"max_tokens": 9}}, strategy="self-instruct",
+    )  # fmt: skip
+    text = (run.folder / "config.toml").read_text()
+    for line in ("rouge_threshold = 0.6", "concurrency = 3", "attempts = 4", "max_tokens = 9"):
+        assert f"\n{line}\n" in text
+    assert not RunningSettings.model_fields.keys() & FilterSettings.model_fields.keys()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"target": 0}, "target is 0; it must be a whole number"),
+        ({"target": "ten"}, "target is 'ten'"),
+        ({"target": 3, "sed": 7}, "unknown key sed; did you mean seed?"),
+        ({"target": 3, "rouge_threshold": 3}, "filters.rouge_threshold"),
+        ({"target": 3, "strategy": "evolve"}, "no such strategy; known are"),
+        ({"target": 3, "teacher": {"kind": "openai"}}, "Which model"),
+        ({"target": 3, "teacher": si.openai("m", api_key_env="sk-mine")}, "never the key itself"),
+        ({"target": 3, "seeds": "nothing.jsonl"}, "nothing.jsonl"),
+        ({"target": 3, "config": "nothing.toml"}, "nothing.toml"),
+    ],
+)
+def test_what_is_wrong_is_said_before_a_run_is_begun(tmp_path, monkeypatch, arguments, says):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(si.UsageError) as error:
+        si.generate(tmp_path / "run", **arguments)
+    assert says in str(error.value)
+    assert "sk-mine" not in str(error.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path):
+    with pytest.raises(si.UsageError, match="no run here"):
+        si.Run(tmp_path)
+
+
+# Where it is called.
+
+
+def test_in_a_running_event_loop_and_in_a_thread(run, tmp_path, capsys):
+    settings = {"seed": 5, "simulated": {"repeat_share": 0.3, "forbidden_share": 0.3}, "progress": False}
+
+    async def notebook():
+        first = si.generate(tmp_path / "blocking", 12, **settings)
+        second = await si.generate_async(tmp_path / "awaited", 12, **settings)
+        return first, second, first.refilter(tmp_path / "again")
+
+    runs = list(asyncio.run(notebook()))
+    handlers = signal.getsignal(signal.SIGINT)
+    thread = threading.Thread(target=lambda: runs.append(si.generate(tmp_path / "thread", 12, **settings)))
+    thread.start()
+    thread.join(HANG_S)
+    assert len(runs) == 4
+    assert {(one.folder / "records.jsonl").read_bytes() for one in runs} == {
+        (run.folder / "records.jsonl").read_bytes()
+    }
+    assert signal.getsignal(signal.SIGINT) is handlers
+    assert capsys.readouterr().out == ""
+
+
+SCRIPT = """
+import asyncio, sys, selfinstruct as si
+def grow():
+    return si.generate(sys.argv[1], 30, teacher={"base_url": sys.argv[2]}, concurrency=2, progress=False)
+async def notebook():
+    return grow()
+try:
+    asyncio.run(notebook()) if sys.argv[3] == "notebook" else grow()
+except KeyboardInterrupt as interrupt:
+    print(interrupt)
+    sys.exit(5)
+"""
+
+
+@pytest.mark.parametrize("where", ["script", "notebook"])
+def test_an_interrupt_lets_the_calls_in_flight_end_and_the_same_call_resumes(tmp_path, where):
+    folder = tmp_path / "run"
+    with loopback() as server:
+        server.hold(after=6)
+        command = [sys.executable, "-c", SCRIPT, str(folder), server.url, where]
+        with working(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            wait_until(lambda: server.held, process)
+            process.send_signal(signal.SIGINT)
+            server.release()
+            said, errors = process.communicate(timeout=HANG_S)
+        assert process.returncode == 5, errors
+        assert said == f"{folder} is stopped; the same call resumes it.\n"
+        stopped = si.Run(folder).status()
+        assert sum(usage.requests for usage in stopped.usage) > 0
+        assert stopped.tasks < 30
+        resumed = si.generate(folder, 30, progress=False)
+    assert resumed.status().tasks == 30
+    assert resumed.verify() == []
+
+
+def test_cancelled_it_can_be_resumed(tmp_path):
+    async def cancelled():
+        with loopback() as server:
+            server.hold(after=4)
+            task = asyncio.create_task(
+                si.generate_async(tmp_path / "run", 12, teacher={"base_url": server.url}, progress=False)
+            )
+            await until(lambda: server.held)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    asyncio.run(cancelled())
+    assert si.Run(tmp_path / "run").verify() == []
+    assert si.generate(tmp_path / "run", 12, teacher={"base_url": ""}, progress=False).status().tasks == 12
+
+
+# What it is.
+
+
+def test_everything_public_is_there_and_documented():
+    for name in si.__all__:
+        one = getattr(si, name)
+        assert one.__doc__, name
+        if isinstance(one, type):
+            for method, value in vars(one).items():
+                assert method.startswith("_") or not callable(value) or value.__doc__, f"{name}.{method}"
+    assert sorted(si.__all__) == sorted(sys.modules["selfinstruct.api"].__all__)
+    assert not hasattr(si, "nothing_of_the_kind")
+
+
+def test_it_is_imported_when_it_is_used():
+    code = "import selfinstruct, sys; print(sorted(m for m in sys.modules if m.startswith('selfinstruct')))"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=HANG_S)
+    assert said.stdout.strip() == "['selfinstruct']"
+
+
+PAGE = (Path(__file__).parents[2] / "docs/python.md").read_text()
+
+
+def test_its_page_documents_all_of_it():
+    assert set(si.__all__) <= set(re.findall(r"\bsi\.(\w+)", PAGE))
+
+
+def test_the_first_example_of_its_page_runs(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("pandas", reason="needs pip install 'selfinstruct[finetune]'")
+    monkeypatch.chdir(tmp_path)
+    example = re.search(r"```python\n(.*?)```", PAGE, re.DOTALL).group(1).replace("200)", "30)")
+    exec(example, {})
+    said = capsys.readouterr().out
+    assert "<Run outputs/first: 30 tasks, " in said
+    assert (tmp_path / "data.jsonl").read_text()
