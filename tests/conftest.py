@@ -43,6 +43,11 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("patient")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: tests wait for the servers and the processes that they start."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the room whose files take longest, so that no process is left with one of them at the end."""
     items.sort(key=lambda item: item.path.parent.name != "teachers")
