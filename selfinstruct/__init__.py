@@ -78,3 +78,7 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module("selfinstruct.api"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(["__version__", *__all__])

@@ -16,17 +16,18 @@ def blocking(work: Callable[[], Coroutine[Any, Any, T]], stop: Callable[[], None
 
     There, an interrupt calls `stop` in the loop of the work. Without it, and at the next one, the work is cancelled.
     """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(work())
+    if not _has_running_loop():
+        with _handlers_restored():
+            return asyncio.run(work())
     loop = asyncio.new_event_loop()
 
     def run() -> T:
         with asyncio.Runner(loop_factory=lambda: loop) as runner:
             return runner.run(work())
 
-    with ThreadPoolExecutor(1) as threads, _interrupts_raise():
+    with ThreadPoolExecutor(1) as threads, _handlers_restored() as is_main:
+        if is_main:  # the handler of asyncio.run would wait for the loop, which is blocked
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         done = threads.submit(run)
         on_interrupt = stop or cancel_all
         while True:
@@ -37,17 +38,24 @@ def blocking(work: Callable[[], Coroutine[Any, Any, T]], stop: Callable[[], None
                 on_interrupt = cancel_all
 
 
-@contextmanager
-def _interrupts_raise() -> Iterator[None]:
-    """Have Ctrl-C raise KeyboardInterrupt here: the handler of `asyncio.run` waits for the loop, which is blocked."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+def _has_running_loop() -> bool:
     try:
-        yield
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+@contextmanager
+def _handlers_restored() -> Iterator[bool]:
+    """Put the caller's signal handlers back at the end; gives whether there are any: in the main thread only."""
+    is_main = threading.current_thread() is threading.main_thread()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)} if is_main else {}
+    try:
+        yield is_main
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def cancel_all() -> None:

@@ -2,12 +2,11 @@
 
 from asyncio import CancelledError
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selfinstruct.api.blocking import blocking, cancel_all
 from selfinstruct.api.runs import Run
-from selfinstruct.api.settings import FilePath, Settings, tables
+from selfinstruct.api.settings import FilePath, Settings, file_path, tables
 from selfinstruct.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,7 +31,8 @@ def generate(
     `instances=si.openai("gpt-4.1")`), and the keys of [running] and [filters] by themselves (`concurrency=64`,
     `max_cost=5`, `rouge_threshold=0.6`).
 
-    Ctrl-C lets the calls in flight end and then raises KeyboardInterrupt; the same call resumes the run. Raises
+    Ctrl-C, or SIGTERM, lets the calls in flight end and then raises KeyboardInterrupt; a second one cancels them. The
+    same call resumes the run. Raises
     UsageError before anything is paid for, and TeacherError, BudgetReached or YieldCollapsed where the run cannot go
     on: everything answered so far is kept.
     """
@@ -90,9 +90,11 @@ def _opening(
 
     if isinstance(target, bool) or not isinstance(target, int) or target < 1:
         raise UsageError(f"target is {target!r}; it must be a whole number, the tasks that the run is to have.")
-    config_file, seeds_file = (Path(file) if file else None for file in (config, seeds))
+    place = file_path("folder", folder)
+    config_file = None if config is None else file_path("config", config)
+    seeds_file = None if seeds is None else file_path("seeds", seeds)
     flags = tables(teacher, settings)
-    return lambda: open_run(Path(folder), config_file, flags, seeds_file)
+    return lambda: open_run(place, config_file, flags, seeds_file)
 
 
 async def _grow(

@@ -6,11 +6,11 @@ from contextlib import suppress
 from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, SupportsIndex, overload
 
 from selfinstruct.api.blocking import blocking
-from selfinstruct.api.settings import FilePath, Settings, tables
-from selfinstruct.errors import UsageError
+from selfinstruct.api.settings import FilePath, Settings, file_path, tables
+from selfinstruct.errors import SelfInstructError, UsageError
 from selfinstruct.store.store import Store
 
 if TYPE_CHECKING:
@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 
 class Rows(list[Settings]):
     """Rows as dicts of JSON values, which become a table."""
+
+    @overload
+    def __getitem__(self, at: SupportsIndex) -> Settings: ...
+    @overload
+    def __getitem__(self, at: slice) -> "Rows": ...
+    def __getitem__(self, at: SupportsIndex | slice) -> "Settings | Rows":
+        """One row, or some, as rows."""
+        return Rows(super().__getitem__(at)) if isinstance(at, slice) else super().__getitem__(at)
 
     def to_pandas(self) -> "DataFrame":
         """A pandas DataFrame with a column for each field. Needs pandas."""
@@ -48,12 +56,17 @@ class Run:
     """
 
     def __init__(self, folder: FilePath):
-        self.folder = Path(folder)
+        self.folder = file_path("folder", folder).absolute()
         Store.read(self.folder).close()
 
     def __repr__(self) -> str:
-        found = self.status()
-        return f"<Run {self.folder}: {found.tasks:,} tasks, {found.records:,} records>"
+        try:
+            found = self.status()
+        except SelfInstructError as error:
+            return f"<Run {self.folder}: {error}>"
+        here = Path.cwd()
+        shown = self.folder.relative_to(here) if self.folder.is_relative_to(here) else self.folder
+        return f"<Run {shown}: {found.tasks:,} tasks, {found.records:,} records>"
 
     def status(self) -> "Status":
         """What the run holds, and what it cost."""
@@ -87,8 +100,10 @@ class Run:
         from selfinstruct.store.reasons import all_reasons
         from selfinstruct.strategies import stage_names
 
-        _known("stage", stage, (*stage_names(), *CANDIDATE_STAGES, *INSTANCE_STAGES))
+        _known("stage", stage, dict.fromkeys((*stage_names(), *CANDIDATE_STAGES, *INSTANCE_STAGES)))
         _known("reason", reason, all_reasons())
+        if limit is not None and (not isinstance(limit, int) or limit < 1):
+            raise UsageError(f"limit is {limit!r}; it must be a whole number above 0.")
         with Store.read(self.folder) as store:
             found = rejected(store, None, None, None)
             fitting = (row for row in found if stage in (None, row["stage"]) and reason in (None, row["reason"]))
@@ -107,7 +122,7 @@ class Run:
         from selfinstruct.report.page import write_page
 
         with Store.read(self.folder) as store:
-            return write_page(store, figures(store), Path(output) if output else None)
+            return write_page(store, figures(store), None if output is None else file_path("output", output))
 
     def audit(self, port: int = 0) -> None:
         """Serve the audit on loopback, and print its address, until interrupted. Port 0: any that is free."""
@@ -127,9 +142,9 @@ class Run:
         from selfinstruct.export.export import export
         from selfinstruct.export.formats import NAMES
 
-        _known("format", format, NAMES)
+        _known("format", str(format), NAMES)
         with Store.read(self.folder) as store, store.snapshot():
-            return export(store, format, Path(output) if output else None)[0]
+            return export(store, format, None if output is None else file_path("output", output))[0]
 
     def refilter(self, new: FilePath, *, config: FilePath | None = None, **settings: object) -> "Refiltered":
         """Filter everything that the teacher answered again under other rules, into the folder `new`; nobody is asked.
@@ -138,9 +153,9 @@ class Run:
         """
         from selfinstruct.runs.refilter import refilter
 
-        flags = tables(None, settings)
-        found = blocking(lambda: refilter(self.folder, Path(new), Path(config) if config else None, flags))
-        return Refiltered(new, found)
+        flags = tables(None, settings, allowed=("filters", "profile", "decontaminate"))
+        place, rules = file_path("new", new), None if config is None else file_path("config", config)
+        return Refiltered(place, blocking(lambda: refilter(self.folder, place, rules, flags)))
 
 
 class Refiltered(Run):
@@ -153,8 +168,8 @@ class Refiltered(Run):
 
 def _known(what: str, name: str | None, known: Collection[str]) -> None:
     """UsageError where a name is none of those that are known."""
-    if name is not None and name not in known:
-        near = get_close_matches(name, known, n=1)
+    if name is not None and (not isinstance(name, str) or name not in known):
+        near = get_close_matches(str(name), known, n=1)
         raise UsageError(
             f"There is no {what} {name!r}; "
             + (f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}.")

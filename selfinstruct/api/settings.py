@@ -1,9 +1,12 @@
 """Settings as keyword arguments; teachers as tables of settings, for `teacher=` or for one stage (`instances=`)."""
 
+from collections.abc import Collection
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
-from selfinstruct.settings import merge
+from selfinstruct.errors import UsageError
+from selfinstruct.settings import merge, unknown_key
 
 FilePath = str | PathLike[str]
 Settings = dict[str, Any]
@@ -23,14 +26,38 @@ def transformers(model: str, **settings: Any) -> Settings:
     return {"kind": "transformers", "model": model, **settings}
 
 
-def tables(teacher: Settings | None, settings: Settings) -> Settings:
-    """Settings as the config file has them: keys of [running] and [filters] moved into their tables."""
+def tables(teacher: Settings | None, settings: Settings, allowed: Collection[str] = ()) -> Settings:
+    """Settings as the config file has them: keys of [running] and [filters] moved into their tables.
+
+    UsageError for a key that there is not, that is given twice, or that is of none of the tables and keys `allowed`.
+    """
+    from selfinstruct.config.config import Config
     from selfinstruct.filters.verdicts import FilterSettings
+    from selfinstruct.strategies import stage_names
     from selfinstruct.teachers.settings import RunningSettings
 
-    tables: Settings = {"teacher": teacher} if teacher else {}
-    sections = {"running": RunningSettings.model_fields, "filters": FilterSettings.model_fields}
+    if isinstance(teacher, str):
+        raise UsageError(f'teacher is {teacher!r}; it must be a table of settings, such as si.openai("{teacher}").')
+    found: Settings = {} if teacher is None else {"teacher": teacher}
+    places = dict.fromkeys((*Config.model_fields, *stage_names()), "")
+    places |= dict.fromkeys(RunningSettings.model_fields, "running")
+    places |= dict.fromkeys(FilterSettings.model_fields, "filters")
+    known = [key for key, table in places.items() if not allowed or key in allowed or table in allowed]
     for key, value in settings.items():
-        table = next((name for name, fields in sections.items() if key in fields), None)
-        tables = merge(tables, {table: {key: value}} if table else {key: value})
-    return tables
+        if key not in known:
+            raise UsageError(unknown_key(key, known))
+        table = places[key]
+        whole = settings.get(table) if table else None
+        if table and whole is not None and not isinstance(whole, dict):
+            raise UsageError(f"{table} is {whole!r}; it must be a table of settings.")
+        if whole and key in whole:
+            raise UsageError(f"{key} is given twice: by itself, and in {table}.")
+        found = merge(found, {table: {key: value}} if table else {key: value})
+    return found
+
+
+def file_path(what: str, value: FilePath | None) -> Path:
+    """A path that the user has given for `what`; UsageError where it is none."""
+    if isinstance(value, str | PathLike) and str(value):
+        return Path(value).expanduser()
+    raise UsageError(f"{what} is {value!r}; it must be a path.")

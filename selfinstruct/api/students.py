@@ -1,31 +1,26 @@
 """A dataset checked; a student fine-tuned, and opened."""
 
-from collections.abc import Iterable
-from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selfinstruct.api.runs import Run
-from selfinstruct.api.settings import FilePath
+from selfinstruct.api.settings import FilePath, file_path
 
 if TYPE_CHECKING:
     from finetune.inference.student import Student
     from selfinstruct.checks.checking import Checked
 
 
-def check(file: FilePath) -> "Checked":
+def check(file: Run | FilePath) -> "Checked":
     """Find what is wrong with the rows of an instruction dataset in any common format: see `findings` and `summary()`.
 
-    `file`: a JSON list, JSON Lines or Parquet.
+    `file`: a JSON list, JSON Lines or Parquet; or a run, whose records are checked.
     """
     from selfinstruct.checks.checking import check
 
-    return check(Path(file))
+    return check(file.folder / "records.jsonl" if isinstance(file, Run) else file_path("file", file))
 
 
-def finetune(
-    data: "Run | FilePath | Iterable[Run | FilePath]", *, model: str, out: FilePath, **settings: Any
-) -> "Student":
+def finetune(data: "Run | FilePath | list[Run | FilePath]", *, model: str, out: FilePath, **settings: Any) -> "Student":
     """Fine-tune `model` (a folder, or a name on the hub) on runs and files, and give the student in the folder `out`.
 
     `settings`: the fine-tuning reference, such as `method="lora"`, `epochs=3`. Needs selfinstruct[finetune]. Ctrl-C
@@ -38,10 +33,10 @@ def finetune(
     from finetune.training.settings import named_settings, parse_settings
     from finetune.training.train import train
 
-    sources = [data] if isinstance(data, Run | str | PathLike) else data
-    paths = [{"path": str(one.folder if isinstance(one, Run) else one)} for one in sources]
+    sources = data if isinstance(data, list | tuple) else [data]
+    paths = [{"path": str(one.folder if isinstance(one, Run) else file_path("data", one))} for one in sources]
     named = named_settings(None, settings.pop("preset", None), {"data": paths, "model": model, **settings})
-    if not train(parse_settings(named), Path(out)):
+    if not train(parse_settings(named), file_path("out", out)):
         raise KeyboardInterrupt(f"{out} has a checkpoint; the same call resumes the training.")
     return Student(str(out))
 
@@ -56,5 +51,6 @@ def student(folder: FilePath) -> "Student":
     check_installed()
     from finetune.inference.student import Student, check_folder
 
-    check_folder(Path(folder))
-    return Student(str(folder))
+    place = file_path("folder", folder)
+    check_folder(place)
+    return Student(str(place))

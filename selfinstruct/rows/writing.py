@@ -14,6 +14,8 @@ def whole_file(path: Path, option: str = "--output") -> Iterator[Path]:
 
     UsageError where it cannot be written, which says by which `option` to choose another one.
     """
+    if path.name == "run.db":
+        raise UsageError(f"{path}: holds a run's answers and is never overwritten. Choose another place with {option}.")
     part = path.parent / f".{path.name}.part"
     try:
         if not path.name or (path.exists() and not path.is_file()):

@@ -99,10 +99,60 @@ def test_filtered_again(run, tmp_path):
         run.refilter(tmp_path / "strict", rouge_threshold=0.2)
 
 
+def test_what_is_no_rule_is_refused(run, tmp_path):
+    with pytest.raises(si.UsageError, match="unknown key max_cost"):
+        run.refilter(tmp_path / "new", max_cost=1)
+
+
+def test_the_answers_are_never_overwritten(run):
+    for write in (lambda place: run.export("messages", place), run.report):
+        with pytest.raises(si.UsageError, match="never overwritten"):
+            write(run.folder / "run.db")
+    assert run.verify() == []
+
+
+@pytest.mark.parametrize("wrong", [{"limit": -1}, {"limit": "5"}, {"reason": ["too_similar"]}])
+def test_wrong_arguments_are_refused(run, wrong):
+    with pytest.raises(si.UsageError):
+        run.rejected(**wrong)
+    with pytest.raises(si.UsageError):
+        run.export(None)
+    with pytest.raises(si.UsageError):
+        si.check(None)
+
+
+def test_some_rows_are_rows(run):
+    assert isinstance(run.records()[:2], si.Rows)
+    assert run.records()[0] == run.records()[:2][0]
+
+
+def test_a_run_is_found_again_from_another_folder(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(run.folder.parent)
+    same = si.Run("first")
+    assert repr(same).startswith("<Run first: 12 tasks")
+    monkeypatch.chdir(tmp_path)
+    assert same.tasks() == run.tasks()
+
+
+def test_the_callers_signal_handlers_are_kept_and_errors_have_no_other_behind_them(tmp_path):
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda *_: None) for number in numbers]
+    ours = [signal.getsignal(number) for number in numbers]
+    try:
+        si.generate(tmp_path / "run", 3, progress=False)
+        with pytest.raises(si.UsageError) as error:
+            si.generate(tmp_path / "run", 3, seed=8)
+        assert [signal.getsignal(number) for number in numbers] == ours
+        assert error.value.__context__ is None
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
 def test_a_report_and_a_check(run, tmp_path):
     assert run.report(tmp_path / "report.html").read_text().startswith("<!doctype html>")
-    found = si.check(run.export("alpaca", tmp_path / "a.json"))
-    assert found.summary()["rows"] == len(run.records())
+    for source in (run, run.export("alpaca", tmp_path / "a.json")):
+        assert si.check(source).summary()["rows"] == len(run.records())
 
 
 def test_a_run_is_resumed_with_a_higher_target(tmp_path):
@@ -135,6 +185,15 @@ def test_settings_find_their_tables(tmp_path):
         ({"target": 3, "teacher": {"kind": "openai"}}, "Which model"),
         ({"target": 3, "teacher": si.openai("m", api_key_env="sk-mine")}, "never the key itself"),
         ({"target": 3, "seeds": "nothing.jsonl"}, "nothing.jsonl"),
+        ({"target": 3, "seeds": [{"instruction": "Why?"}]}, "seeds is [{'instruction': 'Why?'}]; it must be a path"),
+        ({"target": 3, "seeds": ""}, "seeds is ''; it must be a path"),
+        ({"target": 3, "teacher": "gpt-4.1"}, 'such as si.openai("gpt-4.1")'),
+        ({"target": 3, "rouge_treshold": 0.5}, "did you mean rouge_threshold?"),
+        (
+            {"target": 3, "min_words": 2, "filters": {"min_words": 3}},
+            "min_words is given twice: by itself, and in filters",
+        ),
+        ({"target": 3, "min_words": 2, "filters": "x"}, "filters is 'x'; it must be a table"),
         ({"target": 3, "config": "nothing.toml"}, "nothing.toml"),
     ],
 )
@@ -240,6 +299,7 @@ def test_everything_public_is_there_and_documented():
                 assert method.startswith("_") or not callable(value) or value.__doc__, f"{name}.{method}"
     assert sorted(si.__all__) == sorted(sys.modules["selfinstruct.api"].__all__)
     assert not hasattr(si, "nothing_of_the_kind")
+    assert set(si.__all__) < set(dir(si))
 
 
 def test_it_is_imported_when_it_is_used():
