@@ -5,6 +5,7 @@ import os
 import resource
 import shutil
 import signal
+import subprocess
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from finetune.training.progress import Progress
 from finetune.training.settings import parse_settings, to_toml
 from finetune.training.train import train
 from selfinstruct.errors import UsageError
+from tests.loopback import command_after
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -53,21 +55,9 @@ def data(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def uninterrupted(model, data, tmp_path_factory) -> Path:
-    """A training that others are compared with: adapters with dropout, for random numbers to matter, and new tokens.
-
-    Beside it lies `killed`: what a kill would have left in its midst, which is no more than what is written by then.
-    """
+    """A training that others are compared with: adapters with dropout, for random numbers to matter, and new tokens."""
     folder = tmp_path_factory.mktemp("students") / "uninterrupted"
-    write = Progress.write
-
-    def copied_in_its_midst(*arguments):
-        write(*arguments)
-        if len(metrics_so_far(folder)) == 8:
-            shutil.copytree(folder, folder.with_name("killed"))
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Progress, "write", copied_in_its_midst)
-        trained(model, data, folder, **LORA)
+    trained(model, data, folder, **LORA)
     return folder
 
 
@@ -152,10 +142,27 @@ def test_after_ctrl_c_the_same_call_goes_on_as_if_nothing_had_happened(
     assert all(torch.equal(a, weights(uninterrupted)[name]) for name, a in weights(folder).items())
 
 
+KILLED = """
+import os, signal
+from finetune.training.progress import Progress
+write, lines = Progress.write, []
+def counted(*arguments):
+    write(*arguments)
+    lines.append(1)
+    if len(lines) == 8:
+        os.kill(os.getpid(), signal.SIGKILL)
+Progress.write = counted
+"""
+
+
 def test_after_a_kill_the_same_command_goes_on(cli, uninterrupted, tmp_path):
-    folder = shutil.copytree(uninterrupted.with_name("killed"), tmp_path / "student")
+    folder = tmp_path / "student"
     config = tmp_path / "settings.toml"
     config.write_text(uninterrupted.joinpath("finetune.toml").read_text())
+    command = command_after(KILLED, "finetune", "--config", config, "--out", folder)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    killed = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert len(metrics_so_far(folder)) == 8
     assert [path.name for path in folder.glob("checkpoints/checkpoint-*")] == ["checkpoint-4"]
     # What a kill in the middle of a checkpoint leaves: weights, and no state yet.
