@@ -1,7 +1,7 @@
 # Everything a newcomer needs: make demo, make demo-student, make test. All set up .venv on first use.
 PYTHON ?= python3
 BIN := .venv/bin
-# Bytecode is compiled where it is imported, and kept, instead of all of it at installation: half the time.
+# Bytecode is compiled where it is imported, and kept: compiling all of it at installation takes a minute.
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e
 export PYTHONDONTWRITEBYTECODE :=
 

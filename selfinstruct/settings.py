@@ -12,7 +12,7 @@ a field says holds unless its section's `may_change` says otherwise:
 import difflib
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from enum import Enum
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, get_args
@@ -77,8 +77,13 @@ def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
 
 def unknown_key(key: str, known: list[str]) -> str:
     """What to say of a key that is not one of `known`."""
-    near = difflib.get_close_matches(key.rpartition(".")[2], known, n=1, cutoff=0.5)
-    return f"unknown key {key}; " + (f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}.")
+    return f"unknown key {key}; {did_you_mean(key.rpartition('.')[2], known)}"
+
+
+def did_you_mean(name: str, known: Collection[str], offered: Collection[str] = ()) -> str:
+    """The known name that is nearest, or all of them; `offered`: those to list, where not all can be chosen."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean {near[0]}?" if near else f"known are {', '.join(offered or known)}."
 
 
 def _explain(problem: Any, model: type[BaseModel]) -> str:

@@ -55,7 +55,8 @@ def _handlers_restored() -> Iterator[bool]:
         yield is_main
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            if handler is not None:  # as where another language has set it: Python cannot put it back
+                signal.signal(number, handler)
 
 
 def cancel_all() -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from selfinstruct.api.blocking import blocking, cancel_all
 from selfinstruct.api.runs import Run
-from selfinstruct.api.settings import FilePath, Settings, file_path, tables
+from selfinstruct.api.settings import FilePath, Settings, file_path, optional_path, tables
 from selfinstruct.errors import UsageError
 
 if TYPE_CHECKING:
@@ -91,8 +91,7 @@ def _opening(
     if isinstance(target, bool) or not isinstance(target, int) or target < 1:
         raise UsageError(f"target is {target!r}; it must be a whole number, the tasks that the run is to have.")
     place = file_path("folder", folder)
-    config_file = None if config is None else file_path("config", config)
-    seeds_file = None if seeds is None else file_path("seeds", seeds)
+    config_file, seeds_file = optional_path("config", config), optional_path("seeds", seeds)
     flags = tables(teacher, settings)
     return lambda: open_run(place, config_file, flags, seeds_file)
 

@@ -3,14 +3,13 @@
 import asyncio
 from collections.abc import Collection
 from contextlib import suppress
-from difflib import get_close_matches
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, SupportsIndex, overload
 
 from selfinstruct.api.blocking import blocking
-from selfinstruct.api.settings import FilePath, Settings, file_path, tables
+from selfinstruct.api.settings import FilePath, Settings, file_path, optional_path, tables
 from selfinstruct.errors import SelfInstructError, UsageError
+from selfinstruct.settings import did_you_mean
 from selfinstruct.store.store import Store
 
 if TYPE_CHECKING:
@@ -105,9 +104,7 @@ class Run:
         if limit is not None and (not isinstance(limit, int) or limit < 1):
             raise UsageError(f"limit is {limit!r}; it must be a whole number above 0.")
         with Store.read(self.folder) as store:
-            found = rejected(store, None, None, None)
-            fitting = (row for row in found if stage in (None, row["stage"]) and reason in (None, row["reason"]))
-            return Rows(islice(fitting, limit))
+            return Rows(rejected(store, stage, reason, limit))
 
     def verify(self) -> list[str]:
         """What does not hold of the ids, counts and scores in the run, recomputed; empty where everything does."""
@@ -122,7 +119,7 @@ class Run:
         from selfinstruct.report.page import write_page
 
         with Store.read(self.folder) as store:
-            return write_page(store, figures(store), None if output is None else file_path("output", output))
+            return write_page(store, figures(store), optional_path("output", output))
 
     def audit(self, port: int = 0) -> None:
         """Serve the audit on loopback, and print its address, until interrupted. Port 0: any that is free."""
@@ -144,7 +141,7 @@ class Run:
 
         _known("format", str(format), NAMES)
         with Store.read(self.folder) as store, store.snapshot():
-            return export(store, format, None if output is None else file_path("output", output))[0]
+            return export(store, format, optional_path("output", output))[0]
 
     def refilter(self, new: FilePath, *, config: FilePath | None = None, **settings: object) -> "Refiltered":
         """Filter everything that the teacher answered again under other rules, into the folder `new`; nobody is asked.
@@ -154,7 +151,7 @@ class Run:
         from selfinstruct.runs.refilter import refilter
 
         flags = tables(None, settings, allowed=("filters", "profile", "decontaminate"))
-        place, rules = file_path("new", new), None if config is None else file_path("config", config)
+        place, rules = file_path("new", new), optional_path("config", config)
         return Refiltered(place, blocking(lambda: refilter(self.folder, place, rules, flags)))
 
 
@@ -169,8 +166,4 @@ class Refiltered(Run):
 def _known(what: str, name: str | None, known: Collection[str]) -> None:
     """UsageError where a name is none of those that are known."""
     if name is not None and (not isinstance(name, str) or name not in known):
-        near = get_close_matches(str(name), known, n=1)
-        raise UsageError(
-            f"There is no {what} {name!r}; "
-            + (f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}.")
-        )
+        raise UsageError(f"There is no {what} {name!r}; {did_you_mean(str(name), known)}")

@@ -56,8 +56,13 @@ def tables(teacher: Settings | None, settings: Settings, allowed: Collection[str
     return found
 
 
-def file_path(what: str, value: FilePath | None) -> Path:
+def file_path(what: str, value: FilePath) -> Path:
     """A path that the user has given for `what`; UsageError where it is none."""
     if isinstance(value, str | PathLike) and str(value):
         return Path(value).expanduser()
     raise UsageError(f"{what} is {value!r}; it must be a path.")
+
+
+def optional_path(what: str, value: FilePath | None) -> Path | None:
+    """The same, where nothing may be given."""
+    return None if value is None else file_path(what, value)

@@ -36,9 +36,10 @@ def finetune(data: "Run | FilePath | list[Run | FilePath]", *, model: str, out: 
     sources = data if isinstance(data, list | tuple) else [data]
     paths = [{"path": str(one.folder if isinstance(one, Run) else file_path("data", one))} for one in sources]
     named = named_settings(None, settings.pop("preset", None), {"data": paths, "model": model, **settings})
-    if not train(parse_settings(named), file_path("out", out)):
-        raise KeyboardInterrupt(f"{out} has a checkpoint; the same call resumes the training.")
-    return Student(str(out))
+    place = file_path("out", out)
+    if not train(parse_settings(named), place):
+        raise KeyboardInterrupt(f"{place} has a checkpoint; the same call resumes the training.")
+    return Student(str(place))
 
 
 def student(folder: FilePath) -> "Student":

@@ -94,11 +94,12 @@ def rejected(
     json: Json = False,
 ) -> None:
     """List what was rejected, with the reason and the evidence."""
-    from selfinstruct.store.listing import describe_rejection
+    from selfinstruct.store.listing import describe_rejection, refuse_absent
     from selfinstruct.store.listing import rejected as rows
     from selfinstruct.store.store import Store
 
     with Store.read(run) as store:
+        refuse_absent(store, stage, reason)
         for row in rows(store, stage, reason, limit):
             print(to_json(row) if json else visible(describe_rejection(row)))
 

@@ -3,7 +3,6 @@
 The gate, another threshold tried in the audit, and a run filtered again share these: there is one way to a verdict.
 """
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
@@ -22,7 +21,7 @@ from selfinstruct.filters.rule import Rule
 from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.pool.pool import Pool
 from selfinstruct.records import Candidate, Neighbor, Rejection
-from selfinstruct.settings import MayChange
+from selfinstruct.settings import MayChange, did_you_mean
 
 CANDIDATE_RULES: tuple[Rule[...], ...] = (*INSTRUCTION_FILTERS, too_similar)
 INSTANCE_RULES: tuple[Rule[...], ...] = (*INSTANCE_FILTERS, *RECORD_FILTERS)
@@ -53,8 +52,7 @@ class FilterSettings(InstanceSettings, RecordSettings, InstructionSettings):
             if name in REQUIRED:
                 raise ValueError(f"{name} cannot be switched off: {REQUIRED[name]}")
             if name not in OPTIONAL:
-                near = difflib.get_close_matches(name, (*OPTIONAL, *REQUIRED), n=1, cutoff=0.5)
-                hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(OPTIONAL)}."
+                hint = did_you_mean(name, (*OPTIONAL, *REQUIRED), offered=OPTIONAL)
                 raise ValueError(f"there is no filter {name}; {hint}")
         return tuple(sorted(set(names)))
 

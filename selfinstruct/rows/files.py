@@ -6,9 +6,11 @@ can be read, since it is not known where the next row begins.
 The whole file is held in memory, text and values: `docs/check.md` says how much that is.
 """
 
+import io
 import json
 import re
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -69,10 +71,11 @@ def read(path: Path) -> File:
 
 def _is_lines(content: bytes) -> bool:
     """Whether the first two lines are a JSON value each: a list in a line does not make the file a list."""
-    first, _, others = content.lstrip(b"\xef\xbb\xbf \t\r\n").partition(b"\n")
-    second = others.lstrip().partition(b"\n")[0]
+    lines = list(islice(filter(bytes.strip, io.BytesIO(content)), 2))
+    if len(lines) < 2:
+        return False
     try:
-        for line in (second, first):  # of a list in one line there is no second
+        for line in reversed(lines):  # the second first: most lists of several lines have none that is a value
             json.loads(line)
     except (RecursionError, ValueError):
         return False

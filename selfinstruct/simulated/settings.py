@@ -10,12 +10,11 @@ server has seen it, never from a clock, so a run with faults can be repeated (th
 are the exception: they go by the time or by the order in which requests come in, as real ones do).
 """
 
-import difflib
 from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from selfinstruct.settings import MayChange, Section
+from selfinstruct.settings import MayChange, Section, did_you_mean
 from selfinstruct.simulated.world.tasks import families
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -180,9 +179,7 @@ class SimulatedSettings(Section):
     def _known_families(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         for name in names:
             if name not in families():
-                near = difflib.get_close_matches(name, families(), n=1, cutoff=0.5)
-                hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(families())}."
-                raise ValueError(f"there is no family {name}; {hint}")
+                raise ValueError(f"there is no family {name}; {did_you_mean(name, families())}")
         return names
 
     @model_validator(mode="after")

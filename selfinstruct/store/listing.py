@@ -93,8 +93,8 @@ class _Seen:
         return found
 
 
-def rejected(store: Store, stage: str | None, reason: str | None, limit: int | None) -> Iterator[dict[str, Any]]:
-    """What was rejected, in the order in which it was said; UsageError where nothing has that stage or reason."""
+def refuse_absent(store: Store, stage: str | None, reason: str | None) -> None:
+    """UsageError where nothing was rejected in that stage, or for that reason."""
     for column, asked in (("stage", stage), ("reason", reason)):
         if asked is None:
             continue
@@ -103,6 +103,10 @@ def rejected(store: Store, stage: str | None, reason: str | None, limit: int | N
             raise UsageError(
                 f"Nothing was rejected with the {column} {asked!r}; there is {', '.join(found) or 'no rejection'}."
             )
+
+
+def rejected(store: Store, stage: str | None, reason: str | None, limit: int | None) -> Iterator[dict[str, Any]]:
+    """What was rejected, in the order in which it was said."""
     rows = store.query(
         "SELECT j.stage, j.reason, j.subject, j.subject_id, j.text, j.evidence, j.request_id, j.step, j.task, "
         "c.instruction FROM rejected j JOIN completions m ON m.request_id = j.request_id "
