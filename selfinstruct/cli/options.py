@@ -56,5 +56,5 @@ DryRun = Annotated[
 MaxCost = Annotated[
     float | None, typer.Option(help="US dollars that RUN may cost, earlier sessions included; needs prices.")
 ]
-MaxRequests = Annotated[int | None, typer.Option(help="Calls that RUN may make, likewise.")]
-MaxTokens = Annotated[int | None, typer.Option(help="Tokens that RUN may use, likewise, prompts included.")]
+MaxRequests = Annotated[int | None, typer.Option(help="Calls that RUN may make, earlier sessions included.")]
+MaxTokens = Annotated[int | None, typer.Option(help="Tokens that RUN may use, prompts and earlier sessions included.")]
