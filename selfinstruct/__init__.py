@@ -15,6 +15,7 @@ The rooms, as subpackages are called here, lowest first: each imports only from 
     untrusted        text of models made safe to show
     terminal         bars, and the time that is left
     settings         sections of settings, read from TOML, whose fields say when they may change
+    custom           filters, strategies and teachers in the user's own files, loaded where the user names them
     web              what pages share: who may see them, their look
     rows             files that users bring, as rows; files written whole
     simulated        the simulated teacher: what is true (world), what it says (mind), how it serves it (server)
@@ -32,7 +33,7 @@ The rooms, as subpackages are called here, lowest first: each imports only from 
     runs             what is done to a run folder: open, grow, import, filter again, estimate
     checks           what is wrong with the rows of any dataset
     audit            pages to look through a run and to decide about it
-    api              the commands as Python functions
+    api, extending   the commands as Python functions; what parts of the user's own are made of
     cli              the commands
 
 To follow one record from seed to export: runs.generate opens the run and starts engine.engine, which shows the
@@ -58,10 +59,12 @@ if TYPE_CHECKING:
         UsageError,
         YieldCollapsed,
         check,
+        filter,
         finetune,
         generate,
         generate_async,
         openai,
+        reject,
         student,
         transformers,
     )
@@ -69,7 +72,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "BudgetReached", "Refiltered", "Rows", "Run", "SelfInstructError", "StoreError", "TeacherError", "UsageError",
-    "YieldCollapsed", "check", "finetune", "generate", "generate_async", "openai", "student", "transformers",
+    "YieldCollapsed", "check", "filter", "finetune", "generate", "generate_async", "openai", "reject", "student",
+    "transformers",
 ]  # fmt: skip
 
 

@@ -209,6 +209,19 @@ class Record:
     messages: list[dict[str, str]] = field(default_factory=list)
     extra: Mapping[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def of(
+        cls, identity: str, task: int, instruction: str, input: str, output: str, *extras: Mapping[str, Any]
+    ) -> "Record":
+        """The record of an instance, with what the stages brought of candidate, task and instance."""
+        extra = {name: value for some in extras for name, value in some.items()}
+        messages = [
+            {"role": "user", "content": user_message(instruction, input)},
+            {"role": "assistant", "content": output},
+        ]
+        is_classification = extra.pop("is_classification", None)
+        return cls(identity, task, instruction, input, output, is_classification, messages, extra)
+
     def as_dict(self) -> dict[str, Any]:
         """The record as JSON values, in the order of the fields above; `extra` only where there is any."""
         values = dict(self.__dict__)

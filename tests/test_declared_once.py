@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from selfinstruct.filters.verdicts import RULES
-from selfinstruct.strategies import NAMES, load, stage_names
+from selfinstruct.strategies import NAMES, declared, load
 
 ROOT = Path(__file__).parents[1]
 # Where a stage's name is another thing: a field of rows in the format of Self-Instruct, a table of the store,
@@ -51,7 +51,9 @@ def named_elsewhere(names: set[str], declared_in: tuple[str, ...]) -> list[str]:
 
 
 def test_no_module_names_a_stage_but_its_strategy():
-    assert named_elsewhere(set(stage_names()), ("selfinstruct/strategies/", "selfinstruct/filters/instance.py")) == []
+    assert (
+        named_elsewhere(set(declared().stages), ("selfinstruct/strategies/", "selfinstruct/filters/instance.py")) == []
+    )
 
 
 def test_no_module_names_a_filter():

@@ -16,7 +16,7 @@ from selfinstruct.filters.verdicts import RULES, FilterSettings
 from selfinstruct.settings import fields_that_may_change
 from selfinstruct.simulated.settings import SimulatedSettings
 from selfinstruct.store.reasons import all_reasons
-from selfinstruct.strategies import stage_names
+from selfinstruct.strategies import declared
 from selfinstruct.teachers.settings import RunningSettings, StageSettings, TeacherSettings
 from tests.conftest import run_cli
 
@@ -67,7 +67,7 @@ def settings_page() -> str:
         "",
         *_table(Config),
     ]
-    of_stages = ", ".join(f"[{stage}]" for stage in stage_names())
+    of_stages = ", ".join(f"[{stage}]" for stage in declared().stages)
     sections: list[tuple[str, str, type[BaseModel]]] = [
         ("[teacher]", "Who answers, in every stage that has no settings of its own.", TeacherSettings),
         (of_stages, "What a stage does differently from `[teacher]`: the stages of the strategies.", StageSettings),

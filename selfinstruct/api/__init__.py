@@ -29,8 +29,10 @@ from selfinstruct.errors import (
     UsageError,
     YieldCollapsed,
 )
+from selfinstruct.filters.custom import filter, reject
 
 __all__ = [
     "BudgetReached", "Refiltered", "Rows", "Run", "SelfInstructError", "StoreError", "TeacherError", "UsageError",
-    "YieldCollapsed", "check", "finetune", "generate", "generate_async", "openai", "student", "transformers",
+    "YieldCollapsed", "check", "filter", "finetune", "generate", "generate_async", "openai", "reject", "student",
+    "transformers",
 ]  # fmt: skip

@@ -1,12 +1,13 @@
 """Runs grown from Python: in a script, in a thread, in a notebook, in a running event loop."""
 
+import warnings
 from asyncio import CancelledError
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from selfinstruct.api.blocking import blocking, cancel_all
 from selfinstruct.api.runs import Run
-from selfinstruct.api.settings import FilePath, Settings, file_path, optional_path, tables
+from selfinstruct.api.settings import AnyTeacher, FilePath, Settings, file_path, optional_path, tables
 from selfinstruct.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ def generate(
     target: int,
     *,
     seeds: FilePath | None = None,
-    teacher: Settings | None = None,
+    teacher: AnyTeacher | None = None,
     config: FilePath | None = None,
     progress: bool = True,
     **settings: Any,
@@ -65,7 +66,7 @@ async def generate_async(
     target: int,
     *,
     seeds: FilePath | None = None,
-    teacher: Settings | None = None,
+    teacher: AnyTeacher | None = None,
     config: FilePath | None = None,
     progress: bool = True,
     **settings: Any,
@@ -81,7 +82,7 @@ def _opening(
     target: int,
     *,
     seeds: FilePath | None,
-    teacher: Settings | None,
+    teacher: AnyTeacher | None,
     config: FilePath | None,
     settings: Settings,
 ) -> "Callable[[], Opened]":
@@ -102,5 +103,9 @@ async def _grow(
     from selfinstruct.runs import generate as growing
 
     opened = opening()
+    for name in opened.changed:
+        warnings.warn(
+            f"{name} has changed since this run was last grown: what was judged before stays as it is.", stacklevel=4
+        )
     with opened.store:
         return await growing.generate(opened, target, on_start=on_start, show=progress)

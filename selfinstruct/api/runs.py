@@ -96,14 +96,13 @@ class Run:
         """
         from selfinstruct.filters.verdicts import CANDIDATE_STAGES, INSTANCE_STAGES
         from selfinstruct.store.listing import rejected
-        from selfinstruct.store.reasons import all_reasons
-        from selfinstruct.strategies import stage_names
 
-        _known("stage", stage, dict.fromkeys((*stage_names(), *CANDIDATE_STAGES, *INSTANCE_STAGES)))
-        _known("reason", reason, all_reasons())
         if limit is not None and (not isinstance(limit, int) or limit < 1):
             raise UsageError(f"limit is {limit!r}; it must be a whole number above 0.")
         with Store.read(self.folder) as store:
+            declared = store.declared()
+            _known("stage", stage, dict.fromkeys((*declared.stages, *CANDIDATE_STAGES, *INSTANCE_STAGES)))
+            _known("reason", reason, declared.reasons)
             return Rows(rejected(store, stage, reason, limit))
 
     def verify(self) -> list[str]:
@@ -146,11 +145,12 @@ class Run:
     def refilter(self, new: FilePath, *, config: FilePath | None = None, **settings: object) -> "Refiltered":
         """Filter everything that the teacher answered again under other rules, into the folder `new`; nobody is asked.
 
-        `settings`: those of [filters] (`rouge_threshold`, `without`, `min_words` ...), `profile` and `decontaminate`.
+        `settings`: those of [filters] (`rouge_threshold`, `without`, `min_words` ...), `profile` and `decontaminate`;
+        `filters=[...]`: more filters of your own; `strategy`: the one that the run was grown with, if it is your own.
         """
         from selfinstruct.runs.refilter import refilter
 
-        flags = tables(None, settings, allowed=("filters", "profile", "decontaminate"))
+        flags = tables(None, settings, allowed=("filters", "profile", "decontaminate", "strategy"))
         place, rules = file_path("new", new), optional_path("config", config)
         return Refiltered(place, blocking(lambda: refilter(self.folder, place, rules, flags)))
 

@@ -5,11 +5,14 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from selfinstruct.custom import is_custom
 from selfinstruct.errors import UsageError
 from selfinstruct.settings import merge, unknown_key
 
 FilePath = str | PathLike[str]
 Settings = dict[str, Any]
+AnyTeacher = Settings | str | object
+"""A table of settings, as `openai` gives; or a teacher of your own: a function, a class, or FILE.py:NAME."""
 
 
 def openai(model: str, *, base_url: str | list[str] = "", **settings: Any) -> Settings:
@@ -26,20 +29,29 @@ def transformers(model: str, **settings: Any) -> Settings:
     return {"kind": "transformers", "model": model, **settings}
 
 
-def tables(teacher: Settings | None, settings: Settings, allowed: Collection[str] = ()) -> Settings:
+def tables(teacher: AnyTeacher | None, settings: Settings, allowed: Collection[str] = ()) -> Settings:
     """Settings as the config file has them: keys of [running] and [filters] moved into their tables.
 
     UsageError for a key that there is not, that is given twice, or that is of none of the tables and keys `allowed`.
     """
     from selfinstruct.config.config import Config
     from selfinstruct.filters.verdicts import FilterSettings
-    from selfinstruct.strategies import stage_names
+    from selfinstruct.strategies import declared
+    from selfinstruct.strategies._custom import custom_strategy
     from selfinstruct.teachers.settings import RunningSettings
 
-    if isinstance(teacher, str):
+    if isinstance(teacher, str) and ":" not in teacher:
         raise UsageError(f'teacher is {teacher!r}; it must be a table of settings, such as si.openai("{teacher}").')
-    found: Settings = {} if teacher is None else {"teacher": teacher}
-    places = dict.fromkeys((*Config.model_fields, *stage_names()), "")
+    found: Settings = {}
+    if teacher is not None:
+        found["teacher"] = teacher if isinstance(teacher, dict) else {"kind": teacher}
+    settings = dict(settings)
+    if isinstance(settings.get("filters"), list | tuple):
+        settings["filters"] = {"custom": settings["filters"]}
+    of_strategy = (
+        declared(custom_strategy(settings["strategy"]).code) if is_custom(settings.get("strategy", "")) else declared()
+    )
+    places = dict.fromkeys((*Config.model_fields, *of_strategy.stages), "")
     places |= dict.fromkeys(RunningSettings.model_fields, "running")
     places |= dict.fromkeys(FilterSettings.model_fields, "filters")
     known = [key for key, table in places.items() if not allowed or key in allowed or table in allowed]

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from selfinstruct.asking.stages import Prompt
 from selfinstruct.errors import UsageError
@@ -40,8 +41,11 @@ def read_prompts(folder: Path, prompts: Iterable[tuple[str, Prompt]], n_demonstr
     """
     texts = {}
     of_name = dict(sorted(prompts, key=lambda one: one[0]))
-    for name in of_name:
+    for name, prompt in of_name.items():
         path = folder / f"{name}.jinja"
+        if prompt.template and not path.exists():
+            texts[name] = prompt.template
+            continue
         try:
             texts[name] = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
@@ -53,14 +57,14 @@ def read_prompts(folder: Path, prompts: Iterable[tuple[str, Prompt]], n_demonstr
         try:
             filled.check(name, of_name[name], n_demonstrations)
         except UsageError as error:
-            raise UsageError(f"{folder}/{error}") from None
+            raise UsageError(f"{'' if of_name[name].template else f'{folder}/'}{error}") from None
     return texts
 
 
 @lru_cache(maxsize=32)
 def _environment(texts: tuple[tuple[str, str], ...]) -> jinja2.Environment:
     """Where these texts are compiled when they are first filled in; kept, for the next run with the same prompts."""
-    return jinja2.Environment(
+    return ImmutableSandboxedEnvironment(  # a run's folder brings its prompts, and may be somebody else's
         loader=jinja2.DictLoader(dict(texts)), undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
         autoescape=False,
     )  # fmt: skip

@@ -37,13 +37,15 @@ class Prompt(NamedTuple):
     """A prompt file, prompts/<endpoint>/<name>.jinja.
 
     `shows` is the variable that its user block must show; `samples(n)` are two sets of variables, with up to n tasks
-    shown, that differ in it; `fields` is the JSON schema of the fields of an answer in JSON.
+    shown, that differ in it; `fields` is the JSON schema of the fields of an answer in JSON. `template` is the prompt's
+    text, with its two blocks, where no folder has a file of that name.
     """
 
     name: str
     shows: str
     fields: Mapping[str, Any]
     samples: Callable[[int], tuple[Variables, Variables]]
+    template: str = ""
 
 
 class Counted(NamedTuple):

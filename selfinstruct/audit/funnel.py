@@ -8,9 +8,7 @@ from selfinstruct.audit.listing import Selection
 from selfinstruct.config.stored import config_of
 from selfinstruct.filters.verdicts import CANDIDATE_STAGES, INSTANCE_STAGES
 from selfinstruct.store import counts
-from selfinstruct.store.reasons import words_of
 from selfinstruct.store.store import Store
-from selfinstruct.strategies import asked_for
 
 WITHOUT_CONTENT = ("no_answer", "empty_answer", "refusal")
 
@@ -27,6 +25,7 @@ class Step(NamedTuple):
 
 def funnel(store: Store, index: Index) -> list[Step]:
     """The steps in order; what is in the index is counted there."""
+    declared = store.declared()
     proposing, *of_each_task = config_of(store).stages
     waiting_tasks = counts.waiting(store)
     decided = counts.decisions(store)
@@ -50,8 +49,8 @@ def funnel(store: Store, index: Index) -> list[Step]:
         ]
 
     def explain(stage: str, reason: str) -> str:
-        asked = f", when asked for {asked_for()[stage]}" if stage in asked_for() and reason in WITHOUT_CONTENT else ""
-        return words_of(reason) + asked
+        asks_for = declared.asked_for.get(stage) if reason in WITHOUT_CONTENT else None
+        return declared.reasons.get(reason, "") + (f", when asked for {asks_for}" if asks_for else "")
 
     words = {"ban": "banned", "rescue": "rescued", "edit": "edited"}
     notes = [f"{n:,} {words[action]}" for action, n in decided.items() if action in words]

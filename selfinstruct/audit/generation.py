@@ -12,7 +12,6 @@ from selfinstruct.records import Completion, Instance, Request, canonical_json
 from selfinstruct.store import generations
 from selfinstruct.store.decisions import Decision, decisions, edited, is_exported, standing, state_of
 from selfinstruct.store.store import Store
-from selfinstruct.strategies import counted
 
 
 class Sibling(NamedTuple):
@@ -70,9 +69,9 @@ def generation(store: Store, index: Index, filters: RunFilters, kind: str, ident
     return found._replace(siblings=[other._replace(state=states.get(other.id, "")) for other in found.siblings])
 
 
-def _fields(extra: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _fields(store: Store, extra: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What else was read, by name; not what is counted, which is said in words."""
-    known = {one.field for one in counted().values()}
+    known = {one.field for one in store.declared().counted.values()}
     return [(name, v if isinstance(v, str) else canonical_json(v)) for name, v in extra.items() if name not in known]
 
 
@@ -85,16 +84,16 @@ def _candidate(store: Store, index: Index, filters: RunFilters, identity: str) -
     read = [("Instruction", instruction)]
     for one in candidate.instances:
         read += [("Input", one.input), ("Output", one.output)]
-    read += _fields(candidate.extra)
+    read += _fields(store, candidate.extra)
     siblings = [Sibling("candidate", *other) for other in generations.candidates_beside(store, stored)]
     task = generations.task(store, identity)
     note = ""
     if task:
         siblings += _instances_of(store, task.position)
-        kinds = [one.describe(task.extra.get(one.field)) for one in counted().values()]
+        kinds = [one.describe(task.extra.get(one.field)) for one in store.declared().counted.values()]
         known = ", ".join(kinds) if task.generated else "without instances so far"
         note = f"Task {task.position} of the run, {known}"
-        read += _fields(task.extra)
+        read += _fields(store, task.extra)
     elif not candidate.instances:
         note = (
             "It came without instances, and none are made of a rejected instruction. If you rescue it, the next "
@@ -118,7 +117,7 @@ def _instance(store: Store, index: Index, filters: RunFilters, identity: str) ->
     of_task = is_exported(store, ("candidate", candidate))
     found = _generation(
         store, "instance", identity, request_id,
-        read=_texts(instruction, before, extra), part=before.output,
+        read=_texts(store, instruction, before, extra), part=before.output,
         verdicts=verdicts[identity], siblings=siblings,
         note="" if of_task else "Its task is banned, and so none of the task's instances are exported.",
         comparison=_compare(filters, record_text(instruction, before.input, before.output), nearest),
@@ -126,12 +125,12 @@ def _instance(store: Store, index: Index, filters: RunFilters, identity: str) ->
     texts = edited(store, identity)
     if texts is None:
         return found._replace(instance=before)
-    return found._replace(instance=texts, original=before, read=_texts(instruction, texts, extra))
+    return found._replace(instance=texts, original=before, read=_texts(store, instruction, texts, extra))
 
 
-def _texts(instruction: str, instance: Instance, extra: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _texts(store: Store, instruction: str, instance: Instance, extra: Mapping[str, Any]) -> list[tuple[str, str]]:
     texts = [("Instruction", instruction), ("Input", instance.input), ("Output", instance.output)]
-    return [*texts, *_fields(extra)]
+    return [*texts, *_fields(store, extra)]
 
 
 def _completion(store: Store, index: Index, filters: RunFilters, identity: str) -> Generation | None:

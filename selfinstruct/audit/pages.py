@@ -22,11 +22,11 @@ from selfinstruct.audit.listing import SORTS, Item, Listing, Selection
 from selfinstruct.audit.text import folded
 from selfinstruct.audit.verdicts import RunFilters
 from selfinstruct.errors import UsageError
+from selfinstruct.filters.verdicts import candidate_filters
 from selfinstruct.records import Instance
 from selfinstruct.store import counts, decisions, generations
 from selfinstruct.store.database import Database
 from selfinstruct.store.decisions import Action, decide, undo
-from selfinstruct.store.reasons import words_of
 from selfinstruct.store.store import Store
 from selfinstruct.untrusted import shown
 
@@ -47,7 +47,6 @@ _environment.filters |= {
     "folded": folded,
     "number": lambda n: f"{n:,}",
     "when": lambda at: time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(float(at))),
-    "reason": words_of,
     "json": lambda value: json.dumps(value, ensure_ascii=False, indent=1),
 }
 _environment.globals |= {"KINDS": KINDS, "SORTS": SORTS, "DONE": DONE}
@@ -113,16 +112,17 @@ class Pages:
     async def other_rules(self, request: web.Request) -> web.Response:
         """How many, and which, would be admitted under other rules."""
         run_rules = self.store.rules()
+        names = [rule.name for rule in candidate_filters(run_rules)]
         query = request.query
         replay = None
         rules = what_if.Rules(run_rules.rouge_threshold)
         if "threshold" in query:
-            rules = what_if.Rules(_share(query["threshold"]), frozenset(query.getall("off", [])) & set(what_if.NAMES))
+            rules = what_if.Rules(_share(query["threshold"]), frozenset(query.getall("off", [])) & set(names))
             replay = self._replay(rules)
         outcome = replay.outcome if replay else None
         shift = _number(query.get("from", ""), 0)
         return self._page(
-            request, "what_if.html", rules=rules, run_threshold=run_rules.rouge_threshold, names=what_if.NAMES,
+            request, "what_if.html", rules=rules, run_threshold=run_rules.rouge_threshold, names=names,
             replay=replay, outcome=outcome, shift=shift, size=CHANGES,
             rules_query=urlencode([("threshold", rules.threshold), *(("off", name) for name in sorted(rules.off))]),
             has_tests=bool(self.store.test_lines()),
@@ -206,7 +206,7 @@ class Pages:
         here = str(request.rel_url.with_query([(k, v) for k, v in request.query.items() if k != "done"]))
         html = render(
             template, path=request.path, here=here, query=query, form_token=self.form_token,
-            run=str(self.store.folder), done=done, batch=batch, **values,
+            run=str(self.store.folder), done=done, batch=batch, reasons=self.store.declared().reasons, **values,
         )  # fmt: skip
         return web.Response(text=html, content_type="text/html")
 

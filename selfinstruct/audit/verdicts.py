@@ -13,15 +13,16 @@ import math
 from typing import Any, NamedTuple
 
 from selfinstruct.audit.index import Index
+from selfinstruct.filters.custom import CustomRule
 from selfinstruct.filters.instance import cut_off
 from selfinstruct.filters.instruction import too_similar
-from selfinstruct.filters.record import RECORD_FILTERS, near_duplicate
+from selfinstruct.filters.record import near_duplicate
 from selfinstruct.filters.rule import Rule
-from selfinstruct.filters.verdicts import FilteredPool, each_of_candidate, each_of_instances
+from selfinstruct.filters.verdicts import FilteredPool, each_of_candidate, each_of_instances, record_filters
 from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.pool.near_duplicates import shingles
 from selfinstruct.pool.pool import Pool, record_text
-from selfinstruct.records import Candidate, Neighbor, Rejection
+from selfinstruct.records import Candidate, Neighbor, Record, Rejection
 from selfinstruct.store import generations
 from selfinstruct.store.store import Store
 
@@ -82,19 +83,22 @@ class RunFilters:
         said = each_of_instances(instances, self.pool.rules)
         verdicts = {row.id: [_verdict(*one) for one in of_row] for row, of_row in zip(rows, said, strict=True)}
         at = next(i for i, row in enumerate(rows) if row.id == nearest_of)
-        (_, instruction, *_, reason, seen), instance = rows[at], instances[at]
-        text = record_text(instruction, instance.input, instance.output)
+        row = rows[at]
+        record = Record.of(row.id, position, row.instruction, row.input, row.output)
+        text = record_text(record.instruction, record.input, record.output)
+        filters = record_filters(self.pool.rules)
         # The run has compared what its filters of instances left; it knows what was near enough.
-        compared = not reason or reason in {rule.name for rule in RECORD_FILTERS}
-        if reason == near_duplicate.name:
-            near, rejection = (seen["nearest_id"], seen["jaccard"]), Rejection(reason, seen)
+        compared = not row.reason or row.reason in {rule.name for rule in filters}
+        if row.reason == near_duplicate.name:
+            near = row.evidence["nearest_id"], row.evidence["jaccard"]
+            rejection = Rejection(row.reason, row.evidence)
         elif compared:
             near, rejection = None, None
         else:
             pool = self._similar_records(text, position, index)
-            near, rejection = pool.nearest_record(text), near_duplicate(instruction, instance, pool)
-        for rule in RECORD_FILTERS:
-            of_rule = rejection if rule is near_duplicate else rule(instruction, instance, self.pool)
+            near, rejection = pool.nearest_record(text), near_duplicate(record, pool)
+        for rule in filters:
+            of_rule = rejection if rule is near_duplicate else rule(record, self.pool)
             verdicts[nearest_of].append(_verdict(rule, of_rule))
         nearest = Nearest("instance", near[0], self._record(near[0]), near[1], "Jaccard") if near else None
         return verdicts, nearest
@@ -131,4 +135,5 @@ class RunFilters:
 
 
 def _verdict(rule: Rule[...], rejection: Rejection | None) -> Verdict:
-    return Verdict(rule.name, rule.words, rejection.evidence if rejection else None)
+    words = f"{rule.words} (as recorded)" if isinstance(rule, CustomRule) else rule.words
+    return Verdict(rule.name, words, rejection.evidence if rejection else None)

@@ -7,20 +7,20 @@ and so have proposed others; and what people decided has no say in it.
 What the run found out need not be found out again. What passed its filters passes any of them. Where the run has
 compared a candidate with what it knew, no text of these is more similar than the nearest: if that one is similar enough
 and was not lost, the candidate is too similar, and if it is not, only what was gained since can be more similar. So
-most candidates are compared with the gained ones only, and very few with all.
+most candidates are compared with the gained ones only, and very few with all. Filters of the user's own are not asked
+again: their code is not loaded here, and what they said of a candidate is in the store.
 """
 
 import threading
 from typing import NamedTuple
 
-from selfinstruct.filters.instruction import INSTRUCTION_FILTERS, too_similar
+from selfinstruct.filters.instruction import too_similar
 from selfinstruct.filters.verdicts import FilteredPool, first_objection
 from selfinstruct.pool.pool import Pool
 from selfinstruct.store.counts import candidates
 from selfinstruct.store.replayed import FilteredCandidate, filtered
 from selfinstruct.store.store import Store
 
-NAMES = tuple(rule.name for rule in INSTRUCTION_FILTERS)
 REPORT_EVERY = 500  # candidates
 
 

@@ -17,7 +17,7 @@ from selfinstruct.pool.novelty import NoveltyIndex
 from selfinstruct.pool.pool import Pool
 from selfinstruct.records import Candidate, SeedTask
 from selfinstruct.rows.seeds import parse_seeds
-from selfinstruct.store.reasons import words_of
+from selfinstruct.store.reasons import all_reasons
 
 NEAR_DUPLICATE = 0.6  # ROUGE-L F1; stricter than for generated tasks, since seeds are shown again and again
 ENOUGH = 40
@@ -59,7 +59,7 @@ def _about_tasks(seeds: dict[int, SeedTask]) -> list[tuple[int, str]]:
         for rule in INSTRUCTION_FILTERS:
             if rejection := rule(Candidate("", 0, seed.instruction), nobody):
                 said = ", ".join(str(value) for value in rejection.evidence.values())
-                reason = words_of(rejection.reason) + (f": {said}" if said else "")
+                reason = all_reasons()[rejection.reason] + (f": {said}" if said else "")
                 found.append((line, f"field instruction: would be rejected as a new task ({reason})"))
         near = index.nearest(seed.instruction, NEAR_DUPLICATE)
         if near:
@@ -73,7 +73,7 @@ def _about_tasks(seeds: dict[int, SeedTask]) -> list[tuple[int, str]]:
             verdicts_on_instances(parsed, rules.model_copy(update={"max_instances": len(parsed)}))
         ):
             if verdict:
-                found.append((line, f"field instances.{n}: {words_of(verdict.reason)}"))
+                found.append((line, f"field instances.{n}: {all_reasons()[verdict.reason]}"))
         found += [(line, message) for message in _about_class(seed)]
     return found
 

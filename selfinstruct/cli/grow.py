@@ -14,6 +14,7 @@ from selfinstruct.cli.options import (
     Config,
     Decontaminate,
     DryRun,
+    Filter,
     MaxCost,
     MaxRequests,
     MaxTokens,
@@ -45,6 +46,7 @@ def generate(  # noqa: PLR0917 - typer reads the options from here
     strategy: Strategy = None,
     profile: Profile = None,
     decontaminate: Decontaminate = None,
+    filter: Filter = None,
     concurrency: Concurrency = None,
     seed: Seed = None,
     batch: Batch = None,
@@ -63,6 +65,7 @@ def generate(  # noqa: PLR0917 - typer reads the options from here
             "concurrency": concurrency, "max_cost": max_cost, "max_requests": max_requests, "max_tokens": max_tokens,
             "batch": batch,
         },
+        "filters": {"custom": filter or None},
         "": {
             "seed": seed, "strategy": strategy, "profile": profile,
             "decontaminate": [str(path) for path in decontaminate or ()] or None,
@@ -73,6 +76,8 @@ def generate(  # noqa: PLR0917 - typer reads the options from here
     opened = open_run(run, config, flags, seeds)
     with opened.store:
         print(f"{'Began' if opened.is_new else 'Going on with'} {run}. Teacher: {_teachers(opened.config)}", flush=True)
+        for name in opened.changed:
+            print(f"{name} has changed since this run was last grown: what was judged before stays as it is.")
         _grow(run, opened, target, dry_run)
 
 
@@ -136,6 +141,7 @@ def import_(  # noqa: PLR0917 - typer reads the options from here
         Path | None, typer.Option(help="A finished dataset of instruction, input, output, to be audited.")
     ] = None,
     seeds: Annotated[Path | None, typer.Option(help="The seed tasks in JSONL that they were made from.")] = None,
+    filter: Filter = None,
     profile: Profile = None,
     config: Config = None,
 ) -> None:
@@ -156,7 +162,8 @@ def import_(  # noqa: PLR0917 - typer reads the options from here
         raise UsageError(
             "--seeds is missing: the seed tasks from which these were made, in JSONL. New tasks are compared with them."
         )
-    flags = {"profile": profile} if profile else {}
+    flags: dict[str, Any] = {"profile": profile} if profile else {}
+    flags |= {"filters": {"custom": filter}} if filter else {}
     opened = open_run(run, config, flags, seeds, asking=False)
     with opened.store as store:
         brought = bring_in(opened, recorded)
@@ -179,6 +186,11 @@ def refilter(  # noqa: PLR0917 - typer reads the options from here
         list[str] | None,
         typer.Option(metavar="FILTER", help="Switch a filter off, such as too_short. May be repeated."),
     ] = None,
+    filter: Filter = None,
+    strategy: Annotated[
+        str | None,
+        typer.Option(metavar="FILE.py:NAME", help="The strategy that RUN was grown with, if it is your own."),
+    ] = None,
     profile: Profile = None,
     decontaminate: Annotated[
         list[Path] | None,
@@ -193,10 +205,11 @@ def refilter(  # noqa: PLR0917 - typer reads the options from here
     from selfinstruct.runs.changes import render
     from selfinstruct.runs.refilter import refilter as judge_again
 
-    rules = {"rouge_threshold": rouge_threshold, "without": without or None}
+    rules = {"rouge_threshold": rouge_threshold, "without": without or None, "custom": filter or None}
     named = {key: value for key, value in rules.items() if value is not None}
     flags: dict[str, Any] = {"filters": named} if named else {}
     flags |= {"profile": profile} if profile else {}
+    flags |= {"strategy": strategy} if strategy else {}
     flags |= {"decontaminate": [str(path) for path in decontaminate]} if decontaminate else {}
     found = asyncio.run(judge_again(run, new, config, flags))
     if json:

@@ -12,11 +12,8 @@ from selfinstruct import parts
 from selfinstruct.export import formats
 
 if TYPE_CHECKING:  # a type checker does not look for files
-    StrategyName = str
-    TeacherKind = str
     ExportFormat = str
 else:
-    StrategyName, TeacherKind = Literal[parts.STRATEGIES], Literal[parts.TEACHERS]
     ExportFormat = Literal[formats.NAMES]
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The run's folder, such as outputs/first.")]
@@ -29,8 +26,11 @@ Json = Annotated[bool, typer.Option("--json", help="Write JSON lines, for other 
 Target = Annotated[int, typer.Option(min=1, help="How many tasks the run shall have.")]
 Seeds = Annotated[Path | None, typer.Option(help="Seed tasks in JSONL; without it, the ones that come along.")]
 Teacher = Annotated[
-    TeacherKind | None,
-    typer.Option(help="The built-in teacher, any OpenAI-compatible server, or a model in this process."),
+    str | None,
+    typer.Option(
+        metavar=f"{'|'.join(parts.TEACHERS)}|FILE.py:NAME",
+        help="The built-in teacher, any OpenAI-compatible server, a model in this process, or a function of your own.",
+    ),
 ]
 Model = Annotated[str | None, typer.Option(help="The teacher's model: its name; a folder for transformers.")]
 BaseUrl = Annotated[
@@ -38,11 +38,19 @@ BaseUrl = Annotated[
     typer.Option(help="The server's address, such as http://localhost:8000/v1. Several share the calls."),
 ]
 Strategy = Annotated[
-    StrategyName | None, typer.Option(help="How to ask: task, class, instances; or whole tasks in one request.")
+    str | None,
+    typer.Option(
+        metavar=f"{'|'.join(parts.STRATEGIES)}|FILE.py:NAME",
+        help="How to ask: task, class, instances; whole tasks in one request; or a class of your own.",
+    ),
 ]
 Decontaminate = Annotated[
     list[Path] | None,
     typer.Option(help="A test set (.txt, .jsonl, .json) of which no task may hold a question. May be repeated."),
+]
+Filter = Annotated[
+    list[str] | None,
+    typer.Option(metavar="FILE.py:NAME", help="A filter of your own, such as rules.py:no_number. May be repeated."),
 ]
 Concurrency = Annotated[int | None, typer.Option(min=1, help="Most calls in flight. Does not change the data.")]
 Seed = Annotated[int | None, typer.Option(help="Of every random choice.")]

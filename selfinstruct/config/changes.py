@@ -13,7 +13,6 @@ from pydantic import BaseModel
 
 from selfinstruct.config.config import Config
 from selfinstruct.settings import MayChange, fields_that_may_change
-from selfinstruct.strategies import stage_names
 from selfinstruct.teachers.settings import TeacherSettings
 
 
@@ -42,7 +41,7 @@ def shaping_settings(config: Config) -> dict[str, Shaping]:
     """The settings that the data depends on, flat: {"filters.rouge_threshold": ..., "propose.model": ...}."""
     found = dict(_shaping(config, ""))
     shape = {name for name, when in fields_that_may_change(TeacherSettings) if when is not MayChange.ANY_TIME}
-    for stage in stage_names():
+    for stage in config.known_stages:
         choices = [
             {**teacher.model_dump(include=shape), "sampling": sampling, "weight": weight}
             for teacher, sampling, weight in config.choices(stage)

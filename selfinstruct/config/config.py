@@ -26,10 +26,11 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import ConfigDict, Field, model_validator
 
 from selfinstruct.asking.stages import GrowthSettings, Stage
+from selfinstruct.custom import Custom, PartName
 from selfinstruct.filters.verdicts import PROFILES, FilterSettings
 from selfinstruct.settings import MayChange, merge, parse_as, unknown_key
 from selfinstruct.simulated.settings import SimulatedSettings
-from selfinstruct.strategies import DEFAULT, NAMES, Strategy, load, stage_names
+from selfinstruct.strategies import DEFAULT, NAMES, Strategy, declared, load
 from selfinstruct.teachers import kinds
 from selfinstruct.teachers.settings import Price, RunningSettings, StageSettings, StageTeacher, TeacherSettings
 
@@ -42,7 +43,7 @@ class Config(GrowthSettings):
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, StageSettings] = Field(init=False)
 
-    strategy: str = Field(DEFAULT, description='how to ask; "alpaca": whole tasks in one request')
+    strategy: PartName = Field(DEFAULT, description='how to ask; "alpaca": whole tasks in one request')
     profile: Annotated[Literal["", "paper"], MayChange.UNTIL_FILTERED] = Field(
         "", description='"paper": the published filters (ASCII, fewer forbidden words); the parsers stay'
     )
@@ -68,20 +69,23 @@ class Config(GrowthSettings):
         """Refuse what is no setting and no stage, and lay the settings over what profile and strategy set."""
         if not isinstance(values, dict):
             return values
-        known = [*cls.model_fields, *stage_names()]
+        profile, strategy = str(values.get("profile")), values.get("strategy", DEFAULT)
+        if strategy not in NAMES and not isinstance(strategy, Custom):
+            raise ValueError(f"strategy: there is no such strategy; known are {', '.join(NAMES)}")
+        asks = load(strategy)
+        for stage in asks.stages:
+            if stage.name in cls.model_fields:
+                raise ValueError(f"strategy: a stage cannot be called {stage.name}, which is a setting")
+        known = [*cls.model_fields, *declared(asks).stages]
         if unknown := [unknown_key(str(key), known) for key in values if key not in known]:
             raise ValueError("\n".join(unknown))
-        profile, strategy = str(values.get("profile")), values.get("strategy", DEFAULT)
-        if strategy not in NAMES:
-            raise ValueError(f"strategy: there is no such strategy; known are {', '.join(NAMES)}")
         of_profile = {"filters": PROFILES[profile]} if profile in PROFILES else {}
-        return merge(merge(of_profile, dict(load(strategy).defaults)), values)
+        return merge(merge(of_profile, dict(asks.defaults)), values)
 
     @model_validator(mode="after")
     def _known_teachers_each_model_once(self) -> Self:
-        if self.teacher.kind not in kinds.NAMES:
-            raise ValueError(f"teacher.kind: there is no such kind of teacher; known are {', '.join(kinds.NAMES)}")
-        for stage in stage_names():
+        _refuse_unknown_kind("teacher", self.teacher.kind)
+        for stage in self.known_stages:
             teachers = [choice.teacher for choice in self.choices(stage)]
             if len({teacher.model for teacher in teachers}) < len(teachers):
                 raise ValueError(f"{stage}.mix names a model twice; list its servers in base_url")
@@ -111,6 +115,11 @@ class Config(GrowthSettings):
         """The names of the stages in which a teacher is asked: for new tasks, then for each task."""
         return tuple(stage.name for stage in self.asks.stages)
 
+    @property
+    def known_stages(self) -> tuple[str, ...]:
+        """The stages of all strategies, whose tables may stand in the settings."""
+        return declared(self.asks).stages
+
     def stage(self, stage: str) -> StageTeacher:
         """The first of `choices`; there is one only unless the stage has a mix."""
         return self.choices(stage)[0]
@@ -136,8 +145,7 @@ class Config(GrowthSettings):
     def _stage_teacher(self, stage: str, overrides: dict[str, Any], weight: float) -> StageTeacher:
         sampling = overrides.pop("sampling", None)
         teacher = self.teacher.model_copy(update=overrides)
-        if teacher.kind not in kinds.NAMES:
-            raise ValueError(f"{stage}.kind: there is no such kind of teacher; known are {', '.join(kinds.NAMES)}")
+        _refuse_unknown_kind(stage, teacher.kind)
         kind = kinds.load(teacher.kind)
         if not teacher.model:
             teacher = teacher.model_copy(update={"model": kind.default_model})
@@ -153,7 +161,7 @@ class Config(GrowthSettings):
     def resolved(self) -> "Config":
         """The same settings with each stage's sampling written out, so that they mean the same in later versions."""
         return self.with_choices(
-            {stage: [{"sampling": choice.sampling} for choice in self.choices(stage)] for stage in stage_names()}
+            {stage: [{"sampling": choice.sampling} for choice in self.choices(stage)] for stage in self.known_stages}
         )
 
     def with_choices(self, values: dict[str, list[dict[str, Any]]]) -> "Config":
@@ -164,6 +172,11 @@ class Config(GrowthSettings):
             mix = tuple(one.model_copy(update=new) for one, new in zip(section.mix, updates, strict=False))
             stages[stage] = section.model_copy(update={"mix": mix} if mix else updates[0])
         return self.model_copy(update=stages)
+
+
+def _refuse_unknown_kind(table: str, kind: str) -> None:
+    if kind not in kinds.NAMES and not isinstance(kind, Custom):
+        raise ValueError(f"{table}.kind: there is no such kind of teacher; known are {', '.join(kinds.NAMES)}")
 
 
 def parse_config(values: dict[str, Any], source: str) -> Config:

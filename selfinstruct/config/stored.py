@@ -1,14 +1,27 @@
 """A run's settings, read from its store, and how far the run has come with them."""
 
+from typing import Any
+
 from selfinstruct.config.changes import State
 from selfinstruct.config.config import Config, parse_config
+from selfinstruct.config.custom import with_declarations
 from selfinstruct.store.answers import answered_stages
 from selfinstruct.store.store import Store
 
 
 def config_of(store: Store) -> Config:
     """The run's settings, as far as they come from config file and command line."""
-    return parse_config(store.settings()["config"], str(store.path))
+    return parse_config(stored_settings(store)["config"], str(store.path))
+
+
+def stored_settings(store: Store) -> dict[str, Any]:
+    """All that is stored of the run's settings, by key; of the user's own parts, what the store knows of them."""
+    settings = store.settings()
+    known = settings.get("custom", {})
+    return {
+        key: with_declarations(value, known, store.recorded) if key in ("config", "asked") else value
+        for key, value in settings.items()
+    }
 
 
 def state_of(store: Store) -> State:

@@ -14,7 +14,7 @@ from selfinstruct.errors import RequestRefused, TryAgain
 from selfinstruct.parsing.json_answers import json_rows
 from selfinstruct.records import AnswerFormat, Completion, Request
 from selfinstruct.store.store import Store
-from selfinstruct.teachers import Teacher, Teachers
+from selfinstruct.teachers import Teacher, Teachers, kinds
 from selfinstruct.teachers.scheduler import Scheduler
 from selfinstruct.teachers.settings import TeacherSettings
 
@@ -34,7 +34,7 @@ async def settle_answer_formats(config: Config, teachers: Teachers, scheduler: S
         for settings, sampling, _ in config.choices(stage):
             asked = teachers[stage, settings.model][0]  # its other servers run the same
             server = (id(asked), settings.endpoint)
-            if settings.endpoint == "completion":
+            if settings.endpoint == "completion" or not kinds.load(settings.kind).holds_to_schemas:
                 found[server] = "text"
             elif settings.answer_format == "auto" and server not in found:
                 probe = _probe(settings, sampling, config.seed)

@@ -35,7 +35,7 @@ from selfinstruct.filters.verdicts import verdicts_on_instances
 from selfinstruct.pool.pool import Pool, Snapshot
 from selfinstruct.records import Completion, Request, Task
 from selfinstruct.store.decisions import add_instances, rescues_without_instances
-from selfinstruct.strategies import GeneratedInstances, Proposal, counted
+from selfinstruct.strategies import GeneratedInstances, Proposal, declared
 from selfinstruct.teachers import Teachers
 from selfinstruct.teachers.scheduler import Scheduler
 
@@ -208,7 +208,7 @@ class Engine:
             verdicts = verdicts_on_instances(generated.instances, self.config.filters)
             kept = [one for one, rejection in zip(generated.instances, verdicts, strict=True) if rejection is None]
             # What is counted of tasks is not counted of these, which are none of the run's.
-            of_tasks = {one.field for one in counted().values()}
+            of_tasks = {one.field for one in declared(self.config.asks).counted.values()}
             extra = {name: value for name, value in generated.extra.items() if name not in of_tasks}
             add_instances(self.store, task, generated.request_id, kept, extra)
 

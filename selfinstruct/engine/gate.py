@@ -10,8 +10,9 @@ from selfinstruct.config.config import Config
 from selfinstruct.engine.progress import Progress
 from selfinstruct.errors import YieldCollapsed
 from selfinstruct.filters.verdicts import FilterSettings, Verdict, verdict_on, verdict_on_record, verdicts_on_instances
+from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.pool.pool import Pool, record_text
-from selfinstruct.records import Task
+from selfinstruct.records import Record, Task
 from selfinstruct.store.store import Store
 from selfinstruct.strategies import GeneratedInstances, Proposal
 
@@ -68,7 +69,8 @@ class Gate:
         self.recall_records()
         verdicts = verdicts_on_instances(generated.instances, self.config.filters)
         for i, instance in enumerate(generated.instances):
-            verdicts[i] = verdicts[i] or verdict_on_record(task.instruction, instance, self.pool)
+            if verdicts[i] is None:
+                verdicts[i] = verdict_on_record(_record(task, generated, instance), self.pool)
         identities = self.store.add_generated(task, generated, verdicts)
         for identity, instance, verdict in zip(identities, generated.instances, verdicts, strict=True):
             if verdict is None:
@@ -113,3 +115,9 @@ class Gate:
         self._recent.extend([True] * (len(verdicts) - len(reasons)) + [False] * n_lost)
         self.progress.admitted = len(self.pool.tasks)
         self.progress.rejected.update(reasons + unreadable)
+
+
+def _record(task: Task, generated: GeneratedInstances, instance: ParsedInstance) -> Record:
+    """The record that an instance would become; it has no id yet."""
+    extras = task.extra, generated.extra, instance.extra
+    return Record.of("", task.position, task.instruction, instance.input, instance.output, *extras)

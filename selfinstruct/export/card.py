@@ -24,15 +24,13 @@ from selfinstruct.filters.instruction import word_count
 from selfinstruct.records import IMPORTED, canonical_json
 from selfinstruct.report.diversity import Diversity, Nearest
 from selfinstruct.report.figures import Lengths, day, lengths_of
-from selfinstruct.report.status import Status, status
+from selfinstruct.report.status import Status, describe_values, status
 from selfinstruct.report.verbs import is_english
 from selfinstruct.rows.seeds import read_seeds
 from selfinstruct.rows.writing import whole_file
 from selfinstruct.store import counts
 from selfinstruct.store.answers import is_simulated, period
-from selfinstruct.store.reasons import words_of
 from selfinstruct.store.store import Store
-from selfinstruct.strategies import counted, stage_names
 
 MARK = "<!-- This card was written by selfinstruct export --card. -->"
 LICENSE = """\
@@ -162,8 +160,11 @@ def _sizes(store: Store, found: Status) -> str:
     asked = {usage.stage for usage in found.usage}
     classes = [
         f" {found.counted[one.key]:,} of the tasks are {one.words}, by the teacher's own judgement."
-        for stage, one in counted().items() if stage in asked
+        for stage, one in found.declared.counted.items() if stage in asked
     ]  # fmt: skip
+    classes += [
+        f" The field {_code(name)} has {_code(describe_values(values))}." for name, values in found.fields.items()
+    ]
     return f"{table}\n\nIn scripts without spaces, characters are counted." + "".join(classes)
 
 
@@ -205,7 +206,7 @@ def _reviewed(store: Store) -> str:
 
 def _asked(config: Config, stage: str, model: str) -> tuple[str, str]:
     """The endpoint and the sampling settings of a stage; nothing is known of what was recorded elsewhere."""
-    if model == IMPORTED or stage not in stage_names():
+    if model == IMPORTED or stage not in config.known_stages:
         return "not known", "not known"
     choices = {choice.teacher.model: choice for choice in config.choices(stage)}
     if model not in choices:
@@ -227,7 +228,7 @@ def _selection(store: Store, config: Config, found: Status) -> Iterable[str]:
     if found.rejected:
         yield _table(
             ("stage", "reason", "what it means", "rejected"),
-            [[stage, reason, words_of(reason), f"{n:,}"] for stage, reason, n in found.rejected],
+            [[stage, reason, found.declared.reasons.get(reason, ""), f"{n:,}"] for stage, reason, n in found.rejected],
         )
     files = counts.test_files(store)
     if files:

@@ -3,8 +3,8 @@
 from selfinstruct.filters.instance import INSTANCES
 from selfinstruct.filters.instruction import overlap
 from selfinstruct.filters.rule import Evidence, rule
-from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.pool.pool import Pool, SimilaritySettings, record_text
+from selfinstruct.records import Record
 
 
 class RecordSettings(SimilaritySettings):
@@ -12,17 +12,17 @@ class RecordSettings(SimilaritySettings):
 
 
 @rule(INSTANCES, "nearly the same as a record of another task", "Jaccard of word triples; see docs/measurements.md")
-def near_duplicate(instruction: str, instance: ParsedInstance, pool: Pool[RecordSettings]) -> Evidence | None:
+def near_duplicate(record: Record, pool: Pool[RecordSettings]) -> Evidence | None:
     """The whole record is nearly the same as one of another task."""
-    near = pool.nearest_record(record_text(instruction, instance.input, instance.output))
+    near = pool.nearest_record(record_text(record.instruction, record.input, record.output))
     return {"nearest_id": near[0], "jaccard": near[1]} if near else None
 
 
 @rule(INSTANCES, "overlaps a question of a test set", "GPT-3, appendix C; see pool/contamination.py")
-def contaminated(instruction: str, instance: ParsedInstance, pool: Pool[RecordSettings]) -> Evidence | None:
+def contaminated(record: Record, pool: Pool[RecordSettings]) -> Evidence | None:
     """The record overlaps a question of a test set: somewhere in it, or with its instruction and input as a whole."""
-    question = record_text(instruction, instance.input)
-    return overlap(pool, record_text(question, instance.output), question)
+    question = record_text(record.instruction, record.input)
+    return overlap(pool, record_text(question, record.output), question)
 
 
 # For what the filters of instances have left.

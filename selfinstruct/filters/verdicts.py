@@ -8,7 +8,9 @@ from typing import Any, NamedTuple, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from selfinstruct.filters.instance import INSTANCE_FILTERS, InstanceSettings
+from selfinstruct.custom import Custom, PartName
+from selfinstruct.filters.custom import CustomRule, Recorded, as_declared
+from selfinstruct.filters.instance import INSTANCE_FILTERS, INSTANCES, InstanceSettings
 from selfinstruct.filters.instruction import (
     FILTER,
     INSTRUCTION_FILTERS,
@@ -20,7 +22,7 @@ from selfinstruct.filters.record import RECORD_FILTERS, RecordSettings
 from selfinstruct.filters.rule import Rule
 from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.pool.pool import Pool
-from selfinstruct.records import Candidate, Neighbor, Rejection
+from selfinstruct.records import Candidate, Neighbor, Record, Rejection
 from selfinstruct.settings import MayChange, did_you_mean
 
 CANDIDATE_RULES: tuple[Rule[...], ...] = (*INSTRUCTION_FILTERS, too_similar)
@@ -43,24 +45,54 @@ class FilterSettings(InstanceSettings, RecordSettings, InstructionSettings):
 
     may_change = MayChange.UNTIL_FILTERED
 
+    custom: tuple[PartName, ...] = Field(
+        (), description='filters of your own, such as "rules.py:no_number"; they come after the built-in ones'
+    )
     without: tuple[str, ...] = Field((), description="filters that are switched off, by their reasons of rejection")
 
-    @field_validator("without")
+    @field_validator("custom")
     @classmethod
-    def _known_filters(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        for name in names:
+    def _loaded_and_of_different_names(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        names = set(WORDS)
+        for one in given:
+            if not isinstance(one, Custom):
+                raise ValueError(f"{one!r} is not loaded")
+            if one.code.name in names:
+                raise ValueError(f"there are two filters called {one.code.name}; give yours another name")
+            names.add(one.code.name)
+        return given
+
+    @model_validator(mode="after")
+    def _known_filters(self) -> Self:
+        optional = (*OPTIONAL, *(rule.name for rule in self.custom_rules))
+        for name in self.without:
             if name in REQUIRED:
-                raise ValueError(f"{name} cannot be switched off: {REQUIRED[name]}")
-            if name not in OPTIONAL:
-                hint = did_you_mean(name, (*OPTIONAL, *REQUIRED), offered=OPTIONAL)
-                raise ValueError(f"there is no filter {name}; {hint}")
-        return tuple(sorted(set(names)))
+                raise ValueError(f"without: {name} cannot be switched off: {REQUIRED[name]}")
+            if name not in optional:
+                hint = did_you_mean(name, (*optional, *REQUIRED), offered=optional)
+                raise ValueError(f"without: there is no filter {name}; {hint}")
+        object.__setattr__(self, "without", tuple(sorted(set(self.without))))
+        return self
 
     @model_validator(mode="after")
     def _some_length_is_left(self) -> Self:
         if self.min_words > self.max_words:
             raise ValueError("min_words must not be greater than max_words")
         return self
+
+    @property
+    def custom_rules(self) -> tuple[CustomRule, ...]:
+        """The user's own filters."""
+        return tuple(one.code for one in self.custom if isinstance(one, Custom))
+
+    @property
+    def custom_words(self) -> dict[str, str]:
+        """What the user's own filters reject, in words, by their names."""
+        return {rule.name: rule.words for rule in self.custom_rules}
+
+    def filters_of(self, stage: str) -> tuple[CustomRule, ...]:
+        """Those of the user's own filters whose rejections are of this stage."""
+        return tuple(rule for rule in self.custom_rules if rule.stage == stage) if self.custom else ()
 
 
 FilteredPool = Pool[FilterSettings]
@@ -92,13 +124,23 @@ def verdict_on(candidate: Candidate, pool: FilteredPool) -> Verdict:
 
 def first_objection(candidate: Candidate, pool: FilteredPool) -> Rejection | None:
     """The first objection of the filters that look at the candidate alone."""
-    found = (rule.unless_in(pool.rules.without, candidate, pool) for rule in INSTRUCTION_FILTERS)
+    found = (rule.unless_in(pool.rules.without, candidate, pool) for rule in candidate_filters(pool.rules))
     return next((rejection for rejection in found if rejection), None)
+
+
+def candidate_filters(rules: FilterSettings) -> tuple[Rule[...], ...]:
+    """The filters that look at a candidate alone, in their order."""
+    return (*INSTRUCTION_FILTERS, *rules.filters_of(FILTER))
+
+
+def record_filters(rules: FilterSettings) -> tuple[Rule[...], ...]:
+    """The filters of whole records, in their order."""
+    return (*RECORD_FILTERS, *rules.filters_of(INSTANCES))
 
 
 def each_of_candidate(candidate: Candidate, pool: FilteredPool) -> list[RuleVerdict]:
     """What every filter but the novelty rule says of a candidate."""
-    return [RuleVerdict(rule, rule(candidate, pool)) for rule in INSTRUCTION_FILTERS]
+    return [RuleVerdict(rule, rule(candidate, pool)) for rule in candidate_filters(pool.rules)]
 
 
 def verdicts_on_instances(instances: Sequence[ParsedInstance], rules: FilterSettings) -> list[Rejection | None]:
@@ -125,7 +167,13 @@ def each_of_instances(instances: Sequence[ParsedInstance], rules: FilterSettings
     return said
 
 
-def verdict_on_record(instruction: str, instance: ParsedInstance, pool: FilteredPool) -> Rejection | None:
+def verdict_on_record(record: Record, pool: FilteredPool) -> Rejection | None:
     """The first objection of a filter of whole records, or None."""
-    found = (rule.unless_in(pool.rules.without, instruction, instance, pool) for rule in RECORD_FILTERS)
+    found = (rule.unless_in(pool.rules.without, record, pool) for rule in record_filters(pool.rules))
     return next((rejection for rejection in found if rejection), None)
+
+
+def stored_rules(table: Mapping[str, Any], declared: Mapping[str, Any], recorded: Recorded) -> dict[str, Any]:
+    """The table [filters] of a stored run, with what its store knows of custom filters in the places of their names."""
+    custom = [as_declared(name, declared.get(name, {}), recorded) for name in table.get("custom", ())]
+    return {**table, "custom": custom} if custom else dict(table)

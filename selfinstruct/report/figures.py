@@ -20,7 +20,6 @@ from selfinstruct.report.verbs import Root, is_english, roots
 from selfinstruct.store import counts
 from selfinstruct.store.answers import has_recorded_answers, is_simulated, period
 from selfinstruct.store.listing import admitted_tasks, describe_evidence, rejected
-from selfinstruct.store.reasons import words_of
 from selfinstruct.store.store import Store
 
 BLOCKS = 24  # of steps, for acceptance over time
@@ -249,8 +248,9 @@ def _reasons(store: Store, found: Status) -> tuple[list[Reason], list[dict[str, 
     for row in rejected(store, None, None, None):
         of_reason[row["stage"], row["reason"]].offer(row)
         of_all.offer(row)
+    said = found.declared.reasons
     reasons = [
-        Reason(stage, reason, words_of(reason), n, [_rejection(row) for row in of_reason[stage, reason].kept])
+        Reason(stage, reason, said.get(reason, ""), n, [_rejection(row) for row in of_reason[stage, reason].kept])
         for stage, reason, n in found.rejected
     ]
     return reasons, [_rejection(row) for row in of_all.kept]

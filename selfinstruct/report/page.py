@@ -8,11 +8,10 @@ from markupsafe import Markup
 from selfinstruct.records import IMPORTED
 from selfinstruct.report.charts import bar, columns, sunburst
 from selfinstruct.report.figures import LENGTHS, Block, Figures, Lengths
-from selfinstruct.report.status import cost
+from selfinstruct.report.status import cost, describe_values
 from selfinstruct.rows.writing import whole_file
 from selfinstruct.store.answers import Usage
 from selfinstruct.store.store import Store
-from selfinstruct.strategies import counted
 from selfinstruct.web.page import environment
 
 
@@ -35,9 +34,11 @@ def html(found: Figures) -> str:
     """The page."""
     templates = environment("selfinstruct.report")
     templates.filters["share"] = _share
+    templates.filters["described"] = describe_values
+    asked = {usage.stage for usage in found.status.usage}
     return templates.get_template("page.html").render(
         f=found, s=found.status, bar=bar,
-        counted=[(one, any(u.stage == stage for u in found.status.usage)) for stage, one in counted().items()],
+        counted=[(one, stage in asked) for stage, one in found.status.declared.counted.items()],
         lowest=min((block for block in found.acceptance if block.judged), key=_accepted, default=None),
         cost=_cost, spent=_spent(found.status.usage),
         tokens=sum(u.prompt_tokens + u.completion_tokens for u in found.status.usage), pictures=_pictures(found),

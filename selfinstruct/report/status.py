@@ -1,6 +1,7 @@
 """A run in figures and words: what `status` prints, and what stands at the end of `generate`."""
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from selfinstruct.asking.stages import Counted
@@ -10,14 +11,17 @@ from selfinstruct.filters.verdicts import CANDIDATE_STAGES
 from selfinstruct.store import counts
 from selfinstruct.store.answers import Usage, is_simulated, usage
 from selfinstruct.store.counts import RejectionCount
-from selfinstruct.store.reasons import words_of
 from selfinstruct.store.store import Store
-from selfinstruct.strategies import counted
+from selfinstruct.strategies import Declared
+
+MOST_VALUES = 8  # of a field, that are listed one by one
 
 
 class Status(NamedTuple):
     """A run in figures. `batches` are those under way, with `in_batches` requests that are not answered yet.
 
+    `fields` counts the records with each value of the fields that stages brought, by field.
+    `declared` is what the run's strategy and filters say of themselves.
     `grades` counts right, wrong and unknown outputs of a simulated run, else it is empty.
     """
 
@@ -37,6 +41,8 @@ class Status(NamedTuple):
     in_batches: int
     usage: list[Usage]
     grades: dict[str, int]
+    fields: dict[str, dict[str, int]]
+    declared: Declared
 
     @property
     def cost_usd(self) -> float | None:
@@ -48,6 +54,8 @@ class Status(NamedTuple):
         """The figures as JSON values."""
         values: dict[str, Any] = {}
         for name, value in self._asdict().items():  # files of earlier versions have these names
+            if name == "declared":
+                continue
             values |= value if name == "counted" else {"made" if name == "generated" else name: value}
         values["rejected"] = [{"stage": stage, "reason": reason, "count": n} for stage, reason, n in self.rejected]
         values["usage"] = [usage._asdict() for usage in self.usage]
@@ -57,12 +65,12 @@ class Status(NamedTuple):
 def status(store: Store, graded: bool = True) -> Status:
     """Count what the store holds, in one consistent view of it; grade a simulated run's outputs unless told not to."""
     with store.snapshot():
-        found = counts.counts(store, config_of(store).stages[0])
+        found, declared = counts.counts(store, config_of(store).stages[0]), store.declared()
         return Status(
             target=store.settings().get("target", 0),
             candidates=found.candidates,
             tasks=found.tasks,
-            counted={one.key: counts.tasks_with(store, one.field) for one in counted().values()},
+            counted={one.key: counts.tasks_with(store, one.field) for one in declared.counted.values()},
             generated=found.generated,
             pending=len(store.pending()),
             instances=found.instances,
@@ -73,8 +81,10 @@ def status(store: Store, graded: bool = True) -> Status:
             faults=found.faults,
             batches=found.batches,
             in_batches=found.in_batches,
-            usage=usage(store),
+            usage=usage(store, declared.stages),
             grades=_grades(store) if graded and is_simulated(store) else {},
+            fields=counts.fields(store, [one.field for one in declared.counted.values()]),
+            declared=declared,
         )
 
 
@@ -100,24 +110,29 @@ def progress_of(store: Store) -> Progress:
 
 def render(found: Status, folder: str) -> str:
     """The figures as text, about 72 characters wide."""
-    judged = found.candidates - found.pending
+    judged, said = found.candidates - found.pending, found.declared.reasons
     lines = [
         f"{folder}",
         f"  tasks      {found.tasks:,} admitted" + (f" of {found.target:,} asked for" if found.target else "")
         + (f", {found.generated:,} of them with instances" if found.generated < found.tasks else ""),
         f"  candidates {found.candidates:,}: {_share(found.tasks, judged)} of those judged were admitted"
         + (f", {found.pending} are waiting" if found.pending else ""),
-        *(_counted(found, stage, one) for stage, one in counted().items()),
+        *(_counted(found, stage, one) for stage, one in found.declared.counted.items()),
         f"  records    {found.records:,} from {found.instances:,} instances"
         + (f"; {found.without_records:,} tasks have none" if found.without_records else ""),
     ]  # fmt: skip
+    lines += [f"  {name:<10} {describe_values(values)}" for name, values in found.fields.items()]
+    stages = {one.stage for one in found.rejected} | {one.stage for one in found.usage}
+    wide = max(9, *map(len, stages), 0)
     if found.rejected:
         lines.append("  rejected")
-        lines += [f"    {n:>7,}  {stage:<9} {reason:<24} {words_of(reason)}" for stage, reason, n in found.rejected]
+        lines += [
+            f"    {n:>7,}  {stage:<{wide}} {reason:<24} {said.get(reason, '')}" for stage, reason, n in found.rejected
+        ]
     lines.append("  calls")
     for u in found.usage:
         tokens = f"{u.prompt_tokens:,} + {u.completion_tokens:,} tokens"
-        lines.append(f"    {u.requests:>7,}  {u.stage:<9} {u.model:<24} {tokens}, {cost(u)}")
+        lines.append(f"    {u.requests:>7,}  {u.stage:<{wide}} {u.model:<24} {tokens}, {cost(u)}")
     if found.faults:
         lines.append(f"    {found.faults:>7,}  tries failed")
     if found.unused_proposals:
@@ -141,6 +156,14 @@ def _counted(found: Status, stage: str, one: Counted) -> str:
     was_asked = any(u.stage == stage for u in found.usage)
     words = f"{n:,} {one.words} ({_share(n, found.generated)})" if was_asked else "not asked for"
     return f"  {one.label:<10} {words}"
+
+
+def describe_values(values: Mapping[str, int]) -> str:
+    """How often a field has which value, in words; where the values are too many to list, only how many there are."""
+    n = sum(values.values())
+    if len(values) > MOST_VALUES:
+        return f"{len(values):,} values in {n:,} records"
+    return ", ".join(f"{value[:30]}: {of:,}" for value, of in values.items()) + f" of {n:,} records"
 
 
 def cost(usage: Usage) -> str:

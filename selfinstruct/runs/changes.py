@@ -6,12 +6,12 @@ that a task needs is not there: OTHER_REASONS.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from selfinstruct.pool.pool import record_text
 from selfinstruct.records import Rejection
 from selfinstruct.store.listing import describe_evidence
-from selfinstruct.store.reasons import words_of
 from selfinstruct.store.replayed import rejections
 from selfinstruct.store.store import Store
 
@@ -53,7 +53,7 @@ class Changes(NamedTuple):
     """What other rules change.
 
     `read_differently` counts answers, `waiting` tasks that have no instances yet, `decisions_left_out` what people
-    decided about what is not there any more.
+    decided about what is not there any more; `reasons` are those of the new run, with their words.
     """
 
     tasks: Compared
@@ -61,10 +61,13 @@ class Changes(NamedTuple):
     read_differently: int
     waiting: int
     decisions_left_out: int
+    reasons: Mapping[str, str]
 
     def as_dict(self) -> dict[str, Any]:
         """All of it as JSON values."""
-        return {**self._asdict(), "tasks": self.tasks.as_dict(), "records": self.records.as_dict()}
+        values = {**self._asdict(), "tasks": self.tasks.as_dict(), "records": self.records.as_dict()}
+        del values["reasons"]
+        return values
 
 
 class _Held(NamedTuple):
@@ -85,6 +88,7 @@ def changes(before: Store, after: Store, read_differently: int, decisions_left_o
         read_differently,
         len(new.waiting),
         decisions_left_out,
+        after.declared().reasons,
     )
 
 
@@ -139,7 +143,7 @@ def render(found: Changes, run: str, new: str) -> str:
         )
         for verb, some in (("lost", compared.lost), ("gained", compared.gained)):
             for reason, n in Counter(one.reason for one in some).most_common():
-                words = words_of(reason) or OTHER_REASONS.get(reason, "")
+                words = found.reasons.get(reason) or OTHER_REASONS.get(reason, "")
                 lines.append(f"    {verb:<6} {n:>7,}  {reason:<20} {words}")
                 for one in [one for one in some if one.reason == reason != "with_its_task"][:EXAMPLES]:
                     lines.append(f"             | {_short(one.text)}")

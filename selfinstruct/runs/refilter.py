@@ -22,7 +22,8 @@ from selfinstruct import __version__
 from selfinstruct.asking.prompts import Prompts
 from selfinstruct.config.changes import shaping_settings
 from selfinstruct.config.config import Config, parse_config
-from selfinstruct.config.stored import config_of
+from selfinstruct.config.custom import declarations, with_code
+from selfinstruct.config.stored import config_of, stored_settings
 from selfinstruct.engine.engine import seen_by
 from selfinstruct.engine.gate import Gate
 from selfinstruct.engine.requests import Requests
@@ -35,7 +36,7 @@ from selfinstruct.report.status import progress_of
 from selfinstruct.rows.questions import read_lines
 from selfinstruct.runs.changes import Changes, changes
 from selfinstruct.runs.recalled import Recalled
-from selfinstruct.runs.run import keep_config, settled
+from selfinstruct.runs.run import keep_config, refuse_not_loaded, settled
 from selfinstruct.settings import MayChange, merge, read_toml
 from selfinstruct.store import replayed
 from selfinstruct.store.decisions import leave_out
@@ -70,7 +71,9 @@ async def refilter(run: Path, new: Path, config_file: Path | None, flags: dict[s
             with Store.resume(folder) as store:
                 asked = merge(before.settings().get("asked", before.settings()["config"]), rules.named)
                 test_lines = list(dict.fromkeys([*before.test_lines(), *lines]))
-                store.describe({"asked": asked, "version": __version__}, before.seeds(), test_lines)
+                custom = declarations(rules.config, before.settings().get("custom", {}))
+                settings = {"asked": asked, "version": __version__, "custom": custom}
+                store.describe(settings, before.seeds(), test_lines)
                 keep_config(store, rules.config)
                 read_differently = await _Refiltering(before, store, rules.config).run()
                 left_out = leave_out(store)
@@ -82,11 +85,13 @@ async def refilter(run: Path, new: Path, config_file: Path | None, flags: dict[s
 def _rules(before: Store, config_file: Path | None, flags: dict[str, Any]) -> Rules:
     """The run's settings, with what is named now laid over them."""
     source = str(config_file) if config_file else "settings"
-    of_file = read_toml(config_file) if config_file else {}
+    of_file = with_code(read_toml(config_file)) if config_file else {}
+    flags = with_code(flags)
     given = merge(of_file, flags)
-    parse_config(given, source)  # whatever is wrong, the user wrote it
-    settings = before.settings()
+    settings = stored_settings(before)
     began, old = settings["config"], config_of(before)
+    custom = _custom(old, of_file, flags)
+    parse_config(merge(given, {"filters": {"custom": custom}}), source)  # whatever is wrong, the user wrote it
     without, more = (table.get("filters", {}).get("without") for table in (of_file, flags))
     without = [*(old.filters.without if without is None else without), *(more or ())]
     # The questions of the run's own test sets are in its store; the files may be gone.
@@ -97,9 +102,10 @@ def _rules(before: Store, config_file: Path | None, flags: dict[str, Any]) -> Ru
         set_by_profiles = {key: of_profile[key] for profile in PROFILES.values() for key in profile}
         began = merge(began, {"filters": merge(set_by_profiles, settings.get("asked", {}).get("filters", {}))})
     named = {key: value for key, value in given.items() if key in ("profile", "filters", "decontaminate")}
-    named["filters"] = {**named.get("filters", {}), "without": without}
+    named["filters"] = {**named.get("filters", {}), "without": without, "custom": custom}
     named["decontaminate"] = list(dict.fromkeys([*old.decontaminate, *test_sets]))
     config = parse_config(merge(merge(began, given), named), source)
+    refuse_not_loaded(before, config, "strategies", "filters")
     was, now = (shaping_settings(settled(one, old)) for one in (old, config))
     differences = [
         f"  {key} is {was[key].value!r}, asked for is {setting.value!r}"
@@ -114,6 +120,14 @@ def _rules(before: Store, config_file: Path | None, flags: dict[str, Any]) -> Ru
             "can be changed without asking again:\n" + "\n".join(differences) + "\nLeave these out of the config file."
         )
     return Rules(config, named, test_sets)
+
+
+def _custom(old: Config, of_file: dict[str, Any], flags: dict[str, Any]) -> list[str]:
+    """The user's own filters: those of the file, else of the run; and those named on the command line."""
+    named, more = (table.get("filters", {}).get("custom") for table in (of_file, flags))
+    return list(
+        {one: one for some in (old.filters.custom if named is None else named, more or ()) for one in some}.values()
+    )
 
 
 @contextmanager
@@ -138,7 +152,8 @@ class _Refiltering:
         self.store = store
         replayed.forget_verdicts(store)
         self.gate = Gate(store, config, progress_of(store))
-        self.config_before = settled(config_of(before), config_of(before))
+        old = config_of(before).model_copy(update={"strategy": config.strategy})  # the same, but loaded
+        self.config_before = settled(old, old)
         prompts = Prompts(before.settings()["prompts"])
         self.strategy = self.config_before.asks(self.config_before)
         self.requests = Requests(self.config_before, prompts)

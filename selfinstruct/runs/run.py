@@ -5,6 +5,7 @@ the prompts. An existing run is resumed with what it stored; whatever the user n
 may still change (see config.changes).
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,14 +16,14 @@ from selfinstruct.asking.prompts import Prompts, read_prompts, shipped
 from selfinstruct.asking.stages import Prompt
 from selfinstruct.config.changes import State, differences
 from selfinstruct.config.config import Config, parse_config
-from selfinstruct.config.stored import config_of, state_of
+from selfinstruct.config.custom import changed, declarations, not_loaded, with_code
+from selfinstruct.config.stored import config_of, state_of, stored_settings
 from selfinstruct.errors import UsageError
 from selfinstruct.records import Line, SeedTask
 from selfinstruct.rows.seeds import read_seeds
 from selfinstruct.settings import merge, read_toml
 from selfinstruct.store.batches import Batches
 from selfinstruct.store.store import Store
-from selfinstruct.strategies import stage_names
 from selfinstruct.teachers.settings import TeacherSettings
 
 CONFIG_HEAD = """\
@@ -30,6 +31,24 @@ CONFIG_HEAD = """\
 # To change one that may change (see docs/config.md), give a file of your own with --config: this one is written anew.
 """
 LIMITS = {"max_cost", "max_requests", "max_tokens"}
+
+
+class Named(NamedTuple):
+    """Settings that a user names now: in a file, where there is one, and on the command line."""
+
+    config_file: Path | None
+    of_file: dict[str, Any]
+    flags: dict[str, Any]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All of them; those of the command line go before those of the file."""
+        return merge(self.of_file, self.flags)
+
+    @property
+    def source(self) -> str:
+        """Where they come from, for messages."""
+        return str(self.config_file) if self.config_file else "settings"
 
 
 class UserInput(NamedTuple):
@@ -41,12 +60,13 @@ class UserInput(NamedTuple):
 
 
 class Run(NamedTuple):
-    """An opened run."""
+    """An opened run; `changed` are the user's own parts whose source is not the one that it was last grown with."""
 
     store: Store
     config: Config
     prompts: Prompts
     is_new: bool
+    changed: tuple[str, ...] = ()
 
 
 def open_run(
@@ -62,15 +82,15 @@ def open_run(
     anything that the data depends on differs from what the run began with, and may not change any more: each such
     setting is named. Without `asking` no teacher has to be there, and there are no seeds but those named.
     """
+    now = Named(config_file, with_code(read_toml(config_file)) if config_file else {}, with_code(flags))
     if Store.exists(folder):
         store = Store.resume(folder)
         try:
-            return _resume(store, config_file, flags, seeds_file, asking)
+            return _resume(store, now, seeds_file, asking)
         except BaseException:
             store.close()
             raise
-    asked = merge(read_toml(config_file) if config_file else {}, flags)
-    config = parse_config(asked, _source(config_file)).resolved()
+    config = parse_config(now.settings, now.source).resolved()
     seeds: tuple[SeedTask, ...] = ()
     if asking:
         _check_teachers(config)
@@ -81,37 +101,35 @@ def open_run(
     prompts = _read_prompts(config)
     store = Store.create(folder)
     try:
-        return _describe(store, config, prompts, UserInput(asked, seeds, test_lines), is_new=True)
+        return _describe(store, config, prompts, UserInput(now.settings, seeds, test_lines), is_new=True)
     except BaseException:
         store.close()
         raise
 
 
-def _resume(
-    store: Store, config_file: Path | None, flags: dict[str, Any], seeds_file: Path | None, asking: bool
-) -> Run:
-    began, state = store.settings(), state_of(store)
+def _resume(store: Store, now: Named, seeds_file: Path | None, asking: bool) -> Run:
+    began, state = stored_settings(store), state_of(store)
     named = began.get("asked", began["config"])
-    of_file = read_toml(config_file) if config_file else {}
     # Until something was answered a profile or a strategy may still be chosen, so only what the user named counts.
     before = began["config"] if state.answered else named
-    kept = _kept(began["config"], state, of_file)
-    asked = merge(merge(kept, of_file) if config_file else before, flags)
-    config = parse_config(asked, _source(config_file)).resolved()
+    kept = _kept(began["config"], config_of(store).known_stages, state, now.of_file)
+    asked = merge(merge(kept, now.of_file) if now.config_file else before, now.flags)
+    config = parse_config(asked, now.source).resolved()
     if state.answered:
         config = settled(config, config_of(store), state)
+    refuse_not_loaded(store, config, *(("strategies", "filters", "teachers") if asking else ("filters",)))
     if asking:
         _check_teachers(config)
         if not config.running.batch:
             Batches(store).refuse_under_way()
-    names_test_sets = bool(config_file) or "decontaminate" in flags
+    names_test_sets = bool(now.config_file) or "decontaminate" in now.flags
     given = UserInput(
-        _named(named, merge(of_file, flags), state) if state.answered else asked,
+        _named(named, now.settings, config.known_stages, state) if state.answered else asked,
         read_seeds(seeds_file) if seeds_file else store.seeds(),
         _read_test_sets(config) if names_test_sets else store.test_lines(),
     )
     prompts = began["prompts"]
-    if not state.answered or (config_file and config.prompts):
+    if not state.answered or (now.config_file and config.prompts):
         prompts = _read_prompts(config)
     elif not {name for name, _ in _prompts(config)} <= prompts.keys():  # of stages that came later
         prompts = _read_prompts(config) | prompts
@@ -120,14 +138,23 @@ def _resume(
     return _describe(store, config, prompts, given, is_new=False)
 
 
-def _kept(began: dict[str, Any], state: State, of_file: dict[str, Any]) -> dict[str, Any]:
+def refuse_not_loaded(store: Store, config: Config, *rooms: str) -> None:
+    """UsageError where the run needs the user's own code (see `config.custom`), and its place was not named now."""
+    if missing := not_loaded(config, rooms):
+        raise UsageError(
+            f"{store.folder} was grown with code of your own. A run folder is never trusted to say which code "
+            f"to load, so name it again, with its path: {' '.join(missing)}"
+        )
+
+
+def _kept(began: dict[str, Any], stages: Sequence[str], state: State, of_file: dict[str, Any]) -> dict[str, Any]:
     """What a config file that leaves it out does not change.
 
     Once something was answered, that is the sampling of a stage that was, and all of a stage that the file does not
     name; and at any time the budget.
     """
     kept: dict[str, Any] = {}
-    for stage in stage_names() if state.answered else ():
+    for stage in stages if state.answered else ():
         its = began.get(stage, {})
         if stage in state.answered:
             kept[stage] = {"sampling": its["sampling"]} if "sampling" in its else {}
@@ -136,9 +163,9 @@ def _kept(began: dict[str, Any], state: State, of_file: dict[str, Any]) -> dict[
     return kept | {"running": {key: began["running"][key] for key in LIMITS & began["running"].keys()}}
 
 
-def _named(before: dict[str, Any], now: dict[str, Any], state: State) -> dict[str, Any]:
+def _named(before: dict[str, Any], now: dict[str, Any], stages: Sequence[str], state: State) -> dict[str, Any]:
     """What the user has named of the settings, with what he now names of stages that were never answered."""
-    return merge(before, {key: now[key] for key in stage_names() if key in now and key not in state.answered})
+    return merge(before, {key: now[key] for key in stages if key in now and key not in state.answered})
 
 
 def settled(config: Config, before: Config, state: State | None = None) -> Config:
@@ -147,11 +174,11 @@ def settled(config: Config, before: Config, state: State | None = None) -> Confi
     A run that has answers but has not found it out is older than answers in JSON. Without `state` all of it counts as
     answered; with it, a teacher that an unanswered stage was given since is left to be found out.
     """
-    answered = stage_names() if state is None else state.answered
+    answered = before.known_stages if state is None else state.answered
     is_old = any(one.teacher.answer_format == "auto" for stage in answered for one in before.choices(stage))
     unknown = "text" if is_old or state is None else "auto"
     settled: dict[str, list[dict[str, Any]]] = {}
-    for stage in stage_names():
+    for stage in config.known_stages:
         found = {_server(one.teacher): one.teacher.answer_format for one in before.choices(stage)}
         teachers = [one.teacher for one in config.choices(stage)]
         formats = [found.get(_server(teacher), "auto") for teacher in teachers]
@@ -171,9 +198,12 @@ def _describe(store: Store, config: Config, prompts: dict[str, str], given: User
     """Store what the run is begun, or resumed, with."""
     simulated = {key: value for key, value in given.asked.get("simulated", {}).items() if key != "api_key"}
     asked = {**given.asked, "simulated": simulated}
-    store.describe({"prompts": prompts, "asked": asked, "version": __version__}, given.seeds, given.test_lines)
+    before = store.settings().get("custom", {})
+    custom = declarations(config, before)
+    settings = {"prompts": prompts, "asked": asked, "version": __version__, "custom": custom}
+    store.describe(settings, given.seeds, given.test_lines)
     keep_config(store, config)
-    return Run(store, config, Prompts(prompts), is_new)
+    return Run(store, config, Prompts(prompts), is_new, tuple(changed(custom, before)))
 
 
 def _refuse_differences(store: Store, config: Config, prompts: dict[str, str], given: UserInput, state: State) -> None:
@@ -233,7 +263,3 @@ def keep_config(store: Store, config: Config) -> None:
         (store.folder / "config.toml").write_text(CONFIG_HEAD + tomli_w.dumps(values), encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{store.folder}/config.toml: cannot be written ({error.strerror}).") from None
-
-
-def _source(config_file: Path | None) -> str:
-    return str(config_file) if config_file else "settings"

@@ -1,13 +1,12 @@
 """What was answered: by whom, for how many tokens, and when; and which answers were recorded elsewhere and imported."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from selfinstruct.asking.stages import PROBE
 from selfinstruct.records import IMPORTED, Completion
 from selfinstruct.store.store import Store
-from selfinstruct.strategies import stage_names
 
 
 class Usage(NamedTuple):
@@ -39,14 +38,15 @@ class RecordedRequest(NamedTuple):
     sampling: dict[str, Any]
 
 
-def usage(store: Store) -> list[Usage]:
-    """The calls by stage, in the order of stages, and model."""
+def usage(store: Store, stages: Sequence[str]) -> list[Usage]:
+    """The calls by stage, in this order of stages, and model."""
     rows = store.query(
         "SELECT r.stage, r.model, count(*), sum(c.prompt_tokens), sum(c.completion_tokens), "
         "CASE WHEN count(c.cost_usd) > 0 THEN sum(c.cost_usd) END "
         "FROM completions c JOIN requests r ON r.id = c.request_id GROUP BY r.stage, r.model"
     )
-    return sorted((Usage(*row) for row in rows), key=lambda u: (PROBE, *stage_names()).index(u.stage))
+    place = {stage: n for n, stage in enumerate((PROBE, *stages))}
+    return sorted((Usage(*row) for row in rows), key=lambda u: place.get(u.stage, len(place)))
 
 
 def answer_sizes(store: Store, stage: str) -> list[AnswerSize]:

@@ -1,5 +1,6 @@
 """How many there are of each in a run: for status, report, card, estimate and audit."""
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from selfinstruct.store.store import Store
@@ -61,6 +62,20 @@ def counts(store: Store, proposing: str) -> Counts:
 def tasks_with(store: Store, field: str) -> int:
     """The number of tasks of which a stage says that this field is true."""
     return int(store.query("SELECT count(*) FROM tasks WHERE json_extract(extra, ?)", (f'$."{field}"',))[0][0])
+
+
+def fields(store: Store, without: Collection[str]) -> dict[str, dict[str, int]]:
+    """How many records have each value of the fields that stages brought, by field, most first; not of `without`."""
+    columns = ("candidate_extra", "task_extra", "extra")
+    each = " UNION ALL ".join(f"SELECT e.key, e.value FROM records r, json_each(r.{column}) e" for column in columns)
+    rows = store.query(
+        f"SELECT key, value, count(*) FROM ({each}) GROUP BY key, value ORDER BY key, count(*) DESC, value"
+    )
+    found: dict[str, dict[str, int]] = {}
+    for field, value, n in rows:
+        if field not in without:
+            found.setdefault(field, {})[str(value)] = n
+    return found
 
 
 def candidates(store: Store) -> int:

@@ -9,7 +9,6 @@ from selfinstruct.errors import UsageError
 from selfinstruct.filters.record import near_duplicate
 from selfinstruct.pool.pool import Pool, record_text
 from selfinstruct.store.generations import kept_record
-from selfinstruct.store.reasons import words_of
 from selfinstruct.store.rows import extra_from
 from selfinstruct.store.store import Store
 
@@ -114,12 +113,13 @@ def rejected(store: Store, stage: str | None, reason: str | None, limit: int | N
         "WHERE (?1 IS NULL OR j.stage = ?1) AND (?2 IS NULL OR j.reason = ?2) ORDER BY m.rowid, j.subject_id LIMIT ?3",
         (stage, reason, -1 if limit is None else limit),
     )
+    declared = store.declared().reasons
     for stage_, reason_, subject, identity, text, evidence, request_id, step, task, instruction in rows:
         seen = json.loads(evidence)
         if reason_ == near_duplicate.name:
             seen["nearest"] = record_text(*kept_record(store, seen["nearest_id"]))
         yield {
-            "stage": stage_, "reason": reason_, "explanation": words_of(reason_), "subject": subject,
+            "stage": stage_, "reason": reason_, "explanation": declared.get(reason_, ""), "subject": subject,
             "id": identity, "text": text, "evidence": seen, "request_id": request_id, "step": step, "task": task,
             "instruction": instruction,
         }  # fmt: skip

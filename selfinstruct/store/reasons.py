@@ -3,15 +3,10 @@
 from functools import cache
 
 from selfinstruct.filters.verdicts import WORDS
-from selfinstruct.strategies import reasons
+from selfinstruct.strategies import declared
 
 
 @cache
 def all_reasons() -> dict[str, str]:
-    """Every reason of rejection that is declared, with its words."""
-    return WORDS | reasons()
-
-
-def words_of(reason: str) -> str:
-    """What a reason means; "" where nothing declares it, as in a run of another version."""
-    return all_reasons().get(reason, "")
+    """Every reason of rejection that the package declares, with its words; a run may have more: `Store.declared`."""
+    return WORDS | declared().reasons

@@ -20,7 +20,6 @@ from selfinstruct.records import (
     canonical_json,
     content_id,
     storable,
-    user_message,
 )
 
 Row = Sequence[Any]
@@ -100,13 +99,7 @@ def task_from(row: Row) -> Task:
 def record_from(row: Row) -> Record:
     """A record from its RECORD_COLUMNS, of the view `records` or `filtered`."""
     identity, task, instruction, given, output, *extras = row
-    extra = {name: value for some in extras if some for name, value in json.loads(some).items()}
-    messages = [
-        {"role": "user", "content": user_message(instruction, given)},
-        {"role": "assistant", "content": output},
-    ]
-    is_classification = extra.pop("is_classification", None)
-    return Record(identity, task, instruction, given, output, is_classification, messages, extra)
+    return Record.of(identity, task, instruction, given, output, *map(extra_from, extras))
 
 
 def instances_from(pairs: str | None) -> tuple[Instance, ...]:

@@ -22,12 +22,13 @@ and gives the answer; `number` tells apart requests that are equal otherwise.
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from selfinstruct import parts
 from selfinstruct.asking.reading import REASONS
 from selfinstruct.asking.stages import Counted, GrowthSettings, Stage
+from selfinstruct.custom import Custom
 from selfinstruct.errors import UsageError
 from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.records import Candidate, Completion, Endpoint, Rejection, Task
@@ -103,35 +104,49 @@ class Strategy(Protocol):
         ...
 
 
-@cache
 def load(name: str) -> type[Strategy]:
-    """The strategy of that name; UsageError where there is none."""
+    """The strategy of that name; UsageError where there is none, or where it is a user's own that was not loaded."""
+    if isinstance(name, Custom):
+        strategy: type[Strategy] = name.code
+        return strategy
     if name not in NAMES:
         raise UsageError(f"There is no strategy {name}; known are {', '.join(NAMES)}.")
+    return _built_in(name)
+
+
+@cache
+def _built_in(name: str) -> type[Strategy]:
     strategy: type[Strategy] = parts.part(__name__, name, "STRATEGY")
     return strategy
 
 
-@cache
-def stage_names() -> tuple[str, ...]:
-    """The names of the stages of all strategies, in their order."""
-    return tuple(dict.fromkeys(stage.name for name in NAMES for stage in load(name).stages))
+class Declared(NamedTuple):
+    """What strategies declare, for whoever counts or shows a run.
+
+    `stages` are the names of all, in order; `counted` the fields that are counted of tasks, and `asked_for` what is
+    asked for, in a few words, each by the stage's name; `reasons` say why nothing could be read from an answer.
+    """
+
+    stages: tuple[str, ...]
+    counted: dict[str, Counted]
+    asked_for: dict[str, str]
+    reasons: dict[str, str]
 
 
-@cache
-def counted() -> dict[str, Counted]:
-    """The fields that stages give each task and that are counted, by the stage's name."""
-    stages = (stage for name in NAMES for stage in load(name).stages)
-    return {stage.name: stage.counts for stage in stages if stage.counts}
+def declared(custom: type[Strategy] | None = None) -> Declared:
+    """What the built-in strategies declare, and before them, where there is one, a strategy of the user's own."""
+    own = () if custom is None or custom in map(load, NAMES) else (custom,)
+    return _declared((*own, *map(load, NAMES)))
 
 
-@cache
-def asked_for() -> dict[str, str]:
-    """What stages ask for, in a few words, by the stage's name."""
-    return {stage.name: stage.asks_for for name in NAMES for stage in load(name).stages if stage.asks_for}
-
-
-@cache
-def reasons() -> dict[str, str]:
-    """Why nothing could be read from an answer, in words, by the reason that is stored."""
-    return REASONS | {reason: words for name in NAMES for reason, words in load(name).reasons.items()}
+@lru_cache(maxsize=16)
+def _declared(strategies: tuple[type[Strategy], ...]) -> Declared:
+    stages: dict[str, Stage] = {}
+    for stage in (stage for strategy in strategies for stage in strategy.stages):
+        stages.setdefault(stage.name, stage)
+    return Declared(
+        tuple(stages),
+        {name: stage.counts for name, stage in stages.items() if stage.counts},
+        {name: stage.asks_for for name, stage in stages.items() if stage.asks_for},
+        REASONS | {reason: words for strategy in reversed(strategies) for reason, words in strategy.reasons.items()},
+    )

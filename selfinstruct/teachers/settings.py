@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
+from selfinstruct.custom import PartName
 from selfinstruct.records import AnswerFormat, Endpoint
 from selfinstruct.settings import MayChange, Section
 
@@ -39,7 +40,7 @@ def _variable_name(name: str | None) -> str | None:
 class TeacherSettings(Section):
     """Who answers. What only says how a server is reached changes nothing of what it says."""
 
-    kind: str = Field("simulated", description="the built-in teacher, a server, or a model in this process")
+    kind: PartName = Field("simulated", description="the built-in teacher, a server, or a model in this process")
     model: str = Field("", description="the model's name, as its server knows it; or the folder for transformers")
     base_url: Annotated[BaseUrl, AnyTime] = Field(
         "",
@@ -75,7 +76,7 @@ class TeacherSettings(Section):
 class Overrides(Section):
     """What one stage, or one model of its mix, does differently; whatever is left out is taken from above."""
 
-    kind: str | None = None
+    kind: PartName | None = None
     model: str | None = None
     base_url: Annotated[BaseUrl | None, AnyTime] = None
     endpoint: Endpoint | None = None

@@ -39,7 +39,7 @@ from selfinstruct.filters.verdicts import (
 )
 from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.pool.pool import Pool
-from selfinstruct.records import Candidate, Instance, Neighbor, Rejection, SeedTask, Task
+from selfinstruct.records import Candidate, Instance, Neighbor, Record, Rejection, SeedTask, Task
 
 SEED = SeedTask("s1", "rivers", "Name three long rivers of the given continent please.", (Instance("", "x"),), False)
 
@@ -454,19 +454,23 @@ def pool_with_a_record():
     return known
 
 
+def record(instruction, instance):
+    return Record.of("", 0, instruction, instance.input, instance.output)
+
+
 def test_a_record_like_one_of_another_task_names_it():
-    rejection = verdict_on_record("Describe how a lock lifts a boat.", LIFT, pool_with_a_record())
+    rejection = verdict_on_record(record("Describe how a lock lifts a boat.", LIFT), pool_with_a_record())
     # Each has 22 word triples, of which the first one differs.
     assert rejection == Rejection("near_duplicate", {"nearest_id": "i0", "jaccard": pytest.approx(21 / 23)})
-    assert verdict_on_record("Describe how a crane lifts a container.", LIFT, pool_with_a_record()) is None
-    assert verdict_on_record("Describe how a lock lifts a boat.", LIFT, pool()) is None
+    assert verdict_on_record(record("Describe how a crane lifts a container.", LIFT), pool_with_a_record()) is None
+    assert verdict_on_record(record("Describe how a lock lifts a boat.", LIFT), pool()) is None
 
 
 def test_the_similarity_of_records_can_be_set():
     known = pool(near_duplicate=1.0)
     known.add_record("i0", f"Explain how a lock lifts a boat.\n{LIFT.output}")
-    assert verdict_on_record("Describe how a lock lifts a boat.", LIFT, known) is None
-    same = verdict_on_record("Explain how a lock lifts a boat.", LIFT, known)
+    assert verdict_on_record(record("Describe how a lock lifts a boat.", LIFT), known) is None
+    same = verdict_on_record(record("Explain how a lock lifts a boat.", LIFT), known)
     assert same == Rejection("near_duplicate", {"nearest_id": "i0", "jaccard": 1.0})
 
 
@@ -509,6 +513,6 @@ def test_instances_of_which_one_filter_is_off():
 
 def test_records_of_which_one_filter_is_off():
     known = pool_with_a_record()
-    assert verdict_on_record("Describe how a lock lifts a boat.", LIFT, known) is not None
+    assert verdict_on_record(record("Describe how a lock lifts a boat.", LIFT), known) is not None
     known.rules = known.rules.model_copy(update={"without": ("near_duplicate",)})
-    assert verdict_on_record("Describe how a lock lifts a boat.", LIFT, known) is None
+    assert verdict_on_record(record("Describe how a lock lifts a boat.", LIFT), known) is None

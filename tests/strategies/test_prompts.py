@@ -319,7 +319,7 @@ def test_any_other_mistake_in_a_prompt_is_named_with_its_file(folder, expression
     [
         ("classify", "Is it one?", "does not show the instruction"),
         ("propose", "Write {{ n_new }} tasks.", "does not show the demonstrations"),
-        ("propose", "{{ demonstrations|random }} {{ range(10**9)|random }}", "another text each time"),
+        ("propose", "{{ demonstrations|random }} {{ range(9999)|random }}", "another text each time"),
         (
             "propose",
             "{% if demonstrations|length > 3 %}{{ typo }}{% endif %}{{ demonstrations }}",

@@ -20,7 +20,7 @@ from selfinstruct.simulated.server.app import serving
 from selfinstruct.simulated.settings import SimulatedSettings
 from selfinstruct.store.store import Store
 from selfinstruct.store.verify import verify
-from selfinstruct.strategies import stage_names
+from selfinstruct.strategies import declared
 from selfinstruct.strategies.self_instruct import CLASSIFY
 from selfinstruct.teachers import scheduler
 from tests.conftest import server_calls, shipped_prompts, simulated_server, until
@@ -110,7 +110,7 @@ MIX = {"mix": [{"model": "simulated-a", "weight": 3}, {"model": "simulated-b"}]}
 
 
 async def test_models_are_asked_by_weight_and_the_records_are_the_same_at_any_concurrency(tmp_path):
-    mixes = dict.fromkeys(stage_names(), MIX)
+    mixes = dict.fromkeys(declared().stages, MIX)
     async with serving(SimulatedSettings()) as server:
         for concurrency in (1, 64):
             settings = asked_of(server.base_url, seed=3, running={"concurrency": concurrency}, **mixes)
@@ -154,7 +154,7 @@ PROMPTS = shipped_prompts("self-instruct", "chat")
 async def test_chat_models_and_base_models_are_mixed(tmp_path):
     mix = [{"model": "simulated-chat"}, {"model": "simulated-base", "endpoint": "completion"}]
     async with serving(SimulatedSettings()) as server:
-        settings = asked_of(server.base_url, **{stage: {"mix": mix} for stage in stage_names()})
+        settings = asked_of(server.base_url, **{stage: {"mix": mix} for stage in declared().stages})
         asked = set(await grow(tmp_path / "run", 30, settings))
     assert len(asked) == 6
     with Store.read(tmp_path / "run") as store:

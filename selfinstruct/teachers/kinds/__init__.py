@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 from selfinstruct import parts
+from selfinstruct.custom import Custom
 from selfinstruct.errors import UsageError
 from selfinstruct.simulated.settings import SimulatedSettings
 from selfinstruct.teachers import Teacher
@@ -42,6 +43,7 @@ class Kind:
 
     default_model = ""  # asked where the user names none
     has_batches = False  # whether its server may have OpenAI's Batch API
+    holds_to_schemas = True  # whether its server may hold an answer to a JSON schema: it is asked once
 
     def sampling(self, teacher: TeacherSettings, sampling: dict[str, Any]) -> dict[str, Any]:
         """A stage's default sampling settings, under the names that this kind's servers know."""
@@ -55,10 +57,17 @@ class Kind:
         raise NotImplementedError
 
 
-@cache
 def load(name: str) -> Kind:
-    """The kind of that name; UsageError where there is none."""
+    """The kind of that name; UsageError where there is none, or where it is a user's own that was not loaded."""
+    if isinstance(name, Custom):
+        kind: Kind = name.code
+        return kind
     if name not in NAMES:
         raise UsageError(f"There is no kind of teacher {name!r}; known are {', '.join(NAMES)}.")
+    return _built_in(name)
+
+
+@cache
+def _built_in(name: str) -> Kind:
     kind: Kind = parts.part(__name__, name, "KIND")
     return kind

@@ -1,0 +1,105 @@
+"""The user's own parts in the settings: loaded where the user names them, never where a run's folder does.
+
+A run's store keeps of each what it declared and the hashes of its source: enough to show the run without its code, and
+to notice that the code is another one.
+"""
+
+from collections.abc import Callable, Collection, Iterator
+from typing import Any
+
+from selfinstruct.config.config import Config
+from selfinstruct.custom import Custom, is_custom
+from selfinstruct.filters import custom as filters
+from selfinstruct.filters.custom import Recorded
+from selfinstruct.strategies import _custom as strategies
+from selfinstruct.teachers.kinds import _custom as kinds
+
+Values = dict[str, Any]
+
+
+def with_code(values: Values) -> Values:
+    """Settings that a user names, with the parts of their own loaded; UsageError where one cannot be."""
+    return _replaced(values, strategies.custom_strategy, filters.custom_filter, kinds.custom_kind)
+
+
+def with_declarations(values: Values, known: Values, recorded: Recorded) -> Values:
+    """Settings out of a run's store, with what it knows of the user's own parts in the places of their names."""
+    return _replaced(
+        values,
+        lambda name: strategies.as_declared(name, known.get("strategies", {}).get(name, {})),
+        lambda name: filters.as_declared(name, known.get("filters", {}).get(name, {}), recorded),
+        kinds.as_declared,
+    )
+
+
+def _replaced(
+    values: Values,
+    strategy: Callable[[Any], Custom],
+    one_filter: Callable[[Any], Custom],
+    kind: Callable[[Any], Custom],
+) -> Values:
+    found = {key: _of_table(table, kind) if isinstance(table, dict) else table for key, table in values.items()}
+    if "strategy" in found and is_custom(found["strategy"]):
+        found["strategy"] = strategy(found["strategy"])
+    table = found.get("filters")
+    if isinstance(table, dict) and isinstance(table.get("custom"), list | tuple):
+        found["filters"] = {**table, "custom": [one_filter(one) for one in table["custom"]]}
+    return found
+
+
+def _of_table(table: Values, kind: Callable[[Any], Custom]) -> Values:
+    found = dict(table)
+    if found.get("kind") is not None and is_custom(found["kind"]):
+        found["kind"] = kind(found["kind"])
+    if isinstance(found.get("mix"), list | tuple):
+        found["mix"] = [_of_table(one, kind) if isinstance(one, dict) else one for one in found["mix"]]
+    return found
+
+
+def declarations(config: Config, before: Values) -> Values:
+    """What the store keeps of the user's own parts: what each declares, and the hashes of its source, oldest first."""
+    found: Values = {"strategies": {}, "filters": {}, "teachers": {}}
+    for room, one in custom_parts(config):
+        known = before.get(room, {}).get(str(one), {})
+        if not one.sha256:
+            found[room][str(one)] = known
+            continue
+        versions = [version for version in known.get("sha256", ()) if version != one.sha256]
+        declares: Values = {}
+        if room == "filters":
+            declares = filters.declaration(one)
+        elif room == "strategies":
+            declares = strategies.declaration(one.code)
+        found[room][str(one)] = {**declares, "sha256": [*versions, one.sha256]}
+    return {room: known for room, known in found.items() if known}
+
+
+def changed(now: Values, before: Values) -> list[str]:
+    """The names of those whose source is not the one that the run was last grown with."""
+    return [
+        name
+        for room, known in now.items()
+        for name, one in known.items()
+        if (was := before.get(room, {}).get(name, {}).get("sha256")) and was[-1] != one["sha256"][-1]
+    ]
+
+
+def custom_parts(config: Config) -> Iterator[tuple[str, Custom]]:
+    """The user's own parts in these settings, each with what it is: "strategies", "filters" or "teachers"."""
+    if isinstance(config.strategy, Custom):
+        yield "strategies", config.strategy
+    yield from (("filters", one) for one in config.filters.custom if isinstance(one, Custom))
+    kinds_ = [choice.teacher.kind for stage in config.stages for choice in config.choices(stage)]
+    yield from (("teachers", kind) for kind in dict.fromkeys(kinds_) if isinstance(kind, Custom))
+
+
+def not_loaded(config: Config, rooms: Collection[str]) -> list[str]:
+    """How the user names the parts of their own that these settings need of these rooms, and that are not loaded."""
+    options = {"strategies": "--strategy {}", "filters": "--filter {}", "teachers": 'kind = "{}" in --config'}
+    if isinstance(config.teacher.kind, Custom):
+        options["teachers"] = "--teacher {}"
+    return [
+        options[room].format(one)
+        for room, one in custom_parts(config)
+        if room in rooms and not one.sha256 and not (room == "filters" and one.code.name in config.filters.without)
+    ]

@@ -1,0 +1,143 @@
+"""Parts of the user's own: filters, strategies and teachers, named as "rules.py:NAME" or "package.module:NAME".
+
+Only what a user names is ever loaded: a run's folder knows the names of its parts, and what they declared, but is never
+a reason to execute anything.
+"""
+
+import hashlib
+import inspect
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any
+
+from pydantic import ValidatorFunctionWrapHandler, WrapValidator
+
+from selfinstruct.errors import SelfInstructError, UsageError
+from selfinstruct.settings import did_you_mean
+
+PACKAGE = Path(__file__).parent
+
+
+class Custom(str):
+    """The name of a user's own part, without its folder, and `code`, what it stands for.
+
+    `sha256` is that of the source; "" where the code was not loaded, and `code` only says what the part declared when
+    it was. Equal to any text of the same name, so that settings compare and are written down as texts.
+    """
+
+    __slots__ = ("code", "sha256")
+
+    code: Any
+    sha256: str
+
+    def __new__(cls, name: str, code: Any, sha256: str = "") -> "Custom":
+        """A name with its code."""
+        new = super().__new__(cls, name)
+        new.code, new.sha256 = code, sha256
+        return new
+
+
+def _unchanged(value: Any, otherwise: ValidatorFunctionWrapHandler) -> Any:
+    return value if isinstance(value, Custom) else otherwise(value)
+
+
+PartName = Annotated[str, WrapValidator(_unchanged)]
+"""The field of a setting that names a part; a user's own keeps its code."""
+
+
+def is_custom(name: object) -> bool:
+    """Whether a name is one of a user's own part, or that part itself."""
+    return not isinstance(name, str) or isinstance(name, Custom) or ":" in name
+
+
+def load(name: str) -> Custom:
+    """The part that a user names as FILE.py:NAME or package.module:NAME; UsageError where there is none."""
+    where, _, attribute = name.rpartition(":")
+    if not where or not attribute:
+        raise UsageError(f"{name!r} names no part; write FILE.py:NAME or package.module:NAME.")
+    module = _module_in(Path(where).expanduser()) if where.endswith(".py") else _module_called(where)
+    if not hasattr(module, attribute):
+        known = [one for one in vars(module) if not one.startswith("_")]
+        raise UsageError(f"{where}: there is no {attribute} in it; {did_you_mean(attribute, known)}")
+    short = Path(where).name if where.endswith(".py") else where
+    source = Path(module.__file__).read_bytes() if module.__file__ else b""
+    return Custom(f"{short}:{attribute}", getattr(module, attribute), hashlib.sha256(source).hexdigest())
+
+
+def of_object(part: Any, code: Any = None) -> Custom:
+    """The name of a function, a class or an instance of one that was given itself; it stands for `code`, or itself."""
+    target = part if inspect.isfunction(part) or inspect.isclass(part) else type(part)
+    module = sys.modules.get(target.__module__)
+    file = getattr(module, "__file__", None)
+    where = target.__module__ if "." in target.__module__ else Path(file).name if file else "notebook"
+    try:
+        source = inspect.getsource(target)
+    except (OSError, TypeError):  # typed at a prompt: there is none
+        source = target.__qualname__
+    return Custom(
+        f"{where}:{target.__name__}", part if code is None else code, hashlib.sha256(source.encode()).hexdigest()
+    )
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """A user's code at work: what it raises becomes a UsageError that names its file and line."""
+    try:
+        yield
+    except SelfInstructError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise UsageError(_described(error)) from error
+
+
+def _described(error: BaseException) -> str:
+    said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{_shown(error.filename)}, line {error.lineno}: {said}"
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [f for f in frames if not f.filename.startswith("<frozen") and PACKAGE not in Path(f.filename).parents]
+    if not theirs:
+        return said
+    at = [frame for frame in theirs if frame.filename == theirs[0].filename][-1]
+    return f"{_shown(at.filename)}, line {at.lineno}, in {at.name}: {said}"
+
+
+def _shown(filename: str) -> str:
+    path = Path(filename)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else filename
+
+
+def _module_in(path: Path) -> ModuleType:
+    """The module in a user's file, executed; the files beside it can be imported from it."""
+    if not path.is_file():
+        raise UsageError(f"{path}: there is no such file.")
+    name = f"selfinstruct_custom_{path.stem}"
+    spec = spec_from_file_location(name, path.resolve())
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{path}: cannot be loaded as Python.")
+    module = module_from_spec(spec)
+    folder = str(path.resolve().parent)
+    if folder not in sys.path:
+        sys.path.append(folder)
+    sys.modules[name] = module  # dataclasses look themselves up there
+    with explained():
+        spec.loader.exec_module(module)
+    return module
+
+
+def _module_called(name: str) -> ModuleType:
+    try:
+        with explained():
+            return import_module(name)
+    except UsageError as error:
+        if isinstance(error.__cause__, ModuleNotFoundError) and name.startswith(error.__cause__.name or " "):
+            raise UsageError(
+                f"There is no module {name}; install it, or name the file: FILE.py:NAME."
+            ) from error.__cause__
+        raise

@@ -1,0 +1,123 @@
+"""Filters of the user's own, which come after the package's.
+
+    import selfinstruct as si
+
+    @si.filter(stage="task", meaning="speaks of a number")
+    def no_number(task, pool):
+        return si.reject(word="number") if "number" in task.instruction else None
+
+Stage "task" sees each candidate (records.Candidate) before it is compared with the pool, stage "record" each record
+(records.Record) that the other filters have left, with what the stages brought in `extra`. Both see the pool as it is
+at that moment (pool.pool.Pool). What a filter objects to must depend on nothing else, so that a run can be repeated.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from pydantic import Field
+
+from selfinstruct.custom import Custom, explained, load, of_object
+from selfinstruct.errors import StoreError, UsageError
+from selfinstruct.filters.instance import INSTANCES
+from selfinstruct.filters.instruction import FILTER
+from selfinstruct.filters.rule import Evidence, Rule
+from selfinstruct.records import canonical_json
+from selfinstruct.settings import Section, parse_as
+from selfinstruct.untrusted import visible
+
+Check = Callable[[Any, Any], Evidence | None]
+Recorded = Callable[[str], Mapping[str, Evidence]]  # by reason: what was rejected, by its id, with the evidence
+STAGES = {
+    "task": FILTER,
+    "record": INSTANCES,
+}  # where a custom filter stands, and the stage its rejections are listed under
+
+
+class CustomRule(Rule[...]):
+    """A filter of the user's own."""
+
+
+class DeclaredFilter(Section):
+    """What a run's store says of a custom filter."""
+
+    stage: Literal["task", "record"]
+    meaning: str = Field(max_length=200)
+
+
+def filter(stage: Literal["task", "record"], meaning: str) -> Callable[[Check], CustomRule]:
+    """Declare the function below as a filter; its name is the reason that is stored with what it rejects.
+
+    The function is given a candidate (`stage="task"`) or a record (`"record"`), and the pool; it returns None where
+    that may stay, and `reject(...)` where not. `meaning` says in a few words what it rejects.
+    """
+    if stage not in STAGES:
+        raise UsageError(f"A filter's stage is {stage!r}; it must be one of {', '.join(STAGES)}.")
+
+    def declare(check: Check) -> CustomRule:
+        if inspect.iscoroutinefunction(check):
+            raise UsageError(f"The filter {check.__name__} is an async function; it must be a plain one.")
+        return CustomRule(check.__name__, STAGES[stage], visible(meaning), "custom", "", _checked(check))
+
+    return declare
+
+
+def reject(**evidence: Any) -> Evidence:
+    """What a filter returns to object: `evidence` (JSON values) lets a person judge the verdict."""
+    return evidence
+
+
+def _checked(check: Check) -> Check:
+    """The same, where whatever goes wrong in it is one message."""
+
+    @functools.wraps(check)
+    def checked(subject: Any, pool: Any) -> Evidence | None:
+        with explained():
+            evidence = check(subject, pool)
+        try:
+            if evidence is None or (isinstance(evidence, dict) and canonical_json(evidence)):
+                return evidence
+        except (TypeError, ValueError) as error:
+            raise UsageError(
+                f"The evidence of the filter {check.__name__} is no JSON ({error}): give texts, numbers, lists and "
+                "tables to reject(...)."
+            ) from None
+        raise UsageError(
+            f"The filter {check.__name__} returned {evidence!r}; it must return None, or reject(...) with the evidence."
+        )
+
+    return checked
+
+
+def custom_filter(given: Any) -> Custom:
+    """A filter that the user names, or gives as a decorated function."""
+    named = load(given) if isinstance(given, str) and not isinstance(given, Custom) else given
+    rule = named.code if isinstance(named, Custom) else named
+    if not isinstance(rule, CustomRule):
+        raise UsageError(
+            f"{given if isinstance(given, str) else rule!r} is no filter; put @si.filter(stage=..., meaning=...) above "
+            "the function."
+        )
+    return named if isinstance(named, Custom) else of_object(inspect.unwrap(rule.check), rule)
+
+
+def declaration(named: Custom) -> dict[str, Any]:
+    """What the store keeps of a filter."""
+    rule: CustomRule = named.code
+    return {"stage": next(name for name, stage in STAGES.items() if stage == rule.stage), "meaning": rule.words}
+
+
+def as_declared(name: str, declared: Mapping[str, Any], recorded: Recorded) -> Custom:
+    """A filter of which only the declaration is known, out of a run's store: it says what is recorded that it said."""
+    reason = name.rpartition(":")[2]
+    try:
+        known = parse_as(DeclaredFilter, {"stage": declared["stage"], "meaning": declared["meaning"]}, name)
+    except (UsageError, KeyError, TypeError) as error:
+        raise StoreError(f"The store of this run is damaged: {error}") from None
+    said = functools.cache(lambda: recorded(reason))
+
+    def check(subject: Any, pool: Any) -> Evidence | None:
+        return said().get(subject.id)
+
+    return Custom(name, CustomRule(reason, STAGES[known.stage], visible(known.meaning), "custom", "", check))
