@@ -10,6 +10,7 @@ from selfinstruct.api.blocking import blocking
 from selfinstruct.api.settings import FilePath, Settings, file_path, optional_path, tables
 from selfinstruct.errors import SelfInstructError, UsageError
 from selfinstruct.settings import did_you_mean
+from selfinstruct.store.declared import declared_by
 from selfinstruct.store.store import Store
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class Run:
         if limit is not None and (not isinstance(limit, int) or limit < 1):
             raise UsageError(f"limit is {limit!r}; it must be a whole number above 0.")
         with Store.read(self.folder) as store:
-            declared = store.declared()
+            declared = declared_by(store)
             _known("stage", stage, dict.fromkeys((*declared.stages, *CANDIDATE_STAGES, *INSTANCE_STAGES)))
             _known("reason", reason, declared.reasons)
             return Rows(rejected(store, stage, reason, limit))

@@ -8,6 +8,7 @@ from selfinstruct.audit.listing import Selection
 from selfinstruct.config.stored import config_of
 from selfinstruct.filters.verdicts import CANDIDATE_STAGES, INSTANCE_STAGES
 from selfinstruct.store import counts
+from selfinstruct.store.declared import declared_by
 from selfinstruct.store.store import Store
 
 WITHOUT_CONTENT = ("no_answer", "empty_answer", "refusal")
@@ -25,7 +26,7 @@ class Step(NamedTuple):
 
 def funnel(store: Store, index: Index) -> list[Step]:
     """The steps in order; what is in the index is counted there."""
-    declared = store.declared()
+    declared = declared_by(store)
     proposing, *of_each_task = config_of(store).stages
     waiting_tasks = counts.waiting(store)
     decided = counts.decisions(store)

@@ -11,6 +11,7 @@ from selfinstruct.pool.pool import record_text
 from selfinstruct.records import Completion, Instance, Request, canonical_json
 from selfinstruct.store import generations
 from selfinstruct.store.decisions import Decision, decisions, edited, is_exported, standing, state_of
+from selfinstruct.store.declared import declared_by
 from selfinstruct.store.store import Store
 
 
@@ -71,7 +72,7 @@ def generation(store: Store, index: Index, filters: RunFilters, kind: str, ident
 
 def _fields(store: Store, extra: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What else was read, by name; not what is counted, which is said in words."""
-    known = {one.field for one in store.declared().counted.values()}
+    known = {one.field for one in declared_by(store).counted.values()}
     return [(name, v if isinstance(v, str) else canonical_json(v)) for name, v in extra.items() if name not in known]
 
 
@@ -90,7 +91,7 @@ def _candidate(store: Store, index: Index, filters: RunFilters, identity: str) -
     note = ""
     if task:
         siblings += _instances_of(store, task.position)
-        kinds = [one.describe(task.extra.get(one.field)) for one in store.declared().counted.values()]
+        kinds = [one.describe(task.extra.get(one.field)) for one in declared_by(store).counted.values()]
         known = ", ".join(kinds) if task.generated else "without instances so far"
         note = f"Task {task.position} of the run, {known}"
         read += _fields(store, task.extra)

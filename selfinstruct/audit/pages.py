@@ -27,6 +27,7 @@ from selfinstruct.records import Instance
 from selfinstruct.store import counts, decisions, generations
 from selfinstruct.store.database import Database
 from selfinstruct.store.decisions import Action, decide, undo
+from selfinstruct.store.declared import declared_by, rules_of
 from selfinstruct.store.store import Store
 from selfinstruct.untrusted import shown
 
@@ -111,7 +112,7 @@ class Pages:
 
     async def other_rules(self, request: web.Request) -> web.Response:
         """How many, and which, would be admitted under other rules."""
-        run_rules = self.store.rules()
+        run_rules = rules_of(self.store)
         names = [rule.name for rule in candidate_filters(run_rules)]
         query = request.query
         replay = None
@@ -206,7 +207,7 @@ class Pages:
         here = str(request.rel_url.with_query([(k, v) for k, v in request.query.items() if k != "done"]))
         html = render(
             template, path=request.path, here=here, query=query, form_token=self.form_token,
-            run=str(self.store.folder), done=done, batch=batch, reasons=self.store.declared().reasons, **values,
+            run=str(self.store.folder), done=done, batch=batch, reasons=declared_by(self.store).reasons, **values,
         )  # fmt: skip
         return web.Response(text=html, content_type="text/html")
 

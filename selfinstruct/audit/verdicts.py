@@ -24,6 +24,7 @@ from selfinstruct.pool.near_duplicates import shingles
 from selfinstruct.pool.pool import Pool, record_text
 from selfinstruct.records import Candidate, Neighbor, Record, Rejection
 from selfinstruct.store import generations
+from selfinstruct.store.declared import rules_of
 from selfinstruct.store.store import Store
 
 
@@ -50,7 +51,7 @@ class RunFilters:
 
     def __init__(self, store: Store):
         self.store = store
-        self.pool: FilteredPool = Pool(store.seeds(), store.rules(), store.test_lines())
+        self.pool: FilteredPool = Pool(store.seeds(), rules_of(store), store.test_lines())
 
     def candidate(self, candidate: Candidate, n_tasks: int) -> tuple[list[Verdict], Nearest | None]:
         """Every filter's verdict on a candidate, judged when the pool held `n_tasks` tasks, and the nearest then."""

@@ -18,6 +18,7 @@ from selfinstruct.filters.instruction import too_similar
 from selfinstruct.filters.verdicts import FilteredPool, first_objection
 from selfinstruct.pool.pool import Pool
 from selfinstruct.store.counts import candidates
+from selfinstruct.store.declared import rules_of
 from selfinstruct.store.replayed import FilteredCandidate, filtered
 from selfinstruct.store.store import Store
 
@@ -92,7 +93,7 @@ class _Gate:
     """What this replay has admitted so far, in terms of what the run had: less the lost, and the gained."""
 
     def __init__(self, store: Store, rules: Rules):
-        settings = store.rules()
+        settings = rules_of(store)
         self.rules = rules
         self.pool: FilteredPool = Pool(
             store.seeds(), settings.model_copy(update={"without": (*rules.off, *settings.without)}), store.test_lines()

@@ -1,11 +1,13 @@
 """A run's settings, read from its store, and how far the run has come with them."""
 
+from functools import partial
 from typing import Any
 
 from selfinstruct.config.changes import State
 from selfinstruct.config.config import Config, parse_config
 from selfinstruct.config.custom import with_declarations
 from selfinstruct.store.answers import answered_stages
+from selfinstruct.store.declared import custom_parts, recorded
 from selfinstruct.store.store import Store
 
 
@@ -17,9 +19,9 @@ def config_of(store: Store) -> Config:
 def stored_settings(store: Store) -> dict[str, Any]:
     """All that is stored of the run's settings, by key; of the user's own parts, what the store knows of them."""
     settings = store.settings()
-    known = settings.get("custom", {})
+    known = custom_parts(store)
     return {
-        key: with_declarations(value, known, store.recorded) if key in ("config", "asked") else value
+        key: with_declarations(value, known, partial(recorded, store)) if key in ("config", "asked") else value
         for key, value in settings.items()
     }
 

@@ -30,6 +30,7 @@ from selfinstruct.rows.seeds import read_seeds
 from selfinstruct.rows.writing import whole_file
 from selfinstruct.store import counts
 from selfinstruct.store.answers import is_simulated, period
+from selfinstruct.store.declared import custom_parts
 from selfinstruct.store.store import Store
 
 MARK = "<!-- This card was written by selfinstruct export --card. -->"
@@ -174,7 +175,7 @@ def _making(store: Store, config: Config, found: Status) -> Iterable[str]:
         yield f"Answers that another tool was given were brought in from a file (SHA-256 `{settings['imported']}`)."
     if _called_a_model(found):
         shown = f"{config.seed_demonstrations} seed tasks and {config.generated_demonstrations} generated ones"
-        yield f"A teacher was {config.asks.summary}. Each request for tasks showed {shown}."
+        yield f"A teacher was {_plain(config.asks.summary)}. Each request for tasks showed {shown}."
     if seeds:
         said = [[seed.id, seed.instruction, [[i.input, i.output] for i in seed.instances]] for seed in seeds]
         origin = "the ones that come with selfinstruct" if _are_shipped(seeds) else "a file of the user's own"
@@ -191,9 +192,18 @@ def _making(store: Store, config: Config, found: Status) -> Iterable[str]:
     began, latest = period(store)
     if began is not None:
         yield f"Stored from {day(began)} to {day(latest)} (UTC)."
+    yield from _custom(store)
     if _called_a_model(found):
         prompts = ", ".join(f"{_code(name)} `{_digest(text)}`" for name, text in sorted(settings["prompts"].items()))
         yield f"Prompts, by the first digits of their SHA-256: {prompts}."
+
+
+def _custom(store: Store) -> Iterable[str]:
+    """Which code of the user's own had a say in it."""
+    parts = {name: part["sha256"] for room in custom_parts(store).values() for name, part in room.items()}
+    if parts:
+        each = [f"{_code(name)} {', then '.join(f'`{one[:12]}`' for one in of)}" for name, of in sorted(parts.items())]
+        yield f"Code of its makers' own, by the first digits of its SHA-256: {', '.join(each)}."
 
 
 def _reviewed(store: Store) -> str:
@@ -225,10 +235,11 @@ def _selection(store: Store, config: Config, found: Status) -> Iterable[str]:
     judged = found.candidates - found.pending
     yield f"## What was thrown away\n\nOf {judged:,} candidates {found.tasks:,} were admitted, under these rules:"
     yield _table(("rule", "threshold"), [[rule, _code(value)] for rule, value in thresholds])
+    said = found.declared.reasons
     if found.rejected:
         yield _table(
             ("stage", "reason", "what it means", "rejected"),
-            [[stage, reason, found.declared.reasons.get(reason, ""), f"{n:,}"] for stage, reason, n in found.rejected],
+            [[stage, reason, _plain(said.get(reason, "")), f"{n:,}"] for stage, reason, n in found.rejected],
         )
     files = counts.test_files(store)
     if files:
@@ -301,7 +312,7 @@ def _are_shipped(seeds: Iterable[Any]) -> bool:
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    lines = [[cell.replace("|", r"\|") for cell in row] for row in (head, *rows)]
+    lines = [[re.sub(r"(?<!\\)\|", r"\|", cell) for cell in row] for row in (head, *rows)]
     lines.insert(1, ["---"] * len(lines[0]))
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

@@ -11,6 +11,7 @@ from selfinstruct.filters.verdicts import CANDIDATE_STAGES
 from selfinstruct.store import counts
 from selfinstruct.store.answers import Usage, is_simulated, usage
 from selfinstruct.store.counts import RejectionCount
+from selfinstruct.store.declared import declared_by
 from selfinstruct.store.store import Store
 from selfinstruct.strategies import Declared
 
@@ -65,7 +66,7 @@ class Status(NamedTuple):
 def status(store: Store, graded: bool = True) -> Status:
     """Count what the store holds, in one consistent view of it; grade a simulated run's outputs unless told not to."""
     with store.snapshot():
-        found, declared = counts.counts(store, config_of(store).stages[0]), store.declared()
+        found, declared = counts.counts(store, config_of(store).stages[0]), declared_by(store)
         return Status(
             target=store.settings().get("target", 0),
             candidates=found.candidates,

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from selfinstruct.pool.pool import record_text
 from selfinstruct.records import Rejection
+from selfinstruct.store.declared import declared_by
 from selfinstruct.store.listing import describe_evidence
 from selfinstruct.store.replayed import rejections
 from selfinstruct.store.store import Store
@@ -88,7 +89,7 @@ def changes(before: Store, after: Store, read_differently: int, decisions_left_o
         read_differently,
         len(new.waiting),
         decisions_left_out,
-        after.declared().reasons,
+        declared_by(after).reasons,
     )
 
 

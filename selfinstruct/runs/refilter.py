@@ -40,6 +40,7 @@ from selfinstruct.runs.run import keep_config, refuse_not_loaded, settled
 from selfinstruct.settings import MayChange, merge, read_toml
 from selfinstruct.store import replayed
 from selfinstruct.store.decisions import leave_out
+from selfinstruct.store.declared import custom_parts
 from selfinstruct.store.rows import instance_id
 from selfinstruct.store.store import Store
 from selfinstruct.strategies import GeneratedInstances, Proposal, came_with
@@ -71,7 +72,7 @@ async def refilter(run: Path, new: Path, config_file: Path | None, flags: dict[s
             with Store.resume(folder) as store:
                 asked = merge(before.settings().get("asked", before.settings()["config"]), rules.named)
                 test_lines = list(dict.fromkeys([*before.test_lines(), *lines]))
-                custom = declarations(rules.config, before.settings().get("custom", {}))
+                custom = declarations(rules.config, custom_parts(before))
                 settings = {"asked": asked, "version": __version__, "custom": custom}
                 store.describe(settings, before.seeds(), test_lines)
                 keep_config(store, rules.config)

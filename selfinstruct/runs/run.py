@@ -23,6 +23,7 @@ from selfinstruct.records import Line, SeedTask
 from selfinstruct.rows.seeds import read_seeds
 from selfinstruct.settings import merge, read_toml
 from selfinstruct.store.batches import Batches
+from selfinstruct.store.declared import custom_parts
 from selfinstruct.store.store import Store
 from selfinstruct.teachers.settings import TeacherSettings
 
@@ -198,7 +199,7 @@ def _describe(store: Store, config: Config, prompts: dict[str, str], given: User
     """Store what the run is begun, or resumed, with."""
     simulated = {key: value for key, value in given.asked.get("simulated", {}).items() if key != "api_key"}
     asked = {**given.asked, "simulated": simulated}
-    before = store.settings().get("custom", {})
+    before = custom_parts(store)
     custom = declarations(config, before)
     settings = {"prompts": prompts, "asked": asked, "version": __version__, "custom": custom}
     store.describe(settings, given.seeds, given.test_lines)

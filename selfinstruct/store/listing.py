@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from selfinstruct.errors import UsageError
 from selfinstruct.filters.record import near_duplicate
 from selfinstruct.pool.pool import Pool, record_text
+from selfinstruct.store.declared import declared_by, rules_of
 from selfinstruct.store.generations import kept_record
 from selfinstruct.store.rows import extra_from
 from selfinstruct.store.store import Store
@@ -77,7 +78,7 @@ class _Seen:
     """The pool once more, as it grew: what the novelty rule saw at each task."""
 
     def __init__(self, store: Store):
-        self._pool = Pool(store.seeds(), store.rules())
+        self._pool = Pool(store.seeds(), rules_of(store))
         self._texts = [seed.instruction for seed in self._pool.seeds]
 
     def next(self, instruction: str) -> dict[str, Any]:
@@ -113,7 +114,7 @@ def rejected(store: Store, stage: str | None, reason: str | None, limit: int | N
         "WHERE (?1 IS NULL OR j.stage = ?1) AND (?2 IS NULL OR j.reason = ?2) ORDER BY m.rowid, j.subject_id LIMIT ?3",
         (stage, reason, -1 if limit is None else limit),
     )
-    declared = store.declared().reasons
+    declared = declared_by(store).reasons
     for stage_, reason_, subject, identity, text, evidence, request_id, step, task, instruction in rows:
         seen = json.loads(evidence)
         if reason_ == near_duplicate.name:

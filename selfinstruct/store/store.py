@@ -19,7 +19,7 @@ from typing import IO, Any
 
 from selfinstruct.errors import StoreError, TryAgain
 from selfinstruct.filters.instance import INSTANCES
-from selfinstruct.filters.verdicts import WORDS, FilterSettings, Verdict, stored_rules
+from selfinstruct.filters.verdicts import Verdict
 from selfinstruct.records import (
     Candidate,
     Completion,
@@ -53,8 +53,7 @@ from selfinstruct.store.rows import (
     task_from,
 )
 from selfinstruct.store.schema import explaining
-from selfinstruct.strategies import Declared, GeneratedInstances, Proposal, declared
-from selfinstruct.strategies._custom import as_declared
+from selfinstruct.strategies import GeneratedInstances, Proposal
 
 
 class Store(Database):
@@ -91,25 +90,6 @@ class Store(Database):
     def settings(self) -> dict[str, Any]:
         """The run's settings by key, as they were stored."""
         return {key: json.loads(value) for key, value in self.query("SELECT key, value FROM run")}
-
-    def rules(self) -> FilterSettings:
-        """The thresholds under which the run's candidates are filtered."""
-        settings = self.settings()
-        table, known = settings["config"].get("filters", {}), settings.get("custom", {}).get("filters", {})
-        return FilterSettings.model_validate(stored_rules(table, known, self.recorded))
-
-    def recorded(self, reason: str) -> dict[str, dict[str, Any]]:
-        """What was rejected for a reason, by its id, with the evidence."""
-        rows = self.query("SELECT subject_id, evidence FROM rejections WHERE reason = ?", (reason,))
-        return {identity: json.loads(evidence) for identity, evidence in rows}
-
-    def declared(self) -> Declared:
-        """What the run's strategy and filters declare, together with the built-in ones."""
-        settings = self.settings()
-        name = settings.get("config", {}).get("strategy", "")
-        known = settings.get("custom", {}).get("strategies", {})
-        found = declared(as_declared(name, known[name]).code if name in known else None)
-        return found._replace(reasons=WORDS | self.rules().custom_words | found.reasons)
 
     def set_settings(self, settings: dict[str, Any]) -> None:
         """Store settings by key; the caller opens the transaction."""

@@ -16,6 +16,7 @@ from selfinstruct.pool.near_duplicates import shingles
 from selfinstruct.pool.novelty import ascii_tokens, tokens
 from selfinstruct.pool.pool import record_text
 from selfinstruct.store.decisions import problems as problems_of_decisions
+from selfinstruct.store.declared import rules_of
 from selfinstruct.store.generations import kept_record
 from selfinstruct.store.rows import (
     CANDIDATE_COLUMNS,
@@ -139,7 +140,7 @@ def _rejections(store: Store) -> Iterator[str]:
 
 def _scores(store: Store) -> Iterator[str]:
     """The nearest neighbours' scores, by rouge_score; admitted tasks at or below the threshold, rejected ones above."""
-    rules = store.rules()
+    rules = rules_of(store)
     threshold = rules.rouge_threshold
     texts = {seed.id: seed.instruction for seed in store.seeds()}
     texts |= {task.id: task.instruction for task in store.tasks()}
@@ -182,7 +183,7 @@ class _Tokenizer:
 
 def _near_duplicates(store: Store) -> Iterator[str]:
     """Their Jaccard similarity, from the shingles themselves."""
-    threshold = store.rules().near_duplicate
+    threshold = rules_of(store).near_duplicate
     for identity, evidence, *parts in store.query(
         "SELECT i.id, r.evidence, c.instruction, i.input, i.output FROM rejections r "
         "JOIN instances i ON i.id = r.subject_id JOIN tasks t ON t.position = i.task JOIN candidates c ON c.id = t.id "
@@ -201,7 +202,7 @@ def _near_duplicates(store: Store) -> Iterator[str]:
 
 def _copies(store: Store) -> Iterator[str]:
     """That no records of two tasks are nearly equal: by so much that the engine's search cannot have missed it."""
-    rules = store.rules()
+    rules = rules_of(store)
     if near_duplicate.name in rules.without:
         return
     threshold = min(1.0, rules.near_duplicate + CERTAINLY_FOUND)
@@ -229,7 +230,7 @@ def _contaminated(store: Store) -> Iterator[str]:
     rows = store.query(sql, (contaminated.name,))
     if not rows:
         return
-    tests = TestSet(store.test_lines(), store.rules().rouge_threshold)
+    tests = TestSet(store.test_lines(), rules_of(store).rouge_threshold)
     texts = {("candidate", i): (text, text) for i, text in store.query("SELECT id, instruction FROM candidates")}
     for identity, instruction, given, output in store.query(
         "SELECT i.id, c.instruction, i.input, i.output FROM instances i JOIN tasks t ON t.position = i.task "

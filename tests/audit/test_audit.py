@@ -30,6 +30,7 @@ from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.pool.novelty import tokens
 from selfinstruct.pool.pool import Pool
 from selfinstruct.records import Candidate, Completion, Instance, Neighbor, Rejection, Request, SeedTask, Task
+from selfinstruct.store.declared import rules_of
 from selfinstruct.store.store import Store
 from selfinstruct.store.verify import verify
 from selfinstruct.strategies import GeneratedInstances, Proposal
@@ -347,7 +348,7 @@ def test_the_nearest_is_looked_for_among_those_that_were_known_then(finished):
         tasks = store.tasks()
         texts = [seed.instruction for seed in store.seeds()]
         for n in (0, 1, 50, len(tasks)):
-            pool = Pool(store.seeds(), store.rules())
+            pool = Pool(store.seeds(), rules_of(store))
             for task in tasks[:n]:
                 pool.admit(task)
             for text in (tasks[-1].instruction, texts[0], "Name a wholly unheard-of thing, quickly."):
@@ -717,7 +718,7 @@ def test_a_replay_admits_what_the_published_rule_would(finished, threshold, off)
     """Written down once more, with the rouge_score package and a list."""
     with Store.read(finished) as store:
         outcome = replayed(store, threshold, *off)
-        pool = Pool(store.seeds(), store.rules())
+        pool = Pool(store.seeds(), rules_of(store))
         known = [seed.instruction for seed in store.seeds()]
         admitted = set()
         for name, text, cut in store.query("SELECT id, instruction, cut FROM candidates WHERE id IN "

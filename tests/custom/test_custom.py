@@ -5,16 +5,23 @@ import re
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 import selfinstruct as si
+from selfinstruct.audit import what_if
+from selfinstruct.audit.funnel import funnel
+from selfinstruct.audit.generation import generation
+from selfinstruct.audit.index import Index
+from selfinstruct.audit.verdicts import RunFilters
 from selfinstruct.config.stored import config_of
 from selfinstruct.custom import PACKAGE
 from selfinstruct.errors import StoreError, TeacherError, UsageError
 from selfinstruct.extending import Alpaca, Candidate, Completion, Pool, RequestRefused, SelfInstruct, TryAgain
 from selfinstruct.filters.verdicts import FilterSettings
+from selfinstruct.store.declared import declared_by
 from selfinstruct.store.store import Store
 from tests.conftest import run_cli
 
@@ -73,6 +80,30 @@ def test_a_filter_rejects_and_is_shown_everywhere(here):
     cli("export", "run", "--format", "messages", "--card")
     assert "speaks of a number" in Path("run/README.md").read_text()
     assert run.verify() == []
+
+
+def test_the_audit_says_what_it_said_without_its_code(here):
+    grow("run", 40, "--filter", "rules.py:no_number")
+    Path("rules.py").unlink()
+    rejected = si.Run("run").rejected(reason="no_number")
+    with Store.read(Path("run")) as store, closing(Index(store)) as index:
+        index.refresh()
+        filters = RunFilters(store)
+        one = generation(store, index, filters, "candidate", rejected[0]["id"])
+        said = {verdict.name: verdict for verdict in one.verdicts}
+        assert said["no_number"].evidence == {"word": "number"}
+        assert said["no_number"].words == "speaks of a number (as recorded)"
+        task = generation(store, index, filters, "candidate", store.tasks()[0].id)
+        assert {verdict.name: verdict for verdict in task.verdicts}["no_number"].evidence is None
+        (step,) = (step for step in funnel(store, index) if step.name == "no_number")
+        assert (step.n, step.note) == (len(rejected), "speaks of a number")
+        kept = what_if.Replay(store, what_if.Rules(0.7))
+        kept.run()
+        off = what_if.Replay(store, what_if.Rules(0.7, frozenset({"no_number"})))
+        off.run()
+    assert (kept.outcome.gained, kept.outcome.lost) == ([], [])
+    assert {change.id for change in off.outcome.gained} <= {row["id"] for row in rejected}
+    assert off.outcome.gained
 
 
 def test_by_name_by_file_and_as_a_function_it_makes_the_same_run(here):
@@ -223,7 +254,7 @@ def test_no_code_is_loaded_because_a_run_names_it(here):
         db.execute("UPDATE run SET value = ? WHERE key = 'config'", (json.dumps(config),))
         ((text,),) = db.execute("SELECT value FROM run WHERE key = 'custom'").fetchall()
         stages = [{"name": name} for name in ("propose", "classify", "instances")]
-        evil = {"evil.py:Evil": {"stages": stages, "reasons": {}, "summary": "asked"}}
+        evil = {"evil.py:Evil": {"stages": stages, "reasons": {}, "summary": "asked", "sha256": ["0"]}}
         custom = json.loads(text) | {"strategies": evil}
         db.execute("UPDATE run SET value = ? WHERE key = 'custom'", (json.dumps(custom),))
     for command in ("status", "report", "verify", "tasks", "rejected"):
@@ -243,11 +274,11 @@ def test_what_a_run_declares_steers_no_terminal_and_is_checked(here):
             (json.dumps({"filters": {"rules.py:no_number": declared}}),),
         )
     with Store.read(Path("run")) as store:
-        assert store.declared().reasons["no_number"] == "\\x1b[2Jgone"
+        assert declared_by(store).reasons["no_number"] == "\\x1b[2Jgone"
     with sqlite3.connect("run/run.db") as db:
         db.execute("UPDATE run SET value = '{}' WHERE key = 'custom'")
     said = cli("status", "run", code=2)
-    assert "The store of this run is damaged" in said
+    assert "damaged" in said
     with Store.read(Path("run")) as store, pytest.raises(StoreError):
         config_of(store)
 
@@ -278,6 +309,7 @@ def test_a_strategy_grows_a_run(here):
     assert "evolve" in run.report().read_text()
     cli("export", "run", "--format", "alpaca", "--card")
     assert "asked to rewrite tasks into harder ones" in Path("run/README.md").read_text()
+    assert re.search("Code of its makers' own.*`evolve.py:Evolve` `[0-9a-f]{12}`", Path("run/README.md").read_text())
     assert 'strategy = "evolve.py:Evolve"' in Path("run/config.toml").read_text()
     cli("refilter", "run", "same", "--strategy", "evolve.py:Evolve")
     assert records("same") == records("run")

@@ -18,6 +18,7 @@ from selfinstruct.records import Candidate, Task
 from selfinstruct.runs.refilter import refilter
 from selfinstruct.store.database import Database
 from selfinstruct.store.decisions import decide, undo
+from selfinstruct.store.declared import rules_of
 from selfinstruct.store.store import Store
 from tests.conftest import COMMAND, json_lines, run_cli
 from tests.loopback import HANG_S, kill, loopback, wait_until, working
@@ -163,7 +164,7 @@ def test_a_run_that_went_through_other_rules_and_went_on_is_still_the_same_run(m
 def expected(run: Path, **rules: object) -> list[str]:
     """The ids of the tasks that other rules admit of a run's candidates, one by one."""
     with Store.read(run) as store:
-        pool = Pool(store.seeds(), store.rules().model_copy(update=rules))
+        pool = Pool(store.seeds(), rules_of(store).model_copy(update=rules))
         pending = {one.id for one in store.pending()}
         rows = store.query("SELECT request_id, place, instruction, cut, step FROM candidates ORDER BY step, position")
     for *parts, step in rows:

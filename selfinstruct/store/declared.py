@@ -1,0 +1,61 @@
+"""What a run's store knows of the user's own parts: what each declared, and the hashes of its source.
+
+It may be somebody else's store, so what it says is checked, and nothing of it is loaded.
+"""
+
+import json
+from functools import partial
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+
+from selfinstruct.errors import StoreError
+from selfinstruct.filters.rule import Evidence
+from selfinstruct.filters.verdicts import WORDS, FilterSettings, stored_rules
+from selfinstruct.store.store import Store
+from selfinstruct.strategies import Declared, declared
+from selfinstruct.strategies._custom import as_declared
+
+CustomParts = dict[str, dict[str, dict[str, Any]]]
+"""By what they are ("strategies", "filters", "teachers") and name: `sha256`, oldest first, and what it declared."""
+
+
+class _Sources(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    sha256: tuple[Annotated[str, StringConstraints(pattern="^[0-9a-f]{1,64}$")], ...] = Field(min_length=1)
+
+
+def _with_sources(part: dict[str, Any]) -> dict[str, Any]:
+    return _Sources.model_validate(part).model_dump()
+
+
+_PARTS = TypeAdapter(dict[str, dict[str, Annotated[dict[str, Any], AfterValidator(_with_sources)]]])
+
+
+def custom_parts(store: Store) -> CustomParts:
+    """What is known of the user's own parts; StoreError where it is damaged."""
+    try:
+        return _PARTS.validate_python(store.settings().get("custom", {}))
+    except ValidationError as error:
+        problem = error.errors()[0]["msg"]
+        raise StoreError(f"{store.path}: what it says of custom parts is damaged ({problem}).") from None
+
+
+def recorded(store: Store, reason: str) -> dict[str, Evidence]:
+    """What was rejected for a reason, by its id, with the evidence."""
+    rows = store.query("SELECT subject_id, evidence FROM rejections WHERE reason = ?", (reason,))
+    return {identity: json.loads(evidence) for identity, evidence in rows}
+
+
+def rules_of(store: Store) -> FilterSettings:
+    """The thresholds of a run, with its custom filters, which say again what is recorded that they said."""
+    table, known = store.settings()["config"].get("filters", {}), custom_parts(store).get("filters", {})
+    return FilterSettings.model_validate(stored_rules(table, known, partial(recorded, store)))
+
+
+def declared_by(store: Store) -> Declared:
+    """What a run's strategy and filters declare, together with the built-in ones."""
+    name, known = store.settings().get("config", {}).get("strategy", ""), custom_parts(store).get("strategies", {})
+    found = declared(as_declared(name, known[name]).code if name in known else None)
+    return found._replace(reasons=WORDS | rules_of(store).custom_words | found.reasons)
