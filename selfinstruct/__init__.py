@@ -33,6 +33,7 @@ The rooms, as subpackages are called here, lowest first: each imports only from 
     checks           what is wrong with the rows of any dataset
     audit            pages to look through a run and to decide about it
     api              the commands as Python functions
+    testing          a teacher that answers by a script, for tests of strategies and filters
     cli              the commands
 
 To follow one record from seed to export: runs.generate opens the run and starts engine.engine, which shows the
