@@ -62,7 +62,9 @@ if TYPE_CHECKING:
         finetune,
         generate,
         generate_async,
+        import_answers,
         openai,
+        overlap,
         student,
         transformers,
     )
@@ -70,7 +72,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "BudgetReached", "Refiltered", "Rows", "Run", "SelfInstructError", "StoreError", "TeacherError", "UsageError",
-    "YieldCollapsed", "check", "finetune", "generate", "generate_async", "openai", "student", "transformers",
+    "YieldCollapsed", "check", "finetune", "generate", "generate_async", "import_answers", "openai", "overlap",
+    "student", "transformers",
 ]  # fmt: skip
 
 

@@ -1,9 +1,11 @@
 """Settings as keyword arguments; teachers as tables of settings, for `teacher=` or for one stage (`instances=`)."""
 
 from collections.abc import Collection
+from math import inf
+from operator import index
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex
 
 from selfinstruct.errors import UsageError
 from selfinstruct.settings import merge, unknown_key
@@ -54,6 +56,18 @@ def tables(teacher: Settings | None, settings: Settings, allowed: Collection[str
             raise UsageError(f"{key} is given twice: by itself, and in {table}.")
         found = merge(found, {table: {key: value}} if table else {key: value})
     return found
+
+
+def whole_number(what: str, value: SupportsIndex, most: float = inf, least: int = 1) -> int:
+    """An integer, numpy's too, that the user has given for `what`; UsageError where it is none, or out of bounds."""
+    try:
+        number = index(value)
+    except TypeError:
+        number = least - 1
+    if isinstance(value, bool) or not least <= number <= most:
+        bounds = f"from {least}" + (f" to {most}" if most < inf else "")
+        raise UsageError(f"{what} is {value!r}; it must be a whole number {bounds}.")
+    return number
 
 
 def file_path(what: str, value: FilePath) -> Path:

@@ -1,5 +1,6 @@
-"""A dataset checked; a student fine-tuned, and opened."""
+"""A dataset checked, and compared with a test set; a student fine-tuned, and opened."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selfinstruct.api.runs import Run
@@ -8,6 +9,7 @@ from selfinstruct.api.settings import FilePath, file_path
 if TYPE_CHECKING:
     from finetune.inference.student import Student
     from selfinstruct.checks.checking import Checked
+    from selfinstruct.pool.contamination import Overlaps
 
 
 def check(file: Run | FilePath) -> "Checked":
@@ -17,7 +19,24 @@ def check(file: Run | FilePath) -> "Checked":
     """
     from selfinstruct.checks.checking import check
 
-    return check(file.folder / "records.jsonl" if isinstance(file, Run) else file_path("file", file))
+    return check(_rows_of("file", file))
+
+
+def overlap(file: Run | FilePath, test_set: FilePath) -> "Overlaps":
+    """Find the rows of a dataset that overlap a question of a test set: by a run of 13 words, or by ROUGE-L above 0.7.
+
+    `file`: as for `check`. `test_set`: .txt with one question a line, or .jsonl or .json. `found` has each row that
+    overlaps, with the question; `rows` and `lines` count what was compared.
+    """
+    from selfinstruct.pool.contamination import overlaps
+    from selfinstruct.rows.questions import read_lines, read_pairs
+
+    lines = read_lines(file_path("test_set", test_set))
+    return overlaps(read_pairs(_rows_of("file", file)), lines)
+
+
+def _rows_of(what: str, file: Run | FilePath) -> Path:
+    return file.folder / "records.jsonl" if isinstance(file, Run) else file_path(what, file)
 
 
 def finetune(data: "Run | FilePath | list[Run | FilePath]", *, model: str, out: FilePath, **settings: Any) -> "Student":
