@@ -23,9 +23,9 @@ def openai(model: str, *, base_url: str | list[str] = "", **settings: Any) -> Se
     return {"kind": "openai", "model": model, **({"base_url": base_url} if base_url else {}), **settings}
 
 
-def transformers(model: str, **settings: Any) -> Settings:
+def transformers(model: FilePath, **settings: Any) -> Settings:
     """A model in this process: a folder, or a name on the hub. Needs selfinstruct[finetune]."""
-    return {"kind": "transformers", "model": model, **settings}
+    return {"kind": "transformers", "model": as_text(model), **settings}
 
 
 def tables(teacher: Settings | None, settings: Settings, allowed: Collection[str] = ()) -> Settings:
@@ -75,6 +75,11 @@ def file_path(what: str, value: FilePath) -> Path:
     if isinstance(value, str | PathLike) and str(value):
         return Path(value).expanduser()
     raise UsageError(f"{what} is {value!r}; it must be a path.")
+
+
+def as_text(model: FilePath) -> str:
+    """A model, whose folder may be given as a Path, as settings have it."""
+    return str(model) if isinstance(model, PathLike) else model
 
 
 def optional_path(what: str, value: FilePath | None) -> Path | None:

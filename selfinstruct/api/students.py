@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selfinstruct.api.runs import Run
-from selfinstruct.api.settings import FilePath, file_path
+from selfinstruct.api.settings import FilePath, as_text, file_path
 
 if TYPE_CHECKING:
     from finetune.inference.student import Student
@@ -39,7 +39,9 @@ def _rows_of(what: str, file: Run | FilePath) -> Path:
     return file.folder / "records.jsonl" if isinstance(file, Run) else file_path(what, file)
 
 
-def finetune(data: "Run | FilePath | list[Run | FilePath]", *, model: str, out: FilePath, **settings: Any) -> "Student":
+def finetune(
+    data: "Run | FilePath | list[Run | FilePath]", *, model: FilePath, out: FilePath, **settings: Any
+) -> "Student":
     """Fine-tune `model` (a folder, or a name on the hub) on runs and files, and give the student in the folder `out`.
 
     `settings`: the fine-tuning reference, such as `method="lora"`, `epochs=3`. Needs selfinstruct[finetune]. Ctrl-C
@@ -54,7 +56,7 @@ def finetune(data: "Run | FilePath | list[Run | FilePath]", *, model: str, out: 
 
     sources = data if isinstance(data, list | tuple) else [data]
     paths = [{"path": str(one.folder if isinstance(one, Run) else file_path("data", one))} for one in sources]
-    named = named_settings(None, settings.pop("preset", None), {"data": paths, "model": model, **settings})
+    named = named_settings(None, settings.pop("preset", None), {"data": paths, "model": as_text(model), **settings})
     place = file_path("out", out)
     if not train(parse_settings(named), place):
         raise KeyboardInterrupt(f"{place} has a checkpoint; the same call resumes the training.")

@@ -405,10 +405,19 @@ def test_everything_public_is_there_and_documented():
     assert set(si.__all__) < set(dir(si))
 
 
-def test_it_is_imported_when_it_is_used():
-    code = "import selfinstruct, sys; print(sorted(m for m in sys.modules if m.startswith('selfinstruct')))"
+def modules_after(statement):
+    """What a new interpreter has imported for this statement, beside what it begins with."""
+    code = f"import sys; before = set(sys.modules); {statement}; print(*sorted(set(sys.modules) - before))"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=HANG_S)
-    assert said.stdout.strip() == "['selfinstruct']"
+    return set(said.stdout.split())
+
+
+def test_it_is_imported_when_it_is_used():
+    imported = modules_after("import selfinstruct")
+    assert {name for name in imported if name.startswith("selfinstruct")} == {"selfinstruct"}
+    assert {name.partition(".")[0] for name in imported} <= {"selfinstruct", *sys.stdlib_module_names}
+    heavy = {"torch", "transformers", "datasets", "pandas", "openai", "aiohttp", "pyarrow", "IPython"}
+    assert not modules_after("from selfinstruct import *") & heavy
 
 
 PAGE = (Path(__file__).parents[2] / "docs/python.md").read_text()
