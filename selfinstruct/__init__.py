@@ -34,6 +34,7 @@ The rooms, as subpackages are called here, lowest first: each imports only from 
     checks           what is wrong with the rows of any dataset
     audit            pages to look through a run and to decide about it
     api, extending   the commands as Python functions; what parts of the user's own are made of
+    testing          a teacher that answers by a script, for tests of strategies and filters
     cli              the commands
 
 To follow one record from seed to export: runs.generate opens the run and starts engine.engine, which shows the
@@ -63,7 +64,9 @@ if TYPE_CHECKING:
         finetune,
         generate,
         generate_async,
+        import_answers,
         openai,
+        overlap,
         reject,
         student,
         transformers,
@@ -72,8 +75,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "BudgetReached", "Refiltered", "Rows", "Run", "SelfInstructError", "StoreError", "TeacherError", "UsageError",
-    "YieldCollapsed", "check", "filter", "finetune", "generate", "generate_async", "openai", "reject", "student",
-    "transformers",
+    "YieldCollapsed", "check", "filter", "finetune", "generate", "generate_async", "import_answers", "openai",
+    "overlap", "reject", "student", "transformers",
 ]  # fmt: skip
 
 

@@ -12,7 +12,7 @@ and an answer is found again by what was asked:
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
@@ -221,6 +221,11 @@ class Record:
         ]
         is_classification = extra.pop("is_classification", None)
         return cls(identity, task, instruction, input, output, is_classification, messages, extra)
+
+    @classmethod
+    def fields(cls) -> tuple[str, ...]:
+        """The names of the values that every record has: all but `extra`."""
+        return tuple(one.name for one in fields(cls) if one.name != "extra")
 
     def as_dict(self) -> dict[str, Any]:
         """The record as JSON values, in the order of the fields above; `extra` only where there is any."""

@@ -1,8 +1,9 @@
-"""How long work takes, as a terminal shows it: a bar over rows, and the time that is left."""
+"""How long work takes, as a terminal or a notebook shows it: bars, lines, and the time that is left."""
 
 from collections.abc import Iterable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
+CELL_EVERY_S = 0.5  # a line in a notebook: each update is a message to the browser, kept until the cell is done
 T = TypeVar("T")
 
 
@@ -13,6 +14,22 @@ def time_left(seconds: float | None) -> str:
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02} left" if hours else f"{minutes}:{rest:02} left"
+
+
+class CellLine:
+    """A line in a notebook's output cell that is written over, where printed ones would fill the cell.
+
+    It is bound to the cell in which it is made, also where another thread goes on with it.
+    """
+
+    def __init__(self, text: str):
+        from IPython.display import display
+
+        self._handle: Any = display({"text/plain": text}, raw=True, display_id=True)
+
+    def update(self, text: str) -> None:
+        """Show this text instead."""
+        self._handle.update({"text/plain": text}, raw=True)
 
 
 def tracked(rows: Sequence[T], what: str) -> Iterable[T]:

@@ -10,12 +10,12 @@ from selfinstruct.filters.verdicts import RULES
 from selfinstruct.strategies import NAMES, declared, load
 
 ROOT = Path(__file__).parents[1]
-# Where a stage's name is another thing: a field of rows in the format of Self-Instruct, a table of the store,
-# or what is counted.
+# Where a stage's name is another thing: a field of rows in the format of Self-Instruct, a file of them, a table of the
+# store, or what is counted.
 FIELDS = {
     "instances": (
         "selfinstruct/rows/", "selfinstruct/export/formats.py", "selfinstruct/store/", "selfinstruct/report/figures.py",
-        "selfinstruct/runs/",
+        "selfinstruct/runs/", "selfinstruct/api/importing.py",
     )
 }  # fmt: skip
 # The simulated teacher reads requests as any server does, and knows nothing of our stages.

@@ -24,7 +24,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from finetune.training.loss_picture import draw
 from selfinstruct.errors import UsageError
 from selfinstruct.rows.writing import whole_file
-from selfinstruct.terminal import time_left
+from selfinstruct.terminal import CELL_EVERY_S, CellLine, time_left
 
 LINE_EVERY_S = 5.0
 PICTURE_EVERY_S = 30.0
@@ -49,6 +49,8 @@ class Progress(TrainerCallback):
         self._latest: dict[str, float] = {}
         console = Console(stderr=True)
         self._live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
+        self._in_notebook = console.is_jupyter
+        self._cell: CellLine | None = None
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, *_: Any, **__: Any) -> None:
         """Take up the metrics where the checkpoint was made, and listen to Ctrl-C."""
@@ -115,7 +117,7 @@ class Progress(TrainerCallback):
         self.close()
         if state.is_world_process_zero:
             self._draw()
-            print(self._line(state, time.monotonic()), flush=True)
+            self._say(self._line(state, time.monotonic()))
 
     def close(self) -> None:
         """Give back the terminal and Ctrl-C; also after an error."""
@@ -137,12 +139,21 @@ class Progress(TrainerCallback):
         said = self._line(state, now)
         if self._live:
             self._live.update(said)
-        elif now - self._shown >= LINE_EVERY_S:
-            print(said, flush=True)
+        elif now - self._shown >= (CELL_EVERY_S if self._in_notebook else LINE_EVERY_S):
+            self._say(said)
             self._shown = now
         if now - self._drawn >= PICTURE_EVERY_S:
             self._draw()
             self._drawn = time.monotonic()
+
+    def _say(self, said: str) -> None:
+        """A line of its own; in a notebook, instead of the one before."""
+        if not self._in_notebook:
+            print(said, flush=True)
+        elif self._cell is None:
+            self._cell = CellLine(said)
+        else:
+            self._cell.update(said)
 
     def _line(self, state: TrainerState, now: float) -> str:
         (first_step, first_s), first_tokens = self._first, self._tokens

@@ -13,14 +13,16 @@ an event loop of their own. What a command would refuse raises UsageError, with 
 
     settings   settings as keyword arguments; teachers
     growing    generate; blocking: the event loop that it runs in
+    importing  recorded answers of other tools
     runs       a run: its rows, its status, its exports, filtered again
-    students   a dataset checked, a student fine-tuned and opened
+    students   a dataset checked and compared, a student fine-tuned and opened
 """
 
 from selfinstruct.api.growing import generate, generate_async
+from selfinstruct.api.importing import import_answers
 from selfinstruct.api.runs import Refiltered, Rows, Run
 from selfinstruct.api.settings import openai, transformers
-from selfinstruct.api.students import check, finetune, student
+from selfinstruct.api.students import check, finetune, overlap, student
 from selfinstruct.errors import (
     BudgetReached,
     SelfInstructError,
@@ -33,6 +35,6 @@ from selfinstruct.filters.custom import filter, reject
 
 __all__ = [
     "BudgetReached", "Refiltered", "Rows", "Run", "SelfInstructError", "StoreError", "TeacherError", "UsageError",
-    "YieldCollapsed", "check", "filter", "finetune", "generate", "generate_async", "openai", "reject", "student",
-    "transformers",
+    "YieldCollapsed", "check", "filter", "finetune", "generate", "generate_async", "import_answers", "openai",
+    "overlap", "reject", "student", "transformers",
 ]  # fmt: skip

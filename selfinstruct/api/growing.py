@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from selfinstruct.api.blocking import blocking, cancel_all
 from selfinstruct.api.runs import Run
-from selfinstruct.api.settings import AnyTeacher, FilePath, Settings, file_path, optional_path, tables
-from selfinstruct.errors import UsageError
+from selfinstruct.api.settings import AnyTeacher, FilePath, Settings, file_path, optional_path, tables, whole_number
 
 if TYPE_CHECKING:
     from selfinstruct.runs.run import Run as Opened
@@ -39,7 +38,8 @@ def generate(
     """
     from selfinstruct.runs.generate import stop_on_signals
 
-    opening = _opening(folder, target, seeds=seeds, teacher=teacher, config=config, settings=settings)
+    target = whole_number("target", target)
+    opening = _opening(folder, seeds=seeds, teacher=teacher, config=config, settings=settings)
     schedulers: list[Scheduler] = []
 
     def on_start(scheduler: "Scheduler") -> None:
@@ -72,14 +72,14 @@ async def generate_async(
     **settings: Any,
 ) -> Run:
     """The same as `generate` in a running event loop. Cancelled, it leaves a run that can be resumed."""
-    opening = _opening(folder, target, seeds=seeds, teacher=teacher, config=config, settings=settings)
+    target = whole_number("target", target)
+    opening = _opening(folder, seeds=seeds, teacher=teacher, config=config, settings=settings)
     await _grow(opening, target, progress, lambda scheduler: None)
     return Run(folder)
 
 
 def _opening(
     folder: FilePath,
-    target: int,
     *,
     seeds: FilePath | None,
     teacher: AnyTeacher | None,
@@ -89,8 +89,6 @@ def _opening(
     """What opens the run in the thread that is to grow it; UsageError where an argument is wrong."""
     from selfinstruct.runs.run import open_run
 
-    if isinstance(target, bool) or not isinstance(target, int) or target < 1:
-        raise UsageError(f"target is {target!r}; it must be a whole number, the tasks that the run is to have.")
     place = file_path("folder", folder)
     config_file, seeds_file = optional_path("config", config), optional_path("seeds", seeds)
     flags = tables(teacher, settings)

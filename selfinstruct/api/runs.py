@@ -1,14 +1,15 @@
 """A run, as an object: its rows, its status, its exports; filtered again."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, SupportsIndex, overload
 
 from selfinstruct.api.blocking import blocking
-from selfinstruct.api.settings import FilePath, Settings, file_path, optional_path, tables
+from selfinstruct.api.settings import FilePath, Settings, file_path, optional_path, tables, whole_number
 from selfinstruct.errors import SelfInstructError, UsageError
+from selfinstruct.records import Record
 from selfinstruct.settings import did_you_mean
 from selfinstruct.store.declared import declared_by
 from selfinstruct.store.store import Store
@@ -22,7 +23,11 @@ if TYPE_CHECKING:
 
 
 class Rows(list[Settings]):
-    """Rows as dicts of JSON values, which become a table."""
+    """Rows as dicts of JSON values, which become a table; `fields`: the columns that it has even without a row."""
+
+    def __init__(self, rows: Iterable[Settings] = (), fields: Sequence[str] = ()):
+        super().__init__(rows)
+        self.fields = tuple(fields)
 
     @overload
     def __getitem__(self, at: SupportsIndex) -> Settings: ...
@@ -30,7 +35,7 @@ class Rows(list[Settings]):
     def __getitem__(self, at: slice) -> "Rows": ...
     def __getitem__(self, at: SupportsIndex | slice) -> "Settings | Rows":
         """One row, or some, as rows."""
-        return Rows(super().__getitem__(at)) if isinstance(at, slice) else super().__getitem__(at)
+        return Rows(super().__getitem__(at), self.fields) if isinstance(at, slice) else super().__getitem__(at)
 
     def to_pandas(self) -> "DataFrame":
         """A pandas DataFrame with a column for each field. Needs pandas."""
@@ -38,7 +43,7 @@ class Rows(list[Settings]):
             import pandas
         except ImportError:
             raise UsageError("to_pandas needs pandas: pip install pandas") from None
-        return pandas.DataFrame(list(self))
+        return pandas.DataFrame(list(self), columns=None if self else self.fields)
 
     def to_dataset(self) -> "Dataset":
         """A datasets.Dataset with a column for each field. Needs datasets, which selfinstruct[finetune] brings."""
@@ -46,6 +51,8 @@ class Rows(list[Settings]):
             import datasets
         except ImportError:
             raise UsageError("to_dataset needs datasets: pip install datasets") from None
+        if not self:
+            return datasets.Dataset.from_dict({field: [] for field in self.fields})
         return datasets.Dataset.from_list(list(self))
 
 
@@ -81,14 +88,14 @@ class Run:
         Fields: id, task, instruction, input, output, is_classification, messages; `extra` where stages bring any.
         """
         with Store.read(self.folder) as store:
-            return Rows(record.as_dict() for record in store.records())
+            return Rows((record.as_dict() for record in store.records()), Record.fields())
 
     def tasks(self, *, similar: bool = False) -> Rows:
         """The admitted tasks in order, with their instances; with `similar`, also the ten most similar instructions."""
-        from selfinstruct.store.listing import tasks
+        from selfinstruct.store.listing import SIMILAR_FIELDS, TASK_FIELDS, tasks
 
         with Store.read(self.folder) as store:
-            return Rows(tasks(store, similar))
+            return Rows(tasks(store, similar), TASK_FIELDS + SIMILAR_FIELDS * similar)
 
     def rejected(self, *, stage: str | None = None, reason: str | None = None, limit: int | None = None) -> Rows:
         """What was rejected, with the reason and the evidence; all of it, or of one stage or reason, at most `limit`.
@@ -96,15 +103,14 @@ class Run:
         UsageError where no stage, or reason, has that name.
         """
         from selfinstruct.filters.verdicts import CANDIDATE_STAGES, INSTANCE_STAGES
-        from selfinstruct.store.listing import rejected
+        from selfinstruct.store.listing import REJECTION_FIELDS, rejected
 
-        if limit is not None and (not isinstance(limit, int) or limit < 1):
-            raise UsageError(f"limit is {limit!r}; it must be a whole number above 0.")
+        most = None if limit is None else whole_number("limit", limit)
         with Store.read(self.folder) as store:
             declared = declared_by(store)
             _known("stage", stage, dict.fromkeys((*declared.stages, *CANDIDATE_STAGES, *INSTANCE_STAGES)))
             _known("reason", reason, declared.reasons)
-            return Rows(rejected(store, stage, reason, limit))
+            return Rows(rejected(store, stage, reason, most), REJECTION_FIELDS)
 
     def verify(self) -> list[str]:
         """What does not hold of the ids, counts and scores in the run, recomputed; empty where everything does."""
@@ -125,6 +131,7 @@ class Run:
         """Serve the audit on loopback, and print its address, until interrupted. Port 0: any that is free."""
         from selfinstruct.audit.server import serve
 
+        port = whole_number("port", port, most=65535, least=0)
         with suppress(KeyboardInterrupt, asyncio.CancelledError):
             blocking(lambda: serve(self.folder, port))
 
@@ -157,7 +164,10 @@ class Run:
 
 
 class Refiltered(Run):
-    """A run that was made by filtering another one again; `changes`: the tasks and records lost and gained, and why."""
+    """A run that was made by filtering another one again; `changes`: the tasks and records lost and gained, and why.
+
+    `changes` is what this call found. It is not stored: `Run(folder)` opens the same run without it.
+    """
 
     def __init__(self, folder: FilePath, changes: "Changes"):
         super().__init__(folder)

@@ -1,9 +1,11 @@
 """Settings as keyword arguments; teachers as tables of settings, for `teacher=` or for one stage (`instances=`)."""
 
 from collections.abc import Collection
+from math import inf
+from operator import index
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex
 
 from selfinstruct.custom import is_custom
 from selfinstruct.errors import UsageError
@@ -24,9 +26,9 @@ def openai(model: str, *, base_url: str | list[str] = "", **settings: Any) -> Se
     return {"kind": "openai", "model": model, **({"base_url": base_url} if base_url else {}), **settings}
 
 
-def transformers(model: str, **settings: Any) -> Settings:
+def transformers(model: FilePath, **settings: Any) -> Settings:
     """A model in this process: a folder, or a name on the hub. Needs selfinstruct[finetune]."""
-    return {"kind": "transformers", "model": model, **settings}
+    return {"kind": "transformers", "model": as_text(model), **settings}
 
 
 def tables(teacher: AnyTeacher | None, settings: Settings, allowed: Collection[str] = ()) -> Settings:
@@ -68,11 +70,28 @@ def tables(teacher: AnyTeacher | None, settings: Settings, allowed: Collection[s
     return found
 
 
+def whole_number(what: str, value: SupportsIndex, most: float = inf, least: int = 1) -> int:
+    """An integer, numpy's too, that the user has given for `what`; UsageError where it is none, or out of bounds."""
+    try:
+        number = index(value)
+    except TypeError:
+        number = least - 1
+    if isinstance(value, bool) or not least <= number <= most:
+        bounds = f"from {least}" + (f" to {most}" if most < inf else "")
+        raise UsageError(f"{what} is {value!r}; it must be a whole number {bounds}.")
+    return number
+
+
 def file_path(what: str, value: FilePath) -> Path:
     """A path that the user has given for `what`; UsageError where it is none."""
     if isinstance(value, str | PathLike) and str(value):
         return Path(value).expanduser()
     raise UsageError(f"{what} is {value!r}; it must be a path.")
+
+
+def as_text(model: FilePath) -> str:
+    """A model, whose folder may be given as a Path, as settings have it."""
+    return str(model) if isinstance(model, PathLike) else model
 
 
 def optional_path(what: str, value: FilePath | None) -> Path | None:

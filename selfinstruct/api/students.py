@@ -1,13 +1,15 @@
-"""A dataset checked; a student fine-tuned, and opened."""
+"""A dataset checked, and compared with a test set; a student fine-tuned, and opened."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selfinstruct.api.runs import Run
-from selfinstruct.api.settings import FilePath, file_path
+from selfinstruct.api.settings import FilePath, as_text, file_path
 
 if TYPE_CHECKING:
     from finetune.inference.student import Student
     from selfinstruct.checks.checking import Checked
+    from selfinstruct.pool.contamination import Overlaps
 
 
 def check(file: Run | FilePath) -> "Checked":
@@ -17,10 +19,29 @@ def check(file: Run | FilePath) -> "Checked":
     """
     from selfinstruct.checks.checking import check
 
-    return check(file.folder / "records.jsonl" if isinstance(file, Run) else file_path("file", file))
+    return check(_rows_of("file", file))
 
 
-def finetune(data: "Run | FilePath | list[Run | FilePath]", *, model: str, out: FilePath, **settings: Any) -> "Student":
+def overlap(file: Run | FilePath, test_set: FilePath) -> "Overlaps":
+    """Find the rows of a dataset that overlap a question of a test set: by a run of 13 words, or by ROUGE-L above 0.7.
+
+    `file`: as for `check`. `test_set`: .txt with one question a line, or .jsonl or .json. `found` has each row that
+    overlaps, with the question; `rows` and `lines` count what was compared.
+    """
+    from selfinstruct.pool.contamination import overlaps
+    from selfinstruct.rows.questions import read_lines, read_pairs
+
+    lines = read_lines(file_path("test_set", test_set))
+    return overlaps(read_pairs(_rows_of("file", file)), lines)
+
+
+def _rows_of(what: str, file: Run | FilePath) -> Path:
+    return file.folder / "records.jsonl" if isinstance(file, Run) else file_path(what, file)
+
+
+def finetune(
+    data: "Run | FilePath | list[Run | FilePath]", *, model: FilePath, out: FilePath, **settings: Any
+) -> "Student":
     """Fine-tune `model` (a folder, or a name on the hub) on runs and files, and give the student in the folder `out`.
 
     `settings`: the fine-tuning reference, such as `method="lora"`, `epochs=3`. Needs selfinstruct[finetune]. Ctrl-C
@@ -35,7 +56,7 @@ def finetune(data: "Run | FilePath | list[Run | FilePath]", *, model: str, out: 
 
     sources = data if isinstance(data, list | tuple) else [data]
     paths = [{"path": str(one.folder if isinstance(one, Run) else file_path("data", one))} for one in sources]
-    named = named_settings(None, settings.pop("preset", None), {"data": paths, "model": model, **settings})
+    named = named_settings(None, settings.pop("preset", None), {"data": paths, "model": as_text(model), **settings})
     place = file_path("out", out)
     if not train(parse_settings(named), place):
         raise KeyboardInterrupt(f"{place} has a checkpoint; the same call resumes the training.")

@@ -1,4 +1,4 @@
-"""Progress while a run works: one live panel in a terminal, plain lines elsewhere."""
+"""Progress while a run works: one live panel in a terminal, one live line in a notebook, plain lines elsewhere."""
 
 import asyncio
 import math
@@ -12,7 +12,7 @@ from rich.table import Table
 
 from selfinstruct.engine.progress import Progress
 from selfinstruct.teachers.scheduler import Scheduler
-from selfinstruct.terminal import time_left
+from selfinstruct.terminal import CELL_EVERY_S, CellLine, time_left
 
 LIVE_EVERY_S = 0.2
 LINE_EVERY_S = 5.0
@@ -24,6 +24,14 @@ async def show_progress(progress: Progress, scheduler: Scheduler) -> None:
     """Show how far the engine is until cancelled."""
     console = Console()
     speed = Speed()
+    if console.is_jupyter:
+        cell = CellLine(line(progress, scheduler, None))
+        try:
+            while True:
+                await asyncio.sleep(CELL_EVERY_S)
+                cell.update(line(progress, scheduler, speed.seconds_left(progress)))
+        finally:  # what stays in the notebook
+            cell.update(_so_far(progress, scheduler))
     if not console.is_terminal:
         while True:
             await asyncio.sleep(LINE_EVERY_S)
@@ -52,12 +60,15 @@ class Speed:
 
 def line(progress: Progress, scheduler: Scheduler, seconds_left: float | None) -> str:
     """The progress in one line of text."""
+    return f"{_so_far(progress, scheduler)}; {STOPPING if scheduler.stopping.is_set() else time_left(seconds_left)}"
+
+
+def _so_far(progress: Progress, scheduler: Scheduler) -> str:
     batches = f"; {progress.batches}" if progress.batches else ""
     return (
         f"{progress.admitted:,} of {progress.target:,} tasks admitted, {progress.generated:,} with instances; "
         f"{_accepted(progress)} of {progress.candidates:,} candidates; "
-        f"calls {_calls(progress, scheduler)}{batches}; {_spent(progress)}; "
-        + (STOPPING if scheduler.stopping.is_set() else time_left(seconds_left))
+        f"calls {_calls(progress, scheduler)}{batches}; {_spent(progress)}"
     )
 
 

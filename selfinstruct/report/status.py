@@ -1,19 +1,21 @@
 """A run in figures and words: what `status` prints, and what stands at the end of `generate`."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from selfinstruct.asking.stages import Counted
+from selfinstruct.config.config import Config
 from selfinstruct.config.stored import config_of
 from selfinstruct.engine.progress import Progress
 from selfinstruct.filters.verdicts import CANDIDATE_STAGES
 from selfinstruct.store import counts
-from selfinstruct.store.answers import Usage, is_simulated, usage
+from selfinstruct.store.answers import Usage, is_simulated, unpriced, usage
 from selfinstruct.store.counts import RejectionCount
 from selfinstruct.store.declared import declared_by
 from selfinstruct.store.store import Store
 from selfinstruct.strategies import Declared
+from selfinstruct.teachers.budget import cost_usd
 
 MOST_VALUES = 8  # of a field, that are listed one by one
 
@@ -47,7 +49,10 @@ class Status(NamedTuple):
 
     @property
     def cost_usd(self) -> float | None:
-        """US dollars for the answered requests; None where a model's price is not known."""
+        """US dollars for the answered requests; None where a model's price is not known.
+
+        What was answered before a model had a price counts at its price of now.
+        """
         costs = [one.cost_usd for one in self.usage]
         return None if any(cost is None for cost in costs) else sum(cost for cost in costs if cost is not None)
 
@@ -66,7 +71,8 @@ class Status(NamedTuple):
 def status(store: Store, graded: bool = True) -> Status:
     """Count what the store holds, in one consistent view of it; grade a simulated run's outputs unless told not to."""
     with store.snapshot():
-        found, declared = counts.counts(store, config_of(store).stages[0]), declared_by(store)
+        config, declared = config_of(store), declared_by(store)
+        found = counts.counts(store, config.stages[0])
         return Status(
             target=store.settings().get("target", 0),
             candidates=found.candidates,
@@ -82,11 +88,28 @@ def status(store: Store, graded: bool = True) -> Status:
             faults=found.faults,
             batches=found.batches,
             in_batches=found.in_batches,
-            usage=usage(store, declared.stages),
+            usage=_priced(store, config, declared.stages),
             grades=_grades(store) if graded and is_simulated(store) else {},
             fields=counts.fields(store, [one.field for one in declared.counted.values()]),
             declared=declared,
         )
+
+
+def _priced(store: Store, config: Config, stages: Sequence[str]) -> list[Usage]:
+    """The calls; answers that were stored without a cost count at the prices that the run has now."""
+    by_model = {(one.stage, one.model): one for one in unpriced(store)}
+    found: list[Usage] = []
+    for one in usage(store, stages):
+        stored, without = one.cost_usd, by_model.get((one.stage, one.model))
+        if without:
+            tokens = without.prompt_tokens, without.completion_tokens
+            now = cost_usd(config.prices.get(one.model), *tokens, config.running.batch)
+            if now is not None:
+                stored = (stored or 0.0) + now
+            elif any(tokens):  # what is stored is not all of it
+                stored = None
+        found.append(one._replace(cost_usd=stored))
+    return found
 
 
 def progress_of(store: Store) -> Progress:

@@ -79,6 +79,7 @@ async def _grow(run: Run, target: int, by_batches: bool, on_start: Callable[[Sch
     async with AsyncExitStack() as stack:
         store = run.store
         progress = progress_of(store)
+        progress.target = target
         running = run.config.running
         budget = _budget(run, by_batches)
 

@@ -20,6 +20,15 @@ class Usage(NamedTuple):
     cost_usd: float | None
 
 
+class Unpriced(NamedTuple):
+    """The tokens of answers of one stage and model that were stored without a cost: it had no price then."""
+
+    stage: str
+    model: str
+    prompt_tokens: int
+    completion_tokens: int
+
+
 class AnswerSize(NamedTuple):
     """What one answer took."""
 
@@ -39,7 +48,7 @@ class RecordedRequest(NamedTuple):
 
 
 def usage(store: Store, stages: Sequence[str]) -> list[Usage]:
-    """The calls by stage, in this order of stages, and model."""
+    """The calls by stage, in this order of stages, and model; dollars as they are stored, whatever is `unpriced`."""
     rows = store.query(
         "SELECT r.stage, r.model, count(*), sum(c.prompt_tokens), sum(c.completion_tokens), "
         "CASE WHEN count(c.cost_usd) > 0 THEN sum(c.cost_usd) END "
@@ -47,6 +56,16 @@ def usage(store: Store, stages: Sequence[str]) -> list[Usage]:
     )
     place = {stage: n for n, stage in enumerate((PROBE, *stages))}
     return sorted((Usage(*row) for row in rows), key=lambda u: place.get(u.stage, len(place)))
+
+
+def unpriced(store: Store) -> list[Unpriced]:
+    """What was stored without a cost, by stage and model."""
+    rows = store.query(
+        "SELECT r.stage, r.model, sum(c.prompt_tokens), sum(c.completion_tokens) "
+        "FROM completions c JOIN requests r ON r.id = c.request_id "
+        "WHERE c.cost_usd IS NULL GROUP BY r.stage, r.model"
+    )
+    return [Unpriced(*row) for row in rows]
 
 
 def answer_sizes(store: Store, stage: str) -> list[AnswerSize]:

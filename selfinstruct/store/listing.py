@@ -13,6 +13,14 @@ from selfinstruct.store.generations import kept_record
 from selfinstruct.store.rows import extra_from
 from selfinstruct.store.store import Store
 
+TASK_FIELDS = (
+    "position", "id", "instruction", "made", "is_classification", "instances", "nearest", "nearest_id",
+    "nearest_score", "step",
+)  # fmt: skip
+SIMILAR_FIELDS = ("most_similar", "mean_similarity")  # of tasks with what is similar to them
+REJECTION_FIELDS = (
+    "stage", "reason", "explanation", "subject", "id", "text", "evidence", "request_id", "step", "task", "instruction",
+)  # fmt: skip
 MOST_SIMILAR = 10  # known instructions, as the reference code keeps them
 
 
@@ -48,17 +56,13 @@ def tasks(store: Store, similar: bool = False) -> Iterator[dict[str, Any]]:
     }
     for task in admitted_tasks(store):
         is_classification = task.extra.pop("is_classification", None)
+        values = (
+            task.position, task.id, task.instruction, task.generated, is_classification,
+            instances.get(task.position, []), names.get(task.nearest_id or ""), task.nearest_id, task.nearest_score,
+            task.step,
+        )  # fmt: skip
         yield {
-            "position": task.position,
-            "id": task.id,
-            "instruction": task.instruction,
-            "made": task.generated,
-            "is_classification": is_classification,
-            "instances": instances.get(task.position, []),
-            "nearest": names.get(task.nearest_id or ""),
-            "nearest_id": task.nearest_id,
-            "nearest_score": task.nearest_score,
-            "step": task.step,
+            **dict(zip(TASK_FIELDS, values, strict=True)),
             **({"extra": task.extra} if task.extra else {}),
             **(seen.next(task.instruction) if seen else {}),
         }
@@ -114,16 +118,15 @@ def rejected(store: Store, stage: str | None, reason: str | None, limit: int | N
         "WHERE (?1 IS NULL OR j.stage = ?1) AND (?2 IS NULL OR j.reason = ?2) ORDER BY m.rowid, j.subject_id LIMIT ?3",
         (stage, reason, -1 if limit is None else limit),
     )
-    declared = declared_by(store).reasons
+    words = declared_by(store).reasons
     for stage_, reason_, subject, identity, text, evidence, request_id, step, task, instruction in rows:
         seen = json.loads(evidence)
         if reason_ == near_duplicate.name:
             seen["nearest"] = record_text(*kept_record(store, seen["nearest_id"]))
-        yield {
-            "stage": stage_, "reason": reason_, "explanation": declared.get(reason_, ""), "subject": subject,
-            "id": identity, "text": text, "evidence": seen, "request_id": request_id, "step": step, "task": task,
-            "instruction": instruction,
-        }  # fmt: skip
+        values = (
+            stage_, reason_, words.get(reason_, ""), subject, identity, text, seen, request_id, step, task, instruction,
+        )  # fmt: skip
+        yield dict(zip(REJECTION_FIELDS, values, strict=True))
 
 
 def describe_task(row: dict[str, Any]) -> str:

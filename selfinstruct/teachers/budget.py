@@ -7,9 +7,9 @@ says that nothing more can be afforded; it stops within one call of the limit. P
 the tasks that are there already, and of those to be expected from the proposals before them.
 
 A call whose answer never came (a deadline, a dropped connection, `kill -9`), or came without a count of its tokens, may
-have been paid for, and counts with the most that it may have used. So that `kill -9` does not forget the calls in
-flight, a run with a budget notes each before it is sent. Requests in batches are noted
-there, and count as in flight until their batch has been read.
+have been paid for, and counts with the most that it may have used. Answers that were stored before their model had a
+price count at the price of now. So that `kill -9` does not forget the calls in flight, a run with a budget notes each
+before it is sent. Requests in batches are noted there, and count as in flight until their batch has been read.
 
 Not covered: what a provider bills besides tokens; failed calls with a status are taken as free.
 """
@@ -23,6 +23,7 @@ from typing import NamedTuple
 from selfinstruct.asking.stages import PROBE
 from selfinstruct.errors import BudgetReached, RequestRefused, Stopped, TeacherError, TryAgain
 from selfinstruct.records import Completion, Request, canonical_json
+from selfinstruct.store.answers import unpriced
 from selfinstruct.store.batches import Batches
 from selfinstruct.store.store import Store
 from selfinstruct.teachers.settings import Price, RunningSettings
@@ -68,6 +69,9 @@ class Budget:
         self._is_batch = is_batch
         self._store = store
         self._used = Amount(*store.used())
+        for one in unpriced(store):  # in full: whether batches answered it is not known
+            cost = cost_usd(prices.get(one.model), one.prompt_tokens, one.completion_tokens)
+            self._used = self._used.plus(Amount(cost_usd=cost or 0.0))
         for request in store.uncounted():
             self._used = self._used.plus(self.at_most(request)._replace(requests=0))
         # What an earlier session has submitted in batches, until it is asked for again.

@@ -9,6 +9,7 @@ import sys
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import selfinstruct as si
@@ -59,6 +60,16 @@ def test_rows_become_tables(run):
     assert rows.to_dataset()["output"][:] == [row["output"] for row in rows]
 
 
+def test_without_a_row_a_table_has_its_columns_all_the_same(run):
+    pytest.importorskip("datasets", reason="needs pip install 'selfinstruct[finetune]'")
+    for rows in (run.records(), run.tasks(), run.tasks(similar=True), run.rejected(reason="too_similar")):
+        assert rows.fields == tuple(rows[0])
+        empty = rows[:0]
+        assert tuple(empty.to_pandas().columns) == tuple(rows.to_pandas().columns) == rows.fields
+        assert tuple(empty.to_dataset().column_names) == rows.fields
+    assert run.rejected(reason="merged_tasks").to_pandas()["evidence"].tolist() == []
+
+
 def test_without_pandas_or_datasets_it_says_what_to_install(run, monkeypatch):
     for name in ("pandas", "datasets"):
         monkeypatch.setitem(sys.modules, name, None)
@@ -97,6 +108,7 @@ def test_filtered_again(run, tmp_path):
     assert {lost.reason for lost in strict.changes.tasks.lost} == {"too_similar"}
     with pytest.raises(si.UsageError, match="there"):
         run.refilter(tmp_path / "strict", rouge_threshold=0.2)
+    assert si.Run(strict.folder).records() == strict.records()
 
 
 def test_what_is_no_rule_is_refused(run, tmp_path):
@@ -111,7 +123,7 @@ def test_the_answers_are_never_overwritten(run):
     assert run.verify() == []
 
 
-@pytest.mark.parametrize("wrong", [{"limit": -1}, {"limit": "5"}, {"reason": ["too_similar"]}])
+@pytest.mark.parametrize("wrong", [{"limit": -1}, {"limit": "5"}, {"limit": True}, {"reason": ["too_similar"]}])
 def test_wrong_arguments_are_refused(run, wrong):
     with pytest.raises(si.UsageError):
         run.rejected(**wrong)
@@ -119,6 +131,17 @@ def test_wrong_arguments_are_refused(run, wrong):
         run.export(None)
     with pytest.raises(si.UsageError):
         si.check(None)
+
+
+@pytest.mark.parametrize("port", [99999, -1, "80", 80.0, True])
+def test_a_port_that_there_is_not_is_refused(run, port):
+    with pytest.raises(si.UsageError, match=rf"^port is {port!r}; it must be a whole number from 0 to 65535"):
+        run.audit(port)
+
+
+def test_numbers_of_numpy_are_numbers(run, tmp_path):
+    assert run.rejected(limit=np.int64(2)) == run.rejected(limit=2)
+    assert si.generate(tmp_path / "run", np.int32(3), progress=False).status().target == 3
 
 
 def test_some_rows_are_rows(run):
@@ -174,10 +197,90 @@ def test_settings_find_their_tables(tmp_path):
     assert not RunningSettings.model_fields.keys() & FilterSettings.model_fields.keys()
 
 
+def test_prices_that_are_given_later_hold_for_what_was_answered_before(tmp_path):
+    with loopback() as server:
+        teacher = {"kind": "openai", "model": "simulated", "base_url": server.url}
+        first = si.generate(tmp_path / "run", 3, teacher=teacher, progress=False).status()
+        prices = {"simulated": {"input": 1.0, "output": 4.0}}
+        si.generate(tmp_path / "run", 3, prices=prices, progress=False)
+        priced = si.Run(tmp_path / "run").status()
+        more = si.generate(tmp_path / "run", 12, max_cost=1.0, progress=False).status()
+    assert first.cost_usd is None
+    for found in (priced, more):
+        for one in found.usage:
+            assert one.cost_usd == pytest.approx((one.prompt_tokens * 1.0 + one.completion_tokens * 4.0) / 1e6)
+        assert found.cost_usd == pytest.approx(sum(one.cost_usd for one in found.usage))
+    assert sum(one.requests for one in more.usage) > sum(one.requests for one in priced.usage)
+    assert more.as_dict() == json.loads(run_cli("status", tmp_path / "run", "--json").stdout)
+
+
+def test_a_cost_of_which_only_a_part_is_known_is_not_known(tmp_path):
+    """Some answers were stored with a price that has been taken out of the settings since."""
+    with loopback() as server:
+        teacher = {"kind": "openai", "model": "simulated", "base_url": server.url}
+        si.generate(tmp_path / "run", 3, teacher=teacher, prices={"simulated": {"input": 1, "output": 4}})
+        config = tmp_path / "config.toml"
+        config.write_text(f'[teacher]\nkind = "openai"\nmodel = "simulated"\nbase_url = "{server.url}"\n')
+        assert si.Run(tmp_path / "run").status().cost_usd > 0
+        assert si.generate(tmp_path / "run", 12, config=config, progress=False).status().cost_usd is None
+
+
+def test_recorded_answers_become_a_run_as_by_the_command(tmp_path):
+    rows = [{"instruction": "Name a river in Spain.", "input": "", "output": "The Ebro."}] * 2
+    data = tmp_path / "alpaca.json"
+    data.write_text(json.dumps(rows))
+    run = si.import_answers(tmp_path / "run", alpaca=data, rouge_threshold=0.6)
+    run_cli("import", tmp_path / "same", "--alpaca", data)
+    assert [row["output"] for row in run.records()] == ["The Ebro."]
+    assert (tmp_path / "same/records.jsonl").read_bytes() == (run.folder / "records.jsonl").read_bytes()
+    assert "\nrouge_threshold = 0.6\n" in (run.folder / "config.toml").read_text()
+    answers, classes = tmp_path / "answers.jsonl", tmp_path / "classes.jsonl"
+    answers.write_text('{"prompt": "", "text": "1. Name a river in Spain.\\n2. Name a lake in Italy."}\n')
+    classes.write_text('{"instruction": "Name a lake in Italy.", "is_classification": true}\n')
+    seeds = Path(__file__).parents[2] / "seeds/seeds.jsonl"
+    run = si.import_answers(tmp_path / "answered", completions=answers, seeds=seeds)
+    again = si.import_answers(run.folder, completions=answers, classification=classes)
+    assert [task["instruction"] for task in again.tasks()] == ["Name a river in Spain.", "Name a lake in Italy."]
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        ({}, "takes either completions or alpaca"),
+        ({"alpaca": "a.json", "completions": "b.jsonl"}, "takes either completions or alpaca"),
+        ({"alpaca": "a.json", "instances": "b.jsonl"}, "neither classification nor instances"),
+        ({"completions": "a.json"}, "completions needs seeds"),
+        ({"alpaca": "nothing.json"}, "nothing.json"),
+        ({"alpaca": ["a.json"]}, r"alpaca is \['a.json'\]; it must be a path"),
+        ({"alpaca": "a.json", "max_word": 3}, "did you mean max_words"),
+    ],
+)
+def test_what_cannot_be_imported_is_said_before_a_run_is_begun(tmp_path, monkeypatch, files, says):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.json", "b.jsonl"):
+        (tmp_path / name).write_text('[{"instruction": "Name a river.", "input": "", "output": "The Po."}]')
+    with pytest.raises(si.UsageError, match=says):
+        si.import_answers("run", **files)
+    assert not (tmp_path / "run").exists()
+
+
+def test_rows_that_overlap_a_test_set_are_found(run, tmp_path):
+    questions = tmp_path / "test.txt"
+    questions.write_text(run.records()[0]["instruction"] + "\nWhy is the sky blue over the sea in the evening?\n")
+    found = si.overlap(run, questions)
+    assert found.found
+    assert {overlap.line.number for _, overlap in found.found} == {1}
+    assert si.overlap(run.folder / "records.jsonl", questions) == found
+    command = run_cli("overlap", run.folder / "records.jsonl", questions, "--json")
+    assert json.loads(command.stdout) == found.as_dict()
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ({"target": 0}, "target is 0; it must be a whole number"),
+        ({"target": 0}, "target is 0; it must be a whole number from 1"),
+        ({"target": True}, "target is True"),
+        ({"target": 3.0}, "target is 3.0"),
         ({"target": "ten"}, "target is 'ten'"),
         ({"target": 3, "sed": 7}, "unknown key sed; did you mean seed?"),
         ({"target": 3, "rouge_threshold": 3}, "filters.rouge_threshold"),
@@ -302,10 +405,19 @@ def test_everything_public_is_there_and_documented():
     assert set(si.__all__) < set(dir(si))
 
 
-def test_it_is_imported_when_it_is_used():
-    code = "import selfinstruct, sys; print(sorted(m for m in sys.modules if m.startswith('selfinstruct')))"
+def modules_after(statement):
+    """What a new interpreter has imported for this statement, beside what it begins with."""
+    code = f"import sys; before = set(sys.modules); {statement}; print(*sorted(set(sys.modules) - before))"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=HANG_S)
-    assert said.stdout.strip() == "['selfinstruct']"
+    return set(said.stdout.split())
+
+
+def test_it_is_imported_when_it_is_used():
+    imported = modules_after("import selfinstruct")
+    assert {name for name in imported if name.startswith("selfinstruct")} == {"selfinstruct"}
+    assert {name.partition(".")[0] for name in imported} <= {"selfinstruct", *sys.stdlib_module_names}
+    heavy = {"torch", "transformers", "datasets", "pandas", "openai", "aiohttp", "pyarrow", "IPython"}
+    assert not modules_after("from selfinstruct import *") & heavy
 
 
 PAGE = (Path(__file__).parents[2] / "docs/python.md").read_text()

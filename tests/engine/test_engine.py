@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,32 +15,33 @@ from selfinstruct.errors import RequestRefused, TeacherError, YieldCollapsed
 from selfinstruct.export.export import write_records
 from selfinstruct.filters.verdicts import verdict_on
 from selfinstruct.pool.pool import Pool
-from selfinstruct.records import Candidate, Completion, Request, Task
+from selfinstruct.records import Candidate, Request, Task
 from selfinstruct.report.status import progress_of, status
 from selfinstruct.runs.run import Run, open_run
 from selfinstruct.simulated.world.tasks import compose, make_instance, recognise
 from selfinstruct.store.store import Store
 from selfinstruct.store.verify import verify
 from selfinstruct.strategies.self_instruct import SelfInstruct
-from selfinstruct.teachers.pacing import Pace
 from selfinstruct.teachers.scheduler import Scheduler
+from selfinstruct.testing import AnswerTo, ScriptedTeacher
 from tests.virtual_time import on_virtual_time
 
 
-class Scripted:
-    """A teacher in the process: answers as a function of the request, in any order."""
+def after(delay: Callable[[Request], float], answers: Callable[[Request], str]) -> AnswerTo:
+    """The answers, each after the seconds that `delay` gives for its request."""
 
-    def __init__(self, answers, delay=lambda request: 0.0):
-        self.answers = answers
-        self.delay = delay
-        self.asked: list[Request] = []
-        self.pace = Pace(4096)
+    async def answer(request: Request) -> str:
+        await asyncio.sleep(delay(request))
+        return answers(request)
 
-    async def complete(self, request: Request) -> Completion:
-        self.asked.append(request)
-        await asyncio.sleep(self.delay(request))
-        text = self.answers(request)
-        return Completion(request.id, text, "stop", prompt_tokens=10, completion_tokens=5)
+    return answer
+
+
+def scripted(answers: AnswerTo) -> ScriptedTeacher:
+    """A teacher that answers every request by a function of it."""
+    teacher = ScriptedTeacher()
+    teacher.enqueue(answers, repeat=True)
+    return teacher
 
 
 def simulated(request: Request) -> str:
@@ -93,7 +95,7 @@ def noisy(seed: int):
 async def test_same_bytes_at_any_concurrency(tmp_path):
     files = []
     for concurrency in (1, 8, 128):
-        teacher = Scripted(simulated, noisy(concurrency))
+        teacher = scripted(after(noisy(concurrency), simulated))
         folder = tmp_path / str(concurrency)
         with await grow(folder, 60, teacher, seed=7, running={"concurrency": concurrency}) as store:
             assert verify(store) == []
@@ -104,7 +106,7 @@ async def test_same_bytes_at_any_concurrency(tmp_path):
 
 async def test_another_seed_gives_other_data(tmp_path):
     for seed in (1, 2):
-        (await grow(tmp_path / str(seed), 20, Scripted(simulated), seed=seed)).close()
+        (await grow(tmp_path / str(seed), 20, scripted(simulated), seed=seed)).close()
     assert (tmp_path / "1/records.jsonl").read_bytes() != (tmp_path / "2/records.jsonl").read_bytes()
 
 
@@ -123,7 +125,7 @@ async def test_admitting_in_the_order_of_arrival_would_not_be_deterministic(tmp_
             f"{9 + i}. {compose(shared)[:-1]}, signed by {step_rng.choice(['Ada', 'Bo', 'Cy'])}." for i in range(8)
         )
 
-    with await grow(tmp_path / "run", 40, Scripted(similar), seed=3, window=16) as store:
+    with await grow(tmp_path / "run", 40, scripted(similar), seed=3, window=16) as store:
         by_step: dict[int, list[str]] = {}
         for step, instruction in store.query("SELECT step, instruction FROM candidates ORDER BY step, position"):
             by_step.setdefault(step, []).append(instruction)
@@ -148,18 +150,18 @@ async def test_admitting_in_the_order_of_arrival_would_not_be_deterministic(tmp_
 
 @on_virtual_time
 async def test_a_run_that_grows_ends_like_a_run_asked_for_at_once(tmp_path):
-    teacher = Scripted(simulated, noisy(1))
+    teacher = scripted(after(noisy(1), simulated))
     for target in (13, 14, 40, 90):
         (await grow(tmp_path / "grown", target, teacher, seed=5)).close()
-    assert len({request.id for request in teacher.asked}) == len(teacher.asked), "something was asked for twice"
-    with await grow(tmp_path / "at_once", 90, Scripted(simulated), seed=5) as store:
+    assert len({request.id for request in teacher.requests}) == len(teacher.requests), "something was asked for twice"
+    with await grow(tmp_path / "at_once", 90, scripted(simulated), seed=5) as store:
         assert verify(store) == []
     grown, at_once = (tmp_path / name / "records.jsonl" for name in ("grown", "at_once"))
     assert grown.read_bytes() == at_once.read_bytes()
 
 
 async def test_every_candidate_is_accounted_for(tmp_path):
-    with await grow(tmp_path / "run", 50, Scripted(simulated)) as store:
+    with await grow(tmp_path / "run", 50, scripted(simulated)) as store:
         found = status(store)
     rejected = sum(n for stage, _, n in found.rejected if stage in ("filter", "novelty"))
     assert found.tasks == 50
@@ -168,20 +170,20 @@ async def test_every_candidate_is_accounted_for(tmp_path):
 
 @on_virtual_time
 async def test_hardly_a_proposal_is_paid_for_in_vain(tmp_path):
-    teacher = Scripted(simulated, noisy(2))
+    teacher = scripted(after(noisy(2), simulated))
     with await grow(tmp_path / "run", 600, teacher, running={"concurrency": 256}) as store:
         found = status(store)
-    sent = sum(request.stage == "propose" for request in teacher.asked)
+    sent = sum(request.stage == "propose" for request in teacher.requests)
     assert found.unused_proposals <= 0.03 * sent
     assert sent >= 600 / 8
 
 
 async def test_early_steps_do_not_all_look_at_an_empty_pool(tmp_path):
     """A wide window from the start would show seeds only, all run long."""
-    teacher = Scripted(simulated)
+    teacher = scripted(simulated)
     with await grow(tmp_path / "run", 60, teacher, window=64, running={"concurrency": 256}) as store:
         generated = {task.instruction for task in store.tasks()}
-    proposals = [request.user for request in teacher.asked if request.stage == "propose"]
+    proposals = [request.user for request in teacher.requests if request.stage == "propose"]
     with_generated = [user for user in proposals if any(instruction in user for instruction in generated)]
     assert len(with_generated) >= len(proposals) - 3
 
@@ -194,7 +196,7 @@ def test_window_ramps_up_and_stays():
 
 
 async def test_run_whose_yield_collapses_stops_and_says_why(tmp_path):
-    teacher = Scripted(lambda request: "\n".join(f"{n}. Summarise the text in one line." for n in range(9, 17)))
+    teacher = scripted(lambda request: "\n".join(f"{n}. Summarise the text in one line." for n in range(9, 17)))
     with pytest.raises(YieldCollapsed) as caught:
         await grow(tmp_path / "run", 500, teacher, running={"collapse_after": 100})
     assert "too_similar" in str(caught.value)
@@ -216,7 +218,7 @@ async def test_run_whose_yield_collapses_still_makes_what_it_admitted(tmp_path):
     def simulated_once(request: Request) -> str:
         return tasks
 
-    teacher = Scripted(repeating, lambda request: 0.0 if request.stage == "propose" else 0.02)
+    teacher = scripted(after(lambda request: 0.0 if request.stage == "propose" else 0.02, repeating))
     with pytest.raises(YieldCollapsed):
         await grow(tmp_path / "run", 500, teacher, running={"collapse_after": 40})
     with Store.read(tmp_path / "run") as store:
@@ -236,7 +238,7 @@ async def test_what_is_remembered_of_the_yield_survives_a_resume(tmp_path):
     after: list[bool] = []
     for target in (20, 21, 50):
         run = open_run(tmp_path / "run", None, {}, None)
-        engine = engine_of(run, Scripted(half))
+        engine = engine_of(run, scripted(half))
         before = list(engine.gate._recent)
         if target > 20:
             assert before == after
@@ -246,7 +248,7 @@ async def test_what_is_remembered_of_the_yield_survives_a_resume(tmp_path):
 
 
 async def test_garbage_is_rejected_with_its_text_kept(tmp_path):
-    teacher = Scripted(lambda request: "blergh " + request.id)
+    teacher = scripted(lambda request: "blergh " + request.id)
     with pytest.raises(YieldCollapsed):
         await grow(tmp_path / "run", 5, teacher, running={"collapse_after": 80})
     with Store.read(tmp_path / "run") as store:
@@ -257,13 +259,12 @@ async def test_garbage_is_rejected_with_its_text_kept(tmp_path):
 
 
 async def test_refused_request_is_a_row_and_the_run_goes_on(tmp_path):
-    class Refusing(Scripted):
-        async def complete(self, request):
-            if request.stage == "instances" and request.id < "3":
-                raise RequestRefused("context_too_long", "8,000 tokens are too many")
-            return await super().complete(request)
+    def refusing(request: Request) -> str:
+        if request.stage == "instances" and request.id < "3":
+            raise RequestRefused("context_too_long", "8,000 tokens are too many")
+        return simulated(request)
 
-    with await grow(tmp_path / "run", 40, Refusing(simulated)) as store:
+    with await grow(tmp_path / "run", 40, scripted(refusing)) as store:
         assert verify(store) == []
         rows = store.query("SELECT evidence FROM rejections WHERE reason = 'no_answer' AND stage = 'instances'")
         assert status(store).generated == 40
@@ -272,22 +273,20 @@ async def test_refused_request_is_a_row_and_the_run_goes_on(tmp_path):
 
 
 async def test_fatal_error_stops_the_run_keeps_what_was_in_flight_and_goes_on_later(tmp_path):
-    class Expiring(Scripted):
-        async def complete(self, request):
-            if len(self.asked) >= 30:
-                raise TeacherError("the key has expired")
-            return await super().complete(request)
-
-    first = Expiring(simulated, noisy(3))
+    first = ScriptedTeacher()
+    answer = after(noisy(3), simulated)
+    for _ in range(30):
+        first.enqueue(answer)
+    first.enqueue(TeacherError("the key has expired"), repeat=True)
     with pytest.raises(TeacherError, match="expired"):
         await grow(tmp_path / "run", 30, first, seed=1)
     with Store.read(tmp_path / "run") as store:
         assert status(store).usage
         assert sum(u.requests for u in status(store).usage) == 30, "an answer in flight was lost"
-    second = Scripted(simulated)
+    second = scripted(simulated)
     (await grow(tmp_path / "run", 30, second, seed=1)).close()
-    assert not {r.id for r in first.asked} & {r.id for r in second.asked}
-    (await grow(tmp_path / "whole", 30, Scripted(simulated), seed=1)).close()
+    assert not {r.id for r in first.requests[:30]} & {r.id for r in second.requests}
+    (await grow(tmp_path / "whole", 30, scripted(simulated), seed=1)).close()
     assert (tmp_path / "run/records.jsonl").read_bytes() == (tmp_path / "whole/records.jsonl").read_bytes()
 
 
@@ -296,21 +295,21 @@ async def test_stop_lets_calls_in_flight_end_and_sends_no_more(tmp_path):
     run = open_run(tmp_path / "run", None, {"running": {"concurrency": 4}}, None)
 
     def delay(request: Request) -> float:
-        if len(teacher.asked) == 20:
+        if len(teacher.requests) == 20:
             engine.stop()
         return 0.001
 
-    teacher = Scripted(simulated, delay)
+    teacher = scripted(after(delay, simulated))
     engine = engine_of(run, teacher)
     finished = await engine.run(500)
     with run.store as store:
         stored = store.query("SELECT count(*) FROM completions")[0][0]
     assert finished is False
-    assert stored == len(teacher.asked) == 20
+    assert stored == len(teacher.requests) == 20
 
 
 async def test_calls_go_out_before_all_that_was_left_unmade_is_composed(tmp_path):
-    store = await grow(tmp_path / "run", 80, Scripted(simulated))
+    store = await grow(tmp_path / "run", 80, scripted(simulated))
     with store, store.transaction():
         store.db.execute("DELETE FROM rejections WHERE subject = 'instance' OR stage IN ('classify', 'instances')")
         store.db.execute("DELETE FROM instances")
@@ -333,7 +332,7 @@ async def test_calls_go_out_before_all_that_was_left_unmade_is_composed(tmp_path
         at_answer.append(len(started))
         return simulated(request)
 
-    engine = engine_of(run, Scripted(answer))
+    engine = engine_of(run, scripted(answer))
     engine.strategy = Counting(run.config)
     with run.store:
         assert await engine.run(80)
@@ -342,33 +341,32 @@ async def test_calls_go_out_before_all_that_was_left_unmade_is_composed(tmp_path
 
 
 async def test_a_stage_may_have_a_model_of_its_own(tmp_path):
-    teacher = Scripted(simulated)
+    teacher = scripted(simulated)
     settings = {"instances": {"model": "simulated-strong", "sampling": {"temperature": 0.3}}}
     (await grow(tmp_path / "run", 5, teacher, **settings)).close()
-    models = {request.stage: request.model for request in teacher.asked}
+    models = {request.stage: request.model for request in teacher.requests}
     assert models == {"propose": "simulated", "classify": "simulated", "instances": "simulated-strong"}
-    sampling = [request.sampling for request in teacher.asked if request.stage == "instances"]
+    sampling = [request.sampling for request in teacher.requests if request.stage == "instances"]
     assert all(s["temperature"] == 0.3 and "max_tokens" not in s for s in sampling)
 
 
 async def test_equal_requests_at_the_same_time_are_sent_once(tmp_path):
     run = open_run(tmp_path / "run", None, {}, None)
-    teacher = Scripted(lambda request: "Yes", lambda request: 0.01)
+    teacher = scripted(after(lambda request: 0.01, lambda request: "Yes"))
     engine = engine_of(run, teacher)
     request = Request("classify", "simulated", "simulated", "chat", "", "Task: Name a tree.", {})
     answers = await asyncio.gather(*(engine._ask(request, lambda: True) for _ in range(5)))
     run.store.close()
-    assert len(teacher.asked) == 1
+    assert len(teacher.requests) == 1
     assert {answer.text for answer in answers} == {"Yes"}
 
 
 async def test_two_tasks_of_the_same_words_share_answers_and_the_copies_are_rejected(tmp_path):
     """At a threshold of 1 nothing is too similar, so the same instruction may come twice; its records may not."""
 
-    def same(request: Request) -> str:
-        return "9. Name one river in Europe." if request.stage == "propose" else "Example 1\nOutput: The Elbe."
-
-    teacher = Scripted(same)
+    teacher = ScriptedTeacher()
+    teacher.enqueue("9. Name one river in Europe.", stage="propose", repeat=True)
+    teacher.enqueue("Example 1\nOutput: The Elbe.", repeat=True)
     with await grow(tmp_path / "run", 3, teacher, filters={"rouge_threshold": 1.0}) as store:
         assert verify(store) == []
         (record,) = store.records()
@@ -378,4 +376,4 @@ async def test_two_tasks_of_the_same_words_share_answers_and_the_copies_are_reje
     assert [(task, reason, json.loads(found)) for task, reason, found in copies] == [
         (1, "near_duplicate", evidence), (2, "near_duplicate", evidence),
     ]  # fmt: skip
-    assert sum(request.stage == "instances" for request in teacher.asked) == 1
+    assert sum(request.stage == "instances" for request in teacher.requests) == 1

@@ -290,8 +290,8 @@ def test_known_prices_are_added_up_and_unknown_ones_said(cli, folder, tmp_path):
         store.db.execute("UPDATE requests SET teacher = 'openai', model = 'cheap' WHERE stage = 'propose'")
         store.db.execute("UPDATE requests SET teacher = 'openai', model = 'dear' WHERE stage = 'instances'")
         store.db.execute(
-            "UPDATE completions SET cost_usd = 0.5 WHERE request_id IN "
-            "(SELECT id FROM requests WHERE stage = 'instances' LIMIT 4)"
+            "UPDATE completions SET cost_usd = 2.0 / (SELECT count(*) FROM requests WHERE stage = 'instances') "
+            "WHERE request_id IN (SELECT id FROM requests WHERE stage = 'instances')"
         )
     words = " ".join(Page(page_of(copy)).words.split())
     assert "$2.00 cost, as far as prices are known" in words

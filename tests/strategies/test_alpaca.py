@@ -11,7 +11,7 @@ from selfinstruct.engine.requests import Requests
 from selfinstruct.export.export import export
 from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.pool.pool import Pool, Snapshot
-from selfinstruct.records import Candidate, Completion, Instance, Rejection, Request, Task
+from selfinstruct.records import Candidate, Completion, Instance, Rejection, Task
 from selfinstruct.report.status import render, status
 from selfinstruct.rows.seeds import read_seeds
 from selfinstruct.runs.generate import generate
@@ -20,6 +20,7 @@ from selfinstruct.store.store import Store
 from selfinstruct.store.verify import verify
 from selfinstruct.strategies import GeneratedInstances, Proposal
 from selfinstruct.strategies.alpaca import Alpaca, came_with, read_whole_tasks
+from selfinstruct.testing import ScriptedTeacher
 from tests.conftest import json_lines, run_cli, shipped_prompts
 
 WAYS = {
@@ -185,25 +186,20 @@ def test_the_published_numbers_are_the_defaults_and_can_be_changed():
 # One request.
 
 
-class Saying:
-    """Answers every request with the same text."""
-
-    def __init__(self, text, finish_reason="stop", error=None):
-        self.text, self.finish_reason, self.error = text, finish_reason, error
-        self.asked: list[Request] = []
-
-    async def __call__(self, request):
-        self.asked.append(request)
-        return Completion(request.id, self.text, self.finish_reason, error=self.error)
+def saying(answer):
+    """A teacher that gives this answer to one request."""
+    teacher = ScriptedTeacher()
+    teacher.enqueue(answer)
+    return teacher
 
 
-async def proposed(ask, **settings):
+async def proposed(teacher, /, **settings):
     config = parse_config({"strategy": "alpaca", **settings}, "test")
     endpoint = config.stage("propose").teacher.endpoint
     requests = Requests(config, shipped_prompts("alpaca", endpoint))
     pool = Pool(read_seeds(shipped("seeds") / "seeds.jsonl"), config.filters)
     pool.admit(Task(0, "t0", "Name a tree of the north.", 0, "r0", (Instance("", "The birch."),)))
-    return await Alpaca(config).propose(Snapshot(pool, 1), random.Random(1), requests.asking(ask))
+    return await Alpaca(config).propose(Snapshot(pool, 1), random.Random(1), requests.asking(teacher.complete))
 
 
 BLOCKS = (
@@ -224,9 +220,9 @@ BLOCKS = (
     ids=["text", "completion", "JSON"],
 )  # fmt: skip
 async def test_an_answer_becomes_candidates_with_their_instances(text, settings):
-    ask = Saying(text)
-    proposal = await proposed(ask, **settings)
-    (request,) = ask.asked
+    teacher = saying(text)
+    proposal = await proposed(teacher, **settings)
+    (request,) = teacher.requests
     assert proposal == Proposal(
         [
             Candidate(request.id, 0, "Add the numbers.", False, (Instance("3 + 4", "7"),)),
@@ -250,9 +246,9 @@ async def test_an_answer_becomes_candidates_with_their_instances(text, settings)
     ],
 )
 async def test_what_cannot_be_read_is_kept_with_the_reason(text, error, reason, evidence):
-    ask = Saying(text, error=error)
-    proposal = await proposed(ask)
-    assert proposal == Proposal([], [(ask.asked[0].id, Rejection(reason, evidence))])
+    teacher = saying(Completion("", text, "stop", error=error))
+    proposal = await proposed(teacher)
+    assert proposal == Proposal([], [(teacher.requests[0].id, Rejection(reason, evidence))])
 
 
 def test_the_last_task_of_a_cut_answer_is_marked():

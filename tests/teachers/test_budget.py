@@ -238,6 +238,13 @@ def test_an_answer_without_a_count_of_tokens_counts_with_the_most(store):
     assert not budget_fits(budget_of(store, max_tokens=1000), a_request(n))  # after a restart too
 
 
+def test_what_was_answered_before_there_was_a_price_counts(store):
+    answer = Completion(a_request().id, "yes", "stop", prompt_tokens=1_000_000, completion_tokens=500_000, raw="{}")
+    store.add_completion(a_request(), answer)
+    assert not budget_fits(budget_of(store, max_cost=3.0), a_request(1))  # it has cost 1 + 2 dollars
+    assert budget_fits(budget_of(store, max_cost=3.1), a_request(1))
+
+
 def budget_fits(budget, request):
     try:
         return budget.fits(request, 0)

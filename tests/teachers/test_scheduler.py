@@ -1,19 +1,19 @@
 """The scheduler against scripted teachers, on a loop whose clock jumps ahead whenever everybody sleeps."""
 
 import asyncio
-from collections import deque
+from functools import partial
 
 import pytest
 
 from selfinstruct.errors import RequestRefused, Stopped, TeacherError, TryAgain
 from selfinstruct.records import Completion, Request
-from selfinstruct.teachers.pacing import Pace
 from selfinstruct.teachers.scheduler import (
     MALFORMED_ATTEMPTS,
     REFUSALS_IN_A_ROW,
     UNREACHABLE_ATTEMPTS,
     Scheduler,
 )
+from selfinstruct.testing import ScriptedTeacher
 from tests.virtual_time import play, settle
 
 
@@ -21,30 +21,30 @@ def request(name="a", stage="propose"):
     return Request(stage, "scripted", "m", "chat", "", name, {})
 
 
-class Scripted:
+class Scripted(ScriptedTeacher):
     """Gives its results in order, then answers everything; waits for `gate` in each call while that is closed."""
 
     def __init__(self, *results):
-        self.pace = Pace(1000)
-        self.results = deque(results)
-        self.calls = []
+        super().__init__()
         self.in_flight = self.peak = self.cancelled = 0
         self.gate = asyncio.Event()
         self.gate.set()
+        for result in results:
+            self.enqueue(partial(self.give, result))
+        self.enqueue(partial(self.give, None), repeat=True)
 
-    async def complete(self, request):
-        self.calls.append(request.user)
+    @property
+    def calls(self):
+        return [request.user for request in self.requests]
+
+    async def give(self, result, request):
         self.in_flight += 1
         self.peak = max(self.peak, self.in_flight)
-        result = self.results.popleft() if self.results else None
         try:
-            await asyncio.sleep(0)
             await self.gate.wait()
             if result == "never":
                 await asyncio.Event().wait()
-            if isinstance(result, BaseException):
-                raise result
-            return Completion(request.id, f"answer to {request.user}", "stop")
+            return result or f"answer to {request.user}"
         except asyncio.CancelledError:
             self.cancelled += 1
             raise
@@ -229,7 +229,8 @@ def test_a_busy_server_uses_up_no_tries_as_long_as_it_answers_others():
         answers = await asyncio.gather(*sending.begin(teacher, *"abcdef"))
         assert [answer.error for answer in answers] == [None] * 6
         with pytest.raises(TeacherError):
-            teacher.results.extend([slow_down] * 3)
+            for _ in range(3):
+                teacher.enqueue(slow_down)
             await sending.send(teacher, "g")
 
     play(scene())
