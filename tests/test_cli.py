@@ -113,7 +113,7 @@ def test_export(cli, run, tmp_path, form):
 def test_run_goes_on_and_repeats_nothing(cli, tmp_path):
     cli("generate", tmp_path / "run", "--target", 10, "--seed", 3)
     output = cli("generate", tmp_path / "run", "--target", 25).stdout
-    assert "Going on with" in output
+    assert "Resuming" in output
     cli("generate", tmp_path / "at_once", "--target", 25, "--seed", 3)
     grown, at_once = ((tmp_path / name / "records.jsonl").read_bytes() for name in ("run", "at_once"))
     assert grown == at_once
@@ -386,7 +386,7 @@ def test_ctrl_c_once_finishes_what_is_in_flight(cli, tmp_path):
             server.release()
             output, errors = process.communicate(timeout=HANG_S)
         assert process.returncode == 130, errors
-        assert "To go on: selfinstruct generate" in output
+        assert "To resume: selfinstruct generate" in output
         assert "Traceback" not in errors
         calls = server_calls(server.url)
     assert calls["received"] == calls["answered"] == count(tmp_path / "run", "completions") >= 10 + n_held
@@ -403,7 +403,7 @@ def test_ctrl_c_twice_stops_at_once(cli, tmp_path):
             output, errors = process.communicate(timeout=HANG_S)  # while the answer is still held back
         assert process.returncode == 130, errors
         assert "Traceback" not in errors
-    assert "To go on" in output
+    assert "To resume" in output
     cli("verify", tmp_path / "run")
 
 
