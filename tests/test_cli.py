@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -101,6 +102,12 @@ def test_rejected_with_reason_and_evidence(cli, tmp_path):
     } == {"filter"}
     assert "ROUGE-L" in cli("rejected", tmp_path / "run", "--stage", "novelty").stdout
     assert "too_similar" in fails("rejected", tmp_path / "run", "--reason", "boring")
+
+
+def test_tasks_of_a_strategy_without_classes_have_no_class_in_the_list(cli, tmp_path):
+    cli("generate", tmp_path / "run", "--target", 10, "--strategy", "alpaca")
+    assert "class" not in re.sub("[Cc]lassify", "", cli("tasks", tmp_path / "run").stdout)
+    assert json_lines(cli("tasks", tmp_path / "run", "--json").stdout)[0]["is_classification"] is None
 
 
 @pytest.mark.parametrize("form", ["alpaca", "self-instruct", "messages", "prompt-completion", "sharegpt", "parquet"])
@@ -333,7 +340,7 @@ def test_folder_that_cannot_be_written(cli, tmp_path):
     locked = tmp_path / "locked"
     locked.mkdir(mode=0o555)
     for folder in (locked / "run", locked, tmp_path / "run"):
-        assert "may write to" in fails("generate", folder, "--target", 6, prefix=AS_ANYONE)
+        assert "can write to" in fails("generate", folder, "--target", 6, prefix=AS_ANYONE)
 
 
 def test_full_disk_loses_nothing_and_the_run_goes_on(cli, tmp_path):

@@ -100,13 +100,15 @@ def tasks(
     """
     if similar and not json:
         raise UsageError("--similar needs --json.")
+    from selfinstruct.store.answers import counted_here
     from selfinstruct.store.listing import describe_task
     from selfinstruct.store.listing import tasks as rows
     from selfinstruct.store.store import Store
 
     with Store.read(run) as store:
+        has_classes = any(one.field == "is_classification" for one in counted_here(store))
         for row in rows(store, similar):
-            print(to_json(row) if json else visible(describe_task(row)))
+            print(to_json(row) if json else visible(describe_task(row, has_classes)))
 
 
 def rejected(

@@ -86,7 +86,7 @@ def test_a_reason_that_there_is_not_is_refused_and_one_without_rows_is_none(run)
 
 
 def test_a_format_that_there_is_not_is_refused(run):
-    with pytest.raises(si.UsageError, match=r"no format 'jsonl'; known are alpaca, .*messages"):
+    with pytest.raises(si.UsageError, match=r"no format 'jsonl'; choose one of: alpaca, .*messages"):
         run.export("jsonl")
 
 
@@ -182,7 +182,7 @@ def test_settings_find_their_tables(tmp_path):
         ({"target": 3, "sed": 7}, "unknown key sed; did you mean seed?"),
         ({"target": 3, "rouge_threshold": 3}, "filters.rouge_threshold"),
         ({"target": 3, "strategy": "evolve"}, "no such strategy; known are"),
-        ({"target": 3, "teacher": {"kind": "openai"}}, "Which model"),
+        ({"target": 3, "teacher": {"kind": "openai"}}, "No model for stage"),
         ({"target": 3, "teacher": si.openai("m", api_key_env="sk-mine")}, "never the key itself"),
         ({"target": 3, "seeds": "nothing.jsonl"}, "nothing.jsonl"),
         ({"target": 3, "seeds": [{"instruction": "Why?"}]}, "seeds is [{'instruction': 'Why?'}]; it must be a path"),

@@ -441,7 +441,7 @@ async def test_hostile_texts_are_only_text_on_every_page(hostile):
             assert not set(text) & set("\x00\x1b\u202e\u2066"), path
             assert len(page) < 800_000
         one = await browser.get(next(p for p in paths if "/one/instance" in p))
-        assert "112,000 characters: show all" in one
+        assert "112,000 characters, show all" in one
         textareas = "".join(re.findall(r"<textarea.*?</textarea>", one, re.DOTALL))
         assert "&lt;/textarea&gt;" in textareas
         assert re.sub(r"<textarea.*?</textarea>", "", one, flags=re.DOTALL).count("\u202e") == 0
@@ -524,7 +524,7 @@ async def test_banned_tagged_and_found_again(folder):
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({"action": "rescue"}, "Nothing was chosen"),
+        ({"action": "rescue"}, "Nothing is selected"),
         ({"action": "burn", "item": "candidate/x"}, "nothing that can be decided"),
         ({"action": "undo", "item": "candidate/x"}, "nothing that can be decided"),
         ({"action": "ban", "item": "candidate/x"}, "There is no candidate x"),
@@ -738,7 +738,7 @@ def test_a_replay_admits_what_the_published_rule_would(finished, threshold, off)
 async def test_the_what_if_page_shows_gained_and_lost(folder):
     async with browsing(folder) as browser:
         page = await browser.get("/what-if?threshold=1&off=forbidden_word&off=nonsense")
-        while "Replaying the gate" in page:
+        while "Replaying" in page:
             assert 'http-equiv="refresh"' in page
             page = await browser.get("/what-if?threshold=1&off=forbidden_word&off=nonsense")
         n = len(rows(folder, "SELECT 1 FROM rejections WHERE reason = 'forbidden_word'"))

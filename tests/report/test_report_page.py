@@ -107,7 +107,7 @@ def test_the_figures_agree_with_the_store(folder, found):
     assert 0 < found.grades["wrong"] < found.grades["right"]
     steps = {step.name: step.number for step in found.funnel}
     assert steps["candidates judged"] == n_judged
-    assert steps["left by the filters"] - 60 == sum(r.number for r in found.reasons if r.stage == "novelty")
+    assert steps["passed the filters"] - 60 == sum(r.number for r in found.reasons if r.stage == "novelty")
     assert steps["records"] == len(records)
 
 
@@ -216,7 +216,7 @@ def test_what_a_model_says_stays_text(cli, tmp_path):
     assert "What is {{ 7 * 7 }} in a template?" in page.words
     assert "<i>name: report" in page.words
     assert "details" in {tag for tag, attributes in page.tags if attributes.get("class") == "text"}
-    assert f"{50_002 - LONGEST:,} characters more in run.db" in page.words
+    assert f"{50_002 - LONGEST:,} more characters in run.db" in page.words
 
 
 def test_a_page_names_what_is_invisible_and_keeps_ordinary_text(tmp_path, cli):
@@ -266,7 +266,7 @@ def test_a_run_that_is_being_written(cli, tmp_path):
 def test_a_run_that_asks_for_whole_tasks(cli, tmp_path):
     cli("generate", tmp_path / "run", "--target", 20, "--strategy", "alpaca", "--seed", 2)
     words = Page(page_of(tmp_path / "run")).words
-    assert "Nobody was asked whether" in words
+    assert "Not requested in this run" in words
 
 
 def test_a_dataset_that_was_brought_in_has_no_cost_and_no_seeds(cli, tmp_path):
