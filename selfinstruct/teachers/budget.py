@@ -160,7 +160,7 @@ class Budget:
         used, limit = getattr(self._used, what), getattr(self.limits, what)
         amount = f"${used:,.4f}" if what == "cost_usd" else f"{used:,.0f}"
         return (
-            f"Stopped at the budget: {amount} of {option} = {limit:g} used, and the next call might exceed it. "
+            f"Stopped at the budget: {amount} used of {option} = {limit:g}, and the next call might exceed it. "
             f"All answers are kept. To resume, raise {option} (--{option.replace('_', '-')})."
         )
 

@@ -95,7 +95,7 @@ def test_filtered_again(run, tmp_path):
     assert strict.status().tasks < 12
     assert strict.changes.tasks.before == 12
     assert {lost.reason for lost in strict.changes.tasks.lost} == {"too_similar"}
-    with pytest.raises(si.UsageError, match="there"):
+    with pytest.raises(si.UsageError, match="exists already"):
         run.refilter(tmp_path / "strict", rouge_threshold=0.2)
 
 

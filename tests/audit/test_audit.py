@@ -217,7 +217,7 @@ async def test_every_page_can_be_opened_and_has_nothing_that_a_policy_forbids(fo
         for name, page in pages.items():
             assert not re.search(r'\sstyle=|<style|\son\w+=|<script(?! src="/static/)', page), name
             assert not re.search(r'(?:src|href|action)="(?!/|#)', page), name
-        assert "Every filter" in pages["candidate"]
+        assert "All filters" in pages["candidate"]
         assert "The prompt" in pages["completion"]
 
 
@@ -525,8 +525,8 @@ async def test_banned_tagged_and_found_again(folder):
     ("fields", "expected"),
     [
         ({"action": "rescue"}, "Nothing is selected"),
-        ({"action": "burn", "item": "candidate/x"}, "nothing that can be decided"),
-        ({"action": "undo", "item": "candidate/x"}, "nothing that can be decided"),
+        ({"action": "burn", "item": "candidate/x"}, "Unknown action"),
+        ({"action": "undo", "item": "candidate/x"}, "Unknown action"),
         ({"action": "ban", "item": "candidate/x"}, "There is no candidate x"),
         ({"action": "ban", "item": "x"}, "There is no x"),
     ],

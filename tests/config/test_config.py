@@ -124,7 +124,7 @@ def test_an_address_loses_its_last_slash():
 @pytest.mark.parametrize("key", ["model", "messages", "prompt", "stream", "n", "seed", "logprobs"])
 def test_sampling_must_not_hold_what_the_program_sets_itself(key):
     message = refusal({"instances": {"sampling": {"temperature": 0, key: 1}}})
-    assert message == f"run.toml: instances.sampling: must not hold {key}, which selfinstruct sets itself"
+    assert message == f"run.toml: instances.sampling: must not contain {key}, which selfinstruct sets itself"
 
 
 def test_settings_cannot_be_changed_once_they_are_read():
@@ -254,7 +254,7 @@ def test_what_shapes_the_data_is_among_the_shaping_settings(change, key):
 
 def test_an_unknown_family_names_the_nearest_known_one():
     message = refusal({"simulated": {"families": ["parity", "sentimnt"]}})
-    assert message == "run.toml: simulated.families: there is no family sentimnt; did you mean sentiment?"
+    assert message == "run.toml: simulated.families: unknown family sentimnt; did you mean sentiment?"
 
 
 def test_a_model_named_for_every_stage_is_the_same_as_one_named_for_all():

@@ -69,7 +69,7 @@ def test_the_card_says_what_was_asked_and_thrown_away(cli, folder, tmp_path):
     assert f"{n_rows} rows with {n_rows} records of 12 tasks" in text
     assert f"| instances | `simulated` | chat | `max_tokens 1024`, `temperature 0.0` | {n_requests} |" in text
     assert "Seed tasks: 270, those shipped with selfinstruct" in text
-    assert "| ROUGE-L F1 above which an instruction is not new | `0.7` |" in text
+    assert "| ROUGE-L F1 above which an instruction is too similar to a known one | `0.7` |" in text
     assert "do not train a real model" in text
     assert "Decontamination: none." in text
     assert "selfinstruct generate RUN --target 12 --config config.toml\n" in text
@@ -114,7 +114,7 @@ def test_a_dataset_that_was_brought_in_has_no_language_and_no_teacher(cli, tmp_p
     text = (tmp_path / "run" / "README.md").read_text(encoding="utf-8")
     assert read_card(tmp_path / "run" / "README.md").data.language is None
     assert "| propose | `imported` | unknown | unknown | 2 |" in text
-    assert "answers of another tool" in text
+    assert "another tool's answers" in text
     assert "A teacher was asked" not in text
     assert "selfinstruct import RUN" in text
 
@@ -133,7 +133,8 @@ def test_a_readme_of_the_users_own_is_left_alone(cli, folder, tmp_path):
     assert not (tmp_path / "a.json").exists()
     data = tmp_path / "new" / "README.md"
     assert (
-        "Choose another name" in cli("export", folder, "--format", "alpaca", "--output", data, "--card", code=2).stderr
+        "Choose another one for the data"
+        in cli("export", folder, "--format", "alpaca", "--output", data, "--card", code=2).stderr
     )
     assert not data.exists()
 

@@ -90,7 +90,7 @@ def test_length_is_what_the_data_needs_within_the_models_context():
     assert defaults.with_length(packed, [10, 33], 4096).max_length == 2048
     assert defaults.with_length(packed, [10, 33], 1024).max_length == 1024
     assert defaults.with_length(alone, [30_000], None).max_length == defaults.MOST_LENGTH
-    with pytest.raises(UsageError, match="the context of .* is 1,024 tokens"):
+    with pytest.raises(UsageError, match=r"the context of .* is 1,024 tokens"):
         defaults.with_length(FinetuneSettings(max_length=2048), [10], 1024)
 
 

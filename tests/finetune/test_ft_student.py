@@ -224,7 +224,7 @@ def test_what_is_no_student_says_what_is_missing(tmp_path, copy, adapter):
             opened(folder)
         return str(error.value)
 
-    assert "finds no model" in told(tmp_path / "nowhere")
+    assert "cannot load a model" in told(tmp_path / "nowhere")
     assert "no such folder" in told(copy / "config.json")
     assert "neither config.json nor adapter_config.json" in told(tmp_path)
     (tmp_path / "run.db").touch()

@@ -364,7 +364,7 @@ def test_out_of_memory_says_what_to_change_and_what_it_takes(model, tmp_path):
 
 
 def test_a_loss_that_runs_away_ends_the_training(model, data, tmp_path):
-    with pytest.raises(UsageError, match="--learning-rate\) below 1e"):
+    with pytest.raises(UsageError, match=r"--learning-rate\) below 1e"):
         trained(model, data, tmp_path / "student", learning_rate=1e30, warmup=0.0)
 
 

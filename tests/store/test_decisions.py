@@ -213,7 +213,7 @@ def test_what_cannot_be_decided_is_refused(folder, action, subject, payload, exp
 
 def test_an_undo_is_not_undone(folder):
     batch = taken_back(folder, decided(folder, "ban", ("instance", exported(folder)[0]["id"])))
-    with pytest.raises(UsageError, match="once more"):
+    with pytest.raises(UsageError, match="Decide again"):
         taken_back(folder, batch)
 
 

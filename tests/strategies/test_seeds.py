@@ -151,7 +151,7 @@ def test_all_lines_wrong_are_named_up_to_ten(tmp_path):
 
 def test_an_id_used_twice_is_named_with_both_lines(tmp_path):
     message = refusal(written(tmp_path, GOOD, {**GOOD, "id": "b"}, GOOD))
-    assert message.endswith("mine.jsonl, line 3: field id: 'rivers' is used on line 1 already")
+    assert message.endswith("mine.jsonl, line 3: field id: 'rivers' is already used on line 1")
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n  \n", b"\xef\xbb\xbf"])
@@ -218,7 +218,7 @@ def many(n, seed=5, **fields):
         ({**GOOD, "is_classification": "no"}, "field is_classification: "),
         ('{"id": "a",', "not valid JSON ("),
         ("[1]", ""),
-        (GOOD, "field id: 'rivers' is used on line 1 already"),
+        (GOOD, "field id: 'rivers' is already used on line 1"),
     ],
 )
 def test_errors_are_what_keeps_a_run_from_beginning(cli, tmp_path, row, message):
@@ -385,7 +385,7 @@ def test_different_tasks_in_one_script_are_no_near_duplicates(tmp_path):
         ),
         (
             [{**row, "instruction": f"Kindly {row['instruction']}"} for row in many(11)] + many(40)[11:],
-            "11 of 40 instructions begin with 'kindly': vary the verbs and the kind of sentence.",
+            "11 of 40 instructions begin with 'kindly'. Vary the verbs and the kinds of sentences.",
         ),
         (
             [{**row, "instruction": f"Name {n} {n + 1} {n + 2}."} for n, row in enumerate(many(10))],

@@ -351,7 +351,7 @@ def test_where_the_accounts_limit_is_reached_batches_get_smaller_and_wait(cli, t
 def test_where_one_request_alone_is_too_many_the_run_says_so(cli, tmp_path):
     with simulated_server("batch_enqueued_tokens = 10", tmp_path) as server:
         said = cli(*command(tmp_path / "run", server), code=2).stderr
-        assert "not even of one request (Enqueued token limit reached" in said
+        assert "rejects even a batch of one request (Enqueued token limit reached" in said
         assert rows(tmp_path / "run", "SELECT count(*) FROM batch_requests") == [(0,)]
         cli(*online(tmp_path / "run", server, 2, "--no-batch"))
 
@@ -391,7 +391,7 @@ def test_a_batch_that_fails_validation_says_why(cli, tmp_path, expected):
     with simulated_server() as server, proxy(server) as between:
         between.answer = failing
         said = cli(*command(tmp_path / "run", between.url), code=2).stderr
-        assert "does not take the batch: billing_hard_limit_reached: Your project has no money left." in said
+        assert "rejected the batch: billing_hard_limit_reached: Your project has no money left." in said
         between.answer = between.through
         cli(*command(tmp_path / "run", between.url))
     assert (tmp_path / "run/records.jsonl").read_bytes() == expected

@@ -309,7 +309,7 @@ def test_a_call_that_always_takes_too_long_becomes_a_completion():
         (failing,) = sending.begin(teacher, "a")
         await settle()
         await sending.send(teacher, "meanwhile")
-        assert (await failing).error == "deadline: no whole answer within 2.5 s"
+        assert (await failing).error == "deadline: no complete answer within 2.5 s"
 
     play(scene())
 
