@@ -1,4 +1,4 @@
-"""The commands of fine-tuning, among those of `selfinstruct`; each imports its room, and torch with it, when called."""
+"""The fine-tuning commands of `selfinstruct`. Each imports its subpackage, and with it torch, when it runs."""
 
 import importlib.util
 import shlex
@@ -11,49 +11,71 @@ import typer
 from selfinstruct.errors import UsageError
 from selfinstruct.untrusted import visible
 
-Student = Annotated[Path, typer.Argument(metavar="DIR", help="A student's folder.")]
+Student = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the student.")]
 
 
-def add_commands(app: typer.Typer) -> None:
-    """Give the command line the commands of this package."""
-    for command in (finetune, chat, serve, merge, gguf, evaluate, compare):
-        app.command()(command)
+def _presets(incomplete: str) -> list[str]:
+    from finetune.training.settings import presets
+
+    return [name for name in presets() if name.startswith(incomplete)]
+
+
+def _launchers(incomplete: str) -> list[str]:
+    return [name for name in ("ddp", "fsdp") if name.startswith(incomplete)]
 
 
 def finetune(  # noqa: PLR0917 - typer reads the options from here
-    out: Annotated[Path, typer.Option(metavar="DIR", help="The student's folder.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the student.")],
     data: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[DATA]...", help="What to learn from: a run's folder, a file, or a name on the hub."),
+        typer.Argument(metavar="[DATA]...", help="Training data: run folders, files, or names on the hub."),
     ] = None,
-    model: Annotated[str | None, typer.Option(help="The model to begin with: a folder, or a name on the hub.")] = None,
-    config: Annotated[Path | None, typer.Option(help="Settings in TOML, such as another DIR's finetune.toml.")] = None,
-    preset: Annotated[str | None, typer.Option(help="Published settings: alpaca-7b or koala-13b.")] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="Model to start from: a folder, or a name on the hub.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="TOML file of settings, such as another DIR's finetune.toml.")
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Published settings: alpaca-7b or koala-13b.", autocompletion=_presets),
+    ] = None,
     method: Annotated[
         Literal["full", "lora", "qlora"] | None,
-        typer.Option(help="All weights, or adapters; without it, all where the memory suffices."),
+        typer.Option(help="Train all weights, or adapters. Default: full if it fits in memory, else lora."),
     ] = None,
     template: Annotated[
         Literal["model", "chatml", "alpaca", "paper"] | None,
-        typer.Option(help="How a dialogue is written; without it as the model has it, or chatml."),
+        typer.Option(help="Dialogue format. Default: the model's own, or chatml if it has none."),
     ] = None,
     overlong: Annotated[
-        Literal["drop", "truncate", "error"] | None, typer.Option(help="What becomes of rows over --max-length.")
+        Literal["drop", "truncate", "error"] | None, typer.Option(help="What to do with rows over --max-length.")
     ] = None,
-    max_length: Annotated[int | None, typer.Option(help="Tokens of a row.")] = None,
-    epochs: Annotated[float | None, typer.Option(help="Times that all rows are used.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="At its highest.")] = None,
-    seeds: Annotated[bool | None, typer.Option("--seeds", help="Learn from the runs' seed tasks too.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of every random choice.")] = None,
+    max_length: Annotated[int | None, typer.Option(metavar="N", help="Maximum tokens per row.")] = None,
+    epochs: Annotated[float | None, typer.Option(metavar="N", help="Number of passes over the data.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(metavar="RATE", help="Peak learning rate.")] = None,
+    seeds: Annotated[bool | None, typer.Option("--seeds", help="Also train on the runs' seed tasks.")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Random seed.")] = None,
     launch: Annotated[
         str | None,
-        typer.Option(help="Train on several GPUs by accelerate launch: ddp, fsdp, or a config of yours."),
+        typer.Option(
+            metavar="HOW",
+            help="Train on several GPUs with accelerate launch: ddp, fsdp, or your own config file.",
+            autocompletion=_launchers,
+        ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would be trained, and whether it fits; load no weights.")
+        bool, typer.Option("--dry-run", help="Show what would be trained and whether it fits, without loading weights.")
     ] = False,
 ) -> None:
-    """Fine-tune a model on runs and datasets. The same command again goes on where it was."""
+    """Fine-tune a model on runs, files and hub datasets.
+
+    If it is interrupted, the same command resumes the training.
+
+    Examples:
+    selfinstruct finetune outputs/first --model Qwen/Qwen2.5-0.5B --out my_student
+    selfinstruct finetune data.jsonl --config my_student/finetune.toml --out other
+    """
     check_installed()
     from finetune.training.settings import named_settings, parse_settings
 
@@ -73,22 +95,28 @@ def finetune(  # noqa: PLR0917 - typer reads the options from here
 
     trained = train(settings, out, dry_run=dry_run)
     if trained:
-        print(f"\nTalk to it: selfinstruct chat {shlex.quote(str(out))}")
+        print(f"\nTo talk to it: selfinstruct chat {shlex.quote(str(out))}")
     elif not dry_run:
-        print(f"Stopped; {out} has a checkpoint. The same command goes on.")
+        print(f"Stopped. {out} has a checkpoint; the same command resumes from it.")
         sys.exit(130)
 
 
 def chat(
     student: Student,
-    system: Annotated[str, typer.Option(help="The system message.")] = "",
-    temperature: Annotated[float, typer.Option(min=0, max=2, help="0 takes the likeliest token.")] = 0.7,
-    max_tokens: Annotated[int, typer.Option(min=1, help="Most tokens of an answer.")] = 512,
+    system: Annotated[str, typer.Option(metavar="TEXT", help="System message.")] = "",
+    temperature: Annotated[
+        float, typer.Option(metavar="T", min=0, max=2, help="0 always takes the most likely token.")
+    ] = 0.7,
+    max_tokens: Annotated[int, typer.Option(metavar="N", min=1, help="Maximum tokens per answer.")] = 512,
     seed: Annotated[
-        int | None, typer.Option(help="Of the random choices; without it, answers differ from time to time.")
+        int | None, typer.Option(metavar="N", help="Random seed. Without it, answers differ from run to run.")
     ] = None,
 ) -> None:
-    """Talk to a student, or give it a message a line in a pipe."""
+    """Chat with a student. In a pipe, each line is a message.
+
+    Examples:
+    selfinstruct chat my_student
+    """
     check_installed()
     from finetune.inference.chat import chat as talk
     from finetune.inference.student import Student as Opened
@@ -100,10 +128,20 @@ def chat(
 
 def serve(
     student: Student,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Where to listen; 0 takes any free port.")] = 8000,
-    host: Annotated[str, typer.Option(help="0.0.0.0 lets other machines in, without any key.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(metavar="PORT", min=0, max=65535, help="Port to listen on; 0 picks a free one.")
+    ] = 8000,
+    host: Annotated[
+        str, typer.Option(metavar="HOST", help="0.0.0.0 accepts other machines, without any key.")
+    ] = "127.0.0.1",
 ) -> None:
-    """Serve a student as an OpenAI-compatible server: by vLLM where it is installed, else by transformers."""
+    """Serve a student as an OpenAI-compatible server.
+
+    Uses vLLM if it is installed, otherwise transformers.
+
+    Examples:
+    selfinstruct serve my_student --port 8001
+    """
     check_installed()
     from finetune.inference.serving import serve as become_server
 
@@ -112,74 +150,95 @@ def serve(
 
 def merge(
     student: Student,
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="A new folder.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="New folder to write.")],
 ) -> None:
-    """Write an adapter and its base as one model."""
+    """Merge an adapter into its base model.
+
+    Examples:
+    selfinstruct merge my_student merged
+    """
     check_installed()
     from finetune.inference.converting import merge as write
 
     write(student, out)
-    print(f"Merged into {out}. Try it: selfinstruct chat {shlex.quote(str(out))}")
+    print(f"Merged into {out}. To try it: selfinstruct chat {shlex.quote(str(out))}")
 
 
 def gguf(
     student: Student,
-    out: Annotated[Path, typer.Argument(metavar="OUT.gguf", help="The file to write.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT.gguf", help="File to write.")],
     converter: Annotated[
-        Path | None, typer.Option(help="llama.cpp's convert_hf_to_gguf.py, where it is not on the PATH.")
+        Path | None, typer.Option(metavar="FILE", help="llama.cpp's convert_hf_to_gguf.py, if it is not on the PATH.")
     ] = None,
 ) -> None:
-    """Write a student for llama.cpp, and a Modelfile for Ollama beside it."""
+    """Convert a student for llama.cpp and Ollama.
+
+    Writes an Ollama Modelfile next to the GGUF file.
+
+    Examples:
+    selfinstruct gguf my_student my_student.gguf
+    """
     check_installed()
     from finetune.inference.converting import UNKNOWN_TO_OLLAMA
     from finetune.inference.converting import gguf as write
 
     written, modelfile = write(student, out, converter)
-    print(f"Wrote {written} and {modelfile}. For Ollama: ollama create NAME -f {shlex.quote(str(modelfile))}")
+    print(f"Wrote {written} and {modelfile}. To add it to Ollama: ollama create NAME -f {shlex.quote(str(modelfile))}")
     if UNKNOWN_TO_OLLAMA in modelfile.read_text(encoding="utf-8"):
-        print(f"Before: {UNKNOWN_TO_OLLAMA}")
+        print(f"First: {UNKNOWN_TO_OLLAMA}")
 
 
 def evaluate(  # noqa: PLR0917 - typer reads the options from here
     student: Student,
     data: Annotated[
         Path | None,
-        typer.Option(help="Dialogues in any format that is trained; without it, what the training held out."),
+        typer.Option(metavar="FILE", help="Dialogues in any training format. Default: what the training held out."),
     ] = None,
     before: Annotated[
         str | None,
-        typer.Option(metavar="MODEL", help="The base model or another student, asked the same: folder or hub name."),
+        typer.Option(metavar="MODEL", help="Model to compare with, such as the base model: folder or hub name."),
     ] = None,
     constraints: Annotated[
-        int, typer.Option(min=0, help="Also ask so many prompts with constraints that a program can check.")
+        int, typer.Option(metavar="N", min=0, help="Also give N prompts with constraints that a program can check.")
     ] = 0,
-    limit: Annotated[int | None, typer.Option(min=1, help="Ask only so many of the dialogues, drawn evenly.")] = None,
-    max_tokens: Annotated[int, typer.Option(min=1, help="Most tokens of an answer.")] = 512,
+    limit: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Use only N of the dialogues, evenly spaced.")
+    ] = None,
+    max_tokens: Annotated[int, typer.Option(metavar="N", min=1, help="Maximum tokens per answer.")] = 512,
     output: Annotated[
         Path | None,
-        typer.Option(help="Where answers are kept and found again, in JSONL; without it, DIR/evaluation.jsonl."),
+        typer.Option(
+            metavar="FILE", help="JSONL file where answers are kept and reused. Default: DIR/evaluation.jsonl."
+        ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the figures as one JSON object.")] = False,
 ) -> None:
-    """Measure a student on held-out dialogues: loss, ROUGE-L, exact match, whether it stops; beside another model."""
+    """Measure a student on held-out dialogues.
+
+    Reports loss, ROUGE-L, exact match and whether answers end, next to another model's if --before names one.
+
+    Examples:
+    selfinstruct evaluate my_student
+    selfinstruct evaluate my_student --before Qwen/Qwen2.5-0.5B --limit 200
+    """
     check_installed()
     from finetune.evaluation.evaluate import constrained, evaluate, held_out, template_of, trained
     from finetune.evaluation.report import render
     from selfinstruct.rows.files import to_line
 
     if not output and not student.is_dir():
-        raise UsageError(f"{student}: there is no such folder. For a model on the hub, say --output FILE.jsonl too.")
+        raise UsageError(f"{student}: no such folder. For a model on the hub, also pass --output FILE.jsonl.")
     answers = output or student / "evaluation.jsonl"
     set_aside = student / "held_out.jsonl"
     if data is None and set_aside.exists():
         data = set_aside
     if data is None and not constraints:
-        raise UsageError(f"{set_aside}: there is none, so name a file of dialogues with --data, or use --constraints.")
+        raise UsageError(f"{set_aside} does not exist. Pass a file of dialogues with --data, or use --constraints.")
     questions = held_out(data, template_of(student), limit) if data else []
     try:
         found = evaluate(str(student), [*questions, *constrained(constraints)], before, max_tokens, answers)
     except KeyboardInterrupt:
-        print(f"What was answered is in {answers}; the same command goes on from there.", file=sys.stderr)
+        print(f"The answers so far are in {answers}; the same command resumes from there.", file=sys.stderr)
         raise
     overlap = trained(student, questions)
     if json:
@@ -190,28 +249,49 @@ def evaluate(  # noqa: PLR0917 - typer reads the options from here
 
 def compare(  # noqa: PLR0917 - typer reads the options from here
     a: Annotated[
-        str, typer.Argument(metavar="A", help="A student's folder, a file of answers, MODEL@FILE of one, or MODEL@URL.")
+        str,
+        typer.Argument(
+            metavar="A", help="Folder of a student, file of answers, MODEL@FILE for one model in it, or MODEL@URL."
+        ),
     ],
-    b: Annotated[str, typer.Argument(metavar="B", help="Likewise.")],
-    prompts: Annotated[Path, typer.Option(help="The questions: a dataset of any common format, or .txt, one a line.")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where everything is kept; go on with the same command.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="The other one, in any of these forms.")],
+    prompts: Annotated[
+        Path, typer.Option(metavar="FILE", help="Questions: a dataset in any common format, or .txt, one per line.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the comparison. The same command resumes it.")],
     people: Annotated[
-        bool | None, typer.Option("--people/--no-people", help="A page for people to judge; on without --judge.")
+        bool | None, typer.Option("--people/--no-people", help="Let people judge in a browser. On without --judge.")
     ] = None,
     judge: Annotated[
-        str | None, typer.Option(metavar="MODEL", help="A model that judges, in both orders; simulated: the built-in.")
+        str | None,
+        typer.Option(metavar="MODEL", help="Judge model; sees each pair in both orders. simulated: the built-in one."),
     ] = None,
-    judge_base_url: Annotated[str | None, typer.Option(help="Its server; without it, OpenAI's.")] = None,
+    judge_base_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Server of the judge model. Default: OpenAI.")
+    ] = None,
     train: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Training data: leave out the prompts that overlap it.")
+        Path | None, typer.Option(metavar="FILE", help="Training data: leave out prompts that overlap it.")
     ] = None,
-    max_tokens: Annotated[int, typer.Option(min=1, help="Of an answer.")] = 512,
-    temperature: Annotated[float, typer.Option(min=0, max=2, help="Of the answers; 0: always the likeliest.")] = 0.0,
-    seed: Annotated[int, typer.Option(min=0, help="Of the answers, and of what is shown where and when.")] = 0,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the page; 0 takes any free one.")] = 0,
+    max_tokens: Annotated[int, typer.Option(metavar="N", min=1, help="Maximum tokens per answer.")] = 512,
+    temperature: Annotated[
+        float, typer.Option(metavar="T", min=0, max=2, help="0 always takes the most likely token.")
+    ] = 0.0,
+    seed: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Random seed of the answers, and of the order on the page.")
+    ] = 0,
+    port: Annotated[
+        int, typer.Option(metavar="PORT", min=0, max=65535, help="Port of the page; 0 picks a free one.")
+    ] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print the results as one JSON object.")] = False,
 ) -> None:
-    """Compare two students' answers blindly, by people in a browser or a judge model, in DIR/comparison.html."""
+    """Compare two students blindly, with people or a judge model.
+
+    The results are written to DIR/comparison.html.
+
+    Examples:
+    selfinstruct compare student_a student_b --prompts questions.txt --out ab
+    selfinstruct compare a.jsonl b.jsonl --prompts q.txt --out ab --judge gpt-4.1
+    """
     from finetune.compare import comparing, report
     from finetune.compare.answers import Asking
     from finetune.compare.asking import Served
@@ -220,7 +300,7 @@ def compare(  # noqa: PLR0917 - typer reads the options from here
     from selfinstruct.rows.files import to_line
 
     if judge_base_url and not judge:
-        raise UsageError("--judge-base-url goes with --judge MODEL.")
+        raise UsageError("--judge-base-url needs --judge MODEL.")
     asked = Served(judge, judge_base_url or "") if judge else None
     if asked:
         asked.check()  # before the answers are paid for
@@ -239,7 +319,10 @@ def compare(  # noqa: PLR0917 - typer reads the options from here
 
 
 def check_installed() -> None:
-    """UsageError where the packages for fine-tuning are missing."""
+    """Raise UsageError if the packages for fine-tuning are missing."""
     missing = [name for name in ("torch", "transformers", "peft", "trl") if not importlib.util.find_spec(name)]
     if missing:
-        raise UsageError(f"This needs {' and '.join(missing)}: pip install 'selfinstruct[finetune]'.")
+        raise UsageError(f"Fine-tuning needs {' and '.join(missing)}. Run: pip install 'selfinstruct[finetune]'.")
+
+
+COMMANDS = (finetune, chat, serve, merge, gguf, evaluate, compare)

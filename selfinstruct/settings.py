@@ -63,7 +63,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror}).") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: not valid TOML: {error}") from None
+        raise UsageError(f"{path}: not valid TOML: {error}.") from None
 
 
 def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def unknown_key(key: str, known: list[str]) -> str:
 def did_you_mean(name: str, known: Collection[str], offered: Collection[str] = ()) -> str:
     """The known name that is nearest, or all of them; `offered`: those to list, where not all can be chosen."""
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"did you mean {near[0]}?" if near else f"known are {', '.join(offered or known)}."
+    return f"did you mean {near[0]}?" if near else f"choose one of: {', '.join(offered or known)}."
 
 
 def _explain(problem: Any, model: type[BaseModel]) -> str:

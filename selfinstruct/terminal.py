@@ -10,7 +10,7 @@ T = TypeVar("T")
 def time_left(seconds: float | None) -> str:
     """The time that is left, for people."""
     if seconds is None:
-        return "time left unknown yet"
+        return "time left not known yet"
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02} left" if hours else f"{minutes}:{rest:02} left"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -103,6 +104,12 @@ def test_rejected_with_reason_and_evidence(cli, tmp_path):
     assert "too_similar" in fails("rejected", tmp_path / "run", "--reason", "boring")
 
 
+def test_tasks_of_a_strategy_without_classes_have_no_class_in_the_list(cli, tmp_path):
+    cli("generate", tmp_path / "run", "--target", 10, "--strategy", "alpaca")
+    assert "class" not in re.sub("[Cc]lassify", "", cli("tasks", tmp_path / "run").stdout)
+    assert json_lines(cli("tasks", tmp_path / "run", "--json").stdout)[0]["is_classification"] is None
+
+
 @pytest.mark.parametrize("form", ["alpaca", "self-instruct", "messages", "prompt-completion", "sharegpt", "parquet"])
 def test_export(cli, run, tmp_path, form):
     output = cli("export", run, "--format", form, "--output", tmp_path / "out/data").stdout
@@ -113,7 +120,7 @@ def test_export(cli, run, tmp_path, form):
 def test_run_goes_on_and_repeats_nothing(cli, tmp_path):
     cli("generate", tmp_path / "run", "--target", 10, "--seed", 3)
     output = cli("generate", tmp_path / "run", "--target", 25).stdout
-    assert "Going on with" in output
+    assert "Resuming" in output
     cli("generate", tmp_path / "at_once", "--target", 25, "--seed", 3)
     grown, at_once = ((tmp_path / name / "records.jsonl").read_bytes() for name in ("run", "at_once"))
     assert grown == at_once
@@ -333,7 +340,7 @@ def test_folder_that_cannot_be_written(cli, tmp_path):
     locked = tmp_path / "locked"
     locked.mkdir(mode=0o555)
     for folder in (locked / "run", locked, tmp_path / "run"):
-        assert "may write to" in fails("generate", folder, "--target", 6, prefix=AS_ANYONE)
+        assert "can write to" in fails("generate", folder, "--target", 6, prefix=AS_ANYONE)
 
 
 def test_full_disk_loses_nothing_and_the_run_goes_on(cli, tmp_path):
@@ -386,7 +393,7 @@ def test_ctrl_c_once_finishes_what_is_in_flight(cli, tmp_path):
             server.release()
             output, errors = process.communicate(timeout=HANG_S)
         assert process.returncode == 130, errors
-        assert "To go on: selfinstruct generate" in output
+        assert "To resume: selfinstruct generate" in output
         assert "Traceback" not in errors
         calls = server_calls(server.url)
     assert calls["received"] == calls["answered"] == count(tmp_path / "run", "completions") >= 10 + n_held
@@ -403,7 +410,7 @@ def test_ctrl_c_twice_stops_at_once(cli, tmp_path):
             output, errors = process.communicate(timeout=HANG_S)  # while the answer is still held back
         assert process.returncode == 130, errors
         assert "Traceback" not in errors
-    assert "To go on" in output
+    assert "To resume" in output
     cli("verify", tmp_path / "run")
 
 

@@ -22,8 +22,8 @@ from tests.conftest import run_cli
 
 ROOT = Path(__file__).parent.parent
 COMMANDS = (
-    "generate", "import", "refilter", "status", "report", "verify", "export", "overlap", "check", "tasks", "rejected",
-    "audit", "seeds check", "simulate", "finetune", "chat", "serve", "merge", "gguf", "evaluate", "compare",
+    "generate", "import", "refilter", "status", "report", "verify", "tasks", "rejected", "audit", "export", "overlap",
+    "check", "seeds check", "finetune", "chat", "serve", "merge", "gguf", "evaluate", "compare", "simulate",
 )  # fmt: skip
 
 
@@ -47,10 +47,11 @@ def test_commands_of_the_readme_work(tmp_path, monkeypatch):
 def help_page() -> str:
     """docs/cli.md as it ought to be."""
     pages = [
-        f"## {command}\n\n```\n{run_cli(*command.split(), '--help', env=WIDE).stdout.strip()}\n```\n"
-        for command in COMMANDS
+        f"## {command or 'selfinstruct'}\n\n```\n{run_cli(*command.split(), '--help', env=WIDE).stdout.strip()}\n```\n"
+        for command in ("", *COMMANDS)
     ]
-    return "# The command line\n\nWhat `--help` says.\n\n" + "\n".join(pages)
+    completion = "`selfinstruct --install-completion` makes the Tab key complete commands, options and their values."
+    return f"# The command line\n\nThe output of `--help`. {completion}\n\n" + "\n".join(pages)
 
 
 WIDE = {"PATH": "/usr/bin:/bin", "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}

@@ -56,19 +56,21 @@ def check_source(source: str, questions: list[list[Message]]) -> None:
         several = sum(len(messages) > 1 + (messages[0]["role"] == "system") for messages in questions)
         if several:
             raise UsageError(
-                f"{source}: {several:,} prompts have several turns, which a served model is not asked here. Make its "
-                "answers elsewhere and name their file, or leave these prompts out."
+                f"{source}: {several:,} prompts have several turns, which served models do not support here. Pass "
+                "a file of answers instead, or leave these prompts out."
             )
     elif not answer_file(source):
         path = Path(source)
         if not path.is_dir() and (path.suffix in FILES or not HUB_NAME.fullmatch(source)):
             raise UsageError(
-                f"{source}: there is no such file or folder. Name a student's folder, a file of answers, a model on "
-                "the hub as NAME/MODEL, or MODEL@http://SERVER/v1."
+                f"{source}: no such file or folder. Use a student's folder, a file of answers, NAME/MODEL on the "
+                "hub, or MODEL@http://SERVER/v1."
             )
         if missing := [name for name in NEEDED if not importlib.util.find_spec(name)]:
-            raise UsageError(f"To ask {source} {' and '.join(missing)} must be installed: pip install "
-                             "'selfinstruct[finetune]'. A file of answers needs none of it.")  # fmt: skip
+            raise UsageError(
+                f"{source} needs {' and '.join(missing)}. Run: pip install 'selfinstruct[finetune]'. "
+                "A file of answers needs neither."
+            )
         if path.is_dir():
             from finetune.inference.student import check_folder
 
@@ -99,7 +101,7 @@ def _of_file(
     store.add_answers(side, found)
     lost = len(missing) - len(found)
     if side not in store.answered():
-        raise UsageError(f"{path}: has no answer to any of the prompts. Its prompts must be the same, word for word.")
+        raise UsageError(f"{path} has no answers to these prompts. Its prompts must match them word for word.")
     return [f"{path} has no answer to it"] * lost
 
 
@@ -133,8 +135,8 @@ def _of_student(
     found = content_id("student", identity(student), student.tokenizer.chat_template)
     if side in store.answered() and store.settings()[known] != found:
         raise UsageError(
-            f"{name} is not the model any more that gave the answers in {store.path.parent}: it was trained or changed "
-            "since. Put that one back to go on, or compare the new one in another folder with --out."
+            f"{name} has changed since it gave the answers in {store.path.parent}. Restore it to resume, or "
+            "choose another folder with --out for the new one."
         )
     store.set_settings({known: found})
     parts: dict[int, list[tuple[int, list[Message]]]] = {}

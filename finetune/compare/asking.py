@@ -15,15 +15,17 @@ from selfinstruct.teachers import kinds
 from selfinstruct.teachers.openai_compatible import address_and_key
 from selfinstruct.teachers.scheduler import Scheduler
 
-# What `generate` calls it in its errors, and what its name is here: a judge's, and a side's.
+# What `generate` says in its errors, and what it is called here: for a judge, and for a side.
 JUDGE = {
-    "The teacher": "The judge {}", "the run goes on": "it goes on", "The run can go on": "It can go on",
-    "--teacher simulated": "--judge simulated", "--model": "--judge", "--base-url": "--judge-base-url",
-    "teacher.base_url": "--judge-base-url", "the variable that api_key_env names": "OPENAI_API_KEY",
+    "The teacher": "The judge {}",
+    "The simulated teacher (--teacher simulated)": "The built-in judge (--judge simulated)",
+    "resume the run": "resume", "model (--model)": "--judge", "base_url (--base-url)": "--judge-base-url",
+    "teacher.base_url": "--judge-base-url", "the environment variable that api_key_env names": "OPENAI_API_KEY",
 }  # fmt: skip
 SIDE = JUDGE | {
-    "The teacher": "{}", "--teacher simulated": "simulated@URL of `selfinstruct simulate`", "--model": "MODEL",
-    "--base-url": "MODEL@URL", "teacher.base_url": "URL",
+    "The teacher": "{}",
+    "The simulated teacher (--teacher simulated)": "`selfinstruct simulate` (as simulated@URL)",
+    "model (--model)": "MODEL", "base_url (--base-url)": "MODEL@URL", "teacher.base_url": "URL",
 }  # fmt: skip
 
 

@@ -25,9 +25,9 @@ def answered(store: Store, sources: tuple[str, str], prompts: Path, train: Path 
     """
     begin(store, sources, prompts, train, asking)
     for side, source in zip(SIDES, sources, strict=True):
-        _tell(answer(store, side, source, asking), f"prompts have no answer of {side.upper()}")
+        _tell(answer(store, side, source, asking), f"prompts have no answer from {side.upper()}")
     if not store.items():
-        raise UsageError("No prompt has an answer from both. The two files must answer the same prompts.")
+        raise UsageError("No prompt has answers from both. The two files must answer the same prompts.")
 
 
 def begin(store: Store, sources: tuple[str, str], prompts: Path, train: Path | None, asking: Asking) -> None:
@@ -57,8 +57,8 @@ def begin(store: Store, sources: tuple[str, str], prompts: Path, train: Path | N
     if different:
         names = ", ".join(NAMES.get(key, key.upper()) for key in different)
         raise UsageError(
-            f"{store.path.parent} was begun with something else: {names}. Leave it as it was to go on with it, or "
-            "choose another folder with --out."
+            f"{store.path.parent} was started with different settings: {names}. Restore them to resume, or choose "
+            "another folder with --out."
         )
     store.set_settings({side: settings[side] for side in free})
 
@@ -70,7 +70,7 @@ def _model(source: str) -> str:
 
 def judged(store: Store, by: Served) -> None:
     """Get the verdicts of a judge model that are missing."""
-    _tell(judge(store, by), "questions to the judge got no answer; run the same command again to ask them")
+    _tell(judge(store, by), "questions to the judge got no answer; run the same command again to retry them")
 
 
 def judged_by_people(store: Store, port: int) -> None:
@@ -78,7 +78,7 @@ def judged_by_people(store: Store, port: int) -> None:
     from finetune.compare.people import serve
 
     if all(item.is_same for item in store.items()):
-        tell("A and B say the same to every prompt: there is nothing to judge.")
+        tell("A and B give the same answer to every prompt. There is nothing to judge.")
         return
     try:
         asyncio.run(serve(store, port, tell))

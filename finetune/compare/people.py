@@ -76,7 +76,7 @@ class Pages:
         rater, place, verdict = (str(form.get(name, "")) for name in ("rater", "item", "verdict"))
         item = self._items.get(int(place)) if place.isascii() and place.isdigit() and len(place) < 10 else None
         if item is None or verdict not in get_args(Verdict):
-            raise UsageError("This is not a verdict on one of these answers. Load the page once more.")
+            raise UsageError("This is not a valid verdict. Reload the page.")
         rater = self._rater(rater)
         self.store.add_vote(rater, item.position, self.first(rater, item), cast(Verdict, verdict))
         return _to(rater)
@@ -100,9 +100,9 @@ class Pages:
         name = " ".join(text.split())
         same = _same(name)
         if not any(character.isprintable() for character in same) or len(name) > LONGEST_NAME:
-            raise UsageError(f"Give a name of 1 to {LONGEST_NAME} characters.")
+            raise UsageError(f"Enter a name of 1 to {LONGEST_NAME} characters.")
         if same == EVERYBODY or same.split()[0] == "judge":
-            raise UsageError("Give another name: in the results this one stands for all people, or for a judge model.")
+            raise UsageError("Choose another name: the results use this one for all people, or for a judge model.")
         return next((vote.rater for vote in self.store.votes() if _same(vote.rater) == same), name)
 
     def _page(self, template: str, **values: Any) -> web.Response:
@@ -137,5 +137,5 @@ async def serving(store: Store, port: int = 0) -> AsyncIterator[str]:
 async def serve(store: Store, port: int, tell: Callable[[str], None]) -> None:
     """Tell the address, and serve until cancelled."""
     async with serving(store, port) as address:
-        tell(f"Judge here (Ctrl-C ends it, and shows the results):\n{address}")
+        tell(f"Judge here (Ctrl-C stops it and shows the results):\n{address}")
         await asyncio.Event().wait()

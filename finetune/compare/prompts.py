@@ -25,8 +25,8 @@ from selfinstruct.rows.reading import numbered_lines, read_text
 from selfinstruct.terminal import tracked
 
 KNOWN = (
-    "Known are the fields instruction and input, prompt, messages and conversations, with or without an answer "
-    "(output, completion, answer, or the last turn)."
+    "Use the fields instruction and input, prompt, messages or conversations, with or without an answer (output, "
+    "completion, answer, or the last turn)."
 )
 
 
@@ -92,7 +92,7 @@ def read_answers(path: Path, model: str = "") -> dict[str, str]:
     models = sorted({row.model for row in rows})
     if model not in models and (model or len(models) > 1):
         names = " or ".join(f"{name}@{path}" for name in models if name) or str(path)
-        raise UsageError(f"{path}: has answers of {len(models):,} models. Name one of them: {names}.")
+        raise UsageError(f"{path}: has answers of {len(models):,} models. Choose one: {names}.")
     return {row.prompt.id: row.answer for row in rows if row.answer is not None and model in ("", row.model)}
 
 
@@ -101,14 +101,14 @@ def read_asked(path: Path) -> list[Asked]:
     if path.suffix.lower() == ".txt":
         lines = numbered_lines(read_text(path))
         if not lines:
-            raise UsageError(f"{path}: is empty.")
+            raise UsageError(f"{path} is empty.")
         return [Asked(Prompt([Message(role="user", content=line.strip())], n), None) for n, line in lines]
     file = read(path)
     found: list[Asked] = []
     for i, row in enumerate(file.rows):
         where = f"{path}, {file.unit} {row.number}"
         if row.fault:
-            raise UsageError(f"{where}: {row.fault}. Correct it, or take it out.")
+            raise UsageError(f"{where}: {row.fault}. Correct or remove it.")
         found += _asked(whole_row(file, i), row.number, where)
     return found
 
@@ -138,10 +138,10 @@ def _before_last_answer(conversation: Conversation, number: int, where: str) -> 
     messages: list[Message] = []
     for text in conversation.texts:
         if text.kind in ("tool", "unknown"):
-            raise UsageError(f"{where}: {text.field}: a turn of a {text.kind}; known are system, user and assistant.")
+            raise UsageError(f"{where}: {text.field}: role {text.kind}; use system, user and assistant.")
         if found := half_surrogate(text.text):
             around = found.encode("ascii", "backslashreplace").decode()
-            raise UsageError(f"{where}: {text.field}: half a surrogate pair, which is no character, in “{around}”.")
+            raise UsageError(f"{where}: {text.field}: half a surrogate pair, which is not a character, in “{around}”.")
         if text.kind == "input":
             messages[-1]["content"] = user_message(messages[-1]["content"], text.text)
         elif text.kind in ("instruction", "user"):
@@ -176,5 +176,7 @@ def without_overlap(prompts: list[Prompt], train: Path) -> tuple[list[Prompt], l
         texts = [text for text, _ in found]
     kept = [prompt for i, prompt in enumerate(prompts) if i not in dropped]
     if not kept:
-        raise UsageError(f"All {len(prompts):,} prompts overlap {train}. Take prompts that were not trained on.")
+        raise UsageError(
+            f"All {len(prompts):,} prompts overlap {train}. Use prompts that are not in the training data."
+        )
     return kept, [dropped[i] for i in sorted(dropped)]

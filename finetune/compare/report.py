@@ -38,12 +38,12 @@ def render(found: Results) -> str:
     settings = found.settings
     lines = [f"A: {settings['a']}", f"B: {settings['b']}", f"{found.prompts:,} prompts"]
     if settings["dropped"]:
-        lines[-1] += f", besides {len(settings['dropped']):,} left out that overlap {settings['train']}"
+        lines[-1] += f", and {len(settings['dropped']):,} left out that overlap {settings['train']}"
     lines[-1] += f"; the same answer on {found.same_answer:,}"
     if found.unanswered:
-        lines[-1] += f"; not both answered: {found.unanswered:,}"
+        lines[-1] += f"; without an answer from both: {found.unanswered:,}"
     if not found.outcomes:
-        lines.append("Nobody has judged yet.")
+        lines.append("No verdicts yet.")
     else:
         head = ("", "prompts", "A wins", "tie", "B wins", "A's win rate, ties half", "sign test")
         rows = [head, *(_row(outcome) for outcome in found.outcomes)]
@@ -56,7 +56,7 @@ def render(found: Results) -> str:
     for outcome in found.outcomes:
         lines.append(f"{who(outcome)}: {'; '.join(_notes(outcome))}.")
     if found.people:
-        lines.append(f"People agree on {found.people.same:.0%} of the pairs of verdicts, Fleiss' kappa "
+        lines.append(f"People agree in {found.people.same:.0%} of the pairs of verdicts, Fleiss' kappa "
                      f"{kappa(found.people.kappa)}.")  # fmt: skip
     for pair in found.pairs:
         lines.append(f"{pair.one} and {pair.other}: the same on {pair.agreement.same:.0%} of {pair.prompts:,}, Cohen's "
@@ -78,7 +78,7 @@ def p_value(p: float) -> str:
 
 def kappa(value: float | None) -> str:
     """A kappa; where there is none, all verdicts were the same."""
-    return "has no meaning (one verdict on all)" if value is None else f"{value:.2f}"
+    return "undefined (all verdicts are equal)" if value is None else f"{value:.2f}"
 
 
 def _row(o: Outcome) -> tuple[str, ...]:
@@ -92,9 +92,9 @@ def _notes(o: Outcome) -> list[str]:
         both = o.prompts + o.unreadable
         notes.append(f"both orders agree on {o.agreed:,} of {both:,}")
         if o.unreadable:
-            notes.append(f"no readable verdict on {o.unreadable:,}")
+            notes.append(f"unreadable verdicts: {o.unreadable:,}")
     if o.both_bad:
-        notes.append(f"both bad on {o.both_bad:,}")
+        notes.append(f"both bad: {o.both_bad:,}")
     if o.missing:
         notes.append(f"not judged yet: {o.missing:,}")
     return [*notes, _bias("the first answer", o.first), _bias("the longer answer", o.longer)]

@@ -96,7 +96,9 @@ class Store(SqliteFile):
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UsageError(f"{folder}: cannot be made ({error.strerror}). Choose another place with --out.") from None
+            raise UsageError(
+                f"{folder}: cannot be created ({error.strerror}). Choose another folder with --out."
+            ) from None
         with explaining(path):
             super().__init__(path, sqlite3.connect(path, isolation_level=None, timeout=10))
             self.db.execute("PRAGMA journal_mode = WAL")

@@ -50,7 +50,7 @@ def read_dialogues(source: Path | str, weight: float = 1.0, seed: int = 0) -> li
     trained on.
     """
     if weight <= 0:
-        raise UsageError(f"{source}: its weight is {weight:g}. Give one above 0, or leave the source out.")
+        raise UsageError(f"{source}: weight = {weight:g}. Set it above 0, or leave the source out.")
     path = Path(source)
     if path.is_dir():
         found = _from_run(path)
@@ -63,8 +63,8 @@ def read_dialogues(source: Path | str, weight: float = 1.0, seed: int = 0) -> li
     if not times and not drawn:
         least = min(Counter(dialogue.task for dialogue in found).values()) / len(found)
         raise UsageError(
-            f"{source}: its weight of {weight:g} takes none of its {len(found):,} rows, as tasks are taken whole. Give "
-            f"at least {least:g}, or leave the source out."
+            f"{source}: weight = {weight:g} selects none of its {len(found):,} rows, because tasks are kept "
+            f"whole. Set it to {least:g} or more, or leave the source out."
         )
     return found * times + [dialogue for dialogue in found if dialogue.task in drawn]
 
@@ -88,9 +88,7 @@ def split(dialogues: Sequence[Dialogue], share: float | None = None, seed: int =
     if share is None:
         share = min(USUAL_SHARE, MOST_HELD_OUT / len(dialogues)) if len(dialogues) >= FEWEST_ROWS else 0
     if share < 0:
-        raise UsageError(
-            f"eval_share = {share:g}: so much cannot be held out. Give a share between 0 and 1, or a number of rows."
-        )
+        raise UsageError(f"eval_share = {share:g} is not possible. Use a share between 0 and 1, or a number of rows.")
     same = _joined(dialogues)
     rows = [dialogue._replace(task=same[dialogue.task]) for dialogue in dialogues]
     wanted = max(round(share * len(rows) if share < 1 else share), 1) if share else 0
@@ -98,9 +96,9 @@ def split(dialogues: Sequence[Dialogue], share: float | None = None, seed: int =
     n_tasks = len(set(same.values()))
     if is_asked and share and (not drawn or len(drawn) == n_tasks):
         raise UsageError(
-            f"eval_share = {share:g}: {wanted:,} of {len(rows):,} rows cannot be held out. There are {n_tasks:,} tasks "
-            "(rows with one instruction are one task), and a task is never torn apart. Give another eval_share in a "
-            "TOML file for --config; with 0 none are held out."
+            f"eval_share = {share:g}: cannot hold out {wanted:,} of {len(rows):,} rows. They are {n_tasks:,} "
+            "tasks (rows with the same instruction), and tasks are never split. Set another eval_share in a TOML "
+            "file for --config; 0 holds out none."
         )
     held_out: dict[str, Dialogue] = {}
     for dialogue in dialogues:
@@ -168,7 +166,7 @@ def _from_run(folder: Path) -> list[Dialogue]:
     with Store.read(folder) as store:
         found = [_of_record(record, folder) for record in store.records()]
     if not found:
-        raise UsageError(f"{folder}: the run has no records yet. Let it grow: selfinstruct generate {folder}")
+        raise UsageError(f"{folder}: the run has no records yet. Resume it with selfinstruct generate {folder}")
     return found
 
 
@@ -189,8 +187,8 @@ def _from_rows(file: File) -> list[Dialogue]:
     if len(known) > 1:
         counts = ", ".join(f"{formats[format]:,} {format}" for format in known)
         raise UsageError(
-            f"{file.path}: has rows of several formats ({counts}). Put each into a file of its own, and give them all; "
-            f"{_check_command(file)} lists them."
+            f"{file.path}: has rows in several formats ({counts}). Split it into one file per format and pass "
+            f"them all; {_check_command(file)} lists the rows."
         )
     found: list[Dialogue] = []
     faults: dict[int, list[str]] = defaultdict(list)
@@ -237,9 +235,9 @@ def _refuse(file: File, faults: dict[int, list[str]]) -> None:
     shown = [f"  {file.unit} {number}: {'; '.join(said)}" for number, said in list(faults.items())[:SHOWN]]
     if len(faults) > SHOWN:
         shown.append(f"  and {len(faults) - SHOWN:,} more")
-    mend = f"{_check_command(file)} --fix OUT writes a copy without what cannot be mended; train on that."
+    mend = f"{_check_command(file)} --fix OUT writes a cleaned copy to train on."
     if all("tools cannot" in "".join(said) for said in faults.values()):
-        mend = "Take those rows out." if file.path.is_file() else "Save it as a file without those rows."
+        mend = "Remove those rows." if file.path.is_file() else "Save it as a file without those rows."
     rows = f"{len(faults):,} of {len(file.rows):,} rows cannot be trained on"
     raise UsageError("\n".join([f"{file.path}: {rows}:", *shown, mend]))
 
@@ -298,11 +296,11 @@ def _on_hub(name: str) -> File:
     except (OSError, ValueError) as error:  # no such dataset, no network, no rows
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UsageError(
-            f"{name}: there is no such file or folder here, and the hub gives no dataset of that name ({reason})."
+            f"{name}: no such file or folder, and the hub has no dataset of that name ({reason})."
         ) from None
     assert isinstance(found, DatasetDict)
     if "train" not in found and len(found) > 1:
-        raise UsageError(f"{name}: has no split train, but {', '.join(found)}. Save the one you mean as a file.")
+        raise UsageError(f"{name}: no train split, only {', '.join(found)}. Save the split you want as a file.")
     data = found["train"] if "train" in found else next(iter(found.values()))
     kept = data.select_columns([column for column in data.column_names if column in (*FIELDS, "task", "id")])
     return File(Path(name), "Parquet", [Row(number, row) for number, row in enumerate(kept, start=1)])

@@ -117,7 +117,7 @@ def encode_all(
         encoded.lengths.append(n)
         if most_tokens and n > most_tokens:
             if overlong == "error":
-                faults.append(f"{dialogue.source}: {n:,} tokens, and at most {most_tokens:,} are taken")
+                faults.append(f"{dialogue.source}: {n:,} tokens, more than the maximum of {most_tokens:,}")
                 continue
             n_kept, is_whole = _most(example.labels, most_tokens) if overlong == "truncate" else (0, False)
             if not n_kept:
@@ -133,7 +133,7 @@ def encode_all(
         encoded.dialogues.append(dialogue)
     if faults:
         more = [f"and {len(faults) - SHOWN:,} more"] if len(faults) > SHOWN else []
-        hint = ["Take them out, or choose --overlong drop or truncate."] if overlong == "error" else []
+        hint = ["Remove them, or use --overlong drop or truncate."] if overlong == "error" else []
         raise UsageError("\n".join(["Rows that cannot be trained on:", *faults[:SHOWN], *more, *hint]))
     return encoded
 
@@ -183,8 +183,8 @@ class _Speller:
             found = self._control_token.search(message["content"]) if message["role"] == "assistant" else None
             if found:
                 raise UsageError(
-                    f"{dialogue.source}: the answer holds {found.group()}, a control token of this model. Take it out: "
-                    "the model would learn to say it there."
+                    f"{dialogue.source}: the answer contains {found.group()}, a control token of this model. "
+                    "Remove it, or the model would learn to write it there."
                 )
         messages = fitting(self._tokenizer, dialogue.messages)
         text = render(self._tokenizer, messages)
@@ -200,8 +200,9 @@ class _Speller:
                     spans.append(span)
             elif is_last:
                 raise UsageError(
-                    f"{dialogue.source}: the chat template asks with {prompt[-60:]!r} and shows the answer otherwise, "
-                    "so it cannot be trained as it would be asked for. Choose another --template."
+                    f"{dialogue.source}: the chat template prompts with {prompt[-60:]!r}, but renders the "
+                    "finished dialogue differently, so training would not match inference. Choose another "
+                    "--template."
                 )
         return _Rendered(text, spans, len(answers) - len(spans))
 
@@ -212,7 +213,7 @@ class _Speller:
         stop = said.find(self._stop, at + len(bare)) if at >= 0 else said.rfind(self._stop, start)
         if stop < 0:
             raise UsageError(
-                f"{dialogue.source}: the chat template writes no {self._stop} behind the answer, so the model could "
-                "not learn to stop. Choose another --template."
+                f"{dialogue.source}: the chat template writes no {self._stop} after the answer, so the model "
+                "could not learn to stop. Choose another --template."
             )
         return _Span(start, stop, stop + len(self._stop))

@@ -158,7 +158,7 @@ def _made(config: Any, dtype: torch.dtype) -> Any:
     try:
         return auto.from_config(config, dtype=dtype)
     except (ValueError, ImportError) as error:
-        raise UsageError(f"The model cannot be made from its config ({str(error).splitlines()[0]}).") from None
+        raise UsageError(f"The model cannot be created from its config ({str(error).splitlines()[0]}).") from None
 
 
 def _linear_layers(model: Any) -> dict[str, torch.nn.Linear]:

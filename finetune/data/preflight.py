@@ -1,9 +1,9 @@
 """What will be trained, shown before any weight is loaded: a training that cannot work ends here.
 
     >>> print(preflight(tokenizer, encoded, vocabulary=32_000).render())
-    1,022 rows, 96,411 tokens, 31 % of them trained
+    1,022 rows, 96,411 tokens, 31 % of them trained on
     ...
-    What is trained stands in ‹ ›:
+    Trained tokens are in ‹ ›:
     data.jsonl, line 17
     <s>### Instruction:⏎
     Name three rivers.⏎
@@ -107,11 +107,11 @@ class Preflight:
 
     def render(self, colour: bool = False) -> str:
         """The report for a terminal, what is trained in green with `colour`; control characters are spelled out."""
-        said = [f"{self.rows:,} rows, {self.tokens:,} tokens, {self.share:.0%} of them trained", *self._notes()]
-        said += ["", "Tokens a row:", *self._bars()]
+        said = [f"{self.rows:,} rows, {self.tokens:,} tokens, {self.share:.0%} of them trained on", *self._notes()]
+        said += ["", "Tokens per row:", *self._bars()]
         if self.memory:
             said += ["", *self._memory_lines(self.memory)]
-        said += ["", "What is trained stands in ‹ ›:"]
+        said += ["", "Trained tokens are in ‹ ›:"]
         for shown in self.examples:
             said += ["", shown.source, _marked(shown.pieces, colour)]
         return "\n".join(said)
@@ -121,13 +121,13 @@ class Preflight:
             f"{self.duplicates:,} rows repeat an earlier one": self.duplicates,
             f"{self.too_long:,} rows have more than {self.most_tokens or 0:,} tokens": self.too_long,
             f"  {self.dropped - self.lost:,} of them are dropped": self.dropped - self.lost,
-            f"  {self.lost:,} of them are dropped, as their prompt leaves no room for an answer": self.lost,
-            f"  {self.shortened:,} of them lose turns at their end": self.shortened,
-            f"  {self.cut:,} of them lose the end of their answer, and its stop token": self.cut,
-            f"{self.merged:,} rows begin an answer with what the tokenizer would merge with the prompt; there the two "
-            "are tokenised apart, as the model is asked": self.merged,
-            f"{self.untrained:,} turns are not trained, as the chat template shows them otherwise when they are not "
-            "the last": self.untrained,
+            f"  {self.lost:,} of them are dropped because their prompt leaves no room for an answer": self.lost,
+            f"  {self.shortened:,} of them lose their last turns": self.shortened,
+            f"  {self.cut:,} of them lose the end of the answer and its stop token": self.cut,
+            f"{self.merged:,} rows begin an answer with text that the tokenizer would merge with the prompt; the "
+            "two are tokenized separately, as at inference": self.merged,
+            f"{self.untrained:,} turns are not trained on, because the chat template renders them differently "
+            "when they are not the last": self.untrained,
             **self._held_out_notes(),
             f"Tokens added to the vocabulary: {_visible(' '.join(self.added_tokens))}": len(self.added_tokens),
         }
@@ -138,11 +138,11 @@ class Preflight:
             return {}
         rows, dropped, cut = self.held_out
         return {
-            f"{rows:,} more rows are held out for the evaluation": rows,
+            f"{rows:,} more rows are held out for evaluation": rows,
             f"  {dropped:,} of them are too long and dropped": dropped,
             f"  {cut:,} of them are too long and lose their end": cut,
-            f"No rows are held out for an evaluation. Tasks are held out whole, and these rows are of {self.tasks:,} "
-            "(rows with one instruction are one task)": int(not rows),
+            "No rows are held out for evaluation. Tasks are held out whole, and these rows belong to "
+            f"{self.tasks:,} (rows with the same instruction are one task)": int(not rows),
         }
 
     def _bars(self) -> list[str]:
@@ -156,12 +156,14 @@ class Preflight:
             "activations": memory.activations, "logits": memory.logits,
         }  # fmt: skip
         listed = ", ".join(f"{_size(n)} {name}" for name, n in parts.items())
-        said = [f"Memory for {memory.tokens:,} tokens at once ({memory.method}): {_size(memory.total)} = {listed}"]
+        said = [f"Memory for {memory.tokens:,} tokens at a time ({memory.method}): {_size(memory.total)} = {listed}"]
         if self.available:
             free = f"{_size(self.available.bytes)} free, {self.available.where}"
             most = memory.most_tokens(self.available.bytes)
             verdict = "fits into" if memory.fits(self.available.bytes) else "does not fit into"
-            said.append(f"That {verdict} {free}; " + (f"about {most:,} tokens do." if most else "no batch does."))
+            said.append(
+                f"That {verdict} {free}; " + (f"about {most:,} tokens would fit." if most else "no batch would fit.")
+            )
         return said
 
 
@@ -213,35 +215,35 @@ def pieces(tokenizer: Any, example: Example) -> list[Piece]:
 def _check(tokenizer: Any, encoded: Encoded, vocabulary: int) -> None:
     if not encoded.examples:
         most = f" of at most {encoded.most_tokens:,} tokens" if encoded.most_tokens else ""
-        raise UsageError(f"There is no row{most} to train on. Allow longer rows, or give more data.")
+        raise UsageError(f"No rows{most} to train on. Allow longer rows, or add data.")
     stop = tokenizer.convert_tokens_to_ids(end_of_turn(tokenizer))
     faults: dict[str, list[str]] = {}
     for n, (example, dialogue) in enumerate(zip(encoded.examples, encoded.dialogues, strict=True)):
         ids, labels = example
         if all(label == IGNORED for label in labels):
-            faults.setdefault("no token of it is trained: there is no answer in it", []).append(dialogue.source)
+            faults.setdefault("no token to train on, because there is no answer", []).append(dialogue.source)
             continue
         if ids[0] == tokenizer.bos_token_id and ids[1:2] == ids[:1]:
             faults.setdefault(
-                f"it begins with {tokenizer.bos_token} twice: once is enough. Take it out of the texts or of the chat "
-                "template", []
+                f"it begins with {tokenizer.bos_token} twice. Remove it from the text or from the chat template", []
             ).append(dialogue.source)  # fmt: skip
         if not 0 <= min(ids) <= max(ids) < vocabulary:
             faults.setdefault(
-                f"it has ids outside of the model's vocabulary of {vocabulary:,}: is the tokenizer another model's?", []
+                f"it has token ids outside the model's vocabulary of {vocabulary:,}. Does the tokenizer belong to "
+                "another model?", []
             ).append(dialogue.source)  # fmt: skip
         ends = [label for label, then in zip(labels, [*labels[1:], IGNORED], strict=True) if label != IGNORED == then]
         if not {stop}.issuperset(ends[:-1] if n in encoded.cut else ends):
             faults.setdefault(
-                "an answer has no stop token that is trained, so the student would not learn to stop", []
+                "an answer has no trained stop token, so the student would not learn to stop", []
             ).append(dialogue.source)  # fmt: skip
     if faults:
         said = [f"{len(rows):,} rows: {fault}: {'; '.join(rows[:SHOWN])}" for fault, rows in faults.items()]
-        raise UsageError("\n".join(["This cannot be trained:", *said]))
+        raise UsageError("\n".join(["Training on this data is not possible:", *said]))
     if tokenizer.pad_token_id in (None, stop):
         raise UsageError(
-            f"The tokenizer pads with {tokenizer.pad_token}, which is also what ends an answer, or with nothing: where "
-            "padding is left out of the loss, the student would not learn to stop. Give it a token of its own for it."
+            f"The tokenizer pads with {tokenizer.pad_token}: nothing, or the token that ends an answer. Padding "
+            "is left out of the loss, so the student would not learn to stop. Give it a separate padding token."
         )
 
 

@@ -121,11 +121,11 @@ def prepare_tokenizer(tokenizer: Any, template: Template | None = None) -> Prepa
     model has none, or one that ends no answer.
     """
     if template is not None and template not in get_args(Template):
-        raise UsageError(f"There is no template {template}. Choose one of: {', '.join(get_args(Template))}.")
+        raise UsageError(f"Unknown template {template}. Choose one of: {', '.join(get_args(Template))}.")
     if template == "model" and not tokenizer.chat_template:
         raise UsageError(
-            f"{tokenizer.name_or_path} has no chat template: it is a base model. Choose --template chatml, alpaca or "
-            "paper; the student is then saved with that."
+            f"{tokenizer.name_or_path} has no chat template: it is a base model. Use --template chatml, alpaca or "
+            "paper; it is saved with the student."
         )
     template = template or ("model" if tokenizer.chat_template else "chatml")
     before = set(tokenizer.get_vocab())
@@ -159,8 +159,8 @@ def end_of_turn(tokenizer: Any) -> str:
     found = [one.group() for one in pattern_of(names).finditer(text, at + len(said) if at >= 0 else 0)]
     if not found:
         raise UsageError(
-            f"{tokenizer.name_or_path}: its chat template writes no token behind an answer, so a student could not "
-            "learn to stop. Choose --template chatml, alpaca or paper."
+            f"{tokenizer.name_or_path}: its chat template writes no token after an answer, so a student could not "
+            "learn to stop. Use --template chatml, alpaca or paper."
         )
     return found[0 if at >= 0 else -1]  # where the template has rewritten the answer, the end is what stands last
 

@@ -15,24 +15,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description="Train a tiny student on the simulated teacher, and see what it learned."
     )
-    parser.add_argument("--out", type=Path, default=Path("outputs/demo-student"), help="where everything goes")
-    parser.add_argument("--seed", type=int, default=0, help="of every random choice")
+    parser.add_argument("--out", type=Path, default=Path("outputs/demo-student"), help="output folder")
+    parser.add_argument("--seed", type=int, default=0, help="random seed")
     asked = parser.parse_args()
     try:
         result = run(asked.out, Recipe(seed=asked.seed))
     except SelfInstructError as error:
         sys.exit(f"Error: {error}")
     except KeyboardInterrupt:
-        print("Stopped; the same command goes on.")
+        print("Stopped. The same command resumes.")
         sys.exit(130)
     after, guess = (
         " and ".join(f"{share(result.scores, model, kind):.0%} of {kind}" for kind in KINDS)
         for model in ("after", "guess")
     )
-    print(f"\nThe student answers {after} rightly, after {result.seconds / 60:.1f} minutes.")
-    print(f"Always saying a family's commonest answer gets {guess}.")
-    print(f"Talk to it: selfinstruct chat {shlex.quote(str(asked.out / 'student'))}")
-    print(f"See the comparison: {asked.out / 'comparison' / 'comparison.html'}")
+    print(f"\nThe student gets {after} right, after {result.seconds / 60:.1f} minutes.")
+    print(f"Always giving a family's most frequent answer gets {guess}.")
+    print(f"To talk to it: selfinstruct chat {shlex.quote(str(asked.out / 'student'))}")
+    print(f"The comparison:  {asked.out / 'comparison' / 'comparison.html'}")
 
 
 main()

@@ -99,7 +99,7 @@ def _new_input(family: str, instructions: Sequence[str], asked: set[str], rng: R
         question = Question("new inputs", family, instruction, *tasks.make_instance(task, rng))
         if question.text not in asked:
             return question
-    raise RuntimeError(f"{family}: {_TRIES} inputs in a row are in the corpus already")
+    raise RuntimeError(f"{family}: {_TRIES} inputs in a row are already in the corpus")
 
 
 def _new_wording(family: str, instructions: Mapping[str, Any], rng: Random) -> Question:
@@ -122,7 +122,7 @@ def replies(model: Path, questions: Sequence[Question], most_tokens: int, file: 
                 lines.write(json.dumps(row, ensure_ascii=False) + "\n")
     rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
     if [row["prompt"] for row in rows] != [question.text for question in questions]:
-        raise RuntimeError(f"{file} has answers to other questions; delete it.")
+        raise RuntimeError(f"{file} has answers to other questions. Delete it.")
     return [Reply(row["answer"], row["grade"] == "right") for row in rows]
 
 

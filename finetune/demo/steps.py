@@ -66,30 +66,30 @@ def run(folder: Path, recipe: Recipe) -> Result:
     began = time.monotonic()
     corpus, untrained, student = folder / "corpus", folder / "untrained", folder / "student"
 
-    _say(began, "Grow a corpus: the simulated teacher proposes tasks and works them out.")
+    _say(began, "Generate a corpus: the simulated teacher proposes tasks and answers them.")
     _write_toml(folder / "corpus.toml", {
         "seed": recipe.seed, "instances_per_task": recipe.instances, "simulated": {"families": list(recipe.families)},
     })  # fmt: skip
     _command("generate", corpus, "--target", recipe.tasks, "--config", folder / "corpus.toml")
     rows = read_dialogues(corpus)
 
-    _say(began, "Make a tiny LLaMA: a tokenizer trained on the corpus, and random weights.")
+    _say(began, "Build a tiny LLaMA: a tokenizer trained on the corpus, and random weights.")
     if not untrained.exists():
         _make_untrained(untrained, rows, recipe.seed)
 
-    _say(began, "Set questions aside: new inputs, and new wordings of the instruction. None is in the corpus.")
+    _say(began, "Hold out questions: new inputs, and new wordings of the instruction. None is in the corpus.")
     questions = held_out(rows, recipe.families, recipe.questions, recipe.seed)
     for kind in KINDS:
         _write_questions(folder / f"{kind.replace(' ', '_')}.jsonl", [one for one in questions if one.kind == kind])
-    print(f"{len(questions):,} questions of {len(recipe.families)} task families; {len(rows):,} rows to learn from.")
+    print(f"{len(questions):,} questions of {len(recipe.families)} task families; {len(rows):,} training rows.")
 
-    _say(began, "Train it on the corpus, as any model on any data.")
+    _say(began, "Train it on the corpus, like any model on any data.")
     _write_toml(folder / "training.toml", {**recipe.training, "seed": recipe.seed})
     _command("finetune", corpus, "--model", untrained, "--out", student, "--config", folder / "training.toml")
 
     _say(
         began,
-        "Ask both what they were not trained on, and grade the answers: the simulated world knows the right ones.",
+        "Ask both the held-out questions, and grade the answers: the simulated world knows the right ones.",
     )
     before, after = (
         replies(model, questions, recipe.most_tokens, folder / f"answers_{name}.jsonl")
@@ -101,12 +101,12 @@ def run(folder: Path, recipe: Recipe) -> Result:
         "after": [reply.is_right for reply in after],
     })  # fmt: skip
     print(table(scores))
-    print("guess: always saying what the corpus answers most often in the family.")
+    print("guess: always giving the family's most frequent answer in the corpus.")
 
-    _say(began, "Look at some answers to new wordings.")
+    _say(began, "Some answers to new wordings.")
     _show(questions, before, after)
 
-    _say(began, "Compare the two blindly, both orders, by a judge: here, again, the simulated teacher.")
+    _say(began, "Compare the two blindly, in both orders, with a judge: here, again, the simulated teacher.")
     compared = [one for one in questions if one.kind == "new wordings"]
     _write_questions(folder / "compared.jsonl", compared[:: max(1, len(compared) // COMPARED)])
     _command(

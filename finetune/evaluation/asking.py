@@ -98,7 +98,7 @@ class AnswerFile:
             ) from None
         except OSError as error:
             raise UsageError(
-                f"{path}: cannot be written ({error.strerror}). Choose another place with --output."
+                f"{path}: cannot be written ({error.strerror}). Choose another file with --output."
             ) from None
 
     def _read(self) -> int:
@@ -119,7 +119,9 @@ class AnswerFile:
         return len(whole)
 
     def _other(self, line: int) -> UsageError:
-        return UsageError(f"{self.path}, line {line}: is no answer to go on from. Choose another file with --output.")
+        return UsageError(
+            f"{self.path}, line {line}: not an answer of an evaluation. Choose another file with --output."
+        )
 
     def __enter__(self) -> Self:
         return self

@@ -157,7 +157,7 @@ def trained(student: Path, questions: Sequence[Question]) -> Trained | None:
     tests = TestSet(lines)
     same = [text for text in asked if normalised(text) in known_texts]
     others = [text for text in asked if normalised(text) not in known_texts]
-    alike = [text for text in tracked(others, "compared with the training data") if tests.overlap(text)]
+    alike = [text for text in tracked(others, "comparing with the training data") if tests.overlap(text)]
     return Trained(len(rows), len(same), len(alike), next(iter(same + alike), ""), "")
 
 

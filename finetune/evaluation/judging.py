@@ -135,9 +135,9 @@ MEASURES = (
     Measure("rouge_l", "ROUGE-L F1", _rouge_l, 1),
     Measure("exact_match", "exact match", _exact, 1, is_share=True),
     Measure("right", "right, of known tasks", _right, 1, is_share=True),
-    Measure("stopped", "stopped by itself", lambda question, answered: float(answered.stopped), 1, is_share=True),
+    Measure("stopped", "stopped on its own", lambda question, answered: float(answered.stopped), 1, is_share=True),
     Measure("empty", "empty", _empty, -1, is_share=True),
-    Measure("loops", "goes round in a loop", _loops, -1, is_share=True),
+    Measure("loops", "repeats in a loop", _loops, -1, is_share=True),
     Measure("tokens", "tokens", lambda question, answered: float(answered.n_tokens), by_token=True),
     Measure("words", "words", lambda question, answered: float(len(answered.answer.split()))),
 )
@@ -160,7 +160,7 @@ def by_kind(rows: Sequence[Row]) -> list[Figure]:
 
 
 def references(rows: Sequence[Row]) -> dict[str, float]:
-    """What the references are like: mean tokens and words, and the share that goes round in a loop."""
+    """What the references are like: mean tokens and words, and the share that repeats in a loop."""
     texts = [row.question.reference or "" for row in rows]
     sums = {
         "tokens": sum(row.answered.reference_tokens or 0 for row in rows),

@@ -53,8 +53,8 @@ def _halving(model: PreTrainedModel, examples: Sequence[Example]) -> list[float]
     torch.cuda.empty_cache()
     if len(examples) == 1:
         raise TeacherError(
-            f"The memory does not suffice for the loss of one row of {len(examples[0].ids)} tokens. Take out the "
-            "longest rows, or use a machine with more."
+            f"Not enough memory for the loss of one row of {len(examples[0].ids)} tokens. Remove the longest "
+            "rows, or use a machine with more memory."
         )
     middle = len(examples) // 2
     return _halving(model, examples[:middle]) + _halving(model, examples[middle:])

@@ -20,12 +20,12 @@ def render(found: Evaluation, trained: Trained | None) -> str:
             + (f"; before: {found.before}" if found.before else ""),
             *_table(found.figures, found.before),
             f"  the references: {found.references['tokens']:.1f} tokens, {found.references['words']:.1f} words; "
-            f"{found.references['loops']:.1%} go round in a loop",
+            f"{found.references['loops']:.1%} repeat in a loop",
         ]
         if found.left_out:
             lines.append(f"  {_n(found.left_out, 'dialogue')} without a loss: longer than the model's context")
         if found.before and any(figure.before and not figure.difference for figure in found.figures):
-            lines.append("  some differences are left out: the two models tokenise differently")
+            lines.append("  some differences are left out: the two models use different tokenizers")
         blocks.append(lines)
     if found.families:
         counts = ", ".join(f"{number:,} {grade}" for grade, number in found.grades.items())
@@ -37,11 +37,11 @@ def render(found: Evaluation, trained: Trained | None) -> str:
         )
     if found.prompts:
         blocks.append([f"{_n(found.prompts, 'prompt')} with constraints", *_table(found.constraints, found.before)])
-        blocks.append(["kept to, strictly, by kind", *_table(found.kinds, found.before, in_short=True)])
+        blocks.append(["followed strictly, by kind", *_table(found.kinds, found.before, in_short=True)])
     if trained and (warning := _warning(trained, found.rows)):
         blocks.append([warning])
     blocks.append([
-        "[from, to]: bootstrap interval of 95 % over tasks, none where all say the same; p: sign test over tasks",
+        "[from, to]: 95% bootstrap interval over tasks, none if all are equal; p: sign test over tasks",
         f"All answers: {found.answers}",
     ])  # fmt: skip
     return "\n\n".join("\n".join(lines) for lines in blocks)
@@ -99,12 +99,12 @@ def _exp(loss: Interval) -> Interval:
 
 def _warning(trained: Trained, rows: int) -> str:
     if trained.unread:
-        return f"warning: whether any of this was trained is not known, as the data cannot be read: {trained.unread}"
+        return f"warning: the training data cannot be read, so overlap with it is unknown: {trained.unread}"
     if not trained.same + trained.alike:
         return ""
     example = " ".join(trained.example.split())
     return (
-        f"warning: {trained.same:,} of {rows:,} questions are among the {trained.rows:,} that the student was trained "
-        f"on, and {trained.alike:,} more are alike\n  (a common run of 13 words, or ROUGE-L F1 above 0.7), such as: "
+        f"warning: {trained.same:,} of {rows:,} questions are among the {trained.rows:,} training rows, and "
+        f"{trained.alike:,} more are similar\n  (13 consecutive words in common, or ROUGE-L F1 above 0.7), such as: "
         + (example if len(example) <= 100 else example[:97] + "...")
     )

@@ -24,9 +24,9 @@ from selfinstruct.untrusted import visible
 
 COMMANDS = {
     "/new": "forget all turns",
-    "/system TEXT": "forget all turns, and go on under this system message",
-    "/undo": "take the last turn back",
-    "/quit": "leave",
+    "/system TEXT": "forget all turns and set the system message",
+    "/undo": "undo the last turn",
+    "/quit": "quit",
 }
 
 
@@ -58,7 +58,7 @@ class Conversation:
         while (n := len(self._student.prompt(self._shown(text)))) + for_answer > context and self.turns:
             del self.turns[0]
         if n >= context:
-            raise UsageError(f"This message makes {n:,} tokens, and the student reads {context:,}. Shorten it.")
+            raise UsageError(f"This message makes {n:,} tokens; the student's context is {context:,}. Shorten it.")
         return before - len(self.turns)
 
     def ask(self, text: str, say: Callable[[str], None]) -> Answer:
@@ -96,9 +96,9 @@ def chat(student: Student, system: str, temperature: float, max_tokens: int, see
     if is_terminal:
         import readline  # noqa: F401 - input() edits its line with it
 
-        context = f", reads {student.context:,} tokens" if student.context else ""
+        context = f", context {student.context:,} tokens" if student.context else ""
         _remark(f"{student.name}: {student.model.num_parameters():,} parameters{context}.")
-        _remark("Ctrl-C stops an answer, Ctrl-D leaves. " + "; ".join(f"{c}: {means}" for c, means in COMMANDS.items()))
+        _remark("Ctrl-C stops an answer, Ctrl-D quits. " + "; ".join(f"{c}: {means}" for c, means in COMMANDS.items()))
     while (text := _read(is_terminal)) is not None:
         command, _, argument = text.strip().partition(" ")
         if command == "/quit":
@@ -109,9 +109,9 @@ def chat(student: Student, system: str, temperature: float, max_tokens: int, see
             conversation.begin(argument.strip())
         elif command == "/undo":
             taken = conversation.turns.pop()[0]["content"] if conversation.turns else None
-            _remark(f"(taken back: {taken})" if taken else "(there is no turn to take back)")
+            _remark(f"(undone: {taken})" if taken else "(no turn to undo)")
         elif command.startswith("/") and command[1:].isalpha():
-            _remark(f"There is no command {command}, only {', '.join(COMMANDS)}.")
+            _remark(f"Unknown command {command}. Use {', '.join(COMMANDS)}.")
         elif text.strip():
             _answer(conversation, text, is_terminal)
 
@@ -119,7 +119,7 @@ def chat(student: Student, system: str, temperature: float, max_tokens: int, see
 def _answer(conversation: Conversation, text: str, is_terminal: bool) -> None:
     try:
         if forgotten := conversation.make_room(text):
-            _remark(f"(forgot the oldest {forgotten:,} of the turns: they do not fit any more)")
+            _remark(f"(forgot the oldest {forgotten:,} turns: they no longer fit)")
         answer = conversation.ask(text, lambda piece: print(visible(piece), end="", flush=True))
         print(flush=True)
         if not answer.stopped:

@@ -36,8 +36,8 @@ from selfinstruct.rows.writing import whole_file
 MERGED_FROM = ("adapter_*", "chat_template*", "*token*", "*vocab*", "*.model", "merges.txt")
 CONVERTER = "convert_hf_to_gguf.py"
 UNKNOWN_TO_OLLAMA = (
-    "This chat template cannot be said in Ollama's language. The GGUF file carries it: use llama-server, or write a "
-    "TEMPLATE."
+    "This chat template cannot be expressed in Ollama's template language. The GGUF file contains it: use "
+    "llama-server, or write a TEMPLATE."
 )
 
 
@@ -48,9 +48,9 @@ def merge(folder: Path, out: Path) -> None:
     """
     check_folder(folder)
     if not is_adapter(folder):
-        raise UsageError(f"{folder}: is whole already, no adapter. There is nothing to merge.")
+        raise UsageError(f"{folder} is a full model, not an adapter. There is nothing to merge.")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f"{out}: exists already. Give a new folder, or an empty one.")
+        raise UsageError(f"{out} exists already. Choose a new or empty folder.")
     tokenizer, adapted = with_adapter(folder, as_stored=True)
     model: Any = adapted.merge_and_unload()
     model.generation_config = asked_well(model.generation_config, tokenizer)
@@ -63,7 +63,7 @@ def merge(folder: Path, out: Path) -> None:
         part.replace(out)
     except (OSError, SafetensorError) as error:
         shutil.rmtree(part, ignore_errors=True)
-        raise UsageError(f"{out}: cannot be written ({error}). Choose another place.") from None
+        raise UsageError(f"{out}: cannot be written ({error}). Choose another folder.") from None
 
 
 def whole(folder: Path) -> Path:
@@ -125,17 +125,17 @@ def gguf(folder: Path, out: Path, converter: Path | None) -> list[Path]:
     """
     check_folder(folder)
     if out.suffix != ".gguf":
-        raise UsageError(f"{out}: the name has to end with .gguf; the Modelfile is written beside it.")
+        raise UsageError(f"{out}: the name must end in .gguf. The Modelfile is written next to it.")
     found = shutil.which(CONVERTER) or shutil.which(CONVERTER.removesuffix(".py").replace("_", "-"))
     if not converter and not found:
         raise UsageError(
-            f"llama.cpp's converter, {CONVERTER}, is not on the PATH. To get and use it:\n"
+            f"llama.cpp's converter, {CONVERTER}, is not on the PATH. To install and use it:\n"
             "  git clone --depth 1 https://github.com/ggml-org/llama.cpp\n"
             "  pip install sentencepiece ./llama.cpp/gguf-py\n"
             f"  {shlex.join(['selfinstruct', 'gguf', str(folder), str(out), '--converter', f'llama.cpp/{CONVERTER}'])}"
         )
     if converter and not converter.is_file():
-        raise UsageError(f"{converter}: there is no such file. Give llama.cpp's {CONVERTER} with --converter.")
+        raise UsageError(f"{converter}: no such file. Pass llama.cpp's {CONVERTER} with --converter.")
     command = [sys.executable, str(converter)] if converter else [str(found)]
     model = whole(folder)
     written = modelfile(out.name, *how_to_ask(model))
@@ -143,8 +143,8 @@ def gguf(folder: Path, out: Path, converter: Path | None) -> list[Path]:
         ended = subprocess.run([*command, str(model), "--outfile", str(part)], check=False)
         if ended.returncode or not part.is_file():
             raise UsageError(
-                f"{command[-1]} could not convert {model} (exit code {ended.returncode}; above is what it said). It "
-                "knows the tokenizers of published models, and those that fall back to bytes as LLaMA 2's does."
+                f"{command[-1]} could not convert {model} (exit code {ended.returncode}; see its output above). "
+                "It supports the tokenizers of published models, and those with byte fallback like LLaMA 2's."
             )
     with whole_file(out.with_suffix(".Modelfile"), "OUT") as part:
         part.write_text(written, encoding="utf-8")

@@ -154,8 +154,9 @@ class Batch:
             torch.cuda.empty_cache()
         if len(rows) == 1:
             raise TeacherError(
-                f"The memory does not suffice for one answer alone: {len(rows[0].prompt)} tokens of prompt and up to "
-                f"{rows[0].most_tokens} of answer. Lower max_tokens in the stage's sampling, or take a smaller model."
+                f"Not enough memory for a single answer: {len(rows[0].prompt)} prompt tokens and up to "
+                f"{rows[0].most_tokens} answer tokens. Lower max_tokens in the stage's sampling, or use a smaller "
+                "model."
             )
         self.limit = len(rows) // 2
         self.waiting.extendleft(reversed([row for row in rows if not row.finish_reason]))

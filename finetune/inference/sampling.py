@@ -21,22 +21,30 @@ class Sampling(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    temperature: float = Field(1.0, ge=0, le=2, description="0 takes the likeliest token")
-    top_p: float = Field(1.0, gt=0, le=1, description="the likeliest tokens that have this probability together")
-    presence_penalty: float = Field(0.0, ge=-2, le=2, description="off the logit of a token that the answer holds")
-    frequency_penalty: float = Field(0.0, ge=-2, le=2, description="the same for each time that it holds it")
-    max_tokens: int | None = Field(None, ge=1, description="most tokens of the answer; None: what the context holds")
+    temperature: float = Field(1.0, ge=0, le=2, description="0 always takes the most likely token")
+    top_p: float = Field(
+        1.0, gt=0, le=1, description="sample from the most likely tokens that together have this probability"
+    )
+    presence_penalty: float = Field(
+        0.0, ge=-2, le=2, description="subtracted from the logit of each token already in the answer"
+    )
+    frequency_penalty: float = Field(
+        0.0, ge=-2, le=2, description="subtracted once for each time the token is in the answer"
+    )
+    max_tokens: int | None = Field(
+        None, ge=1, description="maximum tokens of the answer; None: as many as the context allows"
+    )
     max_completion_tokens: int | None = Field(None, ge=1, description="the newer name of max_tokens")
-    stop: tuple[str, ...] = Field((), description="the answer ends before the first of these texts")
-    seed: int | None = Field(None, description="of this answer's random numbers")
-    logprobs: bool = Field(False, description="whether to give the log-probabilities of the tokens")
+    stop: tuple[str, ...] = Field((), description="the answer ends before the first of these strings")
+    seed: int | None = Field(None, description="random seed of this answer")
+    logprobs: bool = Field(False, description="whether to return the log-probabilities of the tokens")
 
     @field_validator("stop", mode="before")
     @classmethod
     def _one_or_more(cls, stop: Any) -> Any:
         found = (stop,) if isinstance(stop, str) else stop
         if isinstance(found, list | tuple) and "" in found:
-            raise ValueError("must not hold an empty text")
+            raise ValueError("must not contain an empty string")
         return found
 
     @field_validator("logprobs", mode="before")
@@ -60,7 +68,7 @@ def read_sampling(body: Mapping[str, Any], where: str) -> Sampling:
         for problem in error.errors():
             key = ".".join(str(part) for part in problem["loc"])
             unknown = problem["type"] == "extra_forbidden"
-            said = f"not known to the transformers teacher, which knows {known}" if unknown else problem["msg"]
+            said = f"not supported by the transformers teacher, which supports {known}" if unknown else problem["msg"]
             lines.append(f"{where}: {key}: {said.removeprefix('Value error, ')}.")
         raise UsageError("\n".join(lines)) from None
 
@@ -70,12 +78,12 @@ def check_teacher(stage: str, settings: TeacherSettings, sampling: Mapping[str, 
     missing = [name for name in NEEDED if not importlib.util.find_spec(name)]
     if missing:
         raise UsageError(
-            f"--teacher transformers needs {' and '.join(missing)}: pip install 'selfinstruct[finetune]', "
-            "or ask a server with --teacher openai."
+            f"The transformers teacher needs {' and '.join(missing)}. Run: pip install 'selfinstruct[finetune]'. "
+            'Or use a server with kind = "openai" (--teacher openai).'
         )
     if settings.answer_format == "json":
         raise UsageError(
-            f'[{stage}] answer_format: the transformers teacher cannot hold its answers to a schema. Write "text" or '
+            f'[{stage}] answer_format: the transformers teacher cannot constrain answers to a schema. Use "text" or '
             '"auto" there.'
         )
     read_sampling(sampling, f"[{stage}] sampling")

@@ -37,7 +37,7 @@ def serve(folder: Path, host: str, port: int) -> NoReturn:
     name, command = _server(str(model), host, port)
     prepare(model)
     url = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}/v1"
-    print(f"{name} will answer at {url}, Ctrl-C ends it. With the student as the teacher:")
+    print(f"{name} will be served at {url}. Ctrl-C stops it. To use it as a teacher:")
     print(f"selfinstruct generate RUN --target N --base-url {url} --model {shlex.quote(str(model))}", flush=True)
     os.execv(command[0], command)
 
@@ -50,7 +50,7 @@ def prepare(model: Path) -> None:
     if before is None or after.to_dict() != before.to_dict():
         with whole_file(path) as part:
             after.to_json_file(part)
-        print(f"Completed {path}: the ends of an answer, do_sample.", flush=True)
+        print(f"Added end tokens and do_sample to {path}.", flush=True)
     Path(HF_HUB_CACHE).mkdir(parents=True, exist_ok=True)  # `transformers serve` lists what is in there
 
 
@@ -61,9 +61,11 @@ def _server(model: str, host: str, port: int) -> tuple[str, list[str]]:
     if vllm := shutil.which("vllm", path=beside):
         return "vLLM", [vllm, "serve", model, "--served-model-name", model, *address]
     if not all(map(importlib.util.find_spec, ("fastapi", "uvicorn"))):
-        raise UsageError("Neither vLLM nor transformers' server is installed: pip install 'selfinstruct[finetune]'.")
+        raise UsageError(
+            "Neither vLLM nor transformers' server is installed. Run: pip install 'selfinstruct[finetune]'."
+        )
     if "@" in model:
-        raise UsageError(f"{model}: `transformers serve` takes what follows the @ for a revision. Rename the folder.")
+        raise UsageError(f"{model}: `transformers serve` reads what follows the @ as a revision. Rename the folder.")
     return "transformers serve", [sys.executable, "-m", "transformers.cli.transformers", "serve", model, *address]
 
 
@@ -71,7 +73,7 @@ def _free_port(host: str, port: int) -> int:
     try:
         socket.getaddrinfo(host, port, socket.AF_INET)
     except (socket.gaierror, UnicodeError):
-        raise UsageError(f"{host}: is neither an IPv4 address nor a known name. Choose another --host.") from None
+        raise UsageError(f"{host} is neither an IPv4 address nor a known host name. Choose another --host.") from None
     try:
         with socket.create_server((host, port)) as listening:
             return int(listening.getsockname()[1])

@@ -118,7 +118,7 @@ class Student:
             fit = fitting(self.tokenizer, messages)
             found = self.tokenizer.apply_chat_template(fit, add_generation_prompt=True, return_dict=True)
         except TemplateError as error:
-            raise UsageError(f"{self.name}: its chat template refuses this conversation: {error}") from None
+            raise UsageError(f"{self.name}: its chat template rejects this conversation: {error}") from None
         return list(found["input_ids"])
 
     def _row(self, messages: Sequence[Message], max_tokens: int, sampling: Sampling, seed: str) -> Row:
@@ -149,19 +149,21 @@ def check_folder(folder: Path) -> None:
     """UsageError, saying what is missing, where `folder` holds no student."""
     checkpoints = sorted(folder.glob("checkpoints/checkpoint-*"), key=lambda path: path.stat().st_mtime)
     if not folder.is_dir():
-        raise UsageError(f"{folder}: there is no such folder.")
+        raise UsageError(f"{folder}: no such folder.")
     if (folder / "run.db").is_file():
-        raise UsageError(f"{folder}: is a run. Train a student on it: selfinstruct finetune {folder} --out DIR")
+        raise UsageError(
+            f"{folder} is a run, not a student. To train a student on it: selfinstruct finetune {folder} --out DIR"
+        )
     if not any((folder / name).is_file() for name in ("config.json", "adapter_config.json")):
-        other = f" Its training has not ended; its latest checkpoint is {checkpoints[-1]}." if checkpoints else ""
-        raise UsageError(f"{folder}: holds no student (neither config.json nor adapter_config.json).{other}")
+        other = f" Its training has not finished; its latest checkpoint is {checkpoints[-1]}." if checkpoints else ""
+        raise UsageError(f"{folder}: no student here (neither config.json nor adapter_config.json found).{other}")
     needed = {
         "weights": ("*.safetensors", "*.bin"),
         "tokenizer": ("tokenizer.json", "tokenizer_config.json", "tokenizer.model"),
     }
     for what, names in needed.items():
         if not any(any(folder.glob(name)) for name in names):
-            raise UsageError(f"{folder}: has no {what} ({', '.join(names)}). Copy the whole folder that was saved.")
+            raise UsageError(f"{folder}: no {what} ({', '.join(names)}). Copy the complete folder that was saved.")
 
 
 def is_adapter(folder: Path) -> bool:
@@ -180,13 +182,13 @@ def with_adapter(folder: Path, as_stored: bool = False) -> tuple[Any, PeftModel]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{folder}: its adapter cannot be read ({error}).") from None
     if config.peft_type != "LORA":
-        raise UsageError(f"{folder}: is an adapter of the kind {config.peft_type}; only LORA is understood.")
+        raise UsageError(f"{folder} is a {config.peft_type} adapter. Only LORA is supported.")
     try:
         _, base = load(str(config.base_model_name_or_path), as_stored)
     except UsageError as error:
         raise UsageError(
-            f"{folder} is an adapter of {config.base_model_name_or_path}, which cannot be loaded. Put it back, or "
-            f"write where it is into {folder / 'adapter_config.json'}, base_model_name_or_path.\n{error}"
+            f"{folder} is an adapter of {config.base_model_name_or_path}, which cannot be loaded. Restore it, or "
+            f"set base_model_name_or_path in {folder / 'adapter_config.json'}.\n{error}"
         ) from None
     try:
         if size := _vocabulary(folder):
@@ -213,14 +215,14 @@ def _check_tokens(name: str, own: Any, tokenizer: Any) -> None:
     """UsageError where a model's own tokens are others than those of `tokenizer`, which may have more."""
     if not own.get_vocab().items() <= tokenizer.get_vocab().items():
         raise UsageError(
-            f"{name} has no chat template, and other tokens than the student, so it cannot be asked as the student is. "
-            "Name the model that the student was made from, or one with a chat template."
+            f"{name} has no chat template and a different vocabulary than the student, so it cannot be prompted "
+            "in the same way. Pass the model that the student was trained from, or one with a chat template."
         )
 
 
 def no_template(name: str) -> str:
     """What to do about a student without a chat template."""
     return (
-        f"{name} has no chat template, so nothing says how to ask it. selfinstruct finetune saves the one it trains "
-        f"with; put that of another training into {Path(name) / 'chat_template.jinja'}."
+        f"{name} has no chat template, so it is unclear how to prompt it. selfinstruct finetune saves one with "
+        f"each student. For a model trained elsewhere, put its template into {Path(name) / 'chat_template.jinja'}."
     )

@@ -68,11 +68,11 @@ class TransformersTeacher:
         """Answer `request`; see `teachers.Teacher` for what it raises, and UsageError where it cannot be asked so."""
         if request.endpoint == "chat" and not self._tokenizer.chat_template:
             raise UsageError(
-                f'{self._name} has no chat template, so it is a base model: write endpoint = "completion" under '
+                f'{self._name} has no chat template, so it is a base model. Set endpoint = "completion" under '
                 "[teacher], or take a model that was trained to chat."
             )
         if "response_format" in request.sampling:
-            raise RequestRefused("http_400", "the transformers teacher cannot hold its answers to a response_format")
+            raise RequestRefused("http_400", "the transformers teacher does not support response_format")
         sampling = read_sampling(request.sampling, f"[{request.stage}] sampling")
         if not self._worker:
             self._worker = asyncio.get_running_loop().run_in_executor(self._executor, self._work)
@@ -143,11 +143,13 @@ class TransformersTeacher:
             if most_tokens > room or room < 1:
                 raise RequestRefused(
                     "context_too_long",
-                    f"{len(prompt)} tokens of prompt and {max(most_tokens, 1)} of answer, where the model has room "
-                    f"for {self._context}",
+                    f"{len(prompt)} prompt tokens and {max(most_tokens, 1)} answer tokens exceed the model's "
+                    f"context of {self._context}",
                 )
         if not most_tokens:
-            raise TeacherError(f"{self._name} has no longest context: say max_tokens in [{request.stage}] sampling.")
+            raise TeacherError(
+                f"{self._name} does not state its context length. Set max_tokens in sampling of [{request.stage}]."
+            )
         rng = random.Random(request.id if sampling.seed is None else sampling.seed)
         return Row(prompt, sampling, most_tokens, self._ends, self._text, rng)
 
@@ -203,18 +205,18 @@ def load(name: str, as_stored: bool = False) -> tuple[Any, PreTrainedModel]:
         model: Any = AutoModelForCausalLM.from_pretrained(name, dtype=dtype, trust_remote_code=False)
         model.to(device)
     except torch.OutOfMemoryError:
-        raise UsageError(f"{name} does not fit into the memory of {device}. Take a smaller model.") from None
+        raise UsageError(f"{name} does not fit into the memory of {device}. Use a smaller model.") from None
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UsageError(
-            f"{name}: transformers finds no model there that it can load ({reason}). Give a folder with config, "
-            "weights and tokenizer (a relative path counts from the current folder), or a name on the hub."
+            f"{name}: transformers cannot load a model from it ({reason}). Use a folder with config, weights and "
+            "tokenizer (relative to the current folder), or a name on the hub."
         ) from None
     layers = DynamicCache(config=model.config).layers
     if not all(type(layer) in (DynamicLayer, DynamicSlidingWindowLayer) for layer in layers):
         raise UsageError(
-            f"{name} keeps a state other than keys and values, which the transformers teacher cannot batch. Serve it "
-            "with vLLM or llama.cpp, and ask that with --base-url."
+            f"{name} keeps state other than keys and values, which the transformers teacher cannot batch. Serve "
+            "it with vLLM or llama.cpp, and set base_url (--base-url)."
         )
     return tokenizer, model
 

@@ -21,7 +21,7 @@ from selfinstruct.errors import UsageError
 from selfinstruct.rows.writing import whole_file
 from selfinstruct.settings import merge, read_toml
 
-HEAD = """# What this student was trained with, defaults written out. To train another one like it:
+HEAD = """# The settings of this student, including defaults. To train another one like it:
 # selfinstruct finetune --config THIS_FILE --out OTHER
 """
 
@@ -44,8 +44,8 @@ def taken_up(settings: FinetuneSettings, folder: Path) -> FinetuneSettings:
     differing = [*_differing(before, written), *_differing(before, now.model_dump(mode="json"))]
     if differing:
         raise UsageError(
-            "\n".join([f"{folder}: was begun with other settings:", *dict.fromkeys(differing)])
-            + "\nLeave them as they were to go on with it, or train anew in another --out."
+            "\n".join([f"{folder} was started with different settings:", *dict.fromkeys(differing)])
+            + "\nRestore them to resume, or train from the start in another --out."
         )
     return now
 
@@ -58,20 +58,16 @@ def _differing(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """What is not as it was, a line each, but for what only says how to compute."""
     pairs = [(key, now[key], before[key]) for key in before if key != "lora" and key not in RUNNING]
     pairs += [(f"lora.{key}", now["lora"][key], before["lora"][key]) for key in before["lora"]]
-    return [
-        f"  {key}: {json.dumps(value)}, but it was begun with {json.dumps(was)}"
-        for key, value, was in pairs
-        if value != was
-    ]
+    return [f"  {key}: {json.dumps(value)}, was {json.dumps(was)}" for key, value, was in pairs if value != was]
 
 
 def _check_free(folder: Path) -> None:
     """UsageError where no training can be begun in `folder`."""
     if folder.exists() and (not folder.is_dir() or any(path.name != "checkpoints" for path in folder.iterdir())):
-        raise UsageError(f"{folder}: is there already, and is no training of ours. Choose another --out.")
+        raise UsageError(f"{folder} exists already and is not a training of selfinstruct. Choose another --out.")
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
-        raise UsageError(f"{folder}: nothing can be written there ({there}). Choose another --out.")
+        raise UsageError(f"{folder}: cannot be written ({there}). Choose another --out.")
 
 
 @contextmanager
@@ -110,8 +106,8 @@ def check_data(examples: Iterable[Example], folder: Path) -> None:
             part.write_text(digest.hexdigest(), encoding="utf-8")
     elif not file.exists() or file.read_text(encoding="utf-8") != digest.hexdigest():
         raise UsageError(
-            f"{folder}: the data, or the tokenizer, is not what it was when this training was begun, so it cannot go "
-            "on as if nothing had happened. Train anew in another --out."
+            f"{folder}: the data or the tokenizer has changed since this training was started, so it cannot be "
+            "resumed. Train from the start in another --out."
         )
 
 

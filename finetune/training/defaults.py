@@ -71,8 +71,8 @@ def with_length(settings: FinetuneSettings, lengths: Sequence[int], context: int
     """
     if context and settings.max_length and settings.max_length > context:
         raise UsageError(
-            f"max_length = {settings.max_length:,}, but {settings.model} reads {context:,} tokens at most. Give "
-            f"--max-length {context} or less."
+            f"max_length = {settings.max_length:,}, but the context of {settings.model} is {context:,} tokens. "
+            f"Set max_length (--max-length) to {context} or less."
         )
     longest = 8 * math.ceil(max(lengths) / 8)
     wanted = max(longest, PACKED_LENGTH) if settings.packing else longest
@@ -118,7 +118,7 @@ def with_batches(
     steps = settings.max_steps or math.ceil(settings.epochs * math.ceil(n_rows / rows))
     if settings.keep in ("eval_loss", "generation") and not n_held_out:
         raise UsageError(
-            f'keep = "{settings.keep}" chooses by held-out rows, and of so few none is held out. Set eval_share, such '
+            f'keep = "{settings.keep}" chooses by held-out rows, but so few rows are not split. Set eval_share, such '
             'as 0.2, or keep = "last".'
         )
     keep = "eval_loss" if n_held_out else "last"

@@ -42,7 +42,7 @@ def command(name: str, arguments: Sequence[str]) -> list[str]:
     config = shipped if shipped.exists() else Path(name)
     if not config.is_file() or not _is_config(config):
         known = ", ".join(sorted(path.stem for path in CONFIGS.glob("*.yaml")))
-        raise UsageError(f"--launch {name}: is no config of accelerate. Known by name are {known}.")
+        raise UsageError(f"--launch {name}: not an accelerate config. Use {known}, or a config file.")
     rest = list(arguments)
     at = next(i for i, argument in enumerate(rest) if argument.partition("=")[0] == "--launch")
     del rest[at : at + (1 if "=" in rest[at] else 2)]
@@ -62,5 +62,5 @@ def _gpus() -> int:
     import torch
 
     if (n := torch.cuda.device_count()) < 2:
-        raise UsageError(f"--launch needs several GPUs, and this machine has {n}. Leave it out.")
+        raise UsageError(f"--launch needs several GPUs; this machine has {n}. Leave it out.")
     return n

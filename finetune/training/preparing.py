@@ -45,9 +45,9 @@ def prepare(settings: FinetuneSettings) -> Prepared:
     UsageError where the model or the data cannot be used.
     """
     if not settings.model:
-        raise UsageError("Which model shall be trained? Give --model a folder, or a name on the hub.")
+        raise UsageError("No model to train. Set model (--model) to a folder or a name on the hub.")
     if not settings.data:
-        raise UsageError("What shall it learn from? Name a run's folder or a file.")
+        raise UsageError("No training data. Pass a run's folder, a file or a name on the hub.")
     if settings.method == "qlora":
         check_qlora()
     tokenizer, config = _load(settings.model)
@@ -55,7 +55,9 @@ def prepare(settings: FinetuneSettings) -> Prepared:
     template, added = prepare_tokenizer(tokenizer, settings.template)
     known = getattr(config.get_text_config(), "vocab_size", None)
     if known is None:
-        raise UsageError(f"{settings.model}: is no language model, but {config.model_type}. Choose another --model.")
+        raise UsageError(
+            f"{settings.model} is not a language model, but {config.model_type}. Choose another model (--model)."
+        )
     vocabulary = max(len(tokenizer), known)
     settings = settings.model_copy(update={"template": template})
     parts = _dialogues(settings)
@@ -113,15 +115,15 @@ def processes() -> int:
 def _load(name: str) -> tuple[Any, Any]:
     """Tokenizer and config of the model `name`; UsageError where there are none."""
     if not Path(name).is_dir() and not HUB_NAME.fullmatch(name):
-        raise UsageError(f"--model {name}: there is no such folder, and the hub has no such names.")
+        raise UsageError(f"model = {name!r} (--model): no such folder, and not a valid name on the hub.")
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
         return tokenizer, AutoConfig.from_pretrained(name, trust_remote_code=False)
     except (OSError, ValueError, KeyError, ImportError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UsageError(
-            f"{name}: transformers finds no model there ({reason}). Give --model a folder with config, weights and "
-            "tokenizer, or a name on the hub."
+            f"{name}: transformers finds no model there ({reason}). Set model (--model) to a folder with config, "
+            "weights and tokenizer, or a name on the hub."
         ) from None
 
 
@@ -134,7 +136,8 @@ def _dialogues(settings: FinetuneSettings) -> Split:
         runs = [Path(source.path) for source in settings.data if (Path(source.path) / "run.db").exists()]
         if not runs:
             raise UsageError(
-                "--seeds adds the seed tasks of a run, but there is no run among the data. Name their file."
+                "seeds (--seeds) adds the seed tasks of runs, but no run is among the data. Add their file to "
+                "the data instead."
             )
         found += [dialogue for run in runs for dialogue in _seeds(run)]
     return split(found, settings.eval_share, settings.seed)

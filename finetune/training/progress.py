@@ -28,7 +28,7 @@ from selfinstruct.terminal import CELL_EVERY_S, CellLine, time_left
 
 LINE_EVERY_S = 5.0
 PICTURE_EVERY_S = 30.0
-STOPPING = "saving a checkpoint; another Ctrl-C stops at once"
+STOPPING = "saving a checkpoint; press Ctrl-C again to stop at once"
 _KEPT = ("loss", "eval_loss", "eval_rouge_l", "eval_exact_match", "learning_rate", "grad_norm")
 _SHOWN = {"loss": "loss", "eval_loss": "held-out", "eval_rouge_l": "ROUGE-L"}
 
@@ -95,8 +95,8 @@ class Progress(TrainerCallback):
         figures = {name: logs[name] for name in _KEPT if name in logs}
         if not math.isfinite(loss := figures["loss" if "loss" in figures else "eval_loss"]):
             raise UsageError(
-                f"The loss is {loss} at update {state.global_step:,}: the weights have run away. Train anew, in "
-                f"another --out, with a lower --learning-rate than {args.learning_rate:g}."
+                f"The loss is {loss} at update {state.global_step:,}: training has diverged. Train from the "
+                f"start, in another --out, with a learning_rate (--learning-rate) below {args.learning_rate:g}."
             )
         self.write(state, figures)
         self._latest |= figures

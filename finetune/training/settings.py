@@ -39,100 +39,108 @@ RUNNING = {"micro_batch", "activation_checkpointing", "attention", "compile", "s
 class Source(Section):
     """Something to learn from."""
 
-    path: str = Field(min_length=1, description="a run's folder, a file, or a name on the hub")
+    path: str = Field(min_length=1, description="run folder, file, or name on the hub")
     weight: float = Field(1.0, gt=0, le=100, description="how often its rows are used in each epoch; 0.5: half of them")
 
 
 class LoraSettings(Section):
     """Low-rank adapters (Hu et al. 2021), for the methods lora and qlora."""
 
-    rank: int = Field(16, ge=1, le=1024, description="of the matrices that are learned")
+    rank: int = Field(16, ge=1, le=1024, description="rank of the trained matrices")
     alpha: int = Field(32, gt=0, description="the update is scaled by alpha / rank")
-    dropout: float = Field(0.0, ge=0, lt=1, description="share of inputs to an adapter that are dropped")
-    targets: tuple[str, ...] = Field((), description="names of layers with an adapter; empty: all linear ones")
+    dropout: float = Field(0.0, ge=0, lt=1, description="share of an adapter's inputs that are dropped")
+    targets: tuple[str, ...] = Field((), description="names of the layers with an adapter; empty: all linear layers")
 
 
 class FinetuneSettings(Section):
     """All settings of a training."""
 
-    model: str = Field("", description="the model to begin with: a folder, or a name on the hub")
-    data: tuple[Source, ...] = Field((), description="what to learn from, mixed by weight")
-    seeds: bool = Field(False, description="learn from the seed tasks of the runs among the data too")
+    model: str = Field("", description="model to start from: a folder, or a name on the hub")
+    data: tuple[Source, ...] = Field((), description="training data, mixed by weight")
+    seeds: bool = Field(False, description="also train on the seed tasks of the runs among the data")
     template: Template | None = Field(
-        None, description="how a dialogue is written; without it the model's own, or chatml where it has none"
+        None, description="dialogue format; default: the model's own, or chatml if it has none"
     )
     eval_share: float | None = Field(
         None,
         ge=0,
-        description="share of the rows that is held out, whole tasks of them; from 1 on, about so many rows; without "
-        "it, 0.05, but 500 rows at most, and none of fewer than 20, or where the tasks are too few or too large",
+        description=(
+            "share of rows to hold out, in whole tasks; 1 or more: about that number of rows; default: 0.05, at "
+            "most 500 rows, and none if there are fewer than 20 rows or the tasks are too few or too large"
+        ),
     )
-    max_length: int | None = Field(None, ge=8, description="tokens of a row; without it, as long as the data needs")
-    overlong: Overlong = Field("drop", description="what becomes of rows that are longer")
+    max_length: int | None = Field(None, ge=8, description="maximum tokens per row; default: as long as the data needs")
+    overlong: Overlong = Field("drop", description="what to do with longer rows")
     packing: bool | None = Field(
-        None, description="several dialogues in a row, none of which sees another; without it, on a GPU"
+        None, description="pack several dialogues into a row, without attention between them; default: on a GPU"
     )
     method: Method | None = Field(
-        None, description="train all weights, or adapters; without it, all if the memory suffices"
+        None, description="train all weights, or adapters; default: full if it fits in memory, else lora"
     )
     lora: LoraSettings = LoraSettings()
     precision: Precision | None = Field(
         None,
-        description='"mixed": weights float32, computed in bfloat16; without it: mixed for full on a GPU that has '
-        "bfloat16, bfloat16 for adapters there, float32 elsewhere",
+        description=(
+            '"mixed": float32 weights, bfloat16 computation; default: on a GPU with bfloat16, mixed for full and '
+            "bfloat16 for adapters; float32 elsewhere"
+        ),
     )
-    epochs: float = Field(3.0, gt=0, description="times that all rows are used")
-    max_steps: int | None = Field(None, ge=1, description="updates after which to end, instead of epochs")
+    epochs: float = Field(3.0, gt=0, description="number of passes over the data")
+    max_steps: int | None = Field(None, ge=1, description="number of updates to train for, instead of epochs")
     batch_size: int | None = Field(
-        None, ge=1, description="dialogues in an update, on all GPUs together; without it, for 300 updates, 8 to 128"
+        None,
+        ge=1,
+        description="dialogues per update, over all GPUs; default: what gives about 300 updates, from 8 to 128",
     )
-    batch_tokens: int | None = Field(None, ge=1, description="tokens in an update (on average), instead of batch_size")
+    batch_tokens: int | None = Field(None, ge=1, description="tokens per update (on average), instead of batch_size")
     micro_batch: int | None = Field(
-        None, ge=1, description="most rows computed at once on a GPU; without it, as many as the memory bears"
+        None, ge=1, description="maximum rows processed at a time per GPU; default: as many as fit in memory"
     )
     learning_rate: float | None = Field(
         None,
         gt=0,
-        description="at its highest; without it, 2e-5 for full (as Alpaca's), 2e-4 for adapters (as QLoRA's)",
+        description="peak learning rate; default: 2e-5 for full (like Alpaca), 2e-4 for adapters (like QLoRA)",
     )
-    schedule: Literal["cosine", "linear", "constant"] = Field("cosine", description="of the learning rate")
-    warmup: float = Field(0.03, ge=0, lt=1, description="share of the updates over which the learning rate rises")
-    weight_decay: float = Field(0.0, ge=0, description="of AdamW")
-    clip: float = Field(1.0, gt=0, description="largest norm of a gradient")
-    seed: int = Field(0, ge=0, lt=2**32, description="of every random choice")
-    eval_every: int | None = Field(None, ge=1, description="updates between evaluations; without it, a tenth of all")
-    save_every: int | None = Field(
-        None, ge=1, description="updates between checkpoints; without it, one with each evaluation"
-    )
+    schedule: Literal["cosine", "linear", "constant"] = Field("cosine", description="learning rate schedule")
+    warmup: float = Field(0.03, ge=0, lt=1, description="share of updates over which the learning rate rises")
+    weight_decay: float = Field(0.0, ge=0, description="weight decay of AdamW")
+    clip: float = Field(1.0, gt=0, description="maximum gradient norm")
+    seed: int = Field(0, ge=0, lt=2**32, description="random seed")
+    eval_every: int | None = Field(None, ge=1, description="updates between evaluations; default: a tenth of all")
+    save_every: int | None = Field(None, ge=1, description="updates between checkpoints; default: one per evaluation")
     keep: Keep | None = Field(
         None,
-        description='the checkpoint that is kept: of least "eval_loss" (the default where rows are held out), of best '
-        '"generation" (ROUGE-L of greedy answers), or the "last"',
+        description=(
+            'checkpoint to keep: lowest "eval_loss" (default if rows are held out), best "generation" (ROUGE-L '
+            'of greedy answers), or "last"'
+        ),
     )
-    generation_rows: int = Field(32, ge=1, description='held-out rows answered for keep = "generation"')
+    generation_rows: int = Field(32, ge=1, description='number of held-out rows answered for keep = "generation"')
     activation_checkpointing: bool | None = Field(
-        None, description="compute activations twice to save memory; without it, where memory is short"
+        None, description="recompute activations to save memory; default: if memory is short"
     )
     attention: Literal["sdpa", "eager", "flash_attention_2", "flash_attention_3", "flex_attention"] | None = Field(
-        None, description="how attention is computed; without it, FlashAttention where it is installed, else sdpa"
+        None, description="attention implementation; default: FlashAttention if it is installed, else sdpa"
     )
-    compile: bool = Field(False, description="compile the model first: minutes that pay in long trainings on a GPU")
+    compile: bool = Field(
+        False, description="compile the model first; takes minutes, which pays off in long trainings on a GPU"
+    )
 
     @model_validator(mode="after")
     def _one_batch(self) -> Self:
         if self.batch_size and self.batch_tokens:
-            raise ValueError("batch_size and batch_tokens exclude each other: name one")
+            raise ValueError("batch_size and batch_tokens exclude each other: set only one")
         return self
 
     @model_validator(mode="after")
     def _kept_is_saved(self) -> Self:
         if self.keep in ("eval_loss", "generation"):
             if self.eval_share == 0:
-                raise ValueError(f'keep = "{self.keep}" needs held-out rows: eval_share above 0')
+                raise ValueError(f'keep = "{self.keep}" needs held-out rows: set eval_share above 0')
             if self.eval_every and self.save_every and self.eval_every != self.save_every:
                 raise ValueError(
-                    f'keep = "{self.keep}" chooses among saved checkpoints, so eval_every and save_every must be the '
-                    'same; or write keep = "last"'
+                    f'keep = "{self.keep}" chooses among saved checkpoints, so eval_every and save_every must be '
+                    'equal; or set keep = "last"'
                 )
         return self
 
@@ -147,7 +155,7 @@ def named_settings(config: Path | None, preset: str | None, flags: dict[str, Any
     named: dict[str, Any] = {}
     if preset is not None:
         if preset not in presets():
-            raise UsageError(f"--preset {preset}: there is none of that name; known are {', '.join(presets())}.")
+            raise UsageError(f"--preset {preset}: unknown. Choose one of: {', '.join(presets())}.")
         named = read_toml(PRESETS / f"{preset}.toml")
     if config:
         named = merge(named, read_toml(config))

@@ -74,7 +74,7 @@ def train(settings: FinetuneSettings, folder: Path, *, dry_run: bool = False) ->
     """
     settings = checkpoints.taken_up(settings, folder)
     if checkpoints.is_finished(folder) and not dry_run:
-        print(f"{folder} is trained already; choose another --out to train anew.")
+        print(f"{folder} is already trained. Choose another --out to train from the start.")
         return _result(folder)
     if torch.cuda.device_count() > 1 and processes() == 1:
         raise UsageError(
@@ -115,7 +115,7 @@ def train(settings: FinetuneSettings, folder: Path, *, dry_run: bool = False) ->
                 raise
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise UsageError(
-                f"{folder} cannot be written ({reason}). Make room, and the same command goes on."
+                f"{folder} cannot be written ({reason}). Free some space, then run the same command to resume."
             ) from None
 
 
@@ -142,7 +142,9 @@ def _train(prepared: Prepared, rows: Dataset, schedule: Schedule, folder: Path) 
         if not begun or progress.began:
             raise
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UsageError(f"{begun} cannot be read ({reason}). Delete it, and the same command goes on.") from None
+        raise UsageError(
+            f"{begun} cannot be read ({reason}). Delete it, then run the same command to resume."
+        ) from None
     finally:
         progress.close()
     if progress.interrupted and trainer.state.global_step < schedule.steps:
@@ -198,11 +200,11 @@ def _stop_test(model: Any, prepared: Prepared) -> Stopped:
 
 
 def _say_whether_it_stops(stopped: Stopped) -> None:
-    print(f"Stop test: {stopped.answers} of {stopped.of} answers came to an end by themselves.")
+    print(f"Stop test: {stopped.answers} of {stopped.of} answers ended on their own.")
     if stopped.answers < stopped.of:
         print(
-            "Warning: the others went on until they were cut off. Short trainings do that; if longer ones do, look "
-            "with --dry-run whether the stop token is among the trained ones.",
+            "Warning: the others were cut off. That is normal after a short training. After a long one, check "
+            "with --dry-run that the stop token is trained.",
         )
 
 
@@ -220,11 +222,11 @@ def _say_what_comes(prepared: Prepared, schedule: Schedule) -> None:
     print(prepared.report.render(colour=sys.stdout.isatty()), end="\n\n")
     if not torch.cuda.is_available():
         print(
-            "No GPU is found (torch.cuda), so this computes on the CPU. That suits models of some million parameters; "
-            "one of a billion takes about a thousand times as long as on a GPU."
+            "No GPU found (torch.cuda): training on the CPU. That is fine for a few million parameters; with a "
+            "billion it takes about a thousand times as long as on a GPU."
         )
     print(
-        f"{schedule.steps:,} updates of {schedule.rows:,} rows, {settings.micro_batch} at once; {settings.method}, "
+        f"{schedule.steps:,} updates of {schedule.rows:,} rows, {settings.micro_batch} at a time; {settings.method}, "
         f"{settings.precision}, learning rate {settings.learning_rate:g}"
         + (f", in {processes()} processes." if processes() > 1 else "."),
         flush=True,
@@ -236,19 +238,19 @@ def _out_of_memory(prepared: Prepared) -> str:
     assert settings.max_length and settings.micro_batch and memory and available
     changes = []
     if settings.micro_batch > 1:
-        changes.append(f"micro_batch = {settings.micro_batch // 2} (gives the same)")
+        changes.append(f"micro_batch = {settings.micro_batch // 2} (same result)")
     if not settings.activation_checkpointing:
-        changes.append("activation_checkpointing = true (gives the same, a third slower)")
+        changes.append("activation_checkpointing = true (same result, a third slower)")
     changes.append(f"max_length = {settings.max_length // 2}")
     if settings.method == "full":
         changes.append('method = "lora"')
     elif settings.method == "lora":
         changes.append('method = "qlora"')
     return "\n".join([
-        f"The memory did not suffice: {available.bytes / 2**30:.1f} GiB were free ({available.where}), and "
-        f"{settings.micro_batch} rows of {settings.max_length:,} tokens take about {memory.total / 2**30:.1f} GiB. In "
-        "a file for --config, set one of:",
+        f"Out of memory: {available.bytes / 2**30:.1f} GiB were free ({available.where}), but "
+        f"{settings.micro_batch} rows of {settings.max_length:,} tokens need about {memory.total / 2**30:.1f} "
+        "GiB. In a file for --config, set one of:",
         *(f"  {change}" for change in changes),
-        "What gives the same can be changed for a training that was begun: it goes on from its latest checkpoint. The "
-        "rest needs another --out.",
+        "Settings with the same result can be changed in this training, which then resumes from its latest "
+        "checkpoint. The others need another --out.",
     ])  # fmt: skip

@@ -42,8 +42,8 @@ def load_to_train(settings: FinetuneSettings, tokenizer: Any, n_known: int) -> P
             raise
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UsageError(
-            f"{settings.model}: transformers finds no model there that it can load ({reason}). Give --model a folder "
-            "with config, weights and tokenizer, or a name on the hub."
+            f"{settings.model}: transformers cannot load a model from it ({reason}). Set model (--model) to a "
+            "folder with config, weights and tokenizer, or a name on the hub."
         ) from None
     add_tokens(model, n_known, len(tokenizer))
     return model  # type: ignore[no-any-return]
@@ -104,8 +104,8 @@ def check_qlora() -> None:
     """UsageError where 4-bit weights cannot be had."""
     if not importlib.util.find_spec("bitsandbytes"):
         raise UsageError(
-            "--method qlora keeps the model in 4 bits, which needs bitsandbytes: pip install bitsandbytes. Or train "
-            "adapters on it as it is, with --method lora."
+            'method = "qlora" (--method qlora) needs bitsandbytes. Run: pip install bitsandbytes. Or use '
+            "--method lora, without 4-bit weights."
         )
 
 

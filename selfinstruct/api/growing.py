@@ -103,7 +103,7 @@ async def _grow(
     opened = opening()
     for name in opened.changed:
         warnings.warn(
-            f"{name} has changed since this run was last grown: what was judged before stays as it is.", stacklevel=4
+            f"{name} has changed since the last session. What it decided before is kept.", stacklevel=4
         )
     with opened.store:
         return await growing.generate(opened, target, on_start=on_start, show=progress)

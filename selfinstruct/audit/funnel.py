@@ -55,9 +55,13 @@ def funnel(store: Store, index: Index) -> list[Step]:
 
     words = {"ban": "banned", "rescue": "rescued", "edit": "edited"}
     notes = [f"{n:,} {words[action]}" for action, n in decided.items() if action in words]
-    notes += [f"{from_rescued:,} of rescued instructions"] if from_rescued else []
+    notes += [f"{from_rescued:,} from rescued instructions"] if from_rescued else []
     waiting = Step(
-        "not judged yet", count(state="pending"), 1, Selection(state="pending").query(), "the target was reached before"
+        "not filtered yet",
+        count(state="pending"),
+        1,
+        Selection(state="pending").query(),
+        "the target was reached first",
     )
     return [
         Step("proposals", counts.proposals(store), 0, None),
@@ -67,7 +71,7 @@ def funnel(store: Store, index: Index) -> list[Step]:
         *([waiting] if waiting.n else []),
         Step("tasks admitted", count(kind="candidate", reason="") - waiting.n, 0,
              Selection(kind="candidate", state="admitted").query(),
-             f"{waiting_tasks:,} without their instances so far" if waiting_tasks else ""),
+             f"{waiting_tasks:,} without instances so far" if waiting_tasks else ""),
         *lost("completion", *of_each_task),
         Step("instances read", count(kind="instance"), 0, Selection(kind="instance").query()),
         *lost("instance", *INSTANCE_STAGES),

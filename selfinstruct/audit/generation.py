@@ -10,6 +10,7 @@ from selfinstruct.errors import UsageError
 from selfinstruct.pool.pool import record_text
 from selfinstruct.records import Completion, Instance, Request, canonical_json
 from selfinstruct.store import generations
+from selfinstruct.store.answers import counted_here
 from selfinstruct.store.decisions import Decision, decisions, edited, is_exported, standing, state_of
 from selfinstruct.store.declared import declared_by
 from selfinstruct.store.store import Store
@@ -62,7 +63,7 @@ def generation(store: Store, index: Index, filters: RunFilters, kind: str, ident
     """The generation of that kind and id; UsageError where there is none."""
     look = {"candidate": _candidate, "instance": _instance, "completion": _completion}.get(kind)
     if look is None:
-        raise UsageError(f"There is no kind of generation called {kind}.")
+        raise UsageError(f"Unknown kind of item: {kind}.")
     found = look(store, index, filters, identity)
     if found is None:
         raise UsageError(f"There is no {kind} {identity} in this run.")
@@ -91,14 +92,14 @@ def _candidate(store: Store, index: Index, filters: RunFilters, identity: str) -
     note = ""
     if task:
         siblings += _instances_of(store, task.position)
-        kinds = [one.describe(task.extra.get(one.field)) for one in declared_by(store).counted.values()]
-        known = ", ".join(kinds) if task.generated else "without instances so far"
-        note = f"Task {task.position} of the run, {known}"
+        kinds = [one.describe(task.extra.get(one.field)) for one in counted_here(store)]
+        known = kinds if task.generated else ["no instances yet"]
+        note = ", ".join([f"Task {task.position} of the run", *known])
         read += _fields(store, task.extra)
     elif not candidate.instances:
         note = (
-            "It came without instances, and none are made of a rejected instruction. If you rescue it, the next "
-            "selfinstruct generate asks for them, and they are exported."
+            "It has no instances: none are requested for a rejected instruction. If you rescue it, the next "
+            "selfinstruct generate requests them, and they are exported."
         )
     return _generation(
         store, "candidate", identity, candidate.request_id, read=read, part=instruction,
@@ -120,7 +121,7 @@ def _instance(store: Store, index: Index, filters: RunFilters, identity: str) ->
         store, "instance", identity, request_id,
         read=_texts(store, instruction, before, extra), part=before.output,
         verdicts=verdicts[identity], siblings=siblings,
-        note="" if of_task else "Its task is banned, and so none of the task's instances are exported.",
+        note="" if of_task else "Its task is banned, so none of its instances are exported.",
         comparison=_compare(filters, record_text(instruction, before.input, before.output), nearest),
     )  # fmt: skip
     texts = edited(store, identity)
@@ -142,7 +143,7 @@ def _completion(store: Store, index: Index, filters: RunFilters, identity: str) 
 def _generation(store: Store, kind: str, identity: str, request_id: str, **more: Any) -> Generation:
     completion = store.completion(request_id)
     if completion is None:
-        raise UsageError(f"Request {request_id} has no answer; see selfinstruct verify {store.folder}.")
+        raise UsageError(f"Request {request_id} has no answer. Run selfinstruct verify {store.folder}.")
     rejection = generations.rejection(store, kind, identity)
     stage, reason, evidence = rejection or ("", "", {})
     exported = None if kind == "completion" else is_exported(store, (kind, identity))

@@ -17,8 +17,8 @@ FEW = 20_000  # up to so many are sorted; more are read in the order of an index
 
 # By name: the column, whether it falls, and in words.
 SORTS = {
-    "first": ("said", False, "first said"),
-    "last": ("said", True, "last said"),
+    "first": ("said", False, "oldest first"),
+    "last": ("said", True, "newest first"),
     "longest": ("length", True, "longest"),
     "shortest": ("length", False, "shortest"),
     "similar": ("score", True, "most similar"),

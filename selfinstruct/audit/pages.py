@@ -37,7 +37,7 @@ LISTED = 1_000  # characters of a text in a list
 OUTCOMES = 8  # of what-ifs that are kept
 KINDS = {"candidate": "instruction", "instance": "instance", "completion": "unreadable answer"}
 DONE = {"ban": "Banned", "rescue": "Rescued", "edit": "Edited", "tag": "Tagged", "comment": "Commented on",
-        "undo": "Taken back"}  # fmt: skip
+        "undo": "Undone"}  # fmt: skip
 
 _environment = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"), undefined=jinja2.StrictUndefined,
@@ -134,14 +134,14 @@ class Pages:
         form = await request.post()
         action = str(form.get("action", ""))
         if action not in get_args(Action):
-            raise UsageError(f"{action}: is nothing that can be decided.")
+            raise UsageError(f"Unknown action: {action}.")
         if form.get("all"):
             self.index.refresh()
             subjects = Listing(self.index, _asked(dict(parse_qsl(str(form["all"]))))).subjects()
         else:
             subjects = [_subject(str(value)) for value in form.getall("item", [])]
         if not subjects:
-            raise UsageError("Nothing was chosen. Go back, and choose something.")
+            raise UsageError("Nothing is selected. Go back and select something.")
         payload = {}
         if action == "edit":
             payload = self._edited(subjects[0], _lines(form.get("input")), _lines(form.get("output")))
@@ -166,7 +166,7 @@ class Pages:
         before = (known.input, known.output)
         kept = [old if _lines(in_form(old)) == new else new for old, new in zip(before, (given, output), strict=True)]
         if tuple(kept) == before:
-            raise UsageError("Neither the input nor the output was changed.")
+            raise UsageError("Neither the input nor the output has changed.")
         return {"input": kept[0], "output": kept[1]}
 
     def _replay(self, rules: what_if.Rules) -> what_if.Replay:

@@ -56,7 +56,7 @@ async def serve(folder: Path, port: int) -> None:
             except (KeyError, OSError):  # a user without a name
                 author = "unknown"
             async with serving(store, index, author, port) as address:
-                print(f"Look at {folder} here (Ctrl-C ends it):\n{address}", flush=True)
+                print(f"Audit of {folder} (Ctrl-C stops it):\n{address}", flush=True)
                 await asyncio.Event().wait()
         finally:
             index.close()

@@ -78,7 +78,7 @@ def _format(file: File) -> Format:
     if known:
         return known.most_common(1)[0][0]
     first = next(row for row in file.rows if not row.fault)
-    has = f"has the fields {', '.join(first.value)}" if isinstance(first.value, dict) else "is no object"
+    has = f"has the fields {', '.join(first.value)}" if isinstance(first.value, dict) else "is not an object"
     wanted = "; ".join(f"{', '.join(fields)} ({name})" for name, fields in REQUIRED.items())
     raise UsageError(
         f"{file.path}: no row has a known format; {file.unit} {first.number} {has}. A row needs one of: {wanted}."
@@ -87,7 +87,7 @@ def _format(file: File) -> Format:
 
 def _unknown(value: Any, format: Format) -> Problem:
     if not isinstance(value, dict):
-        return Problem("wrong_type", "", f"no object: {shortened(str(value))}")
+        return Problem("wrong_type", "", f"not an object: {shortened(str(value))}")
     missing = [name for name in REQUIRED[format] if value.get(name) is None]
     fields = ", ".join(map(str, value)) or "none"
     if len(missing) < len(REQUIRED[format]) or not set(FIELDS) & value.keys():

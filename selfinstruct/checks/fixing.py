@@ -47,7 +47,7 @@ def refuse_existing(out: Path) -> None:
     """UsageError where one of the two files to write is there already."""
     for path in (out, removed_path(out)):
         if path.exists() or path.is_symlink():
-            raise UsageError(f"{path}: is there already, and nothing is overwritten. Choose another name for --fix.")
+            raise UsageError(f"{path} exists already and is not overwritten. Choose another name for --fix.")
 
 
 def fix(checked: Checked, out: Path) -> Fixed:

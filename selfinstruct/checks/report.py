@@ -24,7 +24,7 @@ def render(checked: Checked, fixed: Fixed | None) -> str:
     lines.append(_sums(checked))
     if fixed:
         lines.append(f"{fixed.out}: {fixed.kept:,} rows, {fixed.changed:,} of them changed; {fixed.removed:,} removed")
-        lines.append(f"{removed_path(fixed.out)}: each row that was changed or removed, as it was, and why")
+        lines.append(f"{removed_path(fixed.out)}: the original of each changed or removed row, and why")
     return "\n".join(lines)
 
 
@@ -39,8 +39,8 @@ def _example(finding: Finding, unit: str) -> str:
 def _sums(checked: Checked) -> str:
     counts = checked.summary()
     if not checked.findings:
-        return "Nothing to find fault with."
-    shown = "; all of them with --json" if len(checked.findings) > EXAMPLES else ""
+        return "No problems found."
+    shown = "; --json lists all" if len(checked.findings) > EXAMPLES else ""
     return (
         f"errors: {counts['errors']:,}, warnings: {counts['warnings']:,}, advice: {counts['advice']:,}; "
         f"in {counts['rows_with_findings']:,} of {counts['rows']:,} rows{shown}"

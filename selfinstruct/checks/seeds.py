@@ -83,7 +83,7 @@ def _about_class(seed: SeedTask) -> list[str]:
     if seed.is_classification:
         long = [output for output in outputs if word_count(output) > LABEL_WORDS]
         if long:
-            return [f"field is_classification: true, but an output is no label: {long[0][:60]}"]
+            return [f"field is_classification: true, but an output is not a label: {long[0][:60]}"]
         if len(outputs) > 1 and len(set(outputs)) == 1:
             return [f"field instances: all have the label {outputs[0]!r}; show different ones"]
     elif set(outputs) <= CLOSED_ANSWERS:
@@ -97,23 +97,25 @@ def _about_all(seeds: list[SeedTask]) -> list[str]:
     advice = []
     n = len(seeds)
     if n < ENOUGH:
-        advice.append(f"{n} tasks are few: with fewer than {ENOUGH} the same ones are shown again and again.")
+        advice.append(f"{n} tasks are few: with fewer than {ENOUGH}, the same ones appear in prompt after prompt.")
     n_classes = sum(seed.is_classification for seed in seeds)
     if n_classes < 0.1 * n:
         share = f"only {n_classes}" if n_classes else "none"
-        advice.append(f"Of {n} tasks {share} {'are' if n_classes > 1 else 'is'} classification: few will be proposed.")
+        advice.append(f"Of {n} tasks {share} {'are' if n_classes > 1 else 'is'} classification. Few will be proposed.")
     elif n_classes > 0.6 * n:
-        advice.append(f"{n_classes} of {n} tasks are classification: few others will be proposed.")
+        advice.append(f"{n_classes} of {n} tasks are classification. Few others will be proposed.")
     n_free = sum(not any(i.input for i in seed.instances) for seed in seeds)
     if n_free == 0:
-        advice.append("Every task needs an input: add some that need none, such as questions.")
+        advice.append("All tasks have an input. Add some without, such as questions.")
     elif n_free == n:
-        advice.append("No task has an input: add some that work on a text, a list, some code.")
+        advice.append("No task has an input. Add some that work on a text, a list or code.")
     if n >= 10:
         word, times = Counter(seed.instruction.split()[0].lower() for seed in seeds).most_common(1)[0]
         if times > 0.25 * n:
-            advice.append(f"{times} of {n} instructions begin with {word!r}: vary the verbs and the kind of sentence.")
+            advice.append(
+                f"{times} of {n} instructions begin with {word!r}. Vary the verbs and the kinds of sentences."
+            )
         lengths = [word_count(seed.instruction) for seed in seeds]
         if statistics.quantiles(lengths, n=10)[-1] < 12:
-            advice.append("Nearly all instructions have fewer than 12 words: longer ones bring more varied tasks.")
+            advice.append("Nearly all instructions have fewer than 12 words. Longer ones lead to more varied tasks.")
     return advice

@@ -1,10 +1,13 @@
-"""The command line. Everything heavy is imported by the command that needs it, so that --help answers at once.
+"""The command line. Each command imports what it needs when it runs, so that --help answers at once.
 
-    grow      generate, import, refilter
-    look      status, report, verify, tasks, rejected, audit
-    data      export, overlap, check, seeds check
-    simulate  the simulated teacher as a server
-    options   options and arguments by name; printing: what several commands print
+    grow        generate, import, refilter
+    look        status, report, verify, tasks, rejected, audit
+    data        export, overlap, check, seeds check
+    simulate    the simulated teacher as a server
+    options     options and arguments by name
+    completing  what Tab offers for them
+    showing     how --help and Tab work
+    printing    what several commands print
 
 The commands of fine-tuning are in finetune.cli.
 """
@@ -14,35 +17,38 @@ from typing import NoReturn
 
 import typer
 
-from finetune.cli import add_commands
+from finetune.cli import COMMANDS
 from selfinstruct.cli import data, grow, look, simulate
+from selfinstruct.cli.showing import NOT_GIVEN, Sections, add
 from selfinstruct.errors import SelfInstructError
 from selfinstruct.untrusted import visible
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="Grow an instruction dataset from seed tasks. Everything the teacher says is kept in RUN/run.db.",
+    cls=Sections, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "default_map": NOT_GIVEN},
+    help="Grow an instruction dataset from seed tasks, and fine-tune a student on it.",
 )  # fmt: skip
-seeds_app = typer.Typer(no_args_is_help=True, help="Seed tasks.")
-app.add_typer(seeds_app, name="seeds")
-seeds_app.command("check")(data.check_seeds)
+seeds_app = typer.Typer(no_args_is_help=True)
+add(seeds_app, None, data.check_seeds, "check")
 
 # In the order of --help.
-app.command()(grow.generate)
-app.command("import")(grow.import_)
-app.command()(grow.refilter)
-app.command()(look.status)
-app.command()(look.report)
-app.command()(look.verify)
-app.command()(data.export)
-app.command()(data.overlap)
-app.command()(data.check)
-app.command()(look.tasks)
-app.command()(look.rejected)
-app.command()(look.audit)
-app.command()(simulate.simulate)
-add_commands(app)
+GROW, LOOK, DATA, STUDENTS, SIMULATE = "Grow a run", "Look at a run", "Datasets", "Students", "Simulated teacher"
+add(app, GROW, grow.generate)
+add(app, GROW, grow.import_, "import")
+add(app, GROW, grow.refilter)
+add(app, LOOK, look.status)
+add(app, LOOK, look.report)
+add(app, LOOK, look.verify)
+add(app, LOOK, look.tasks)
+add(app, LOOK, look.rejected)
+add(app, LOOK, look.audit)
+add(app, DATA, data.export)
+add(app, DATA, data.overlap)
+add(app, DATA, data.check)
+app.add_typer(seeds_app, name="seeds", help="Check a file of seed tasks.", rich_help_panel=DATA)
+for command in COMMANDS:
+    add(app, STUDENTS, command)
+add(app, SIMULATE, simulate.simulate)
 
 
 def main() -> NoReturn:

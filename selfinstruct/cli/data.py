@@ -1,4 +1,4 @@
-"""Commands about datasets: a run's records written for trainers, and a look at files that are there already."""
+"""Commands on datasets: export a run for trainers, and check files that exist already."""
 
 import sys
 from pathlib import Path
@@ -13,15 +13,26 @@ from selfinstruct.untrusted import visible
 
 def export(
     run: RunFolder,
-    format: Annotated[ExportFormat, typer.Option(help="What the rows look like.")],
-    output: Annotated[Path | None, typer.Option(help="The file to write; without it, one in RUN.")] = None,
-    card: Annotated[bool, typer.Option("--card", help="Also write a dataset card, README.md, beside it.")] = False,
+    format: Annotated[ExportFormat, typer.Option(help="Format of the rows.")],
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="File to write. Default: one named after the format, in RUN.")
+    ] = None,
+    card: Annotated[
+        bool, typer.Option("--card", help="Also write a dataset card, README.md, next to the file.")
+    ] = False,
     push: Annotated[
         str | None,
-        typer.Option(metavar="NAME/REPO", help="Send file and card to the Hugging Face hub, as a private dataset."),
+        typer.Option(metavar="NAME/REPO", help="Upload file and card to the Hugging Face hub as a private dataset."),
     ] = None,
 ) -> None:
-    """Write RUN's records, with what was decided about them, in a format that trainers read; and records.jsonl anew."""
+    """Write the records in a format that trainers read.
+
+    People's decisions are applied, and records.jsonl is written again.
+
+    Examples:
+    selfinstruct export outputs/first --format messages --card
+    selfinstruct export outputs/first --format parquet --output data.parquet
+    """
     from selfinstruct.export.export import export as write
     from selfinstruct.export.export import place, write_records
     from selfinstruct.store.store import Store
@@ -47,7 +58,7 @@ def export(
             from selfinstruct.export.card import write_card
 
             readme = write_card(store, format, path, rows, varied)
-            print(f"Its card: {readme}. Choose a license there.", flush=True)
+            print(f"Card: {readme}. Choose a license in it.", flush=True)
     if push:
         from selfinstruct.export.hub import push as send
 
@@ -55,11 +66,17 @@ def export(
 
 
 def overlap(
-    dataset: Annotated[Path, typer.Argument(metavar="A", help="A dataset: records.jsonl, Alpaca, messages, text ...")],
-    test_set: Annotated[Path, typer.Argument(metavar="B", help="A test set: .txt, .jsonl or .json.")],
+    dataset: Annotated[Path, typer.Argument(metavar="A", help="Dataset: records.jsonl, Alpaca, messages, text ...")],
+    test_set: Annotated[Path, typer.Argument(metavar="B", help="Test set: .txt, .jsonl or .json.")],
     json: Json = False,
 ) -> None:
-    """Say which rows of A overlap a question of B: by a run of 13 words, or by ROUGE-L. Exit code 1 where one does."""
+    """List the rows of A that overlap a test set B. Exit code 1 if any do.
+
+    A row overlaps if it shares 13 consecutive words with a question of B, or is similar as a whole (ROUGE-L).
+
+    Examples:
+    selfinstruct overlap outputs/first/records.jsonl test_set.jsonl
+    """
     from selfinstruct.pool.contamination import overlaps, render
     from selfinstruct.rows.questions import read_lines, read_pairs
 
@@ -72,18 +89,23 @@ def overlap(
 
 def check(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A JSON list, JSON Lines or Parquet, of any common format.")
+        Path, typer.Argument(metavar="FILE", help="JSON list, JSON Lines or Parquet, in any common format.")
     ],
     level: Annotated[
-        Literal["error", "warning", "advice"], typer.Option(help="Exit code 1 from which level of findings on.")
+        Literal["error", "warning", "advice"], typer.Option(help="Lowest level of finding that gives exit code 1.")
     ] = "error",
     fix: Annotated[
         Path | None,
-        typer.Option(metavar="OUT", help="Write a cleaned copy, and OUT.removed.jsonl: what went or changed, and why."),
+        typer.Option(metavar="OUT", help="Write a cleaned copy to OUT, and what changed and why to OUT.removed.jsonl."),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Say what is wrong with the rows of an instruction dataset. Exit code 1 where it is as bad as --level."""
+    """Report problems in an instruction dataset. Exit code 1 if any reach --level.
+
+    Examples:
+    selfinstruct check data.jsonl
+    selfinstruct check data.jsonl --fix cleaned.jsonl
+    """
     from selfinstruct.checks import checking, fixing, report
     from selfinstruct.rows.files import to_line
 
@@ -102,9 +124,13 @@ def check(
 
 
 def check_seeds(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A JSONL file of seed tasks.")], json: Json = False
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="JSONL file of seed tasks.")], json: Json = False
 ) -> None:
-    """Say what is wrong with a file of seed tasks, and what would make it better. Exit code 1 but for mere advice."""
+    """Report problems in a seed file, and what would improve it. Exit code 1 if there is more than advice.
+
+    Examples:
+    selfinstruct seeds check my_seeds.jsonl
+    """
     from selfinstruct.checks.seeds import check_seeds as check
 
     summary, findings = check(file)
@@ -113,6 +139,6 @@ def check_seeds(
         row = {"level": level, "line": line, "message": message}
         print(to_json(row) if json else visible(f"{where}: {level}: {message}"))
     if not json:
-        print(f"{file}: {summary}. " + (f"Findings: {len(findings)}." if findings else "Nothing to find fault with."))
+        print(f"{file}: {summary}. " + (f"Findings: {len(findings)}." if findings else "No problems found."))
     if any(finding.level != "advice" for finding in findings):
         sys.exit(1)

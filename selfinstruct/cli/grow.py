@@ -1,4 +1,4 @@
-"""Commands that make a run: asking a teacher, answers of another tool, or a run's own answers under other rules."""
+"""Commands that create a run: from a teacher, from another tool's answers, or from a run's own under other filters."""
 
 import shlex
 import sys
@@ -26,6 +26,7 @@ from selfinstruct.cli.options import (
     Strategy,
     Target,
     Teacher,
+    Without,
 )
 from selfinstruct.cli.printing import to_json
 from selfinstruct.errors import BudgetReached, TeacherError, UsageError, YieldCollapsed
@@ -55,7 +56,12 @@ def generate(  # noqa: PLR0917 - typer reads the options from here
     max_requests: MaxRequests = None,
     max_tokens: MaxTokens = None,
 ) -> None:
-    """Grow RUN to N tasks, with their instances. A RUN that exists goes on where it was."""
+    """Start a run, or resume it, until it has N tasks.
+
+    Examples:
+    selfinstruct generate outputs/first --target 200
+    selfinstruct generate outputs/mine --target 500 --model gpt-4.1-mini --dry-run
+    """
     from selfinstruct.runs.run import open_run
 
     servers = base_url[0] if base_url and len(base_url) == 1 else base_url or None
@@ -75,14 +81,14 @@ def generate(  # noqa: PLR0917 - typer reads the options from here
     flags = named.pop("") | {table: values for table, values in named.items() if values}
     opened = open_run(run, config, flags, seeds)
     with opened.store:
-        print(f"{'Began' if opened.is_new else 'Going on with'} {run}. Teacher: {_teachers(opened.config)}", flush=True)
+        print(f"{'Started' if opened.is_new else 'Resuming'} {run}. Teacher: {_teachers(opened.config)}", flush=True)
         for name in opened.changed:
-            print(f"{name} has changed since this run was last grown: what was judged before stays as it is.")
+            print(f"{name} has changed since the last session. What it decided before is kept.")
         _grow(run, opened, target, dry_run)
 
 
 def _grow(folder: Path, run: "Run", target: int, dry_run: bool) -> None:
-    """Ask until the run has its tasks, and say what came of it; exit code 130 where it was stopped before."""
+    """Generate until the run has its tasks, and print its status; exit code 130 if it was stopped before."""
     import asyncio
 
     from selfinstruct.report.status import render, status
@@ -101,9 +107,9 @@ def _grow(folder: Path, run: "Run", target: int, dry_run: bool) -> None:
         return
     print(render(status(run.store), str(folder)))
     quoted = shlex.quote(str(folder))
-    print(f"Records: {folder / 'records.jsonl'}. See why others were rejected: selfinstruct rejected {quoted}")
+    print(f"Records: {folder / 'records.jsonl'}. To see what was rejected: selfinstruct rejected {quoted}")
     if not finished:
-        print(f"Stopped before the end. To go on: selfinstruct generate {quoted} --target {target}")
+        print(f"Stopped before the target. To resume: selfinstruct generate {quoted} --target {target}")
         sys.exit(130)
 
 
@@ -114,8 +120,8 @@ def _print_estimate(run: "Run", target: int) -> None:
 
 
 def _teachers(config: Any) -> str:
-    """Who answers, in words; a simulated teacher is called so."""
-    simulated = "SIMULATED (composes tasks from a grammar: for trying things out, not for training a real model)"
+    """The teacher or teachers in words, and whether one is simulated."""
+    simulated = "SIMULATED (composes tasks from a grammar: for experiments, not for training a real model)"
     names = {}
     for stage in config.stages:
         teachers = [choice.teacher for choice in config.choices(stage)]
@@ -133,19 +139,32 @@ def _teachers(config: Any) -> str:
 def import_(  # noqa: PLR0917 - typer reads the options from here
     run: RunFolder,
     completions: Annotated[
-        Path | None, typer.Option(help="JSONL of recorded answers to requests for new tasks.")
+        Path | None, typer.Option(metavar="FILE", help="JSONL of answers to requests for new tasks.")
     ] = None,
-    classification: Annotated[Path | None, typer.Option(help="JSONL of answers to the question for the class.")] = None,
-    instances: Annotated[Path | None, typer.Option(help="JSONL of answers with instances.")] = None,
+    classification: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="JSONL of answers to classification requests.")
+    ] = None,
+    instances: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="JSONL of answers to requests for instances.")
+    ] = None,
     alpaca: Annotated[
-        Path | None, typer.Option(help="A finished dataset of instruction, input, output, to be audited.")
+        Path | None, typer.Option(metavar="FILE", help="Finished dataset with instruction, input and output, to audit.")
     ] = None,
-    seeds: Annotated[Path | None, typer.Option(help="The seed tasks in JSONL that they were made from.")] = None,
+    seeds: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="JSONL of the seed tasks that the answers were generated from.")
+    ] = None,
     filter: Filter = None,
     profile: Profile = None,
     config: Config = None,
 ) -> None:
-    """Bring recorded answers of another tool into RUN, through the same parsers and filters; nobody is asked."""
+    """Import recorded answers of another tool, or a finished dataset.
+
+    The answers go through the same parsers and filters as generated ones. No API calls are made.
+
+    Examples:
+    selfinstruct import outputs/old --completions out.jsonl --seeds seeds.jsonl
+    selfinstruct import outputs/alpaca --alpaca alpaca_data.json
+    """
     from selfinstruct.report.status import render
     from selfinstruct.report.status import status as count
     from selfinstruct.runs.importing import bring_in, read_recorded, refuse_other_runs
@@ -153,15 +172,15 @@ def import_(  # noqa: PLR0917 - typer reads the options from here
     from selfinstruct.store.store import Store
 
     if alpaca and (completions or classification or instances):
-        raise UsageError("--alpaca brings whole tasks: no --completions, --classification or --instances beside it.")
+        raise UsageError(
+            "--alpaca imports whole tasks. Do not combine it with --completions, --classification or --instances."
+        )
     recorded = read_recorded(completions, classification, instances, alpaca)
     if Store.exists(run):
         with Store.read(run) as store:
             refuse_other_runs(store, recorded)
     elif completions and not seeds:
-        raise UsageError(
-            "--seeds is missing: the seed tasks from which these were made, in JSONL. New tasks are compared with them."
-        )
+        raise UsageError("--completions needs --seeds: the seed tasks that the answers were generated from, in JSONL.")
     flags: dict[str, Any] = {"profile": profile} if profile else {}
     flags |= {"filters": {"custom": filter}} if filter else {}
     opened = open_run(run, config, flags, seeds, asking=False)
@@ -169,41 +188,46 @@ def import_(  # noqa: PLR0917 - typer reads the options from here
         brought = bring_in(opened, recorded)
         print(render(count(store), str(run)))
     if brought.lost:
-        print(f"Answers that no admitted task had a use for: {brought.lost:,} (reasons no_such_task, answered_again).")
+        print(f"Answers that no admitted task could use: {brought.lost:,} (reasons no_such_task, answered_again).")
     if brought.waiting:
-        print(f"Tasks without recorded instances: {brought.waiting:,}. selfinstruct generate would ask for them.")
+        print(f"Tasks without recorded instances: {brought.waiting:,}. selfinstruct generate will request them.")
     quoted = shlex.quote(str(run))
-    print(f"Records: {run / 'records.jsonl'}. See why others were rejected: selfinstruct rejected {quoted}")
+    print(f"Records: {run / 'records.jsonl'}. To see what was rejected: selfinstruct rejected {quoted}")
 
 
 def refilter(  # noqa: PLR0917 - typer reads the options from here
     run: RunFolder,
-    new: Annotated[Path, typer.Argument(metavar="NEW", help="The folder of the new run.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="Folder of the new run.")],
     rouge_threshold: Annotated[
-        float | None, typer.Option(min=0, max=1, help="ROUGE-L F1 above which an instruction is not new.")
+        float | None,
+        typer.Option(metavar="F1", min=0, max=1, help="ROUGE-L F1 above which an instruction is too similar."),
     ] = None,
-    without: Annotated[
-        list[str] | None,
-        typer.Option(metavar="FILTER", help="Switch a filter off, such as too_short. May be repeated."),
-    ] = None,
+    without: Without = None,
     filter: Filter = None,
     strategy: Annotated[
-        str | None,
-        typer.Option(metavar="FILE.py:NAME", help="The strategy that RUN was grown with, if it is your own."),
+        str | None, typer.Option(metavar="FILE.py:NAME", help="Your custom strategy, if RUN was generated with one.")
     ] = None,
     profile: Profile = None,
     decontaminate: Annotated[
-        list[Path] | None,
-        typer.Option(help="One more test set of which no task may hold a question. May be repeated."),
+        list[Path] | None, typer.Option(metavar="FILE", help="Reject what overlaps this test set too. Can be repeated.")
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="The rules in TOML; see [filters] in docs/config.md.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print what changes as one JSON object.")] = False,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="TOML file of filters, see [filters] in docs/config.md.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the changes as one JSON object.")] = False,
 ) -> None:
-    """Judge all that RUN was told again under other rules, into NEW; nobody is asked, and RUN stays as it is."""
+    """Filter the answers in RUN again, under different rules.
+
+    The result is written to NEW. No API calls are made, and RUN is not changed.
+
+    Examples:
+    selfinstruct refilter outputs/first outputs/strict --rouge-threshold 0.6
+    selfinstruct refilter outputs/first outputs/short --without too_short
+    """
     import asyncio
 
     from selfinstruct.runs.changes import render
-    from selfinstruct.runs.refilter import refilter as judge_again
+    from selfinstruct.runs.refilter import refilter as filter_again
 
     rules = {"rouge_threshold": rouge_threshold, "without": without or None, "custom": filter or None}
     named = {key: value for key, value in rules.items() if value is not None}
@@ -211,10 +235,10 @@ def refilter(  # noqa: PLR0917 - typer reads the options from here
     flags |= {"profile": profile} if profile else {}
     flags |= {"strategy": strategy} if strategy else {}
     flags |= {"decontaminate": [str(path) for path in decontaminate]} if decontaminate else {}
-    found = asyncio.run(judge_again(run, new, config, flags))
+    found = asyncio.run(filter_again(run, new, config, flags))
     if json:
         print(to_json(found.as_dict()))
         return
     print(visible(render(found, str(run), str(new))))
     quoted = shlex.quote(str(new))
-    print(f"Records: {new / 'records.jsonl'}. To go on from here: selfinstruct generate {quoted} --target N")
+    print(f"Records: {new / 'records.jsonl'}. To grow it further: selfinstruct generate {quoted} --target N")

@@ -1,4 +1,4 @@
-"""Commands that show what is in a run, and change nothing (but for a person who decides in the audit)."""
+"""Commands that show what is in a run. Only `audit` changes it: there, people decide."""
 
 import sys
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from selfinstruct.cli.options import Json, RunFolder
+from selfinstruct.cli.options import Json, Reason, RunFolder, Stage
 from selfinstruct.cli.printing import measure_diversity, print_diversity, to_json
 from selfinstruct.errors import UsageError
 from selfinstruct.untrusted import visible
@@ -15,11 +15,16 @@ from selfinstruct.untrusted import visible
 def status(
     run: RunFolder,
     diversity: Annotated[
-        bool, typer.Option("--diversity", help="Also how varied the tasks are: seconds for 50,000.")
+        bool, typer.Option("--diversity", help="Also measure how varied the tasks are; takes seconds for 50,000.")
     ] = False,
     json: Json = False,
 ) -> None:
-    """Show what RUN holds, also while it is growing."""
+    """Show counts, rejection reasons, tokens and cost. Also works while RUN is in progress.
+
+    Examples:
+    selfinstruct status outputs/first
+    selfinstruct status outputs/first --diversity --json
+    """
     from selfinstruct.report.status import render
     from selfinstruct.report.status import status as count
     from selfinstruct.store.store import Store
@@ -37,12 +42,20 @@ def status(
 
 def report(
     run: RunFolder,
-    output: Annotated[Path | None, typer.Option(help="The page to write; without it, RUN/report.html.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the figures as one JSON object instead.")] = False,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Page to write. Default: RUN/report.html.")
+    ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the figures as one JSON object and write no page.")
+    ] = False,
 ) -> None:
-    """Write RUN as one HTML page: what came in, what was rejected and why, how varied it is, what it cost."""
+    """Write an HTML page with charts of yield, rejections and cost.
+
+    Examples:
+    selfinstruct report outputs/first
+    """
     if output and json:
-        raise UsageError("--json prints the figures and writes no page: leave --output out, and use > FILE.")
+        raise UsageError("--json writes no page. Drop --output, and redirect the figures to a file with >.")
     from selfinstruct.report.figures import figures
     from selfinstruct.report.page import write_page
     from selfinstruct.store.store import Store
@@ -53,7 +66,11 @@ def report(
 
 
 def verify(run: RunFolder) -> None:
-    """Recompute every id, count and score in RUN, and say what does not hold. Exit code 1 where something does not."""
+    """Recompute every id, count and score in RUN. Exit code 1 if any is wrong.
+
+    Examples:
+    selfinstruct verify outputs/first
+    """
     from selfinstruct.store.store import Store
     from selfinstruct.store.verify import verify as check
 
@@ -62,38 +79,51 @@ def verify(run: RunFolder) -> None:
     for problem in problems[:50]:
         print(problem)
     if problems:
-        print(f"{run}: {len(problems)} problems.")
+        print(f"{run}: {len(problems):,} {'problem' if len(problems) == 1 else 'problems'}.")
         sys.exit(1)
-    print(f"{run}: everything holds.")
+    print(f"{run}: no problems.")
 
 
 def tasks(
     run: RunFolder,
     similar: Annotated[
-        bool, typer.Option("--similar", help="With --json: the ten most similar instructions, and the mean similarity.")
+        bool,
+        typer.Option("--similar", help="With --json: add the ten most similar instructions and the mean similarity."),
     ] = False,
     json: Json = False,
 ) -> None:
-    """List the admitted tasks in order."""
+    """List the admitted tasks in order.
+
+    Examples:
+    selfinstruct tasks outputs/first
+    selfinstruct tasks outputs/first --json --similar > tasks.jsonl
+    """
     if similar and not json:
-        raise UsageError("--similar goes with --json.")
+        raise UsageError("--similar needs --json.")
+    from selfinstruct.store.answers import counted_here
     from selfinstruct.store.listing import describe_task
     from selfinstruct.store.listing import tasks as rows
     from selfinstruct.store.store import Store
 
     with Store.read(run) as store:
+        has_classes = any(one.field == "is_classification" for one in counted_here(store))
         for row in rows(store, similar):
-            print(to_json(row) if json else visible(describe_task(row)))
+            print(to_json(row) if json else visible(describe_task(row, has_classes)))
 
 
 def rejected(
     run: RunFolder,
-    stage: Annotated[str | None, typer.Option(help="propose, filter, novelty, classify or instances.")] = None,
-    reason: Annotated[str | None, typer.Option(help="Such as too_similar.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
+    stage: Stage = None,
+    reason: Reason = None,
+    limit: Annotated[int | None, typer.Option(metavar="N", min=1, help="List at most N rejections.")] = None,
     json: Json = False,
 ) -> None:
-    """List what was rejected, with the reason and the evidence."""
+    """List what was rejected, with the reason and the evidence.
+
+    Examples:
+    selfinstruct rejected outputs/first --reason too_similar --limit 3
+    selfinstruct rejected outputs/first --json > rejected.jsonl
+    """
     from selfinstruct.store.listing import describe_rejection, refuse_absent
     from selfinstruct.store.listing import rejected as rows
     from selfinstruct.store.store import Store
@@ -106,9 +136,15 @@ def rejected(
 
 def audit(
     run: RunFolder,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Where to listen on loopback; 0 takes any free one.")] = 0,
+    port: Annotated[
+        int, typer.Option(metavar="PORT", min=0, max=65535, help="Port on 127.0.0.1; 0 picks a free one.")
+    ] = 0,
 ) -> None:
-    """Look through RUN in a browser, also while it is growing: what was rejected and why; rescue, ban, edit, tag it."""
+    """Review RUN in a browser: search, rescue, ban, edit, tag. Also works while RUN is in progress.
+
+    Examples:
+    selfinstruct audit outputs/first
+    """
     import asyncio
 
     from selfinstruct.audit.server import serve

@@ -1,6 +1,6 @@
-"""Options and arguments by name: those that several commands have, and those of a command that has many.
+"""Options and arguments by name: those that several commands share, and those of commands with many.
 
-`Annotated[type, ...]` is what typer reads; a default stands in the command's signature.
+typer reads `Annotated[type, ...]`; the default is in the command's signature.
 """
 
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from selfinstruct import parts
+from selfinstruct.cli import completing
 from selfinstruct.export import formats
 
 if TYPE_CHECKING:  # a type checker does not look for files
@@ -16,53 +17,90 @@ if TYPE_CHECKING:  # a type checker does not look for files
 else:
     ExportFormat = Literal[formats.NAMES]
 
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The run's folder, such as outputs/first.")]
-Profile = Annotated[Literal["paper"] | None, typer.Option(help="The published rules, where ours differ.")]
-Config = Annotated[Path | None, typer.Option(help="Settings in TOML; see docs/config.md.")]
-Json = Annotated[bool, typer.Option("--json", help="Write JSON lines, for other programs.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of the run, such as outputs/first.")]
+Profile = Annotated[Literal["paper"] | None, typer.Option(help="Use the published filters where ours differ.")]
+Config = Annotated[Path | None, typer.Option(metavar="FILE", help="TOML file of settings, see docs/config.md.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON Lines for other programs.")]
 
-# generate's
+# generate
 
-Target = Annotated[int, typer.Option(min=1, help="How many tasks the run shall have.")]
-Seeds = Annotated[Path | None, typer.Option(help="Seed tasks in JSONL; without it, the ones that come along.")]
+Target = Annotated[int, typer.Option(metavar="N", min=1, help="Number of tasks to reach.")]
+Seeds = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="JSONL file of seed tasks. Default: the built-in seeds.")
+]
 Teacher = Annotated[
     str | None,
     typer.Option(
         metavar=f"{'|'.join(parts.TEACHERS)}|FILE.py:NAME",
-        help="The built-in teacher, any OpenAI-compatible server, a model in this process, or a function of your own.",
+        help="Built-in simulated teacher, OpenAI-compatible server, model in this process, or your own function.",
+        autocompletion=completing.teachers,
     ),
 ]
-Model = Annotated[str | None, typer.Option(help="The teacher's model: its name; a folder for transformers.")]
+Model = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Teacher model. For transformers: a folder or a hub name.")
+]
 BaseUrl = Annotated[
     list[str] | None,
-    typer.Option(help="The server's address, such as http://localhost:8000/v1. Several share the calls."),
+    typer.Option(
+        metavar="URL", help="Server address, such as http://localhost:8000/v1. Repeat it to share calls among servers."
+    ),
 ]
 Strategy = Annotated[
     str | None,
     typer.Option(
         metavar=f"{'|'.join(parts.STRATEGIES)}|FILE.py:NAME",
-        help="How to ask: task, class, instances; whole tasks in one request; or a class of your own.",
+        help="Generate task, class and instances in turn, or whole tasks in one request, or use your own class.",
+        autocompletion=completing.strategies,
     ),
 ]
 Decontaminate = Annotated[
     list[Path] | None,
-    typer.Option(help="A test set (.txt, .jsonl, .json) of which no task may hold a question. May be repeated."),
+    typer.Option(metavar="FILE", help="Test set (.txt, .jsonl, .json): reject what overlaps it. Can be repeated."),
 ]
 Filter = Annotated[
     list[str] | None,
-    typer.Option(metavar="FILE.py:NAME", help="A filter of your own, such as rules.py:no_number. May be repeated."),
+    typer.Option(metavar="FILE.py:NAME", help="Custom filter, such as rules.py:no_number. Can be repeated."),
 ]
-Concurrency = Annotated[int | None, typer.Option(min=1, help="Most calls in flight. Does not change the data.")]
-Seed = Annotated[int | None, typer.Option(help="Of every random choice.")]
+Concurrency = Annotated[
+    int | None, typer.Option(metavar="N", min=1, help="Maximum calls in flight. Does not change the data.")
+]
+Seed = Annotated[int | None, typer.Option(metavar="N", help="Random seed.")]
 Batch = Annotated[
     bool | None,
-    typer.Option("--batch/--no-batch", help="Ask by OpenAI's Batch API: half the price, answers within a day."),
+    typer.Option("--batch/--no-batch", help="Use OpenAI's Batch API: half the price, answers within a day."),
 ]
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Grow RUN by a few tasks only, and estimate what N tasks will need.")
+    bool, typer.Option("--dry-run", help="Generate only a few tasks and estimate what N tasks will need.")
 ]
 MaxCost = Annotated[
-    float | None, typer.Option(help="US dollars that RUN may cost, earlier sessions included; needs prices.")
+    float | None,
+    typer.Option(metavar="USD", help="Most that RUN may cost, earlier sessions included. Needs prices in --config."),
 ]
-MaxRequests = Annotated[int | None, typer.Option(help="Calls that RUN may make, earlier sessions included.")]
-MaxTokens = Annotated[int | None, typer.Option(help="Tokens that RUN may use, prompts and earlier sessions included.")]
+MaxRequests = Annotated[
+    int | None, typer.Option(metavar="N", help="Most calls that RUN may make, earlier sessions included.")
+]
+MaxTokens = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Most tokens that RUN may use, prompts and earlier sessions included."),
+]
+
+# rejected, refilter
+
+Stage = Annotated[
+    str | None,
+    typer.Option(metavar="STAGE", help="Only this stage, such as novelty.", autocompletion=completing.rejected_stages),
+]
+Reason = Annotated[
+    str | None,
+    typer.Option(
+        metavar="REASON", help="Only this reason, such as too_similar.", autocompletion=completing.rejected_reasons
+    ),
+]
+Without = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="FILTER",
+        help="Switch a filter off, such as too_short. Can be repeated.",
+        autocompletion=completing.filters,
+    ),
+]

@@ -9,10 +9,16 @@ from selfinstruct.errors import UsageError
 
 
 def simulate(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Where to listen on loopback; 0 takes any free port.")],
-    config: Annotated[Path | None, typer.Option(help="TOML whose [simulated] table says how it behaves.")] = None,
+    port: Annotated[int, typer.Option(metavar="PORT", min=0, max=65535, help="Port on 127.0.0.1; 0 picks a free one.")],
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="TOML file; its [simulated] table sets the behavior.")
+    ] = None,
 ) -> None:
-    """Serve the simulated teacher as an OpenAI-compatible server, until Ctrl-C."""
+    """Run the simulated teacher as an OpenAI-compatible server.
+
+    Examples:
+    selfinstruct simulate --port 8000
+    """
     import asyncio
 
     from selfinstruct.config.config import parse_config
@@ -23,11 +29,13 @@ def simulate(
 
     async def serve() -> None:
         async with serving(settings, port=port) as server:
-            print(f"The simulated teacher listens at {server.base_url}; Ctrl-C ends it. Ask it with:", flush=True)
+            print(f"The simulated teacher listens at {server.base_url}. Ctrl-C stops it. To use it:", flush=True)
             print(f"selfinstruct generate RUN --target N --base-url {server.base_url} --model simulated", flush=True)
             await asyncio.Event().wait()
 
     try:
         asyncio.run(serve())
     except OSError as error:
-        raise UsageError(f"Port {port} cannot be used ({error.strerror}). Choose another one, or 0.") from None
+        raise UsageError(
+            f"Port {port} cannot be used ({error.strerror}). Choose another port, or 0 for a free one."
+        ) from None

@@ -17,7 +17,7 @@ from selfinstruct.terminal import CELL_EVERY_S, CellLine, time_left
 LIVE_EVERY_S = 0.2
 LINE_EVERY_S = 5.0
 SPEED_OVER_S = 60.0
-STOPPING = "finishing the calls in flight; another Ctrl-C stops at once"
+STOPPING = "finishing the calls in flight; press Ctrl-C again to stop at once"
 
 
 async def show_progress(progress: Progress, scheduler: Scheduler) -> None:
@@ -82,7 +82,7 @@ def _panel(progress: Progress, scheduler: Scheduler, seconds_left: float | None)
         f"{progress.admitted:,} of {progress.target:,} admitted, {progress.generated:,} with instances",
     )
     grid.add_row("tasks", bar)
-    grid.add_row("candidates", f"{progress.candidates:,} judged, {_accepted(progress)} admitted")
+    grid.add_row("candidates", f"{progress.candidates:,} filtered, {_accepted(progress)} admitted")
     reasons = ", ".join(f"{reason} {n:,}" for reason, n in progress.rejected.most_common(4))
     grid.add_row("rejected", reasons or "none so far")
     grid.add_row("calls", _calls(progress, scheduler))
@@ -91,7 +91,9 @@ def _panel(progress: Progress, scheduler: Scheduler, seconds_left: float | None)
     grid.add_row("spent", _spent(progress))
     grid.add_row(
         "time",
-        STOPPING if scheduler.stopping.is_set() else f"{time_left(seconds_left)}; Ctrl-C stops, and it can go on later",
+        STOPPING
+        if scheduler.stopping.is_set()
+        else f"{time_left(seconds_left)}; Ctrl-C stops, the same command resumes",
     )
     return grid
 
@@ -105,7 +107,7 @@ def _calls(progress: Progress, scheduler: Scheduler) -> str:
     held_s = scheduler.held_until - asyncio.get_running_loop().time()
     if scheduler.in_flight == 0 and 1 < held_s < math.inf:
         said += f", held back by the server's limits for {held_s:,.0f} s"
-    return said + (f", {progress.faults:,} tries failed" if progress.faults else "")
+    return said + (f", {progress.faults:,} attempts failed" if progress.faults else "")
 
 
 def _spent(progress: Progress) -> str:

@@ -101,10 +101,11 @@ class Gate:
         if share < running.collapse_below:
             reasons = ", ".join(f"{reason} {n}" for reason, n in self.progress.rejected.most_common(4))
             raise YieldCollapsed(
-                f"Stopped: of the last {len(self._recent)} candidates {share:.1%} were admitted, so going on would "
-                f"mostly waste calls. Rejections so far: {reasons}. Look at them with selfinstruct rejected "
-                f"{self.store.folder}; then try more or more varied seeds, another model, a higher temperature, or a "
-                "higher filters.rouge_threshold in a new run. To go on all the same, lower running.collapse_below."
+                f"Stopped: only {share:.1%} of the last {len(self._recent)} candidates were admitted, so more "
+                f"calls would mostly be wasted. Rejections so far: {reasons}. See selfinstruct rejected "
+                f"{self.store.folder}. In a new run, try more or more varied seeds, another model, a higher "
+                "temperature, or a higher filters.rouge_threshold. To continue this one anyway, lower "
+                "running.collapse_below."
             )
 
     def _count(self, proposal: Proposal, verdicts: list[Verdict]) -> None:

@@ -35,7 +35,7 @@ from selfinstruct.store.store import Store
 
 MARK = "<!-- This card was written by selfinstruct export --card. -->"
 LICENSE = """\
-# "other" stands for: not chosen yet. Yours to choose; the teacher's terms of use may have a say in it.
+# "other" stands for: not chosen yet. The choice is yours; the teacher's terms of use may limit it.
 license: other"""
 ENGLISH_SHARE = 0.95  # of the instructions, from which the language is sure enough to be named
 # What may stand in the card of the settings that go into a request as they are; a user may put anything there.
@@ -51,9 +51,9 @@ def card_path(data: Path) -> Path:
     """Where the card of a data file stands; UsageError where a README.md that is no card of ours is in its way."""
     path = data.parent / "README.md"
     if data.name == path.name:
-        raise UsageError(f"{data}: this is where the card goes. Choose another name with --output.")
+        raise UsageError(f"{data}: the card is written to this name. Choose another one for the data with --output.")
     if MARK not in _read(path) and path.exists():
-        raise UsageError(f"{path} is there and is no card of selfinstruct. Choose another folder with --output.")
+        raise UsageError(f"{path} exists and was not written by selfinstruct. Choose another folder with --output.")
     return path
 
 
@@ -87,13 +87,13 @@ def card(store: Store, format: str, file_name: str, rows: int, varied: Diversity
         + (
             "A language model wrote all of it"
             if _called_a_model(found)
-            else "They are answers of another tool, or a dataset that was finished before"
+            else "They are another tool's answers, or an existing dataset"
         )
         + f"; selfinstruct {_version(store)} selected them by rules; {_reviewed(store)}.",
         *(["**Simulated teacher: do not train a real model on it.**"] if simulated else []),
         f"## The data\n\nEach row is {format_named(format).words}.",
         _sizes(store, found),
-        "## How it was made",
+        "## How it was generated",
         *_making(store, config, found),
         *_selection(store, config, found),
         "## How varied it is",
@@ -172,13 +172,13 @@ def _sizes(store: Store, found: Status) -> str:
 def _making(store: Store, config: Config, found: Status) -> Iterable[str]:
     settings, seeds = store.settings(), store.seeds()
     if settings.get("imported"):
-        yield f"Answers that another tool was given were brought in from a file (SHA-256 `{settings['imported']}`)."
+        yield f"Another tool's answers were imported from a file (SHA-256 `{settings['imported']}`)."
     if _called_a_model(found):
         shown = f"{config.seed_demonstrations} seed tasks and {config.generated_demonstrations} generated ones"
         yield f"A teacher was {_plain(config.asks.summary)}. Each request for tasks showed {shown}."
     if seeds:
         said = [[seed.id, seed.instruction, [[i.input, i.output] for i in seed.instances]] for seed in seeds]
-        origin = "the ones that come with selfinstruct" if _are_shipped(seeds) else "a file of the user's own"
+        origin = "those shipped with selfinstruct" if _are_shipped(seeds) else "a file supplied by the user"
         yield f"Seed tasks: {len(seeds):,}, {origin} (`{_digest(canonical_json(said))}`)."
     rows = [
         [
@@ -195,7 +195,7 @@ def _making(store: Store, config: Config, found: Status) -> Iterable[str]:
     yield from _custom(store)
     if _called_a_model(found):
         prompts = ", ".join(f"{_code(name)} `{_digest(text)}`" for name, text in sorted(settings["prompts"].items()))
-        yield f"Prompts, by the first digits of their SHA-256: {prompts}."
+        yield f"Prompts, with the first digits of their SHA-256: {prompts}."
 
 
 def _custom(store: Store) -> Iterable[str]:
@@ -211,16 +211,20 @@ def _reviewed(store: Store) -> str:
     words = {"ban": "banned", "rescue": "rescued", "edit": "edited"}
     found = counts.decisions(store)
     decided = [f"{found[action]:,} {word}" for action, word in words.items() if action in found]
-    return f"by hand, {', '.join(decided)}; nobody has reviewed the rest" if decided else "nobody has reviewed them"
+    return (
+        f"by hand, {', '.join(decided)}; the rest has not been reviewed"
+        if decided
+        else "they have not been reviewed by people"
+    )
 
 
 def _asked(config: Config, stage: str, model: str) -> tuple[str, str]:
     """The endpoint and the sampling settings of a stage; nothing is known of what was recorded elsewhere."""
     if model == IMPORTED or stage not in config.known_stages:
-        return "not known", "not known"
+        return "unknown", "unknown"
     choices = {choice.teacher.model: choice for choice in config.choices(stage)}
     if model not in choices:
-        return "not known", "not known"
+        return "unknown", "unknown"
     teacher, sampling, _ = choices[model]
     known = [f"{key} {json.dumps(value, ensure_ascii=False)}" for key, value in sampling.items() if key in SAMPLING]
     others = [key for key in sampling if key not in SAMPLING]
@@ -233,7 +237,7 @@ def _selection(store: Store, config: Config, found: Status) -> Iterable[str]:
         (field.description or name, _value(getattr(rules, name))) for name, field in type(rules).model_fields.items()
     ]
     judged = found.candidates - found.pending
-    yield f"## What was thrown away\n\nOf {judged:,} candidates {found.tasks:,} were admitted, under these rules:"
+    yield f"## What was rejected\n\nOf {judged:,} candidates, {found.tasks:,} were admitted, under these rules:"
     yield _table(("rule", "threshold"), [[rule, _code(value)] for rule, value in thresholds])
     said = found.declared.reasons
     if found.rejected:
@@ -245,11 +249,11 @@ def _selection(store: Store, config: Config, found: Status) -> Iterable[str]:
     if files:
         names = ", ".join(f"{_code(file)} ({n:,} questions)" for file, n in files)
         yield (
-            f"Decontamination: kept clear of {names}. What shares 13 words with a question, or is similar to it by "
-            f"ROUGE-L above {rules.rouge_threshold:g}, was rejected."
+            f"Decontamination against {names}. Whatever shares 13 consecutive words with a question, or has a "
+            f"ROUGE-L above {rules.rouge_threshold:g} with it, was rejected."
         )
     else:
-        yield "Decontamination: none was asked for. It may hold questions of public test sets."
+        yield "Decontamination: none. The data may contain questions of public test sets."
 
 
 def _value(value: Any) -> str:
@@ -262,7 +266,7 @@ def _value(value: Any) -> str:
 
 def _variety(varied: Diversity) -> str:
     def near(nearest: Nearest | None) -> str:
-        return f"{nearest.mean:.2f} in the mean, {nearest.median:.2f} in the median" if nearest else "not known"
+        return f"mean {nearest.mean:.2f}, median {nearest.median:.2f}" if nearest else "unknown"
 
     rows = [
         ["ROUGE-L F1 with the nearest seed", near(varied.to_seeds)],
@@ -276,12 +280,12 @@ def _variety(varied: Diversity) -> str:
 def _limits(simulated: bool) -> str:
     limits = [
         "Outputs may be wrong, biased or made up. No person has checked them.",
-        "Tasks are those that the teacher thinks of; what it cannot do, or does not speak of, is missing.",
-        "Duplicates were looked for by words, not by meaning.",
-        "What the teacher's provider allows to be done with its answers is not settled by this card.",
+        "The tasks are those that the teacher came up with; what it cannot do or avoids is missing.",
+        "Duplicates were detected by words, not by meaning.",
+        "This card does not settle what the teacher's provider allows to be done with its answers.",
     ]
     if simulated:
-        limits.insert(0, "A simulated teacher composed it from a grammar, to try things out: not for training a model.")
+        limits.insert(0, "A simulated teacher composed it from a grammar, for experiments: not for training a model.")
     return "\n".join(f"- {limit}" for limit in limits)
 
 

@@ -27,12 +27,10 @@ def check_push(repository: str) -> str:
     except HFValidationError as error:
         raise UsageError(f"--push: {error}") from None
     if "/" not in repository:
-        raise UsageError(f"--push takes NAME/REPO: whose dataset it is, then its name, such as me/{repository}.")
+        raise UsageError(f"--push takes NAME/REPO, the owner and the name of the dataset, such as me/{repository}.")
     token = get_token()
     if not token:
-        raise UsageError(
-            "--push needs a token of the Hugging Face hub that may write. Set HF_TOKEN, or run hf auth login."
-        )
+        raise UsageError("--push needs a Hugging Face token with write access. Set HF_TOKEN, or run hf auth login.")
     return token
 
 
@@ -56,7 +54,7 @@ def push(files: Sequence[Path], repository: str, token: str) -> str:
     except (HTTPError, OSError, ValueError) as error:
         why = str(error).replace(token, "***").strip()
         raise UsageError(
-            f"The hub did not take {repository}: {why}\nIs the token allowed to write there? The files are written; "
-            "run the same command again."
+            f"The hub refused {repository}: {why}\nCheck that the token may write there, then run the same "
+            "command again. The local files are complete."
         ) from None
     return str(address)

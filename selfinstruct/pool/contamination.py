@@ -128,7 +128,7 @@ def render(found: Overlaps, examples: int = 5) -> str:
     count = found.by_rule()
     lines = [
         f"{len(found.found):,} of {found.rows:,} rows overlap one of {found.lines:,} lines of the test set",
-        f"  {count['ngram']:>7,}  share a run of words with it",
+        f"  {count['ngram']:>7,}  share consecutive words with it",
         f"  {count['rouge_l']:>7,}  are similar to it as a whole (ROUGE-L)",
     ]
     for row, overlap in found.found[:examples]:
@@ -139,7 +139,7 @@ def render(found: Overlaps, examples: int = 5) -> str:
             f"  | {_short(overlap.line.text)}",
         ]
     if len(found.found) > examples:
-        lines.append(f"... and {len(found.found) - examples:,} more; all of them with --json")
+        lines.append(f"... and {len(found.found) - examples:,} more; --json lists all")
     return "\n".join(lines)
 
 

@@ -53,7 +53,7 @@ class NearDuplicates:
     def __init__(self, threshold: float):
         """Find texts whose Jaccard similarity is at least `threshold`, from 0.5 to 1; UsageError outside of it."""
         if not 0.5 <= threshold <= 1:
-            raise UsageError(f"The Jaccard threshold of near-duplicates is {threshold}. Choose one from 0.5 to 1.")
+            raise UsageError(f"near_duplicate = {threshold}: choose a Jaccard threshold from 0.5 to 1.")
         self.threshold = threshold
         self._bands = next(b for b in itertools.count(2) if (1 - threshold**ROWS) ** b <= MISSED)
         self._shingles: list[NDArray[np.uint64]] = []

@@ -22,10 +22,15 @@ class SimilaritySettings(Section):
 
     may_change = MayChange.UNTIL_FILTERED
 
-    rouge_threshold: float = Field(0.7, ge=0, le=1, description="ROUGE-L F1 above which an instruction is not new")
-    ascii_tokens: bool = Field(False, description="compare runs of a-z and 0-9 only, as the paper did")
+    rouge_threshold: float = Field(
+        0.7, ge=0, le=1, description="ROUGE-L F1 above which an instruction is too similar to a known one"
+    )
+    ascii_tokens: bool = Field(False, description="tokenize to a-z and 0-9 only, as the paper did")
     near_duplicate: float = Field(
-        0.7, ge=0.5, le=1, description="Jaccard of word triples from which a record is a copy of another task's"
+        0.7,
+        ge=0.5,
+        le=1,
+        description="Jaccard similarity of word triples from which a record is a copy of another task's record",
     )
 
 

@@ -127,8 +127,8 @@ def render(found: Diversity) -> list[str]:
     return [
         *lines,
         f"    distinct words {one:.2f}, pairs {two:.2f}, triples {three:.2f} of all in the sample",
-        f"    words          {found.mean_words:.1f} in the mean, median {found.median_words:g}",
-        f"    Vendi score    {found.vendi:.0f} of {found.vendi_sampled}: as varied as that many without a common word",
+        f"    words          {found.mean_words:.1f} on average, median {found.median_words:g}",
+        f"    Vendi score    {found.vendi:.0f} of {found.vendi_sampled}: as varied as that many with no word in common",
     ]
 
 

@@ -178,7 +178,7 @@ def day(seconds: float | None) -> str | None:
 def shortened(text: str) -> str:
     """The text, cut where it is longer than LONGEST; what is left out is said."""
     left_out = len(text) - LONGEST
-    return f"{text[:LONGEST]} [... {left_out:,} characters more in run.db]" if left_out > 0 else text
+    return f"{text[:LONGEST]} [... {left_out:,} more characters in run.db]" if left_out > 0 else text
 
 
 def _funnel(found: Status, proposing: str) -> list[Step]:
@@ -187,9 +187,9 @@ def _funnel(found: Status, proposing: str) -> list[Step]:
     return [
         Step("proposals answered", sum(u.requests for u in found.usage if u.stage == proposing), None),
         Step("candidates judged", judged, None),
-        Step("left by the filters", judged - filtered, judged),
+        Step("passed the filters", judged - filtered, judged),
         Step("new: admitted as tasks", found.tasks, judged),
-        Step("tasks worked out", found.generated, found.tasks),
+        Step("tasks with instances", found.generated, found.tasks),
         Step("tasks with a record", found.generated - found.without_records, found.tasks),
         Step("instances", found.instances, None),
         Step("records", found.records, found.instances),

@@ -72,7 +72,7 @@ def _pictures(found: Figures) -> dict[str, Any]:
         "acceptance": _acceptance(found) if found.acceptance else None,
         "novelty": novelty,
         "seeds": _tenths(seeds.tenths, "ROUGE-L F1 with the nearest seed", None) if seeds else None,
-        "verbs": sunburst(found.verbs.roots, "Root verbs and their objects, as in the table beside it")
+        "verbs": sunburst(found.verbs.roots, "Root verbs and their objects, also listed in the table next to it")
         if found.verbs.roots else None,
         **lengths,
     }  # fmt: skip

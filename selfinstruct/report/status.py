@@ -137,10 +137,10 @@ def render(found: Status, folder: str) -> str:
     judged, said = found.candidates - found.pending, found.declared.reasons
     lines = [
         f"{folder}",
-        f"  tasks      {found.tasks:,} admitted" + (f" of {found.target:,} asked for" if found.target else "")
+        f"  tasks      {found.tasks:,} admitted" + (f" of {found.target:,}" if found.target else "")
         + (f", {found.generated:,} of them with instances" if found.generated < found.tasks else ""),
-        f"  candidates {found.candidates:,}: {_share(found.tasks, judged)} of those judged were admitted"
-        + (f", {found.pending} are waiting" if found.pending else ""),
+        f"  candidates {found.candidates:,}: {_share(found.tasks, judged)} of those filtered were admitted"
+        + (f", {found.pending} waiting" if found.pending else ""),
         *(_counted(found, stage, one) for stage, one in found.declared.counted.items()),
         f"  records    {found.records:,} from {found.instances:,} instances"
         + (f"; {found.without_records:,} tasks have none" if found.without_records else ""),
@@ -158,13 +158,13 @@ def render(found: Status, folder: str) -> str:
         tokens = f"{u.prompt_tokens:,} + {u.completion_tokens:,} tokens"
         lines.append(f"    {u.requests:>7,}  {u.stage:<{wide}} {u.model:<24} {tokens}, {cost(u)}")
     if found.faults:
-        lines.append(f"    {found.faults:>7,}  tries failed")
+        lines.append(f"    {found.faults:>7,}  attempts failed")
     if found.unused_proposals:
-        lines.append(f"    {found.unused_proposals:>7,}  proposals sent ahead, not needed yet")
+        lines.append(f"    {found.unused_proposals:>7,}  proposals requested ahead, not used yet")
     if found.in_batches:
         batches = "1 batch" if found.batches == 1 else f"{found.batches:,} batches"
         lines.append(
-            f"    {found.in_batches:>7,}  under way in {batches}: selfinstruct generate with --batch picks them up"
+            f"    {found.in_batches:>7,}  in progress in {batches}; selfinstruct generate --batch picks them up"
         )
     if found.grades:
         graded = found.grades["right"] + found.grades["wrong"]
@@ -178,7 +178,7 @@ def render(found: Status, folder: str) -> str:
 def _counted(found: Status, stage: str, one: Counted) -> str:
     n = found.counted[one.key]
     was_asked = any(u.stage == stage for u in found.usage)
-    words = f"{n:,} {one.words} ({_share(n, found.generated)})" if was_asked else "not asked for"
+    words = f"{n:,} {one.words} ({_share(n, found.generated)})" if was_asked else "not requested"
     return f"  {one.label:<10} {words}"
 
 

@@ -59,12 +59,12 @@ def read(path: Path) -> File:
     else:
         file = _read_lines(path, content)
     if not file.rows:
-        raise UsageError(f"{path}: is empty.")
+        raise UsageError(f"{path} is empty.")
     first = file.rows[0]
     if all(row.fault for row in file.rows):
         raise UsageError(
             f"{path}: no row can be read ({file.unit} {first.number}: {first.fault}). "
-            "Give a JSON list, one JSON object a line, or Parquet."
+            "Use a JSON list, one JSON object per line, or Parquet."
         )
     return file
 
@@ -93,7 +93,7 @@ def _read_lines(path: Path, content: bytes) -> File:
         except (RecursionError, ValueError):
             return file
         fields = f" with the fields {', '.join(whole)}" if isinstance(whole, dict) else ""
-        raise UsageError(f"{path}: is one JSON value{fields}. Put the rows into a list, or one on each line.")
+        raise UsageError(f"{path} is one JSON value{fields}. Put the rows into a list, or one per line.")
     return file
 
 
@@ -134,7 +134,7 @@ def _read_list(path: Path, content: bytes) -> File:
         at += 1
         fault = json_fault(json.JSONDecodeError("Extra data", text, at))
     if fault:
-        rows.append(Row(len(rows) + 1, None, text[at:], f"{fault}; nothing behind it can be read"))
+        rows.append(Row(len(rows) + 1, None, text[at:], f"{fault}; nothing after it can be read"))
     head = text[: ends[0][0]] if ends else "["
     gap = text[ends[0][1] : ends[1][0]] if len(ends) > 1 else ",\n"
     tail = text[ends[-1][1] :] if ends and not fault else "\n]\n"
@@ -156,7 +156,7 @@ def _read_parquet(path: Path) -> File:
         raise UsageError(f"{path}: cannot be read as Parquet ({str(error).splitlines()[0]}).") from None
     known = [name for name in table.column_names if name in FIELDS]
     if not known:
-        raise UsageError(f"{path}: no column has a known name; they are: {', '.join(table.column_names)}.")
+        raise UsageError(f"{path}: no column has a known name. The columns are: {', '.join(table.column_names)}.")
     values = table.select(known).to_pylist()
     return File(path, "Parquet", [Row(n, value) for n, value in enumerate(values, start=1)], table=table)
 

@@ -196,7 +196,7 @@ def _of_parts(parts: Sequence[Any], kind: Kind, path: Path, problems: list[Probl
         elif isinstance(part, dict) and isinstance(part.get("type"), str) and part["type"] != "text":
             problems.append(Problem("media_task", _field((*path, i)), f"a part of type {part['type'][:40]}"))
         else:
-            problems.append(Problem("wrong_type", _field((*path, i)), f"{_type(part)}, not a part with a text"))
+            problems.append(Problem("wrong_type", _field((*path, i)), f"{_type(part)}, not a part with text"))
     return Text(kind, "\n".join(text for text, _ in texts), _field(path), texts[0][1] if len(texts) == 1 else None)
 
 
@@ -204,7 +204,7 @@ def _text(holder: dict[str, Any], path: Path, kind: Kind, problems: list[Problem
     value = holder[str(path[-1])]
     if isinstance(value, str):
         return [Text(kind, value, _field(path), path)]
-    problems.append(Problem("wrong_type", _field(path), f"{_type(value)}, not a text"))
+    problems.append(Problem("wrong_type", _field(path), f"{_type(value)}, not text"))
     return []
 
 

@@ -40,12 +40,12 @@ def read_pairs(path: Path) -> list[tuple[Line, Line]]:
     for number, where, row in rows:
         texts = [(question, whole) for question, whole in _texts(row) if question]
         if not texts:
-            has = f"its fields are: {', '.join(row)}" if isinstance(row, dict) else "it is neither text nor object"
+            has = f"its fields are: {', '.join(row)}" if isinstance(row, dict) else "it is neither text nor an object"
             known = ", ".join((*QUESTION_FIELDS, *TURN_FIELDS))
-            raise UsageError(f"{where}: no question found; {has}. Put it into one of: {known}.")
+            raise UsageError(f"{where}: no question found; {has}. Put the question into one of: {known}.")
         found += [(Line(str(path), number, question), Line(str(path), number, whole)) for question, whole in texts]
     if not found:
-        raise UsageError(f"{path}: is empty.")
+        raise UsageError(f"{path} is empty.")
     return found
 
 

@@ -33,7 +33,7 @@ def read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise UsageError(f"{path}: there is no such file.") from None
+        raise UsageError(f"{path}: no such file.") from None
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror}).") from None
 
@@ -56,16 +56,16 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def _empty(path: Path) -> list[Row]:
-    raise UsageError(f"{path}: is empty.")
+    raise UsageError(f"{path} is empty.")
 
 
 def _loads(text: str, where: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise UsageError(f"{where}: {json_fault(error)}. Correct it, or take it out.") from None
+        raise UsageError(f"{where}: {json_fault(error)}. Correct or remove it.") from None
     except (RecursionError, ValueError) as error:
-        raise UsageError(f"{where}: {json_fault(error)}. Take it out.") from None
+        raise UsageError(f"{where}: {json_fault(error)}. Remove it.") from None
 
 
 def json_fault(error: RecursionError | ValueError) -> str:

@@ -17,9 +17,9 @@ from selfinstruct.rows.reading import numbered_lines, read_text
 
 def _some_text(text: str) -> str:
     if not text.strip():
-        raise ValueError("must hold some text")
+        raise ValueError("must not be empty")
     if storable(text) != text:
-        raise ValueError("holds half a surrogate pair, which is no character")
+        raise ValueError("contains half a surrogate pair, which is not a character")
     return text
 
 
@@ -81,11 +81,11 @@ def parse_seeds(path: Path) -> tuple[dict[int, SeedTask], list[tuple[int, str]]]
             tuple(Instance(i.input, i.output) for i in parsed.instances), parsed.is_classification,
         )  # fmt: skip
         if seed.id in seen:
-            problems.append((number, f"field id: {seed.id!r} is used on line {seen[seed.id]} already"))
+            problems.append((number, f"field id: {seed.id!r} is already used on line {seen[seed.id]}"))
         seen[seed.id] = number
         seeds[number] = seed
     if not seeds and not problems:
-        raise UsageError(f"{path}: holds no seed task. It needs at least one, better forty.")
+        raise UsageError(f"{path}: no seed tasks found. At least one is needed; forty or more are better.")
     return seeds, problems
 
 

@@ -15,16 +15,16 @@ def whole_file(path: Path, option: str = "--output") -> Iterator[Path]:
     UsageError where it cannot be written, which says by which `option` to choose another one.
     """
     if path.name == "run.db":
-        raise UsageError(f"{path}: holds a run's answers and is never overwritten. Choose another place with {option}.")
+        raise UsageError(f"{path} holds a run's answers and is never overwritten. Choose another path with {option}.")
     part = path.parent / f".{path.name}.part"
     try:
         if not path.name or (path.exists() and not path.is_file()):
-            raise IsADirectoryError(errno.EISDIR, "it is not a file")
+            raise IsADirectoryError(errno.EISDIR, "not a file")
         path.parent.mkdir(parents=True, exist_ok=True)
         yield part
         part.replace(path)
     except OSError as error:
-        raise UsageError(f"{path}: cannot be written ({error.strerror}). Choose another place with {option}.") from None
+        raise UsageError(f"{path}: cannot be written ({error.strerror}). Choose another path with {option}.") from None
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)

@@ -19,8 +19,8 @@ from selfinstruct.store.store import Store
 EXAMPLES = 3  # of each reason
 OTHER_REASONS = {
     "with_its_task": "its task is lost, or gained",
-    "read_differently": "its answer is read otherwise than before",
-    "not_asked_for": "its task waits for its instances",
+    "read_differently": "its answer is parsed differently than before",
+    "not_asked_for": "its task has no instances yet",
 }
 
 
@@ -136,7 +136,7 @@ def _by_reason(found: list[Change]) -> dict[str, Any]:
 
 def render(found: Changes, run: str, new: str) -> str:
     """The figures and a few examples as text, about 72 characters wide."""
-    lines = [f"{new}: {run} under other rules, without a call"]
+    lines = [f"{new}: {run} filtered under different rules, without API calls"]
     for name, compared in (("tasks", found.tasks), ("records", found.records)):
         lines.append(
             f"  {name:<8} {compared.before:,} before, {compared.after:,} now: {len(compared.lost):,} lost, "
@@ -150,11 +150,11 @@ def render(found: Changes, run: str, new: str) -> str:
                     lines.append(f"             | {_short(one.text)}")
                     if seen := describe_evidence(one.evidence):
                         lines.append(f"               {_short(seen)}")
-    lines.append(f"  answers read differently by today's parsers: {found.read_differently:,}")
+    lines.append(f"  answers parsed differently by this version: {found.read_differently:,}")
     if found.waiting:
-        lines.append(f"  tasks that wait for their instances: {found.waiting:,}; selfinstruct generate asks for them")
+        lines.append(f"  tasks without instances: {found.waiting:,}; selfinstruct generate will request them")
     if found.decisions_left_out:
-        lines.append(f"  decisions about what is not there any more: {found.decisions_left_out:,}; {run} has them")
+        lines.append(f"  decisions about items no longer present: {found.decisions_left_out:,}; they remain in {run}")
     return "\n".join(lines)
 
 

@@ -66,8 +66,7 @@ def estimate(store: Store, config: Config, target: int) -> Estimate:
         n_tasks, n_generated = counts.tasks(store)
     if not sum(yields):
         raise UsageError(
-            "None of the first tasks was admitted, so nothing can be estimated. See why: selfinstruct rejected "
-            f"{store.folder}"
+            f"No estimate: none of the first candidates was admitted. See why: selfinstruct rejected {store.folder}"
         )
 
     def needed(yields: Sequence[int], means: dict[str, Needed]) -> Needed:
@@ -101,9 +100,9 @@ def render(found: Estimate) -> str:
     """The estimate as text."""
     e, low, high = found.expected, found.low, found.high
     lines = [
-        f"Estimate for {found.target:,} tasks, from {found.n_tasks:,} tasks of {found.n_steps:,} steps. Their answers "
-        "are kept: the run goes on from them.",
-        f"  {'':<12}{'expected':>14}   90 % between",
+        f"Estimate for {found.target:,} tasks, from {found.n_tasks:,} tasks of {found.n_steps:,} steps. They are "
+        "kept; the run resumes from them.",
+        f"  {'':<12}{'expected':>14}   90% interval",
     ]
     for name, field in (
         ("requests", "requests"),
@@ -111,22 +110,22 @@ def render(found: Estimate) -> str:
         ("tokens out", "completion_tokens"),
     ):
         values = [f"{getattr(needed, field):,.0f}" for needed in (e, low, high)]
-        lines.append(f"  {name:<12}{values[0]:>14}   {values[1]} and {values[2]}")
+        lines.append(f"  {name:<12}{values[0]:>14}   {values[1]} to {values[2]}")
     if found.unpriced:
-        lines.append(f"  {'cost':<12}{'not known':>14}   no price for {', '.join(found.unpriced)} under [prices]")
+        lines.append(f"  {'cost':<12}{'unknown':>14}   no price for {', '.join(found.unpriced)} under [prices]")
     else:
-        lines.append(f"  {'cost':<12}{f'${e.cost_usd:,.2f}':>14}   ${low.cost_usd:,.2f} and ${high.cost_usd:,.2f}")
+        lines.append(f"  {'cost':<12}{f'${e.cost_usd:,.2f}':>14}   ${low.cost_usd:,.2f} to ${high.cost_usd:,.2f}")
     if found.waves is not None:
-        lines.append(f"  {'time':<12}{'':>14}   {found.waves} batches one after the other, each within a day")
+        lines.append(f"  {'time':<12}{'':>14}   {found.waves} batches in sequence, each within a day")
     else:
         seconds = [_seconds(found, needed) for needed in (e, low, high)]
         clock = [f"{s // 3600:.0f}:{s // 60 % 60:02.0f}:{s % 60:02.0f}" for s in seconds]
         limit = f", {found.calls_per_minute:,.0f} calls a minute" if found.calls_per_minute else ""
         flight = f"{found.concurrency} calls in flight{limit}"
-        lines.append(f"  {'time':<12}{clock[0]:>14}   {clock[1]} and {clock[2]}, with {flight}")
+        lines.append(f"  {'time':<12}{clock[0]:>14}   {clock[1]} to {clock[2]}, with {flight}")
     lines.append(
-        f"A step brought {found.tasks_per_step:.1f} new tasks. That falls as the pool grows, so a large run needs "
-        "somewhat more proposals."
+        f"Each step yielded {found.tasks_per_step:.1f} new tasks. The yield falls as the pool grows, so a large "
+        "run needs somewhat more."
     )
     return "\n".join(lines)
 

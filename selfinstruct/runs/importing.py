@@ -66,7 +66,7 @@ def read_recorded(
         wholes = read_alpaca(alpaca)
         return Recorded(alpaca, digest(alpaca), _chunks(wholes, TASKS_A_STEP), {}, {})
     if not completions:
-        raise UsageError("Name what to bring in: --completions FILE, or --alpaca FILE.")
+        raise UsageError("Nothing to import. Pass --completions FILE or --alpaca FILE.")
     answers = read_completions(completions)
     return Recorded(
         completions,
@@ -82,12 +82,10 @@ def refuse_other_runs(store: Store, recorded: Recorded) -> None:
     settings = store.settings()
     done = settings.get("imported_steps", 0)
     if (settings.get("imported"), bool(store.steps())) not in ((None, False), (recorded.source, True)):
-        raise UsageError(
-            f"{store.folder} holds a run that did not begin with {recorded.path}. Choose a new folder for it."
-        )
+        raise UsageError(f"{store.folder} holds a run that was not started from {recorded.path}. Choose a new folder.")
     if done < len(recorded.steps) and len(store.steps()) > done:
         raise UsageError(
-            f"{store.folder} was gone on with by generate before all of {recorded.path} was in. Choose a new folder."
+            f"{store.folder} was resumed by generate before {recorded.path} was fully imported. Choose a new folder."
         )
 
 

@@ -82,5 +82,5 @@ class Recalled:
         completion = self._store.completion(identity)
         if completion is None:
             folder = self._store.folder
-            raise StoreError(f"{folder}: request {identity} has no answer; see selfinstruct verify {folder}.")
+            raise StoreError(f"{folder}: request {identity} has no answer. Run selfinstruct verify {folder}.")
         return completion

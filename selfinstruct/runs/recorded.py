@@ -119,7 +119,7 @@ def read_alpaca(path: Path) -> list[Whole]:
     for number, where, row in _objects(path):
         fields = [row.get(name, "" if name == "input" else None) for name in ("instruction", "input", "output")]
         if not all(isinstance(text, str) for text in fields):
-            raise _no_field(where, row, "instruction, input and output, each a text")
+            raise _no_field(where, row, "instruction, input and output, all of them text")
         instruction, given, output = (storable(str(text)) for text in fields)
         same = " ".join(instruction.split())
         grouped.setdefault(same, (number, instruction, []))[2].append(Instance(given, output))
@@ -140,7 +140,7 @@ def _objects(path: Path) -> Iterator[tuple[int, str, dict[str, Any]]]:
     """The objects of a file, each with its number and its place."""
     for number, where, value in read_rows(path):
         if not isinstance(value, dict):
-            raise UsageError(f"{where}: holds no JSON object.")
+            raise UsageError(f"{where}: not a JSON object.")
         yield number, where, value
 
 
@@ -175,4 +175,4 @@ def _instruction(where: str, row: dict[str, Any]) -> str:
 
 def _no_field(where: str, row: dict[str, Any], wanted: str) -> UsageError:
     there = ", ".join(map(str, row)) or "nothing"
-    return UsageError(f"{where}: has no {wanted}; there is {there}.")
+    return UsageError(f"{where}: has no {wanted}. Its fields are: {there}.")

@@ -22,14 +22,18 @@ def check_teachers(config: Config) -> None:
         for teacher, sampling, _ in config.choices(stage):
             kind = kinds.load(teacher.kind)
             if not teacher.model:
-                raise UsageError(f"Which model is to {stage}? Name it with --model, or as model in the config file.")
+                raise UsageError(f"No model for stage {stage}. Set model (--model).")
             if batch and (not kind.has_batches or len(teacher.servers) > 1):
-                raise UsageError(f"--batch takes one server with a Batch API; [{stage}] has another kind, or several.")
+                raise UsageError(
+                    f"batch (--batch) needs one server with a Batch API. [{stage}] has several, or another kind "
+                    "of teacher."
+                )
             # Batches are known by their model, so each model's are in one place.
             place = (teacher.servers[0], teacher.api_key_env)
             if batch and places.setdefault(teacher.model, place) != place:
                 raise UsageError(
-                    f'--batch takes one server and key for each model; "{teacher.model}" has another in [{stage}].'
+                    f'batch (--batch) needs the same server and key for a model in every stage. "{teacher.model}" '
+                    f"has another in [{stage}]."
                 )
             kind.check(stage, teacher, sampling)
 
@@ -41,12 +45,12 @@ def check_budget(config: Config) -> None:
         for teacher, sampling, _ in config.choices(stage):
             if running.max_cost and teacher.model not in config.prices:
                 raise UsageError(
-                    f'--max-cost needs the price of "{teacher.model}", in dollars per million tokens, in the config '
-                    f'file:\n[prices."{teacher.model}"]\ninput = 0.40\noutput = 1.60'
+                    f'max_cost (--max-cost) needs the price of "{teacher.model}", in dollars per million tokens. '
+                    f'Add to the config file:\n[prices."{teacher.model}"]\ninput = 0.40\noutput = 1.60'
                 )
             if (running.max_cost or running.max_tokens) and new_tokens_at_most(sampling) is None:
                 raise UsageError(
-                    f"A budget needs max_tokens in the sampling of [{stage}], a whole number: how long may it get?"
+                    f"A budget needs a maximum answer length. Set max_tokens, a whole number, in sampling of [{stage}]."
                 )
 
 

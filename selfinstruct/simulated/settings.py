@@ -47,14 +47,13 @@ class SimulatedSettings(Section):
     capacity: int = Field(
         0,
         ge=0,
-        description="Requests worked on at a time, the others wait their turn and only then take latency_s; "
-        "0 for any number.",
+        description="Requests processed at a time; the others wait, and only then take latency_s. 0: no limit.",
     )
     latency_s: Seconds = Field(
         0.0, description="Mean time before an answer, in seconds (0 to 86400); 0 answers at once."
     )
     latency_kind: Literal["fixed", "lognormal"] = Field(
-        "fixed", description="Whether every answer takes latency_s, or a log-normal time whose mean is latency_s."
+        "fixed", description="fixed: every answer takes latency_s; lognormal: a log-normal time with mean latency_s."
     )
     latency_sigma: float = Field(
         0.5, ge=0, le=5, description="Spread of the log-normal latency: standard deviation of its logarithm (0 to 5)."
@@ -69,7 +68,7 @@ class SimulatedSettings(Section):
     # What the answers are like.
     families: Annotated[tuple[str, ...], SHAPING] = Field(
         (),
-        description="Families of the tasks that it proposes (see world.tasks), for a narrow dataset; none: all.",
+        description="Task families to propose (see world.tasks), for a narrow dataset; empty: all.",
     )
     wrong_share: Annotated[float, SHAPING] = Field(
         0.0, ge=0, le=0.5, description="Share of wrong instance outputs and wrong yes/no answers (0 to 0.5)."
@@ -78,50 +77,51 @@ class SimulatedSettings(Section):
         0.05, description="Share of proposed tasks that repeat or slightly reword a task of the prompt (0 to 1)."
     )
     forbidden_share: Annotated[Share, SHAPING] = Field(
-        0.05, description="Share of proposed tasks that a filter ought to drop: pictures, programs, too short (0 to 1)."
+        0.05, description="Share of proposed tasks that a filter should reject: pictures, programs, too short (0 to 1)."
     )
     json_schema: Annotated[Literal["honoured", "ignored", "refused"], SHAPING] = Field(
-        "honoured", description="What it does with a response_format: answer in JSON, in text, or with status 400."
+        "honoured", description="Response to a response_format: answer in JSON, in text, or with status 400."
     )
     refusal_share: Annotated[Share, SHAPING] = Field(
         0.0,
-        description="Share of chat choices that refuse: null content, the words in refusal, as OpenAI does (0 to 1).",
+        description="Share of chat choices that refuse, as OpenAI does: null content, the text in refusal (0 to 1).",
     )
     malformed_share: Annotated[Share, SHAPING] = Field(
-        0.0, description="Share of answers in a form other than the one asked for (0 to 1)."
+        0.0, description="Share of answers not in the requested form (0 to 1)."
     )
     malformed_kinds: Annotated[tuple[str, ...] | None, SHAPING] = Field(
         None,
-        description="Which kinds of malformed answers to give, by name (see mind.malformed); null for all of them.",
+        description="Kinds of malformed answers to give, by name (see mind.malformed); null: all.",
     )
 
     # How the service fails.
-    rate_limit_per_s: Rate = Field(
-        0.0, description="Requests let through per second, the others get 429; 0 for no limit."
-    )
+    rate_limit_per_s: Rate = Field(0.0, description="Requests accepted per second; the others get 429. 0: no limit.")
     rate_limit_per_minute: Rate = Field(
-        0.0, description="Requests let through per minute, the others get 429; 0 for no limit."
+        0.0, description="Requests accepted per minute; the others get 429. 0: no limit."
     )
     rate_limit_tokens_per_minute: Rate = Field(
         0.0,
-        description="Tokens let through per minute, those of the prompt and those the answer may have, the others get "
-        "429; 0 for no limit.",
+        description=(
+            "Tokens accepted per minute, of the prompt and at most of the answer; other requests get 429. 0: no limit."
+        ),
     )
     rate_limit_burst: Burst | None = Field(
         None,
-        description="Requests let through at once before the rate per second or minute tells (>= 1; 1 spaces them "
-        "evenly); null for all of a second or minute.",
+        description=(
+            "Requests accepted at once before the rate limit applies (>= 1; 1 spaces them evenly); null: all of "
+            "a second or minute."
+        ),
     )
     rate_limit_headers: bool = Field(
-        True, description="Whether answers tell what is left of the rate limits, in x-ratelimit-* headers."
+        True, description="Whether answers report the remaining rate limits in x-ratelimit-* headers."
     )
-    rate_limited_share: Share = Field(0.0, description="Share of requests that get 429 whatever the rate (0 to 1).")
+    rate_limited_share: Share = Field(0.0, description="Share of requests that get 429 at any rate (0 to 1).")
     retry_after_s: Seconds = Field(
         0.0,
         description="Seconds that a 429 tells the client to wait in Retry-After (0 to 86400); 0 sends no such header.",
     )
     quota_requests: int = Field(
-        0, ge=0, description="Answers given before every further request gets 429 insufficient_quota; 0 for no end."
+        0, ge=0, description="Answers given before every further request gets 429 insufficient_quota; 0: no limit."
     )
     poison_share: Annotated[Share, SHAPING] = Field(
         0.0, description="Share of distinct requests that get 400 whenever they are sent (0 to 1)."
@@ -129,11 +129,13 @@ class SimulatedSettings(Section):
     too_long_tokens: Annotated[int, SHAPING] = Field(
         0,
         ge=0,
-        description="Requests with a longer prompt get 400 context_length_exceeded, in tokens; 0 for any length.",
+        description="Requests with a longer prompt get 400 context_length_exceeded, in tokens; 0: no limit.",
     )
     error_share: Share = Field(0.0, description="Share of requests answered with status 500 (0 to 1).")
-    dropped_share: Share = Field(0.0, description="Share of requests whose connection is closed unanswered (0 to 1).")
-    stall_share: Share = Field(0.0, description="Share of requests never answered while the client waits (0 to 1).")
+    dropped_share: Share = Field(
+        0.0, description="Share of requests whose connection is closed without an answer (0 to 1)."
+    )
+    stall_share: Share = Field(0.0, description="Share of requests that are never answered (0 to 1).")
     slow_body_share: Share = Field(
         0.0, description="Share of answers whose headers come at once and whose body trickles (0 to 1)."
     )
@@ -145,7 +147,7 @@ class SimulatedSettings(Section):
 
     # Batches.
     batch_s: Seconds = Field(
-        0.0, description="Time a batch takes, in seconds (0 to 86400); 0 has it done when it is first asked after."
+        0.0, description="Time a batch takes, in seconds (0 to 86400); 0: done at the first status request."
     )
     batch_failed_share: Share = Field(
         0.0, description="Share of a batch's requests that end in its error file with 500 or 429 (0 to 1)."
@@ -157,13 +159,15 @@ class SimulatedSettings(Section):
     batch_enqueued_tokens: int = Field(
         0,
         ge=0,
-        description="Prompt tokens that unfinished batches may have together, or the next one fails with "
-        "token_limit_exceeded; 0 for no limit.",
+        description=(
+            "Prompt tokens that unfinished batches may have together; beyond it, a batch fails with "
+            "token_limit_exceeded. 0: no limit."
+        ),
     )
 
     # Who may ask.
     api_key: SecretStr | None = Field(
-        None, description="The key that a request must carry (Authorization: Bearer ...); null lets everyone in."
+        None, description="Key that requests must send (Authorization: Bearer ...); null: no key needed."
     )
 
     @field_validator("malformed_kinds")
@@ -171,7 +175,7 @@ class SimulatedSettings(Section):
     def _known_kinds(cls, kinds: tuple[str, ...] | None) -> tuple[str, ...] | None:
         unknown = sorted(set(kinds or ()) - set(MALFORMED_KINDS))
         if unknown:
-            raise ValueError(f"unknown kinds {', '.join(unknown)}; known are {', '.join(MALFORMED_KINDS)}")
+            raise ValueError(f"unknown kinds {', '.join(unknown)}; choose from {', '.join(MALFORMED_KINDS)}")
         return kinds
 
     @field_validator("families")
@@ -179,7 +183,7 @@ class SimulatedSettings(Section):
     def _known_families(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         for name in names:
             if name not in families():
-                raise ValueError(f"there is no family {name}; {did_you_mean(name, families())}")
+                raise ValueError(f"unknown family {name}; {did_you_mean(name, families())}")
         return names
 
     @model_validator(mode="after")

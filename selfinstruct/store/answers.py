@@ -4,8 +4,9 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from selfinstruct.asking.stages import PROBE
+from selfinstruct.asking.stages import PROBE, Counted
 from selfinstruct.records import IMPORTED, Completion
+from selfinstruct.store.declared import declared_by
 from selfinstruct.store.store import Store
 
 
@@ -97,6 +98,11 @@ def has_recorded_answers(store: Store) -> bool:
 def answered_stages(store: Store, stages: Iterable[str]) -> set[str]:
     """Those of `stages` in which a teacher was sent a request in this run; what was imported does not count."""
     return {stage for stage in stages if _any(store, "stage = ? AND teacher != ?", stage, IMPORTED)}
+
+
+def counted_here(store: Store) -> list[Counted]:
+    """The counted fields whose stage has an answer in this run: an Alpaca run, for example, has no class."""
+    return [one for stage, one in declared_by(store).counted.items() if _any(store, "stage = ?", stage)]
 
 
 def _any(store: Store, condition: str, *parameters: str) -> bool:

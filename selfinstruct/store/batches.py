@@ -58,8 +58,8 @@ class Batches:
         ((n,),) = self._store.query("SELECT count(*) FROM batch_requests")
         if n:
             raise UsageError(
-                f"{self._store.folder} has batches under way, with {n:,} requests: going on without them would pay "
-                "twice. Go on with --batch, and without --dry-run."
+                f"{self._store.folder} has batches in progress, with {n:,} requests. Resuming without them would "
+                "pay twice. Set batch (--batch), and do not use --dry-run."
             )
 
     def begin(self, model: str, requests: Sequence[Request]) -> int:

@@ -72,7 +72,7 @@ class Database(SqliteFile):
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(
-                f"{folder}: cannot be made ({error.strerror}). Choose a folder that you may write to."
+                f"{folder}: cannot be created ({error.strerror}). Choose a folder that you can write to."
             ) from None
         return cls._open(folder, writing=True)
 
@@ -86,7 +86,7 @@ class Database(SqliteFile):
         """An existing run, to look at, also while another process writes."""
         if not cls.exists(folder):
             raise UsageError(
-                f"{folder}: there is no run here (no run.db). Begin one with selfinstruct generate {folder} --target N."
+                f"{folder}: no run here (run.db not found). Start one with selfinstruct generate {folder} --target N."
             )
         path = folder / "run.db"
         with explaining(path), closing(sqlite3.connect(path, timeout=10)) as db:
@@ -109,7 +109,7 @@ class Database(SqliteFile):
             if not path.exists():
                 return False
         except OSError as error:  # a name that is too long, a folder that may not be looked into
-            raise UsageError(f"{folder}: cannot be looked into ({error.strerror}). Choose another folder.") from None
+            raise UsageError(f"{folder}: cannot be opened ({error.strerror}). Choose another folder.") from None
         with explaining(path), closing(sqlite3.connect(path, timeout=10)) as db:
             return check_version(db, path) > 0 and bool(db.execute("SELECT 1 FROM run").fetchone())
 
@@ -174,7 +174,7 @@ def _lock(folder: Path) -> IO[str]:
         lock = (folder / "run.lock").open("w")
     except OSError as error:
         raise StoreError(
-            f"{folder}: cannot be written to ({error.strerror}). Choose a folder that you may write to."
+            f"{folder}: cannot be written ({error.strerror}). Choose a folder that you can write to."
         ) from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

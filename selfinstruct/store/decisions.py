@@ -92,7 +92,7 @@ def decide(
         _check(run, subject)
         if subject[0] == "completion":
             if len(subjects) == 1:
-                raise UsageError("Nothing could be read from this answer, so there is nothing to rescue or to ban.")
+                raise UsageError("Nothing could be parsed from this answer, so there is nothing to rescue or ban.")
             continue
         exported = is_exported(run, subject)
         if exported is not None and exported == (action == "ban"):
@@ -104,7 +104,7 @@ def decide(
 def undo(run: Database, author: str, batch: int) -> int:
     """Take back the decisions of a batch that are in force, as a batch of its own; 0 where none is."""
     if run.query("SELECT 1 FROM decisions WHERE batch = ? AND action = 'undo' LIMIT 1", (batch,)):
-        raise UsageError("An undo is not undone. Decide once more instead.")
+        raise UsageError("An undo cannot be undone. Decide again instead.")
     rows = run.query("SELECT id, subject, subject_id FROM decisions_in_force WHERE batch = ? ORDER BY id", (batch,))
     return _store(run, author, [_New((subject, name), "undo", "{}", undoes) for undoes, subject, name in rows])
 
@@ -197,7 +197,7 @@ def _check(run: Database, subject: Subject) -> None:
 def _edit(run: Database, subject: Subject, payload: dict[str, str]) -> _New:
     _check(run, subject)
     if subject[0] != "instance" or set(payload) != {"input", "output"}:
-        raise UsageError("Only an instance can be edited: its input and its output.")
+        raise UsageError("Only the input and output of an instance can be edited.")
     if not payload["output"].strip():
         raise UsageError("The output is empty. Ban the instance instead.")
     return _New(subject, "edit", "{}", texts=[(subject[1], payload["input"], payload["output"])])
@@ -278,16 +278,16 @@ def problems(run: Database) -> Iterator[str]:
         for (number,) in run.query(
             f"SELECT id FROM decisions WHERE subject = ? AND subject_id NOT IN (SELECT {key} FROM {table})", (subject,)
         ):
-            yield f"decision {number}: there is no such {subject}"
+            yield f"decision {number}: no such {subject}"
     checks = {
-        "is about no kind of thing that there is": f"subject NOT IN ({', '.join(map(repr, TABLES))})",
-        "is no action that there is": "action NOT IN ('ban', 'rescue', 'edit', 'tag', 'comment', 'undo')",
-        "belongs to a batch that begins after it": "batch > id",
-        "says what it undoes, or is an undo, but not both": "(undoes IS NULL) != (action != 'undo')",
-        "undoes what is no earlier decision about the same thing": "undoes IS NOT NULL AND NOT EXISTS (SELECT 1 FROM "
-        "decisions o WHERE o.id = d.undoes AND o.id < d.id AND o.action != 'undo' AND o.subject = d.subject "
-        "AND o.subject_id = d.subject_id)",
-        "is an edit without its texts": "action = 'edit' AND NOT EXISTS "
+        "is about an unknown kind of thing": f"subject NOT IN ({', '.join(map(repr, TABLES))})",
+        "has an unknown action": "action NOT IN ('ban', 'rescue', 'edit', 'tag', 'comment', 'undo')",
+        "belongs to a batch that starts after it": "batch > id",
+        "must name what it undoes if it is an undo, and only then": "(undoes IS NULL) != (action != 'undo')",
+        "undoes something that is not an earlier decision about the same thing": "undoes IS NOT NULL AND NOT EXISTS "
+        "(SELECT 1 FROM decisions o WHERE o.id = d.undoes AND o.id < d.id AND o.action != 'undo' "
+        "AND o.subject = d.subject AND o.subject_id = d.subject_id)",
+        "is an edit without texts": "action = 'edit' AND NOT EXISTS "
         "(SELECT 1 FROM decided_texts e WHERE e.decision = d.id AND e.id = d.subject_id)",
     }
     for what, condition in checks.items():
@@ -301,4 +301,4 @@ def problems(run: Database) -> Iterator[str]:
     for candidate, request_id, pairs, number, position, identity, given, output in rows:
         one = Instance(given, output)
         if one not in instances_from(pairs) or identity != instance_id(candidate, request_id, position, one):
-            yield f"decision {number}: brings in a text that its candidate did not come with"
+            yield f"decision {number}: adds a text that did not come with its candidate"

@@ -104,9 +104,8 @@ def refuse_absent(store: Store, stage: str | None, reason: str | None) -> None:
             continue
         found = [str(row[0]) for row in store.query(f"SELECT DISTINCT {column} FROM rejections ORDER BY 1")]
         if asked not in found:
-            raise UsageError(
-                f"Nothing was rejected with the {column} {asked!r}; there is {', '.join(found) or 'no rejection'}."
-            )
+            present = f"Choose one of: {', '.join(found)}." if found else "This run has no rejections."
+            raise UsageError(f"Nothing was rejected with {column} {asked!r}. {present}")
 
 
 def rejected(store: Store, stage: str | None, reason: str | None, limit: int | None) -> Iterator[dict[str, Any]]:
@@ -129,12 +128,14 @@ def rejected(store: Store, stage: str | None, reason: str | None, limit: int | N
         yield dict(zip(REJECTION_FIELDS, values, strict=True))
 
 
-def describe_task(row: dict[str, Any]) -> str:
-    """One task as a line of text."""
+def describe_task(row: dict[str, Any], has_classes: bool) -> str:
+    """One task as a line of text. `has_classes`: whether the run's tasks are classified at all."""
     if not row["made"]:
         kind = "  [no instances yet]"
+    elif row["is_classification"]:
+        kind = "  [classification]"
     else:
-        kind = {True: "  [classification]", False: "", None: "  [class unclear]"}[row["is_classification"]]
+        kind = "  [class unclear]" if has_classes and row["is_classification"] is None else ""
     return f"{row['position']:>6}  {row['instruction']}{kind}"
 
 

@@ -215,7 +215,7 @@ def migrate(db: sqlite3.Connection, path: Path) -> None:
     """Bring the file at `path` up to the newest version; StoreError where it is newer than this package."""
     version = check_version(db, path)
     if version == 0 and db.execute("SELECT 1 FROM sqlite_master").fetchone():
-        raise StoreError(f"{path}: is another program's database. Choose another folder.")
+        raise StoreError(f"{path} is another program's database. Choose another folder.")
     for number in range(version, len(MIGRATIONS)):
         db.execute("BEGIN IMMEDIATE")
         MIGRATIONS[number](db)
@@ -227,9 +227,7 @@ def check_version(db: sqlite3.Connection, path: Path) -> int:
     """The version of the file at `path`; StoreError where it is newer than this package."""
     version = int(db.execute("PRAGMA user_version").fetchone()[0])
     if version > len(MIGRATIONS):
-        raise StoreError(
-            f"{path}: written by a newer selfinstruct (version {version} of the store). Upgrade to read it."
-        )
+        raise StoreError(f"{path} was written by a newer selfinstruct (store version {version}). Upgrade selfinstruct.")
     return version
 
 
@@ -243,18 +241,18 @@ def explaining(path: Path) -> Iterator[None]:
     except sqlite3.DatabaseError as error:
         text = str(error)
         if "no such" in text:
-            advice = "It is no run of selfinstruct. Choose another folder."
+            advice = "It is not a selfinstruct run. Choose another folder."
         elif "full" in text:
-            advice = "The disk is full. Make room, then run the same command again; all earlier answers are stored."
+            advice = "The disk is full. Free some space, then run the same command again; all earlier answers are kept."
         elif "readonly" in text or "unable to open" in text:
-            advice = "The run needs a folder that you may write to; check its permissions."
+            advice = "Check the permissions of the folder: selfinstruct must be able to write to it."
         elif "locked" in text:
-            advice = "Another program holds it. Close that program, then run the same command again."
+            advice = "Another program has locked it. Close that program, then run the same command again."
         elif "I/O" in text:
             advice = (
-                "The disk could not be read or written (full, or failing). Check it, then run the same command again."
+                "Reading or writing the disk failed (full, or defective). Check it, then run the same command again."
             )
         else:
             rescue = f"sqlite3 {path} .recover | sqlite3 rescued.db"
-            advice = f"The file is damaged. Restore a copy, or save what can be read with: {rescue}"
+            advice = f"The file is damaged. Restore a copy, or recover what is readable with: {rescue}"
         raise StoreError(f"{path}: {text}. {advice}") from None

@@ -248,7 +248,7 @@ class Store(Database):
         """The number of tasks in the pool after each step, from step 0."""
         rows = self.query("SELECT step, n_tasks FROM steps ORDER BY step")
         if [step for step, _ in rows] != list(range(len(rows))):
-            raise StoreError(f"{self.folder / 'run.db'}: steps are missing; see selfinstruct verify {self.folder}.")
+            raise StoreError(f"{self.folder / 'run.db'}: steps are missing. Run selfinstruct verify {self.folder}.")
         return [n_tasks for _, n_tasks in rows]
 
     def pending(self) -> list[Candidate]:

@@ -42,7 +42,7 @@ def _file(store: Store) -> Iterator[str]:
         if message != "ok":
             yield f"the file: {message}"
     for table, rowid, parent, _ in store.query("PRAGMA foreign_key_check"):
-        yield f"{table} row {rowid}: refers to a row of {parent} that is not there"
+        yield f"{table} row {rowid}: refers to a row of {parent} that does not exist"
 
 
 def _requests(store: Store) -> Iterator[str]:
@@ -56,7 +56,7 @@ def _requests(store: Store) -> Iterator[str]:
         if request.id != identity:
             yield f"request {identity}: its id should be {request.id}; the row was changed"
         if not answered:
-            yield f"request {identity}: has no completion"
+            yield f"request {identity}: no completion"
 
 
 def _candidates(store: Store) -> Iterator[str]:
@@ -72,7 +72,7 @@ def _candidates(store: Store) -> Iterator[str]:
     pending = {candidate.id for candidate in store.pending()}
     for identity, step, admitted, rejected in rows:
         if admitted + rejected + (identity in pending) != 1:
-            yield f"candidate {identity} of step {step}: is not exactly one of admitted, rejected, pending"
+            yield f"candidate {identity} of step {step}: must be exactly one of admitted, rejected, pending"
 
 
 def _steps(store: Store) -> Iterator[str]:
@@ -85,12 +85,12 @@ def _steps(store: Store) -> Iterator[str]:
     ):
         n_tasks += admitted
         if step != expected:
-            yield f"step {expected}: is missing"
+            yield f"step {expected}: missing"
             return
         if n_candidates != found:
-            yield f"step {step}: has {found} candidates, had {n_candidates}"
+            yield f"step {step}: has {found} candidates instead of {n_candidates}"
         if n_after != n_tasks:
-            yield f"step {step}: the pool had {n_after} tasks after it, counted are {n_tasks}"
+            yield f"step {step}: recorded {n_after} tasks after it, but there are {n_tasks}"
 
 
 def _tasks(store: Store) -> Iterator[str]:
@@ -98,9 +98,9 @@ def _tasks(store: Store) -> Iterator[str]:
         "SELECT t.position, c.step, c.position FROM tasks t JOIN candidates c ON c.id = t.id ORDER BY t.position"
     )
     if [row[0] for row in rows] != list(range(len(rows))):
-        yield "tasks: their positions have gaps"
+        yield "tasks: gaps in the positions"
     if [row[1:] for row in rows] != sorted(row[1:] for row in rows):
-        yield "tasks: they were not admitted in the order of steps and candidates"
+        yield "tasks: not admitted in the order of steps and candidates"
     for (position,) in store.query(
         "SELECT position FROM tasks WHERE generated = 0 "
         "AND (extra IS NOT NULL OR position IN (SELECT task FROM instances))"
@@ -129,13 +129,13 @@ def _rejections(store: Store) -> Iterator[str]:
         "SELECT subject, subject_id, reason, evidence FROM rejections"
     ):
         if subject not in tables:
-            yield f"rejection of {subject} {identity}: there is no such kind of thing"
+            yield f"rejection of {subject} {identity}: unknown kind of thing"
             continue
         table, key = tables[subject]
         if not store.query(f"SELECT 1 FROM {table} WHERE {key} = ?", (identity,)):
-            yield f"rejection of {subject} {identity}: there is no such {subject}"
+            yield f"rejection of {subject} {identity}: no such {subject}"
         if not reason or not isinstance(json.loads(evidence), dict):
-            yield f"rejection of {subject} {identity}: has no reason or no evidence"
+            yield f"rejection of {subject} {identity}: reason or evidence missing"
 
 
 def _scores(store: Store) -> Iterator[str]:
@@ -160,7 +160,7 @@ def _scores(store: Store) -> Iterator[str]:
     scorer = RougeScorer(["rougeL"], tokenizer=_Tokenizer(ascii_tokens if rules.ascii_tokens else tokens))
     for instruction, nearest_id, score in admitted:
         if nearest_id not in texts:
-            yield f"task {instruction!r}: its nearest instruction {nearest_id} is not known"
+            yield f"task {instruction!r}: its nearest instruction {nearest_id} is unknown"
         elif scorer.score(texts[nearest_id], instruction)["rougeL"].fmeasure != score:
             yield f"task {instruction!r}: its similarity to {nearest_id} is not {score}"
         elif score > threshold and too_similar.name not in rules.without:
@@ -169,7 +169,7 @@ def _scores(store: Store) -> Iterator[str]:
         evidence = json.loads(text)
         score = evidence["score"]
         if texts.get(evidence["nearest_id"]) != evidence["nearest"]:
-            yield f"rejected {instruction!r}: its evidence names an instruction that is not known"
+            yield f"rejected {instruction!r}: its evidence names an unknown instruction"
         elif scorer.score(evidence["nearest"], instruction)["rougeL"].fmeasure != score or score <= threshold:
             yield f"rejected {instruction!r}: its similarity is not {score}, or not above {threshold}"
 
@@ -193,7 +193,7 @@ def _near_duplicates(store: Store) -> Iterator[str]:
         seen = json.loads(evidence)
         found = kept_record(store, seen["nearest_id"])
         if not found:
-            yield f"instance {identity}: the record {seen['nearest_id']} that it is said to repeat is not there"
+            yield f"instance {identity}: the record {seen['nearest_id']} that it is said to repeat does not exist"
             continue
         one, other = shingles(record_text(*parts)), shingles(record_text(*found))
         if len(one & other) / len(one | other) != seen["jaccard"] or seen["jaccard"] < threshold:
@@ -220,7 +220,7 @@ def _copies(store: Store) -> Iterator[str]:
         for other in copies.query(sketch):
             other_task, other_identity, other_parts = kept[other]
             if other_task != task and len(parts & other_parts) >= threshold * len(parts | other_parts) > 0:
-                yield f"record {identity}: nearly repeats record {other_identity} of another task, and was kept"
+                yield f"record {identity}: nearly repeats record {other_identity} of another task, but was kept"
         copies.insert(number, sketch)
 
 
@@ -241,7 +241,7 @@ def _contaminated(store: Store) -> Iterator[str]:
     for subject, identity, evidence in rows:
         found = tests.overlap(*texts.get((subject, identity), ("", "")))
         if found is None or found.as_dict() != json.loads(evidence):
-            yield f"{subject} {identity}: does not overlap a question of a test set as its evidence says"
+            yield f"{subject} {identity}: does not overlap a test question as its evidence says"
 
 
 CHECKS: tuple[Callable[[Store], Iterator[str]], ...] = (

@@ -193,7 +193,7 @@ class BatchTeacher:
             self._batches.submitted(number, identity)
         found = await server.patiently(lambda: server.look(identity))
         if found is None:
-            return self._end(number, {}, "lost", f"the server does not know batch {identity} any more")
+            return self._end(number, {}, "lost", f"the server no longer knows batch {identity}")
         self._tell(f"batch {number} is {found.status.replace('_', ' ')}: {found.progress} requests done")
         if found.status in ENDED:
             await self._read(number, identity, found)
@@ -211,14 +211,14 @@ class BatchTeacher:
         if found.status == "failed" and any(code == "token_limit_exceeded" for code, _ in found.problems):
             return self._wait_for_room(number, requests, found)
         if found.status == "completed" or not is_whole:  # each request has an answer, which may have been paid for
-            self._end(number, failed, "malformed_answer", f"batch {identity} holds no readable answer to it", "")
+            self._end(number, failed, "malformed_answer", f"batch {identity} has no readable answer to it", "")
         else:
             self._end(number, failed, f"batch_{found.status}", f"batch {identity} ended without an answer to it")
         if found.status == "cancelled":
-            raise TeacherError(f"Batch {identity} was cancelled. Run the same command again to ask for the rest of it.")
+            raise TeacherError(f"Batch {identity} was cancelled. Run the same command again to request the rest.")
         if found.status == "failed":
-            said = "; ".join(f"{code}: {message}" for code, message in found.problems[:3]) or "it does not say why"
-            raise TeacherError(server.said(f"{self._reader.base_url} does not take the batch: {said}"))
+            said = "; ".join(f"{code}: {message}" for code, message in found.problems[:3]) or "no reason given"
+            raise TeacherError(server.said(f"{self._reader.base_url} rejected the batch: {said}"))
         return None
 
     def _wait_for_room(self, number: int, requests: dict[str, Request], found: Found) -> None:
@@ -229,8 +229,8 @@ class BatchTeacher:
             self._most = len(requests) // 2
         if not self._most:
             raise TeacherError(
-                f"{self._reader.base_url} takes no batch, not even of one request ({found.problems[0][1]}). Other "
-                "batches of the account may take up its limit: run the same command again once they are done."
+                f"{self._reader.base_url} rejects even a batch of one request ({found.problems[0][1]}). Other "
+                "batches may be using up the account's limit. Run the same command again when they are done."
             )
         self._fresh += [request for identity, request in requests.items() if identity in self._waiting]
 

@@ -55,15 +55,15 @@ class BatchServer:
             try:
                 result = await call()
             except RequestRefused as error:
-                raise TeacherError(f"{self._reader.base_url} does not take the batch: {error}") from None
+                raise TeacherError(f"{self._reader.base_url} rejected the batch: {error}") from None
             except TryAgain as error:
                 tries += 1
                 if tries >= (TRIES if self._has_answered else TRIES_FIRST):
                     raise TeacherError(
-                        f"{self._reader.base_url} failed again and again ({error}). Is the server up, and --base-url "
-                        "right? Then run the same command again: the run goes on where it was."
+                        f"{self._reader.base_url} failed repeatedly ({error}). Check that the server is up and "
+                        "base_url (--base-url) is right, then run the same command again to resume."
                     ) from None
-                self._tell(f"the server fails ({error.reason}), it is tried again")
+                self._tell(f"the server failed ({error.reason}); retrying")
                 pause = random.uniform(0, pause_s) if error.retry_after_s is None else error.retry_after_s
                 await asyncio.sleep(min(pause, 60 * PAUSE_MOST_S))
                 pause_s = min(2 * pause_s, PAUSE_MOST_S)
@@ -142,15 +142,15 @@ class BatchServer:
                 if missing is not TeacherError:
                     return missing
                 raise TeacherError(
-                    f"{self._reader.base_url} has no Batch API ({response.status}: {self.said(text)[:100]}). Run "
-                    "without --batch, or check --base-url (it usually ends in /v1)."
+                    f"{self._reader.base_url} has no Batch API ({response.status}: {self.said(text)[:100]}). "
+                    "Check base_url (--base-url), which usually ends in /v1, or turn batch (--batch) off."
                 )
         try:
             body = json.loads(text)
         except (ValueError, RecursionError):
             body = None
         if not isinstance(body, dict):
-            raise TryAgain("malformed_answer", f"no JSON object: {self.said(text)[:100]}")
+            raise TryAgain("malformed_answer", f"not a JSON object: {self.said(text)[:100]}")
         return body
 
     @asynccontextmanager
@@ -170,5 +170,5 @@ class BatchServer:
 def _text(body: Mapping[str, Any], key: str) -> str:
     """A text that the server's answer must hold."""
     if not isinstance(text := body.get(key), str) or not text:
-        raise TryAgain("malformed_answer", f"there is no {key} in it")
+        raise TryAgain("malformed_answer", f"{key} is missing")
     return text

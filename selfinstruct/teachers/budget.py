@@ -160,12 +160,12 @@ class Budget:
         return self._is_batch and request.stage != PROBE
 
     def _reached(self, what: str) -> str:
-        option = {"requests": "--max-requests", "tokens": "--max-tokens", "cost_usd": "--max-cost"}[what]
+        option = {"requests": "max_requests", "tokens": "max_tokens", "cost_usd": "max_cost"}[what]
         used, limit = getattr(self._used, what), getattr(self.limits, what)
         amount = f"${used:,.4f}" if what == "cost_usd" else f"{used:,.0f}"
         return (
-            f"Stopped at the budget: {amount} of {option} {limit:g} used, and the next call might exceed it. All "
-            f"answers are kept. To go on, give a higher {option}."
+            f"Stopped at the budget: {amount} used of {option} = {limit:g}, and the next call might exceed it. "
+            f"All answers are kept. To resume, raise {option} (--{option.replace('_', '-')})."
         )
 
 

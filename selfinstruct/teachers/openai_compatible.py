@@ -96,7 +96,7 @@ class OpenAICompatible:
             if text is None and finish_reason == "length":
                 text = ""  # a reasoning model that spent all its tokens on thinking: asking again would not help
             if finish_reason == "content_filter" and not text:
-                raise RequestRefused("content_filter", "the server held its answer back", storable(raw)[:10_000])
+                raise RequestRefused("content_filter", "the server withheld its answer", storable(raw)[:10_000])
             if not isinstance(text, str):
                 raise TypeError("the content is null")
         except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
@@ -128,16 +128,18 @@ class OpenAICompatible:
             return RequestRefused("content_filter", detail)
         if status in (401, 403):
             return TeacherError(
-                f"{self.base_url} does not accept the key ({status}: {detail}). Check the environment variable "
+                f"{self.base_url} rejected the key ({status}: {detail}). Check the environment variable "
                 f"{self._key_env}, then run the same command again."
             )
         if status == 404 or code == "model_not_found":
             return TeacherError(
-                f"{self.base_url} does not know this model or address ({status}: {detail}). Check --model and "
-                "--base-url (it usually ends in /v1)."
+                f"{self.base_url} does not know this model or address ({status}: {detail}). Check model (--model) "
+                "and base_url (--base-url), which usually ends in /v1."
             )
         if status == 402 or code == "insufficient_quota" or "billing" in code:
-            return TeacherError(f"{self.base_url}: the account's quota is used up ({detail}). The run can go on later.")
+            return TeacherError(
+                f"{self.base_url}: the account's quota is used up ({detail}). You can resume the run later."
+            )
         if status in (408, 409, 425, 429) or status >= 500:
             return TryAgain(f"http_{status}", detail, retry_after_s=retry_after_s(headers))
         if "content_filter" in code or "content_policy" in code:
@@ -153,11 +155,11 @@ def address_and_key(base_url: str, api_key_env: str) -> tuple[str, str]:
     key = os.environ.get(api_key_env, "").strip()
     if not key and base_url == OPENAI_HOST:
         raise UsageError(
-            f"No key: set the environment variable {api_key_env}, or name a local server with --base-url, "
-            "or try --teacher simulated, which needs neither."
+            f"No API key. Set the environment variable {api_key_env}, or base_url (--base-url) for a local "
+            "server. The simulated teacher (--teacher simulated) needs neither."
         )
     if not key.isascii() or not key.isprintable() or any(mark in key for mark in '"\\ '):
-        raise UsageError(f"The key in {api_key_env} holds characters that no key has. Copy it again.")
+        raise UsageError(f"The key in {api_key_env} contains invalid characters. Copy it again.")
     return base_url, key
 
 

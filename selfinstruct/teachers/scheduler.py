@@ -24,7 +24,7 @@ from selfinstruct.teachers.pacing import Call, Outcome
 BACKOFF_FIRST_S = 0.5
 BACKOFF_MOST_S = 30.0
 AWAY_S = 5.0  # so long a server that cannot be reached is left alone, where there is another one
-UNREACHABLE_ATTEMPTS = 3  # while the server has answered nothing yet
+UNREACHABLE_ATTEMPTS = 3  # while the server has not answered at all
 REFUSALS_IN_A_ROW = 5  # of a stage that never got an answer: the settings are wrong, not the request
 SESSIONS = 3  # a request that failed all its tries in so many sessions is to blame itself, not the server
 MALFORMED_ATTEMPTS = 4  # of a request that was answered with something unreadable: each may have been paid for
@@ -127,10 +127,10 @@ class Scheduler:
         # Is it the request, or the server? While a request failed again and again, were others answered?
         server_is_down = self._answered[servers] == answered and tries < SESSIONS * self._attempts
         if fault.unreachable or server_is_down:
-            begin = "does not answer any more" if self._answered[servers] else "has answered nothing yet"
+            begin = "has stopped answering" if self._answered[servers] else "has not answered at all"
             raise TeacherError(
-                f"The teacher {begin}, and failed again and again ({fault}). Is the server up, and --base-url right? "
-                "Then run the same command again: the run goes on where it was."
+                f"The teacher {begin} and failed repeatedly ({fault}). Check that the server is up and base_url "
+                "(--base-url) is right, then run the same command again to resume."
             )
         return _failure(request, attempt, fault)
 
@@ -149,7 +149,7 @@ class Scheduler:
             return completion
         except TimeoutError:
             outcome = "late"
-            problem = TryAgain("deadline", f"no whole answer within {teacher.pace.deadline_s:g} s")
+            problem = TryAgain("deadline", f"no complete answer within {teacher.pace.deadline_s:g} s")
             raise problem from None
         except (RequestRefused, TryAgain, TeacherError) as error:
             problem = error
@@ -255,7 +255,7 @@ class Scheduler:
                 f"The first {REFUSALS_IN_A_ROW} {request.stage} requests were all refused: {error}. Check the model "
                 f"and the sampling settings of [{request.stage}]"
                 + (' (or set answer_format = "text" there)' if "response_format" in request.sampling else "")
-                + "; the run itself is as it was before."
+                + ". The run is unchanged."
             )
         return False
 

@@ -1,4 +1,4 @@
-"""Who answers, and how fast: the settings of teachers, of single stages, of prices, and of how a run is carried out."""
+"""Settings of teachers, of single stages, of prices, and of how a run is carried out."""
 
 import json
 import re
@@ -17,51 +17,56 @@ AnyTime = MayChange.ANY_TIME
 
 
 def _server_address(url: BaseUrl | None) -> BaseUrl | None:
-    """The address, or each of several, without a slash at its end; ValueError where it is none, or carries a secret."""
+    """The addresses without a trailing slash; ValueError if one is invalid or contains a secret."""
     if not url:
         return "" if url == () else url
     if isinstance(url, tuple):
         return tuple(dict.fromkeys(str(_server_address(each)) for each in url))
     parts = urlsplit(url)
     if parts.username or parts.password or parts.query:
-        raise ValueError("must not carry a key: put it into the variable that api_key_env names")
+        raise ValueError("must not contain a key. Put the key into the environment variable that api_key_env names")
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:  # port raises above 65535
         raise ValueError("must look like http://localhost:8000/v1")
     return url.rstrip("/")
 
 
 def _variable_name(name: str | None) -> str | None:
-    """The name as it is; ValueError where it looks like the key itself, which would end up in the store."""
+    """The name unchanged; ValueError if it looks like the key itself, which would end up in the store."""
     if name and not re.fullmatch(r"[A-Z_][A-Z0-9_]*", name):
         raise ValueError("must be the NAME of an environment variable, in capitals, never the key itself")
     return name
 
 
 class TeacherSettings(Section):
-    """Who answers. What only says how a server is reached changes nothing of what it says."""
+    """The model that answers. How its server is reached does not affect the data, so that may change at any time."""
 
-    kind: PartName = Field("simulated", description="the built-in teacher, a server, or a model in this process")
-    model: str = Field("", description="the model's name, as its server knows it; or the folder for transformers")
+    kind: PartName = Field(
+        "simulated", description='built-in teacher, server, model in this process, or your own: "FILE.py:NAME"'
+    )
+    model: str = Field("", description="name of the model on its server; for transformers, a folder or a hub name")
     base_url: Annotated[BaseUrl, AnyTime] = Field(
         "",
-        description="the server's address with /v1, or a list of servers that share the calls; empty: OPENAI_BASE_URL, "
-        "else OpenAI's own",
+        description=(
+            "server address, with /v1, or a list of servers that share the calls; if empty, OPENAI_BASE_URL or OpenAI"
+        ),
     )
     endpoint: Endpoint = Field("chat", description='"chat", or "completion" for base models')
-    api_key_env: Annotated[str, AnyTime] = Field(
-        "OPENAI_API_KEY", description="the environment variable that holds the key"
-    )
+    api_key_env: Annotated[str, AnyTime] = Field("OPENAI_API_KEY", description="environment variable with the API key")
     answer_format: AnswerFormat = Field(
         "auto",
-        description='"json", held to a schema by the server; "text"; "auto": JSON where the server can (chat only)',
+        description=(
+            '"json": constrained to a schema by the server; "text"; "auto": JSON if the server supports it (chat only)'
+        ),
     )
-    send_seed: bool = Field(True, description="send a seed with each request, for servers that can repeat themselves")
-    logprobs: bool = Field(False, description="ask for the log-probabilities of the answer's tokens")
+    send_seed: bool = Field(True, description="send a seed with each request, for servers with reproducible sampling")
+    logprobs: bool = Field(False, description="request the log-probabilities of the answer's tokens")
     requests_per_minute: Annotated[float | None, AnyTime] = Field(
-        None, gt=0, description="most calls a minute to each server; without it, as many as the server bears"
+        None, gt=0, description="maximum calls per minute to each server; by default, as many as the server allows"
     )
     tokens_per_minute: Annotated[float | None, AnyTime] = Field(
-        None, gt=0, description="most tokens a minute to and from each server, likewise"
+        None,
+        gt=0,
+        description="maximum tokens per minute to and from each server; by default, as many as the server allows",
     )
 
     _check_url = field_validator("base_url")(_server_address)
@@ -69,12 +74,12 @@ class TeacherSettings(Section):
 
     @property
     def servers(self) -> tuple[str, ...]:
-        """The addresses, at least one; "" where none is named."""
+        """The addresses, at least one; "" if none is set."""
         return self.base_url if isinstance(self.base_url, tuple) else (self.base_url,)
 
 
 class Overrides(Section):
-    """What one stage, or one model of its mix, does differently; whatever is left out is taken from above."""
+    """Settings of one stage, or of one model of its mix; keys that are left out are inherited."""
 
     kind: PartName | None = None
     model: str | None = None
@@ -87,7 +92,7 @@ class Overrides(Section):
     requests_per_minute: Annotated[float | None, AnyTime] = Field(None, gt=0)
     tokens_per_minute: Annotated[float | None, AnyTime] = Field(None, gt=0)
     sampling: dict[str, Any] | None = Field(
-        None, description="goes into the request as it is, instead of the default for this stage and endpoint"
+        None, description="sent unchanged in each request, instead of the defaults of this stage and endpoint"
     )
 
     _check_url = field_validator("base_url")(_server_address)
@@ -100,26 +105,26 @@ class Overrides(Section):
             sampling or ()
         )
         if ours:
-            raise ValueError(f"must not hold {', '.join(sorted(ours))}: selfinstruct sets that itself")
+            raise ValueError(f"must not contain {', '.join(sorted(ours))}, which selfinstruct sets itself")
         try:
             json.dumps(sampling, allow_nan=False)
         except (TypeError, ValueError):
-            raise ValueError("must hold what JSON can carry: numbers, texts, true, false, lists and tables") from None
+            raise ValueError(
+                "must contain only what JSON can express: numbers, text, true, false, lists and tables"
+            ) from None
         return sampling
 
 
 class Weighted(Overrides):
     """One model of a stage's mix."""
 
-    weight: float = Field(1.0, gt=0, le=1e6, description="its share of the requests, relative to the others'")
+    weight: float = Field(1.0, gt=0, le=1e6, description="share of the requests, relative to the other models")
 
 
 class StageSettings(Overrides):
-    """What one stage does differently from [teacher]; whatever is left out is taken from there."""
+    """Settings of one stage; keys that are left out are inherited from [teacher]."""
 
-    mix: tuple[Weighted, ...] = Field(
-        (), description="several models, of which each request's seed draws one by weight"
-    )
+    mix: tuple[Weighted, ...] = Field((), description="several models; each request's seed draws one by weight")
 
 
 class StageTeacher(NamedTuple):
@@ -135,15 +140,17 @@ class RunningSettings(Section):
 
     may_change = AnyTime
 
-    concurrency: int = Field(16, ge=1, le=4096, description="most calls in flight")
-    deadline_s: float = Field(120.0, gt=0, description="seconds after which one call is given up and tried again")
-    attempts: int = Field(12, ge=1, description="most tries of one request")
-    batch: bool = Field(False, description="ask by OpenAI's Batch API: half the price, answers within a day")
-    max_cost: float | None = Field(None, gt=0, description="US dollars that the whole run may cost; needs prices")
-    max_requests: int | None = Field(None, ge=1, description="calls that the whole run may make, tries included")
-    max_tokens: int | None = Field(None, ge=1, description="tokens that the whole run may use, prompts included")
-    collapse_after: int = Field(300, ge=20, description="candidates over which the acceptance rate is watched")
-    collapse_below: float = Field(0.01, ge=0, le=1, description="acceptance rate below which the run stops by itself")
+    concurrency: int = Field(16, ge=1, le=4096, description="maximum calls in flight")
+    deadline_s: float = Field(120.0, gt=0, description="seconds after which a call is abandoned and retried")
+    attempts: int = Field(12, ge=1, description="maximum attempts per request")
+    batch: bool = Field(False, description="use OpenAI's Batch API: half the price, answers within a day")
+    max_cost: float | None = Field(None, gt=0, description="maximum cost of the whole run in US dollars; needs prices")
+    max_requests: int | None = Field(None, ge=1, description="maximum calls of the whole run, retries included")
+    max_tokens: int | None = Field(None, ge=1, description="maximum tokens of the whole run, prompts included")
+    collapse_after: int = Field(
+        300, ge=20, description="number of candidates over which the acceptance rate is measured"
+    )
+    collapse_below: float = Field(0.01, ge=0, le=1, description="acceptance rate below which the run stops on its own")
 
 
 class Price(Section):
@@ -151,6 +158,6 @@ class Price(Section):
 
     may_change = AnyTime
 
-    input: float = Field(ge=0, description="US dollars per million tokens of prompts")
-    output: float = Field(ge=0, description="US dollars per million tokens of answers")
-    batch: float = Field(0.5, ge=0, le=1, description="share of these prices that a batch costs")
+    input: float = Field(ge=0, description="US dollars per million prompt tokens")
+    output: float = Field(ge=0, description="US dollars per million answer tokens")
+    batch: float = Field(0.5, ge=0, le=1, description="price of a batch as a share of these prices")

@@ -75,24 +75,24 @@ class Guard:
 
     async def _refusal(self, request: web.Request) -> web.Response | None:
         if request.headers.get("Host") not in self.hosts:
-            return self._refuse("This server answers only to the address that it printed.", 421)
+            return self._refuse("This server only answers at the address that it printed.", 421)
         cookie = f"selfinstruct_{self.command}_{self.port}"  # cookies do not know ports
         if request.method == "GET" and _same(request.query.get("token", ""), self.token):
             answer = web.Response(status=303, headers={"Location": request.path})
             answer.set_cookie(cookie, self._session, httponly=True, samesite="Strict", path="/")
             return answer
         if not _same(request.cookies.get(cookie, ""), self._session):
-            message = f"Open the address that selfinstruct {self.command} printed: it holds the token."
+            message = f"Open the address that selfinstruct {self.command} printed. It contains the token."
             return self._refuse(message, 403)
         if request.method not in ("GET", "HEAD"):
             if request.headers.get("Origin") != f"http://{request.headers['Host']}":
-                return self._refuse("This did not come from a page of this server.", 403)
+                return self._refuse("This request did not come from a page of this server.", 403)
             try:
                 form = await request.post()
             except MALFORMED:
                 return self._refuse("This form cannot be read.", 400)
             if not _same(str(form.get("form_token", "")), self.form_token):
-                return self._refuse("This page is from before the server was started again. Load it once more.", 403)
+                return self._refuse("This page is from before the server was restarted. Reload it.", 403)
         return None
 
     def _refuse(self, message: str, status: int) -> web.Response:
@@ -136,7 +136,9 @@ async def listening(routes: Sequence[web.RouteDef], guard: Guard, port: int = 0)
         try:
             await site.start()
         except OSError as error:
-            raise UsageError(f"Port {port} cannot be used ({error.strerror}). Choose another one, or 0.") from None
+            raise UsageError(
+                f"Port {port} cannot be used ({error.strerror}). Choose another port, or 0 for a free one."
+            ) from None
         guard.port = runner.addresses[0][1]
         yield f"http://127.0.0.1:{guard.port}/?token={guard.token}"
     finally:

@@ -218,7 +218,7 @@ async def test_every_page_can_be_opened_and_has_nothing_that_a_policy_forbids(fo
         for name, page in pages.items():
             assert not re.search(r'\sstyle=|<style|\son\w+=|<script(?! src="/static/)', page), name
             assert not re.search(r'(?:src|href|action)="(?!/|#)', page), name
-        assert "Every filter" in pages["candidate"]
+        assert "All filters" in pages["candidate"]
         assert "The prompt" in pages["completion"]
 
 
@@ -442,7 +442,7 @@ async def test_hostile_texts_are_only_text_on_every_page(hostile):
             assert not set(text) & set("\x00\x1b\u202e\u2066"), path
             assert len(page) < 800_000
         one = await browser.get(next(p for p in paths if "/one/instance" in p))
-        assert "112,000 characters: show all" in one
+        assert "112,000 characters, show all" in one
         textareas = "".join(re.findall(r"<textarea.*?</textarea>", one, re.DOTALL))
         assert "&lt;/textarea&gt;" in textareas
         assert re.sub(r"<textarea.*?</textarea>", "", one, flags=re.DOTALL).count("\u202e") == 0
@@ -525,9 +525,9 @@ async def test_banned_tagged_and_found_again(folder):
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({"action": "rescue"}, "Nothing was chosen"),
-        ({"action": "burn", "item": "candidate/x"}, "nothing that can be decided"),
-        ({"action": "undo", "item": "candidate/x"}, "nothing that can be decided"),
+        ({"action": "rescue"}, "Nothing is selected"),
+        ({"action": "burn", "item": "candidate/x"}, "Unknown action"),
+        ({"action": "undo", "item": "candidate/x"}, "Unknown action"),
         ({"action": "ban", "item": "candidate/x"}, "There is no candidate x"),
         ({"action": "ban", "item": "x"}, "There is no x"),
     ],
@@ -739,7 +739,7 @@ def test_a_replay_admits_what_the_published_rule_would(finished, threshold, off)
 async def test_the_what_if_page_shows_gained_and_lost(folder):
     async with browsing(folder) as browser:
         page = await browser.get("/what-if?threshold=1&off=forbidden_word&off=nonsense")
-        while "Replaying the gate" in page:
+        while "Replaying" in page:
             assert 'http-equiv="refresh"' in page
             page = await browser.get("/what-if?threshold=1&off=forbidden_word&off=nonsense")
         n = len(rows(folder, "SELECT 1 FROM rejections WHERE reason = 'forbidden_word'"))

@@ -70,7 +70,7 @@ def test_found_rescued_exported_banned_and_undone(page, folder):
 
     # Undo: it is gone again.
     page.keyboard.press("u")
-    page.locator(".flash", has_text="Taken back").wait_for()
+    page.locator(".flash", has_text="Undone").wait_for()
     assert exported(folder) == before
 
     # Ban the first record from the list, by keyboard; it is gone, and the focus is where it was.
@@ -81,7 +81,7 @@ def test_found_rescued_exported_banned_and_undone(page, folder):
     assert page.locator("[data-row]:focus").get_attribute("id") == "r1"
     assert len(exported(folder)) == len(before) - 1
     page.get_by_role("button", name="Undo").click()
-    page.locator(".flash", has_text="Taken back").wait_for()
+    page.locator(".flash", has_text="Undone").wait_for()
     assert exported(folder) == before
 
 
@@ -106,7 +106,7 @@ def test_selected_searched_and_edited(page, folder):
     page.wait_for_load_state()  # with the script that listens for keys
     assert len(exported(folder)) == len(records) - 2
     page.keyboard.press("u")
-    page.locator(".flash", has_text="Taken back: 2.").wait_for()
+    page.locator(".flash", has_text="Undone: 2.").wait_for()
 
     # One is edited, and then the next one is opened.
     page.goto(page.url.partition("?")[0] + "?kind=instance")
@@ -116,7 +116,7 @@ def test_selected_searched_and_edited(page, folder):
     name = page.url.partition("/one/instance/")[2].partition("?")[0]
     page.keyboard.press("e")
     page.locator("[name=output]").fill("What a person wrote.")
-    page.get_by_role("button", name="Save the edit").click()
+    page.get_by_role("button", name="Save").click()
     page.wait_for_url("**done=*")
     assert {r["id"]: r["output"] for r in exported(folder)}[name] == "What a person wrote."
     page.keyboard.press("j")

@@ -88,7 +88,7 @@ def test_a_clean_file_of_any_format_comes_out_as_it_was(tmp_path, cli, format, s
     path = write(tmp_path / f"data.{suffix}", of_format(format))
     out = tmp_path / f"out.{suffix}"
     said = cli("check", path, "--fix", out, "--level", "advice").stdout
-    assert f"3 rows, {KINDS[suffix]}, format {format}\nNothing to find fault with.\n" in said
+    assert f"3 rows, {KINDS[suffix]}, format {format}\nNo problems found.\n" in said
     if suffix == "parquet":
         assert pq.read_table(out).equals(pq.read_table(path))
     else:
@@ -253,7 +253,7 @@ def test_examples_are_capped_and_steer_no_terminal(tmp_path, cli):
     assert "\x1b" not in said
     assert "     30  control_characters" in said
     assert len(said) < 1000
-    assert "errors: 30, warnings: 0, advice: 0; in 30 of 30 rows; all of them with --json" in said
+    assert "errors: 30, warnings: 0, advice: 0; in 30 of 30 rows; --json lists all" in said
 
 
 # --fix.
@@ -331,7 +331,7 @@ def test_nothing_is_overwritten(tmp_path, cli, taken):
     path = alpaca(tmp_path / "a.json", *TASKS)
     (tmp_path / taken).write_text("mine")
     said = cli("check", path, "--fix", tmp_path / "out.json", code=2).stderr
-    assert f"{taken}: is there already" in said
+    assert f"{taken} exists already" in said
     assert (tmp_path / taken).read_text() == "mine"
     before = path.read_bytes()
     cli("check", path, "--fix", path, code=2)
@@ -370,7 +370,7 @@ def test_a_place_that_is_no_folder_leaves_nothing_behind(tmp_path, cli):
         (b"instruction,output\nNine?,Yes.\n", "no row can be read"),
         (b'{\n"data": [],\n"version": 1\n}', "is one JSON value with the fields data, version"),
         (b'{"data": []}', "no row has a known format; line 1 has the fields data"),
-        (b"[1, 2]", "row 1 is no object"),
+        (b"[1, 2]", "row 1 is not an object"),
         (b'[{"instruction": "caf\xe9"}]', "not UTF-8 text"),
         (b"[" * 100_000, "no row can be read"),
         ("[]".encode("utf-16"), "no row can be read"),
@@ -387,7 +387,7 @@ def test_a_bad_file_gives_a_clear_error(tmp_path, cli, content, says):
 
 
 def test_a_missing_file_and_a_folder(tmp_path, cli):
-    assert "there is no such file" in cli("check", tmp_path / "none.json", code=2).stderr
+    assert "no such file" in cli("check", tmp_path / "none.json", code=2).stderr
     assert "cannot be read (Is a directory)" in cli("check", tmp_path, code=2).stderr
 
 

@@ -41,7 +41,7 @@ def test_an_unknown_key_names_the_nearest_known_one(values, key, near):
 
 def test_an_unknown_key_like_no_other_lists_the_known_ones():
     message = refusal({"propose": {"zzz": 1}})
-    assert message.startswith("run.toml: unknown key propose.zzz; known are ")
+    assert message.startswith("run.toml: unknown key propose.zzz; choose one of: ")
     assert "sampling" in message
     assert "endpoint" in message
 
@@ -124,7 +124,7 @@ def test_an_address_loses_its_last_slash():
 @pytest.mark.parametrize("key", ["model", "messages", "prompt", "stream", "n", "seed", "logprobs"])
 def test_sampling_must_not_hold_what_the_program_sets_itself(key):
     message = refusal({"instances": {"sampling": {"temperature": 0, key: 1}}})
-    assert message == f"run.toml: instances.sampling: must not hold {key}: selfinstruct sets that itself"
+    assert message == f"run.toml: instances.sampling: must not contain {key}, which selfinstruct sets itself"
 
 
 def test_settings_cannot_be_changed_once_they_are_read():
@@ -254,7 +254,7 @@ def test_what_shapes_the_data_is_among_the_shaping_settings(change, key):
 
 def test_an_unknown_family_names_the_nearest_known_one():
     message = refusal({"simulated": {"families": ["parity", "sentimnt"]}})
-    assert message == "run.toml: simulated.families: there is no family sentimnt; did you mean sentiment?"
+    assert message == "run.toml: simulated.families: unknown family sentimnt; did you mean sentiment?"
 
 
 def test_a_model_named_for_every_stage_is_the_same_as_one_named_for_all():
@@ -372,7 +372,7 @@ def test_more_words_than_the_most_are_no_length():
 
 
 def test_sampling_must_be_what_json_can_carry():
-    with pytest.raises(UsageError, match="what JSON can carry"):
+    with pytest.raises(UsageError, match="what JSON can express"):
         parse_config({"propose": {"sampling": {"user": datetime.date(2020, 1, 1)}}}, "run.toml")
 
 
@@ -437,7 +437,7 @@ def test_filters_are_switched_off_by_name():
         "empty_outptu": "did you mean empty_output",
         "empty_output": "empty_output cannot be switched off: a record without an output",
         "no_words": "no_words cannot be switched off",
-        "zzzz": "known are cut_off, too_short",
+        "zzzz": "choose one of: cut_off, too_short",
     }.items():
         with pytest.raises(UsageError, match=message):
             parse_config({"filters": {"without": [name]}}, "test")

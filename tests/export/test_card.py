@@ -68,10 +68,10 @@ def test_the_card_says_what_was_asked_and_thrown_away(cli, folder, tmp_path):
         )
     assert f"{n_rows} rows with {n_rows} records of 12 tasks" in text
     assert f"| instances | `simulated` | chat | `max_tokens 1024`, `temperature 0.0` | {n_requests} |" in text
-    assert "Seed tasks: 270, the ones that come with selfinstruct" in text
-    assert "| ROUGE-L F1 above which an instruction is not new | `0.7` |" in text
+    assert "Seed tasks: 270, those shipped with selfinstruct" in text
+    assert "| ROUGE-L F1 above which an instruction is too similar to a known one | `0.7` |" in text
     assert "do not train a real model" in text
-    assert "Decontamination: none was asked for" in text
+    assert "Decontamination: none." in text
     assert "selfinstruct generate RUN --target 12 --config config.toml\n" in text
     assert "`chat/propose`" in text
 
@@ -99,8 +99,8 @@ def test_no_secret_and_no_path_stands_in_the_card(cli, tmp_path):
     for secret in ("alice", "sk-secret", "http://", str(tmp_path), f"/{getpass.getuser()}/"):
         assert secret not in text
     assert '| propose | `tiny` | chat | `stop ["\\|", "\'x\'"]`, `temperature 0.5`, `api_key (not shown)` | 1 |' in text
-    assert "kept clear of `exam.txt` (1 questions)" in text
-    assert "Seed tasks: 1, a file of the user's own" in text
+    assert "Decontamination against `exam.txt` (1 questions)" in text
+    assert "Seed tasks: 1, a file supplied by the user" in text
     assert "--seeds SEEDS.jsonl" in text
 
 
@@ -113,8 +113,8 @@ def test_a_dataset_that_was_brought_in_has_no_language_and_no_teacher(cli, tmp_p
     cli("export", tmp_path / "run", "--format", "messages", "--card")
     text = (tmp_path / "run" / "README.md").read_text(encoding="utf-8")
     assert read_card(tmp_path / "run" / "README.md").data.language is None
-    assert "| propose | `imported` | not known | not known | 2 |" in text
-    assert "answers of another tool" in text
+    assert "| propose | `imported` | unknown | unknown | 2 |" in text
+    assert "another tool's answers" in text
     assert "A teacher was asked" not in text
     assert "selfinstruct import RUN" in text
 
@@ -128,12 +128,13 @@ def test_a_run_without_a_record_has_a_card(cli, tmp_path):
 def test_a_readme_of_the_users_own_is_left_alone(cli, folder, tmp_path):
     (tmp_path / "README.md").write_text("# My project\n")
     result = cli("export", folder, "--format", "alpaca", "--output", tmp_path / "a.json", "--card", code=2)
-    assert "is no card of selfinstruct" in result.stderr
+    assert "was not written by selfinstruct" in result.stderr
     assert (tmp_path / "README.md").read_text() == "# My project\n"
     assert not (tmp_path / "a.json").exists()
     data = tmp_path / "new" / "README.md"
     assert (
-        "Choose another name" in cli("export", folder, "--format", "alpaca", "--output", data, "--card", code=2).stderr
+        "Choose another one for the data"
+        in cli("export", folder, "--format", "alpaca", "--output", data, "--card", code=2).stderr
     )
     assert not data.exists()
 
@@ -256,7 +257,7 @@ def test_a_hub_that_refuses_is_explained(cli, folder, tmp_path):
         refused = cli(*arguments, code=2, prefix=["env"], env=hub_environment(tmp_path, address, TOKEN))
     gone = cli(*arguments, code=2, prefix=["env"], env=hub_environment(tmp_path, address, TOKEN))
     for result in (refused, gone):
-        assert "The hub did not take me/small" in result.stderr
+        assert "The hub refused me/small" in result.stderr
         assert TOKEN not in result.stdout + result.stderr
     assert "403" in refused.stderr
     assert (tmp_path / "a.json").exists()

@@ -90,7 +90,7 @@ def test_the_commands_do_what_they_say(student, capsys, monkeypatch):
     out, err = talked(student, capsys, monkeypatch, "Why?", "/undo", "Why?", "/undo", "/undo")
     assert out == shown * 2
     assert err.count("(taken back: Why?)") == 2
-    assert "no turn to take back" in err
+    assert "no turn to undo" in err
     assert talked(student, capsys, monkeypatch, "Why?", "/system Be brief.", "Why?")[0] == shown + briefly
     assert talked(student, capsys, monkeypatch, "Why?", "/new", "Why?", system="Be brief.")[0] == briefly * 2
     assert talked(student, capsys, monkeypatch, "/system", "Why?", system="Be brief.")[0] == shown
@@ -113,7 +113,7 @@ def test_the_oldest_turns_go_where_they_do_not_fit(student, capsys, monkeypatch)
     n = len(student.prompt([{"role": "user", "content": long}]))
     assert 100 < n < 300
     out, err = talked(student, capsys, monkeypatch, *[long] * 6, system="Be brief.")
-    assert "forgot the oldest 1 of the turns" in err
+    assert "forgot the oldest 1 turns" in err
     conversation = Conversation(student, "Be brief.", 0.0, 20, None)
     for _ in range(6):
         conversation.make_room(long)

@@ -358,7 +358,7 @@ async def test_judged_taken_back_and_gone_on_with(tmp_path):
             assert store.query("SELECT count(*) FROM votes") == [(8,)], "what was taken back is not forgotten"
             for _ in range(5):
                 page = await browser.post("/decide", rater="ada lovelace", item=shown_item(page), verdict="tie")
-            assert "That was all: 5 judged" in page, "the sixth has the same answer twice"
+            assert "Done: 5 judged" in page, "the sixth has the same answer twice"
             assert "0 of 5" in await browser.get("/item?rater=bob")
             # Judged once more, from a page that was left open: the latest counts.
             await browser.post("/decide", rater="ada lovelace", item=seen[0], verdict="first")
@@ -451,7 +451,7 @@ async def test_hostile_texts_stay_texts(tmp_path):
             assert "<script>alert" not in text
             assert "<img" not in text
             assert not set("\x00\x1b\u202e") & set(text)
-            assert "(an empty answer)" in text or '<i class="soft">empty</i>' in text
+            assert "(empty answer)" in text or '<i class="soft">empty</i>' in text
 
 
 async def test_a_page_names_what_is_invisible_and_keeps_ordinary_text(tmp_path):
@@ -563,7 +563,7 @@ async def test_a_judge_wins_only_in_both_orders_and_is_read_or_left_out(tmp_path
         assert judge.first.n == 2 * 7 + 1
         assert judge.longer.interval.value == pytest.approx((4 + 1) / 15)
         text = report.render(results(store))
-        assert "both orders agree on 7 of 9; no readable verdict on 1" in text
+        assert "both orders agree on 7 of 9; unreadable verdicts: 1" in text
         assert "I cannot say." in report.html(results(store), "x")
 
 
@@ -681,17 +681,17 @@ def test_mistakes_say_what_to_do(cli, graded, tmp_path, monkeypatch):
         (["compare", a, a, "--prompts", prompts, *out], f"A and B are both {a}: there is nothing to compare."),
         (
             ["compare", a, tmp_path / "none.jsonl", "--prompts", prompts, *out],
-            "none.jsonl: there is no such file or folder. Name a student's folder, a file of answers, a model on the "
-            "hub as NAME/MODEL, or MODEL@http://SERVER/v1.",
+            "none.jsonl: no such file or folder. Use a student's folder, a file of answers, NAME/MODEL on the hub, or "
+            "MODEL@http://SERVER/v1.",
         ),
-        (["compare", a, b, "--prompts", tmp_path / "none.jsonl", *out], "none.jsonl: there is no such file."),
+        (["compare", a, b, "--prompts", tmp_path / "none.jsonl", *out], "none.jsonl: no such file."),
         (
             ["compare", a, "m@http://me:secret@host/v1", "--prompts", prompts, *out],
-            "m: URL: must not carry a key: put it into OPENAI_API_KEY",
+            "m: URL: must not contain a key. Put the key into OPENAI_API_KEY",
         ),
         (
             ["compare", a, b, "--prompts", prompts, *out, "--judge-base-url", "http://x/v1"],
-            "--judge-base-url goes with --judge MODEL.",
+            "--judge-base-url needs --judge MODEL.",
         ),
         (
             ["compare", a, b, "--prompts", prompts, *out, "--judge", "m", "--judge-base-url", "x"],
@@ -699,21 +699,21 @@ def test_mistakes_say_what_to_do(cli, graded, tmp_path, monkeypatch):
         ),
         (
             [*judge, "gpt-x"],
-            "No key: set the environment variable OPENAI_API_KEY, or name a local server with --judge-base-url, or try "
-            "--judge simulated, which needs neither.",
+            "No API key. Set the environment variable OPENAI_API_KEY, or --judge-base-url for a local server. The "
+            "built-in judge (--judge simulated) needs neither.",
         ),
         (
             ["compare", a, "m@https://api.openai.com/v1", "--prompts", prompts, *out],
-            "No key: set the environment variable OPENAI_API_KEY, or name a local server with MODEL@URL, or try "
-            "simulated@URL of `selfinstruct simulate`, which needs neither.",
+            "No API key. Set the environment variable OPENAI_API_KEY, or MODEL@URL for a local server. `selfinstruct "
+            "simulate` (as simulated@URL) needs neither.",
         ),
         (
             ["compare", a, b, "--prompts", prompts, *out, "--train", prompts],
-            f"All 30 prompts overlap {prompts}. Take prompts that were not trained on.",
+            f"All 30 prompts overlap {prompts}. Use prompts that are not in the training data.",
         ),
         (
             ["compare", a, b, "--prompts", lines(tmp_path / "other.jsonl", ["Why?"]), *out],
-            f"{a}: has no answer to any of the prompts. Its prompts must be the same, word for word.",
+            f"{a} has no answers to these prompts. Its prompts must match them word for word.",
         ),
     ]
     for arguments, message in cases:
@@ -724,14 +724,18 @@ def test_mistakes_say_what_to_do(cli, graded, tmp_path, monkeypatch):
     # Servers that nobody answers for: of a judge, and of a side.
     dead = "http://127.0.0.1:1/v1"
     for arguments, begin, end in [
-        ([*judge, "m", "--judge-base-url", dead], "The judge m has answered nothing yet", "--judge-base-url"),
-        (["compare", a, f"m@{dead}", "--prompts", prompts, "--out", tmp_path / "dead"], "m has answered", "MODEL@URL"),
+        ([*judge, "m", "--judge-base-url", dead], "The judge m has not answered at all", "--judge-base-url"),
+        (
+            ["compare", a, f"m@{dead}", "--prompts", prompts, "--out", tmp_path / "dead"],
+            "m has not answered",
+            "MODEL@URL",
+        ),
     ]:
         said = cli(*arguments, code=2).stderr
         assert begin in said
-        advice = f"Is the server up, and {end} right? Then run the same command again: it goes on where it was."
+        advice = f"Check that the server is up and {end} is right, then run the same command again to resume."
         assert said.rstrip().endswith(advice)
-    assert "begun with something else: --seed" in cli(*command(graded, *out, "--seed", 1), code=2).stderr
+    assert "started with different settings: --seed" in cli(*command(graded, *out, "--seed", 1), code=2).stderr
 
 
 def test_nobody_is_asked_before_both_can_be(cli, graded, tmp_path):
@@ -743,10 +747,10 @@ def test_nobody_is_asked_before_both_can_be(cli, graded, tmp_path):
     (tmp_path / "empty").mkdir()
     out = ["--prompts", graded / "prompts.jsonl", "--out", tmp_path / "out", "--no-people"]
     for b, message in [
-        (tmp_path / "run", "is a run. Train a student on it: selfinstruct finetune"),
+        (tmp_path / "run", "is a run, not a student. To train a student on it: selfinstruct finetune"),
         (tmp_path / "empty", "holds no student"),
-        ("./nope", "./nope: there is no such file or folder. Name a student's folder"),
-        ("../nope", "../nope: there is no such file or folder. Name a student's folder"),
+        ("./nope", "./nope: no such file or folder. Name a student's folder"),
+        ("../nope", "../nope: no such file or folder. Name a student's folder"),
     ]:
         assert message in cli("compare", graded / "a.jsonl", b, *out, code=2).stderr
         with Store(tmp_path / "out") as store:
@@ -757,9 +761,9 @@ def test_where_both_say_the_same_nobody_is_asked(cli, graded, tmp_path):
     same = lines(tmp_path / "same.jsonl", json_lines((graded / "a.jsonl").read_text()))
     arguments = ["compare", graded / "a.jsonl", same, "--prompts", graded / "prompts.jsonl", "--out", tmp_path / "out"]
     done = cli(*arguments, "--people", "--judge", "simulated")
-    assert "there is nothing to judge" in done.stderr
+    assert "There is nothing to judge" in done.stderr
     assert "the same answer on 30" in done.stdout
-    assert "Nobody has judged yet." in (tmp_path / "out/comparison.html").read_text()
+    assert "No verdicts yet." in (tmp_path / "out/comparison.html").read_text()
 
 
 def test_what_needs_no_model_imports_no_torch(graded, tmp_path):
@@ -803,12 +807,12 @@ def test_a_student_answers_and_goes_on_where_it_was(tmp_path):
         # Trained again in the meantime: the answers must not be those of two models.
         store.db.execute("DELETE FROM answers WHERE side = 'a' AND item >= ?", (PART,))
         write_model(tmp_path / "student", [], seed=7)
-        with pytest.raises(UsageError, match=r"is not the model any more .* in another folder with --out"):
+        with pytest.raises(UsageError, match=r"has changed since .* another folder with --out"):
             said()
         assert len(store.unanswered("a")) == n - PART
         write_model(tmp_path / "student", [])
         (tmp_path / "student/chat_template.jinja").write_text("{{ messages[0].content }}")
-        with pytest.raises(UsageError, match="is not the model any more"):
+        with pytest.raises(UsageError, match="has changed since"):
             said()
         # Whoever has not answered anything yet may be another one.
         store.db.execute("DELETE FROM answers WHERE side = 'a'")

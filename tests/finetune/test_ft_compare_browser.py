@@ -93,5 +93,5 @@ def judge(page, address: str) -> None:
     page.get_by_role("button", name="ada").press("Enter")
     shows(page, f"3 of {N}")
     page.keyboard.press("b")
-    shows(page, "That was all")
+    shows(page, "Done")
     assert complaints == []

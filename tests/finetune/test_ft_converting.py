@@ -116,7 +116,7 @@ def test_merged_weights_keep_the_type_of_the_base(added, model, tmp_path):
 
 
 def test_merge_refuses_what_it_must_not_write_over_or_cannot_merge(cli, model, adapter, tmp_path):
-    assert "is whole already" in cli("merge", model, tmp_path / "out", code=2).stderr
+    assert "is a full model" in cli("merge", model, tmp_path / "out", code=2).stderr
     kept = tmp_path / "kept"
     kept.mkdir()
     (kept / "notes").write_text("mine")

@@ -141,7 +141,7 @@ def test_what_is_there_is_not_made_again(small, capfd, monkeypatch):
     before = [path.stat().st_mtime_ns for path in kept]
     assert run(folder, recipe).scores == result.scores
     assert [path.stat().st_mtime_ns for path in kept] == before
-    assert "is trained already" in capfd.readouterr().out
+    assert "is already trained" in capfd.readouterr().out
 
 
 def test_a_model_that_was_half_written_is_made_anew(tmp_path, monkeypatch):

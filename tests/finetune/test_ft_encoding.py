@@ -255,7 +255,7 @@ def test_templates_that_cannot_be_used():
         prepare_tokenizer(tokenizer_of("base"), "llama")
     endless = tokenizer_of("base")
     endless.chat_template = "{% for m in messages %}{{ m['role'] + ': ' + m['content'] + '\n' }}{% endfor %}"
-    with pytest.raises(UsageError, match="writes no token behind an answer"):
+    with pytest.raises(UsageError, match="writes no token after an answer"):
         prepare_tokenizer(endless)
     broken = tokenizer_of("base")
     broken.chat_template = "{{ raise_exception('not today') }}"
@@ -267,7 +267,7 @@ def test_a_template_that_asks_for_something_else_than_it_shows():
     tokenizer = tokenizer_of("qwen")
     tokenizer.chat_template = STYLES["qwen"][0].replace("assistant\n' }}", "assistant\n<think>\n' }}")
     prepare_tokenizer(tokenizer)
-    with pytest.raises(UsageError, match=r"line 1: the chat template asks with .*<think>.* and shows the answer"):
+    with pytest.raises(UsageError, match=r"line 1: the chat template prompts with .*<think>.*, but renders"):
         encode(tokenizer, talk("Hi", "Hello"))
 
 

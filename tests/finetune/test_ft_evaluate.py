@@ -364,7 +364,7 @@ def test_a_base_is_asked_with_the_tokens_that_training_added(base, questions, tm
     assert tokenizer.convert_tokens_to_ids("<|im_end|>") in student.ends
     write_model(tmp_path / "other", ["another"])
     (tmp_path / "other/chat_template.jinja").unlink()
-    with pytest.raises(UsageError, match="no chat template, and other tokens"):
+    with pytest.raises(UsageError, match="no chat template and a different vocabulary"):
         Student(str(tmp_path / "other"), tokenizer)
     with pytest.raises(UsageError, match="has no chat template"):
         Student(str(base))

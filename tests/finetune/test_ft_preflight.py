@@ -57,8 +57,8 @@ def test_the_report_says_what_is_trained_and_what_becomes_of_long_rows(tokenizer
     text = found.render()
     for said in (
         "6 rows, ", "% of them trained", "1 rows repeat an earlier one", "3 rows have more than 200 tokens",
-        "1 of them are dropped, as their prompt leaves no room", "1 of them lose turns at their end",
-        "1 of them lose the end of their answer", "Tokens added to the vocabulary: <|pad|>", "fits into 1.0 GiB free",
+        "1 of them are dropped because their prompt leaves no room", "1 of them lose their last turns",
+        "1 of them lose the end of the answer", "Tokens added to the vocabulary: <|pad|>", "fits into 1.0 GiB free",
         "### Response:⏎\n‹Yes\\x1b[31m.</s>›", "data.jsonl, line 1", "‹⏎\n⏎\nDone</s>›",
     ):  # fmt: skip
         assert said in text, said
@@ -85,7 +85,7 @@ def test_rows_that_are_held_out_are_counted_with_what_becomes_of_long_ones(token
     assert "3 more rows are held out for the evaluation\n  2 of them are too long and lose their end" in cut.render()
     assert json.loads(json.dumps(cut.as_dict()))["held_out"] == {"rows": 3, "dropped": 0, "cut": 2}
     none = report(tokenizer, train, held_out=Encoded(200)).render()
-    assert "No rows are held out for an evaluation. Tasks are held out whole, and these rows are of 2 (" in none
+    assert "No rows are held out for evaluation. Tasks are held out whole, and these rows belong to 2 (" in none
     assert "held out" not in report(tokenizer, train).render()
 
 
@@ -93,12 +93,12 @@ def test_what_cannot_be_trained_fails(tokenizer):
     (good,) = encode_all(tokenizer, [talk("Hi", "Hello")]).examples
     bos, eos = tokenizer.bos_token_id, tokenizer.eos_token_id
     cases = [
-        (of(Example(good.ids, [IGNORED] * len(good.ids))), "1 rows: no token of it is trained.*: data.jsonl, line 1"),
+        (of(Example(good.ids, [IGNORED] * len(good.ids))), "1 rows: no token to train on.*: data.jsonl, line 1"),
         (of(Example([bos, *good.ids], [IGNORED, *good.labels])), "begins with <s> twice"),
-        (of(Example(good.ids[:-1], good.labels[:-1])), "no stop token that is trained"),
-        (of(Example(good.ids, [*good.labels[:-1], IGNORED])), "no stop token that is trained"),
-        (of(Example([*good.ids[:-1], 10**6, eos], [*good.labels, eos])), "outside of the model's vocabulary of 50"),
-        (Encoded(8, [], [], [99], dropped=1), "no row of at most 8 tokens to train on"),
+        (of(Example(good.ids[:-1], good.labels[:-1])), "no trained stop token"),
+        (of(Example(good.ids, [*good.labels[:-1], IGNORED])), "no trained stop token"),
+        (of(Example([*good.ids[:-1], 10**6, eos], [*good.labels, eos])), "outside the model's vocabulary of 50"),
+        (Encoded(8, [], [], [99], dropped=1), "No rows of at most 8 tokens to train on"),
         (Encoded(None), "no row to train on"),
     ]
     for encoded, said in cases:
@@ -113,7 +113,7 @@ def test_an_answer_that_ends_with_another_token_than_the_templates_stop_fails():
     (good,) = encode_all(tokenizer, [talk("Say it.", "number 4  ")]).examples
     assert report(tokenizer, of(good)).trained
     assert tokenizer.decode(good.ids[-2]) == "  "  # an added token, but no stop
-    with pytest.raises(UsageError, match="no stop token that is trained"):
+    with pytest.raises(UsageError, match="no trained stop token"):
         report(tokenizer, of(Example(good.ids[:-1], good.labels[:-1])))
 
 

@@ -59,7 +59,7 @@ def test_presets_hold_the_published_figures():
     assert (alpaca.schedule, alpaca.warmup, alpaca.weight_decay, alpaca.template) == ("cosine", 0.03, 0, "alpaca")
     koala = parse_settings(named_settings(None, "koala-13b", {}))
     assert (koala.epochs, koala.method) == (2, "full")
-    with pytest.raises(UsageError, match="known are alpaca-7b, koala-13b"):
+    with pytest.raises(UsageError, match="choose one of: alpaca-7b, koala-13b"):
         named_settings(None, "vicuna", {})
 
 
@@ -90,7 +90,7 @@ def test_length_is_what_the_data_needs_within_the_models_context():
     assert defaults.with_length(packed, [10, 33], 4096).max_length == 2048
     assert defaults.with_length(packed, [10, 33], 1024).max_length == 1024
     assert defaults.with_length(alone, [30_000], None).max_length == defaults.MOST_LENGTH
-    with pytest.raises(UsageError, match="reads 1,024 tokens at most"):
+    with pytest.raises(UsageError, match=r"the context of .* is 1,024 tokens"):
         defaults.with_length(FinetuneSettings(max_length=2048), [10], 1024)
 
 
@@ -145,7 +145,7 @@ def test_launching_leaves_its_own_option_out(tmp_path):
     with pytest.raises(UsageError, match="Known by name are ddp, fsdp, fsdp-machines"):
         command("everywhere", ["--launch", "everywhere"])
     file.write_text("{")
-    with pytest.raises(UsageError, match="no config of accelerate"):
+    with pytest.raises(UsageError, match="not an accelerate config"):
         command(str(file), ["--launch", str(file)])
 
 

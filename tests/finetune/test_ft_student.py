@@ -212,7 +212,7 @@ def test_a_checkpoint_of_the_trainer_is_a_student(model, tmp_path):
         disable_tqdm=True, dataloader_pin_memory=False,
     )  # fmt: skip
     Trainer(trained, settings, train_dataset=rows, processing_class=tokenizer).train()
-    with pytest.raises(UsageError, match=r"not ended.*checkpoints/checkpoint-1"):
+    with pytest.raises(UsageError, match=r"not finished.*checkpoints/checkpoint-1"):
         opened(tmp_path)
     found = opened(tmp_path / "checkpoints/checkpoint-1").answer([asked("Why?")], 5)
     assert found != opened(model).answer([asked("Why?")], 5)
@@ -224,7 +224,7 @@ def test_what_is_no_student_says_what_is_missing(tmp_path, copy, adapter):
             opened(folder)
         return str(error.value)
 
-    assert "finds no model" in told(tmp_path / "nowhere")
+    assert "cannot load a model" in told(tmp_path / "nowhere")
     assert "no such folder" in told(copy / "config.json")
     assert "neither config.json nor adapter_config.json" in told(tmp_path)
     (tmp_path / "run.db").touch()

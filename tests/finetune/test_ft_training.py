@@ -94,7 +94,7 @@ def test_command_leaves_a_student_that_answers_and_a_file_that_makes_another_one
     assert (other / "model.safetensors").read_bytes() == (folder / "model.safetensors").read_bytes()
     assert metrics(other) == metrics(folder)
 
-    assert "trained already" in cli("finetune", "--out", folder).stdout
+    assert "already trained" in cli("finetune", "--out", folder).stdout
 
 
 def test_dry_run_loads_no_weights_and_writes_nothing(cli, model, data, tmp_path):
@@ -116,7 +116,7 @@ def test_rows_that_are_too_long_are_treated_as_asked(model, tmp_path, overlong, 
     trained(model, data, tmp_path / "student", **more)
     report = json.loads((tmp_path / "student/preflight.json").read_text())
     assert (report["dropped"], report["cut"]) == dropped_and_cut
-    with pytest.raises(UsageError, match="138 tokens, and at most 64"):
+    with pytest.raises(UsageError, match="138 tokens, more than the maximum of 64"):
         trained(model, data, tmp_path / "other", **more | {"overlong": "error"})
 
 
@@ -188,7 +188,7 @@ def test_an_edited_file_of_settings_is_refused_unless_it_only_says_how(model, da
     file = stopped / "finetune.toml"
     written = file.read_text()
     file.write_text(written.replace("learning_rate = 0.002", "learning_rate = 0.1"))
-    with pytest.raises(UsageError, match=r"learning_rate: 0.1, but it was begun with 0.002"):
+    with pytest.raises(UsageError, match=r"learning_rate: 0.1, was 0.002"):
         train(parse_settings({}), stopped)
     file.write_text(written.replace("micro_batch = ", "micro_batch = 1 # "))
     assert train(parse_settings({}), stopped)
@@ -223,7 +223,7 @@ def test_a_start_that_came_to_nothing_does_not_hold_the_folder(model, data, tmp_
     weightless = tmp_path / "weightless"
     shutil.copytree(model, weightless)
     (weightless / "model.safetensors").unlink()
-    with pytest.raises(UsageError, match="no model there that it can load"):
+    with pytest.raises(UsageError, match="cannot load a model"):
         trained(weightless, data, tmp_path / "student")
     assert trained(model, data, tmp_path / "student", max_steps=1)
 
@@ -262,9 +262,9 @@ def test_the_only_update_of_a_training_counts(model, data, tmp_path):
 
 
 def test_other_settings_are_refused_by_name_unless_they_only_say_how(model, data, uninterrupted):
-    with pytest.raises(UsageError, match=r"begun with other settings:\n  learning_rate: 0.5, but .* 0.002"):
+    with pytest.raises(UsageError, match=r"started with different settings:\n  learning_rate: 0.5, was 0.002"):
         train(settings_for(model, data, **LORA | {"learning_rate": 0.5}), uninterrupted)
-    with pytest.raises(UsageError, match=r"lora.rank: 8, but it was begun with 4"):
+    with pytest.raises(UsageError, match=r"lora.rank: 8, was 4"):
         train(settings_for(model, data, **LORA | {"lora": {"rank": 8}}), uninterrupted)
     assert train(settings_for(model, data, **LORA, micro_batch=2), uninterrupted)
 
@@ -274,7 +274,7 @@ def test_other_data_is_refused_where_a_training_would_go_on(data, stopped, tmp_p
     for file in (stopped / "finetune.toml", stopped / "checkpoints/finetune.toml"):
         file.write_text(file.read_text().replace(str(data), str(own)))
     write_data(own, words=2)
-    with pytest.raises(UsageError, match="not what it was"):
+    with pytest.raises(UsageError, match="has changed since"):
         train(parse_settings({}), stopped)
     write_data(own)
     assert train(parse_settings({}), stopped)
@@ -282,14 +282,14 @@ def test_other_data_is_refused_where_a_training_would_go_on(data, stopped, tmp_p
 
 def test_a_folder_with_other_things_is_left_alone(model, data, tmp_path):
     (tmp_path / "letters.txt").write_text("dear")
-    with pytest.raises(UsageError, match="no training of ours"):
+    with pytest.raises(UsageError, match="not a training of selfinstruct"):
         trained(model, data, tmp_path)
-    with pytest.raises(UsageError, match="nothing can be written there"):
+    with pytest.raises(UsageError, match="cannot be written"):
         trained(model, data, tmp_path / "letters.txt" / "student")
 
 
 def test_what_is_no_model_is_said(model, data, tmp_path):
-    with pytest.raises(UsageError, match="there is no such folder"):
+    with pytest.raises(UsageError, match="no such folder"):
         trained(tmp_path / "nowhere", data, tmp_path / "student")
     pictures = tmp_path / "pictures"
     shutil.copytree(model, pictures)
@@ -364,7 +364,7 @@ def test_out_of_memory_says_what_to_change_and_what_it_takes(model, tmp_path):
 
 
 def test_a_loss_that_runs_away_ends_the_training(model, data, tmp_path):
-    with pytest.raises(UsageError, match="lower --learning-rate than 1e"):
+    with pytest.raises(UsageError, match=r"--learning-rate\) below 1e"):
         trained(model, data, tmp_path / "student", learning_rate=1e30, warmup=0.0)
 
 

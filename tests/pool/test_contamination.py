@@ -140,7 +140,7 @@ def test_a_dataset_is_compared_with_its_answers(tmp_path):
     assert said.startswith("2 of 3 rows overlap one of 2 lines of the test set")
     assert '"why does the moon always show' in said
     assert "ROUGE-L 0.875" in said
-    assert "and 1 more; all of them with --json" in render(found, examples=1)
+    assert "and 1 more; --json lists all" in render(found, examples=1)
     values = json.loads(json.dumps(found.as_dict()))
     assert values["ngram"] == 1
     assert values["found"][0]["row"]["number"] == 2

@@ -135,7 +135,7 @@ def test_an_empty_index_has_no_nearest():
 
 @pytest.mark.parametrize("threshold", [0, 0.49, 1.01, -1, float("nan")])
 def test_a_threshold_outside_its_range_says_which_to_choose(threshold):
-    with pytest.raises(UsageError, match=r"Choose one from 0\.5 to 1"):
+    with pytest.raises(UsageError, match=r"choose a Jaccard threshold from 0\.5 to 1"):
         NearDuplicates(threshold)
 
 

@@ -55,7 +55,7 @@ def test_rows_are_read_from_their_known_fields(tmp_path, row, texts):
         ("exam.jsonl", '"One?"\n\n{"id": 1, "label": "x"}', r"exam\.jsonl, line 3: no question .*: id, label\. Put "),
         ("exam.jsonl", '{"question": ""}', r"line 1: no question"),
         ("exam.jsonl", '{"output": "No."}', r"line 1: no question found; its fields are: output"),
-        ("exam.json", "[7]", r"row 1: .* neither text nor object"),
+        ("exam.json", "[7]", r"row 1: .* neither text nor an object"),
         ("exam.json", '{"data": []}', r"line 1: no question found; its fields are: data"),
         ("exam.json", '[{"a": 1},\n{"a" 2}]', r"exam\.json: not valid JSON \(.*, line 2, column 6\)"),
         ("exam.jsonl", '"One?"\n{oops', r"line 2: not valid JSON"),

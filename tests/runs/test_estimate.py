@@ -68,7 +68,7 @@ def test_batches_are_estimated_at_their_price_and_not_waited_for(cli, tmp_path, 
     online = cli("generate", run, "--target", 500, "--dry-run", "--config", priced).stdout
     batch = cli("generate", run, "--target", 500, "--dry-run", "--batch").stdout
     assert numbers(batch, "cost")[0] == pytest.approx(numbers(online, "cost")[0] / 2, abs=0.02)
-    assert "batches one after the other" in batch
+    assert "batches in sequence" in batch
     with Store.read(run) as store:
         assert config_of(store).running.batch
         assert store.query("SELECT count(*) FROM batches") == [(0,)]

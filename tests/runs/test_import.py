@@ -445,7 +445,7 @@ def test_lines_of_no_admitted_task_are_rejections_with_their_text(cli, tmp_path,
         made = [{"instruction": RIVERS, "raw_instances": "Example 1\nOutput: Oder, Mekong, Rhine"}, *made]
     options = recorded(tmp_path, [said(RIVERS)], classes, made)
     output = cli("import", tmp_path / "run", *options, "--seeds", seeds).stdout
-    assert "Answers that no admitted task had a use for: 2 " in output
+    assert "Answers that no admitted task could use: 2 " in output
     found = rejections(tmp_path / "run")
     assert {(row["stage"], row["reason"], row["text"]) for row in found} == {
         ("classify", "no_such_task", " No, I think"), ("instances", "no_such_task", "Example 1\nOutput: Hmm."),
@@ -718,7 +718,7 @@ def test_generate_goes_on_from_what_was_imported(cli, tmp_path, seeds, config):
         options = ["--config", tmp_path / "run.toml", "--teacher", "simulated", "--model", "simulated-large"]
     target = len(imported) + 10
     output = cli("generate", tmp_path / "run", "--target", target, *options).stdout
-    assert f"{target} admitted of {target} asked for" in output
+    assert f"{target} admitted of {target}" in output
     grown = json_lines(run_cli("tasks", tmp_path / "run", "--json").stdout)
     assert [row["instruction"] for row in grown[: len(imported)]] == imported
     assert all(row["made"] for row in grown)
@@ -771,7 +771,7 @@ def test_rows_with_the_same_instruction_are_instances_of_one_task(cli, tmp_path)
         (RIVERS, "", "Oder, Mekong, Rhine", None),
     ]  # fmt: skip
     assert admitted(tmp_path / "run") == [TENSE, RIVERS]
-    assert "class      not asked for" in output
+    assert "class      not requested" in output
     before = whole(tmp_path / "run"), files(tmp_path / "run")
     cli("import", tmp_path / "run", "--alpaca", path)
     assert (whole(tmp_path / "run"), files(tmp_path / "run")) == before
@@ -984,8 +984,8 @@ UNREADABLE = [
     (b'{"text": "1. Name a lake in the north."}\n{"text": "1. \n', "line 2: not valid JSON"),
     (b"Name a lake.\n", "line 1: not valid JSON"),
     (b'[{"text": "a"},\n {"text": }]', "not valid JSON (Expecting value, line 2"),
-    (b'\n{"text": "1. Name a lake."}\n["text"]\n', "line 3: holds no JSON object"),
-    (b'[7]', "row 1: holds no JSON object"),
+    (b'\n{"text": "1. Name a lake."}\n["text"]\n', "line 3: not a JSON object"),
+    (b'[7]', "row 1: not a JSON object"),
     (b'{"text": "1. Name a lake."}\n\n{"answer": "1. Name a sea.", "id": 4}\n', "line 3: has no text"),
     (b'{"text": "1. Name a lake."}\n{}\n', "line 2: has no text"),
     (b'{"text": ["1. Name a lake."]}\n', "line 1: has no text"),
@@ -1004,7 +1004,7 @@ def test_completions_that_cannot_be_read_are_not_in_the_way_of_a_second_try(cli,
         assert expected in complaint
         assert complaint.count("\n") == 1
         if "has no" in expected and b"answer" in content:
-            assert "there is answer, id" in complaint
+            assert "Its fields are: answer, id" in complaint
     written(file, [said(RIVERS)])
     cli("import", tmp_path / "run", "--completions", file, "--seeds", seeds)
     assert admitted(tmp_path / "run") == [RIVERS]
@@ -1014,15 +1014,23 @@ def test_completions_that_cannot_be_read_are_not_in_the_way_of_a_second_try(cli,
 @pytest.mark.parametrize(
     ("option", "bad", "expected"),
     [
-        ("classification", {"instruction": RIVERS}, "line 2: has no is_classification; there is instruction"),
-        ("classification", {"is_classification": "Yes"}, "line 2: has no instruction; there is is_classification"),
+        ("classification", {"instruction": RIVERS}, "line 2: has no is_classification. Its fields are: instruction"),
+        (
+            "classification",
+            {"is_classification": "Yes"},
+            "line 2: has no instruction. Its fields are: is_classification",
+        ),
         ("classification", {"instruction": RIVERS, "is_classification": 1}, "line 2: has no is_classification"),
-        ("instances", {"instruction": RIVERS, "output": "x"}, "has no raw_instances; there is instruction, output"),
+        (
+            "instances",
+            {"instruction": RIVERS, "output": "x"},
+            "has no raw_instances. Its fields are: instruction, output",
+        ),
         ("instances", {"instruction": None, "raw_instances": "x"}, "line 2: has no instruction"),
-        ("alpaca", {"instruction": RIVERS}, "line 2: has no instruction, input and output, each a text"),
-        ("alpaca", {"input": "a", "output": "b"}, "there is input, output"),
+        ("alpaca", {"instruction": RIVERS}, "line 2: has no instruction, input and output, all of them text"),
+        ("alpaca", {"input": "a", "output": "b"}, "Its fields are: input, output"),
         ("alpaca", {"instruction": RIVERS, "output": 7}, "line 2: has no"),
-        ("alpaca", {"data": []}, "there is data"),
+        ("alpaca", {"data": []}, "Its fields are: data"),
     ],
 )
 def test_a_line_without_its_field_is_named_and_nothing_is_brought_in(tmp_path, seeds, option, bad, expected):
@@ -1065,10 +1073,10 @@ def test_what_goes_with_what(cli, tmp_path, seeds):
     completions = written(tmp_path / "answers.jsonl", [said(RIVERS)])
     dataset = alpaca(tmp_path, [row(RIVERS)])
     run = tmp_path / "run"
-    assert "--completions FILE, or --alpaca FILE" in fails("import", run)
+    assert "--completions FILE or --alpaca FILE" in fails("import", run)
     for option in ("--completions", "--instances", "--classification"):
-        assert "--alpaca brings whole tasks" in fails("import", run, "--alpaca", dataset, option, completions)
-    assert "--seeds is missing" in fails("import", run, "--completions", completions)
+        assert "--alpaca imports whole tasks" in fails("import", run, "--alpaca", dataset, option, completions)
+    assert "--completions needs --seeds" in fails("import", run, "--completions", completions)
     assert not run.exists()
     cli("import", run, "--completions", completions, "--seeds", seeds)
 
@@ -1076,7 +1084,7 @@ def test_what_goes_with_what(cli, tmp_path, seeds):
 def test_an_empty_folder_is_no_run_with_seeds_of_its_own(tmp_path):
     (tmp_path / "run").mkdir()
     completions = written(tmp_path / "answers.jsonl", [said(RIVERS)])
-    assert "--seeds is missing" in fails("import", tmp_path / "run", "--completions", completions)
+    assert "--completions needs --seeds" in fails("import", tmp_path / "run", "--completions", completions)
 
 
 def test_the_readers_by_themselves(tmp_path):

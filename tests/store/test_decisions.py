@@ -194,7 +194,7 @@ def test_a_batch_is_taken_back_as_a_whole_and_what_is_so_already_is_left_out(fol
         ("ban", ("instance", "nobody"), {}, "There is no instance nobody"),
         ("ban", ("planet", "x"), {}, "There is no planet x"),
         ("rescue", ("completion", "an answer"), {}, "nothing to rescue"),
-        ("edit", ("candidate", "a candidate"), {"input": "", "output": "x"}, "Only an instance"),
+        ("edit", ("candidate", "a candidate"), {"input": "", "output": "x"}, "Only the input and output"),
         ("edit", ("instance", "an instance"), {"input": "x", "output": " "}, "output is empty"),
         ("tag", ("instance", "an instance"), {"tag": "  "}, "needs a text"),
     ],
@@ -213,7 +213,7 @@ def test_what_cannot_be_decided_is_refused(folder, action, subject, payload, exp
 
 def test_an_undo_is_not_undone(folder):
     batch = taken_back(folder, decided(folder, "ban", ("instance", exported(folder)[0]["id"])))
-    with pytest.raises(UsageError, match="once more"):
+    with pytest.raises(UsageError, match="Decide again"):
         taken_back(folder, batch)
 
 
@@ -221,11 +221,11 @@ def test_an_undo_is_not_undone(folder):
     ("statement", "expected"),
     [
         ("UPDATE decisions SET subject_id = 'gone' WHERE action = 'ban'", "no such instance"),
-        ("UPDATE decisions SET action = 'burn' WHERE action = 'ban'", "no action that there is"),
-        ("UPDATE decisions SET subject = 'planet' WHERE action = 'ban'", "no kind of thing"),
-        ("UPDATE decisions SET undoes = 2 WHERE action = 'undo'", "undoes what is no earlier"),
-        ("UPDATE decisions SET undoes = NULL WHERE action = 'undo'", "not both"),
-        ("DELETE FROM decided_texts", "without its texts"),
+        ("UPDATE decisions SET action = 'burn' WHERE action = 'ban'", "unknown action"),
+        ("UPDATE decisions SET subject = 'planet' WHERE action = 'ban'", "unknown kind of thing"),
+        ("UPDATE decisions SET undoes = 2 WHERE action = 'undo'", "undoes something that is not an earlier"),
+        ("UPDATE decisions SET undoes = NULL WHERE action = 'undo'", "and only then"),
+        ("DELETE FROM decided_texts", "an edit without texts"),
     ],
 )
 def test_verify_notices(folder, statement, expected):

@@ -44,7 +44,7 @@ def test_a_clean_run_has_no_copies(store):
 def test_copies_of_another_tasks_record_are_found(store, other):
     first, second = one_of_each_task(store)[3:5]
     kept, copy = smuggle(store, first, LONG), smuggle(store, second, other)
-    assert verify(store) == [f"record {copy}: nearly repeats record {kept} of another task, and was kept"]
+    assert verify(store) == [f"record {copy}: nearly repeats record {kept} of another task, but was kept"]
 
 
 def test_what_a_task_says_twice_itself_and_what_differs_are_no_copies(store):

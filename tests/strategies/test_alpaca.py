@@ -144,7 +144,7 @@ async def test_a_malformed_answer_loses_nothing(tmp_path, kind):
 
 async def test_nothing_is_said_of_classes_that_were_not_asked_for(tmp_path):
     with await grow(tmp_path / "run", 5) as store:
-        assert "class      not asked for" in render(status(store), "run")
+        assert "class      not requested" in render(status(store), "run")
         _, n = export(store, "self-instruct", tmp_path / "out.jsonl")
     rows = json_lines((tmp_path / "out.jsonl").read_text())
     assert n == len(rows) == 5
@@ -157,7 +157,7 @@ def test_on_the_command_line(cli, tmp_path):
     figures = json.loads(cli("status", tmp_path / "run", "--json").stdout)
     assert figures["tasks"] == figures["made"] == 30
     assert {usage["stage"] for usage in figures["usage"]} == {"probe", "propose"}
-    assert "class      not asked for" in cli("status", tmp_path / "run").stdout
+    assert "class      not requested" in cli("status", tmp_path / "run").stdout
     rows = json_lines(cli("tasks", tmp_path / "run", "--json").stdout)
     assert [row["is_classification"] for row in rows] == [None] * 30
     cli("tasks", tmp_path / "run")

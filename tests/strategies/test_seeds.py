@@ -151,19 +151,19 @@ def test_all_lines_wrong_are_named_up_to_ten(tmp_path):
 
 def test_an_id_used_twice_is_named_with_both_lines(tmp_path):
     message = refusal(written(tmp_path, GOOD, {**GOOD, "id": "b"}, GOOD))
-    assert message.endswith("mine.jsonl, line 3: field id: 'rivers' is used on line 1 already")
+    assert message.endswith("mine.jsonl, line 3: field id: 'rivers' is already used on line 1")
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n  \n", b"\xef\xbb\xbf"])
 def test_a_file_without_a_seed_says_what_it_needs(tmp_path, content):
     path = tmp_path / "empty.jsonl"
     path.write_bytes(content)
-    assert refusal(path) == f"{path}: holds no seed task. It needs at least one, better forty."
+    assert refusal(path) == f"{path}: no seed tasks found. At least one is needed; forty or more are better."
 
 
 def test_a_missing_file_says_what_is_expected(tmp_path):
     path = tmp_path / "nowhere.jsonl"
-    assert refusal(path) == f"{path}: there is no such file."
+    assert refusal(path) == f"{path}: no such file."
 
 
 def test_a_folder_is_no_seed_file(tmp_path):
@@ -218,7 +218,7 @@ def many(n, seed=5, **fields):
         ({**GOOD, "is_classification": "no"}, "field is_classification: "),
         ('{"id": "a",', "not valid JSON ("),
         ("[1]", ""),
-        (GOOD, "field id: 'rivers' is used on line 1 already"),
+        (GOOD, "field id: 'rivers' is already used on line 1"),
     ],
 )
 def test_errors_are_what_keeps_a_run_from_beginning(cli, tmp_path, row, message):
@@ -305,7 +305,7 @@ def test_more_instances_than_a_run_keeps_are_fine(tmp_path):
                     example("b", "This is one of those letters that are neither glad nor sad at all."),
                 ],
             },
-            "field is_classification: true, but an output is no label: "
+            "field is_classification: true, but an output is not a label: "
             "this is one of those letters that are neither glad nor sad a",
         ),
         (
@@ -361,35 +361,35 @@ def test_different_tasks_in_one_script_are_no_near_duplicates(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "expected"),
     [
-        (many(5), "5 tasks are few: with fewer than 40 the same ones are shown again and again."),
+        (many(5), "5 tasks are few: with fewer than 40, the same ones appear in prompt after prompt."),
         (
             many(ENOUGH, is_classification=False, instances=GOOD["instances"])[:-1] + many(1),
-            "Of 40 tasks only 1 is classification: few will be proposed.",
+            "Of 40 tasks only 1 is classification. Few will be proposed.",
         ),
         (
             many(ENOUGH, is_classification=False, instances=GOOD["instances"])[:-3] + many(7, 1)[::3],
-            "Of 40 tasks only 3 are classification: few will be proposed.",
+            "Of 40 tasks only 3 are classification. Few will be proposed.",
         ),
-        (many(ENOUGH, is_classification=False), "Of 40 tasks none is classification: few will be proposed."),
+        (many(ENOUGH, is_classification=False), "Of 40 tasks none is classification. Few will be proposed."),
         (
             many(ENOUGH, is_classification=True, instances=CLASSES["instances"]),
-            "40 of 40 tasks are classification: few others will be proposed.",
+            "40 of 40 tasks are classification. Few others will be proposed.",
         ),
         (
             many(ENOUGH, instances=CLASSES["instances"]),
-            "Every task needs an input: add some that need none, such as questions.",
+            "All tasks have an input. Add some without, such as questions.",
         ),
         (
             many(ENOUGH, is_classification=False, instances=[example("", "It is so.")]),
-            "No task has an input: add some that work on a text, a list, some code.",
+            "No task has an input. Add some that work on a text, a list or code.",
         ),
         (
             [{**row, "instruction": f"Kindly {row['instruction']}"} for row in many(11)] + many(40)[11:],
-            "11 of 40 instructions begin with 'kindly': vary the verbs and the kind of sentence.",
+            "11 of 40 instructions begin with 'kindly'. Vary the verbs and the kinds of sentences.",
         ),
         (
             [{**row, "instruction": f"Name {n} {n + 1} {n + 2}."} for n, row in enumerate(many(10))],
-            "Nearly all instructions have fewer than 12 words: longer ones bring more varied tasks.",
+            "Nearly all instructions have fewer than 12 words. Longer ones lead to more varied tasks.",
         ),
     ],
 )  # fmt: skip
@@ -410,7 +410,7 @@ def test_varied_seeds_have_nothing_to_find_fault_with(cli, tmp_path):
             texts.append(row["instruction"])
     path = written(tmp_path, *rows)
     output = cli("seeds", "check", path).stdout
-    assert "Nothing to find fault with." in output
+    assert "No problems found." in output
     assert output.startswith(f"{path}: {len(rows)} tasks with ")
     assert cli("seeds", "check", path, "--json").stdout == ""
 
@@ -446,7 +446,7 @@ def test_a_file_that_cannot_be_read_is_a_mistake_of_the_user(cli, tmp_path):
     (tmp_path / "empty.jsonl").write_text("\n \n")
     (tmp_path / "latin.jsonl").write_bytes(json.dumps({**GOOD, "name": "flüsse"}, ensure_ascii=False).encode("latin-1"))
     for name, expected in (
-        ("nowhere.jsonl", "there is no such file"), ("empty.jsonl", "holds no seed task"),
+        ("nowhere.jsonl", "no such file"), ("empty.jsonl", "no seed tasks found"),
         ("latin.jsonl", "not UTF-8 text"), (".", "cannot be read"),
     ):  # fmt: skip
         for options in ([], ["--json"]):
@@ -485,7 +485,7 @@ def test_a_long_output_in_chinese_is_no_label(tmp_path):
         example("乙", "这条评论先说了产品的优点，然后又说了很多缺点，所以很难说是好还是坏。"),
     ]
     path = written(tmp_path, OTHER, {**CLASSES, "instances": rows})
-    assert [line for line, message in findings(path, "warning") if "is no label" in message] == [2]
+    assert [line for line, message in findings(path, "warning") if "is not a label" in message] == [2]
 
 
 # The shipped seeds.
@@ -493,7 +493,7 @@ def test_a_long_output_in_chinese_is_no_label(tmp_path):
 
 def test_the_shipped_seeds_have_nothing_to_find_fault_with(cli):
     output = cli("seeds", "check", shipped("seeds") / "seeds.jsonl").stdout
-    assert output.endswith(". Nothing to find fault with.\n")
+    assert output.endswith(". No problems found.\n")
     assert cli("seeds", "check", shipped("seeds") / "seeds.jsonl", "--json").stdout == ""
 
 

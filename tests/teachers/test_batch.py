@@ -351,7 +351,7 @@ def test_where_the_accounts_limit_is_reached_batches_get_smaller_and_wait(cli, t
 def test_where_one_request_alone_is_too_many_the_run_says_so(cli, tmp_path):
     with simulated_server("batch_enqueued_tokens = 10", tmp_path) as server:
         said = cli(*command(tmp_path / "run", server), code=2).stderr
-        assert "not even of one request (Enqueued token limit reached" in said
+        assert "rejects even a batch of one request (Enqueued token limit reached" in said
         assert rows(tmp_path / "run", "SELECT count(*) FROM batch_requests") == [(0,)]
         cli(*online(tmp_path / "run", server, 2, "--no-batch"))
 
@@ -365,7 +365,7 @@ def test_a_server_without_a_batch_api_is_named_and_the_run_goes_on_without(cli, 
         between.answer = unknown
         said = cli(*command(tmp_path / "run", between.url), code=2).stderr
         assert "has no Batch API (404: " in said
-        assert "Run without --batch" in said
+        assert "turn batch (--batch) off" in said
         cli("verify", tmp_path / "run")
         cli(*online(tmp_path / "run", between.url, TARGET, "--no-batch"))
     assert (tmp_path / "run/records.jsonl").read_bytes() == expected
@@ -374,7 +374,7 @@ def test_a_server_without_a_batch_api_is_named_and_the_run_goes_on_without(cli, 
 def test_a_server_that_is_away_is_not_asked_for_ever(cli, tmp_path):
     (tmp_path / "config.toml").write_text("[teacher]\nanswer_format = 'text'")
     arguments = command(tmp_path / "run", "http://127.0.0.1:9/v1", 2, "--config", tmp_path / "config.toml")
-    assert "Is the server up" in cli(*arguments, code=2).stderr
+    assert "Check that the server is up" in cli(*arguments, code=2).stderr
 
 
 def test_a_batch_that_fails_validation_says_why(cli, tmp_path, expected):
@@ -391,7 +391,7 @@ def test_a_batch_that_fails_validation_says_why(cli, tmp_path, expected):
     with simulated_server() as server, proxy(server) as between:
         between.answer = failing
         said = cli(*command(tmp_path / "run", between.url), code=2).stderr
-        assert "does not take the batch: billing_hard_limit_reached: Your project has no money left." in said
+        assert "rejected the batch: billing_hard_limit_reached: Your project has no money left." in said
         between.answer = between.through
         cli(*command(tmp_path / "run", between.url))
     assert (tmp_path / "run/records.jsonl").read_bytes() == expected
@@ -499,7 +499,7 @@ def test_a_wrong_key_is_named_and_no_key_is_stored_or_shown(cli, tmp_path, monke
 
         monkeypatch.setenv("OPENAI_API_KEY", "sk-wrong")
         said = cli(*command(run, between.url, 5), code=2)
-        assert "does not accept the key (401" in said.stderr
+        assert "rejected the key (401" in said.stderr
         monkeypatch.setenv("OPENAI_API_KEY", KEY)
         between.answer = echoing
         shown = cli(*command(run, between.url, 5), code=2)
@@ -514,7 +514,7 @@ def test_a_wrong_key_is_named_and_no_key_is_stored_or_shown(cli, tmp_path, monke
 def test_one_model_at_two_servers_is_refused(cli, tmp_path):
     (tmp_path / "config.toml").write_text("[instances]\nbase_url = 'http://127.0.0.1:9/v1'")
     arguments = command(tmp_path / "run", "http://127.0.0.1:10/v1", 5, "--config", tmp_path / "config.toml")
-    assert "one server and key for each model" in cli(*arguments, code=2).stderr
+    assert "the same server and key for a model" in cli(*arguments, code=2).stderr
     assert not (tmp_path / "run").exists()
 
 
@@ -530,14 +530,14 @@ def test_stopped_it_ends_at_once_and_says_what_is_under_way(cli, tmp_path, expec
         process.send_signal(signal.SIGINT)
         said = process.communicate()[0]
         assert process.returncode == 130
-        assert "1  under way in 1 batch: selfinstruct generate with --batch picks them up" in said
+        assert "1  in progress in 1 batch; selfinstruct generate --batch picks them up" in said
         assert rows(run, OPEN), "it waited for the batch"
-        assert "1  under way in 1 batch" in cli("status", run).stdout
+        assert "1  in progress in 1 batch" in cli("status", run).stdout
         figures = json.loads(cli("status", run, "--json").stdout)
         assert (figures["batches"], figures["in_batches"], figures["unused_proposals"]) == (1, 1, 0)
         cli("verify", run)
         for arguments in (online(run, server, TARGET, "--no-batch"), command(run, server, TARGET, "--dry-run")):
-            assert "Go on with --batch" in cli(*arguments, code=2).stderr
+            assert "Set batch (--batch)" in cli(*arguments, code=2).stderr
         at_once(teacher)
         cli(*command(run, server))
         calls = server_calls(server)
@@ -568,7 +568,7 @@ def test_answers_that_nobody_waits_for_any_more_are_stored_too(cli, tmp_path):
         at_once(teacher)
         said = cli(*command(run, server, n_tasks)).stdout
         assert "under way" not in said
-        assert f"{n_proposals}  proposals sent ahead, not needed yet" in said
+        assert f"{n_proposals}  proposals requested ahead, not used yet" in said
         cli("verify", run)
         cli(*command(run, server, 16))
         assert server_calls(server)["repeated"] == {}

@@ -133,7 +133,7 @@ def test_killed_again_and_again_a_run_keeps_to_its_budget(tmp_path, cli, limits)
         ended = cli(*command, *flags, code=2)
         calls = server_calls(server.url)
     (name,) = limits
-    assert f"--{name.replace('_', '-')} " in ended.stderr
+    assert f"raise {name} (--" in ended.stderr
     assert shares(calls, limits)[name] <= 1
     with Store.read(folder) as store:
         assert store.query("SELECT * FROM sent") == []
@@ -148,21 +148,21 @@ def test_a_higher_limit_goes_on_and_ends_like_a_run_without_one(tmp_path, cli):
     cli("generate", whole, "--target", 30)
     stopped = cli("generate", run, "--target", 30, "--max-requests", 25, code=2)
     assert "Error: Stopped at the budget:" in stopped.stderr
-    assert "of --max-requests 25 used" in stopped.stderr
-    assert "give a higher --max-requests" in stopped.stderr
+    assert "used of max_requests = 25" in stopped.stderr
+    assert "raise max_requests (--max-requests)" in stopped.stderr
     assert (run / "records.jsonl").exists()
     # Named again or not, the limit holds, also where a config file leaves it out.
     other = tmp_path / "other.toml"
     other.write_text("[running]\nconcurrency = 3\n")
     for again in ([], ["--max-requests", 25], ["--config", other]):
-        assert "--max-requests 25" in cli("generate", run, "--target", 30, *again, code=2).stderr
+        assert "max_requests = 25" in cli("generate", run, "--target", 30, *again, code=2).stderr
     cli("generate", run, "--target", 30, "--max-requests", 5000)
     assert (run / "records.jsonl").read_bytes() == (whole / "records.jsonl").read_bytes()
 
 
 def test_a_budget_that_bears_no_call_at_all_stops_before_the_first(tmp_path, cli):
     stopped = cli("generate", tmp_path / "run", "--target", 5, "--max-tokens", 10, code=2)
-    assert "Stopped at the budget: 0 of --max-tokens 10 used" in stopped.stderr
+    assert "Stopped at the budget: 0 used of max_tokens = 10" in stopped.stderr
     with Store.read(tmp_path / "run") as store:
         assert store.query("SELECT count(*) FROM requests") == [(0,)]
 
@@ -171,7 +171,7 @@ def test_a_budget_that_bears_no_call_at_all_stops_before_the_first(tmp_path, cli
     ("config", "flag", "says"),
     [
         ("", ["--max-cost", 1], '[prices."simulated"]'),
-        ("[classify]\nsampling = {temperature = 0}", ["--max-tokens", 9999], "max_tokens in the sampling"),
+        ("[classify]\nsampling = {temperature = 0}", ["--max-tokens", 9999], "a maximum answer length"),
         ("[classify]\nsampling = {max_tokens = 10.0}", ["--max-tokens", 9999], "a whole number"),
         ("[[propose.mix]]\nmodel='a'\n[[propose.mix]]\nmodel='simulated'\n[prices.simulated]\ninput=1\noutput=1",
          ["--max-cost", 1], '[prices."a"]'),

@@ -326,7 +326,7 @@ def test_what_is_wrong_is_said_before_a_run_is_made(cli, tmp_path, model, monkey
         arguments = ("--teacher", "transformers", "--model", folder, "--config", config)
         return cli("generate", tmp_path / "run", "--target", 2, *arguments, code=2).stderr
 
-    assert "top_k: not known" in told(model, "[classify]\nsampling = { top_k = 5 }")
+    assert "top_k: not supported" in told(model, "[classify]\nsampling = { top_k = 5 }")
     assert "answer_format" in told(model, '[teacher]\nanswer_format = "json"')
     monkeypatch.setitem(sys.modules, "torch", None)  # not installed
     assert "selfinstruct[finetune]" in told(model, "")
@@ -340,11 +340,11 @@ def test_a_folder_without_a_model_is_one_clear_message(cli, tmp_path, copy):
         assert result.stderr.count("Error:") == 1
         return result.stderr
 
-    assert "finds no model" in told(tmp_path)
+    assert "cannot load a model" in told(tmp_path)
     (copy / "model.safetensors").write_bytes(b"nonsense")
-    assert "finds no model" in told(copy)
+    assert "cannot load a model" in told(copy)
     (copy / "config.json").write_text('{"model_type": "of the future"}')
-    assert "finds no model" in told(copy)
+    assert "cannot load a model" in told(copy)
 
 
 def test_a_model_with_another_state_is_refused(copy):

@@ -193,7 +193,7 @@ async def test_the_answer_format_of_each_model_is_settled_for_itself(tmp_path):
         ({"modell": "a"}, "propose.mix.0.modell; did you mean model?"),
         ({"model": "a", "wieght": 2}, "did you mean weight?"),
         ({"model": "a", "weight": 0}, "propose.mix.0.weight"),
-        ({"model": "a", "sampling": {"seed": 1}}, "propose.mix.0.sampling: must not hold seed"),
+        ({"model": "a", "sampling": {"seed": 1}}, "propose.mix.0.sampling: must not contain seed"),
         ({"model": "a", "base_url": ["http://h/v1", "nowhere"]}, "must look like http://localhost:8000/v1"),
         ({"model": "a", "api_key_env": "sk-123"}, "never the key itself"),
     ],

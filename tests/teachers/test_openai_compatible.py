@@ -284,7 +284,7 @@ async def test_a_key_that_is_not_accepted_stops_the_run_with_advice(status):
     error = await error_of(answering(problem("Incorrect key.", "invalid_api_key"), status))
     assert isinstance(error, TeacherError)
     assert str(error).startswith("http://127.0.0.1:")
-    assert f"does not accept the key ({status}: Incorrect key.). Check the environment variable {KEY_ENV}" in str(error)
+    assert f"rejected the key ({status}: Incorrect key.). Check the environment variable {KEY_ENV}" in str(error)
 
 
 @pytest.mark.parametrize(
@@ -296,7 +296,7 @@ async def test_an_unknown_model_or_address_stops_the_run_with_advice(status, bod
     error = await error_of(answering(body, status))
     assert isinstance(error, TeacherError)
     assert "does not know this model or address" in str(error)
-    assert "Check --model and --base-url" in str(error)
+    assert "Check model (--model) and base_url" in str(error)
 
 
 async def test_a_used_up_quota_stops_the_run():
@@ -477,19 +477,19 @@ async def test_the_key_is_not_in_what_the_teacher_shows_of_itself(monkeypatch):
 
 @pytest.mark.parametrize("base_url", ["", OPENAI_HOST, OPENAI_HOST + "/"])
 def test_without_a_key_openais_own_host_is_not_asked(base_url):
-    with pytest.raises(UsageError, match=f"No key: set the environment variable {KEY_ENV}"):
+    with pytest.raises(UsageError, match=f"No API key. Set the environment variable {KEY_ENV}"):
         OpenAICompatible(settings(), settings(base_url).servers[0], {}, Pace(4))
 
 
 def test_without_a_key_openais_own_host_is_not_asked_wherever_it_is_named(monkeypatch):
     monkeypatch.setenv("OPENAI_BASE_URL", OPENAI_HOST)
-    with pytest.raises(UsageError, match="No key"):
+    with pytest.raises(UsageError, match="No API key"):
         OpenAICompatible(settings(), "", {}, Pace(4))
 
 
 async def test_without_a_key_openais_own_host_is_not_asked_however_it_is_spelled(monkeypatch):
     monkeypatch.setenv("OPENAI_BASE_URL", OPENAI_HOST + "/")
-    with pytest.raises(UsageError, match="No key"):
+    with pytest.raises(UsageError, match="No API key"):
         await OpenAICompatible(settings(), "", {}, Pace(4)).close()
 
 

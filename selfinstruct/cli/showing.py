@@ -1,0 +1,63 @@
+"""How the command line shows itself: commands in sections, examples at the end of each help, and Tab.
+
+In plain text, which a pipe and a dumb terminal show as well; rich would take longer to import than all else.
+"""
+
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+if TYPE_CHECKING:
+    from typer._click import Context, HelpFormatter
+
+EXAMPLES = "\n\nExamples:\n"
+# A flag that has no value makes typer import pydantic to convert nothing, which takes longer than --help itself.
+NOT_GIVEN = {"help": False, "install_completion": False, "show_completion": False}
+
+
+class Sections(TyperGroup):
+    """Commands by section, in the order in which they were added."""
+
+    def format_commands(self, ctx: "Context", formatter: "HelpFormatter") -> None:
+        """List the commands; all names have a column of one width."""
+        width = max(map(len, self.commands))
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for name, command in self.commands.items():
+            row = name.ljust(width), command.get_short_help_str(formatter.width - width - 6)
+            sections.setdefault(getattr(command, "rich_help_panel", None) or "Commands", []).append(row)
+        for title, rows in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+
+class Command(TyperCommand):
+    """A command whose help ends with examples, and which completes without converting what was typed."""
+
+    def format_epilog(self, ctx: "Context", formatter: "HelpFormatter") -> None:
+        """Show the examples as they were written: a command that is wrapped cannot be copied."""
+        if self.epilog:
+            with formatter.section("Examples"):
+                formatter.write("".join(f"  {line}\n" for line in self.epilog.splitlines()))
+
+    def parse_args(self, ctx: "Context", args: list[str]) -> list[str]:
+        """Parse as typer does; for Tab, only say what was typed (converting it imports pydantic)."""
+        if not ctx.resilient_parsing:
+            return super().parse_args(ctx, args)
+        typed, rest, _ = self.make_parser(ctx).parse_args(args)
+        for param in self.get_params(ctx):
+            ctx.params[param.name], source = param.consume_value(ctx, typed)
+            ctx.set_parameter_source(param.name, source)
+        ctx.args = rest
+        return rest
+
+
+def add(app: typer.Typer, section: str | None, function: Callable[..., Any], name: str | None = None) -> None:
+    """Make a function a command; what its docstring says after "Examples:" goes to the end of its help."""
+    text, _, examples = inspect.cleandoc(function.__doc__ or "").partition(EXAMPLES)
+    register = app.command(
+        name, cls=Command, help=text, epilog=inspect.cleandoc("\n" + examples), rich_help_panel=section
+    )
+    register(function)
