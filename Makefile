@@ -33,7 +33,7 @@ check: .venv/installed-for-tests docs  ## style, types, which room imports which
 	$(BIN)/lint-imports
 
 docs: .venv/installed-for-tests  ## the docs as a site: site/index.html; a warning is an error
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: .venv/installed-for-tests  ## the figures in README and docs (about an hour, half of it novelty at 1,000,000)
 	$(INSTALL) '.[bench]'

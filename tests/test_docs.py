@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from pydantic.fields import FieldInfo
 from finetune.training.settings import FinetuneSettings, LoraSettings, Source
 from selfinstruct.cli import app
 from selfinstruct.config.config import Config
-from selfinstruct.filters.verdicts import RULES, FilterSettings
+from selfinstruct.filters.rule import Rule
+from selfinstruct.filters.verdicts import CANDIDATE_RULES, INSTANCE_RULES, RULES, FilterSettings
 from selfinstruct.settings import fields_that_may_change
 from selfinstruct.simulated.settings import SimulatedSettings
 from selfinstruct.store.reasons import all_reasons
@@ -139,7 +141,37 @@ def training_page() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+def filters_page() -> str:
+    """docs/filters.md as it ought to be."""
+    others = {name: words for name, words in all_reasons().items() if name not in {one.name for one in RULES}}
+    lines = [
+        "# Filters and reasons",
+        "",
+        "Filters run in this order; the first one that objects gives the reason. What they are and how to change them:",
+        "[strategies.md](strategies.md#filters).",
+        "",
+        *_filters("Candidates", CANDIDATE_RULES),
+        *_filters("Instances, and the records that they become", INSTANCE_RULES),
+        "## Answers that reach no filter",
+        "",
+        "| reason | meaning |",
+        "|---|---|",
+        *(f"| `{name}` | {words} |" for name, words in others.items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _filters(title: str, rules: Sequence[Rule[...]]) -> list[str]:
+    """A section with the filters that run on one kind of thing."""
+    rows = [
+        f"| `{one.name}` | {one.words} | {one.source} | {f'no: {one.required}' if one.required else 'yes'} |"
+        for one in rules
+    ]
+    return [f"## {title}", "", "| filter | rejects | source | can be switched off |", "|---|---|---|---|", *rows, ""]
+
+
 PAGES = [
+    ("filters.md", filters_page),
     ("config.md", settings_page),
     ("simulated.md", simulated_page),
     ("finetune-settings.md", training_page),

@@ -36,7 +36,7 @@ from selfinstruct.cli import main
 ROOT = Path(__file__).parents[2]
 SERVERS = ("http://localhost:8000/v1", "http://gpu1:8000/v1", "http://gpu2:8000/v1")
 MODELS = re.compile(r"(?<![\w-])(gpt-4\.1(?:-mini)?|qwen3-8b|llama3\.2)(?![\w.]*[-\w])")
-GENERATED = {"cli.md", "config.md", "simulated.md", "finetune-settings.md"}
+GENERATED = {"cli.md", "config.md", "filters.md", "finetune-settings.md", "simulated.md"}
 _FENCE = re.compile(
     r"^(?P<indent> *)```(?P<language>\w*)(?: title=\"(?P<title>[^\"]+)\")?[^\n]*\n(?P<text>.*?)^(?P=indent)```$",
     re.MULTILINE | re.DOTALL,
@@ -229,21 +229,25 @@ def write_outputs(page: str, outputs: list[Output]) -> None:
 
 
 def write_all(*only: str) -> None:
-    """Run all pages that need no torch, or those named, and write their outputs."""
+    """Run all pages, or those named, and write their outputs."""
     from tempfile import TemporaryDirectory
 
     from tests.conftest import environment, simulated_server
+    from tests.tiny_model import write_model
 
     with simulated_server() as server:
-        for page in only or [page for page in pages() if page not in NEED_TORCH]:
+        for page in only or pages():
             with TemporaryDirectory() as folder:
+                if page in NEED_TORCH:
+                    write_model(Path(folder) / TINY_MODEL, [])
                 write_outputs(page, list(run_page(page, Path(folder), server, environment(**PLAIN))))
                 print(page)
 
 
 PLAIN = {"COLUMNS": "120", "NO_COLOR": "1", "TERM": "dumb"}
-# These load models: tests/finetune/test_ft_docs.py runs them, in the one process that imports torch.
-NEED_TORCH = {"docs/python.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("finetune-*.md"))}
+# It trains a model: tests/finetune/test_ft_docs.py runs it, in the one process that imports torch.
+NEED_TORCH = {"docs/python.md"}
+TINY_MODEL = "Qwen/Qwen2.5-0.5B"  # a folder of that name comes before the hub
 
 if __name__ == "__main__":
     write_all(*sys.argv[1:])

@@ -12,6 +12,7 @@ from selfinstruct.records import Record
 from selfinstruct.rows.questions import QUESTION_FIELDS
 from selfinstruct.store.schema import MIGRATIONS
 from tests.docs.blocks import ROOT
+from tests.test_docs import COMMANDS
 
 
 def page(name: str) -> str:
@@ -70,6 +71,12 @@ def _texts(folder: str) -> list[str]:
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 found.append(node.value)
     return found
+
+
+def test_the_first_page_has_every_command():
+    table = page("index.md").partition("## The commands")[2]
+    found = [name for row in rows(table) for name in re.findall(r"`((?:seeds )?[a-z]+)[ `]", row[0])]
+    assert sorted(found) == sorted(COMMANDS)
 
 
 def test_the_readme_is_short():
