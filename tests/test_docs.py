@@ -48,7 +48,7 @@ def settings_page() -> str:
         "",
         "A TOML file for `--config`. What is left out has its default; a key that is not here is an error. The last",
         "column says until when a setting of an existing run may change: what shapes the data is fixed once something",
-        "depends on it. `[simulated]`, the built-in teacher, has a page of its own: [simulated.md](simulated.md).",
+        "depends on it. `[simulated]`, the built-in teacher, has [a page of its own](simulated.md).",
         "",
         *_table(Config),
     ]
@@ -147,8 +147,8 @@ def filters_page() -> str:
     lines = [
         "# Filters and reasons",
         "",
-        "Filters run in this order; the first one that objects gives the reason. What they are and how to change them:",
-        "[strategies.md](strategies.md#filters).",
+        "Filters run in this order; the first one that objects gives the reason.",
+        "[How to change them](strategies.md#filters).",
         "",
         *_filters("Candidates", CANDIDATE_RULES),
         *_filters("Instances, and the records that they become", INSTANCE_RULES),
