@@ -116,7 +116,7 @@ def run_page(page: str, folder: Path, server: str, environment: Mapping[str, str
             printed = {"sh": _shell, "python": _python, "sql": _sql}[block.language](block, text, names)
             after = found[number + 1] if number + 1 < len(found) else None
             is_below = after and after.language == "text" and not after.not_run and _nothing_between(block, after)
-            printed = printed.replace(server, SERVERS[0]).replace("simulated-", "")
+            printed = _PASSING.sub("", printed.replace(server, SERVERS[0]).replace("simulated-", ""))
             yield Output(block, printed, after if is_below else None)
 
 
@@ -200,7 +200,8 @@ def _sql(block: Block, text: str, _names: dict[str, Any]) -> str:
     return "".join("|".join("" if value is None else str(value) for value in row) + "\n" for row in rows)
 
 
-# What differs from one run to the next, or between machines.
+# What differs from one run to the next, or between machines: the progress of a run that takes longer, times.
+_PASSING = re.compile(r"^.*(tasks admitted, .* in flight; |proposals sent ahead, not needed yet).*\n", re.MULTILINE)
 _VOLATILE = (
     (re.compile(r"http://127\.0\.0\.1:\d+"), "http://127.0.0.1:PORT"),
     (re.compile(r"\b\d+:\d\d(:\d\d)?\b"), "TIME"),
