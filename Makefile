@@ -5,7 +5,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo demo-student test pytest-finetune pytest-others check bench clean
+.PHONY: demo demo-student test pytest-finetune pytest-others check docs bench clean
 
 demo: .venv/installed  ## grow 200 tasks on the simulated teacher: no key, no network but the package index
 	$(BIN)/selfinstruct generate outputs/demo --target 200
@@ -26,11 +26,14 @@ pytest-finetune: .venv/installed-for-tests
 pytest-others: .venv/installed-for-tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder --ignore tests/finetune
 
-check: .venv/installed-for-tests  ## style, types, and which room imports which
+check: .venv/installed-for-tests docs  ## style, types, which room imports which, and the docs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: .venv/installed-for-tests  ## the docs as a site: site/index.html; a warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: .venv/installed-for-tests  ## the figures in README and docs (about an hour, half of it novelty at 1,000,000)
 	$(INSTALL) '.[bench]'
@@ -62,8 +65,8 @@ bench: .venv/installed-for-tests  ## the figures in README and docs (about an ho
 	@touch $@
 
 .venv/installed-for-tests: pyproject.toml constraints.txt | .venv/bin/pip
-	$(INSTALL) '.[finetune,test]'
+	$(INSTALL) '.[finetune,test,docs]'
 	@touch $@
 
 clean:  ## the environment and what tools left; outputs stay
-	rm -rf .venv dist .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis
+	rm -rf .venv dist site .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis

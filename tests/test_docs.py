@@ -1,7 +1,8 @@
-"""What the docs say is what the program does: commands of the README run, every setting is documented."""
+"""The generated pages are what the program says: every command and setting is there. Code blocks: tests/docs/."""
 
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from pydantic.fields import FieldInfo
 from finetune.training.settings import FinetuneSettings, LoraSettings, Source
 from selfinstruct.cli import app
 from selfinstruct.config.config import Config
-from selfinstruct.filters.verdicts import RULES, FilterSettings
+from selfinstruct.filters.rule import Rule
+from selfinstruct.filters.verdicts import CANDIDATE_RULES, INSTANCE_RULES, RULES, FilterSettings
 from selfinstruct.settings import fields_that_may_change
 from selfinstruct.simulated.settings import SimulatedSettings
 from selfinstruct.store.reasons import all_reasons
@@ -25,23 +27,6 @@ COMMANDS = (
     "generate", "import", "refilter", "status", "report", "verify", "tasks", "rejected", "audit", "export", "overlap",
     "check", "seeds check", "finetune", "chat", "serve", "merge", "gguf", "evaluate", "compare", "simulate",
 )  # fmt: skip
-
-
-def readme_commands() -> list[str]:
-    text = (ROOT / "README.md").read_text()
-    block = re.search(r"<!-- commands:.*?```sh\n(.*?)```", text, re.DOTALL).group(1)
-    return block.strip().splitlines()
-
-
-def test_commands_of_the_readme_work(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert len(readme_commands()) >= 6
-    for command in readme_commands():
-        arguments = command.split()
-        assert arguments[0] == "selfinstruct"
-        result = run_cli(*arguments[1:])
-        assert result.returncode == 0, f"{command}\n{result.stderr}"
-        assert result.stdout
 
 
 def help_page() -> str:
@@ -64,7 +49,7 @@ def settings_page() -> str:
         "",
         "A TOML file for `--config`. What is left out has its default; a key that is not here is an error. The last",
         "column says until when a setting of an existing run may change: what shapes the data is fixed once something",
-        "depends on it. `[simulated]`, the built-in teacher, has a page of its own: [simulated.md](simulated.md).",
+        "depends on it. `[simulated]`, the built-in teacher, has [a page of its own](simulated.md).",
         "",
         *_table(Config),
     ]
@@ -157,7 +142,37 @@ def training_page() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+def filters_page() -> str:
+    """docs/filters.md as it ought to be."""
+    others = {name: words for name, words in all_reasons().items() if name not in {one.name for one in RULES}}
+    lines = [
+        "# Filters and reasons",
+        "",
+        "Filters run in this order; the first one that objects gives the reason.",
+        "[How to change them](strategies.md#filters).",
+        "",
+        *_filters("Candidates", CANDIDATE_RULES),
+        *_filters("Instances, and the records that they become", INSTANCE_RULES),
+        "## Answers that reach no filter",
+        "",
+        "| reason | meaning |",
+        "|---|---|",
+        *(f"| `{name}` | {words} |" for name, words in others.items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _filters(title: str, rules: Sequence[Rule[...]]) -> list[str]:
+    """A section with the filters that run on one kind of thing."""
+    rows = [
+        f"| `{one.name}` | {one.words} | {one.source} | {f'no: {one.required}' if one.required else 'yes'} |"
+        for one in rules
+    ]
+    return [f"## {title}", "", "| filter | rejects | source | can be switched off |", "|---|---|---|---|", *rows, ""]
+
+
 PAGES = [
+    ("filters.md", filters_page),
     ("config.md", settings_page),
     ("simulated.md", simulated_page),
     ("finetune-settings.md", training_page),
