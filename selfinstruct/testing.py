@@ -6,7 +6,10 @@ r"""A teacher that gives the answers which a test has written down: for tests of
     teacher.enqueue("No", stage="classify", repeat=True)
     teacher.enqueue(lambda request: f"Example 1\nOutput: {request.model}", stage="instances", repeat=True)
 
-It is a `Teacher`, for the engine and for `requests.asking(teacher.complete)`, and a `Kind` that opens itself.
+    si.generate("outputs/scripted", target=2, teacher=teacher, seed_demonstrations=2)
+
+It is a `Teacher`, for the engine and for `requests.asking(teacher.complete)`, and a `Kind` that opens itself. It is
+asked for text, unless the settings say `answer_format = "json"`.
 
 Which answer a request gets: of those that fit it, the first one by this order.
 
@@ -32,7 +35,6 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from inspect import isawaitable
 
-from selfinstruct.asking.stages import PROBE
 from selfinstruct.errors import TeacherError
 from selfinstruct.records import Completion, Request
 from selfinstruct.teachers import Teacher
@@ -72,12 +74,11 @@ class _Enqueued:
 class ScriptedTeacher(Kind):
     """Gives enqueued answers, and keeps the requests that it was sent in `requests`, in the order in which they came.
 
-    A request for which no answer is left raises TeacherError, with the request and with what is left. The request that
-    finds out whether a teacher can answer in JSON (stage "probe") is not kept, and is answered "no" unless the script
-    has an answer for that stage: so the run is asked for text.
+    A request for which no answer is left raises TeacherError, with the request and with what is left.
     """
 
-    default_model = "scripted"
+    default_model = "ScriptedTeacher"
+    holds_to_schemas = False
 
     def __init__(self) -> None:
         self.pace = Pace(IN_FLIGHT)
@@ -116,8 +117,6 @@ class ScriptedTeacher(Kind):
     async def complete(self, request: Request) -> Completion:
         """The next answer to `request`; raises TeacherError where none is left, and what the script says."""
         fitting = [one for one in self._script if one.fits(request)]
-        if request.stage == PROBE and not any(one.stage == PROBE for one in fitting):
-            return Completion(request.id, "no", "stop")
         self.requests.append(request)
         if not fitting:
             raise TeacherError(self._nothing_left(request))

@@ -1,12 +1,15 @@
 """The scripted teacher of selfinstruct.testing: which answer a request gets, and what stands where there is none."""
 
 import asyncio
+import json
 import re
 import textwrap
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 
+import selfinstruct as si
 from selfinstruct import testing
 from selfinstruct.errors import TeacherError, TryAgain
 from selfinstruct.records import Completion, Request
@@ -80,15 +83,6 @@ async def test_where_no_answer_is_left_the_request_is_shown_and_what_is_left():
     )
 
 
-async def test_whether_it_answers_in_json_is_asked_apart():
-    teacher = ScriptedTeacher()
-    teacher.enqueue("any")
-    assert await texts(teacher, request(stage="probe"), request()) == ["no", "any"]
-    assert [one.stage for one in teacher.requests] == ["classify"]
-    teacher.enqueue('{"number": "7"}', stage="probe")
-    assert await texts(teacher, request(stage="probe")) == ['{"number": "7"}']
-
-
 async def test_as_a_kind_of_teacher_it_opens_itself_at_the_pace_of_the_settings():
     teacher = ScriptedTeacher()
     async with AsyncExitStack() as stack:
@@ -149,8 +143,48 @@ async def test_proposals_and_first_questions_are_sent_in_order_at_any_concurrenc
     assert orders[0] == orders[1] == orders[2]
 
 
-def test_the_example_of_its_docstring_is_one():
-    example = re.search(r"\n\n((?:    .+\n)+)", testing.__doc__).group(1)
-    scope = {"ScriptedTeacher": ScriptedTeacher}
+@pytest.mark.parametrize("concurrency", [1, 16])
+def test_in_python_it_is_a_teacher_like_any_other(tmp_path, concurrency):
+    teacher = script(concurrency)
+    run = si.generate(tmp_path / "run", 3, teacher=teacher, concurrency=concurrency, progress=False)
+    assert [task["instruction"] for task in run.tasks()] == list(TASKS)
+    assert [row["reason"] for row in run.rejected(stage="filter")] == ["too_short"]
+    assert run.verify() == []
+    n_asked = len(teacher.requests)
+    assert {one.model for one in teacher.requests} == {"ScriptedTeacher"}
+    si.generate(tmp_path / "run", 3, teacher=teacher, progress=False)
+    assert len(teacher.requests) == n_asked
+
+
+def test_a_run_for_which_no_answer_is_left_stops_with_the_request(tmp_path):
+    teacher = ScriptedTeacher()
+    teacher.enqueue(f"9. {TASKS[0]}", stage="propose")
+    with pytest.raises(si.TeacherError, match=r"(?s)no answer left for (classify|propose) request \d.*--- user"):
+        si.generate(tmp_path / "run", 3, teacher=teacher, progress=False)
+    assert si.Run(tmp_path / "run").status().tasks == 1
+
+
+def test_it_answers_in_json_where_the_settings_say_so(tmp_path):
+    teacher = ScriptedTeacher()
+    teacher.enqueue(json.dumps({"tasks": [TASKS[0]]}), stage="propose")
+    teacher.enqueue(json.dumps({"is_classification": False}), stage="classify")
+    teacher.enqueue(json.dumps({"instances": [{"input": "", "output": "the Elbe"}]}), stage="instances")
+    stages = {stage: {"answer_format": "json"} for stage in ("propose", "classify", "instances")}
+    run = si.generate(tmp_path / "run", 1, teacher=teacher, progress=False, **stages)
+    assert [row["output"] for row in run.records()] == ["the Elbe"]
+    assert all("response_format" in one.sampling for one in teacher.requests)
+
+
+def test_the_example_of_its_docstring_is_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    example = re.search(r"\n\n((?:    .+\n|\n)+)", testing.__doc__).group(1)
+    scope = {"ScriptedTeacher": ScriptedTeacher, "si": si}
     exec(textwrap.dedent(example), scope)
-    assert asyncio.run(texts(scope["teacher"], request(), request("Name a lake."))) == ["Yes", "No"]
+    assert [row["output"] for row in si.Run("outputs/scripted").records()] == ["ScriptedTeacher"] * 2
+
+
+def test_the_example_of_the_docs_is_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    page = (Path(__file__).parents[1] / "docs/python.md").read_text()
+    (example,) = [code for code in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "ScriptedTeacher()" in code]
+    exec(example, {"si": si})
