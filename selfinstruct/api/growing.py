@@ -102,8 +102,6 @@ async def _grow(
 
     opened = opening()
     for name in opened.changed:
-        warnings.warn(
-            f"{name} has changed since the last session. What it decided before is kept.", stacklevel=4
-        )
+        warnings.warn(f"{name} has changed since the last session. What it decided before is kept.", stacklevel=4)
     with opened.store:
         return await growing.generate(opened, target, on_start=on_start, show=progress)

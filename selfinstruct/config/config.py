@@ -28,7 +28,7 @@ from pydantic import ConfigDict, Field, model_validator
 from selfinstruct.asking.stages import GrowthSettings, Stage
 from selfinstruct.custom import Custom, PartName
 from selfinstruct.filters.verdicts import PROFILES, FilterSettings
-from selfinstruct.settings import MayChange, merge, parse_as, unknown_key
+from selfinstruct.settings import MayChange, did_you_mean, merge, parse_as, unknown_key
 from selfinstruct.simulated.settings import SimulatedSettings
 from selfinstruct.strategies import DEFAULT, NAMES, Strategy, declared, load
 from selfinstruct.teachers import kinds
@@ -71,13 +71,13 @@ class Config(GrowthSettings):
             return values
         profile, strategy = str(values.get("profile")), values.get("strategy", DEFAULT)
         if strategy not in NAMES and not isinstance(strategy, Custom):
-            raise ValueError(f"strategy: there is no such strategy; known are {', '.join(NAMES)}")
+            raise ValueError(f"strategy: there is no strategy {strategy}; {did_you_mean(str(strategy), NAMES)}")
         asks = load(strategy)
         for stage in asks.stages:
             if stage.name in cls.model_fields:
                 raise ValueError(f"strategy: a stage cannot be called {stage.name}, which is a setting")
         known = [*cls.model_fields, *declared(asks).stages]
-        if unknown := [unknown_key(str(key), known) for key in values if key not in known]:
+        if unknown := [_unknown(str(key), known) for key in values if key not in known]:
             raise ValueError("\n".join(unknown))
         of_profile = {"filters": PROFILES[profile]} if profile in PROFILES else {}
         return merge(merge(of_profile, dict(asks.defaults)), values)
@@ -174,9 +174,18 @@ class Config(GrowthSettings):
         return self.model_copy(update=stages)
 
 
+def _unknown(key: str, known: list[str]) -> str:
+    """What to say of a key that stands outside of any table, and is none that may stand there."""
+    for table in ("running", "filters", "teacher"):
+        section: Any = Config.model_fields[table].annotation
+        if key in section.model_fields:
+            return f"unknown key {key}; it belongs in [{table}]"
+    return unknown_key(key, known)
+
+
 def _refuse_unknown_kind(table: str, kind: str) -> None:
     if kind not in kinds.NAMES and not isinstance(kind, Custom):
-        raise ValueError(f"{table}.kind: there is no such kind of teacher; known are {', '.join(kinds.NAMES)}")
+        raise ValueError(f"{table}.kind: there is no teacher {kind}; {did_you_mean(kind, kinds.NAMES)}")
 
 
 def parse_config(values: dict[str, Any], source: str) -> Config:

@@ -15,6 +15,11 @@ from selfinstruct.strategies import _custom as strategies
 from selfinstruct.teachers.kinds import _custom as kinds
 
 Values = dict[str, Any]
+DECLARATIONS: dict[str, Callable[[Any], Values]] = {
+    "strategies": strategies.declaration,
+    "filters": filters.declaration,
+    "teachers": kinds.declaration,
+}
 
 
 def with_code(values: Values) -> Values:
@@ -28,7 +33,7 @@ def with_declarations(values: Values, known: Values, recorded: Recorded) -> Valu
         values,
         lambda name: strategies.as_declared(name, known.get("strategies", {}).get(name, {})),
         lambda name: filters.as_declared(name, known.get("filters", {}).get(name, {}), recorded),
-        kinds.as_declared,
+        lambda name: kinds.as_declared(name, known.get("teachers", {}).get(name, {})),
     )
 
 
@@ -58,19 +63,14 @@ def _of_table(table: Values, kind: Callable[[Any], Custom]) -> Values:
 
 def declarations(config: Config, before: Values) -> Values:
     """What the store keeps of the user's own parts: what each declares, and the hashes of its source, oldest first."""
-    found: Values = {"strategies": {}, "filters": {}, "teachers": {}}
+    found: Values = {room: {} for room in DECLARATIONS}
     for room, one in custom_parts(config):
         known = before.get(room, {}).get(str(one), {})
         if not one.sha256:
             found[room][str(one)] = known
             continue
         versions = [version for version in known.get("sha256", ()) if version != one.sha256]
-        declares: Values = {}
-        if room == "filters":
-            declares = filters.declaration(one)
-        elif room == "strategies":
-            declares = strategies.declaration(one.code)
-        found[room][str(one)] = {**declares, "sha256": [*versions, one.sha256]}
+        found[room][str(one)] = {**DECLARATIONS[room](one.code), "sha256": [*versions, one.sha256]}
     return {room: known for room, known in found.items() if known}
 
 

@@ -102,9 +102,8 @@ def custom_filter(given: Any) -> Custom:
     return named if isinstance(named, Custom) else of_object(inspect.unwrap(rule.check), rule)
 
 
-def declaration(named: Custom) -> dict[str, Any]:
+def declaration(rule: CustomRule) -> dict[str, Any]:
     """What the store keeps of a filter."""
-    rule: CustomRule = named.code
     return {"stage": next(name for name, stage in STAGES.items() if stage == rule.stage), "meaning": rule.words}
 
 

@@ -155,9 +155,7 @@ def test_a_rule_that_has_changed_is_noticed(here):
     assert "has changed" not in grow("run", 12, "--filter", "rules.py:no_number")
     rules = Path("rules.py")
     rules.write_text(rules.read_text().replace('"number" in', '"numbers" in'))
-    assert "rules.py:no_number has changed since the last session" in grow(
-        "run", 14, "--filter", "rules.py:no_number"
-    )
+    assert "rules.py:no_number has changed since the last session" in grow("run", 14, "--filter", "rules.py:no_number")
     with Store.read(Path("run")) as store:
         known = store.settings()["custom"]["filters"]["rules.py:no_number"]
     assert len(known["sha256"]) == 2

@@ -16,6 +16,7 @@ an OSError, as of a connection, is tried again, and any other error stops the ru
 import asyncio
 import inspect
 import time
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
@@ -86,8 +87,8 @@ class CustomKind(Kind):
 class NotLoaded(Kind):
     """A user's own kind, of which only the name is known."""
 
-    def __init__(self, name: str):
-        self.default_model = name.rpartition(":")[2]
+    def __init__(self, default_model: str):
+        self.default_model = default_model
 
 
 def custom_kind(given: Any) -> Custom:
@@ -105,6 +106,11 @@ def custom_kind(given: Any) -> Custom:
     return Custom(named, code, named.sha256)
 
 
-def as_declared(name: str) -> Custom:
-    """A kind of which only the name is known, out of a run's store."""
-    return Custom(name, NotLoaded(name))
+def declaration(kind: Kind) -> dict[str, Any]:
+    """What the store keeps of a kind."""
+    return {"default_model": kind.default_model}
+
+
+def as_declared(name: str, declared: Mapping[str, Any]) -> Custom:
+    """A kind of which only the declaration is known, out of a run's store."""
+    return Custom(name, NotLoaded(str(declared.get("default_model", ""))))
