@@ -52,8 +52,10 @@ PartName = Annotated[str, WrapValidator(_unchanged)]
 
 
 def is_custom(name: object) -> bool:
-    """Whether a name is one of a user's own part, or that part itself."""
-    return not isinstance(name, str) or isinstance(name, Custom) or ":" in name
+    """Whether a setting names a part of the user's own, or is that part itself; values of TOML and JSON are none."""
+    if isinstance(name, str):
+        return isinstance(name, Custom) or ":" in name
+    return not isinstance(name, int | float | list | tuple | dict | None)
 
 
 def load(name: str) -> Custom:

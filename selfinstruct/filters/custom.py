@@ -29,10 +29,7 @@ from selfinstruct.untrusted import visible
 
 Check = Callable[[Any, Any], Evidence | None]
 Recorded = Callable[[str], Mapping[str, Evidence]]  # by reason: what was rejected, by its id, with the evidence
-STAGES = {
-    "task": FILTER,
-    "record": INSTANCES,
-}  # where a custom filter stands, and the stage its rejections are listed under
+STAGES = {"task": FILTER, "record": INSTANCES}  # and the stage that rejections are listed under
 
 
 class CustomRule(Rule[...]):
@@ -109,10 +106,10 @@ def declaration(rule: CustomRule) -> dict[str, Any]:
 
 def as_declared(name: str, declared: Mapping[str, Any], recorded: Recorded) -> Custom:
     """A filter of which only the declaration is known, out of a run's store: it says what is recorded that it said."""
-    reason = name.rpartition(":")[2]
     try:
+        reason = name.rpartition(":")[2]
         known = parse_as(DeclaredFilter, {"stage": declared["stage"], "meaning": declared["meaning"]}, name)
-    except (UsageError, KeyError, TypeError) as error:
+    except (UsageError, AttributeError, KeyError, TypeError) as error:
         raise StoreError(f"The store of this run is damaged: {error}") from None
     said = functools.cache(lambda: recorded(reason))
 
