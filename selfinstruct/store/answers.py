@@ -70,10 +70,10 @@ def unpriced(store: Store) -> list[Unpriced]:
 
 
 def answer_sizes(store: Store, stage: str) -> list[AnswerSize]:
-    """What each answer of a stage took."""
+    """What each answer of a stage took, in an order that does not depend on when it came."""
     rows = store.query(
         "SELECT r.model, c.prompt_tokens, c.completion_tokens, c.latency_s FROM completions c "
-        "JOIN requests r ON r.id = c.request_id WHERE r.stage = ?",
+        "JOIN requests r ON r.id = c.request_id WHERE r.stage = ? ORDER BY r.id",
         (stage,),
     )
     return [AnswerSize(*row) for row in rows]
