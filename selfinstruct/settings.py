@@ -10,7 +10,6 @@ a field says holds unless its section's `may_change` says otherwise:
 """
 
 import difflib
-import re
 import tomllib
 from collections.abc import Collection, Iterator
 from enum import Enum
@@ -86,16 +85,19 @@ def did_you_mean(name: str, known: Collection[str], offered: Collection[str] = (
     return f"did you mean {near[0]}?" if near else f"choose one of: {', '.join(offered or known)}."
 
 
+def plain(message: str) -> str:
+    """What pydantic says of a value, in the words of our own messages."""
+    message = message.removeprefix("Value error, ").replace("Input should", "must")
+    return "is missing" if message == "Field required" else message
+
+
 def _explain(problem: Any, model: type[BaseModel]) -> str:
     """One pydantic problem in the user's words; the value is not repeated, it might be a secret."""
     path = [str(part) for part in problem["loc"]]
     key = ".".join(path)
     if problem["type"] != "extra_forbidden":
-        message = str(problem["msg"]).removeprefix("Value error, ")
-        if key:
-            return f"{key}: {message}"
-        names_its_key = re.match(r"unknown key |[\w.]+: ", message)
-        return message if names_its_key else f"the settings: {message}"
+        message = plain(str(problem["msg"]))
+        return f"{key}: {message}" if key else message
     for part in path[:-1]:  # else it is a place in a list, or the name of a table
         annotations = model.model_fields[part].annotation if part in model.model_fields else _of_tables(model)
         kinds = [kind for kind in (annotations, *get_args(annotations)) if isinstance(kind, type)]

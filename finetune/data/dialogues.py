@@ -96,9 +96,9 @@ def split(dialogues: Sequence[Dialogue], share: float | None = None, seed: int =
     n_tasks = len(set(same.values()))
     if is_asked and share and (not drawn or len(drawn) == n_tasks):
         raise UsageError(
-            f"eval_share = {share:g}: cannot hold out {wanted:,} of {len(rows):,} rows. They are {n_tasks:,} "
-            "tasks (rows with the same instruction), and tasks are never split. Set another eval_share in a TOML "
-            "file for --config; 0 holds out none."
+            f"eval_share = {share:g}: cannot hold out {wanted:,} of {len(rows):,} rows. They belong to "
+            f"{n_tasks:,} tasks (rows with the same instruction), and tasks are never split. Set another "
+            "eval_share in a TOML file for --config; 0 holds out none."
         )
     held_out: dict[str, Dialogue] = {}
     for dialogue in dialogues:

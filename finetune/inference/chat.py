@@ -119,7 +119,7 @@ def chat(student: Student, system: str, temperature: float, max_tokens: int, see
 def _answer(conversation: Conversation, text: str, is_terminal: bool) -> None:
     try:
         if forgotten := conversation.make_room(text):
-            _remark(f"(forgot the oldest {forgotten:,} turns: they no longer fit)")
+            _remark(f"(forgot {forgotten:,} of the oldest turns: they no longer fit)")
         answer = conversation.ask(text, lambda piece: print(visible(piece), end="", flush=True))
         print(flush=True)
         if not answer.stopped:

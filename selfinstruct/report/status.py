@@ -105,7 +105,8 @@ def render(found: Status, folder: str) -> str:
         f"{folder}",
         f"  tasks      {found.tasks:,} admitted" + (f" of {found.target:,}" if found.target else "")
         + (f", {found.generated:,} of them with instances" if found.generated < found.tasks else ""),
-        f"  candidates {found.candidates:,}: {_share(found.tasks, judged)} of those filtered were admitted"
+        f"  candidates {found.candidates:,}"
+        + (f": {_share(found.tasks, judged)} of those filtered were admitted" if judged else "")
         + (f", {found.pending} waiting" if found.pending else ""),
         *(_counted(found, stage, one) for stage, one in counted().items()),
         f"  records    {found.records:,} from {found.instances:,} instances"
@@ -127,8 +128,7 @@ def render(found: Status, folder: str) -> str:
         lines.append(
             f"    {found.in_batches:>7,}  in progress in {batches}; selfinstruct generate --batch picks them up"
         )
-    if found.grades:
-        graded = found.grades["right"] + found.grades["wrong"]
+    if graded := found.grades.get("right", 0) + found.grades.get("wrong", 0):
         lines.append(
             f"  quality    {_share(found.grades['right'], graded)} of {graded:,} graded outputs are right "
             f"(simulated teacher; {found.grades['unknown']:,} cannot be graded)"
