@@ -179,7 +179,7 @@ def preflight(
 ) -> Preflight:
     """Look through everything that will be trained, and report it, and how much of `held_out` is left.
 
-    `vocabulary` is how many rows the model's embeddings have or will have. UsageError where the training cannot work.
+    `vocabulary` is how many rows the model's embeddings have or will have. UsageError if the training cannot work.
     """
     _check(tokenizer, encoded, vocabulary)
     kept = encoded.examples

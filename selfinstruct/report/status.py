@@ -1,4 +1,4 @@
-"""A run in figures and words: what `status` prints, and what stands at the end of `generate`."""
+"""A run in figures and words: what `status` prints, and `generate` at its end."""
 
 from collections import Counter
 from typing import Any, NamedTuple
@@ -40,7 +40,7 @@ class Status(NamedTuple):
 
     @property
     def cost_usd(self) -> float | None:
-        """US dollars for the answered requests; None where a model's price is not known."""
+        """US dollars for the answered requests; None if a model's price is not known."""
         costs = [one.cost_usd for one in self.usage]
         return None if any(cost is None for cost in costs) else sum(cost for cost in costs if cost is not None)
 
@@ -79,7 +79,7 @@ def status(store: Store, graded: bool = True) -> Status:
 
 
 def progress_of(store: Store) -> Progress:
-    """Where a run stands before it goes on."""
+    """The progress of a run before it is resumed."""
     found = status(store, graded=False)
     return Progress(
         admitted=found.tasks,

@@ -54,7 +54,7 @@ def read_seeds(path: Path) -> tuple[SeedTask, ...]:
 def parse_seeds(path: Path) -> tuple[dict[int, SeedTask], list[tuple[int, str]]]:
     """The seed tasks of a JSONL file by line, and what is wrong with it, each with its line.
 
-    UsageError where the file cannot be read at all, or holds nothing.
+    UsageError if the file cannot be read at all, or holds nothing.
     """
     text = read_text(path)
     seeds: dict[int, SeedTask] = {}

@@ -333,7 +333,7 @@ def test_rows_that_are_too_long():
     (answer,) = trained(tokenizer, cut.examples[2])
     assert ("word " * 200).startswith(answer)  # and it does not learn to stop there
 
-    with pytest.raises(UsageError, match=rf"(?s)tokens, and at most {n} are taken.*--overlong drop or truncate"):
+    with pytest.raises(UsageError, match=rf"(?s)tokens, more than the maximum of {n}.*--overlong drop or truncate"):
         encode_all(tokenizer, rows, n, "error")
 
 
