@@ -1,7 +1,7 @@
 """A student as an OpenAI-compatible server, by vLLM where it is installed, else by `transformers serve`.
 
     $ selfinstruct serve outputs/student
-    transformers serve will answer at http://127.0.0.1:8000/v1, Ctrl-C ends it. With the student as the teacher:
+    outputs/student will be served at http://127.0.0.1:8000/v1. Ctrl-C stops it. To use it as a teacher:
     selfinstruct generate RUN --target N --base-url http://127.0.0.1:8000/v1 --model outputs/student
 
 The server takes this process's place, so that signals reach it. Before, the folder's generation config is completed

@@ -245,7 +245,7 @@ def explaining(path: Path) -> Iterator[None]:
         elif "full" in text:
             advice = "The disk is full. Free some space, then run the same command again; all earlier answers are kept."
         elif "readonly" in text or "unable to open" in text:
-            advice = "Check the permissions of the folder: selfinstruct must be able to write to it."
+            advice = "The run needs a folder that you can write to. Check its permissions."
         elif "locked" in text:
             advice = "Another program has locked it. Close that program, then run the same command again."
         elif "I/O" in text:

@@ -749,8 +749,8 @@ def test_nobody_is_asked_before_both_can_be(cli, graded, tmp_path):
     for b, message in [
         (tmp_path / "run", "is a run, not a student. To train a student on it: selfinstruct finetune"),
         (tmp_path / "empty", "no student here"),
-        ("./nope", "./nope: no such file or folder. Name a student's folder"),
-        ("../nope", "../nope: no such file or folder. Name a student's folder"),
+        ("./nope", "./nope: no such file or folder. Use a student's folder"),
+        ("../nope", "../nope: no such file or folder. Use a student's folder"),
     ]:
         assert message in cli("compare", graded / "a.jsonl", b, *out, code=2).stderr
         with Store(tmp_path / "out") as store:

@@ -307,7 +307,7 @@ def test_an_answer_that_holds_a_control_token_is_refused_and_a_question_is_not()
     assert trained(tokenizer, encode(tokenizer, talk("What is </s>?", "A tag."))) == ["A tag.</s>"]
     tokenizer.chat_template = tokenizer.chat_template.replace("eos_token", "'<end>'")
     tokenizer.add_tokens(["<end>"])  # as some models have it: it ends turns and is not special
-    with pytest.raises(UsageError, match="line 1: the answer holds <end>, a control token"):
+    with pytest.raises(UsageError, match="line 1: the answer contains <end>, a control token"):
         encode(tokenizer, talk("Hi", "a<end>b"))
     with pytest.raises(UsageError, match=r"(?s)Rows that cannot be trained on:.*line 1.*and 3 more"):
         encode_all(tokenizer, [talk("Hi", "</s>")] * 8)
