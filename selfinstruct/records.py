@@ -40,7 +40,7 @@ def content_id(*parts: Any) -> str:
 
 
 def new_tokens_at_most(sampling: Mapping[str, Any]) -> int | None:
-    """The most tokens that an answer may have by these sampling settings; None where they do not say."""
+    """The most tokens that an answer may have by these sampling settings; None if they do not say."""
     named = [sampling.get("max_completion_tokens"), sampling.get("max_tokens")]
     return max((n for n in named if isinstance(n, int)), default=None)
 
@@ -91,7 +91,7 @@ class Request:
 
     @property
     def max_new_tokens(self) -> int | None:
-        """The most tokens that the answer may have; None where the request does not say."""
+        """The most tokens that the answer may have; None if the request does not say."""
         return new_tokens_at_most(self.sampling)
 
     @property
@@ -105,7 +105,7 @@ class Completion:
     """What the teacher said to one request, or why it said nothing (`error`).
 
     `raw` is the server's JSON as it came. `logprobs` are the log-probabilities of the text's tokens
-    (natural logarithm) where they were asked for. `cost_usd` is None where the model's price is unknown.
+    (natural logarithm) where they were asked for. `cost_usd` is None if the model's price is unknown.
     """
 
     request_id: str

@@ -46,7 +46,7 @@ def says_no_input(text: str) -> bool:
 
 
 def yes_or_no(text: str) -> bool | None:
-    """The verdict in "Yes", "yes, it is.", "It is not a classification task"; None where none can be read."""
+    """The verdict in "Yes", "yes, it is.", "It is not a classification task"; None if none can be read."""
     text = spoken(text)
     if rows := json_rows(text):
         text = json_field(rows[0], VERDICT) or ""

@@ -74,7 +74,7 @@ class Pool(Generic[Rules_co]):
         self._records.add(text)
 
     def nearest_record(self, text: str) -> tuple[str, float] | None:
-        """The id of the most similar record with its Jaccard similarity; None where none reaches the threshold."""
+        """The id of the most similar record with its Jaccard similarity; None if none reaches the threshold."""
         near = self._records.nearest(text)
         return (self.record_ids[near.index], near.score) if near else None
 

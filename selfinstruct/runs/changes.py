@@ -25,7 +25,7 @@ OTHER_REASONS = {
 
 
 class Change(NamedTuple):
-    """One task or record that is lost or gained: why, what the filter saw, and its text."""
+    """One task or record that was lost or gained: why, what the filter saw, and its text."""
 
     reason: str
     evidence: dict[str, Any]
@@ -51,10 +51,10 @@ class Compared(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """What other rules change.
+    """What different rules change.
 
     `read_differently` counts answers, `waiting` tasks that have no instances yet, `decisions_left_out` what people
-    decided about what is not there any more; `reasons` are those of the new run, with their words.
+    decided about what is no longer there; `reasons` are those of the new run, with their words.
     """
 
     tasks: Compared
@@ -81,7 +81,7 @@ class _Held(NamedTuple):
 
 
 def changes(before: Store, after: Store, read_differently: int, decisions_left_out: int) -> Changes:
-    """Compare a run with itself judged again, as the filters left both; the rest is as in `Changes`."""
+    """Compare a run with its refiltered version, both as the filters left them; the rest is as in `Changes`."""
     old, new = _held(before), _held(after)
     return Changes(
         Compared(len(old.tasks), len(new.tasks), _missing_tasks(old, new), _missing_tasks(new, old)),

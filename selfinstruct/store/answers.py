@@ -80,7 +80,7 @@ def answer_sizes(store: Store, stage: str) -> list[AnswerSize]:
 
 
 def period(store: Store) -> tuple[float | None, float | None]:
-    """When the first and the last answer were stored, in seconds since 1970; None where there is none."""
+    """When the first and the last answer were stored, in seconds since 1970; None if there is none."""
     ((first, last),) = store.query("SELECT min(created_at), max(created_at) FROM completions")
     return first, last
 
@@ -116,7 +116,7 @@ def recorded_requests(store: Store) -> list[RecordedRequest]:
 
 
 def recorded_answer(store: Store, stage: str, user: str) -> Completion | None:
-    """The answer to a stage's question that was imported last; None where there is none."""
+    """The answer to a stage's question that was imported last; None if there is none."""
     rows = store.query(
         "SELECT r.id FROM requests r WHERE r.stage = ? AND r.teacher = ? AND r.user = ? ORDER BY r.rowid DESC LIMIT 1",
         (stage, IMPORTED, user),
