@@ -4,69 +4,48 @@ import importlib.util
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from finetune.cli_options import (
+    Config,
+    DryRun,
+    Judge,
+    Launch,
+    Method,
+    Overlong,
+    People,
+    Preset,
+    Prompts,
+    SideA,
+    StartModel,
+    TemplateName,
+    TrainedOn,
+    TrainingData,
+)
 from selfinstruct.errors import UsageError
 from selfinstruct.untrusted import visible
 
 Student = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the student.")]
 
 
-def _presets(incomplete: str) -> list[str]:
-    from finetune.training.settings import presets
-
-    return [name for name in presets() if name.startswith(incomplete)]
-
-
-def _launchers(incomplete: str) -> list[str]:
-    return [name for name in ("ddp", "fsdp") if name.startswith(incomplete)]
-
-
 def finetune(  # noqa: PLR0917 - typer reads the options from here
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the student.")],
-    data: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[DATA]...", help="Training data: run folders, files, or names on the hub."),
-    ] = None,
-    model: Annotated[
-        str | None, typer.Option(metavar="MODEL", help="Model to start from: a folder, or a name on the hub.")
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="TOML file of settings, such as another DIR's finetune.toml.")
-    ] = None,
-    preset: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Published settings: alpaca-7b or koala-13b.", autocompletion=_presets),
-    ] = None,
-    method: Annotated[
-        Literal["full", "lora", "qlora"] | None,
-        typer.Option(help="Train all weights, or adapters. Default: full if it fits in memory, else lora."),
-    ] = None,
-    template: Annotated[
-        Literal["model", "chatml", "alpaca", "paper"] | None,
-        typer.Option(help="Dialogue format. Default: the model's own, or chatml if it has none."),
-    ] = None,
-    overlong: Annotated[
-        Literal["drop", "truncate", "error"] | None, typer.Option(help="What to do with rows over --max-length.")
-    ] = None,
+    data: TrainingData = None,
+    model: StartModel = None,
+    config: Config = None,
+    preset: Preset = None,
+    method: Method = None,
+    template: TemplateName = None,
+    overlong: Overlong = None,
     max_length: Annotated[int | None, typer.Option(metavar="N", help="Maximum tokens per row.")] = None,
     epochs: Annotated[float | None, typer.Option(metavar="N", help="Number of passes over the data.")] = None,
     learning_rate: Annotated[float | None, typer.Option(metavar="RATE", help="Peak learning rate.")] = None,
     seeds: Annotated[bool | None, typer.Option("--seeds", help="Also train on the runs' seed tasks.")] = None,
     seed: Annotated[int | None, typer.Option(metavar="N", help="Random seed.")] = None,
-    launch: Annotated[
-        str | None,
-        typer.Option(
-            metavar="HOW",
-            help="Train on several GPUs with accelerate launch: ddp, fsdp, or your own config file.",
-            autocompletion=_launchers,
-        ),
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would be trained and whether it fits, without loading weights.")
-    ] = False,
+    launch: Launch = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Fine-tune a model on runs, files and hub datasets.
 
@@ -248,30 +227,16 @@ def evaluate(  # noqa: PLR0917 - typer reads the options from here
 
 
 def compare(  # noqa: PLR0917 - typer reads the options from here
-    a: Annotated[
-        str,
-        typer.Argument(
-            metavar="A", help="Folder of a student, file of answers, MODEL@FILE for one model in it, or MODEL@URL."
-        ),
-    ],
+    a: SideA,
     b: Annotated[str, typer.Argument(metavar="B", help="The other one, in any of these forms.")],
-    prompts: Annotated[
-        Path, typer.Option(metavar="FILE", help="Questions: a dataset in any common format, or .txt, one per line.")
-    ],
+    prompts: Prompts,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the comparison. The same command resumes it.")],
-    people: Annotated[
-        bool | None, typer.Option("--people/--no-people", help="Let people judge in a browser. On without --judge.")
-    ] = None,
-    judge: Annotated[
-        str | None,
-        typer.Option(metavar="MODEL", help="Judge model; sees each pair in both orders. simulated: the built-in one."),
-    ] = None,
+    people: People = None,
+    judge: Judge = None,
     judge_base_url: Annotated[
         str | None, typer.Option(metavar="URL", help="Server of the judge model. Default: OpenAI.")
     ] = None,
-    train: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Training data: leave out prompts that overlap it.")
-    ] = None,
+    train: TrainedOn = None,
     max_tokens: Annotated[int, typer.Option(metavar="N", min=1, help="Maximum tokens per answer.")] = 512,
     temperature: Annotated[
         float, typer.Option(metavar="T", min=0, max=2, help="0 always takes the most likely token.")

@@ -134,7 +134,8 @@ def test_help_and_completion_import_nothing_heavy(arguments, env):
 def test_a_wrong_value_is_explained_in_our_words():
     for arguments, message in [
         (("--target", "0"), "Invalid value for '--target': must be greater than or equal to 1"),
-        (("--target", "5", "--strategy", "no"), "'--strategy': 'no' is not one of 'self-instruct', 'alpaca'"),
+        (("--target", "5", "--profile", "no"), "'--profile': 'no' is not one of 'paper'"),
+        (("--target", "5", "--strategy", "no"), "there is no such strategy; choose one of: self-instruct, alpaca"),
     ]:
         result = run_cli("generate", "no_run", *arguments)
         assert result.returncode == 2
