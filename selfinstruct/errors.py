@@ -1,12 +1,12 @@
-"""Everything that can go wrong, as one tree.
+"""All errors, as one tree.
 
     SelfInstructError            what the command line shows as one message, exit code 2
-    ├── UsageError               the user's settings or input: says what to write instead
-    ├── StoreError               run.db cannot be read or written: says how to get on
-    ├── TeacherError             the teacher will answer no request like this: key, model, quota, unreachable
-    ├── YieldCollapsed           hardly anything is admitted any more: going on would waste money
+    ├── UsageError               wrong settings or input: says what to write instead
+    ├── StoreError               run.db cannot be read or written: says how to recover
+    ├── TeacherError             the teacher cannot answer any request: key, model, quota, unreachable
+    ├── YieldCollapsed           almost nothing is admitted any more: resuming would waste money
     ├── BudgetReached            the next call might use more than the user allows
-    ├── RequestRefused           this one request gets no answer, ever (too long, content filter): stored, run goes on
+    ├── RequestRefused           this request is never answered (too long, content filter): stored, run continues
     ├── TryAgain                 this call failed, the same call may succeed later: retried by the scheduler
     └── Stopped                  the run is stopping, this request was not sent
 
@@ -15,11 +15,11 @@ A bad answer is none of these: it is data, and becomes a rejection with a reason
 
 
 class SelfInstructError(Exception):
-    """The base of all errors that a user may see; its text is one message that says what to do."""
+    """Base class of all errors that a user may see; the message says what to do."""
 
 
 class UsageError(SelfInstructError):
-    """A setting, a file or an argument of the user's is wrong; raised before anything is paid for."""
+    """A setting, a file or an argument is wrong; raised before any money is spent."""
 
 
 class StoreError(SelfInstructError):
@@ -31,17 +31,17 @@ class TeacherError(SelfInstructError):
 
 
 class YieldCollapsed(SelfInstructError):
-    """So few of the latest candidates were admitted that the run stops by itself."""
+    """Almost none of the latest candidates were admitted, so the run stopped."""
 
 
 class BudgetReached(SelfInstructError):
-    """The next call might use more requests, tokens or dollars than the user allows; the run can go on with more."""
+    """The next call might exceed a limit on requests, tokens or dollars; raise the limit to resume the run."""
 
 
 class RequestRefused(SelfInstructError):
-    """The teacher refuses this very request for good; `reason` is stored with it.
+    """This request will never be answered; it is stored with `reason`, and the run continues.
 
-    `raw`: what the server said instead of a completion, where it said something that may have been paid for.
+    `raw`: what the server returned instead of a completion, if it may charge for it.
     """
 
     def __init__(self, reason: str, detail: str, raw: str | None = None):
@@ -52,16 +52,15 @@ class RequestRefused(SelfInstructError):
 
     @property
     def may_have_cost(self) -> bool:
-        """Whether the server answered, and counts on being paid."""
+        """Whether the server answered and may charge for it."""
         return self.raw is not None
 
 
 class TryAgain(SelfInstructError):
-    """A passing fault. `retry_after_s` is the pause the server asked for, None where it did not.
+    """A transient failure: the same call may succeed later. `retry_after_s`: the pause the server asked for, if any.
 
-    `unreachable`: no connection came about. `raw`: the server did answer, with something that is no completion
-    (it may have been paid for, so it is tried again only a few times). `tries`: how often the request has failed, where
-    that is noted in the store already.
+    `unreachable`: no connection was made. `raw`: what the server returned instead of a completion; it may charge for
+    it, so the call is retried only a few times. `tries`: the failures of this request that are already stored.
     """
 
     def __init__(
@@ -83,7 +82,7 @@ class TryAgain(SelfInstructError):
 
     @property
     def may_have_cost(self) -> bool:
-        """Whether the server may have answered, and count on being paid: not where it said that it failed."""
+        """Whether the server may have answered and may charge for it: not if it reported a failure."""
         return not self.unreachable and not self.reason.startswith(("http_", "batch_"))
 
 

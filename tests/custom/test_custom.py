@@ -174,19 +174,19 @@ def test_it_is_wherever_the_folder_is(here, monkeypatch):
 
 
 MISTAKES = {
-    "rulez.py:no_number": "rulez.py: there is no such file.",
-    "rules.py:no_numbers": "rules.py: there is no no_numbers in it; did you mean no_number?",
-    "rules.py": "'rules.py' names no part; write FILE.py:NAME or package.module:NAME.",
-    "rules.py:": "'rules.py:' names no part",
+    "rulez.py:no_number": "rulez.py: file not found.",
+    "rules.py:no_numbers": "rules.py has no no_numbers; did you mean no_number?",
+    "rules.py": "'rules.py' does not name a function or class; write FILE.py:NAME or package.module:NAME.",
+    "rules.py:": "'rules.py:' does not name a function or class",
     "no.such.module:rule": "There is no module no.such.module; install it, or name the file: FILE.py:NAME.",
-    "grader.py:grade": "'grader.py:grade' is no filter; put @si.filter(stage=..., meaning=...) above the function.",
+    "grader.py:grade": "'grader.py:grade' is not a filter; decorate the function with @si.filter(stage=",
     "bad.py:x": "bad.py, line 2: SyntaxError",
     "raises.py:x": "raises.py, line 2, in <module>: ZeroDivisionError: division by zero",
     "exits.py:x": "exits.py, line 2, in <module>: SystemExit: 3",
     "imports.py:x": "imports.py, line 1, in <module>: ModuleNotFoundError: No module named 'nothing_of_this_name'",
     "stage.py:x": "A filter's stage is 'tasks'; it must be one of task, record.",
-    "coroutine.py:x": "The filter x is an async function; it must be a plain one.",
-    "clash.py:too_short": "there are two filters called too_short; give yours another name",
+    "coroutine.py:x": "The filter x is an async function; it must be synchronous.",
+    "clash.py:too_short": "there are two filters called too_short; rename yours",
 }  # fmt: skip
 HEAD = "import selfinstruct as si\n@si.filter(stage='task', meaning='m')\n"
 
@@ -209,7 +209,7 @@ def test_a_name_that_cannot_be_loaded_is_one_message_and_no_run(here, name):
 WRONG = {
     "raise KeyError('x')": "faulty.py, line 4, in faulty: KeyError: 'x'",
     "return True": "The filter faulty returned True; it must return None, or reject(...) with the evidence.",
-    "return si.reject(at={1, 2})": "The evidence of the filter faulty is no JSON",
+    "return si.reject(at={1, 2})": "The evidence of the filter faulty is not JSON",
 }
 
 
@@ -365,11 +365,11 @@ class Unwritten:
 @pytest.mark.parametrize(
     ("strategy", "said"),
     [
-        (Wrong, r"The strategy Wrong: propose gave \['1. Name a lake.'\]; it must give a Proposal."),
+        (Wrong, r"The strategy Wrong: propose returned \['1. Name a lake.'\]; it must return a Proposal."),
         (Breaks, r"test_custom.py, line \d+, in propose: ValueError: no idea"),
-        (Unwritten, r"The strategy .*Unwritten has no stages, no defaults"),
-        (len, "is no strategy: it must be a class"),
-        ("gravitate", "there is no such strategy; known are self-instruct, alpaca"),
+        (Unwritten, r"The strategy .*Unwritten lacks stages, defaults"),
+        (len, "is not a strategy: it must be a class"),
+        ("gravitate", "there is no strategy gravitate; choose one of: self-instruct, alpaca"),
     ],
 )  # fmt: skip
 def test_a_strategy_that_cannot_work_is_one_message(here, strategy, said):
@@ -460,7 +460,7 @@ def test_what_it_gives_must_be_an_answer(here):
     async def gives(request):
         return {"text": "1. Name a lake."}
 
-    with pytest.raises(TeacherError, match="it must give a text, or a Completion"):
+    with pytest.raises(TeacherError, match="it must return a str or a Completion"):
         si.generate("run", 1, teacher=gives, progress=False)
 
 
