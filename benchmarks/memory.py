@@ -26,7 +26,7 @@ def main() -> None:
         folder = Path(name) / "run"
         with subprocess.Popen([*SELFINSTRUCT, "simulate", "--port", "0"], stdout=subprocess.PIPE, text=True) as server:
             assert server.stdout
-            url = server.stdout.readline().split(" at ")[1].split(";")[0]
+            url = server.stdout.readline().split(" at ")[1].split(". ")[0]
             command = [*SELFINSTRUCT, "generate", str(folder), "--target", str(arguments.target)]
             first = [*command, "--base-url", url, "--model", "simulated", "--concurrency", str(arguments.concurrency)]
             report("growing", first)

@@ -28,7 +28,7 @@ def server(folder: Path, settings: Mapping[str, Any]) -> Iterator[str]:
             line = process.stdout.readline()
             if " at " not in line:
                 raise RuntimeError(f"the server: {' '.join(said.read_text().split())}")
-            yield line.split(" at ")[1].split(";")[0]
+            yield line.split(" at ")[1].split(". ")[0]
         finally:
             process.terminate()
 

@@ -15,7 +15,7 @@ class Dialogue(NamedTuple):
 
     `task`: what rows of the same task share; a split never puts one of them here and another there. `source`: the file
     and the line or row, for messages to the user. `instruction` and `input`: the fields that the first user turn was
-    made of, None where it was a turn from the start.
+    made of, None if it was a turn from the start.
     """
 
     messages: list[Message]

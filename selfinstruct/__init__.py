@@ -8,32 +8,32 @@
     run.rejected(reason="too_similar")
 
 The rooms, as subpackages are called here, lowest first: each imports only from those that are listed before it
-(`make check` holds that).
+(`make check` enforces that).
 
     errors, records  everything that can go wrong; the data types: Request, Completion, Candidate, Task, Record ...
     parts            strategies and kinds of teachers, found by the names of their files
-    untrusted        text of models made safe to show
-    terminal         bars, and the time that is left
+    untrusted        makes model text safe to show
+    terminal         progress bars, and the time left
     settings         sections of settings, read from TOML, whose fields say when they may change
-    custom           filters, strategies and teachers in the user's own files, loaded where the user names them
-    web              what pages share: who may see them, their look
-    rows             files that users bring, as rows; files written whole
-    simulated        the simulated teacher: what is true (world), what it says (mind), how it serves it (server)
-    parsing          what a model said, as items, verdicts and instances
-    pool             the tasks and records admitted so far, and how similar a new one is to them
-    filters          what may stay, and why not: one declaration each
+    custom           filters, strategies and teachers in users' files, loaded where the user names them
+    web              what pages share: access, style
+    rows             users' files as rows; files written atomically
+    simulated        the simulated teacher: what is true (world), what it says (mind), how it is served (server)
+    parsing          model answers as items, verdicts and instances
+    pool             the tasks and records admitted so far, and how similar new ones are to them
+    filters          what is rejected, and why: one declaration each
     asking           a stage as data: its prompts, answer schema, default sampling
-    strategies       how to grow: one file each
-    store            everything that was asked and answered, in one SQLite file; all the SQL; people's decisions
-    teachers         who answers: kinds, one file each; the scheduler, its pace, the budget, batches
+    strategies       how tasks are generated: one file each
+    store            all requests and answers, in one SQLite file; all the SQL; people's decisions
+    teachers         the models that answer: kinds, one file each; the scheduler, its pace, the budget, batches
     config           all settings of a run, put together from the rooms' sections
     engine           requests in any order, admission in one: the gate and the engine
     report           a run in figures, as text and as a page
     export           records out: formats, one declaration each; the dataset card; the hub
-    runs             what is done to a run folder: open, grow, import, filter again, estimate
-    checks           what is wrong with the rows of any dataset
-    audit            pages to look through a run and to decide about it
-    api, extending   the commands as Python functions; what parts of the user's own are made of
+    runs             operations on a run folder: open, generate, import, refilter, estimate
+    checks           problems in the rows of any dataset
+    audit            pages to review a run and decide about it
+    api, extending   the commands as Python functions; what custom parts are made of
     testing          a teacher that answers by a script, for tests of strategies and filters
     cli              the commands
 

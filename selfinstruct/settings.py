@@ -10,7 +10,6 @@ a field says holds unless its section's `may_change` says otherwise:
 """
 
 import difflib
-import re
 import tomllib
 from collections.abc import Collection, Iterator
 from enum import Enum
@@ -31,7 +30,7 @@ class MayChange(Enum):
 
 
 class Section(BaseModel):
-    """A part of the settings; a key that it does not know is an error."""
+    """A part of the settings; unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     may_change: ClassVar[MayChange] = MayChange.UNTIL_ANSWERED
@@ -57,7 +56,7 @@ def parse_as(model: type[Settings], values: dict[str, Any], source: str) -> Sett
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The TOML file's values; UsageError where it cannot be read."""
+    """The TOML file's values; UsageError if it cannot be read."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -76,14 +75,20 @@ def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
 
 
 def unknown_key(key: str, known: list[str]) -> str:
-    """What to say of a key that is not one of `known`."""
+    """The message for a key that is not one of `known`."""
     return f"unknown key {key}; {did_you_mean(key.rpartition('.')[2], known)}"
 
 
 def did_you_mean(name: str, known: Collection[str], offered: Collection[str] = ()) -> str:
-    """The known name that is nearest, or all of them; `offered`: those to list, where not all can be chosen."""
+    """A hint: the nearest known name, or a list of all; `offered`: those to list if not all can be chosen."""
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f"did you mean {near[0]}?" if near else f"choose one of: {', '.join(offered or known)}."
+
+
+def plain(message: str) -> str:
+    """A message of pydantic's in the words of our own."""
+    message = message.removeprefix("Value error, ").replace("Input should", "must")
+    return "is missing" if message == "Field required" else message
 
 
 def _explain(problem: Any, model: type[BaseModel]) -> str:
@@ -91,11 +96,8 @@ def _explain(problem: Any, model: type[BaseModel]) -> str:
     path = [str(part) for part in problem["loc"]]
     key = ".".join(path)
     if problem["type"] != "extra_forbidden":
-        message = str(problem["msg"]).removeprefix("Value error, ")
-        if key:
-            return f"{key}: {message}"
-        names_its_key = re.match(r"unknown key |[\w.]+: ", message)
-        return message if names_its_key else f"the settings: {message}"
+        message = plain(str(problem["msg"]))
+        return f"{key}: {message}" if key else message
     for part in path[:-1]:  # else it is a place in a list, or the name of a table
         annotations = model.model_fields[part].annotation if part in model.model_fields else _of_tables(model)
         kinds = [kind for kind in (annotations, *get_args(annotations)) if isinstance(kind, type)]
@@ -104,5 +106,5 @@ def _explain(problem: Any, model: type[BaseModel]) -> str:
 
 
 def _of_tables(model: type[BaseModel]) -> Any:
-    """The model of the tables whose names a model does not fix."""
+    """The model of the tables whose names are free."""
     return model.__annotations__.get("__pydantic_extra__")

@@ -129,3 +129,13 @@ def test_help_and_completion_import_nothing_heavy(arguments, env):
     imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in result.stderr.splitlines()}
     assert "typer" in imported
     assert imported.isdisjoint({"pydantic", "rich", "numpy", "jinja2", "openai", "aiohttp", "pyarrow", "torch"})
+
+
+def test_a_wrong_value_is_explained_in_our_words():
+    for arguments, message in [
+        (("--target", "0"), "Invalid value for '--target': must be greater than or equal to 1"),
+        (("--target", "5", "--strategy", "no"), "'--strategy': 'no' is not one of 'self-instruct', 'alpaca'"),
+    ]:
+        result = run_cli("generate", "no_run", *arguments)
+        assert result.returncode == 2
+        assert message in result.stderr

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 
 class Agreement(NamedTuple):
-    """The share of same verdicts, and kappa, None where it has no meaning."""
+    """The share of same verdicts, and kappa, None if it has no meaning."""
 
     same: float
     kappa: float | None
@@ -34,7 +34,7 @@ def cohen(one: Sequence[Hashable], other: Sequence[Hashable]) -> Agreement:
 
 
 def fleiss(items: Sequence[Sequence[Hashable]]) -> Agreement | None:
-    """The agreement of any number, with all verdicts on each item; None where no item has two."""
+    """The agreement of any number, with all verdicts on each item; None if no item has two."""
     judged = [Counter(verdicts) for verdicts in items if len(verdicts) > 1]
     if not judged:
         return None

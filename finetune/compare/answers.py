@@ -38,7 +38,7 @@ class Asking(NamedTuple):
 
 
 def served(source: str) -> Served | None:
-    """The model and server that MODEL@URL names; None where it is something else."""
+    """The model and server that MODEL@URL names; None if it is something else."""
     found = re.fullmatch(r"(.+)@(https?://.+)", source)
     return Served(found[1], found[2], is_judge=False) if found else None
 
@@ -50,7 +50,7 @@ def answer_file(source: str) -> tuple[str, Path] | None:
 
 
 def check_source(source: str, questions: list[list[Message]]) -> None:
-    """UsageError where it cannot be asked these questions: before anything is loaded or paid for."""
+    """UsageError if it cannot be asked these questions: before anything is loaded or paid for."""
     if asked := served(source):
         asked.check()
         several = sum(len(messages) > 1 + (messages[0]["role"] == "system") for messages in questions)
@@ -80,7 +80,7 @@ def check_source(source: str, questions: list[list[Message]]) -> None:
 def answer(store: Store, side: Side, source: str, asking: Asking) -> list[str]:
     """Get the answers that are missing and store them; why others have none.
 
-    UsageError where the source cannot be asked, or its file has none of them.
+    UsageError if the source cannot be asked, or its file has none of them.
     """
     missing = store.unanswered(side)
     if not missing:

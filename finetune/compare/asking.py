@@ -41,14 +41,14 @@ class Served(NamedTuple):
 
     @property
     def config(self) -> Config:
-        """The settings to ask it with; UsageError where the address is none. The simulated teacher needs none."""
+        """The settings to ask it with; UsageError if the address is none. The simulated teacher needs none."""
         kind = "simulated" if self.model.startswith("simulated") and not self.base_url else "openai"
         teacher = {"kind": kind, "model": self.model, "base_url": self.base_url}
         with self.in_our_words():
             return parse_config({"teacher": teacher}, self.model)
 
     def check(self) -> None:
-        """UsageError where it cannot be asked: a bad address, no key for OpenAI's own."""
+        """UsageError if it cannot be asked: a bad address, no key for OpenAI's own."""
         teacher = self.config.teacher
         if teacher.kind == "openai":
             with self.in_our_words():
@@ -76,7 +76,7 @@ def ask(
 ) -> list[str]:
     """Ask all of `requests` and hand each answer to `keep` as it comes; why others got none.
 
-    `what` stands beside the bar. TeacherError where no request would be answered.
+    `what` stands beside the bar. TeacherError if no request would be answered.
     """
     with served.in_our_words():
         return asyncio.run(_ask(served, requests, keep, what)) if requests else []

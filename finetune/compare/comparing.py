@@ -21,7 +21,7 @@ NAMES = {"prompts": "the prompts", "train": "--train", "max_tokens": "--max-toke
 def answered(store: Store, sources: tuple[str, str], prompts: Path, train: Path | None, asking: Asking) -> None:
     """Begin the comparison, or go on with it, and get the answers that are missing.
 
-    UsageError where the folder holds another comparison, or something cannot be asked.
+    UsageError if the folder holds another comparison, or something cannot be asked.
     """
     begin(store, sources, prompts, train, asking)
     for side, source in zip(SIDES, sources, strict=True):
@@ -31,7 +31,7 @@ def answered(store: Store, sources: tuple[str, str], prompts: Path, train: Path 
 
 
 def begin(store: Store, sources: tuple[str, str], prompts: Path, train: Path | None, asking: Asking) -> None:
-    """Store what is asked, or make sure that it is what this comparison has answers of; UsageError where it is not."""
+    """Store what is asked, or make sure that it is what this comparison has answers of; UsageError if it is not."""
     a, b = sources
     if a == b:
         raise UsageError(f"A and B are both {a}: there is nothing to compare.")
@@ -74,7 +74,7 @@ def judged(store: Store, by: Served) -> None:
 
 
 def judged_by_people(store: Store, port: int) -> None:
-    """Serve the page for people until Ctrl-C; UsageError where the port cannot be used."""
+    """Serve the page for people until Ctrl-C; UsageError if the port cannot be used."""
     from finetune.compare.people import serve
 
     if all(item.is_same for item in store.items()):

@@ -23,7 +23,7 @@ _VERDICT = re.compile(r"\bverdict\W{0,12}(?:answer\W{0,4})?(1|2|tie)\b", re.IGNO
 
 
 def read_verdict(text: str) -> Verdict | None:
-    """The verdict in what a judge said; None where it cannot be read."""
+    """The verdict in what a judge said; None if it cannot be read."""
     found = _VERDICT.findall(text)
     return VERDICTS[found[-1].lower()] if found else None
 

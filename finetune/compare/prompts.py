@@ -43,7 +43,7 @@ class Prompt(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """A question, and the answer that stands beside it, None where there is none; `model`: whose it is, if it says."""
+    """A question, and the answer that stands beside it, None if there is none; `model`: whose it is, if it says."""
 
     prompt: Prompt
     answer: str | None
@@ -74,7 +74,7 @@ def in_words(messages: list[Message]) -> str:
 
 
 def read_prompts(path: Path) -> list[Prompt]:
-    """The questions of a file, each once, in its order; UsageError where it cannot be read as such."""
+    """The questions of a file, each once, in its order; UsageError if it cannot be read as such."""
     found: dict[str, Prompt] = {}
     for asked in read_asked(path):
         found.setdefault(asked.prompt.id, asked.prompt)
@@ -84,7 +84,7 @@ def read_prompts(path: Path) -> list[Prompt]:
 def read_answers(path: Path, model: str = "") -> dict[str, str]:
     """The answers of a file, or those of `model` in it, by their questions' ids; of several the last.
 
-    UsageError where it has none, or has those of several models and none is named.
+    UsageError if it has none, or has those of several models and none is named.
     """
     rows = [row for row in read_asked(path) if row.answer is not None]
     if not rows:

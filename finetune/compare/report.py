@@ -13,7 +13,7 @@ PREFERRED = {"a": "A is better", "b": "B is better", "tie": "a tie"}
 
 
 def write_page(found: Results, folder: Path) -> Path:
-    """Write DIR/comparison.html and give its path; UsageError where it cannot be written."""
+    """Write DIR/comparison.html and give its path; UsageError if it cannot be written."""
     path = folder / "comparison.html"
     with whole_file(path, "--out") as part:
         part.write_text(html(found, folder.name), encoding="utf-8")

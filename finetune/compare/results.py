@@ -31,7 +31,7 @@ SCORE: dict[Preferred, float] = {"a": 1.0, "tie": 0.5, "b": 0.0}
 
 
 class Rate(NamedTuple):
-    """A mean with the bounds of its interval, None where nothing says how sure it is: all prompts are alike."""
+    """A mean with the bounds of its interval, None if nothing says how sure it is: all prompts are alike."""
 
     value: float
     low: float | None
@@ -39,7 +39,7 @@ class Rate(NamedTuple):
 
 
 class Share(NamedTuple):
-    """A share of `n` verdicts, with its interval, None where there are none."""
+    """A share of `n` verdicts, with its interval, None if there are none."""
 
     n: int
     interval: Rate | None
@@ -50,7 +50,7 @@ class Share(NamedTuple):
 
 
 class Said(NamedTuple):
-    """One verdict as it was given, None where it cannot be read; `text` is what a judge model said."""
+    """One verdict as it was given, None if it cannot be read; `text` is what a judge model said."""
 
     item: Item
     first: Side
@@ -59,7 +59,7 @@ class Said(NamedTuple):
 
     @property
     def preferred(self) -> Preferred | None:
-        """Which answer is the better one; None where the verdict cannot be read."""
+        """Which answer is the better one; None if the verdict cannot be read."""
         return preferred(self.first, self.verdict) if self.verdict else None
 
 
@@ -80,7 +80,7 @@ def who(rater: "Rater | Outcome") -> str:
 class Outcome(NamedTuple):
     """What one who judged thinks, or all people together.
 
-    `win_rate` is None where nothing was judged. `agreed`: prompts on which both orders gave a judge's same verdict;
+    `win_rate` is None if nothing was judged. `agreed`: prompts on which both orders gave a judge's same verdict;
     `unreadable`: those on which an order of it gave none; `missing`: those that were not judged yet.
     """
 
@@ -246,7 +246,7 @@ def _share(hits: Sequence[bool], said: Sequence[Said]) -> Share:
 
 
 def _interval(values: Sequence[float], places: Sequence[int]) -> Rate | None:
-    """The mean, its interval from whole items; None where there is nothing."""
+    """The mean, its interval from whole items; None if there is nothing."""
     if not values:
         return None
     if set(values) in ({0.0}, {1.0}):

@@ -137,7 +137,7 @@ class Store(SqliteFile):
         return [(position, name, json.loads(messages)) for position, name, messages in rows]
 
     def add_answers(self, side: Side, answers: Sequence[tuple[int, str]]) -> None:
-        """Store answers by the positions of their questions; one that is there already stays."""
+        """Store answers by the positions of their questions; one that exists already stays."""
         with self.transaction():
             rows = [(item, side, storable(text)) for item, text in answers]
             self.db.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?, ?)", rows)

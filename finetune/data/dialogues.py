@@ -46,7 +46,7 @@ def read_dialogues(source: Path | str, weight: float = 1.0, seed: int = 0) -> li
     """The conversations of a run's folder, a file, or a dataset on the hub, in their order, `weight` times each.
 
     Of a weight's fraction that share of rows is drawn, whole tasks at a time, by the seed: 2.5 is all rows twice, and
-    half of them once more. UsageError where there is nothing to read, the weight takes nothing, or a row cannot be
+    half of them again. UsageError if there is nothing to read, the weight takes nothing, or a row cannot be
     trained on.
     """
     if weight <= 0:
@@ -82,7 +82,7 @@ def split(dialogues: Sequence[Dialogue], share: float | None = None, seed: int =
 
     Without a share: 0.05, but 500 rows at most, and none of fewer than 20, or where the tasks are too few or too large.
     Tasks that share a question count as one. A row that is there several times, by a weight, is held out once.
-    UsageError where a share was given that the tasks are too few or too large for.
+    UsageError if a share was given that the tasks are too few or too large for.
     """
     is_asked = share is not None
     if share is None:
@@ -96,9 +96,9 @@ def split(dialogues: Sequence[Dialogue], share: float | None = None, seed: int =
     n_tasks = len(set(same.values()))
     if is_asked and share and (not drawn or len(drawn) == n_tasks):
         raise UsageError(
-            f"eval_share = {share:g}: cannot hold out {wanted:,} of {len(rows):,} rows. They are {n_tasks:,} "
-            "tasks (rows with the same instruction), and tasks are never split. Set another eval_share in a TOML "
-            "file for --config; 0 holds out none."
+            f"eval_share = {share:g}: cannot hold out {wanted:,} of {len(rows):,} rows. They belong to "
+            f"{n_tasks:,} tasks (rows with the same instruction), and tasks are never split. Set another "
+            "eval_share in a TOML file for --config; 0 holds out none."
         )
     held_out: dict[str, Dialogue] = {}
     for dialogue in dialogues:
@@ -252,7 +252,7 @@ def _check_command(file: File) -> str:
 
 
 def _task_name(file: File, position: int, format: Format) -> str | None:
-    """The task that a row says to be of; None where rows of its format do not say it."""
+    """The task that a row says to be of; None if rows of its format do not say it."""
     name = {"records": "task", "self-instruct": "id"}.get(format)
     named = files.whole_row(file, position).get(name) if name else None
     return None if named is None else f"{file.path}, task {named}"

@@ -83,7 +83,7 @@ class _Rendered(NamedTuple):
 def encode(tokenizer: Any, dialogue: Dialogue) -> Example:
     """The dialogue's ids and labels, up to the stop token of its last answer.
 
-    The tokenizer is prepared (finetune.data.templates). UsageError where its template cannot ask for the last answer,
+    The tokenizer is prepared (finetune.data.templates). UsageError if its template cannot ask for the last answer,
     or an answer holds a control token.
     """
     speller = _Speller(tokenizer)
@@ -97,7 +97,7 @@ def encode_all(
     """All dialogues; those of more than `most_tokens` are dropped, truncated, or an error.
 
     Truncated are turns at the end; where that leaves no whole answer, the first one breaks off, without a stop token.
-    UsageError where rows cannot be encoded, or are too long and that is to be an error.
+    UsageError if rows cannot be encoded, or are too long and that is to be an error.
     """
     speller = _Speller(tokenizer)
     encoded = Encoded(most_tokens)
@@ -178,7 +178,7 @@ class _Speller:
         return Example(ids, labels), is_merged
 
     def render(self, dialogue: Dialogue) -> _Rendered:
-        """The dialogue as text; UsageError where its last answer cannot be trained."""
+        """The dialogue as text; UsageError if its last answer cannot be trained."""
         for message in dialogue.messages:
             found = self._control_token.search(message["content"]) if message["role"] == "assistant" else None
             if found:

@@ -65,7 +65,7 @@ class Memory(NamedTuple):
         return self.weights + self.gradients + self.optimizer + self.activations + self.logits
 
     def most_tokens(self, available: int) -> int:
-        """How many tokens one step can have in `available` bytes, SPARE left out; 0 where the weights do not fit."""
+        """How many tokens one step can have in `available` bytes, SPARE left out; 0 if the weights do not fit."""
         free = available * (1 - SPARE) - self.weights - self.gradients - self.optimizer
         a_token = self.activations / self.tokens
         of_tile = self.logits / min(self.tokens, TILE[0])  # which grows no further than that
@@ -111,7 +111,7 @@ def estimate_memory(
 
     Weights are held in `dtype`, and activations in `compute`, where autocast makes that another one. An adapter has
     `lora_rank`, on the linear layers whose last name is in `lora_targets` (without: all but the head). `vocabulary` is
-    how many rows the embeddings are to have, where that is not the config's. UsageError where the model cannot be made.
+    how many rows the embeddings are to have, where that is not the config's. UsageError if the model cannot be made.
     """
     compute = compute or dtype
     config = copy.deepcopy(config)

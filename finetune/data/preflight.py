@@ -179,7 +179,7 @@ def preflight(
 ) -> Preflight:
     """Look through everything that will be trained, and report it, and how much of `held_out` is left.
 
-    `vocabulary` is how many rows the model's embeddings have or will have. UsageError where the training cannot work.
+    `vocabulary` is how many rows the model's embeddings have or will have. UsageError if the training cannot work.
     """
     _check(tokenizer, encoded, vocabulary)
     kept = encoded.examples
@@ -242,8 +242,9 @@ def _check(tokenizer: Any, encoded: Encoded, vocabulary: int) -> None:
         raise UsageError("\n".join(["Training on this data is not possible:", *said]))
     if tokenizer.pad_token_id in (None, stop):
         raise UsageError(
-            f"The tokenizer pads with {tokenizer.pad_token}: nothing, or the token that ends an answer. Padding "
-            "is left out of the loss, so the student would not learn to stop. Give it a separate padding token."
+            f"The tokenizer's padding token, {tokenizer.pad_token}, is missing or also ends an answer. Padding is "
+            "left out of the loss, so the student would not learn to stop. Give the tokenizer a separate padding "
+            "token."
         )
 
 

@@ -117,7 +117,7 @@ class Prepared(NamedTuple):
 def prepare_tokenizer(tokenizer: Any, template: Template | None = None) -> Prepared:
     """Give the tokenizer the chat template, and the tokens for ends of turns and padding that it lacks.
 
-    Without `template`: the model's own, and chatml where it has none. UsageError where "model" was chosen and the
+    Without `template`: the model's own, and chatml where it has none. UsageError if "model" was chosen and the
     model has none, or one that ends no answer.
     """
     if template is not None and template not in get_args(Template):
@@ -150,7 +150,7 @@ def _begins_with_bos(tokenizer: Any) -> bool:
 
 
 def end_of_turn(tokenizer: Any) -> str:
-    """The token that the chat template writes behind an answer; UsageError where it writes none."""
+    """The token that the chat template writes behind an answer; UsageError if it writes none."""
     said = "an answer to look for"
     text = render(tokenizer, [Message(role="user", content="a question"), Message(role="assistant", content=said)])
     # Some models have added tokens that are text: runs of spaces (Pythia, OLMo, Phi-2).
@@ -181,7 +181,7 @@ def render(tokenizer: Any, messages: Sequence[Message], ask: bool = False) -> st
 def fitting(tokenizer: Any, messages: Sequence[Message]) -> list[Message]:
     """The messages as the chat template takes them: where it refuses or skips a system turn, inside the user's first.
 
-    UsageError where it fails with other turns, too.
+    UsageError if it fails with other turns, too.
     """
     system, *rest = messages
     if system["role"] != "system" or not rest:

@@ -61,7 +61,7 @@ class Result(NamedTuple):
 def run(folder: Path, recipe: Recipe) -> Result:
     """Carry out all steps in `folder`, or those that are left.
 
-    SelfInstructError where a file cannot be written; SystemExit with a command's own exit code where that fails.
+    SelfInstructError if a file cannot be written; SystemExit with a command's own exit code where that fails.
     """
     began = time.monotonic()
     corpus, untrained, student = folder / "corpus", folder / "untrained", folder / "student"
@@ -133,7 +133,7 @@ def _say(began: float, what: str) -> None:
 
 
 def _command(*words: object) -> None:
-    """Show a command of `selfinstruct` and carry it out; SystemExit where it fails or was stopped."""
+    """Show a command of `selfinstruct` and carry it out; SystemExit if it fails or was stopped."""
     said = [str(word) for word in words]
     print(f"$ selfinstruct {shlex.join(said)}", flush=True)
     if code := waited_for([sys.executable, "-m", "selfinstruct", *said]):

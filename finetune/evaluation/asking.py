@@ -6,7 +6,7 @@
 
 A line of the file is one answer with what it was asked, its reference and its scores. It is found again by `key`: a
 hash of the weights as they were loaded, the tokens of prompt and reference, the tokens that end an answer, and the most
-tokens of one. So another model, or the same one after more training, or with another chat template, is asked anew, and
+tokens of one. So another model, or the same one after more training, or with another chat template, is asked again, and
 a copy of it elsewhere is not. Lines of earlier evaluations stay; a line that was cut off is taken away.
 
 Answers are greedy: the likeliest token at each step. Two machines may round differently, and so say otherwise; the file
@@ -55,14 +55,14 @@ class Question(NamedTuple):
 
     @property
     def reference(self) -> str | None:
-        """The answer that was written, None where there is none."""
+        """The answer that was written, None if there is none."""
         return self.dialogue.messages[-1]["content"] if self.dialogue else None
 
 
 class Answered(NamedTuple):
     """An answer of `n_tokens`, its end token not counted. `loss`: of all `trained_tokens` of the dialogue, in nats.
 
-    The last three are None where there is no reference, and `loss` also where the dialogue exceeds the context.
+    The last three are None if there is no reference, and `loss` also where the dialogue exceeds the context.
     """
 
     key: str
@@ -77,7 +77,7 @@ class Answered(NamedTuple):
 class AnswerFile:
     """The answers in a JSONL file, to be added to; nobody else adds to it until it is closed.
 
-    UsageError where it cannot be used, or holds something else.
+    UsageError if it cannot be used, or holds something else.
     """
 
     def __init__(self, path: Path):
@@ -140,7 +140,7 @@ class AnswerFile:
 def ask(student: Student, questions: Sequence[Question], max_tokens: int, kept: AnswerFile) -> list[Answered]:
     """The answers to `questions`, in their order; those that `kept` does not know yet are asked for, and written there.
 
-    UsageError where the chat template refuses a question.
+    UsageError if the chat template refuses a question.
     """
     weights = identity(student)
     examples = [encode(student.tokenizer, q.dialogue) if q.dialogue else None for q in questions]

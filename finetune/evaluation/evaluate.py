@@ -1,4 +1,4 @@
-"""Did a student get better? It is asked what it was not trained on, and judged, alone or beside another model.
+"""Did a student get better? It is evaluated on held-out data, alone or next to another model.
 
     >>> questions = held_out(Path("outputs/student/held_out.jsonl"), "model")
     >>> found = evaluate("outputs/student", questions, before="Qwen/Qwen2.5-0.5B", max_tokens=256, answers=path)
@@ -85,7 +85,7 @@ class Trained(NamedTuple):
 def held_out(path: Path, template: Template, limit: int | None = None) -> list[Question]:
     """The dialogues of a file, of any format that is trained, as questions worded as the template has it.
 
-    `limit`: only so many of them, drawn evenly; more are the same ones and others. UsageError as in `read_dialogues`.
+    `limit`: only that many of them, drawn evenly; more are the same ones and others. UsageError as in `read_dialogues`.
     """
     dialogues = [worded(dialogue, template) for dialogue in read_dialogues(path)]
     order = list(range(len(dialogues)))
@@ -113,7 +113,7 @@ def evaluate(
 ) -> Evaluation:
     """Ask the student, and then the model `before`, what the file `answers` does not know yet; and judge both.
 
-    UsageError where a model cannot be loaded or asked, or the file cannot be used.
+    UsageError if a model cannot be loaded or asked, or the file cannot be used.
     """
     with AnswerFile(answers) as kept:
         asked = Student(student)
@@ -140,7 +140,7 @@ def evaluate(
 def trained(student: Path, questions: Sequence[Question]) -> Trained | None:
     """What of the questions is in the data that the student's finetune.toml names, but for what it held out.
 
-    Questions are compared by themselves, without answers. None where nothing is named.
+    Questions are compared by themselves, without answers. None if nothing is named.
     """
     sources = [source["path"] for source in _settings(student).get("data", ()) if isinstance(source, dict)]
     if not sources:

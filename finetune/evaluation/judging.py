@@ -37,7 +37,7 @@ def _once(question: Question, answered: Answered) -> float:
 class Measure(NamedTuple):
     """What is taken of each answer (None: not of this one), and the row's weight in the mean.
 
-    `better`: 1 where more is better, -1 where less is, 0 where neither. `by_token`: it depends on how texts are
+    `better`: 1 where more is better, -1 where less is, 0 if neither. `by_token`: it depends on how texts are
     tokenised.
     """
 

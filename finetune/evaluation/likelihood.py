@@ -24,7 +24,7 @@ IGNORED = -100
 def losses(model: PreTrainedModel, examples: Sequence[Example]) -> list[float]:
     """Of each example, the negative log-likelihood of its trained tokens in nats, summed up.
 
-    TeacherError where the memory does not suffice for one example alone.
+    TeacherError if the memory does not suffice for one example alone.
     """
     found = [0.0] * len(examples)
     for places in _batches(examples):

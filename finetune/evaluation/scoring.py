@@ -1,4 +1,4 @@
-"""How good one answer is beside its reference: pure functions of their texts.
+"""How good an answer is compared with its reference: pure functions of their texts.
 
     >>> score("2, 1, 3", "2, 1, 3.").exact_match
     True
@@ -36,7 +36,7 @@ _PIECE = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+|[^\w\s]")
 
 
 class Scores(NamedTuple):
-    """One answer beside its reference; `rouge_l` from 0 to 1."""
+    """One answer compared with its reference; `rouge_l` from 0 to 1."""
 
     rouge_l: float
     exact_match: bool
@@ -62,7 +62,7 @@ def score(answer: str, reference: str) -> Scores:
 
 
 def rouge_l(one: str, other: str) -> float:
-    """ROUGE-L F1 of two texts, 2·LCS/(m+n) of their m and n tokens; 0 where one has none."""
+    """ROUGE-L F1 of two texts, 2·LCS/(m+n) of their m and n tokens; 0 if one has none."""
     a, b = tokens(one), tokens(other)
     return 2 * LCSseq.similarity(a, b) / (len(a) + len(b)) if a and b else 0.0
 
@@ -86,7 +86,7 @@ def loops(text: str) -> bool:
 
 
 def known(dialogue: Dialogue) -> Known | None:
-    """The dialogue as a task of the simulated world; None where it is none, or has several turns.
+    """The dialogue as a task of the simulated world; None if it is none, or has several turns.
 
     Where the file had no fields of its own for them, instruction and input are the two sides of a blank line.
     """

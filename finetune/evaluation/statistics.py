@@ -47,7 +47,7 @@ class Interval(NamedTuple):
 
     @property
     def has_width(self) -> bool:
-        """False where all groups say the same (but for rounding): drawing from them tells nothing about others."""
+        """False if all groups say the same (but for rounding): drawing from them tells nothing about others."""
         return not math.isclose(self.low, self.high, rel_tol=1e-9, abs_tol=1e-12)
 
 
@@ -62,7 +62,7 @@ def mean(
 ) -> Interval:
     """The mean of `values` [N] by `weights` [N] > 0, and its interval from `draws` draws of N rows, or of groups.
 
-    ValueError where there are no values, or not as many weights or groups.
+    ValueError if there are no values, or not as many weights or groups.
     """
     sums, sizes = _by_group(values, weights, groups)
     rng = np.random.default_rng(seed)
@@ -106,7 +106,7 @@ def signs(after: Sequence[float], before: Sequence[float]) -> tuple[int, int, in
 
 
 def wilson(successes: int, n: int, *, level: float = LEVEL) -> Interval:
-    """The share of `successes` among `n` independent trials, and its score interval; ValueError where n is 0."""
+    """The share of `successes` among `n` independent trials, and its score interval; ValueError if n is 0."""
     if n < 1:
         raise ValueError("a share of nothing")
     share, z = successes / n, NormalDist().inv_cdf((1 + level) / 2)

@@ -41,14 +41,14 @@ class Conversation:
         self.begin(system)
 
     def begin(self, system: str) -> None:
-        """Forget all turns, and go on under this system message."""
+        """Forget all turns, and set the system message."""
         self.system = system
         self.turns: list[tuple[Message, Message]] = []
 
     def make_room(self, text: str) -> int:
         """Forget the oldest turns until `text` fits, with a quarter of the context for its answer; how many went.
 
-        UsageError where it does not fit alone.
+        UsageError if it does not fit alone.
         """
         context = self._student.context
         if not context:
@@ -88,7 +88,7 @@ class Conversation:
 
 
 def chat(student: Student, system: str, temperature: float, max_tokens: int, seed: int | None) -> None:
-    """Answer what comes on stdin, message by message, until its end. UsageError where something is not UTF-8 text."""
+    """Answer what comes on stdin, message by message, until its end. UsageError if something is not UTF-8 text."""
     if half_surrogate(system):
         raise UsageError("The system message is not UTF-8 text.")
     conversation = Conversation(student, system, temperature, max_tokens, seed)
@@ -119,7 +119,7 @@ def chat(student: Student, system: str, temperature: float, max_tokens: int, see
 def _answer(conversation: Conversation, text: str, is_terminal: bool) -> None:
     try:
         if forgotten := conversation.make_room(text):
-            _remark(f"(forgot the oldest {forgotten:,} turns: they no longer fit)")
+            _remark(f"(forgot {forgotten:,} of the oldest turns: they no longer fit)")
         answer = conversation.ask(text, lambda piece: print(visible(piece), end="", flush=True))
         print(flush=True)
         if not answer.stopped:

@@ -44,7 +44,7 @@ UNKNOWN_TO_OLLAMA = (
 def merge(folder: Path, out: Path) -> None:
     """Write the adapter of `folder` and its base as one model, with tokenizer and chat template, into `out`.
 
-    UsageError where `folder` holds no adapter, or `out` something.
+    UsageError if `folder` holds no adapter, or `out` something.
     """
     check_folder(folder)
     if not is_adapter(folder):
@@ -67,9 +67,9 @@ def merge(folder: Path, out: Path) -> None:
 
 
 def whole(folder: Path) -> Path:
-    """The student as one model: `folder`, or, of an adapter, `folder`/merged, written anew where that has changed.
+    """The student as one model: `folder`, or, of an adapter, `folder`/merged, written again where that has changed.
 
-    UsageError where it cannot be asked.
+    UsageError if it cannot be asked.
     """
     check_folder(folder)
     if not is_adapter(folder):
@@ -120,7 +120,7 @@ def asked_well(generation: GenerationConfig | None, tokenizer: Any) -> Generatio
 def gguf(folder: Path, out: Path, converter: Path | None) -> list[Path]:
     """Write a student as GGUF, and a Modelfile for Ollama beside it; their paths.
 
-    `converter`: llama.cpp's script, else it is looked for on the PATH. UsageError where there is none, or it fails, or
+    `converter`: llama.cpp's script, else it is looked for on the PATH. UsageError if there is none, or it fails, or
     `out` does not end with .gguf.
     """
     check_folder(folder)
@@ -181,7 +181,7 @@ class Turns(NamedTuple):
 
 
 def turns(tokenizer: Any) -> Turns | None:
-    """The tokenizer's chat template taken apart; None where it is more than turns with something around them."""
+    """The tokenizer's chat template taken apart; None if it is more than turns with something around them."""
     marks = [f"<{name}-{n}>" for n, name in enumerate(("system", "one", "two", "three", "four", "five"))]
     system, *said = marks
 

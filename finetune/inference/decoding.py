@@ -104,7 +104,7 @@ class Batch:
     def step(self) -> list[Row]:
         """Let waiting rows join, or all rows say one token more; the rows whose answers ended by that.
 
-        Raises TeacherError where the memory does not suffice for one row alone.
+        Raises TeacherError if the memory does not suffice for one row alone.
         """
         try:
             self._step()
@@ -148,7 +148,7 @@ class Batch:
         return first[:n]
 
     def _halve(self, rows: list[Row]) -> None:
-        """Begin anew with half as many of the rows that were under way at a time."""
+        """Begin again with half as many of the rows that were under way at a time."""
         self._group, self._reading = None, []
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -195,7 +195,7 @@ class _Settings(NamedTuple):
 class _Group:
     """Rows that go on together. The cache holds all of a row's tokens but the one it said last.
 
-    `mask` (B, T) is 1 where the cache holds a token and 0 where it holds padding; `counts` (B, V) how often a row has
+    `mask` (B, T) is 1 where the cache holds a token and 0 if it holds padding; `counts` (B, V) how often a row has
     said each token.
     """
 

@@ -74,7 +74,7 @@ def read_sampling(body: Mapping[str, Any], where: str) -> Sampling:
 
 
 def check_teacher(stage: str, settings: TeacherSettings, sampling: Mapping[str, Any]) -> None:
-    """UsageError where `stage` cannot be asked like this, whatever its model is; nothing is loaded."""
+    """UsageError if `stage` cannot be asked like this, whatever its model is; nothing is loaded."""
     missing = [name for name in NEEDED if not importlib.util.find_spec(name)]
     if missing:
         raise UsageError(

@@ -1,7 +1,7 @@
 """A student as an OpenAI-compatible server, by vLLM where it is installed, else by `transformers serve`.
 
     $ selfinstruct serve outputs/student
-    transformers serve will answer at http://127.0.0.1:8000/v1, Ctrl-C ends it. With the student as the teacher:
+    outputs/student will be served at http://127.0.0.1:8000/v1. Ctrl-C stops it. To use it as a teacher:
     selfinstruct generate RUN --target N --base-url http://127.0.0.1:8000/v1 --model outputs/student
 
 The server takes this process's place, so that signals reach it. Before, the folder's generation config is completed
@@ -31,7 +31,7 @@ from selfinstruct.rows.writing import whole_file
 
 
 def serve(folder: Path, host: str, port: int) -> NoReturn:
-    """Become a server for the student at this address; port 0 takes any free one. UsageError where that cannot be."""
+    """Become a server for the student at this address; port 0 takes any free one. UsageError if that cannot be."""
     model = whole(folder)
     port = _free_port(host, port)
     name, command = _server(str(model), host, port)
@@ -43,7 +43,7 @@ def serve(folder: Path, host: str, port: int) -> NoReturn:
 
 
 def prepare(model: Path) -> None:
-    """Complete the model's generation config. UsageError where it has no chat template, or cannot be written."""
+    """Complete the model's generation config. UsageError if it has no chat template, or cannot be written."""
     tokenizer, before = how_to_ask(model)
     path = model / "generation_config.json"
     after = asked_well(before, tokenizer)

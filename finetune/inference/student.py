@@ -35,7 +35,7 @@ HALF = "\N{REPLACEMENT CHARACTER}"  # what the bytes of a character decode to un
 
 
 class Answer(NamedTuple):
-    """What was said; `stopped` is False where it was cut off, after `max_tokens` or where the context was full."""
+    """What was said; `stopped` is False if it was cut off, after `max_tokens` or where the context was full."""
 
     text: str
     n_tokens: int
@@ -82,7 +82,7 @@ class Student:
     ) -> list[Answer]:
         """The answers to `prompts`, in their order; an answer depends on its prompt, the settings and its place.
 
-        A prompt that fills the context has the empty answer. UsageError where the chat template refuses one.
+        A prompt that fills the context has the empty answer. UsageError if the chat template refuses one.
         """
         batch = Batch(self.model, batch_size)
         sampling = Sampling(temperature=temperature)
@@ -114,7 +114,7 @@ class Student:
         return _answer(row)
 
     def prompt(self, messages: Sequence[Message]) -> list[int]:
-        """The tokens that the model reads before it answers. UsageError where the chat template refuses `messages`."""
+        """The tokens that the model reads before it answers. UsageError if the chat template refuses `messages`."""
         try:
             fit = fitting(self.tokenizer, messages)
             found = self.tokenizer.apply_chat_template(fit, add_generation_prompt=True, return_dict=True)
@@ -175,7 +175,7 @@ def is_adapter(folder: Path) -> bool:
 def with_adapter(folder: Path, as_stored: bool = False) -> tuple[Any, PeftModel]:
     """The adapter's tokenizer, and its base with the adapter attached (`as_stored` as in `load`).
 
-    UsageError where the base is gone, or adapter and base do not fit together.
+    UsageError if the base is gone, or adapter and base do not fit together.
     """
     try:
         config = PeftConfig.from_pretrained(str(folder))
@@ -213,7 +213,7 @@ def _vocabulary(folder: Path) -> int | None:
 
 
 def _check_tokens(name: str, own: Any, tokenizer: Any) -> None:
-    """UsageError where a model's own tokens are others than those of `tokenizer`, which may have more."""
+    """UsageError if a model's own tokens are others than those of `tokenizer`, which may have more."""
     if not own.get_vocab().items() <= tokenizer.get_vocab().items():
         raise UsageError(
             f"{name} has no chat template and a different vocabulary than the student, so it cannot be prompted "

@@ -48,7 +48,7 @@ from selfinstruct.teachers.pacing import Pace
 class TransformersTeacher:
     """The teacher that runs the model `name`, a folder or a name on the hub, at most `batch_size` answers at a time.
 
-    UsageError where there is no model that can be used. `close()` it when done.
+    UsageError if there is no model that can be used. `close()` it when done.
     """
 
     def __init__(self, name: str, batch_size: int):
@@ -65,7 +65,7 @@ class TransformersTeacher:
         self._worker: asyncio.Future[None] | None = None
 
     async def complete(self, request: Request) -> Completion:
-        """Answer `request`; see `teachers.Teacher` for what it raises, and UsageError where it cannot be asked so."""
+        """Answer `request`; see `teachers.Teacher` for what it raises, and UsageError if it cannot be asked so."""
         if request.endpoint == "chat" and not self._tokenizer.chat_template:
             raise UsageError(
                 f'{self._name} has no chat template, so it is a base model. Set endpoint = "completion" under '
@@ -196,7 +196,7 @@ class _Asked(NamedTuple):
 def load(name: str, as_stored: bool = False) -> tuple[Any, PreTrainedModel]:
     """Tokenizer and model, on the GPU where there is one; `as_stored`: on the CPU, in the type of the stored weights.
 
-    UsageError where that cannot be.
+    UsageError if that cannot be.
     """
     quieten()
     device, dtype = (torch.device("cpu"), "auto") if as_stored else _device()

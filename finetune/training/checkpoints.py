@@ -1,4 +1,4 @@
-"""A training's folder: begun, gone on with, or refused, and which checkpoint to go on from.
+"""A training's folder: started, resumed, or refused, and which checkpoint to resume from.
 
 Going on is the same command again. What it does not name stays as it was; what it names must be what it was, unless it
 only says how to compute (settings.RUNNING).
@@ -29,7 +29,7 @@ HEAD = """# The settings of this student, including defaults. To train another o
 def taken_up(settings: FinetuneSettings, folder: Path) -> FinetuneSettings:
     """The settings of the training that was begun in `folder`, or `settings` where none has got to a checkpoint yet.
 
-    UsageError where `settings` name something else than it was begun with, or the folder cannot be used.
+    UsageError if `settings` name something else than it was begun with, or the folder cannot be used.
     """
     file = folder / "finetune.toml"
     if not file.exists():
@@ -62,7 +62,7 @@ def _differing(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
 
 
 def _check_free(folder: Path) -> None:
-    """UsageError where no training can be begun in `folder`."""
+    """UsageError if no training can be begun in `folder`."""
     if folder.exists() and (not folder.is_dir() or any(path.name != "checkpoints" for path in folder.iterdir())):
         raise UsageError(f"{folder} exists already and is not a training of selfinstruct. Choose another --out.")
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
@@ -72,7 +72,7 @@ def _check_free(folder: Path) -> None:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Nobody else trains in `folder` meanwhile; UsageError where somebody does."""
+    """Nobody else trains in `folder` meanwhile; UsageError if somebody does."""
     try:
         (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
         file = (folder / "checkpoints" / "lock").open("w")
@@ -96,7 +96,7 @@ def write_settings(settings: FinetuneSettings, folder: Path) -> None:
 
 
 def check_data(examples: Iterable[Example], folder: Path) -> None:
-    """Remember what the training learns from; UsageError where it was begun with something else."""
+    """Remember what the training learns from; UsageError if it was begun with something else."""
     digest = hashlib.sha256()
     for example in examples:
         digest.update(json.dumps(example).encode())

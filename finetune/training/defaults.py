@@ -67,7 +67,7 @@ def usual_precision(method: Method, here: Machine) -> Precision:
 def with_length(settings: FinetuneSettings, lengths: Sequence[int], context: int | None) -> FinetuneSettings:
     """The settings with max_length, for rows of `lengths` tokens and a model that reads `context` tokens.
 
-    UsageError where the user's own is longer than the context.
+    UsageError if the user's own is longer than the context.
     """
     if context and settings.max_length and settings.max_length > context:
         raise UsageError(
@@ -128,7 +128,7 @@ def with_batches(
 
 
 def _check_attention(attention: str | None, here: Machine) -> None:
-    """UsageError where this machine has no such `attention`."""
+    """UsageError if this machine has no such `attention`."""
     is_there = {
         "flash_attention_2": is_flash_attn_2_available(),
         "flash_attention_3": is_flash_attn_3_available(),

@@ -37,7 +37,7 @@ def waited_for(command: Sequence[str]) -> int:
 
 
 def command(name: str, arguments: Sequence[str]) -> list[str]:
-    """What is run; `--launch` is left out of `arguments`. UsageError where there is no such config."""
+    """What is run; `--launch` is left out of `arguments`. UsageError if there is no such config."""
     shipped = CONFIGS / f"{name}.yaml"
     config = shipped if shipped.exists() else Path(name)
     if not config.is_file() or not _is_config(config):

@@ -42,7 +42,7 @@ class Prepared(NamedTuple):
 def prepare(settings: FinetuneSettings) -> Prepared:
     """Read, split and encode the data, and fill in what depends on it, all but the batches.
 
-    UsageError where the model or the data cannot be used.
+    UsageError if the model or the data cannot be used.
     """
     if not settings.model:
         raise UsageError("No model to train. Set model (--model) to a folder or a name on the hub.")
@@ -113,7 +113,7 @@ def processes() -> int:
 
 
 def _load(name: str) -> tuple[Any, Any]:
-    """Tokenizer and config of the model `name`; UsageError where there are none."""
+    """Tokenizer and config of the model `name`; UsageError if there are none."""
     if not Path(name).is_dir() and not HUB_NAME.fullmatch(name):
         raise UsageError(f"model = {name!r} (--model): no such folder, and not a valid name on the hub.")
     try:

@@ -1,4 +1,4 @@
-"""What a training says of itself while it goes on: a line, metrics.jsonl and loss.svg; and how Ctrl-C ends it.
+"""What a training reports while it runs: a line, metrics.jsonl and loss.svg; and how Ctrl-C ends it.
 
     step 120 of 400  epoch 0.9  loss 1.234  held-out 1.301  18,200 tokens/s  4:12 left
 

@@ -1,4 +1,4 @@
-"""The settings of a training: one model, read from TOML, with every field's meaning and unit beside it.
+"""The settings of a training: one model, read from TOML, with the meaning and unit of every field.
 
     model = "Qwen/Qwen2.5-1.5B"
     data = [{ path = "outputs/first" }, { path = "alpaca.json", weight = 0.5 }]
@@ -37,7 +37,7 @@ RUNNING = {"micro_batch", "activation_checkpointing", "attention", "compile", "s
 
 
 class Source(Section):
-    """Something to learn from."""
+    """One source of training data."""
 
     path: str = Field(min_length=1, description="run folder, file, or name on the hub")
     weight: float = Field(1.0, gt=0, le=100, description="how often its rows are used in each epoch; 0.5: half of them")
@@ -146,7 +146,7 @@ class FinetuneSettings(Section):
 
 
 def presets() -> list[str]:
-    """The names of the presets that come along."""
+    """The names of the built-in presets."""
     return sorted(path.stem for path in PRESETS.glob("*.toml"))
 
 

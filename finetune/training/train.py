@@ -51,14 +51,14 @@ UNREADABLE = (SafetensorError, RuntimeError, ValueError, TypeError, KeyError, EO
 
 
 class Stopped(NamedTuple):
-    """How many `answers` came to an end by themselves, `of` so many."""
+    """How many `answers`, `of` all, ended on their own."""
 
     answers: int
     of: int
 
 
 class Trained(NamedTuple):
-    """A training that ended: its folder, updates, and latest losses (None where there are none)."""
+    """A training that ended: its folder, updates, and latest losses (None if there are none)."""
 
     folder: Path
     steps: int
@@ -70,7 +70,7 @@ class Trained(NamedTuple):
 def train(settings: FinetuneSettings, folder: Path, *, dry_run: bool = False) -> Trained | None:
     """Train as `settings` say, and leave the student in `folder`; None after Ctrl-C, and after a dry run.
 
-    UsageError where settings, data or memory do not allow it.
+    UsageError if settings, data or memory do not allow it.
     """
     settings = checkpoints.taken_up(settings, folder)
     if checkpoints.is_finished(folder) and not dry_run:

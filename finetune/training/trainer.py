@@ -150,7 +150,7 @@ def rows_of(examples: Sequence[Example], settings: FinetuneSettings) -> Dataset:
     """What the trainer reads: a row an example or, packed, several to a row of at most `max_length` tokens.
 
     Columns `input_ids`, `labels` and, where packed, `seq_lengths`: the lengths of a row's dialogues. No token is lost:
-    ValueError where an example is longer than `max_length`.
+    ValueError if an example is longer than `max_length`.
     """
     assert settings.max_length
     if (longest := max(len(example.ids) for example in examples)) > settings.max_length:

@@ -26,7 +26,7 @@ from selfinstruct.errors import UsageError
 def load_to_train(settings: FinetuneSettings, tokenizer: Any, n_known: int) -> PreTrainedModel:
     """The model with all settings filled in; `tokenizer` may have more than the `n_known` tokens it came with.
 
-    UsageError where it cannot be loaded.
+    UsageError if it cannot be loaded.
     """
     # An adapter remembers what it was trained on: by its whole path, as it may be asked from another folder.
     place = str(Path(settings.model).resolve()) if Path(settings.model).exists() else settings.model
@@ -101,7 +101,7 @@ def save(trainer: Any, tokenizer: Any, folder: Path) -> None:
 
 
 def check_qlora() -> None:
-    """UsageError where 4-bit weights cannot be had."""
+    """UsageError if 4-bit weights cannot be had."""
     if not importlib.util.find_spec("bitsandbytes"):
         raise UsageError(
             'method = "qlora" (--method qlora) needs bitsandbytes. Run: pip install bitsandbytes. Or use '

@@ -5,7 +5,7 @@
     index       everything that was generated, in a file of its own: facets, search, order
     listing     which of it is asked for, and one page of that
     generation  one of it whole: prompt, answer, what was read from it, and what every filter says (verdicts)
-    what_if     the gate once more under other rules
+    what_if     the gate under other rules
     text        how long texts are folded, and what two of them have in common
 
 What is decided goes into the run by `selfinstruct.store.decisions`, and nothing else is written there.

@@ -60,7 +60,7 @@ class Generation(NamedTuple):
 
 
 def generation(store: Store, index: Index, filters: RunFilters, kind: str, identity: str) -> Generation:
-    """The generation of that kind and id; UsageError where there is none."""
+    """The generation of that kind and id; UsageError if there is none."""
     look = {"candidate": _candidate, "instance": _instance, "completion": _completion}.get(kind)
     if look is None:
         raise UsageError(f"Unknown kind of item: {kind}.")

@@ -217,7 +217,7 @@ def length_class(n: int) -> str:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    """The file; made anew where it is not there, is of another version, or is damaged."""
+    """The file; made again where it is not there, is of another version, or is damaged."""
     with explaining(path):
         try:
             return _connect(path)

@@ -19,7 +19,7 @@ STATIC = SHARED | {file.name: file for file in (Path(__file__).parent / "static"
 async def serving(store: Store, index: Index, author: str, port: int = 0) -> AsyncIterator[str]:
     """Serve an opened run on loopback, on any free port for 0, and give the address with the token.
 
-    UsageError where the port cannot be used.
+    UsageError if the port cannot be used.
     """
     guard = Guard("audit", lambda message: render("refused.html", message=message))
     pages = Pages(store, index, author, guard.form_token)

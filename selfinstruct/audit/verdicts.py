@@ -1,6 +1,6 @@
 """What every filter says of one generation, not only the first that objected.
 
-The filters are those of the room of that name, run once more on what the store holds. The two that compare with
+The filters are those of the room of that name, run again on what the store holds. The two that compare with
 everything known, too_similar and near_duplicate, are looked up in the store where the run asked them. It did not ask
 them about what an earlier filter rejected: there they are asked now, against what the run knew when it judged it, of
 the instructions those admitted before, of the records those of earlier tasks. The records that could be
@@ -29,7 +29,7 @@ from selfinstruct.store.store import Store
 
 
 class Verdict(NamedTuple):
-    """What one filter says: its name, in words, and its evidence where it objects (None where it does not)."""
+    """What one filter says: its name, in words, and its evidence where it objects (None if it does not)."""
 
     name: str
     words: str

@@ -1,4 +1,4 @@
-"""The stored candidates through the filters once more, under other rules: which of them would be admitted?
+"""The stored candidates through the filters again, under other rules: which of them would be admitted?
 
 They go through the same filters as at the gate, in the same order, against the seeds and what this replay has admitted
 so far: what the run would have done with these candidates. Not covered: the teacher would have been shown other tasks,

@@ -38,7 +38,7 @@ class Checked(NamedTuple):
 
 
 def check(path: Path) -> Checked:
-    """Check every row of a file; UsageError where it cannot be read, or no row has a known format."""
+    """Check every row of a file; UsageError if it cannot be read, or no row has a known format."""
     file = files.read(path)
     format = _format(file)
     findings: list[Finding] = []

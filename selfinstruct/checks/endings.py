@@ -31,7 +31,7 @@ _ENDS_OPEN = re.compile(rf"[^\W_{UNSPACED}]\Z")
 
 
 def breaks_off(text: str) -> str | None:
-    """Why a text breaks off, and its end; None where it does not, or where it is unclear."""
+    """Why a text breaks off, and its end; None if it does not, or where it is unclear."""
     text = text.rstrip()
     if not text:
         return None

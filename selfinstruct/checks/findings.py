@@ -12,7 +12,7 @@ EVIDENCE = 160  # characters of it that are kept
 
 
 class Rule(NamedTuple):
-    """How bad it is, and what is wrong, in a person's words."""
+    """How bad it is, and what is wrong, in words."""
 
     level: Level
     says: str

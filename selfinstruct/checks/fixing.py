@@ -44,14 +44,14 @@ def removed_path(out: Path) -> Path:
 
 
 def refuse_existing(out: Path) -> None:
-    """UsageError where one of the two files to write is there already."""
+    """UsageError if one of the two files to write exists already."""
     for path in (out, removed_path(out)):
         if path.exists() or path.is_symlink():
             raise UsageError(f"{path} exists already and is not overwritten. Choose another name for --fix.")
 
 
 def fix(checked: Checked, out: Path) -> Fixed:
-    """Write the cleaned rows to `out`, as the same kind of file; UsageError where it exists or cannot be written."""
+    """Write the cleaned rows to `out`, as the same kind of file; UsageError if it exists or cannot be written."""
     refuse_existing(out)
     file, format, _ = checked
     by_number: dict[int, list[Finding]] = defaultdict(list)

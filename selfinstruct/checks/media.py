@@ -54,7 +54,7 @@ _IN_TEXT = re.compile(
 
 
 def needs_media(exchange: Exchange) -> tuple[Text, str] | None:
-    """The text with the sign, and the sign; None where there is none. Only a first question is asked about."""
+    """The text with the sign, and the sign; None if there is none. Only a first question is asked about."""
     asked, given, answer = exchange.asked, exchange.given, exchange.answer
     for text in (given, answer):
         found = _SHOWN.search(text.text) if text else None

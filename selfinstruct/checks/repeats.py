@@ -31,7 +31,7 @@ class Known(NamedTuple):
 
 
 def row_key(found: Sequence[Conversation]) -> bytes | None:
-    """The same for rows whose texts are the same but for the white space around them; None where there is no text."""
+    """The same for rows whose texts are the same but for the white space around them; None if there is no text."""
     texts = [(text.kind, text.text.strip()) for conversation in found for text in conversation.texts]
     return _hash(texts) if any(text for _, text in texts) else None
 

@@ -78,7 +78,7 @@ def special_tokens(text: Text, is_raw: bool) -> str | None:
 
 
 def _control_token(text: str) -> int | None:
-    """Where the first one stands; None where there is none. <s> and </s> count around a text: inside it is HTML."""
+    """Where the first one stands; None if there is none. <s> and </s> count around a text: inside it is HTML."""
     if "<" not in text and "[" not in text:
         return None
     if found := _SPECIAL.search(text):

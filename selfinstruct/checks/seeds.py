@@ -26,7 +26,7 @@ CLOSED_ANSWERS = {"yes", "no", "true", "false"}
 
 
 class Finding(NamedTuple):
-    """One thing to look at; `line` is None where it is about the whole file."""
+    """One thing to look at; `line` is None if it is about the whole file."""
 
     level: Literal["error", "warning", "advice"]
     line: int | None
@@ -36,7 +36,7 @@ class Finding(NamedTuple):
 def check_seeds(path: Path) -> tuple[str, list[Finding]]:
     """One line that says what the file holds, and the findings: errors, then warnings by line, then advice.
 
-    UsageError where the file cannot be read at all.
+    UsageError if the file cannot be read at all.
     """
     seeds, problems = parse_seeds(path)
     findings = [Finding("error", line, problem) for line, problem in problems]

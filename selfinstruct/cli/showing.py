@@ -45,13 +45,22 @@ class Command(TyperCommand):
     def parse_args(self, ctx: "Context", args: list[str]) -> list[str]:
         """Parse as typer does; for Tab, only say what was typed (converting it imports pydantic)."""
         if not ctx.resilient_parsing:
-            return super().parse_args(ctx, args)
+            return self._parse(ctx, args)
         typed, rest, _ = self.make_parser(ctx).parse_args(args)
         for param in self.get_params(ctx):
             ctx.params[param.name], source = param.consume_value(ctx, typed)
             ctx.set_parameter_source(param.name, source)
         ctx.args = rest
         return rest
+
+    def _parse(self, ctx: "Context", args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            from selfinstruct.settings import plain
+
+            error.message = plain(error.message)
+            raise
 
 
 def add(app: typer.Typer, section: str | None, function: Callable[..., Any], name: str | None = None) -> None:

@@ -71,7 +71,7 @@ class Config(GrowthSettings):
             return values
         profile, strategy = str(values.get("profile")), values.get("strategy", DEFAULT)
         if strategy not in NAMES and not isinstance(strategy, Custom):
-            raise ValueError(f"strategy: there is no strategy {strategy}; {did_you_mean(str(strategy), NAMES)}")
+            raise ValueError(f"strategy: there is no such strategy; {did_you_mean(str(strategy), NAMES)}")
         asks = load(strategy)
         for stage in asks.stages:
             if stage.name in cls.model_fields:
@@ -185,7 +185,7 @@ def _unknown(key: str, known: list[str]) -> str:
 
 def _refuse_unknown_kind(table: str, kind: str) -> None:
     if kind not in kinds.NAMES and not isinstance(kind, Custom):
-        raise ValueError(f"{table}.kind: there is no teacher {kind}; {did_you_mean(kind, kinds.NAMES)}")
+        raise ValueError(f"{table}.kind: there is no such teacher; {did_you_mean(kind, kinds.NAMES)}")
 
 
 def parse_config(values: dict[str, Any], source: str) -> Config:

@@ -3,15 +3,15 @@
 Whether a candidate is new depends on what was admitted before it, so admission is one gate, in step order. Requests run
 ahead of it: step k shows the teacher tasks from the pool as it was after step k - window(k), drawn with random numbers
 of its own, seeded by (seed, k). So the data is a function of the settings and the teacher's answers, and neither
-concurrency nor the order in which answers arrive has a say in it:
+concurrency nor the order in which answers arrive affects it:
 
     propose 0 ─┐            propose 1..n run while the gate waits for 0
     propose 1 ─┤─> gate 0, 1, 2, ... ─> task ─> class ─> instances ─> gate, in the order of tasks
     propose 2 ─┘
 
 The window begins small and grows (a fixed one would send a short run's prompts before any task is there to be shown),
-and near the target fewer steps are sent out than it would allow, so that hardly a proposal is paid for in vain. Only
-which steps are sent ahead depends on the target, never what a step contains: a run of 100 that goes on to 200 ends
+and near the target fewer steps are sent out than it would allow, so that hardly any proposal is wasted. Only
+which steps are sent ahead depends on the target, never what a step contains: a run of 100 that is resumed to 200 ends
 like a run of 200.
 
 The method is Self-Instruct's (arXiv 2212.10560); the gate is ours.
@@ -66,7 +66,7 @@ def seen_by(step: int, pool: Pool[Any], n_tasks_after: Sequence[int], config: Co
 
 
 class Engine:
-    """One run, from its store as it is to `target` tasks with their instances."""
+    """One run, from the present state of its store to `target` tasks with their instances."""
 
     def __init__(self, gate: Gate, prompts: Prompts, teachers: Teachers, scheduler: Scheduler):
         self.gate = gate
@@ -91,11 +91,11 @@ class Engine:
         self._n_steps_before = len(gate.n_tasks_after)
 
     def stop(self) -> None:
-        """Ask nothing more, let what is in flight come to its end, and return from `run`."""
+        """Send no more requests, let those in flight finish, and return from `run`."""
         self.scheduler.stop()
 
     async def run(self, target: int) -> bool:
-        """Go on until `target` tasks are admitted and have their instances; False where it was stopped before.
+        """Run until `target` tasks are admitted and have their instances; False if it was stopped before.
 
         Raises the first TeacherError, StoreError, YieldCollapsed or BudgetReached, once what was in flight has been
         stored.
@@ -121,7 +121,7 @@ class Engine:
 
     @contextmanager
     def _stopping_gently(self) -> Iterator[None]:
-        """An error of one piece of work stops the others, but lets their calls in flight end: they are paid for."""
+        """An error in one piece of work stops the others, but lets their calls in flight finish: they are paid for."""
         try:
             yield
         except Stopped:
@@ -160,10 +160,10 @@ class Engine:
         return len(self.gate.pool.tasks) < self._target
 
     def _frontier(self) -> int:
-        """The first step that is not to be sent yet.
+        """The first step that must not be sent yet.
 
         The window bounds it, and near the target the number of steps that are surely needed: what is missing at the
-        yield of the latest steps, less the spread to be expected in so many of them.
+        yield of the latest steps, less the spread to be expected in that many of them.
         """
         admitted = len(self.gate.n_tasks_after)
         missing = (self._target - len(self.gate.pool.tasks)) / self.gate.per_step()
@@ -179,7 +179,7 @@ class Engine:
         return max(0, n_proposals - n_admitted) * self.gate.per_step()
 
     async def _propose(self, step: int) -> Proposal | None:
-        """What the teacher proposes in this step; None where the run stops or reaches its target before it is sent."""
+        """What the teacher proposes in this step; None if the run stops or reaches its target before it is sent."""
         snapshot, rng = seen_by(step, self.gate.pool, self.gate.n_tasks_after, self.config)
         with self._stopping_gently():
             return await self.strategy.propose(snapshot, rng, self._while_wanted)
@@ -213,7 +213,7 @@ class Engine:
             add_instances(self.store, task, generated.request_id, kept, extra)
 
     async def _keep(self) -> None:
-        """Take what was generated to the gate, as far as it is there in order."""
+        """Take what was generated to the gate, as far as it is complete in order."""
         try:
             with self._stopping_gently():
                 while self._waiting and self._waiting[0].position in self._generated:

@@ -38,7 +38,7 @@ class Gate:
         self._recent = deque(store.recent_verdicts(n_watched, config.proposals_per_request), n_watched)
 
     def admit(self, step: int, proposal: Proposal, target: float, most: int | None = None) -> list[Task]:
-        """Judge a step's candidates in order, up to the one that reaches `target` tasks; commit, give the new tasks.
+        """Filter a step's candidates in order, up to the one that reaches `target` tasks; commit, return the new tasks.
 
         `step` is the next one, or the last one again with the candidates that were left of it. Only the first `most`
         candidates are judged, where that is given.
@@ -65,7 +65,7 @@ class Gate:
         return new
 
     def keep(self, task: Task, generated: GeneratedInstances) -> None:
-        """Judge what was generated for a task, and commit it."""
+        """Filter what was generated for a task, and commit it."""
         self.recall_records()
         verdicts = verdicts_on_instances(generated.instances, self.config.filters)
         for i, instance in enumerate(generated.instances):
@@ -93,7 +93,7 @@ class Gate:
         return (sum(self._yields) + self.config.proposals_per_request) / (len(self._yields) + 1)
 
     def check_yield(self) -> None:
-        """Raise YieldCollapsed where hardly any of the latest candidates was admitted."""
+        """Raise YieldCollapsed if hardly any of the latest candidates was admitted."""
         running = self.config.running
         if len(self._recent) < running.collapse_after:
             return

@@ -1,4 +1,4 @@
-"""How far a run has come, for whoever shows it."""
+"""The progress of a run, for display."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Progress:
-    """What a run has done so far, for whoever shows it. Counts include what the run had before."""
+    """What a run has done so far, for display. Counts include earlier sessions."""
 
     target: int = 0
     admitted: int = 0
@@ -20,9 +20,9 @@ class Progress:
 
     @property
     def candidates(self) -> int:
-        """Candidates judged, and proposals that nothing could be read from."""
+        """Candidates filtered, and proposals from which nothing could be parsed."""
         return self.admitted + sum(self.rejected.values())
 
     def tell_batches(self, line: str) -> None:
-        """Show how the latest batch is getting on."""
+        """Show the progress of the latest batch."""
         self.batches = line

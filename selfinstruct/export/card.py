@@ -48,7 +48,7 @@ SAMPLING = frozenset(
 
 
 def card_path(data: Path) -> Path:
-    """Where the card of a data file stands; UsageError where a README.md that is no card of ours is in its way."""
+    """Where the card of a data file stands; UsageError if a README.md that is no card of ours is in its way."""
     path = data.parent / "README.md"
     if data.name == path.name:
         raise UsageError(f"{data}: the card is written to this name. Choose another one for the data with --output.")
@@ -58,7 +58,7 @@ def card_path(data: Path) -> Path:
 
 
 def write_card(store: Store, format: str, data: Path, rows: int, varied: Diversity) -> Path:
-    """Write the card of `data`, the run's `rows` rows in `format`, and give its path; UsageError where it cannot be."""
+    """Write the card of `data`, the run's `rows` rows in `format`, and give its path; UsageError if it cannot be."""
     path = card_path(data)
     with store.snapshot():
         text = card(store, format, data.name, rows, varied, license=license_of(_read(path)))

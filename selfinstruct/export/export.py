@@ -22,7 +22,7 @@ def write_records(store: Store) -> Path:
 def export(store: Store, format: str, output: Path | None) -> tuple[Path, int]:
     """Write the run's records in `format` and give the file's path and its number of rows.
 
-    Without `output`: RUN/<format>.json, .jsonl or .parquet. UsageError where it cannot be written.
+    Without `output`: RUN/<format>.json, .jsonl or .parquet. UsageError if it cannot be written.
     """
     path, chosen = place(store, format, output), format_named(format)
     return path, WRITERS[chosen.suffix](path, chosen.rows(store.records()))

@@ -12,7 +12,7 @@ from selfinstruct.errors import UsageError
 
 
 def check_push(repository: str) -> str:
-    """The user's token, so that a push can be begun; UsageError where one could not."""
+    """The user's token, so that a push can be begun; UsageError if one could not."""
     try:
         from huggingface_hub import get_token
         from huggingface_hub.errors import HFValidationError
@@ -37,7 +37,7 @@ def check_push(repository: str) -> str:
 def push(files: Sequence[Path], repository: str, token: str) -> str:
     """Send the files, and give the dataset's address. It is made private where it is not there yet.
 
-    UsageError where the hub cannot be reached or refuses; the files stay where they are.
+    UsageError if the hub cannot be reached or refuses; the files stay where they are.
     """
     from huggingface_hub import CommitOperationAdd, HfApi
     from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]  # of the HTTP client that it has

@@ -40,7 +40,7 @@ _DECODER = json.JSONDecoder(strict=False)  # models put line breaks into strings
 
 
 def json_rows(text: str) -> list[Any] | None:
-    """The elements of the list that an answer holds in JSON, or its one object; None where the answer is not JSON."""
+    """The elements of the list that an answer holds in JSON, or its one object; None if the answer is not JSON."""
     found = _FENCED.search(text) or _BARE.search(text)
     if not found or _OTHER_FORM.search(text[: found.end()]):
         return None
@@ -61,7 +61,7 @@ def json_rows(text: str) -> list[Any] | None:
 
 
 def json_field(row: Any, names: tuple[str, ...]) -> str | None:
-    """The first field of `row` with one of these names (any case), as text; None where it has none of them."""
+    """The first field of `row` with one of these names (any case), as text; None if it has none of them."""
     fields = _names(row) if isinstance(row, dict) else {}
     return next((_as_text(fields[name]) for name in names if name in fields), None)
 
@@ -79,7 +79,7 @@ def _as_text(value: Any) -> str:
 
 
 def _decoded(body: str) -> Any:
-    """The JSON value that `body` begins with; several in a row as one list; None where there is none."""
+    """The JSON value that `body` begins with; several in a row as one list; None if there is none."""
     values: list[Any] = []
     at = 0
     try:

@@ -111,7 +111,7 @@ class NoveltyIndex:
         return len(self._texts) - 1
 
     def nearest(self, text: str, above: float = 0.7) -> Neighbor | None:
-        """The most similar text whose F1 is greater than `above`, the first of equals; None where there is none."""
+        """The most similar text whose F1 is greater than `above`, the first of equals; None if there is none."""
         if best := self._best(text, 1, above):
             return best[0]
         return Neighbor(0, 0.0) if above < 0 and self._texts else None
@@ -124,7 +124,7 @@ class NoveltyIndex:
         return best + list(islice(unlike, k - len(best)))
 
     def mean(self, text: str) -> float:
-        """The mean F1 with all texts; ValueError where there are none."""
+        """The mean F1 with all texts; ValueError if there are none."""
         if not self._texts:
             raise ValueError("there is nothing to compare with")
         query, _ = self._encode(self._tokenize(text))

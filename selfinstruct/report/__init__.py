@@ -5,6 +5,6 @@
     charts     the pictures, as inline SVG
     page       all of it as HTML (page.html is the template, selfinstruct.web.page its look)
 
-The page has no script and loads nothing; whatever a model said is escaped, and characters that would not be seen, or
+The page has no script and loads nothing; all model text is escaped, and characters that are invisible, or
 would turn the text around, are spelled out. Not covered: whether a model learns from it.
 """

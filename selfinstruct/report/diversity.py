@@ -47,7 +47,7 @@ class Nearest(NamedTuple):
 
 
 class Diversity(NamedTuple):
-    """The figures; `sampled` of `instructions` were looked at. None where there is nothing to compare with."""
+    """The figures; `sampled` of `instructions` were looked at. None if there is nothing to compare with."""
 
     instructions: int
     sampled: int
@@ -85,7 +85,7 @@ def measure(instructions: Sequence[str], seeds: Sequence[str], sample: int = 100
 
 
 def distinct(texts: Sequence[Sequence[str]], n: int) -> float:
-    """The share of distinct n-grams among all n-grams of the texts' tokens, 0 to 1; 0 where there are none."""
+    """The share of distinct n-grams among all n-grams of the texts' tokens, 0 to 1; 0 if there are none."""
     grams = [gram for words in texts for gram in _ngrams(words, n)]
     return len(set(grams)) / len(grams) if grams else 0.0
 
@@ -93,7 +93,7 @@ def distinct(texts: Sequence[Sequence[str]], n: int) -> float:
 def vendi_score(texts: Sequence[Sequence[str]]) -> float:
     """The Vendi score of the texts' tokens under the cosine of word and word pair counts: 1 to their number.
 
-    A text without tokens has no cosine and is left out; 0 where nothing is left.
+    A text without tokens has no cosine and is left out; 0 if nothing is left.
     """
     counts = [Counter(_ngrams(words, 1) + _ngrams(words, 2)) for words in texts if words]
     if not counts:

@@ -23,7 +23,7 @@ class Spent(NamedTuple):
 
 
 def write_page(store: Store, found: Figures, output: Path | None) -> Path:
-    """Write the page, RUN/report.html where no `output` is named, and give its path; UsageError where it cannot be."""
+    """Write the page, RUN/report.html where no `output` is named, and give its path; UsageError if it cannot be."""
     path = output or store.folder / "report.html"
     with whole_file(path) as part:
         part.write_text(html(found), encoding="utf-8")
@@ -62,7 +62,7 @@ def _spent(usage: list[Usage]) -> Spent:
 
 
 def _pictures(found: Figures) -> dict[str, Any]:
-    """The charts by name; None where there is nothing to draw."""
+    """The charts by name; None if there is nothing to draw."""
     novelty = None
     if sum(found.novelty):
         novelty = _tenths(found.novelty, "ROUGE-L F1 with the nearest known instruction", found.threshold)

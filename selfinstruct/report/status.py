@@ -1,4 +1,4 @@
-"""A run in figures and words: what `status` prints, and what stands at the end of `generate`."""
+"""A run in figures and words: what `status` prints, and `generate` at its end."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -112,7 +112,7 @@ def _priced(store: Store, config: Config, stages: Sequence[str]) -> list[Usage]:
 
 
 def progress_of(store: Store) -> Progress:
-    """Where a run stands before it goes on."""
+    """The progress of a run before it is resumed."""
     found = status(store, graded=False)
     return Progress(
         admitted=found.tasks,
@@ -138,7 +138,8 @@ def render(found: Status, folder: str) -> str:
         f"{folder}",
         f"  tasks      {found.tasks:,} admitted" + (f" of {found.target:,}" if found.target else "")
         + (f", {found.generated:,} of them with instances" if found.generated < found.tasks else ""),
-        f"  candidates {found.candidates:,}: {_share(found.tasks, judged)} of those filtered were admitted"
+        f"  candidates {found.candidates:,}"
+        + (f": {_share(found.tasks, judged)} of those filtered were admitted" if judged else "")
         + (f", {found.pending} waiting" if found.pending else ""),
         *(_counted(found, stage, one) for stage, one in found.declared.counted.items()),
         f"  records    {found.records:,} from {found.instances:,} instances"
@@ -165,8 +166,7 @@ def render(found: Status, folder: str) -> str:
         lines.append(
             f"    {found.in_batches:>7,}  in progress in {batches}; selfinstruct generate --batch picks them up"
         )
-    if found.grades:
-        graded = found.grades["right"] + found.grades["wrong"]
+    if graded := found.grades.get("right", 0) + found.grades.get("wrong", 0):
         lines.append(
             f"  quality    {_share(found.grades['right'], graded)} of {graded:,} graded outputs are right "
             f"(simulated teacher; {found.grades['unknown']:,} cannot be graded)"

@@ -92,7 +92,7 @@ class Root(NamedTuple):
 
 
 def verb_and_object(instruction: str) -> tuple[str, str | None] | None:
-    """The root verb and its object (None where there is none); None where no verb is found."""
+    """The root verb and its object (None if there is none); None if no verb is found."""
     for clause in _CLAUSE.split(instruction.lower()[:600]):
         words = _WORD.findall(_LEAD.sub("", clause.strip(), count=1))
         if words and words[0] in VERBS:

@@ -1,6 +1,6 @@
 """Files that users bring, as rows, and files written whole.
 
-reading    text, bytes and rows of JSON; whatever is wrong with a file is a UsageError that names the place
+reading    text, bytes and rows of JSON; every problem is a UsageError that names the place
 files      a dataset row by row, whose faults are part of it, and as such a file again
 formats    the formats of a row, and a row of any of them as conversations
 questions  the questions of a test set, alone and with their answers

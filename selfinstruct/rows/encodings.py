@@ -29,7 +29,7 @@ _AROUND = 20  # characters of evidence on each side
 
 
 def mojibake(text: str) -> str | None:
-    """The first broken place with what stands around it; None where there is none."""
+    """The first broken place with what stands around it; None if there is none."""
     if text.isascii():
         return None
     for found in _BROKEN.finditer(text):
@@ -49,7 +49,7 @@ def decoded(text: str) -> str:
 
 
 def control_character(text: str) -> str | None:
-    """The first control character but tab, line ends and form feed; None where there is none."""
+    """The first control character but tab, line ends and form feed; None if there is none."""
     found = _CONTROL.search(text)
     return _with_surroundings(text, found) if found else None
 
@@ -60,13 +60,13 @@ def without_control_characters(text: str) -> str:
 
 
 def half_surrogate(text: str) -> str | None:
-    """The first half of a surrogate pair, which is no character; None where there is none."""
+    """The first half of a surrogate pair, which is no character; None if there is none."""
     found = None if text.isascii() else _SURROGATE.search(text)
     return _with_surroundings(text, found) if found else None
 
 
 def replacement_character(text: str) -> str | None:
-    """The first U+FFFD, which stands where a decoder gave up; None where there is none."""
+    """The first U+FFFD, which stands where a decoder gave up; None if there is none."""
     at = text.find("\ufffd")
     return None if at < 0 else text[max(0, at - _AROUND) : at + _AROUND]
 

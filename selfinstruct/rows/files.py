@@ -50,7 +50,7 @@ class File(NamedTuple):
 
 
 def read(path: Path) -> File:
-    """Read a file; UsageError where it is missing, unreadable, empty, or no row of it can be read."""
+    """Read a file; UsageError if it is missing, unreadable, empty, or no row of it can be read."""
     content = read_bytes(path)
     if content.startswith(b"PAR1"):
         file = _read_parquet(path)

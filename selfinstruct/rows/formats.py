@@ -42,7 +42,7 @@ SHAREGPT_ROLES: dict[str, Kind] = OPENAI_ROLES | {
 
 
 class Text(NamedTuple):
-    """A text of a row; `path` leads to it through the row's fields and lists, None where it is put together."""
+    """A text of a row; `path` leads to it through the row's fields and lists, None if it is put together."""
 
     kind: Kind
     text: str
@@ -86,7 +86,7 @@ class Problem(NamedTuple):
 
 
 def format_of(row: Any) -> Format | None:
-    """The format of which the row has all fields; None where there is none. A null counts as missing."""
+    """The format of which the row has all fields; None if there is none. A null counts as missing."""
     if not isinstance(row, dict):
         return None
     has = {name for name in FIELDS if row.get(name) is not None}

@@ -1,4 +1,4 @@
-"""Files that users bring: text, and rows of JSON; whatever is wrong with one is a UsageError that names the place."""
+"""Files that users bring: text, and rows of JSON; every problem is a UsageError that names the place."""
 
 import json
 from pathlib import Path
@@ -16,12 +16,12 @@ class Row(NamedTuple):
 
 
 def read_text(path: Path) -> str:
-    """A file's text; UsageError where it is missing, may not be read, or is not UTF-8."""
+    """A file's text; UsageError if it is missing, may not be read, or is not UTF-8."""
     return utf8(path, read_bytes(path)).replace("\r\n", "\n").replace("\r", "\n")
 
 
 def utf8(path: Path, content: bytes) -> str:
-    """A file's bytes as text, without a byte order mark; UsageError where they are not UTF-8."""
+    """A file's bytes as text, without a byte order mark; UsageError if they are not UTF-8."""
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -29,7 +29,7 @@ def utf8(path: Path, content: bytes) -> str:
 
 
 def read_bytes(path: Path) -> bytes:
-    """A file's bytes; UsageError where it is missing, or may not be read."""
+    """A file's bytes; UsageError if it is missing, or may not be read."""
     try:
         return path.read_bytes()
     except FileNotFoundError:
@@ -44,7 +44,7 @@ def numbered_lines(text: str) -> list[tuple[int, str]]:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """The values of a file that holds one JSON list, or one JSON value a line; UsageError where it holds neither."""
+    """The values of a file that holds one JSON list, or one JSON value a line; UsageError if it holds neither."""
     text = read_text(path)
     if text.lstrip().startswith("["):
         values = _loads(text, str(path))

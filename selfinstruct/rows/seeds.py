@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from selfinstruct.errors import UsageError
 from selfinstruct.records import Instance, SeedTask, storable
 from selfinstruct.rows.reading import numbered_lines, read_text
+from selfinstruct.settings import plain
 
 
 def _some_text(text: str) -> str:
@@ -53,7 +54,7 @@ def read_seeds(path: Path) -> tuple[SeedTask, ...]:
 def parse_seeds(path: Path) -> tuple[dict[int, SeedTask], list[tuple[int, str]]]:
     """The seed tasks of a JSONL file by line, and what is wrong with it, each with its line.
 
-    UsageError where the file cannot be read at all, or holds nothing.
+    UsageError if the file cannot be read at all, or holds nothing.
     """
     text = read_text(path)
     seeds: dict[int, SeedTask] = {}
@@ -68,10 +69,7 @@ def parse_seeds(path: Path) -> tuple[dict[int, SeedTask], list[tuple[int, str]]]
             problems.append((number, f"not valid JSON ({error.msg}, column {error.colno})"))
             continue
         except ValidationError as error:
-            problems += [
-                (number, _explain(problem["loc"], problem["msg"].removeprefix("Value error, ")))
-                for problem in error.errors()
-            ]
+            problems += [(number, _explain(problem["loc"], problem["msg"])) for problem in error.errors()]
             continue
         except (RecursionError, ValueError) as error:  # nested too deeply, a number too long, text that is no text
             problems.append((number, f"cannot be read ({type(error).__name__})"))
@@ -90,6 +88,6 @@ def parse_seeds(path: Path) -> tuple[dict[int, SeedTask], list[tuple[int, str]]]
 
 
 def _explain(location: tuple[int | str, ...], message: str) -> str:
-    message = "must be a JSON object" if message.startswith("Input should be a valid dictionary") else message
+    message = "must be a JSON object" if message.startswith("Input should be a valid dictionary") else plain(message)
     where = ".".join(str(part) for part in location)
     return f"field {where}: {message}" if where else message

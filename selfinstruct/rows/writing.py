@@ -1,4 +1,4 @@
-"""Files written beside their place and moved there when they are whole, so that a reader never sees half of one."""
+"""Files written next to their place and moved there when complete, so that a reader never sees half of one."""
 
 import errno
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from selfinstruct.errors import UsageError
 def whole_file(path: Path, option: str = "--output") -> Iterator[Path]:
     """A temporary path beside `path`, moved over it at the end.
 
-    UsageError where it cannot be written, which says by which `option` to choose another one.
+    UsageError if it cannot be written, which says by which `option` to choose another one.
     """
     if path.name == "run.db":
         raise UsageError(f"{path} holds a run's answers and is never overwritten. Choose another path with {option}.")

@@ -82,7 +82,7 @@ class _Held(NamedTuple):
 
 
 def changes(before: Store, after: Store, read_differently: int, decisions_left_out: int) -> Changes:
-    """Compare a run with itself judged again, as the filters left both; the rest is as in `Changes`."""
+    """Compare a run with its refiltered version, both as the filters left them; the rest is as in `Changes`."""
     old, new = _held(before), _held(after)
     return Changes(
         Compared(len(old.tasks), len(new.tasks), _missing_tasks(old, new), _missing_tasks(new, old)),

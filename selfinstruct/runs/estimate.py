@@ -1,7 +1,7 @@
-"""What a run of so many tasks will need: requests, tokens, dollars and time, from what its first steps needed.
+"""Estimate what a run will need (requests, tokens, dollars, time) from what its first steps needed.
 
 `generate --dry-run` grows the run to SAMPLE_TASKS tasks, unless it has them, and estimates the rest from them. Nothing
-is asked in vain: the run goes on from there. The spread is a bootstrap over the steps and answers of the sample
+is wasted: the run resumes from there. The spread is a bootstrap over the steps and answers of the sample
 (Efron 1979): what it would be, had other steps of the same kind been drawn.
 
 Not covered: that the share of new tasks falls as the pool grows, so a large run needs somewhat more proposals; tries
@@ -39,7 +39,7 @@ class Needed(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """What `target` tasks need in all, what was there included: expected, and between which values 90 % lie."""
+    """What `target` tasks need in total, including what exists: the expected values, and their 90% interval."""
 
     target: int
     n_tasks: int
@@ -55,7 +55,7 @@ class Estimate(NamedTuple):
 
 
 def estimate(store: Store, config: Config, target: int) -> Estimate:
-    """Estimate from what the store holds; UsageError where no task was admitted, so that nothing can be said."""
+    """Estimate from what the store holds; UsageError if no task was admitted."""
     proposing, *of_each_task = config.stages
     with store.snapshot():
         steps = store.steps()

@@ -1,4 +1,4 @@
-"""One `selfinstruct generate`: teachers up, engine on, progress shown, Ctrl-C understood, records written."""
+"""One `selfinstruct generate`: open teachers, run the engine, show progress, handle Ctrl-C, write records."""
 
 import asyncio
 import itertools
@@ -24,7 +24,7 @@ from selfinstruct.teachers.scheduler import Scheduler
 
 
 def stop_on_signals(scheduler: Scheduler) -> None:
-    """The first SIGINT or SIGTERM lets the calls in flight end, the second one cancels them.
+    """The first SIGINT or SIGTERM lets the calls in flight finish, the second one cancels them.
 
     In the main thread only: Python lets no other handle signals.
     """
@@ -51,7 +51,7 @@ async def generate(
     on_start: Callable[[Scheduler], None] = stop_on_signals,
     show: bool = True,
 ) -> bool:
-    """Grow the run to `target` tasks and write its records; False where it was stopped before.
+    """Grow the run to `target` tasks and write its records; False if it was stopped before.
 
     A sample for an estimate is not what the user asked for, so it is not remembered as the target, and not asked for by
     batches, which might take a day.

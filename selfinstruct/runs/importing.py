@@ -1,8 +1,8 @@
 """One `selfinstruct import`: recorded answers through the same parsers, filters and gate as those of a teacher.
 
-Nobody is asked. What was brought in is a run like any other: it can be looked at, exported, and gone on with by
+No API calls are made. The result is a run like any other: it can be inspected, exported, and resumed by
 `generate`, which makes the tasks whose instances were not recorded and then proposes new ones. Bringing the same files
-in again goes on where it was; files with instances may be given later than the completions.
+again resumes the import; files with instances may follow the completions later.
 """
 
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 
 class Recorded(NamedTuple):
-    """What stands in the files of one import, by steps, and by `key` of the instruction.
+    """The contents of the files of one import, by steps, and by `key` of the instruction.
 
     `path` is the file of the steps, `source` the SHA-256 of its bytes.
     """
@@ -52,7 +52,7 @@ class Recorded(NamedTuple):
 
 
 class Brought(NamedTuple):
-    """What an import found: answers that no admitted task had a use for (`lost`), and tasks without instances."""
+    """What an import found: answers that no admitted task could use (`lost`), and tasks without instances."""
 
     lost: int
     waiting: int
@@ -61,7 +61,7 @@ class Brought(NamedTuple):
 def read_recorded(
     completions: Path | None, classification: Path | None, instances: Path | None, alpaca: Path | None
 ) -> Recorded:
-    """Read the files, `completions` or `alpaca` and what goes with it; UsageError where one cannot be read."""
+    """Read the files, `completions` or `alpaca` and what belongs to it; UsageError if one cannot be read."""
     if alpaca:
         wholes = read_alpaca(alpaca)
         return Recorded(alpaca, digest(alpaca), _chunks(wholes, TASKS_A_STEP), {}, {})
@@ -78,7 +78,7 @@ def read_recorded(
 
 
 def refuse_other_runs(store: Store, recorded: Recorded) -> None:
-    """UsageError where the run in `store` did not begin with these files, or was gone on with before all was in."""
+    """UsageError if the run in `store` was not started from these files, or was resumed before all was imported."""
     settings = store.settings()
     done = settings.get("imported_steps", 0)
     if (settings.get("imported"), bool(store.steps())) not in ((None, False), (recorded.source, True)):
@@ -90,7 +90,7 @@ def refuse_other_runs(store: Store, recorded: Recorded) -> None:
 
 
 def bring_in(run: Run, recorded: Recorded) -> Brought:
-    """Bring recorded answers into the run, and write its records."""
+    """Import recorded answers into the run, and write its records."""
     store = run.store
     gate = Gate(store, run.config, progress_of(store))
     done = store.settings().get("imported_steps", 0)

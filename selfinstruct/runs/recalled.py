@@ -1,4 +1,4 @@
-"""Answers that were brought in from files, out of a store again: what `import` has put there, for `refilter`.
+"""Imported answers, read back from a store: what `import` has put there, for `refilter`.
 
 What `importing` found beside them in the files is in the store as well: a task that stood whole in a file is the
 candidate of its completion, what a prompt had begun of an answer is its prompt's end, or stands in the request.
@@ -18,7 +18,7 @@ from selfinstruct.strategies.self_instruct import CLASSIFY, INSTANCES, PROPOSE, 
 
 
 class Recalled:
-    """The recorded answers of a run, in the order in which they were brought in; `steps` are its requests by step."""
+    """The recorded answers of a run, in the order of their import; `steps` are its requests by step."""
 
     def __init__(self, store: Store, candidates: Mapping[int, Sequence[Candidate]]):
         self._store = store
@@ -50,11 +50,11 @@ class Recalled:
         return read_proposal(completion, Answer(0, 0, prompt, completion.text, completion.finish_reason).prefix)
 
     def holds(self, request_id: str) -> bool:
-        """Whether a request's answer was brought in from a file."""
+        """Whether a request's answer was imported from a file."""
         return request_id in self._prefix
 
     def generated(self, task: Task) -> GeneratedInstances | None:
-        """What was recorded for a task; None where it has no instances."""
+        """What was recorded for a task; None if it has no instances."""
         found = self._latest(INSTANCES.name, key(task.instruction))
         if not found:
             return None
@@ -62,7 +62,7 @@ class Recalled:
         return read_generated([self._said(one) for one in classes], [self._said(found[0])], self._prefix[found[0]])
 
     def reject_unused(self, store: Store) -> None:
-        """Store, as rejections, what no task of `store` has a use for."""
+        """Store, as rejections, what no task of `store` can use."""
         known = {key(task.instruction) for task in store.tasks()}
         with store.transaction():
             for stage, of_name in self._of_name.items():

@@ -1,4 +1,4 @@
-"""Recorded answers, read from files that other tools wrote: what `selfinstruct import` brings in.
+"""Recorded answers, read from other tools' files: what `selfinstruct import` imports.
 
 | file               | one line is                                                                                  |
 |--------------------|----------------------------------------------------------------------------------------------|
@@ -147,7 +147,7 @@ def _objects(path: Path) -> Iterator[tuple[int, str, dict[str, Any]]]:
 def _said(row: dict[str, Any]) -> list[tuple[str, str]] | None:
     """The texts of an answer, one for each choice, with their finish reasons, however the server's JSON was kept.
 
-    None where the row has no place for an answer; an empty text where there is one, but nothing was said.
+    None if the row has no place for an answer; an empty text where there is one, but nothing was said.
     """
     if isinstance(row.get("text"), str):
         return [(storable(row["text"]), str(row.get("finish_reason") or "stop"))]

@@ -1,4 +1,4 @@
-"""One `selfinstruct refilter`: what a run was told, judged again under other rules, into a new run, without a call.
+"""One `selfinstruct refilter`: filter a run's answers again under different rules, into a new run, without API calls.
 
 The answers are taken out of the store in the order of steps, read by today's parsers, and taken to the gate; then, what
 is made of the tasks that may stay. So the new run holds what the old one would under those rules, as far as the teacher
@@ -7,7 +7,7 @@ from there; all that was paid for is in the new run too. Under the same rules it
 
 What waits in the old run, candidates behind its target and tasks without instances, waits in the new one. The old run
 is only read, as it is at the beginning: it may be growing. The new one appears as a whole, or not at all. What people
-decided comes along, but for decisions about what is not there any more.
+decided comes along, but for decisions about what is no longer there.
 """
 
 import asyncio
@@ -50,7 +50,7 @@ AT_ONCE = 100  # steps, or tasks, in one transaction
 
 
 class Rules(NamedTuple):
-    """The settings of the new run, what is named of them, and the test sets to be read."""
+    """The settings of the new run, those that were named, and the test sets to read."""
 
     config: Config
     named: dict[str, Any]
@@ -58,10 +58,10 @@ class Rules(NamedTuple):
 
 
 async def refilter(run: Path, new: Path, config_file: Path | None, flags: dict[str, Any]) -> Changes:
-    """Judge what `run` holds under other rules, into the folder `new`; say what that changes.
+    """Filter what `run` holds under different rules, into the folder `new`; return what that changes.
 
     `flags` are settings from the command line, as nested tables, and go before those of the file; but the filters that
-    they switch off come to those that are off already, and all test sets to those of `run`. UsageError where `new` is
+    they switch off come to those that are off already, and all test sets to those of `run`. UsageError if `new` is
     there already, and where settings other than the rules differ.
     """
     with Store.read(run) as before, before.snapshot():
@@ -84,7 +84,7 @@ async def refilter(run: Path, new: Path, config_file: Path | None, flags: dict[s
 
 
 def _rules(before: Store, config_file: Path | None, flags: dict[str, Any]) -> Rules:
-    """The run's settings, with what is named now laid over them."""
+    """The run's settings, overridden by those that are named now."""
     source = str(config_file) if config_file else "settings"
     of_file = with_code(read_toml(config_file)) if config_file else {}
     flags = with_code(flags)
@@ -148,7 +148,7 @@ def _becoming(new: Path) -> Iterator[Path]:
 
 
 class _Refiltering:
-    """From a copy of a run to one judged again; `before` is the run as it was, `store` the copy."""
+    """From a copy of a run to a filtered one; `before` is the original run, `store` the copy."""
 
     def __init__(self, before: Store, store: Store, config: Config):
         self.before = before
@@ -168,7 +168,7 @@ class _Refiltering:
         self.read_differently = 0
 
     async def run(self) -> int:
-        """Judge all of it; give the number of answers that were read otherwise than before."""
+        """Filter all of it; return the number of answers that were parsed differently than before."""
         await self._steps()
         await self._tasks()
         self.recalled.reject_unused(self.store)
@@ -199,7 +199,7 @@ class _Refiltering:
                     self.read_differently += now != then or self._has_other_reasons(proposal.unreadable)
 
     async def _proposal(self, step: int, snapshot: Snapshot, rng: random.Random) -> Proposal:
-        """What was said in a step that a strategy asked for."""
+        """The proposal of a step that a strategy requested."""
 
         async def ask(request: Request) -> Completion:
             before = self.candidates[step]
@@ -221,7 +221,7 @@ class _Refiltering:
     # From tasks to instances.
 
     async def _tasks(self) -> None:
-        """Judge what was generated: for the tasks that the run had finished, in its order, then for the others."""
+        """Filter what was generated: for the tasks that the run had finished, in its order, then for the others."""
         extras = replayed.extras(self.before)
         place = {identity: n for n, identity in enumerate(extras)}
         ids = replayed.instance_ids(self.before)
@@ -243,7 +243,7 @@ class _Refiltering:
                         self.read_differently += differ or dict(generated.extra) != extras[task.id]
 
     async def _generated(self, task: Task) -> GeneratedInstances | None:
-        """What was generated for a task; None where the teacher was not asked for it."""
+        """What was generated for a task; None if the teacher was not asked for it."""
         if task.instances and self.recalled.holds(task.request_id):
             return came_with(task)
         if recorded := self.recalled.generated(task):

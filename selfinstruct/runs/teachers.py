@@ -1,4 +1,4 @@
-"""The teachers of a run: checked before any money is spent, opened for a session, asked by batches if wanted."""
+"""The teachers of a run: checked before any money is spent, opened for a session, used through batches if set."""
 
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -14,7 +14,7 @@ from selfinstruct.teachers.scheduler import Scheduler
 
 
 def check_teachers(config: Config) -> None:
-    """UsageError where a stage's teacher cannot be asked, or a limit could not be kept."""
+    """UsageError if a stage's teacher cannot be used, or a limit could not be kept."""
     check_budget(config)
     batch = config.running.batch
     places: dict[str, tuple[str, str]] = {}
@@ -39,7 +39,7 @@ def check_teachers(config: Config) -> None:
 
 
 def check_budget(config: Config) -> None:
-    """UsageError where a limit could not be kept: a model without a price, or answers of any length."""
+    """UsageError if a limit could not be kept: a model without a price, or answers of any length."""
     running = config.running
     for stage in config.stages:
         for teacher, sampling, _ in config.choices(stage):

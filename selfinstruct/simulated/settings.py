@@ -1,4 +1,4 @@
-"""What the simulated teacher is told to be: slow, wrong, malformed, failing - or, by default, none of these.
+"""How the simulated teacher behaves: slow, wrong, malformed, failing - or, by default, none of these.
 
 A benchmark that wants a teacher as slow as a real one, with now and then a straggler and one call in twenty turned
 away, writes exactly that down:

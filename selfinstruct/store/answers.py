@@ -70,17 +70,17 @@ def unpriced(store: Store) -> list[Unpriced]:
 
 
 def answer_sizes(store: Store, stage: str) -> list[AnswerSize]:
-    """What each answer of a stage took."""
+    """What each answer of a stage took, in an order that does not depend on when it came."""
     rows = store.query(
         "SELECT r.model, c.prompt_tokens, c.completion_tokens, c.latency_s FROM completions c "
-        "JOIN requests r ON r.id = c.request_id WHERE r.stage = ?",
+        "JOIN requests r ON r.id = c.request_id WHERE r.stage = ? ORDER BY r.id",
         (stage,),
     )
     return [AnswerSize(*row) for row in rows]
 
 
 def period(store: Store) -> tuple[float | None, float | None]:
-    """When the first and the last answer were stored, in seconds since 1970; None where there is none."""
+    """When the first and the last answer were stored, in seconds since 1970; None if there is none."""
     ((first, last),) = store.query("SELECT min(created_at), max(created_at) FROM completions")
     return first, last
 
@@ -116,7 +116,7 @@ def recorded_requests(store: Store) -> list[RecordedRequest]:
 
 
 def recorded_answer(store: Store, stage: str, user: str) -> Completion | None:
-    """The answer to a stage's question that was imported last; None where there is none."""
+    """The answer to a stage's question that was imported last; None if there is none."""
     rows = store.query(
         "SELECT r.id FROM requests r WHERE r.stage = ? AND r.teacher = ? AND r.user = ? ORDER BY r.rowid DESC LIMIT 1",
         (stage, IMPORTED, user),

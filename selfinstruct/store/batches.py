@@ -17,7 +17,7 @@ from selfinstruct.store.store import Store
 
 
 class OpenBatch(NamedTuple):
-    """A batch that is not read yet; `id` is the server's name for it, None where it may not have been made."""
+    """A batch that is not read yet; `id` is the server's name for it, None if it may not have been made."""
 
     number: int
     id: str | None
@@ -54,7 +54,7 @@ class Batches:
         return [OpenBatch(*row) for row in rows]
 
     def refuse_under_way(self) -> None:
-        """UsageError where requests are in batches, which a session without batches would pay for once more."""
+        """UsageError if requests are in batches, which a session without batches would pay for again."""
         ((n,),) = self._store.query("SELECT count(*) FROM batch_requests")
         if n:
             raise UsageError(

@@ -1,4 +1,4 @@
-"""How many there are of each in a run: for status, report, card, estimate and audit."""
+"""Counts of a run: for status, report, card, estimate and audit."""
 
 from collections.abc import Collection
 from typing import NamedTuple

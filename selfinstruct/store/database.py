@@ -78,7 +78,7 @@ class Database(SqliteFile):
 
     @classmethod
     def resume(cls, folder: Path) -> Self:
-        """An existing run, to go on with; StoreError where another process has it."""
+        """An existing run, to resume; StoreError if another process has it."""
         return cls._open(folder, writing=True)
 
     @classmethod
@@ -155,7 +155,7 @@ class Database(SqliteFile):
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Several queries see the same state, whatever another process writes; inside of another: part of it."""
+        """Several queries see the same state while other processes write; inside another snapshot: part of it."""
         if self.db.in_transaction:
             yield
             return
@@ -169,7 +169,7 @@ class Database(SqliteFile):
 
 
 def _lock(folder: Path) -> IO[str]:
-    """Hold `run.lock` as long as this process lives; StoreError where another process does."""
+    """Hold `run.lock` as long as this process lives; StoreError if another process does."""
     try:
         lock = (folder / "run.lock").open("w")
     except OSError as error:

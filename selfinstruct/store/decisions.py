@@ -11,7 +11,7 @@
 | edit    | an instance                  | it is exported with another input and output, under the same id             |
 | tag     | anything                     | payload {"tag": ...}                                                        |
 | comment | anything                     | payload {"text": ...}                                                       |
-| undo    | what the decision was about  | that decision counts no more; an undo is not undone, but decided once more  |
+| undo    | what the decision was about  | that decision counts no more; an undo is not undone, but decided again  |
 
 Decisions are rows that are never changed, and what was generated never changes either: the view `records`, and so every
 export, is the two taken together. Of `ban` and `rescue`, and of several edits, the last one that is in force counts.
@@ -71,10 +71,10 @@ class _New(NamedTuple):
 def decide(
     run: Database, author: str, action: Action, subjects: Sequence[Subject], payload: dict[str, str] | None = None
 ) -> int:
-    """Commit one decision about each of `subjects`, and give the number of the batch; 0 where there was nothing to do.
+    """Commit one decision about each of `subjects`, and give the number of the batch; 0 if there was nothing to do.
 
     A ban of what is not exported anyhow, and a rescue of what is, are left out, and so are candidates that are not
-    judged yet. UsageError where a subject is not there, or is nothing that can be decided so.
+    judged yet. UsageError if a subject is not there, or is nothing that can be decided so.
     """
     payload = {key: storable(value) for key, value in (payload or {}).items()}
     if action == "edit":
@@ -102,7 +102,7 @@ def decide(
 
 
 def undo(run: Database, author: str, batch: int) -> int:
-    """Take back the decisions of a batch that are in force, as a batch of its own; 0 where none is."""
+    """Take back the decisions of a batch that are in force, as a batch of its own; 0 if none is."""
     if run.query("SELECT 1 FROM decisions WHERE batch = ? AND action = 'undo' LIMIT 1", (batch,)):
         raise UsageError("An undo cannot be undone. Decide again instead.")
     rows = run.query("SELECT id, subject, subject_id FROM decisions_in_force WHERE batch = ? ORDER BY id", (batch,))
@@ -110,7 +110,7 @@ def undo(run: Database, author: str, batch: int) -> int:
 
 
 def standing(run: Database, subject: Subject) -> str | None:
-    """The ban or rescue that counts for a subject; None where neither does."""
+    """The ban or rescue that counts for a subject; None if neither does."""
     rows = run.query("SELECT action FROM standing WHERE subject = ? AND subject_id = ?", subject)
     return str(rows[0][0]) if rows else None
 
@@ -133,7 +133,7 @@ def state_of(judged: str, standing: str | None) -> str:
 
 
 def edited(run: Database, instance: str) -> Instance | None:
-    """The texts of the edit that counts for an instance; None where it was not edited."""
+    """The texts of the edit that counts for an instance; None if it was not edited."""
     rows = run.query("SELECT input, output FROM edits WHERE instance = ?", (instance,))
     return Instance(*rows[0]) if rows else None
 
@@ -257,7 +257,7 @@ def _store(run: Database, author: str, new: Iterable[_New]) -> int:
 
 
 def leave_out(run: Database) -> int:
-    """Delete, in a run that was judged again, decisions about what is not there any more; give their number.
+    """Delete, in a run that was judged again, decisions about what is no longer there; give their number.
 
     Nor need texts that a rescue brought in stay where their candidate has been admitted: it has them itself.
     """

@@ -80,7 +80,7 @@ class StoredRejection(NamedTuple):
 class KnownNearest(NamedTuple):
     """The nearest instruction that the novelty rule found, its ROUGE-L F1, and its verdict.
 
-    `id` is "" where nothing was known yet, `score` None where an earlier filter had rejected the candidate.
+    `id` is "" where nothing was known yet, `score` None if an earlier filter had rejected the candidate.
     """
 
     id: str
@@ -89,7 +89,7 @@ class KnownNearest(NamedTuple):
 
 
 def candidate(store: Store, identity: str) -> StoredCandidate | None:
-    """The candidate of that id; None where there is none."""
+    """The candidate of that id; None if there is none."""
     rows = store.query(f"SELECT c.step, c.position, {CANDIDATE_COLUMNS} FROM candidates c WHERE c.id = ?", (identity,))
     return next((StoredCandidate(identity, candidate_from(row), step, position) for step, position, *row in rows), None)
 
@@ -116,7 +116,7 @@ def candidates_beside(store: Store, one: StoredCandidate) -> list[OtherCandidate
 
 
 def task(store: Store, identity: str) -> AdmittedTask | None:
-    """What the candidate of that id has become; None where it is no task."""
+    """What the candidate of that id has become; None if it is no task."""
     rows = store.query("SELECT t.position, t.generated, t.extra FROM tasks t WHERE t.id = ?", (identity,))
     return next((AdmittedTask(n, bool(generated), extra_from(extra)) for n, generated, extra in rows), None)
 
@@ -134,7 +134,7 @@ def nearest(store: Store, candidate: str) -> KnownNearest:
 
 
 def instance(store: Store, identity: str) -> StoredInstance | None:
-    """The instance of that id; None where there is none."""
+    """The instance of that id; None if there is none."""
     rows = store.query(
         "SELECT j.task, j.candidate, j.instruction, j.input, j.output, i.request_id, j.extra "
         "FROM filtered j JOIN instances i ON i.id = j.id WHERE j.id = ?",
@@ -176,7 +176,7 @@ def texts(store: Store, kind: str, identity: str) -> tuple[str, ...]:
 
 
 def rejection(store: Store, kind: str, identity: str) -> StoredRejection | None:
-    """Why a candidate, an instance or an answer was rejected; None where it was not."""
+    """Why a candidate, an instance or an answer was rejected; None if it was not."""
     rows = store.query(
         "SELECT stage, reason, evidence FROM rejections WHERE subject = ? AND subject_id = ?", (kind, identity)
     )

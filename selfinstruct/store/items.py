@@ -62,13 +62,13 @@ def data_version(store: Store) -> int:
 
 
 def last_rows(store: Store) -> dict[str, int]:
-    """The last rows of candidates and of instances, 0 where there are none."""
+    """The last rows of candidates and of instances, 0 if there are none."""
     rows = store.query("SELECT (SELECT max(rowid) FROM candidates), (SELECT max(rowid) FROM instances)")
     return {kind: last or 0 for kind, last in zip(("candidate", "instance"), rows[0], strict=True)}
 
 
 def candidate_at(store: Store, row: int) -> str | None:
-    """The candidate of that row; None where there is none."""
+    """The candidate of that row; None if there is none."""
     rows = store.query("SELECT id FROM candidates WHERE rowid = ?", (row,))
     return str(rows[0][0]) if rows else None
 
@@ -81,7 +81,7 @@ def items_after(store: Store, kind: str, row: int) -> Iterator[ItemRow]:
 
 
 def item(store: Store, kind: str, identity: str) -> ItemRow | None:
-    """One item as it is now; None where there is no such."""
+    """One item as it is now; None if there is no such."""
     sql, condition = _KINDS[kind]
     rows = store.query(sql.format(condition), (identity,))
     return ItemRow(*rows[0]) if rows else None

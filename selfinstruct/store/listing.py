@@ -25,7 +25,7 @@ MOST_SIMILAR = 10  # known instructions, as the reference code keeps them
 
 
 class AdmittedTask(NamedTuple):
-    """An admitted task with its nearest known instruction, None where there was none.
+    """An admitted task with its nearest known instruction, None if there was none.
 
     `extra` is what its stages say of it.
     """
@@ -79,7 +79,7 @@ def admitted_tasks(store: Store) -> Iterator[AdmittedTask]:
 
 
 class _Seen:
-    """The pool once more, as it grew: what the novelty rule saw at each task."""
+    """The pool again, as it grew: what the novelty rule saw at each task."""
 
     def __init__(self, store: Store):
         self._pool = Pool(store.seeds(), rules_of(store))
@@ -98,7 +98,7 @@ class _Seen:
 
 
 def refuse_absent(store: Store, stage: str | None, reason: str | None) -> None:
-    """UsageError where nothing was rejected in that stage, or for that reason."""
+    """UsageError if nothing was rejected in that stage, or for that reason."""
     for column, asked in (("stage", stage), ("reason", reason)):
         if asked is None:
             continue

@@ -1,4 +1,4 @@
-"""What was read from a run's answers and how it was judged, in order: to judge it again under other rules."""
+"""What was parsed from a run's answers, and the verdicts on it, in order: to filter it again under other rules."""
 
 import json
 from collections import defaultdict
@@ -26,7 +26,7 @@ class FilteredCandidate(NamedTuple):
 
 
 def filtered(store: Store) -> Iterator[FilteredCandidate]:
-    """The candidates that were judged, in order."""
+    """The candidates that were filtered, in order."""
     with explaining(store.path):
         for identity, was_admitted, reason, nearest_id, score, *row in store.db.execute(
             "SELECT c.id, t.id IS NOT NULL, coalesce(r.reason, ''), "

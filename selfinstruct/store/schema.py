@@ -212,7 +212,7 @@ CREATE VIEW rejected AS SELECT r.stage, r.reason, r.subject, r.subject_id, r.evi
 
 
 def migrate(db: sqlite3.Connection, path: Path) -> None:
-    """Bring the file at `path` up to the newest version; StoreError where it is newer than this package."""
+    """Bring the file at `path` up to the newest version; StoreError if it is newer than this package."""
     version = check_version(db, path)
     if version == 0 and db.execute("SELECT 1 FROM sqlite_master").fetchone():
         raise StoreError(f"{path} is another program's database. Choose another folder.")
@@ -224,7 +224,7 @@ def migrate(db: sqlite3.Connection, path: Path) -> None:
 
 
 def check_version(db: sqlite3.Connection, path: Path) -> int:
-    """The version of the file at `path`; StoreError where it is newer than this package."""
+    """The version of the file at `path`; StoreError if it is newer than this package."""
     version = int(db.execute("PRAGMA user_version").fetchone()[0])
     if version > len(MIGRATIONS):
         raise StoreError(f"{path} was written by a newer selfinstruct (store version {version}). Upgrade selfinstruct.")
@@ -245,7 +245,7 @@ def explaining(path: Path) -> Iterator[None]:
         elif "full" in text:
             advice = "The disk is full. Free some space, then run the same command again; all earlier answers are kept."
         elif "readonly" in text or "unable to open" in text:
-            advice = "Check its permissions, or choose a folder that you can write to."
+            advice = "The run needs a folder that you can write to. Check its permissions."
         elif "locked" in text:
             advice = "Another program has locked it. Close that program, then run the same command again."
         elif "I/O" in text:

@@ -1,11 +1,11 @@
-"""Everything that was asked and said in a run, in one SQLite file: `outputs/<run>/run.db`.
+"""All requests and answers of a run, in one SQLite file: `outputs/<run>/run.db`.
 
     requests -> completions -> candidates -> tasks -> instances
                                    \\ rejections (of completions, candidates and instances)
 
 Open it in any SQLite browser; the views `records` and `rejected` are made for reading. A completion is committed
 before anything parses it. One step of the gate, with all its verdicts, is one transaction, and so is the making of one
-task's instances: a run that is killed at any instant goes on behind the last of them.
+task's instances: a run that is killed at any instant resumes after the last of them.
 """
 
 import asyncio
@@ -78,7 +78,7 @@ class Store(Database):
     # What the run was begun with.
 
     def describe(self, settings: dict[str, Any], seeds: Sequence[SeedTask], test_lines: Sequence[Line]) -> None:
-        """Commit what the run is begun, or gone on, with."""
+        """Commit what the run is started, or resumed, with."""
         rows = [seed_row(n, seed) for n, seed in enumerate(seeds)]
         with self.transaction():
             self.set_settings(settings)
@@ -98,7 +98,7 @@ class Store(Database):
         )
 
     def seeds(self) -> tuple[SeedTask, ...]:
-        """The seed tasks that the run was begun with."""
+        """The seed tasks that the run was started with."""
         return tuple(map(seed_from, self.query(f"SELECT {SEED_COLUMNS} FROM seeds ORDER BY position")))
 
     def test_lines(self) -> list[Line]:
@@ -133,7 +133,7 @@ class Store(Database):
             self._committed.set_result(None)
 
     def add_completion(self, request: Request, completion: Completion) -> None:
-        """Commit a request with its answer; what is there already (a batch was read) stays."""
+        """Commit a request with its answer; what exists already (a batch was read) stays."""
         with self.transaction():
             self.db.execute("DELETE FROM sent WHERE request_id = ?", (request.id,))
             self.add_request(request)
@@ -317,7 +317,7 @@ class Store(Database):
         return identities
 
     def reject(self, request_id: str, rejection: Rejection) -> None:
-        """Commit that nothing comes of a completion."""
+        """Commit that a completion yields nothing."""
         with self.transaction():
             self._reject_unreadable([(request_id, rejection)])
 
@@ -335,7 +335,7 @@ class Store(Database):
     def records(self, decided: bool = True) -> Iterator[Record]:
         """The dataset, in the order of tasks and their instances; then what was rescued of rejected candidates.
 
-        Without `decided`: as the filters left it, whatever people have decided since; what a run goes on with.
+        Without `decided`: as the filters left it, without people's later decisions; what a resumed run uses.
         """
         source = "records" if decided else "filtered WHERE kept"
         with explaining(self.path):

@@ -1,4 +1,4 @@
-"""Whether a run's store keeps its promises: every id recomputed, every count added up, every score computed again.
+"""Whether a run's store is consistent: every id recomputed, every count added up, every score computed again.
 
 The scores are recomputed with the rouge_score package, and near-duplicates are searched with datasketch; the engine
 itself uses neither.
@@ -32,7 +32,7 @@ CERTAINLY_FOUND = 0.2  # so far above the threshold less than one copy in a mill
 
 
 def verify(store: Store) -> list[str]:
-    """What is wrong with the store, one line each; an empty list where everything holds."""
+    """The problems in the store, one line each; empty if there are none."""
     with store.snapshot():
         return [problem for check in CHECKS for problem in check(store)]
 

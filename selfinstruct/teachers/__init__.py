@@ -1,7 +1,7 @@
-"""Who answers, and how fast it may be asked.
+"""The models that answer, and how fast they may be called.
 
     kinds              one file for each kind of teacher: its check, and its opening
-    settings           who answers, in which stage, at what price
+    settings           which model answers in which stage, at what price
     openai_compatible  a server that speaks OpenAI's protocol; rate_limits: what its headers say of limits
     scheduler          which call goes out when, when to try again, when to give up
     pacing             how fast one server may be called: bucket (limits that are known), throttle (found from refusals)
@@ -9,7 +9,7 @@
     batch              the same by OpenAI's Batch API: batch_lines (what is sent and read), batch_server (its calls)
 
 `Teacher.complete(Request) -> Completion` sends the request once. It raises RequestRefused where this request will
-never get an answer, TryAgain where a second try may help, TeacherError where no request would be answered.
+never get an answer, TryAgain where a second try may help, TeacherError if no request would be answered.
 Its `pace` says how often it may be called; retries and the waiting are the scheduler's.
 """
 
@@ -34,4 +34,4 @@ class Teacher(Protocol):
 
 
 Teachers = Mapping[tuple[str, str], Sequence[Teacher]]
-"""Who answers, by stage and model: the servers of that model, at least one."""
+"""The teachers by stage and model: the servers of that model, at least one."""

@@ -200,7 +200,7 @@ class BatchTeacher:
         return None
 
     async def _read(self, number: int, identity: str, found: Found) -> None:
-        """Store what a batch has brought. TeacherError where it was cancelled, or failed for good."""
+        """Store what a batch has brought. TeacherError if it was cancelled, or failed for good."""
         requests = self._batches.requests(number)
         failed: dict[str, SelfInstructError] = {}
         server = self._server

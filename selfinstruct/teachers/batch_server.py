@@ -48,7 +48,7 @@ class BatchServer:
         self._has_answered = False
 
     async def patiently(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Make the call until the server answers; TeacherError where it refuses, or fails again and again."""
+        """Make the call until the server answers; TeacherError if it refuses, or fails again and again."""
         pause_s = PAUSE_FIRST_S
         tries = 0
         while True:
@@ -100,7 +100,7 @@ class BatchServer:
             query["after"] = _text(batches[-1], "id")
 
     async def look(self, identity: str) -> Found | None:
-        """The state of a batch; None where the server does not know it any more."""
+        """The state of a batch; None if the server does not know it any more."""
         batch = await self._json("GET", f"/batches/{identity}", missing=None)
         if batch is None:
             return None
@@ -115,7 +115,7 @@ class BatchServer:
         )
 
     async def read(self, file_id: str, take: Callable[[list[bytes]], None]) -> bool:
-        """Give the lines of a file to `take`, some at a time; False where there is no such file any more.
+        """Give the lines of a file to `take`, some at a time; False if there is no such file any more.
 
         A call that breaks off raises TryAgain, and the next one begins with the first line again.
         """

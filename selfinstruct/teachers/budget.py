@@ -4,7 +4,7 @@ A call is sent only where what was used, what the calls in flight may use, and w
 limits. What a call may use at most is known beforehand: no tokenizer makes more tokens than a text has bytes, and the
 request says how long the answer may get. The estimate is far too high, so a run waits for answers in flight before it
 says that nothing more can be afforded; it stops within one call of the limit. Proposals leave room for the instances of
-the tasks that are there already, and of those to be expected from the proposals before them.
+the tasks that exist already, and of those to be expected from the proposals before them.
 
 A call whose answer never came (a deadline, a dropped connection, `kill -9`), or came without a count of its tokens, may
 have been paid for, and counts with the most that it may have used. Answers that were stored before their model had a
@@ -94,7 +94,7 @@ class Budget:
         return self.is_proposal(request) and request.id not in self._proposals
 
     def fits(self, request: Request, n_between_tries: int) -> bool:
-        """Whether `request` may be sent; BudgetReached where it may not, and nothing that goes on can change that."""
+        """Whether `request` may be sent; BudgetReached if it may not, and nothing that goes on can change that."""
         if request.id in self._under_way:
             return True
         needed = self._used.plus(self._reserved).plus(self.at_most(request))
@@ -170,7 +170,7 @@ class Budget:
 
 
 def cost_usd(price: Price | None, n_prompt: int, n_new: int, is_batch: bool = False) -> float | None:
-    """US dollars for so many tokens of prompts and answers; None where the price is not known."""
+    """US dollars for so many tokens of prompts and answers; None if the price is not known."""
     if price is None:
         return None
     return (n_prompt * price.input + n_new * price.output) / 1e6 * (price.batch if is_batch else 1.0)

@@ -150,7 +150,7 @@ class OpenAICompatible:
 
 
 def address_and_key(base_url: str, api_key_env: str) -> tuple[str, str]:
-    """Where the server is, and its key ("" where there is none); UsageError where it cannot be asked like this."""
+    """Where the server is, and its key ("" where there is none); UsageError if it cannot be asked like this."""
     base_url = base_url or _base_url_from_environment() or OPENAI_HOST
     key = os.environ.get(api_key_env, "").strip()
     if not key and base_url == OPENAI_HOST:
@@ -164,7 +164,7 @@ def address_and_key(base_url: str, api_key_env: str) -> tuple[str, str]:
 
 
 def _proxy(url: str) -> str | None:
-    """The proxy that the environment names for an address: asked once, since aiohttp would ask anew for each call."""
+    """The proxy that the environment names for an address: asked once, since aiohttp would ask again for each call."""
     parts = urlsplit(url)
     if urllib.request.proxy_bypass(parts.hostname or ""):
         return None
@@ -183,14 +183,14 @@ def request_body(request: Request) -> dict[str, Any]:
 
 
 def _tokens(body: dict[str, Any], part: str) -> int:
-    """The number of tokens that the server counted, 0 where it says nothing sensible."""
+    """The number of tokens that the server counted, 0 if it says nothing sensible."""
     usage = body.get("usage")
     count = usage.get(f"{part}_tokens") if isinstance(usage, dict) else None
     return count if isinstance(count, int) and 0 <= count < 2**53 else 0
 
 
 def _logprobs(choice: dict[str, Any]) -> tuple[float, ...] | None:
-    """The log-probabilities of the answer's tokens, None where there are none, or in no known form."""
+    """The log-probabilities of the answer's tokens, None if there are none, or in no known form."""
     try:
         found = choice["logprobs"]
         if "content" in found:

@@ -22,7 +22,7 @@ _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|d|h|m|s)")
 
 
 def rooms(headers: Mapping[str, str]) -> tuple[Room | None, Room | None]:
-    """The room for requests and for tokens, each None where the server does not tell all of it."""
+    """The room for requests and for tokens, each None if the server does not tell all of it."""
     if "x-ratelimit-limit-requests" not in headers and "x-ratelimit-limit-tokens" not in headers:
         return None, None
     return _room(headers, "requests"), _room(headers, "tokens")
@@ -38,7 +38,7 @@ def _room(headers: Mapping[str, str], of: str) -> Room | None:
 
 
 def duration_s(text: str) -> float:
-    """Seconds, from "6m0s", "120ms", "1h2m3.5s" or a plain number; ValueError where it is none of these."""
+    """Seconds, from "6m0s", "120ms", "1h2m3.5s" or a plain number; ValueError if it is none of these."""
     parts = _PART.findall(text) if _DURATION.fullmatch(text) else [(text, "s")]
     seconds = sum(float(number) * _UNITS_S[unit] for number, unit in parts)
     if not 0 <= seconds < 1e9:
@@ -47,7 +47,7 @@ def duration_s(text: str) -> float:
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait, from retry-after-ms or Retry-After (seconds or a date); None where neither says."""
+    """Seconds to wait, from retry-after-ms or Retry-After (seconds or a date); None if neither says."""
     for name, unit_s in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         with suppress(ValueError):
             seconds = float(headers.get(name, ""))

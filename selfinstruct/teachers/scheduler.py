@@ -81,7 +81,7 @@ class Scheduler:
         """The answer to `request` from any of `teachers`, or a Completion whose `error` says why there is none.
 
         Raises Stopped where the run stops, or `wanted()` has become false, before it was sent; TeacherError where
-        they would answer no request; BudgetReached where the budget does not allow it any more.
+        they would answer no request; BudgetReached if the budget does not allow it any more.
         """
         try:
             return await self._complete(teachers, request, wanted)
@@ -246,7 +246,7 @@ class Scheduler:
         self.look_again()
 
     def _is_about_the_request(self, request: Request, error: RequestRefused) -> bool:
-        """False where the stage was never answered: the settings may be wrong; TeacherError once that is likely."""
+        """False if the stage was never answered: the settings may be wrong; TeacherError once that is likely."""
         if self._answered[request.stage] or error.reason in ("context_too_long", "content_filter"):
             return True
         self._refused[request.stage] += 1

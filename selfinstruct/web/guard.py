@@ -119,7 +119,7 @@ def static_files(files: Mapping[str, Path]) -> web.RouteDef:
 async def listening(routes: Sequence[web.RouteDef], guard: Guard, port: int = 0) -> AsyncIterator[str]:
     """Serve on loopback, on any free port for 0, and give the address with the token.
 
-    UsageError where the port cannot be used.
+    UsageError if the port cannot be used.
     """
 
     # A bound method is no coroutine function to aiohttp.

@@ -219,7 +219,7 @@ async def test_every_page_can_be_opened_and_has_nothing_that_a_policy_forbids(fo
             assert not re.search(r'\sstyle=|<style|\son\w+=|<script(?! src="/static/)', page), name
             assert not re.search(r'(?:src|href|action)="(?!/|#)', page), name
         assert "All filters" in pages["candidate"]
-        assert "The prompt" in pages["completion"]
+        assert "Prompt" in pages["completion"]
 
 
 async def test_the_funnel_leads_to_lists_of_as_many(folder):

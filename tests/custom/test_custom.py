@@ -369,7 +369,7 @@ class Unwritten:
         (Breaks, r"test_custom.py, line \d+, in propose: ValueError: no idea"),
         (Unwritten, r"The strategy .*Unwritten lacks stages, defaults"),
         (len, "is not a strategy: it must be a class"),
-        ("gravitate", "there is no strategy gravitate; choose one of: self-instruct, alpaca"),
+        ("gravitate", "there is no such strategy; choose one of: self-instruct, alpaca"),
     ],
 )  # fmt: skip
 def test_a_strategy_that_cannot_work_is_one_message(here, strategy, said):

@@ -89,14 +89,14 @@ def test_the_commands_do_what_they_say(student, capsys, monkeypatch):
     assert talked(student, capsys, monkeypatch, "Why?", "/new", "Why?")[0] == shown * 2
     out, err = talked(student, capsys, monkeypatch, "Why?", "/undo", "Why?", "/undo", "/undo")
     assert out == shown * 2
-    assert err.count("(taken back: Why?)") == 2
+    assert err.count("(undone: Why?)") == 2
     assert "no turn to undo" in err
     assert talked(student, capsys, monkeypatch, "Why?", "/system Be brief.", "Why?")[0] == shown + briefly
     assert talked(student, capsys, monkeypatch, "Why?", "/new", "Why?", system="Be brief.")[0] == briefly * 2
     assert talked(student, capsys, monkeypatch, "/system", "Why?", system="Be brief.")[0] == shown
     assert talked(student, capsys, monkeypatch, "/quit", "Why?") == ("", "")
     out, err = talked(student, capsys, monkeypatch, "/nwe", "/etc/hosts")
-    assert "There is no command /nwe" in err
+    assert "Unknown command /nwe" in err
     assert out == answer(student, "/etc/hosts")[1]
 
 
@@ -113,7 +113,7 @@ def test_the_oldest_turns_go_where_they_do_not_fit(student, capsys, monkeypatch)
     n = len(student.prompt([{"role": "user", "content": long}]))
     assert 100 < n < 300
     out, err = talked(student, capsys, monkeypatch, *[long] * 6, system="Be brief.")
-    assert "forgot the oldest 1 turns" in err
+    assert "forgot 1 of the oldest turns" in err
     conversation = Conversation(student, "Be brief.", 0.0, 20, None)
     for _ in range(6):
         conversation.make_room(long)
@@ -124,7 +124,7 @@ def test_the_oldest_turns_go_where_they_do_not_fit(student, capsys, monkeypatch)
     assert 0 < len(kept) < 10
     # What cannot fit by itself is refused, and the conversation goes on.
     out, err = talked(student, capsys, monkeypatch, "Why? " * 1000, "Why?")
-    assert re.search(r"This message makes [\d,]+ tokens, and the student reads 600", err)
+    assert re.search(r"This message makes [\d,]+ tokens; the student.s context is 600", err)
     assert out == "\n" + answer(student, "Why?")[1]  # and has an empty line, so that answers match questions
 
 
@@ -139,7 +139,7 @@ def test_an_empty_answer_is_a_turn_too(student, capsys, monkeypatch):
     monkeypatch.setattr(student, "stream", stream)
     out, err = talked(student, capsys, monkeypatch, "Why?", "And?", "/undo", "/undo")
     assert out == "So.\n\n"
-    assert err == "(taken back: And?)\n(taken back: Why?)\n"
+    assert err == "(undone: And?)\n(undone: Why?)\n"
     monkeypatch.undo()
     # The next question is asked with it in view.
     turns = ("Why?", "", "And then?")
@@ -196,7 +196,7 @@ def test_the_command_line(cli, model, tmp_path, monkeypatch):
     assert cli("chat", model, "--max-tokens", 5, "--seed", 3, "--system", "Be brief.").stdout == one
     assert "no such folder" in cli("chat", tmp_path / "nothing", code=2).stderr
     monkeypatch.setitem(sys.modules, "peft", None)  # not installed
-    assert "needs peft: pip install" in cli("chat", model, code=2).stderr
+    assert "needs peft. Run: pip install" in cli("chat", model, code=2).stderr
 
 
 # In a terminal.
@@ -275,14 +275,14 @@ def test_a_terminal_with_its_keys_and_a_file_with_the_answers(model, student, tm
         terminal.type("\x04")
         # Without the file.
         said = terminal.until("> ")
-        assert "parameters, reads 600 tokens" in said
+        assert "parameters, context 600 tokens" in said
         assert "/undo" in said
         terminal.type("Why?\n")
         terminal.until(r"Why\?\r\n.")  # the answer has begun
         terminal.type("\x03")
         terminal.until(r"\(stopped\)\r\n> ")
         terminal.type("/undo\n")
-        terminal.until(r"\(taken back: Why\?\)\r\n> ")
+        terminal.until(r"\(undone: Why\?\)\r\n> ")
         terminal.type(b"a\xffb\n")
         terminal.until(r"not UTF-8 text\)\r\n> ")
         terminal.type("half a line")

@@ -111,10 +111,10 @@ def test_a_question_of_several_turns_is_all_before_the_last_answer(tmp_path):
     [
         ({"question": "Why?"}, "line 2: no question found"),
         ({"instruction": " ", "output": "x"}, "line 2: no question before"),
-        ({"messages": [{"role": "tool", "content": "7"}]}, "line 2: messages.0.content: a turn of a tool"),
+        ({"messages": [{"role": "tool", "content": "7"}]}, "line 2: messages.0.content: role tool; use"),
         ({"messages": [{"role": "user"}]}, "line 2: messages.0.content: missing_field"),
         ({"messages": "x"}, "line 2: messages: wrong_type"),
-        ("Why \ud83d?", "line 2: prompt: half a surrogate pair, which is no character, in “Why \\ud83d?”"),
+        ("Why \ud83d?", "line 2: prompt: half a surrogate pair, which is not a character, in “Why \\ud83d?”"),
         ({"instruction": "Why?", "input": "\ud83d"}, "line 2: input: half a surrogate pair"),
     ],
 )
@@ -135,7 +135,7 @@ def test_answers_of_one_model_among_several(tmp_path):
     assert answer == "Because.", "the last of them"
     assert list(read_answers(path, "a/x").items()) == [(name, "So.")]
     for model in ("", "z"):
-        with pytest.raises(UsageError, match=re.escape(f"Name one of them: a/x@{path} or y@{path}.")):
+        with pytest.raises(UsageError, match=re.escape(f"Choose one: a/x@{path} or y@{path}.")):
             read_answers(path, model)
     with Store(tmp_path / "out") as store:
         answered(store, (f"a/x@{path}", f"y@{path}"), path, None, ASKING)
@@ -636,7 +636,7 @@ def test_served_models_answer_and_are_not_asked_twice(cli, graded, tmp_path):
     both[2] = "simulated@http://127.0.0.1:9/v1"
     assert json.loads(cli(*both, "--json").stdout)["items"] == found["items"]
     both[2] = "simulated-large@http://127.0.0.1:9/v1"
-    assert "begun with something else: B" in cli(*both, code=2).stderr
+    assert "started with different settings: B" in cli(*both, code=2).stderr
 
 
 def test_a_judge_that_was_stopped_goes_on(tmp_path, graded, cli):
@@ -739,7 +739,7 @@ def test_mistakes_say_what_to_do(cli, graded, tmp_path, monkeypatch):
 
 
 def test_nobody_is_asked_before_both_can_be(cli, graded, tmp_path):
-    """B is a folder that holds no student, or none: found before A has answered anything."""
+    """B is a folder that no student here, or none: found before A has answered anything."""
     pytest.importorskip("torch")
     pytest.importorskip("transformers")
     (tmp_path / "run").mkdir()
@@ -748,9 +748,9 @@ def test_nobody_is_asked_before_both_can_be(cli, graded, tmp_path):
     out = ["--prompts", graded / "prompts.jsonl", "--out", tmp_path / "out", "--no-people"]
     for b, message in [
         (tmp_path / "run", "is a run, not a student. To train a student on it: selfinstruct finetune"),
-        (tmp_path / "empty", "holds no student"),
-        ("./nope", "./nope: no such file or folder. Name a student's folder"),
-        ("../nope", "../nope: no such file or folder. Name a student's folder"),
+        (tmp_path / "empty", "no student here"),
+        ("./nope", "./nope: no such file or folder. Use a student's folder"),
+        ("../nope", "../nope: no such file or folder. Use a student's folder"),
     ]:
         assert message in cli("compare", graded / "a.jsonl", b, *out, code=2).stderr
         with Store(tmp_path / "out") as store:

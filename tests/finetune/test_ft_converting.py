@@ -146,7 +146,7 @@ def test_the_converter_is_run_and_the_modelfile_written(cli, model, converter, t
 
 @pytest.mark.parametrize("name", ["student.Modelfile", "student", "student.bin"])
 def test_only_a_gguf_is_written(name, cli, model, converter, tmp_path):
-    assert "end with .gguf" in cli("gguf", model, tmp_path / name, code=2).stderr
+    assert "end in .gguf" in cli("gguf", model, tmp_path / name, code=2).stderr
     assert not list(tmp_path.glob("*student*"))
 
 

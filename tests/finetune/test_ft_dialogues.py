@@ -82,24 +82,24 @@ def test_an_alpaca_row_needs_no_input(tmp_path):
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        ({"instruction": "Add.", "output": " "}, "output: nothing is answered"),
-        ({"instruction": "Add.", "output": 3}, "output: a field holds what it should not (a number, not a text)"),
-        ({"instruction": "", "output": "3"}, "instruction: nothing is asked"),
+        ({"instruction": "Add.", "output": " "}, "output: empty answer"),
+        ({"instruction": "Add.", "output": 3}, "output: a field has the wrong type (a number, not text)"),
+        ({"instruction": "", "output": "3"}, "instruction: empty instruction"),
         ({"instruction": "Add."}, "instruction: a field of the file's format is missing"),
         (
             {"instruction": "Smile \ud83d now", "output": "b"},
-            "instruction: half a surrogate pair, which is no character",
+            "instruction: half a surrogate pair, which is not a character",
         ),
         ({"instruction": "a", "input": "\ude00", "output": "b"}, "input: half a surrogate pair"),
         ({"messages": [user("Hi"), assistant("Yes \ud83d")]}, "messages.1.content: half a surrogate pair"),
         ({"messages": [system("\ud83d"), user("Hi"), assistant("Yes")]}, "messages.0.content: half a surrogate pair"),
         ({"messages": [user("Hi")]}, "the conversation does not end with the assistant"),
         ({"messages": [assistant("Hi")]}, "user and assistant do not take turns (assistant after the beginning)"),
-        ({"messages": [{"role": "narrator", "content": "Hi"}, assistant("Hi")]}, "messages.0.role: no role that"),
+        ({"messages": [{"role": "narrator", "content": "Hi"}, assistant("Hi")]}, "messages.0.role: a role that"),
         ({"messages": [user("Hi"), {"role": "tool", "content": "3"}, assistant("3")]}, "tools cannot be trained"),
         (
             {"messages": [{"role": "user", "content": [{"type": "image_url"}]}, assistant("A cat")]},
-            "a picture, a sound or a video",
+            "a picture, sound or video",
         ),
     ],
 )
@@ -130,7 +130,7 @@ def test_files_that_are_no_dataset(tmp_path):
     write(strange, [{"text": "Once upon a time"}])
     with pytest.raises(UsageError, match="is empty"):
         read_dialogues(empty)
-    with pytest.raises(UsageError, match=r"several formats \(2 alpaca, 1 messages\).*file of its own"):
+    with pytest.raises(UsageError, match=r"several formats \(2 alpaca, 1 messages\).*one file per format"):
         read_dialogues(mixed)
     with pytest.raises(UsageError, match=r"no row has a known format.*instruction, output \(alpaca\)"):
         read_dialogues(strange)
@@ -190,7 +190,7 @@ def test_a_name_that_the_hub_does_not_give(monkeypatch):
     import datasets
 
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
-    with pytest.raises(UsageError, match="nobody/none: no such file or folder here, and the hub gives no"):
+    with pytest.raises(UsageError, match="nobody/none: no such file or folder, and the hub has no"):
         read_dialogues("nobody/none")
 
 
@@ -205,7 +205,7 @@ def test_weights(tmp_path):
     assert half == read_dialogues(path, 0.5)
     assert half != read_dialogues(path, 0.5, seed=1)
     assert read_dialogues(path, 2.5) == once * 2 + half
-    with pytest.raises(UsageError, match="weight is 0"):
+    with pytest.raises(UsageError, match="weight = 0"):
         read_dialogues(path, 0)
 
 
@@ -255,7 +255,9 @@ def test_any_split_is_whole(tasks, share, seed):
 
 
 def test_a_split_of_one_task_is_refused():
-    with pytest.raises(UsageError, match=r"(?s)There are 1 tasks .*another eval_share in a TOML file for --config"):
+    with pytest.raises(
+        UsageError, match=r"(?s)They belong to 1 tasks .*another eval_share in a TOML file for --config"
+    ):
         split([talk(f"Question {n}", "one") for n in range(9)], 0.2)
     with pytest.raises(UsageError, match="eval_share = -1"):
         split([talk("Question")], -1)

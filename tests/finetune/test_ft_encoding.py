@@ -251,7 +251,7 @@ def test_a_prepared_tokenizer_ends_answers_and_pads_with_different_tokens(tmp_pa
 def test_templates_that_cannot_be_used():
     with pytest.raises(UsageError, match="has no chat template: it is a base model"):
         prepare_tokenizer(tokenizer_of("base"), "model")
-    with pytest.raises(UsageError, match="There is no template llama"):
+    with pytest.raises(UsageError, match="Unknown template llama"):
         prepare_tokenizer(tokenizer_of("base"), "llama")
     endless = tokenizer_of("base")
     endless.chat_template = "{% for m in messages %}{{ m['role'] + ': ' + m['content'] + '\n' }}{% endfor %}"
@@ -302,12 +302,12 @@ def test_the_wordings_of_the_paper_are_varied_and_fixed():
 
 def test_an_answer_that_holds_a_control_token_is_refused_and_a_question_is_not():
     tokenizer = prepared("base", "alpaca")
-    with pytest.raises(UsageError, match="line 1: the answer holds </s>, a control token"):
+    with pytest.raises(UsageError, match="line 1: the answer contains </s>, a control token"):
         encode(tokenizer, talk("Hi", "a</s>b"))
     assert trained(tokenizer, encode(tokenizer, talk("What is </s>?", "A tag."))) == ["A tag.</s>"]
     tokenizer.chat_template = tokenizer.chat_template.replace("eos_token", "'<end>'")
     tokenizer.add_tokens(["<end>"])  # as some models have it: it ends turns and is not special
-    with pytest.raises(UsageError, match="line 1: the answer holds <end>, a control token"):
+    with pytest.raises(UsageError, match="line 1: the answer contains <end>, a control token"):
         encode(tokenizer, talk("Hi", "a<end>b"))
     with pytest.raises(UsageError, match=r"(?s)Rows that cannot be trained on:.*line 1.*and 3 more"):
         encode_all(tokenizer, [talk("Hi", "</s>")] * 8)
@@ -333,7 +333,7 @@ def test_rows_that_are_too_long():
     (answer,) = trained(tokenizer, cut.examples[2])
     assert ("word " * 200).startswith(answer)  # and it does not learn to stop there
 
-    with pytest.raises(UsageError, match=rf"(?s)tokens, and at most {n} are taken.*--overlong drop or truncate"):
+    with pytest.raises(UsageError, match=rf"(?s)tokens, more than the maximum of {n}.*--overlong drop or truncate"):
         encode_all(tokenizer, rows, n, "error")
 
 

@@ -243,7 +243,7 @@ def test_a_file_of_something_else_is_left_alone(tmp_path):
     path = tmp_path / "other"
     for content in ('{"instruction": "a", "output": "b"}\n', '{"instruction": "a"}', "notes without an end", "[1]"):
         path.write_text(content)
-        with pytest.raises(UsageError, match=r"line 1: is no answer.*--output"):
+        with pytest.raises(UsageError, match=r"line 1: not an answer.*--output"):
             AnswerFile(path)
         assert path.read_text() == content
     with pytest.raises(UsageError, match=r"cannot be written.*--output"):

@@ -80,9 +80,9 @@ def test_rows_that_are_held_out_are_counted_with_what_becomes_of_long_ones(token
     train = encode_all(tokenizer, [talk("Hi", "Hello"), talk(" hi", "Hello"), talk("Bye", "Bye")], 200)
     rows = [talk("Say it.", "Yes."), talk("Hi", "Hello", "And?", "word " * 300), talk("Hi", "word " * 300)]
     dropped = report(tokenizer, train, held_out=encode_all(tokenizer, rows, 200))
-    assert "3 more rows are held out for the evaluation\n  2 of them are too long and dropped\n" in dropped.render()
+    assert "3 more rows are held out for evaluation\n  2 of them are too long and dropped\n" in dropped.render()
     cut = report(tokenizer, train, held_out=encode_all(tokenizer, rows, 200, "truncate"))
-    assert "3 more rows are held out for the evaluation\n  2 of them are too long and lose their end" in cut.render()
+    assert "3 more rows are held out for evaluation\n  2 of them are too long and lose their end" in cut.render()
     assert json.loads(json.dumps(cut.as_dict()))["held_out"] == {"rows": 3, "dropped": 0, "cut": 2}
     none = report(tokenizer, train, held_out=Encoded(200)).render()
     assert "No rows are held out for evaluation. Tasks are held out whole, and these rows belong to 2 (" in none
@@ -99,7 +99,7 @@ def test_what_cannot_be_trained_fails(tokenizer):
         (of(Example(good.ids, [*good.labels[:-1], IGNORED])), "no trained stop token"),
         (of(Example([*good.ids[:-1], 10**6, eos], [*good.labels, eos])), "outside the model's vocabulary of 50"),
         (Encoded(8, [], [], [99], dropped=1), "No rows of at most 8 tokens to train on"),
-        (Encoded(None), "no row to train on"),
+        (Encoded(None), "No rows to train on"),
     ]
     for encoded, said in cases:
         with pytest.raises(UsageError, match=said):
@@ -120,7 +120,7 @@ def test_an_answer_that_ends_with_another_token_than_the_templates_stop_fails():
 def test_padding_with_what_ends_answers_fails(tokenizer):
     encoded = encode_all(tokenizer, [talk("Hi", "Hello")])
     tokenizer.pad_token = tokenizer.eos_token
-    with pytest.raises(UsageError, match="pads with </s>, which is also what ends an answer"):
+    with pytest.raises(UsageError, match="padding token, </s>, is missing or also ends an answer"):
         report(tokenizer, encoded)
     tokenizer.pad_token = None
     with pytest.raises(UsageError, match="would not learn to stop"):
@@ -142,7 +142,7 @@ def test_the_traps_of_other_tools(tokenizer):
         assert of_model.pad_token_id not in example.labels, "padding that is left out takes the end with it"
     long = [talk("Hi", "word " * 50)]
     assert encode_all(tokenizer, long, 60).dropped == 1, "cut in silence"
-    with pytest.raises(UsageError, match="no row of at most 60 tokens"):
+    with pytest.raises(UsageError, match="No rows of at most 60 tokens"):
         report(tokenizer, encode_all(tokenizer, long, 60))
 
 

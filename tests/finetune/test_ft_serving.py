@@ -60,7 +60,7 @@ def serving(folder, home):
     try:
         wait_until(lambda: "--model" in log.read_text(), process, log)
         said = log.read_text()
-        url = re.search(r"at (http://\S+)/v1,", said).group(1)
+        url = re.search(r"at (http://\S+)/v1\.", said).group(1)
         wait_until(lambda: answers(f"{url}/health"), process, log)
         yield said, process, log
     finally:
@@ -200,7 +200,7 @@ def test_the_generation_config_says_where_an_answer_ends_and_that_there_is_sampl
     before = {"eos_token_id": 3, "temperature": 0.6, "top_p": 0.9, "bos_token_id": 0}
     path.write_text(json.dumps(before))
     prepare(model)
-    assert "Completed" in capsys.readouterr().out
+    assert "Added end tokens" in capsys.readouterr().out
     after = json.loads(path.read_text())
     assert after.pop("eos_token_id") == [1, 3]  # <|end|> is what the template ends an answer with
     assert after.pop("do_sample") is True

@@ -27,11 +27,11 @@ CPU, GPU, OLD_GPU = Machine(False, False), Machine(True, True), Machine(True, Fa
         ({"learning_rat": 1e-4}, "unknown key learning_rat; did you mean learning_rate?"),
         ({"lora": {"rang": 4}}, "unknown key lora.rang; did you mean rank?"),
         ({"data": [{"path": "a", "wait": 2}]}, "unknown key data.0.wait; did you mean weight?"),
-        ({"epochs": 0}, "epochs: Input should be greater than 0"),
-        ({"method": "lor"}, "method: Input should be 'full', 'lora' or 'qlora'"),
+        ({"epochs": 0}, "epochs: must be greater than 0"),
+        ({"method": "lor"}, "method: must be 'full', 'lora' or 'qlora'"),
         ({"batch_size": 8, "batch_tokens": 8}, "exclude each other"),
         ({"keep": "generation", "eval_share": 0}, "needs held-out rows"),
-        ({"keep": "eval_loss", "eval_every": 10, "save_every": 20}, "must be the same"),
+        ({"keep": "eval_loss", "eval_every": 10, "save_every": 20}, "must be equal"),
     ],
 )
 def test_what_is_wrong_with_settings_is_said(values, said):
@@ -59,7 +59,7 @@ def test_presets_hold_the_published_figures():
     assert (alpaca.schedule, alpaca.warmup, alpaca.weight_decay, alpaca.template) == ("cosine", 0.03, 0, "alpaca")
     koala = parse_settings(named_settings(None, "koala-13b", {}))
     assert (koala.epochs, koala.method) == (2, "full")
-    with pytest.raises(UsageError, match="choose one of: alpaca-7b, koala-13b"):
+    with pytest.raises(UsageError, match="Choose one of: alpaca-7b, koala-13b"):
         named_settings(None, "vicuna", {})
 
 
@@ -142,7 +142,7 @@ def test_launching_leaves_its_own_option_out(tmp_path):
     for option in (["--launch", str(file)], [f"--launch={file}"]):
         run = command(str(file), ["finetune", "a.json", *option, "--out", "DIR"])
         assert run[-5:] == ["selfinstruct", "finetune", "a.json", "--out", "DIR"]
-    with pytest.raises(UsageError, match="Known by name are ddp, fsdp, fsdp-machines"):
+    with pytest.raises(UsageError, match="Use ddp, fsdp, fsdp-machines"):
         command("everywhere", ["--launch", "everywhere"])
     file.write_text("{")
     with pytest.raises(UsageError, match="not an accelerate config"):

@@ -294,7 +294,7 @@ def test_what_is_no_model_is_said(model, data, tmp_path):
     pictures = tmp_path / "pictures"
     shutil.copytree(model, pictures)
     ViTConfig().save_pretrained(pictures)
-    with pytest.raises(UsageError, match="no language model, but vit"):
+    with pytest.raises(UsageError, match="is not a language model, but vit"):
         trained(pictures, data, tmp_path / "student")
 
 

@@ -8,7 +8,7 @@ when it is first asked after. A large one takes as long as its answers take to w
 
 A request in a batch gets the very completion that it gets online. The order of the output, the requests that fail and
 the batches that expire are drawn from the content and from how often it was seen, so they can be repeated; ids are
-random, so that a server started anew does not know the batches of the one before.
+random, so that a server started again does not know the batches of the one before.
 
 Source: https://platform.openai.com/docs/guides/batch. Not simulated: other endpoints, and files that expire.
 """

@@ -107,7 +107,7 @@ def read_response_format(body: Body, settings: SimulatedSettings) -> tuple[bool,
 
 
 def prompt_tokens(body: Body) -> int:
-    """Count the tokens of a request's prompt as its usage will; 0 where the prompt is none."""
+    """Count the tokens of a request's prompt as its usage will; 0 if the prompt is none."""
     try:
         if "messages" in body:
             return count_messages([_content(message) for message in _messages(body)])

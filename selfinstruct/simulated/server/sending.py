@@ -1,6 +1,6 @@
 """Answers on their way out: in one piece, with headers of the moment, or drop by drop.
 
-aiohttp builds the head of a response anew each time, which takes as long as everything else together. An answer that
+aiohttp builds the head of a response again each time, which takes as long as everything else together. An answer that
 may be given many times is therefore kept as the bytes to send, head included (`Prepared`).
 """
 
