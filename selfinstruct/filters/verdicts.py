@@ -46,7 +46,7 @@ class FilterSettings(InstanceSettings, RecordSettings, InstructionSettings):
     may_change = MayChange.UNTIL_FILTERED
 
     custom: tuple[PartName, ...] = Field(
-        (), description='filters of your own, such as "rules.py:no_number"; they come after the built-in ones'
+        (), description='custom filters, such as "rules.py:no_number"; they run after the built-in ones'
     )
     without: tuple[str, ...] = Field((), description="filters that are switched off, by their reasons of rejection")
 

@@ -69,16 +69,16 @@ def test_the_sizes_that_are_promised(here):
 
 def test_a_filter_rejects_and_is_shown_everywhere(here):
     said = grow("run", 60, "--filter", "rules.py:no_number")
-    assert "no_number                speaks of a number" in said
+    assert "no_number                mentions a number" in said
     run = si.Run("run")
     rejected = run.rejected(reason="no_number")
     assert rejected
     assert all(row["evidence"] == {"word": "number"} and row["stage"] == "filter" for row in rejected)
-    assert all("number" in row["text"] and row["explanation"] == "speaks of a number" for row in rejected)
+    assert all("number" in row["text"] and row["explanation"] == "mentions a number" for row in rejected)
     assert not any("number" in task["instruction"] for task in run.tasks())
-    assert "speaks of a number" in run.report().read_text()
+    assert "mentions a number" in run.report().read_text()
     cli("export", "run", "--format", "messages", "--card")
-    assert "speaks of a number" in Path("run/README.md").read_text()
+    assert "mentions a number" in Path("run/README.md").read_text()
     assert run.verify() == []
 
 
@@ -92,11 +92,11 @@ def test_the_audit_says_what_it_said_without_its_code(here):
         one = generation(store, index, filters, "candidate", rejected[0]["id"])
         said = {verdict.name: verdict for verdict in one.verdicts}
         assert said["no_number"].evidence == {"word": "number"}
-        assert said["no_number"].words == "speaks of a number (as recorded)"
+        assert said["no_number"].words == "mentions a number (as recorded)"
         task = generation(store, index, filters, "candidate", store.tasks()[0].id)
         assert {verdict.name: verdict for verdict in task.verdicts}["no_number"].evidence is None
         (step,) = (step for step in funnel(store, index) if step.name == "no_number")
-        assert (step.n, step.note) == (len(rejected), "speaks of a number")
+        assert (step.n, step.note) == (len(rejected), "mentions a number")
         kept = what_if.Replay(store, what_if.Rules(0.7))
         kept.run()
         off = what_if.Replay(store, what_if.Rules(0.7, frozenset({"no_number"})))
@@ -121,7 +121,7 @@ def test_by_name_by_file_and_as_a_function_it_makes_the_same_run(here):
 def test_a_run_is_filtered_again_by_it(here):
     grow("plain", 40)
     said = cli("refilter", "plain", "strict", "--filter", "rules.py:no_number")
-    assert re.search(r"lost +\d+  no_number +speaks of a number", said)
+    assert re.search(r"lost +\d+  no_number +mentions a number", said)
     grow("strict", 40, "--filter", "rules.py:no_number")
     cli("refilter", "strict", "again", "--without", "no_number")
     assert {row["id"] for row in si.Run("plain").tasks()} <= {row["id"] for row in si.Run("again").tasks()}
@@ -159,7 +159,7 @@ def test_a_rule_that_has_changed_is_noticed(here):
     with Store.read(Path("run")) as store:
         known = store.settings()["custom"]["filters"]["rules.py:no_number"]
     assert len(known["sha256"]) == 2
-    assert known["meaning"] == "speaks of a number"
+    assert known["meaning"] == "mentions a number"
     rules.write_text(rules.read_text() + "\n")
     with pytest.warns(UserWarning, match="no_number has changed"):
         si.generate("run", 15, filters=["rules.py:no_number"], progress=False)
