@@ -68,9 +68,10 @@ class SeedTask:
 class Request:
     """One request to a teacher. Its id is the hash of everything that affects the answer.
 
-    `system`: the part of the prompt that stays the same during a run; `user`: the part that changes. A completion
-    endpoint gets both as one text. `sampling`: copied into the request body. `sample`: distinguishes otherwise equal
-    requests (proposal number, second attempt).
+    - `system`, `user`: the part of the prompt that stays the same during a run, and the part that changes. A completion
+      endpoint gets both as one text.
+    - `sampling`: copied into the request body.
+    - `sample`: distinguishes otherwise equal requests (proposal number, second attempt).
     """
 
     stage: str
@@ -104,9 +105,10 @@ class Request:
 class Completion:
     """The answer to one request, or the reason why there is none (`error`).
 
-    `finish_reason`: as servers report it, such as "stop", or "length" at the token limit. `raw`: the server's JSON,
-    unchanged. `logprobs`: log-probabilities (natural) of the text's tokens, if requested. `cost_usd`: None if the
-    model's price is unknown.
+    - `finish_reason`: as servers report it, such as "stop", or "length" at the token limit.
+    - `logprobs`: log-probabilities (natural) of the text's tokens, if requested.
+    - `cost_usd`: None if the model's price is unknown.
+    - `raw`: the server's JSON, unchanged.
     """
 
     request_id: str
@@ -131,8 +133,10 @@ class Completion:
 class Candidate:
     """A proposed instruction, not yet filtered.
 
-    `position`: its place in the completion, from 0. `cut`: the token limit ended the answer inside it. `instances`:
-    those proposed with it. `extra`: further fields (JSON values), which become fields of each record.
+    - `position`: its place in the completion, from 0.
+    - `cut`: whether the token limit ended the answer inside it.
+    - `instances`: those proposed with it.
+    - `extra`: further fields (JSON values), which become fields of each record.
     """
 
     request_id: str
@@ -196,8 +200,9 @@ class Task:
 class Record:
     """One row of the dataset: an instance with its task's instruction.
 
-    `task`: the position of the task, or -n for a rejected candidate that decision n rescued. `is_classification`: None
-    if unknown. `extra`: further fields that the stages added to the candidate, the task and the instance.
+    - `task`: the position of the task, or -n for a rejected candidate that decision n rescued.
+    - `is_classification`: None if unknown.
+    - `extra`: further fields that the stages added to the candidate, the task and the instance.
     """
 
     id: str

@@ -98,10 +98,11 @@ class ScriptedTeacher(Kind):
     ) -> None:
         """Add an answer for one request or, with `repeat`, for any number of requests.
 
-        `answer`: a text; a Completion, whose `request_id` is filled in; an exception to raise (RequestRefused, TryAgain
-        or TeacherError); or a function of the request, sync or async, that returns one of these. `stage`: only for
-        requests of this stage. `containing`: only for requests whose `user` contains this text. The other arguments go
-        with a text; the `finish_reason` "length" marks an answer that was cut off at the token limit.
+        - `answer`: a text; a Completion, whose `request_id` is filled in; an exception to raise (RequestRefused,
+          TryAgain or TeacherError); or a function of the request, sync or async, that returns one of these.
+        - `stage`: only for requests of this stage.
+        - `containing`: only for requests whose `user` contains this text.
+        - The others apply to texts; the `finish_reason` "length" marks an answer cut off at the token limit.
         """
         self._script.append(
             _Enqueued(answer, stage, containing, repeat, finish_reason, prompt_tokens, completion_tokens)

@@ -26,10 +26,13 @@ def generate(
 ) -> Run:
     """Grow the run in `folder` to `target` tasks and generate their instances. An existing run is resumed.
 
-    `seeds`: JSONL file of seed tasks; default: those shipped with the package. `teacher`: see `openai` and
-    `transformers`, or a custom teacher; default: the simulated one. `config`: TOML file of settings. `settings`
-    override it: any of its tables and keys (`strategy="alpaca"`, `seed=7`, `instances=si.openai("gpt-4.1")`); keys of
-    [running] and [filters] are passed directly (`concurrency=64`, `max_cost=5`, `rouge_threshold=0.6`).
+    - `seeds`: JSONL file of seed tasks; default: those shipped with the package.
+    - `teacher`: from `openai` or `transformers`, or a custom one; default: the simulated teacher.
+    - `config`: TOML file of settings.
+    - `progress`: whether to show the progress.
+    - `settings`: override `config`. Any of its tables and keys (`strategy="alpaca"`, `seed=7`,
+      `instances=si.openai("gpt-4.1")`); keys of [running] and [filters] are passed directly (`concurrency=64`,
+      `max_cost=5`, `rouge_threshold=0.6`).
 
     Ctrl-C or SIGTERM lets the calls in flight finish, then raises KeyboardInterrupt; a second one cancels them. The
     same call resumes the run.

@@ -21,9 +21,10 @@ def import_answers(
 ) -> Run:
     """Import recorded answers into the run in `folder`, through the usual parsers and filters, without API calls.
 
-    Pass either `completions`, JSON Lines of answers to proposal requests, with the `seeds` they were generated from; or
-    `alpaca`, a finished dataset. `classification` and `instances`: answers about each task of `completions`, in the
-    same or a later call. `config` and `settings` are those of `generate`.
+    - `completions`: JSON Lines of answers to proposal requests, with `seeds`, the seed tasks they were generated from.
+    - `classification`, `instances`: answers about each task of `completions`, in the same or a later call.
+    - `alpaca`: a finished dataset, instead of these.
+    - `config`, `settings`: as for `generate`.
 
     Answers that match no admitted task are in the run's `rejected()`, with the reasons no_such_task and answered_again.
     Raises UsageError if a file cannot be read, if the files do not go together, or if `folder` holds a run that was not

@@ -21,8 +21,8 @@ def openai(model: str, *, base_url: str | list[str] = "", **settings: Any) -> Se
     """Settings for a model on an OpenAI-compatible server.
 
     `base_url`: its address, ending in /v1, or a list of addresses that share the calls; default: OPENAI_BASE_URL, or
-    OpenAI. `settings`: keys of [teacher], such as `endpoint` and `requests_per_minute`. The API key is read from the
-    environment variable that `api_key_env` names; default: OPENAI_API_KEY.
+    OpenAI. `settings`: keys of [teacher], such as `endpoint`, `requests_per_minute` or `api_key_env`, the environment
+    variable with the API key (default: OPENAI_API_KEY).
     """
     return {"kind": "openai", "model": model, **({"base_url": base_url} if base_url else {}), **settings}
 

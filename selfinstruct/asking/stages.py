@@ -36,9 +36,10 @@ class GrowthSettings(Section):
 class Prompt(NamedTuple):
     """A Jinja prompt with a `system` and a `user` block: the file `prompts/ENDPOINT/NAME.jinja`, or else `template`.
 
-    `shows`: the variable that the user block must show. `fields`: the JSON schema of each field of a JSON answer.
-    `samples(n)`: returns two sets of variables that differ in `shows`, with at most n demonstrations each; the prompt
-    is checked with them before the run starts.
+    - `shows`: the variable that the user block must show.
+    - `fields`: the JSON schema of each field of a JSON answer.
+    - `samples(n)`: returns two sets of variables that differ in `shows`, with at most n demonstrations each; the prompt
+      is checked with them before the run starts.
     """
 
     name: str
@@ -69,8 +70,9 @@ class Counted(NamedTuple):
 class Stage:
     """One kind of question to the teacher: a strategy's first stage proposes tasks, the others ask about each task.
 
-    `sampling(endpoint, settings)`: returns the default sampling settings. `asks_for`: what it requests, in a few words,
-    shown for tasks without an answer. `counts`: the field it adds to each task, if that is to be counted.
+    - `sampling(endpoint, settings)`: returns the default sampling settings.
+    - `asks_for`: what it requests, in a few words; shown for tasks without an answer.
+    - `counts`: the field it adds to each task, if that is to be counted.
     """
 
     name: str

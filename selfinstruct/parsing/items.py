@@ -13,7 +13,7 @@ class Item(NamedTuple):
 
 
 class ParsedInstance(NamedTuple):
-    """One instance read from an answer. `cut`: the token limit ended the answer inside it. `extra`: JSON values."""
+    """One instance read from an answer. `cut`: the token limit ended the answer inside it. `extra`: further fields."""
 
     input: str
     output: str

@@ -46,7 +46,7 @@ def says_no_input(text: str) -> bool:
 
 
 def yes_or_no(text: str) -> bool | None:
-    """Read a verdict such as "yes, it is." or "It is not a classification task"; None if there is none."""
+    """Read a verdict such as "Yes, it is." or "It is not a classification task" as a bool; None if there is none."""
     text = spoken(text)
     if rows := json_rows(text):
         text = json_field(rows[0], VERDICT) or ""

@@ -21,10 +21,12 @@ MOST_VALUES = 8  # of a field, that are listed one by one
 
 
 class Status(NamedTuple):
-    """A run in figures. `batches`: those in progress, with `in_batches` unanswered requests.
+    """A run in figures.
 
-    `fields`: for each field that stages added, the number of records per value. `declared`: what the run's strategy and
-    filters declare. `grades`: numbers of right, wrong and unknown outputs of a simulated run; empty for other runs.
+    - `batches`: those in progress, with `in_batches` unanswered requests.
+    - `fields`: for each field that stages added, the number of records per value.
+    - `declared`: what the run's strategy and filters declare.
+    - `grades`: right, wrong and unknown outputs of a simulated run; empty for other runs.
     """
 
     target: int

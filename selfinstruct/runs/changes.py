@@ -53,9 +53,10 @@ class Compared(NamedTuple):
 class Changes(NamedTuple):
     """What different rules change.
 
-    `read_differently`: number of answers that are parsed differently. `waiting`: number of tasks without instances.
-    `decisions_left_out`: number of decisions about what is no longer there. `reasons`: those of the new run, with their
-    meaning.
+    - `read_differently`: number of answers that are parsed differently.
+    - `waiting`: number of tasks without instances.
+    - `decisions_left_out`: number of decisions about what is no longer there.
+    - `reasons`: those of the new run, with their meaning.
     """
 
     tasks: Compared

@@ -75,8 +75,9 @@ class Proposal(NamedTuple):
 class GeneratedInstances:
     """What was generated for one task.
 
-    `request_id`: the request whose answer contains the instances. `unreadable`: as in `Proposal`. `extra`: fields of
-    the task (JSON values), which become fields of each record.
+    - `request_id`: the request whose answer contains the instances.
+    - `unreadable`: as in `Proposal`.
+    - `extra`: further fields of the task (JSON values), which become fields of each record.
     """
 
     request_id: str
@@ -93,8 +94,10 @@ def came_with(task: Task) -> GeneratedInstances:
 class Strategy(Protocol):
     """How to propose tasks and generate their instances.
 
-    `stages`: the first proposes tasks. `defaults`: settings it changes unless the user sets them. `reasons`: why
-    answers could not be read, with the meaning. `summary`: completes "A teacher was ..." on the dataset card.
+    - `stages`: the first proposes tasks, the others ask about each task.
+    - `defaults`: settings it changes unless the user sets them.
+    - `reasons`: its own reasons why answers could not be read, with the meaning.
+    - `summary`: completes "A teacher was ..." on the dataset card.
     """
 
     stages: ClassVar[tuple[Stage, ...]]

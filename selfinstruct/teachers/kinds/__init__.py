@@ -41,8 +41,9 @@ class Session:
 class Kind:
     """A kind of teacher. Override `open`, and the defaults that do not fit.
 
-    `default_model`: the model if the settings name none. `has_batches`: its servers may offer OpenAI's Batch API.
-    `holds_to_schemas`: its servers may constrain answers to a JSON schema, which one call per run finds out.
+    - `default_model`: the model if the settings name none.
+    - `has_batches`: whether its servers may offer OpenAI's Batch API.
+    - `holds_to_schemas`: whether its servers may constrain answers to a JSON schema; one call per run finds out.
     """
 
     default_model = ""
