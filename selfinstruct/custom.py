@@ -1,7 +1,7 @@
-"""Parts of the user's own: filters, strategies and teachers, named as "rules.py:NAME" or "package.module:NAME".
+"""Custom filters, strategies and teachers, named as "rules.py:NAME" or "package.module:NAME".
 
-Only what a user names is ever loaded: a run's folder knows the names of its parts, and what they declared, but is never
-a reason to execute anything.
+Only code that the user names is ever loaded. A run folder records the names of its custom parts and what they declared,
+but nothing is executed because of it.
 """
 
 import hashlib
@@ -25,10 +25,10 @@ PACKAGE = Path(__file__).parent
 
 
 class Custom(str):
-    """The name of a user's own part, without its folder, and `code`, what it stands for.
+    """The name of a custom part, without its folder, and `code`, the object it names.
 
-    `sha256` is that of the source; "" where the code was not loaded, and `code` only says what the part declared when
-    it was. Equal to any text of the same name, so that settings compare and are written down as texts.
+    `sha256`: of the source; "" if the code was not loaded and `code` has only what it declared earlier. Equal to any
+    text of the same name, so that settings are compared and written as text.
     """
 
     __slots__ = ("code", "sha256")
@@ -48,39 +48,39 @@ def _unchanged(value: Any, otherwise: ValidatorFunctionWrapHandler) -> Any:
 
 
 PartName = Annotated[str, WrapValidator(_unchanged)]
-"""The field of a setting that names a part; a user's own keeps its code."""
+"""A setting that names a part; a custom one keeps its code."""
 
 
 def is_custom(name: object) -> bool:
-    """Whether a setting names a part of the user's own, or is that part itself; values of TOML and JSON are none."""
+    """Whether a setting names a custom part, or is that part itself."""
     if isinstance(name, str):
         return isinstance(name, Custom) or ":" in name
     return not isinstance(name, int | float | list | tuple | dict | None)
 
 
 def load(name: str) -> Custom:
-    """The part that a user names as FILE.py:NAME or package.module:NAME; UsageError where there is none."""
+    """Load the part named FILE.py:NAME or package.module:NAME; UsageError if there is none."""
     where, _, attribute = name.rpartition(":")
     if not where or not attribute:
-        raise UsageError(f"{name!r} names no part; write FILE.py:NAME or package.module:NAME.")
+        raise UsageError(f"{name!r} does not name a function or class; write FILE.py:NAME or package.module:NAME.")
     module = _module_in(Path(where).expanduser()) if where.endswith(".py") else _module_called(where)
     if not hasattr(module, attribute):
         known = [one for one in vars(module) if not one.startswith("_")]
-        raise UsageError(f"{where}: there is no {attribute} in it; {did_you_mean(attribute, known)}")
+        raise UsageError(f"{where} has no {attribute}; {did_you_mean(attribute, known)}")
     short = Path(where).name if where.endswith(".py") else where
     source = Path(module.__file__).read_bytes() if module.__file__ else b""
     return Custom(f"{short}:{attribute}", getattr(module, attribute), hashlib.sha256(source).hexdigest())
 
 
 def of_object(part: Any, code: Any = None) -> Custom:
-    """The name of a function, a class or an instance of one that was given itself; it stands for `code`, or itself."""
+    """Name a function, class or instance that was passed directly; `code` replaces it if given."""
     target = part if inspect.isfunction(part) or inspect.isclass(part) else type(part)
     module = sys.modules.get(target.__module__)
     file = getattr(module, "__file__", None)
     where = target.__module__ if "." in target.__module__ else Path(file).name if file else "notebook"
     try:
         source = inspect.getsource(target)
-    except (OSError, TypeError):  # typed at a prompt: there is none
+    except (OSError, TypeError):  # typed at a prompt: it has no source
         source = target.__qualname__
     return Custom(
         f"{where}:{target.__name__}", part if code is None else code, hashlib.sha256(source.encode()).hexdigest()
@@ -89,7 +89,7 @@ def of_object(part: Any, code: Any = None) -> Custom:
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """A user's code at work: what it raises becomes a UsageError that names its file and line."""
+    """Run a user's code; what it raises becomes a UsageError that names its file and line."""
     try:
         yield
     except SelfInstructError:
@@ -116,9 +116,9 @@ def _shown(filename: str) -> str:
 
 
 def _module_in(path: Path) -> ModuleType:
-    """The module in a user's file, executed; the files beside it can be imported from it."""
+    """Execute a user's file as a module, which can import the files beside it."""
     if not path.is_file():
-        raise UsageError(f"{path}: there is no such file.")
+        raise UsageError(f"{path}: file not found.")
     name = f"selfinstruct_custom_{path.stem}"
     spec = spec_from_file_location(name, path.resolve())
     if spec is None or spec.loader is None:

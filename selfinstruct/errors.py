@@ -4,9 +4,9 @@
     ├── UsageError               wrong settings or input: says what to write instead
     ├── StoreError               run.db cannot be read or written: says how to recover
     ├── TeacherError             the teacher cannot answer any request: key, model, quota, unreachable
-    ├── YieldCollapsed           hardly anything is admitted any more: resuming would waste money
+    ├── YieldCollapsed           almost nothing is admitted any more: resuming would waste money
     ├── BudgetReached            the next call might use more than the user allows
-    ├── RequestRefused           this request never gets an answer (too long, content filter): stored, the run continues
+    ├── RequestRefused           this request is never answered (too long, content filter): stored, run continues
     ├── TryAgain                 this call failed, the same call may succeed later: retried by the scheduler
     └── Stopped                  the run is stopping, this request was not sent
 
@@ -15,7 +15,7 @@ A bad answer is none of these: it is data, and becomes a rejection with a reason
 
 
 class SelfInstructError(Exception):
-    """The base of all errors that a user may see; its text is one message that says what to do."""
+    """Base class of all errors that a user may see; the message says what to do."""
 
 
 class UsageError(SelfInstructError):
@@ -31,17 +31,17 @@ class TeacherError(SelfInstructError):
 
 
 class YieldCollapsed(SelfInstructError):
-    """So few of the latest candidates were admitted that the run stops on its own."""
+    """Almost none of the latest candidates were admitted, so the run stopped."""
 
 
 class BudgetReached(SelfInstructError):
-    """The next call might use more requests, tokens or dollars than the user allows; it can be resumed with more."""
+    """The next call might exceed a limit on requests, tokens or dollars; raise the limit to resume the run."""
 
 
 class RequestRefused(SelfInstructError):
-    """The teacher permanently refuses this one request; `reason` is stored with it.
+    """This request will never be answered; it is stored with `reason`, and the run continues.
 
-    `raw`: what the server said instead of a completion, where it said something that may have been paid for.
+    `raw`: what the server returned instead of a completion, if it may charge for it.
     """
 
     def __init__(self, reason: str, detail: str, raw: str | None = None):
@@ -57,11 +57,10 @@ class RequestRefused(SelfInstructError):
 
 
 class TryAgain(SelfInstructError):
-    """A transient failure. `retry_after_s` is the pause the server requested, None if it did not.
+    """A transient failure: the same call may succeed later. `retry_after_s`: the pause the server asked for, if any.
 
-    `unreachable`: no connection came about. `raw`: the server did answer, with something that is no completion
-    (it may have been paid for, so it is tried again only a few times). `tries`: how often the request has failed, where
-    that is noted in the store already.
+    `unreachable`: no connection was made. `raw`: what the server returned instead of a completion; it may charge for
+    it, so the call is retried only a few times. `tries`: the failures of this request that are already stored.
     """
 
     def __init__(

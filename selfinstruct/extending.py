@@ -1,16 +1,15 @@
-"""What strategies, stages and teachers of your own are made of.
+"""What custom strategies, stages and teachers are made of.
 
     from selfinstruct.extending import Prompt, SelfInstruct, Stage
 
-A filter needs less: `selfinstruct.filter` and `selfinstruct.reject`.
+A filter needs only `selfinstruct.filter` and `selfinstruct.reject`.
 
-A strategy is a class that inherits from SelfInstruct or Alpaca, or declares what `selfinstruct.strategies` says. It
-asks its stages (Stage), each with its prompts (Prompt), and gives what it has read: a Proposal of Candidates for new
-tasks, GeneratedInstances for one task. Both keep anything else that was read as `extra`, which becomes a field of each
-record.
+A strategy is a class that inherits from SelfInstruct or Alpaca, or defines everything that Strategy has. It sends the
+requests of its stages (Stage), each with its prompts (Prompt), and returns what it has read: a Proposal of Candidates,
+or the GeneratedInstances of one task. Further fields go into `extra` and become fields of each record.
 
 Readers of answers: `read_proposal` (a list of instructions), `read_whole_tasks` (instructions with input and output),
-`numbered_items`, `yes_or_no`, `input_first`, `output_first`. They take JSON as well as lines of text.
+`numbered_items`, `yes_or_no`, `input_first`, `output_first`. They read JSON as well as plain text.
 """
 
 from selfinstruct.asking.reading import declined, no_answer

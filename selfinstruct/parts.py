@@ -1,6 +1,6 @@
-"""Parts that are found by the names of their files, without importing any: strategies, and kinds of teachers.
+"""Strategies and kinds of teachers, found by their file names without importing them.
 
-A new one is a new file; nothing else lists it. Files whose names begin with an underscore hold what parts share.
+A new one is a new file; nothing else lists it. Files whose names begin with an underscore hold shared code.
 """
 
 from importlib import import_module
@@ -12,22 +12,20 @@ from selfinstruct.errors import UsageError
 
 
 def names_in(folder: str, first: str) -> tuple[str, ...]:
-    """The parts in a folder of this package, `first` before the others, as users write them: with hyphens."""
+    """The parts in a folder of this package, `first` first, named with hyphens as users write them."""
     files = iter_modules([str(Path(__file__).parent / folder)])
     found = (one.name.replace("_", "-") for one in files if not one.name.startswith("_"))
     return (first, *(name for name in found if name != first))
 
 
 def part(package: str, name: str, declared: str) -> Any:
-    """What the file of a part declares under that name; UsageError, naming the file, where it cannot be loaded."""
+    """What the file of a part declares under that name; UsageError, naming the file, if it cannot be loaded."""
     module = f"{package}.{name.replace('-', '_')}"
     try:
         return getattr(import_module(module), declared)
-    except Exception as error:  # whatever goes wrong in a file that somebody has put there
+    except Exception as error:  # whatever goes wrong in a file that somebody added
         file = "/".join(module.split(".")) + ".py"
-        raise UsageError(
-            f"{file}: cannot be loaded ({type(error).__name__}: {error}). Correct it, or take it away."
-        ) from error
+        raise UsageError(f"{file}: cannot be loaded ({type(error).__name__}: {error}). Fix or remove it.") from error
 
 
 STRATEGIES = names_in("strategies", "self-instruct")

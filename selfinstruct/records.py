@@ -1,9 +1,9 @@
-"""The nouns: what travels through the engine, each a frozen value.
+"""The data types that pass through the engine, all immutable.
 
     SeedTask -> Request -> Completion -> Candidate -> Task or Rejection -> Instance or Rejection -> Record
 
-Every id is the first 24 hex digits of the SHA-256 of what the thing is, so that `verify` can recompute it
-and an answer is found again by what was asked:
+Every id is the first 24 hex digits of the SHA-256 of the content, so that `verify` can recompute it and a stored answer
+is found by its request:
 
     >>> Candidate(request_id="5b6c", position=0, instruction="Name three rivers.").id
     'ca4ed18be96ea0d961071cad'
@@ -18,36 +18,36 @@ from typing import Any, Literal, NamedTuple
 
 Endpoint = Literal["chat", "completion"]
 AnswerFormat = Literal["auto", "json", "text"]
-IMPORTED = "imported"  # the teacher of answers that were recorded elsewhere
+IMPORTED = "imported"  # the teacher name of answers recorded by another tool
 
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def canonical_json(value: Any) -> str:
-    """One spelling for one value: sorted keys, no spaces, text as it is."""
+    """The canonical JSON of a value: sorted keys, no spaces, text unescaped."""
     return _CANONICAL.encode(value)
 
 
 def storable(text: str) -> str:
-    """The text with half surrogate pairs, which JSON can carry and UTF-8 cannot, turned into question marks."""
+    """The text with lone surrogates, which JSON allows and UTF-8 does not, replaced by question marks."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def content_id(*parts: Any) -> str:
-    """24 hex digits (96 bits) that stand for `parts`, JSON values, as they are stored."""
+    """24 hex digits (96 bits) that identify `parts` (JSON values) as stored."""
     return hashlib.sha256(canonical_json(parts).encode("utf-8", "replace")).hexdigest()[:24]
 
 
 def new_tokens_at_most(sampling: Mapping[str, Any]) -> int | None:
-    """The most tokens that an answer may have by these sampling settings; None if they do not say."""
+    """Maximum tokens of an answer under these sampling settings; None if they set no limit."""
     named = [sampling.get("max_completion_tokens"), sampling.get("max_tokens")]
     return max((n for n in named if isinstance(n, int)), default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One worked example of a task; `input` is "" where the task needs none."""
+    """One worked example of a task; `input` is "" if the task needs none."""
 
     input: str
     output: str
@@ -55,7 +55,7 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class SeedTask:
-    """A task written by people, in the paper's format (one JSON object a line)."""
+    """A task written by people, in the paper's format (one JSON object per line)."""
 
     id: str
     name: str
@@ -66,11 +66,12 @@ class SeedTask:
 
 @dataclass(frozen=True)
 class Request:
-    """One question to a teacher. Its id is the hash of everything that shapes the answer.
+    """One request to a teacher. Its id is the hash of everything that affects the answer.
 
-    `system` is the part of the prompt that stays the same during a run, `user` the part that changes;
-    a completion endpoint gets both as one text. `sampling` goes into the request's body as it is.
-    `sample` tells apart requests that are equal otherwise (proposal number, second try of a question).
+    - `system`, `user`: the part of the prompt that stays the same during a run, and the part that changes. A completion
+      endpoint gets both as one text.
+    - `sampling`: copied into the request body.
+    - `sample`: distinguishes otherwise equal requests (proposal number, second attempt).
     """
 
     stage: str
@@ -84,28 +85,30 @@ class Request:
 
     @cached_property
     def id(self) -> str:
-        """The hash of teacher kind, model, endpoint, prompt, sampling settings and sample number."""
+        """Hash of teacher kind, model, endpoint, prompt, sampling settings and sample number."""
         return content_id(
             "request", self.teacher, self.model, self.endpoint, self.system, self.user, dict(self.sampling), self.sample
         )
 
     @property
     def max_new_tokens(self) -> int | None:
-        """The most tokens that the answer may have; None if the request does not say."""
+        """Maximum tokens of the answer; None if the request sets no limit."""
         return new_tokens_at_most(self.sampling)
 
     @property
     def guessed_tokens(self) -> int:
-        """About how many tokens prompt and answer have, as providers guess it when they count towards a limit."""
+        """Estimated tokens of prompt and answer, as providers estimate them for rate limits."""
         return (len(self.system) + len(self.user)) // 4 + (self.max_new_tokens or 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What the teacher said to one request, or why it said nothing (`error`).
+    """The answer to one request, or the reason why there is none (`error`).
 
-    `raw` is the server's JSON as it came. `logprobs` are the log-probabilities of the text's tokens
-    (natural logarithm) where they were asked for. `cost_usd` is None if the model's price is unknown.
+    - `finish_reason`: as servers report it, such as "stop", or "length" at the token limit.
+    - `logprobs`: log-probabilities (natural) of the text's tokens, if requested.
+    - `cost_usd`: None if the model's price is unknown.
+    - `raw`: the server's JSON, unchanged.
     """
 
     request_id: str
@@ -122,16 +125,18 @@ class Completion:
 
     @property
     def was_cut(self) -> bool:
-        """Whether the token limit ended the answer, so that its last item is not to be trusted."""
+        """Whether the token limit ended the answer, so that its last item may be incomplete."""
         return self.finish_reason == "length"
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A proposed instruction, the `position`-th (from 0) that was read from one completion.
+    """A proposed instruction, not yet filtered.
 
-    `cut` where the token limit ended the answer inside it; `instances` where it came with some; `extra` is whatever
-    else was read of it, JSON values by name.
+    - `position`: its place in the completion, from 0.
+    - `cut`: whether the token limit ended the answer inside it.
+    - `instances`: those proposed with it.
+    - `extra`: further fields (JSON values), which become fields of each record.
     """
 
     request_id: str
@@ -143,21 +148,21 @@ class Candidate:
 
     @cached_property
     def id(self) -> str:
-        """The hash of where it came from and what it says."""
+        """Hash of its origin and content."""
         came_with = [[i.input, i.output] for i in self.instances]
         parts: list[Any] = [self.request_id, self.position, self.instruction, *([came_with] if came_with else [])]
         return content_id("candidate", *parts, *([dict(self.extra)] if self.extra else []))
 
 
 class Rejection(NamedTuple):
-    """Why something may not stay. `reason` is the name of the filter, `evidence` what it saw (JSON values)."""
+    """Why something was rejected. `reason`: such as the name of a filter. `evidence`: what it found (JSON values)."""
 
     reason: str
     evidence: dict[str, Any]
 
 
 class Line(NamedTuple):
-    """A text of a file: the number of its line, or of its row in a JSON list, from 1."""
+    """A line of a file, or a row of a JSON list; `number` counts from 1."""
 
     file: str
     number: int
@@ -166,7 +171,7 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Neighbor:
-    """The most similar text of an index: its position there and how similar it is, 0 to 1 (ROUGE-L F1, or Jaccard)."""
+    """The most similar text of an index: its position and its similarity, 0 to 1 (ROUGE-L F1 or Jaccard)."""
 
     index: int
     score: float
@@ -174,7 +179,7 @@ class Neighbor:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """An admitted candidate, the `position`-th (from 0) of the run, with the candidate's request, instances, extra."""
+    """An admitted candidate. `position`: its place in the run, from 0. `step`: the proposal step it came from."""
 
     position: int
     id: str
@@ -186,18 +191,18 @@ class Task:
 
     @classmethod
     def admitted(cls, position: int, candidate: Candidate, step: int) -> "Task":
-        """The task that a candidate becomes."""
+        """The task that `candidate` becomes."""
         c = candidate
         return cls(position, c.id, c.instruction, step, c.request_id, c.instances, c.extra)
 
 
 @dataclass(frozen=True)
 class Record:
-    """One line of the dataset: an instance with its task's instruction; `is_classification` None: not known.
+    """One row of the dataset: an instance with its task's instruction.
 
-    `extra` is what else the stages brought: of the candidate, the task and the instance.
-
-    A negative `task` -n is none of the run's: a candidate that was rejected and rescued by decision n.
+    - `task`: the position of the task, or -n for a rejected candidate that decision n rescued.
+    - `is_classification`: None if unknown.
+    - `extra`: further fields that the stages added to the candidate, the task and the instance.
     """
 
     id: str
@@ -213,7 +218,7 @@ class Record:
     def of(
         cls, identity: str, task: int, instruction: str, input: str, output: str, *extras: Mapping[str, Any]
     ) -> "Record":
-        """The record of an instance, with what the stages brought of candidate, task and instance."""
+        """The record of an instance, with the extra fields of candidate, task and instance."""
         extra = {name: value for some in extras for name, value in some.items()}
         messages = [
             {"role": "user", "content": user_message(instruction, input)},
@@ -224,15 +229,15 @@ class Record:
 
     @classmethod
     def fields(cls) -> tuple[str, ...]:
-        """The names of the values that every record has: all but `extra`."""
+        """The names of the fields that every record has: all but `extra`."""
         return tuple(one.name for one in fields(cls) if one.name != "extra")
 
     def as_dict(self) -> dict[str, Any]:
-        """The record as JSON values, in the order of the fields above; `extra` only where there is any."""
+        """The record as JSON values, in the order of its fields; without `extra` if that is empty."""
         values = dict(self.__dict__)
         return values if self.extra else {name: value for name, value in values.items() if name != "extra"}
 
 
 def user_message(instruction: str, input: str) -> str:
-    """The instruction and its input as one chat turn: a blank line between them, none where there is no input."""
+    """Instruction and input as one chat message, with a blank line between; the instruction alone without an input."""
     return f"{instruction}\n\n{input}" if input else instruction

@@ -1,4 +1,4 @@
-r"""A teacher that gives the answers which a test has written down: for tests of strategies, filters and settings.
+r"""A teacher that returns scripted answers, for tests of strategies, filters and settings.
 
     teacher = ScriptedTeacher()
     teacher.enqueue("1. Name a lake in Italy.\n2. Name a river in Spain.", stage="propose")
@@ -8,24 +8,24 @@ r"""A teacher that gives the answers which a test has written down: for tests of
 
     si.generate("outputs/scripted", target=2, teacher=teacher, seed_demonstrations=2)
 
-It is a `Teacher`, for the engine and for `requests.asking(teacher.complete)`, and a `Kind` that opens itself. It is
-asked for text, unless the settings say `answer_format = "json"`.
+It is a `Teacher`, for the engine and for `requests.asking(teacher.complete)`, and a `Kind` that opens itself. Its
+answers are text, unless the settings say `answer_format = "json"`.
 
-Which answer a request gets: of those that fit it, the first one by this order.
+Of the answers that match a request, it gets the first one in this order:
 
-1. Answers for requests that contain a text go before those for a stage, and those before answers for any request.
-2. Answers that are given once go before those that are repeated.
-3. What was enqueued earlier goes before what was enqueued later.
+1. answers for requests that contain a given text, then those for a stage, then those for any request;
+2. single answers, then repeated ones;
+3. in the order in which they were enqueued.
 
-Requests take their answers in the order in which they are sent. The engine sends proposals in the order of steps, and
-the first question about each task in the order of tasks, whatever the concurrency. A second question about a task (its
-next stage, another try) may come before or after those about other tasks. So a test that holds at any concurrency
-names a text that only that task has (`containing`), or gives answers that are a function of the request.
+Requests take their answers in the order in which they are sent. The engine sends proposals in step order, and the first
+request about each task in task order, at any concurrency. Later requests about a task (its next stage, a retry) may
+come before or after those about other tasks. A test that holds at any concurrency therefore names a text that only that
+task contains (`containing`), or computes the answer from the request.
 
-Proposals are sent ahead of the gate: a run may ask for more of them than it needs in the end, how many more depends on
-timing. So end their list with one that is repeated, such as `teacher.enqueue("", stage="propose", repeat=True)`.
+Proposals are sent ahead of the filters: a run may send more than it needs, depending on timing. So end their list with
+a repeated answer, such as `teacher.enqueue("", stage="propose", repeat=True)`.
 
-Not covered: batches, rate limits, logprobs (a function may return a Completion that has some).
+Not covered: batches, rate limits, logprobs (but a function may return a Completion with some).
 """
 
 import asyncio
@@ -45,7 +45,7 @@ from selfinstruct.teachers.settings import TeacherSettings
 Answer = str | Completion | Exception
 AnswerTo = Callable[[Request], Answer | Awaitable[Answer]]
 
-IN_FLIGHT = 4096  # most calls at a time: as many as the settings allow
+IN_FLIGHT = 4096  # maximum concurrent calls: as many as the settings allow
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,9 @@ class _Enqueued:
 
 
 class ScriptedTeacher(Kind):
-    """Gives enqueued answers, and keeps the requests that it was sent in `requests`, in the order in which they came.
+    """A teacher that returns enqueued answers. `requests`: those it received, in order of arrival.
 
-    A request for which no answer is left raises TeacherError, with the request and with what is left.
+    Raises TeacherError if no answer is left for a request; the message shows the request and the remaining answers.
     """
 
     default_model = "ScriptedTeacher"
@@ -96,26 +96,25 @@ class ScriptedTeacher(Kind):
         prompt_tokens: int = 0,
         completion_tokens: int = 0,
     ) -> None:
-        """Add an answer for one request, or with `repeat` for any number of them.
+        """Add an answer for one request or, with `repeat`, for any number of requests.
 
-        `answer`: a text; a Completion (its `request_id` is set); an exception, which is raised (RequestRefused,
-        TryAgain or TeacherError, as teachers raise them); or a function of the request, async or not, that gives one of
-        these; it is called when the request comes.
-        `stage` and `containing`: only for requests of that stage, and for those that have that text in the part of the
-        prompt that changes (`Request.user`).
-        The rest goes with a text; a `finish_reason` "length" means that the token limit cut the answer off.
+        - `answer`: a text; a Completion, whose `request_id` is filled in; an exception to raise (RequestRefused,
+          TryAgain or TeacherError); or a function of the request, sync or async, that returns one of these.
+        - `stage`: only for requests of this stage.
+        - `containing`: only for requests whose `user` contains this text.
+        - The others apply to texts; the `finish_reason` "length" marks an answer cut off at the token limit.
         """
         self._script.append(
             _Enqueued(answer, stage, containing, repeat, finish_reason, prompt_tokens, completion_tokens)
         )
 
     async def open(self, teacher: TeacherSettings, base_url: str, session: Session, stack: AsyncExitStack) -> Teacher:
-        """Itself, at the pace that the settings allow."""
+        """Return itself, with the call limits of the settings."""
         self.pace = session.pace(teacher)
         return self
 
     async def complete(self, request: Request) -> Completion:
-        """The next answer to `request`; raises TeacherError where none is left, and what the script says."""
+        """Return the next answer to `request`. Raises TeacherError if none is left, or the enqueued exception."""
         fitting = [one for one in self._script if one.fits(request)]
         self.requests.append(request)
         if not fitting:
@@ -138,7 +137,7 @@ class ScriptedTeacher(Kind):
         n_of_stage = sum(one.stage == request.stage for one in self.requests)
         left = Counter(map(str, self._script))
         return (
-            f"The script has no answer left for {request.stage} request {n_of_stage}. Left are answers for: "
+            f"The script has no answer left for {request.stage} request {n_of_stage}. Remaining answers: "
             + ("; ".join(f"{name} ({n})" for name, n in left.items()) or "none")
             + f".\n--- system\n{request.system}\n--- user\n{request.user}"
         )

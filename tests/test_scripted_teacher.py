@@ -78,7 +78,7 @@ async def test_where_no_answer_is_left_the_request_is_shown_and_what_is_left():
     with pytest.raises(TeacherError) as error:
         await teacher.complete(request("Name a hill."))
     assert str(error.value) == (
-        "The script has no answer left for classify request 2. Left are answers for: stage propose (2); "
+        "The script has no answer left for classify request 2. Remaining answers: stage propose (2); "
         "any stage, containing 'lake' (1).\n--- system\nBe brief.\n--- user\nName a hill."
     )
 

@@ -43,10 +43,11 @@ class Answer(NamedTuple):
 
 
 class Student:
-    """The model `name`: a folder, of an adapter too, or a name on the hub. UsageError if it cannot be asked.
+    """A model that answers: `name` is the folder of a model or an adapter, or a name on the hub.
 
-    `tokenizer`: of a student that was made from it, to ask a model without a chat template as that one is asked.
-    `context`: most tokens of prompt and answer together, None if the model has no such limit.
+    `tokenizer`: of a student trained from this model, to prompt it in the same way if it has no chat template.
+    `context`: maximum tokens of prompt and answer together, None without a limit. Raises UsageError if the model cannot
+    be loaded or prompted.
     """
 
     def __init__(self, name: str, tokenizer: Any = None):
@@ -63,9 +64,9 @@ class Student:
         self.context: int | None = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
 
     def chat(self, said: str | list[Message], *, max_tokens: int = 512, temperature: float = 0.0, seed: int = 0) -> str:
-        """The answer to what the user said, or to a conversation, a list of {"role", "content"} that ends with him.
+        """Answer a message of the user, or a conversation: a list of {"role", "content"} that ends with one.
 
-        UsageError if it fills the model's context.
+        `max_tokens`: of the answer. Raises UsageError if the conversation fills the model's context.
         """
         messages: list[Message] = [{"role": "user", "content": said}] if isinstance(said, str) else said
         return self.answer([messages], max_tokens, temperature, seed)[0].text

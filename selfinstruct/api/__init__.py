@@ -1,4 +1,4 @@
-"""The Python API: what the commands do, as functions, and what they give, as objects.
+"""The Python API: the commands as functions, their results as objects.
 
     import selfinstruct as si
 
@@ -8,14 +8,14 @@
     strict = run.refilter("outputs/strict", rouge_threshold=0.6)
     strict.export("messages", "data.jsonl")
 
-Functions block until they are done, in a script, in a thread and in a notebook. `generate_async` is for programs with
-an event loop of their own. What a command would refuse raises UsageError, with the command's message.
+Functions block until they are done, in scripts, threads and notebooks alike. Inside a running event loop, use
+`generate_async`. Whatever a command would reject raises UsageError with the same message.
 
-    settings   settings as keyword arguments; teachers
-    growing    generate; blocking: the event loop that it runs in
-    importing  recorded answers of other tools
-    runs       a run: its rows, its status, its exports, filtered again
-    students   a dataset checked and compared, a student fine-tuned and opened
+    settings   settings from keyword arguments; teachers
+    growing    generate and generate_async; blocking: runs coroutines from synchronous code
+    importing  answers recorded by other tools
+    runs       a run's rows, status and exports; refiltering
+    students   check and compare datasets; fine-tune and load students
 """
 
 from selfinstruct.api.growing import generate, generate_async

@@ -1,4 +1,4 @@
-"""Coroutines run to their end from code that is none."""
+"""Runs coroutines from synchronous code."""
 
 import asyncio
 import signal
@@ -12,9 +12,9 @@ T = TypeVar("T")
 
 
 def blocking(work: Callable[[], Coroutine[Any, Any, T]], stop: Callable[[], None] | None = None) -> T:
-    """Run it to its end; in a thread where this one has a running event loop, as a notebook's has.
+    """Run `work` until it is done; in another thread if this one has a running event loop, as in a notebook.
 
-    There, an interrupt calls `stop` in the loop of the work. Without it, and at the next one, the work is cancelled.
+    There, the first interrupt calls `stop` in the loop of `work`; without `stop`, or at the next one, it is cancelled.
     """
     if not _has_running_loop():
         with _handlers_restored():
@@ -48,7 +48,7 @@ def _has_running_loop() -> bool:
 
 @contextmanager
 def _handlers_restored() -> Iterator[bool]:
-    """Put the caller's signal handlers back at the end; gives whether there are any: in the main thread only."""
+    """Restore the caller's signal handlers at the end; yields whether this is the main thread, which has them."""
     is_main = threading.current_thread() is threading.main_thread()
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)} if is_main else {}
     try:
@@ -60,6 +60,6 @@ def _handlers_restored() -> Iterator[bool]:
 
 
 def cancel_all() -> None:
-    """Cancel what the running event loop has to do."""
+    """Cancel all tasks of the running event loop."""
     for task in asyncio.all_tasks():
         task.cancel()

@@ -1,4 +1,4 @@
-"""Runs grown from Python: in a script, in a thread, in a notebook, in a running event loop."""
+"""Growing runs from Python: in scripts, threads, notebooks and running event loops."""
 
 import warnings
 from asyncio import CancelledError
@@ -24,17 +24,21 @@ def generate(
     progress: bool = True,
     **settings: Any,
 ) -> Run:
-    """Grow the run in `folder` to `target` tasks, with their instances. A run that exists is resumed.
+    """Grow the run in `folder` to `target` tasks and generate their instances. An existing run is resumed.
 
-    `seeds`: a JSONL file of seed tasks; without it, the ones that come with the package. `config`: a TOML file.
-    `settings` override it: the tables and keys of the configuration reference (`strategy="alpaca"`, `seed=7`,
-    `instances=si.openai("gpt-4.1")`), and the keys of [running] and [filters] by themselves (`concurrency=64`,
-    `max_cost=5`, `rouge_threshold=0.6`).
+    - `seeds`: JSONL file of seed tasks; default: those shipped with the package.
+    - `teacher`: from `openai` or `transformers`, or a custom one; default: the simulated teacher.
+    - `config`: TOML file of settings.
+    - `progress`: whether to show the progress.
+    - `settings`: override `config`. Any of its tables and keys (`strategy="alpaca"`, `seed=7`,
+      `instances=si.openai("gpt-4.1")`); keys of [running] and [filters] are passed directly (`concurrency=64`,
+      `max_cost=5`, `rouge_threshold=0.6`).
 
-    Ctrl-C, or SIGTERM, lets the calls in flight end and then raises KeyboardInterrupt; a second one cancels them. The
-    same call resumes the run. Raises
-    UsageError before anything is paid for, and TeacherError, BudgetReached or YieldCollapsed where the run cannot go
-    on: everything answered so far is kept.
+    Ctrl-C or SIGTERM lets the calls in flight finish, then raises KeyboardInterrupt; a second one cancels them. The
+    same call resumes the run.
+
+    Raises UsageError before any money is spent, and TeacherError, BudgetReached or YieldCollapsed if the run cannot
+    continue; all answers so far are kept.
     """
     from selfinstruct.runs.generate import stop_on_signals
 
@@ -57,7 +61,7 @@ def generate(
     except CancelledError:  # by a second interrupt
         finished = False
     if not finished:
-        raise KeyboardInterrupt(f"{folder} is stopped; the same call resumes it.")
+        raise KeyboardInterrupt(f"{folder}: stopped. The same call resumes the run.")
     return Run(folder)
 
 
@@ -71,7 +75,7 @@ async def generate_async(
     progress: bool = True,
     **settings: Any,
 ) -> Run:
-    """The same as `generate` in a running event loop. Cancelled, it leaves a run that can be resumed."""
+    """`generate` for programs with a running event loop. If it is cancelled, the run can be resumed."""
     target = whole_number("target", target)
     opening = _opening(folder, seeds=seeds, teacher=teacher, config=config, settings=settings)
     await _grow(opening, target, progress, lambda scheduler: None)
@@ -86,7 +90,7 @@ def _opening(
     config: FilePath | None,
     settings: Settings,
 ) -> "Callable[[], Opened]":
-    """What opens the run in the thread that is to grow it; UsageError where an argument is wrong."""
+    """A function that opens the run, called in the thread that grows it; UsageError if an argument is wrong."""
     from selfinstruct.runs.run import open_run
 
     place = file_path("folder", folder)
@@ -102,6 +106,6 @@ async def _grow(
 
     opened = opening()
     for name in opened.changed:
-        warnings.warn(f"{name} has changed since the last session. What it decided before is kept.", stacklevel=4)
+        warnings.warn(f"{name} has changed since the last session. Its earlier decisions are kept.", stacklevel=4)
     with opened.store:
         return await growing.generate(opened, target, on_start=on_start, show=progress)

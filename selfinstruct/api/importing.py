@@ -1,4 +1,4 @@
-"""Recorded answers of another tool, or a finished dataset, as a run."""
+"""Imports answers recorded by another tool, or a finished dataset, as a run."""
 
 from typing import Any
 
@@ -19,13 +19,16 @@ def import_answers(
     config: FilePath | None = None,
     **settings: Any,
 ) -> Run:
-    """Import recorded answers into the run in `folder`, through the same parsers and filters; without an API call.
+    """Import recorded answers into the run in `folder`, through the usual parsers and filters, without API calls.
 
-    `completions`: JSON Lines of answers to requests for new tasks, with `seeds`, the seed tasks that they were
-    generated from; `classification` and `instances`: of answers about each task, now or in a later call. Or `alpaca`: a
-    finished dataset. `settings` are those of `generate`. UsageError where a file cannot be read, where these files do
-    not go together, and where `folder` holds a run that began with others. `rejected()` of the run has the answers that
-    no admitted task could use: reasons no_such_task and answered_again.
+    - `completions`: JSON Lines of answers to proposal requests, with `seeds`, the seed tasks they were generated from.
+    - `classification`, `instances`: answers about each task of `completions`, in the same or a later call.
+    - `alpaca`: a finished dataset, instead of these.
+    - `config`, `settings`: as for `generate`.
+
+    Answers that match no admitted task are in the run's `rejected()`, with the reasons no_such_task and answered_again.
+    Raises UsageError if a file cannot be read, if the files do not go together, or if `folder` holds a run that was not
+    imported from them.
     """
     from selfinstruct.runs.importing import bring_in, read_recorded, refuse_other_runs
     from selfinstruct.runs.run import open_run
@@ -36,13 +39,13 @@ def import_answers(
     if (alpaca is None) == (completions is None):
         raise UsageError("import_answers takes either completions or alpaca.")
     if alpaca is not None and (classification is not None or instances is not None):
-        raise UsageError("alpaca brings whole tasks: it takes neither classification nor instances.")
+        raise UsageError("alpaca contains whole tasks; it cannot be combined with classification or instances.")
     recorded = read_recorded(**files)
     if Store.exists(place):
         with Store.read(place) as store:
             refuse_other_runs(store, recorded)
     elif completions is not None and seeds is None:
-        raise UsageError("completions needs seeds: the file of the seed tasks that the answers were generated from.")
+        raise UsageError("completions requires seeds, the file of the seed tasks that the answers were generated from.")
     opened = open_run(place, optional_path("config", config), tables(None, settings), seeds_file, asking=False)
     with opened.store:
         bring_in(opened, recorded)

@@ -1,4 +1,4 @@
-"""A run, as an object: its rows, its status, its exports; filtered again."""
+"""A run as an object: rows, status, exports and refiltering."""
 
 import asyncio
 from collections.abc import Collection, Iterable, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Rows(list[Settings]):
-    """Rows as dicts of JSON values, which become a table; `fields`: the columns that it has even without a row."""
+    """A list of dicts with JSON values. `fields`: the columns of the table, even if there are no rows."""
 
     def __init__(self, rows: Iterable[Settings] = (), fields: Sequence[str] = ()):
         super().__init__(rows)
@@ -34,32 +34,32 @@ class Rows(list[Settings]):
     @overload
     def __getitem__(self, at: slice) -> "Rows": ...
     def __getitem__(self, at: SupportsIndex | slice) -> "Settings | Rows":
-        """One row, or some, as rows."""
+        """One row, or a slice as Rows."""
         return Rows(super().__getitem__(at), self.fields) if isinstance(at, slice) else super().__getitem__(at)
 
     def to_pandas(self) -> "DataFrame":
-        """A pandas DataFrame with a column for each field. Needs pandas."""
+        """A pandas DataFrame with one column per field. Requires pandas."""
         try:
             import pandas
         except ImportError:
-            raise UsageError("to_pandas needs pandas: pip install pandas") from None
+            raise UsageError("to_pandas requires pandas: pip install pandas") from None
         return pandas.DataFrame(list(self), columns=None if self else self.fields)
 
     def to_dataset(self) -> "Dataset":
-        """A datasets.Dataset with a column for each field. Needs datasets, which selfinstruct[finetune] brings."""
+        """A datasets.Dataset with one column per field. Requires datasets, which selfinstruct[finetune] installs."""
         try:
             import datasets
         except ImportError:
-            raise UsageError("to_dataset needs datasets: pip install datasets") from None
+            raise UsageError("to_dataset requires datasets: pip install datasets") from None
         if not self:
             return datasets.Dataset.from_dict({field: [] for field in self.fields})
         return datasets.Dataset.from_list(list(self))
 
 
 class Run:
-    """A run's folder. UsageError where there is no run in it.
+    """An existing run. Raises UsageError if `folder` contains none.
 
-    Everything is read when it is asked for, so a run that grows elsewhere is seen as it is at that moment.
+    Every method reads the store when it is called, so a run that another process is growing is shown as it is then.
     """
 
     def __init__(self, folder: FilePath):
@@ -76,31 +76,31 @@ class Run:
         return f"<Run {shown}: {found.tasks:,} tasks, {found.records:,} records>"
 
     def status(self) -> "Status":
-        """What the run holds, and what it cost."""
+        """Counts, tokens and cost of the run."""
         from selfinstruct.report.status import status
 
         with Store.read(self.folder) as store:
             return status(store)
 
     def records(self) -> Rows:
-        """The dataset, one record for each instance, as people's decisions leave it.
+        """The dataset: one record per instance, with all decisions (rescue, ban, edit) applied.
 
-        Fields: id, task, instruction, input, output, is_classification, messages; `extra` where stages bring any.
+        Fields: id, task, instruction, input, output, is_classification, messages; `extra` if stages added fields.
         """
         with Store.read(self.folder) as store:
             return Rows((record.as_dict() for record in store.records()), Record.fields())
 
     def tasks(self, *, similar: bool = False) -> Rows:
-        """The admitted tasks in order, with their instances; with `similar`, also the ten most similar instructions."""
+        """The admitted tasks in order, with their instances. `similar` adds the ten most similar instructions."""
         from selfinstruct.store.listing import SIMILAR_FIELDS, TASK_FIELDS, tasks
 
         with Store.read(self.folder) as store:
             return Rows(tasks(store, similar), TASK_FIELDS + SIMILAR_FIELDS * similar)
 
     def rejected(self, *, stage: str | None = None, reason: str | None = None, limit: int | None = None) -> Rows:
-        """What was rejected, with the reason and the evidence; all of it, or of one stage or reason, at most `limit`.
+        """What was rejected, with reason and evidence: everything, or one `stage` or `reason`; at most `limit` rows.
 
-        UsageError where no stage, or reason, has that name.
+        Raises UsageError if the stage or the reason is unknown.
         """
         from selfinstruct.filters.verdicts import CANDIDATE_STAGES, INSTANCE_STAGES
         from selfinstruct.store.listing import REJECTION_FIELDS, rejected
@@ -113,14 +113,14 @@ class Run:
             return Rows(rejected(store, stage, reason, most), REJECTION_FIELDS)
 
     def verify(self) -> list[str]:
-        """What does not hold of the ids, counts and scores in the run, recomputed; empty where everything does."""
+        """Recompute all ids, counts and scores; returns one message for each that is wrong."""
         from selfinstruct.store.verify import verify
 
         with Store.read(self.folder) as store:
             return list(verify(store))
 
     def report(self, output: FilePath | None = None) -> Path:
-        """Write the run as one HTML page, RUN/report.html unless `output` says where, and give its path."""
+        """Write the run as one HTML page and return its path. Default `output`: report.html in the run's folder."""
         from selfinstruct.report.figures import figures
         from selfinstruct.report.page import write_page
 
@@ -128,20 +128,20 @@ class Run:
             return write_page(store, figures(store), optional_path("output", output))
 
     def audit(self, port: int = 0) -> None:
-        """Serve the audit on loopback, and print its address, until interrupted. Port 0: any that is free."""
+        """Serve the audit on localhost until interrupted; prints its address. Port 0: any free port."""
         from selfinstruct.audit.server import serve
 
         port = whole_number("port", port, most=65535, least=0)
         with suppress(KeyboardInterrupt, asyncio.CancelledError):
             blocking(lambda: serve(self.folder, port))
 
-    # What comes of it.
+    # Derived files and runs.
 
     def export(self, format: str, output: FilePath | None = None) -> Path:
-        """Write the records in a format that trainers read, and give the file's path.
+        """Write the records in a training format and return the path of the file.
 
-        `format`: alpaca, self-instruct, messages, prompt-completion, sharegpt or parquet. Without `output`, the file is
-        in the run's folder.
+        `format`: alpaca, self-instruct, messages, prompt-completion, sharegpt or parquet. Default `output`: a file in
+        the run's folder.
         """
         from selfinstruct.export.export import export
         from selfinstruct.export.formats import NAMES
@@ -151,10 +151,10 @@ class Run:
             return export(store, format, optional_path("output", output))[0]
 
     def refilter(self, new: FilePath, *, config: FilePath | None = None, **settings: object) -> "Refiltered":
-        """Filter everything that the teacher answered again under other rules, into the folder `new`; nobody is asked.
+        """Filter all stored answers again under different rules, into the new folder `new`, without API calls.
 
-        `settings`: those of [filters] (`rouge_threshold`, `without`, `min_words` ...), `profile` and `decontaminate`;
-        `filters=[...]`: more filters of your own; `strategy`: the one that the run was grown with, if it is your own.
+        `config`: TOML file. `settings` override it: keys of [filters] (`rouge_threshold`, `without`, `min_words` ...),
+        `profile`, `decontaminate`, `filters=[...]` with custom filters, and the run's `strategy` if that is custom.
         """
         from selfinstruct.runs.refilter import refilter
 
@@ -164,9 +164,9 @@ class Run:
 
 
 class Refiltered(Run):
-    """A run that was made by filtering another one again; `changes`: the tasks and records lost and gained, and why.
+    """A run that `refilter` created. `changes`: the tasks and records lost and gained, with reasons.
 
-    `changes` is what this call found. It is not stored: `Run(folder)` opens the same run without it.
+    `changes` is not stored: `Run(folder)` opens the same run without it.
     """
 
     def __init__(self, folder: FilePath, changes: "Changes"):
@@ -175,6 +175,6 @@ class Refiltered(Run):
 
 
 def _known(what: str, name: str | None, known: Collection[str]) -> None:
-    """UsageError where a name is none of those that are known."""
+    """UsageError if `name` is not one of `known`."""
     if name is not None and (not isinstance(name, str) or name not in known):
         raise UsageError(f"There is no {what} {name!r}; {did_you_mean(str(name), known)}")

@@ -1,4 +1,4 @@
-"""Settings as keyword arguments; teachers as tables of settings, for `teacher=` or for one stage (`instances=`)."""
+"""Settings from keyword arguments; teachers as tables of settings, for `teacher=` or one stage (`instances=`)."""
 
 from collections.abc import Collection
 from math import inf
@@ -14,27 +14,28 @@ from selfinstruct.settings import merge, unknown_key
 FilePath = str | PathLike[str]
 Settings = dict[str, Any]
 AnyTeacher = Settings | str | object
-"""A table of settings, as `openai` gives; or a teacher of your own: a function, a class, or FILE.py:NAME."""
+"""A table of settings, such as `openai` returns; or a custom teacher: a function, a class, or FILE.py:NAME."""
 
 
 def openai(model: str, *, base_url: str | list[str] = "", **settings: Any) -> Settings:
-    """A server that speaks OpenAI's protocol: OpenAI's own, or the one at `base_url` (with /v1), or several.
+    """Settings for a model on an OpenAI-compatible server.
 
-    `settings`: those of [teacher] in the configuration reference, such as `endpoint` and `requests_per_minute`. The key
-    is read from the environment variable that `api_key_env` names, OPENAI_API_KEY by default.
+    `base_url`: its address, ending in /v1, or a list of addresses that share the calls; default: OPENAI_BASE_URL, or
+    OpenAI. `settings`: keys of [teacher], such as `endpoint`, `requests_per_minute` or `api_key_env`, the environment
+    variable with the API key (default: OPENAI_API_KEY).
     """
     return {"kind": "openai", "model": model, **({"base_url": base_url} if base_url else {}), **settings}
 
 
 def transformers(model: FilePath, **settings: Any) -> Settings:
-    """A model in this process: a folder, or a name on the hub. Needs selfinstruct[finetune]."""
+    """Settings for a model in this process: a folder or a name on the hub. Requires selfinstruct[finetune]."""
     return {"kind": "transformers", "model": as_text(model), **settings}
 
 
 def tables(teacher: AnyTeacher | None, settings: Settings, allowed: Collection[str] = ()) -> Settings:
-    """Settings as the config file has them: keys of [running] and [filters] moved into their tables.
+    """Settings nested as in a config file: keys of [running] and [filters] are moved into their tables.
 
-    UsageError for a key that there is not, that is given twice, or that is of none of the tables and keys `allowed`.
+    UsageError for a key that is unknown, given twice, or not in the tables and keys `allowed`.
     """
     from selfinstruct.config.config import Config
     from selfinstruct.filters.verdicts import FilterSettings
@@ -65,13 +66,13 @@ def tables(teacher: AnyTeacher | None, settings: Settings, allowed: Collection[s
         if table and whole is not None and not isinstance(whole, dict):
             raise UsageError(f"{table} is {whole!r}; it must be a table of settings.")
         if whole and key in whole:
-            raise UsageError(f"{key} is given twice: by itself, and in {table}.")
+            raise UsageError(f"{key} is given twice: directly, and in {table}.")
         found = merge(found, {table: {key: value}} if table else {key: value})
     return found
 
 
 def whole_number(what: str, value: SupportsIndex, most: float = inf, least: int = 1) -> int:
-    """An integer, numpy's too, that the user has given for `what`; UsageError where it is none, or out of bounds."""
+    """`value` as an int, also from numpy; UsageError, which names it `what`, if it is not an integer in the bounds."""
     try:
         number = index(value)
     except TypeError:
@@ -83,17 +84,17 @@ def whole_number(what: str, value: SupportsIndex, most: float = inf, least: int 
 
 
 def file_path(what: str, value: FilePath) -> Path:
-    """A path that the user has given for `what`; UsageError where it is none."""
+    """`value` as a path; UsageError, which names it `what`, if it is not one."""
     if isinstance(value, str | PathLike) and str(value):
         return Path(value).expanduser()
     raise UsageError(f"{what} is {value!r}; it must be a path.")
 
 
 def as_text(model: FilePath) -> str:
-    """A model, whose folder may be given as a Path, as settings have it."""
+    """The name of a model, whose folder may be a Path, as text."""
     return str(model) if isinstance(model, PathLike) else model
 
 
 def optional_path(what: str, value: FilePath | None) -> Path | None:
-    """The same, where nothing may be given."""
+    """`file_path`, but None stays None."""
     return None if value is None else file_path(what, value)

@@ -1,4 +1,4 @@
-"""A dataset checked, and compared with a test set; a student fine-tuned, and opened."""
+"""Checks a dataset and compares it with a test set; fine-tunes and loads students."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 
 def check(file: Run | FilePath) -> "Checked":
-    """Find what is wrong with the rows of an instruction dataset in any common format: see `findings` and `summary()`.
+    """Find defects in an instruction dataset in any common format. The result has `findings` and `summary()`.
 
-    `file`: a JSON list, JSON Lines or Parquet; or a run, whose records are checked.
+    `file`: a JSON list, JSON Lines or Parquet; or a run, whose records are checked. Raises UsageError if it cannot be
+    read, or no row has a known format.
     """
     from selfinstruct.checks.checking import check
 
@@ -23,10 +24,10 @@ def check(file: Run | FilePath) -> "Checked":
 
 
 def overlap(file: Run | FilePath, test_set: FilePath) -> "Overlaps":
-    """Find the rows of a dataset that overlap a question of a test set: by a run of 13 words, or by ROUGE-L above 0.7.
+    """Find the rows that overlap a test question: by 13 consecutive words, or by ROUGE-L F1 above 0.7.
 
-    `file`: as for `check`. `test_set`: .txt with one question a line, or .jsonl or .json. `found` has each row that
-    overlaps, with the question; `rows` and `lines` count what was compared.
+    `file`: as for `check`. `test_set`: .txt with one question per line, or .jsonl or .json. The result has `found`,
+    each overlapping row with the question, and `rows` and `lines`, how many rows and questions were compared.
     """
     from selfinstruct.pool.contamination import overlaps
     from selfinstruct.rows.questions import read_lines, read_pairs
@@ -42,10 +43,10 @@ def _rows_of(what: str, file: Run | FilePath) -> Path:
 def finetune(
     data: "Run | FilePath | list[Run | FilePath]", *, model: FilePath, out: FilePath, **settings: Any
 ) -> "Student":
-    """Fine-tune `model` (a folder, or a name on the hub) on runs and files, and give the student in the folder `out`.
+    """Fine-tune `model` (a folder or a name on the hub) on runs and files; save the student in `out` and return it.
 
-    `settings`: the fine-tuning reference, such as `method="lora"`, `epochs=3`. Needs selfinstruct[finetune]. Ctrl-C
-    leaves a checkpoint and raises KeyboardInterrupt; the same call resumes the training.
+    `settings`: training settings, such as `method="lora"`, `epochs=3`. Requires selfinstruct[finetune]. Ctrl-C saves a
+    checkpoint and raises KeyboardInterrupt; the same call resumes the training.
     """
     from finetune.cli import check_installed
 
@@ -64,9 +65,9 @@ def finetune(
 
 
 def student(folder: FilePath) -> "Student":
-    """A fine-tuned student, loaded from its folder: `si.student("outputs/student").chat("Why is the sky blue?")`.
+    """Load a fine-tuned student from its folder: `si.student("outputs/student").chat("Why is the sky blue?")`.
 
-    Needs selfinstruct[finetune].
+    Requires selfinstruct[finetune].
     """
     from finetune.cli import check_installed
 

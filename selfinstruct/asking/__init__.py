@@ -1,6 +1,6 @@
-"""What is asked of a teacher, as data: stages, their prompts, and what an answer may be without anything to read.
+"""Stages and prompts as data, and the reasons why an answer has no content.
 
-stages    a stage: its name, prompts, default sampling, and the field that it gives each task
-prompts   the prompts' files, filled in
-reading   answers in which there is nothing to read, with the reason
+stages    a stage: its name, prompts, default sampling, and the field it adds to each task
+prompts   prompt files, checked and rendered
+reading   answers without content, with the reason
 """

@@ -1,4 +1,4 @@
-"""The words the teacher is asked with: Jinja files that a user can edit, or replace by a folder of their own.
+"""Prompts: Jinja files that a user can edit, or replace with a folder of their own.
 
 A prompt file has two blocks. `system` stays the same during a run (the instructions and examples), `user`
 changes with each request:
@@ -9,8 +9,8 @@ changes with each request:
     prompts/chat/output_first.jinja
     prompts/chat/alpaca.jinja         (for the strategy of that name)
 
-A chat model gets them as its system and user message, a base model as one text. The texts themselves are kept
-in the run, so that it goes on with the prompts it began with.
+A chat model gets them as its system and user message, a base model as one text. The run stores the texts, so it is
+resumed with the prompts it started with.
 """
 
 from collections.abc import Iterable
@@ -36,8 +36,8 @@ def shipped(name: str) -> Path:
 def read_prompts(folder: Path, prompts: Iterable[tuple[str, Prompt]], n_demonstrations: int = 8) -> dict[str, str]:
     """The texts of these prompts' files by name, such as "chat/propose".
 
-    UsageError where a file is missing, is no valid template, lacks one of the two blocks, or does not say what it is
-    for (checked with up to `n_demonstrations` tasks shown).
+    UsageError if a file is missing, is not a valid template, lacks one of the two blocks, or does not show its variable
+    (checked with up to `n_demonstrations` demonstrations).
     """
     texts = {}
     of_name = dict(sorted(prompts, key=lambda one: one[0]))
@@ -63,15 +63,15 @@ def read_prompts(folder: Path, prompts: Iterable[tuple[str, Prompt]], n_demonstr
 
 @lru_cache(maxsize=32)
 def _environment(texts: tuple[tuple[str, str], ...]) -> jinja2.Environment:
-    """Where these texts are compiled when they are first filled in; kept, for the next run with the same prompts."""
-    return ImmutableSandboxedEnvironment(  # a run's folder brings its prompts, and may be somebody else's
+    """Compiles these texts on first use; cached for the next run with the same prompts."""
+    return ImmutableSandboxedEnvironment(  # a run's folder contains prompts, and may come from somebody else
         loader=jinja2.DictLoader(dict(texts)), undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
         autoescape=False,
     )  # fmt: skip
 
 
 class Prompts:
-    """The prompts of one run, ready to be filled in."""
+    """The prompts of one run, ready to be rendered."""
 
     def __init__(self, texts: dict[str, str]):
         self.texts = texts
@@ -81,7 +81,7 @@ class Prompts:
     def render(self, name: str, json: bool = False, **variables: Any) -> tuple[str, str]:
         """The (system, user) texts of prompt `name`, such as "chat/classify"; both stripped at their outer ends.
 
-        `json`: whether the answer is to be JSON. UsageError, naming the prompt, where it cannot be filled in.
+        `json`: whether the answer is to be JSON. UsageError, which names the prompt, if it cannot be rendered.
         """
         try:
             if (name, json) not in self._systems:
@@ -90,23 +90,23 @@ class Prompts:
         except jinja2.TemplateSyntaxError as error:
             raise UsageError(f"{name}.jinja, line {error.lineno}: {error.message}") from None
         except KeyError as error:
-            raise UsageError(f"{name}.jinja: has no block {error}. It needs a system and a user block.") from None
+            raise UsageError(f"{name}.jinja: has no block {error}. It must have a system and a user block.") from None
         except jinja2.UndefinedError as error:
             raise UsageError(
                 f"{name}.jinja: {error.message}; it may use {', '.join(variables)} in its user block."
             ) from None
         except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
-            raise UsageError(f"{name}.jinja: cannot be filled in ({type(error).__name__}: {error}).") from None
+            raise UsageError(f"{name}.jinja: cannot be rendered ({type(error).__name__}: {error}).") from None
 
     def _block(self, name: str, block: str, variables: dict[str, Any]) -> str:
         template = self._environment.get_template(name)
         return "".join(template.blocks[block](template.new_context(variables))).strip()
 
     def check(self, name: str, prompt: Prompt, n_demonstrations: int) -> None:
-        """Fill in a prompt with samples: it must work, depend on what it is given, and on nothing else."""
+        """Render a prompt with samples: it must work, and depend on its variables and on nothing else."""
         samples = prompt.samples(n_demonstrations)
         first, second = (self.render(name, **sample) for sample in samples)
         if first == second:
             raise UsageError(f"{name}.jinja: its user block does not show the {prompt.shows}.")
         if first != Prompts({name: self.texts[name]}).render(name, **samples[0]):
-            raise UsageError(f"{name}.jinja: gives another text each time, so that a run could not go on with it.")
+            raise UsageError(f"{name}.jinja: renders differently each time, so that a run could not be resumed.")

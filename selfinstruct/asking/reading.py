@@ -1,21 +1,21 @@
-"""Answers in which there is nothing to read, and why."""
+"""Answers without content, and why."""
 
 from selfinstruct.parsing.verdicts import is_refusal
 from selfinstruct.records import Completion, Rejection
 
-# Reasons of rejection that answers of any stage may have; those of a single stage are its strategy's.
+# Reasons that apply to answers of any stage; strategies declare those of single stages.
 REASONS = {
-    "no_answer": "the request failed for good",
+    "no_answer": "the request failed permanently",
     "empty_answer": "the answer was empty",
     "refusal": "the teacher declined",
     "no_list": "no list could be read from the answer",
-    "no_such_task": "recorded for an instruction that is no admitted task",
+    "no_such_task": "recorded for an instruction that is not an admitted task",
     "answered_again": "recorded again later for the same instruction",
 }
 
 
 def no_answer(completion: Completion) -> Rejection | None:
-    """Why there is nothing to read in a completion; None where there may be something."""
+    """The reason why a completion has no content: no_answer, refusal or empty_answer; None if it has some."""
     if completion.error:
         return Rejection("no_answer", {"error": completion.error})
     if completion.finish_reason == "refusal":  # the server says so itself
@@ -26,5 +26,5 @@ def no_answer(completion: Completion) -> Rejection | None:
 
 
 def declined(completion: Completion) -> Rejection | None:
-    """That the teacher declined, where the server says so, or an answer that gave nothing else begins like that."""
+    """The reason "refusal" if the server reports one, or the text begins like one; else None."""
     return Rejection("refusal", {}) if completion.finish_reason == "refusal" or is_refusal(completion.text) else None

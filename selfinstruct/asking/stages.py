@@ -1,4 +1,4 @@
-"""A stage: what a strategy asks, declared once, so that everything that counts or shows stages loops over them.
+"""A stage is one kind of question to the teacher, declared once; whatever counts or shows stages reads that.
 
 CLASSIFY = Stage(
     "classify",
@@ -17,11 +17,11 @@ from selfinstruct.records import Endpoint
 from selfinstruct.settings import Section
 
 Variables = dict[str, Any]
-PROBE = "probe"  # the stage of requests that find out what a server can do, before a run's first real one
+PROBE = "probe"  # the stage of the request that finds out what a server supports, before a run's first real one
 
 
 class GrowthSettings(Section):
-    """What every strategy is told: how much is shown, and how much is asked for."""
+    """Settings of every strategy: how many tasks a prompt shows, and how many tasks and instances it requests."""
 
     seed: int = Field(0, ge=0, lt=2**63, description="random seed")
     window: int = Field(
@@ -34,11 +34,12 @@ class GrowthSettings(Section):
 
 
 class Prompt(NamedTuple):
-    """A prompt file, prompts/<endpoint>/<name>.jinja.
+    """A Jinja prompt with a `system` and a `user` block: the file `prompts/ENDPOINT/NAME.jinja`, or else `template`.
 
-    `shows` is the variable that its user block must show; `samples(n)` are two sets of variables, with up to n tasks
-    shown, that differ in it; `fields` is the JSON schema of the fields of an answer in JSON. `template` is the prompt's
-    text, with its two blocks, where no folder has a file of that name.
+    - `shows`: the variable that the user block must show.
+    - `fields`: the JSON schema of each field of a JSON answer.
+    - `samples(n)`: returns two sets of variables that differ in `shows`, with at most n demonstrations each; the prompt
+      is checked with them before the run starts.
     """
 
     name: str
@@ -49,10 +50,9 @@ class Prompt(NamedTuple):
 
 
 class Counted(NamedTuple):
-    """A field that a stage gives each task, counted where it is true: as `key` in JSON, under `label` in a table.
+    """A boolean field that a stage adds to each task and that is counted: as `key` in JSON, as `label` in tables.
 
-    `words` are the tasks of which it is true; `of_task` says of one task what it is where the field is true, false, or
-    not known.
+    `words`: the tasks for which it is true, in the plural. `of_task`: what one task is if it is true, false or unknown.
     """
 
     field: str
@@ -62,16 +62,17 @@ class Counted(NamedTuple):
     of_task: tuple[str, str, str]
 
     def describe(self, value: bool | None) -> str:
-        """What a task is by this value."""
+        """What a task with this value is, in words."""
         return self.of_task[2 if value is None else int(not value)]
 
 
 @dataclass(frozen=True)
 class Stage:
-    """What is asked of a teacher, of all of the pool or of each task.
+    """One kind of question to the teacher: a strategy's first stage proposes tasks, the others ask about each task.
 
-    `sampling` are its default sampling settings for an endpoint; `asks_for` says in a few words what is asked, for
-    whoever sees that nothing was answered; `counts` is the field that it gives each task, if it is to be counted.
+    - `sampling(endpoint, settings)`: returns the default sampling settings.
+    - `asks_for`: what it requests, in a few words; shown for tasks without an answer.
+    - `counts`: the field it adds to each task, if that is to be counted.
     """
 
     name: str
@@ -82,14 +83,14 @@ class Stage:
 
 
 def rows_of(*fields: str) -> dict[str, Any]:
-    """The JSON schema of a list of objects with these text fields."""
+    """The JSON schema of a list of objects with these text fields, all required."""
     texts = {field: {"type": "string"} for field in fields}
     row = {"type": "object", "properties": texts, "required": list(fields), "additionalProperties": False}
     return {"type": "array", "items": row}
 
 
 def response_format(name: str, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """What goes into a request as `response_format`, for an answer that is an object with these fields."""
+    """The `response_format` of a request whose answer is an object with these fields."""
     schema = {
         "type": "object", "properties": dict(fields), "required": list(fields), "additionalProperties": False,
     }  # fmt: skip
@@ -97,5 +98,5 @@ def response_format(name: str, fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def sample_tasks(n: int) -> list[str]:
-    """Up to `n` instructions, at least one, to try a prompt with."""
+    """`n` sample instructions, at least one, to check a prompt with."""
     return [f"Name a river of country {number}." for number in range(max(n, 1))]

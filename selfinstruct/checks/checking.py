@@ -15,14 +15,14 @@ from selfinstruct.terminal import tracked
 
 
 class Checked(NamedTuple):
-    """A file, the format of most of its rows, and what was found: by rows, in each by rules as RULES lists them."""
+    """A file, the format of most of its rows, and the findings, ordered by row and rule."""
 
     file: File
     format: Format
     findings: list[Finding]
 
     def worst(self, level: Level) -> list[Finding]:
-        """The findings of this level and of those above it."""
+        """The findings of this level or a more severe one."""
         levels = at_least(level)
         return [finding for finding in self.findings if finding.level in levels]
 

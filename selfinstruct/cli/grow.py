@@ -83,7 +83,7 @@ def generate(  # noqa: PLR0917 - typer reads the options from here
     with opened.store:
         print(f"{'Started' if opened.is_new else 'Resuming'} {run}. Teacher: {_teachers(opened.config)}", flush=True)
         for name in opened.changed:
-            print(f"{name} has changed since the last session. What it decided before is kept.")
+            print(f"{name} has changed since the last session. Its earlier decisions are kept.")
         _grow(run, opened, target, dry_run)
 
 

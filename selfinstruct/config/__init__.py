@@ -1,6 +1,7 @@
 """All settings of a run.
 
-config   put together from the sections that the rooms declare
+config   all settings, assembled from the sections of the subpackages
 changes  until when each of them may change
-stored   read from a run's store
+custom   custom parts in the settings
+stored   settings read from a run's store
 """

@@ -1,8 +1,8 @@
-"""Which settings shape the data, and until when each of them may change: one policy, read from the sections' fields.
+"""Which settings affect the data, and until when each of them may change, as declared by their fields.
 
 filters, profile, test sets           until a candidate was filtered
 a stage's teacher and sampling        until that stage was answered
-everything else that shapes the data  until any stage was answered
+everything else that affects the data until any stage was answered
 how a run is carried out              at any time
 """
 
@@ -17,7 +17,7 @@ from selfinstruct.teachers.settings import TeacherSettings
 
 
 class Shaping(NamedTuple):
-    """A setting that the data depends on; `stage` is the one that it is of, "" where it is of all."""
+    """A setting that affects the data. `stage`: the stage it belongs to, "" if it applies to all."""
 
     value: Any
     may_change: MayChange
@@ -25,20 +25,20 @@ class Shaping(NamedTuple):
 
 
 class State(NamedTuple):
-    """How far a run has come: whether candidates were filtered, and which stages were answered."""
+    """The progress of a run: whether candidates were filtered, and which stages were answered."""
 
     has_filtered: bool
     answered: Collection[str]
 
     def fixes(self, setting: Shaping) -> bool:
-        """Whether such a setting may not change any more."""
+        """Whether `setting` may no longer change."""
         if setting.may_change is MayChange.UNTIL_FILTERED:
             return self.has_filtered or bool(self.answered)
         return setting.stage in self.answered if setting.stage else bool(self.answered)
 
 
 def shaping_settings(config: Config) -> dict[str, Shaping]:
-    """The settings that the data depends on, flat: {"filters.rouge_threshold": ..., "propose.model": ...}."""
+    """The settings that affect the data, flat: {"filters.rouge_threshold": ..., "propose.model": ...}."""
     found = dict(_shaping(config, ""))
     shape = {name for name, when in fields_that_may_change(TeacherSettings) if when is not MayChange.ANY_TIME}
     for stage in config.known_stages:
@@ -57,7 +57,7 @@ def _shaping(section: BaseModel, prefix: str) -> Iterator[tuple[str, Shaping]]:
     for name, when in fields_that_may_change(type(section)):
         value = getattr(section, name)
         if isinstance(value, TeacherSettings) or when is MayChange.ANY_TIME:
-            continue  # a teacher's are in each stage's
+            continue  # the settings of a teacher are in those of each stage
         if isinstance(value, BaseModel):
             yield from _shaping(value, f"{prefix}{name}.")
         else:
@@ -65,7 +65,7 @@ def _shaping(section: BaseModel, prefix: str) -> Iterator[tuple[str, Shaping]]:
 
 
 def differences(before: Config, now: Config, state: State) -> list[str]:
-    """What differs and may not, in words, one line each."""
+    """The settings that differ and may no longer change, one line each."""
     was = shaping_settings(before)
     return [
         f"{key} was {was[key].value if key in was else None!r}, now {setting.value!r}"

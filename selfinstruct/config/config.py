@@ -1,14 +1,14 @@
-"""The settings of a run: one model, read from TOML, with every field's meaning and unit beside it.
+"""The settings of a run: one model, read from TOML, with the meaning and unit of every field.
 
     seed = 7
-    [teacher]                  # all stages, unless a stage says otherwise
+    [teacher]                  # all stages, unless a stage overrides it
     kind = "openai"
     model = "gpt-4.1-mini"
-    [instances]                # a stage of the strategy: a stronger model answers
+    [instances]                # one stage of the strategy: a stronger model
     model = "gpt-4.1"
     sampling = { temperature = 0.0, max_tokens = 2048 }
 
-A stage may ask several models, drawn by weight, and a model may have several servers, which share its calls:
+A stage may use several models, drawn by weight, and a model may have several servers, which share its calls:
 
     [[propose.mix]]
     model = "small"
@@ -17,8 +17,8 @@ A stage may ask several models, drawn by weight, and a model may have several se
     [[propose.mix]]
     model = "gpt-4.1-mini"
 
-Each room declares its own section; here they are put together. The tables of stages are those that the strategies
-declare. What may change in an existing run is in `changes`.
+Each subpackage declares its own section; this module assembles them. The strategies declare the tables of stages.
+`changes` says what may change in an existing run.
 """
 
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 
 class Config(GrowthSettings):
-    """All settings of a run; a table that it does not name itself is a stage's."""
+    """All settings of a run. Tables that are not among the fields are those of stages."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, StageSettings] = Field(init=False)
@@ -50,7 +50,7 @@ class Config(GrowthSettings):
     decontaminate: Annotated[tuple[str, ...], MayChange.UNTIL_FILTERED] = Field(
         (), description="test sets (.txt, .jsonl, .json) of which no task may hold a question"
     )
-    # The folder may be elsewhere: the texts are kept in the run, and are compared.
+    # The folder may move: the run stores the texts, and those are compared.
     prompts: Annotated[str, MayChange.ANY_TIME] = Field(
         "",
         description="a folder of prompts instead of the shipped ones; the texts of a stage that was answered are fixed",
@@ -66,7 +66,7 @@ class Config(GrowthSettings):
     @model_validator(mode="before")
     @classmethod
     def _known_keys_and_defaults(cls, values: Any) -> Any:
-        """Refuse what is no setting and no stage, and lay the settings over what profile and strategy set."""
+        """Reject unknown keys, and overlay the settings on those of the profile and the strategy."""
         if not isinstance(values, dict):
             return values
         profile, strategy = str(values.get("profile")), values.get("strategy", DEFAULT)
@@ -75,7 +75,7 @@ class Config(GrowthSettings):
         asks = load(strategy)
         for stage in asks.stages:
             if stage.name in cls.model_fields:
-                raise ValueError(f"strategy: a stage cannot be called {stage.name}, which is a setting")
+                raise ValueError(f"strategy: a stage cannot be called {stage.name}, the name of a setting")
         known = [*cls.model_fields, *declared(asks).stages]
         if unknown := [_unknown(str(key), known) for key in values if key not in known]:
             raise ValueError("\n".join(unknown))
@@ -100,32 +100,32 @@ class Config(GrowthSettings):
             for server in teacher.servers:
                 if limits.setdefault((teacher.kind, teacher.model, server, teacher.api_key_env), ours) != ours:
                     raise ValueError(
-                        f'"{teacher.model}" has other limits a minute in [{stage}] than in another stage, which shares '
-                        "its server's pace: set them in [teacher]"
+                        f'"{teacher.model}" has different limits per minute in [{stage}] than in another stage with '
+                        "the same server; set them in [teacher]"
                     )
         return self
 
     @property
     def asks(self) -> type[Strategy]:
-        """The strategy by which this run grows."""
+        """The strategy of this run."""
         return load(self.strategy)
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """The names of the stages in which a teacher is asked: for new tasks, then for each task."""
+        """The names of the strategy's stages: first proposals, then those of each task."""
         return tuple(stage.name for stage in self.asks.stages)
 
     @property
     def known_stages(self) -> tuple[str, ...]:
-        """The stages of all strategies, whose tables may stand in the settings."""
+        """The stages of all strategies, whose tables are allowed in the settings."""
         return declared(self.asks).stages
 
     def stage(self, stage: str) -> StageTeacher:
-        """The first of `choices`; there is one only unless the stage has a mix."""
+        """The first of `choices`, which is the only one unless the stage has a mix."""
         return self.choices(stage)[0]
 
     def choices(self, stage: str) -> tuple[StageTeacher, ...]:
-        """Who may answer in `stage`, at least one, and with which sampling settings.
+        """The teachers of `stage`, at least one, with their sampling settings.
 
         [teacher] overlaid with the stage's section, and that with each model of its mix.
         """
@@ -139,7 +139,7 @@ class Config(GrowthSettings):
         )
 
     def section(self, stage: str) -> StageSettings:
-        """What a stage does differently from [teacher]."""
+        """What a stage overrides of [teacher]."""
         return (self.__pydantic_extra__ or {}).get(stage, StageSettings())
 
     def _stage_teacher(self, stage: str, overrides: dict[str, Any], weight: float) -> StageTeacher:
@@ -154,7 +154,7 @@ class Config(GrowthSettings):
         return StageTeacher(teacher, sampling, weight)
 
     def _declared(self, name: str) -> Stage:
-        """The stage of that name: this strategy's, or another's, whose table may stand in the file as well."""
+        """The stage of that name, of this strategy or another, whose table is allowed as well."""
         strategies = (self.asks, *map(load, NAMES))
         return next(stage for strategy in strategies for stage in strategy.stages if stage.name == name)
 
@@ -165,7 +165,7 @@ class Config(GrowthSettings):
         )
 
     def with_choices(self, values: dict[str, list[dict[str, Any]]]) -> "Config":
-        """The same settings, with some of those of each choice of some stages set to `values`."""
+        """The same settings, with `values` set for each choice of some stages."""
         stages: dict[str, StageSettings] = {}
         for stage, updates in values.items():
             section = self.section(stage)
@@ -175,7 +175,7 @@ class Config(GrowthSettings):
 
 
 def _unknown(key: str, known: list[str]) -> str:
-    """What to say of a key that stands outside of any table, and is none that may stand there."""
+    """The message for an unknown key outside of all tables."""
     for table in ("running", "filters", "teacher"):
         section: Any = Config.model_fields[table].annotation
         if key in section.model_fields:

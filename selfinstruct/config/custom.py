@@ -1,7 +1,7 @@
-"""The user's own parts in the settings: loaded where the user names them, never where a run's folder does.
+"""Custom parts in the settings: loaded if the user names them, never because a run folder does.
 
-A run's store keeps of each what it declared and the hashes of its source: enough to show the run without its code, and
-to notice that the code is another one.
+A run's store records the declaration of each part and the hashes of its source: enough to show the run without the
+code, and to notice that the code has changed.
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -23,12 +23,12 @@ DECLARATIONS: dict[str, Callable[[Any], Values]] = {
 
 
 def with_code(values: Values) -> Values:
-    """Settings that a user names, with the parts of their own loaded; UsageError where one cannot be."""
+    """The user's settings with custom parts loaded; UsageError if one cannot be."""
     return _replaced(values, strategies.custom_strategy, filters.custom_filter, kinds.custom_kind)
 
 
 def with_declarations(values: Values, known: Values, recorded: Recorded) -> Values:
-    """Settings out of a run's store, with what it knows of the user's own parts in the places of their names."""
+    """Settings from a run's store, with the declarations of custom parts in place of their names."""
     return _replaced(
         values,
         lambda name: strategies.as_declared(name, known.get("strategies", {}).get(name, {})),
@@ -62,7 +62,7 @@ def _of_table(table: Values, kind: Callable[[Any], Custom]) -> Values:
 
 
 def declarations(config: Config, before: Values) -> Values:
-    """What the store keeps of the user's own parts: what each declares, and the hashes of its source, oldest first."""
+    """What the store records about custom parts: the declaration of each, and its source hashes, oldest first."""
     found: Values = {room: {} for room in DECLARATIONS}
     for room, one in custom_parts(config):
         known = before.get(room, {}).get(str(one), {})
@@ -75,7 +75,7 @@ def declarations(config: Config, before: Values) -> Values:
 
 
 def changed(now: Values, before: Values) -> list[str]:
-    """The names of those whose source is not the one that the run was last grown with."""
+    """The names of custom parts whose source has changed since the run was last grown."""
     return [
         name
         for room, known in now.items()
@@ -85,7 +85,7 @@ def changed(now: Values, before: Values) -> list[str]:
 
 
 def custom_parts(config: Config) -> Iterator[tuple[str, Custom]]:
-    """The user's own parts in these settings, each with what it is: "strategies", "filters" or "teachers"."""
+    """The custom parts in these settings, each with its type: "strategies", "filters" or "teachers"."""
     if isinstance(config.strategy, Custom):
         yield "strategies", config.strategy
     yield from (("filters", one) for one in config.filters.custom if isinstance(one, Custom))
@@ -94,7 +94,7 @@ def custom_parts(config: Config) -> Iterator[tuple[str, Custom]]:
 
 
 def not_loaded(config: Config, rooms: Collection[str]) -> list[str]:
-    """How the user names the parts of their own that these settings need of these rooms, and that are not loaded."""
+    """The options that name the custom parts of these types that the settings need and that are not loaded."""
     options = {"strategies": "--strategy {}", "filters": "--filter {}", "teachers": 'kind = "{}" in --config'}
     if isinstance(config.teacher.kind, Custom):
         options["teachers"] = "--teacher {}"

@@ -1,4 +1,4 @@
-"""A run's settings, read from its store, and how far the run has come with them."""
+"""A run's settings and its progress, read from its store."""
 
 from functools import partial
 from typing import Any
@@ -12,12 +12,12 @@ from selfinstruct.store.store import Store
 
 
 def config_of(store: Store) -> Config:
-    """The run's settings, as far as they come from config file and command line."""
+    """The settings of the run that come from config file and command line."""
     return parse_config(stored_settings(store)["config"], str(store.path))
 
 
 def stored_settings(store: Store) -> dict[str, Any]:
-    """All that is stored of the run's settings, by key; of the user's own parts, what the store knows of them."""
+    """All stored settings of the run, by key, with the declarations of custom parts."""
     settings = store.settings()
     known = custom_parts(store)
     return {

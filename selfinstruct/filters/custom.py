@@ -1,4 +1,4 @@
-"""Filters of the user's own, which come after the package's.
+"""Custom filters, which run after the built-in ones.
 
     import selfinstruct as si
 
@@ -6,9 +6,9 @@
     def no_number(task, pool):
         return si.reject(word="number") if "number" in task.instruction else None
 
-Stage "task" sees each candidate (records.Candidate) before it is compared with the pool, stage "record" each record
-(records.Record) that the other filters have left, with what the stages brought in `extra`. Both see the pool as it is
-at that moment (pool.pool.Pool). What a filter objects to must depend on nothing else, so that a run can be repeated.
+Stage "task" sees each candidate (records.Candidate) before it is compared with the pool; stage "record" sees each
+record (records.Record) that passed the other filters, with the stages' fields in `extra`. Both see the pool as it is at
+that moment (pool.pool.Pool). The verdict must depend on nothing else, so that a run can be repeated.
 """
 
 import functools
@@ -28,45 +28,45 @@ from selfinstruct.settings import Section, parse_as
 from selfinstruct.untrusted import visible
 
 Check = Callable[[Any, Any], Evidence | None]
-Recorded = Callable[[str], Mapping[str, Evidence]]  # by reason: what was rejected, by its id, with the evidence
-STAGES = {"task": FILTER, "record": INSTANCES}  # and the stage that rejections are listed under
+Recorded = Callable[[str], Mapping[str, Evidence]]  # for a reason, the evidence by the id of what was rejected
+STAGES = {"task": FILTER, "record": INSTANCES}  # with the stage that its rejections are listed under
 
 
 class CustomRule(Rule[...]):
-    """A filter of the user's own."""
+    """A custom filter."""
 
 
 class DeclaredFilter(Section):
-    """What a run's store says of a custom filter."""
+    """A custom filter as declared in a run's store."""
 
     stage: Literal["task", "record"]
     meaning: str = Field(max_length=200)
 
 
 def filter(stage: Literal["task", "record"], meaning: str) -> Callable[[Check], CustomRule]:
-    """Declare the function below as a filter; its name is the reason that is stored with what it rejects.
+    """Turn the decorated function into a filter; its name is the reason stored with what it rejects.
 
-    The function is given a candidate (`stage="task"`) or a record (`"record"`), and the pool; it returns None where
-    that may stay, and `reject(...)` where not. `meaning` says in a few words what it rejects.
+    The function takes a candidate (`stage="task"`) or a record (`stage="record"`), and the pool. It returns None to let
+    it pass, or `reject(...)`. `meaning`: what it rejects, in a few words.
     """
     if stage not in STAGES:
         raise UsageError(f"A filter's stage is {stage!r}; it must be one of {', '.join(STAGES)}.")
 
     def declare(check: Check) -> CustomRule:
         if inspect.iscoroutinefunction(check):
-            raise UsageError(f"The filter {check.__name__} is an async function; it must be a plain one.")
+            raise UsageError(f"The filter {check.__name__} is an async function; it must be synchronous.")
         return CustomRule(check.__name__, STAGES[stage], visible(meaning), "custom", "", _checked(check))
 
     return declare
 
 
 def reject(**evidence: Any) -> Evidence:
-    """What a filter returns to object: `evidence` (JSON values) lets a person judge the verdict."""
+    """What a filter returns to reject. `evidence`: JSON values that show a person why."""
     return evidence
 
 
 def _checked(check: Check) -> Check:
-    """The same, where whatever goes wrong in it is one message."""
+    """The same function, with its errors and wrong results turned into one message."""
 
     @functools.wraps(check)
     def checked(subject: Any, pool: Any) -> Evidence | None:
@@ -77,8 +77,8 @@ def _checked(check: Check) -> Check:
                 return evidence
         except (TypeError, ValueError) as error:
             raise UsageError(
-                f"The evidence of the filter {check.__name__} is no JSON ({error}): give texts, numbers, lists and "
-                "tables to reject(...)."
+                f"The evidence of the filter {check.__name__} is not JSON ({error}); pass only texts, numbers, lists "
+                "and dicts to reject(...)."
             ) from None
         raise UsageError(
             f"The filter {check.__name__} returned {evidence!r}; it must return None, or reject(...) with the evidence."
@@ -88,24 +88,24 @@ def _checked(check: Check) -> Check:
 
 
 def custom_filter(given: Any) -> Custom:
-    """A filter that the user names, or gives as a decorated function."""
+    """A custom filter, given by name or as a decorated function."""
     named = load(given) if isinstance(given, str) and not isinstance(given, Custom) else given
     rule = named.code if isinstance(named, Custom) else named
     if not isinstance(rule, CustomRule):
         raise UsageError(
-            f"{given if isinstance(given, str) else rule!r} is no filter; put @si.filter(stage=..., meaning=...) above "
-            "the function."
+            f"{given if isinstance(given, str) else rule!r} is not a filter; decorate the function with "
+            "@si.filter(stage=..., meaning=...)."
         )
     return named if isinstance(named, Custom) else of_object(inspect.unwrap(rule.check), rule)
 
 
 def declaration(rule: CustomRule) -> dict[str, Any]:
-    """What the store keeps of a filter."""
+    """What the store records about a filter."""
     return {"stage": next(name for name, stage in STAGES.items() if stage == rule.stage), "meaning": rule.words}
 
 
 def as_declared(name: str, declared: Mapping[str, Any], recorded: Recorded) -> Custom:
-    """A filter of which only the declaration is known, out of a run's store: it says what is recorded that it said."""
+    """A filter known only by its declaration in a run's store; it repeats its recorded verdicts."""
     try:
         reason = name.rpartition(":")[2]
         known = parse_as(DeclaredFilter, {"stage": declared["stage"], "meaning": declared["meaning"]}, name)

@@ -1,6 +1,6 @@
-"""Filters of a task's instances: is this example usable, among the others of its task?
+"""Filters of the instances within a task: is this example usable beside the others?
 
-Each sees the instances, by their place, that the filters before it have left.
+Each sees the instances that passed the filters before it, by position.
 """
 
 import re
@@ -15,7 +15,7 @@ from selfinstruct.settings import Section
 
 ALPACA = "known defects of Alpaca's published data"
 METHOD = "Self-Instruct, section 2.2"
-INSTANCES = "instances"  # the stage that rejections of instances are listed under
+INSTANCES = "instances"  # the stage under which rejected instances are listed
 
 _MARK_OF_NOTHING = re.compile(r"\W*no\s*(?:input|output)\W*", re.IGNORECASE)
 # "7. Instruction: ..." of Alpaca's prompt, "### Response:" of the usual training templates.
@@ -27,7 +27,7 @@ Instances = Mapping[int, ParsedInstance]
 
 
 class InstanceSettings(Section):
-    """Thresholds of the filters of instances."""
+    """Thresholds of the instance filters."""
 
     max_instances: int = Field(5, ge=1, description="most instances kept of one task")
 
@@ -40,7 +40,7 @@ def cut_off(i: int, instances: Instances, rules: InstanceSettings) -> Evidence |
 
 @rule(INSTANCES, "no output", METHOD, required="a record without an output has nothing to learn from")
 def empty_output(i: int, instances: Instances, rules: InstanceSettings) -> Evidence | None:
-    """There is no output, or nothing but the mark of an input that is not there."""
+    """There is no output, or it only says that there is no input or output."""
     output = instances[i].output.strip()
     return {} if not output or _MARK_OF_NOTHING.fullmatch(output) else None
 
@@ -53,7 +53,7 @@ def output_equals_input(i: int, instances: Instances, rules: InstanceSettings) -
 
 @rule(INSTANCES, "the input only says that there is none", ALPACA)
 def pseudo_empty_input(i: int, instances: Instances, rules: InstanceSettings) -> Evidence | None:
-    """The input is words that say there is none; parsers remove them from answers, nobody from finished datasets."""
+    """The input only says that there is none. Parsers remove such inputs from answers; finished datasets have them."""
     return {"input": instances[i].input} if says_no_input(instances[i].input) else None
 
 
@@ -68,14 +68,14 @@ def ends_with_colon(i: int, instances: Instances, rules: InstanceSettings) -> Ev
 
 @rule(INSTANCES, "the output goes on with another task", ALPACA)
 def merged_tasks(i: int, instances: Instances, rules: InstanceSettings) -> Evidence | None:
-    """The output goes on with another task: its answer was not split where the next one began."""
+    """The output continues with another task: the answer was not split where the next one began."""
     found = _NEXT_TASK.search(instances[i].output)
     return {"line": found.group().strip()} if found else None
 
 
 @rule(INSTANCES, "same input, different outputs: all of the task's go", METHOD)
 def conflicting_outputs(i: int, instances: Instances, rules: InstanceSettings) -> Evidence | None:
-    """Two instances of the task have the same input and different outputs: then none of the task's can be trusted."""
+    """Two instances of the task have the same input and different outputs, so none of them can be trusted."""
     outputs: dict[str, str] = {}
     for instance in instances.values():
         if instance.input and outputs.setdefault(instance.input, instance.output) != instance.output:
@@ -92,11 +92,11 @@ def duplicate_instance(i: int, instances: Instances, rules: InstanceSettings) ->
 
 @rule(INSTANCES, "more than the most kept of one task", "Self-Instruct, reference code")
 def too_many(i: int, instances: Instances, rules: InstanceSettings) -> Evidence | None:
-    """Enough of the task's instances were left before this one."""
+    """`max_instances` instances of the task come before this one."""
     return {"most": rules.max_instances} if list(instances).index(i) >= rules.max_instances else None
 
 
-# In this order; `too_many` counts those that all others have left.
+# In this order; `too_many` counts those that passed all others.
 INSTANCE_FILTERS = (
     cut_off, empty_output, output_equals_input, pseudo_empty_input, ends_with_colon, merged_tasks, conflicting_outputs,
     duplicate_instance, too_many,

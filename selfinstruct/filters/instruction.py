@@ -12,8 +12,7 @@ from selfinstruct.pool.novelty import UNSPACED, tokens
 from selfinstruct.pool.pool import Pool, SimilaritySettings
 from selfinstruct.records import Candidate, Neighbor
 
-# Whole words, any case: tasks that a model which only reads and writes text cannot do (Self-Instruct; then Alpaca's
-# additions).
+# Whole words, any case: tasks that a text-only model cannot do (Self-Instruct; then Alpaca's additions).
 PAPER_FORBIDDEN_WORDS = (
     "image", "images", "graph", "graphs", "picture", "pictures", "file", "files", "map", "maps", "draw", "plot",
     "go to",
@@ -21,12 +20,12 @@ PAPER_FORBIDDEN_WORDS = (
 FORBIDDEN_WORDS = (*PAPER_FORBIDDEN_WORDS, "video", "audio", "music", "flowchart", "diagram")
 
 REFERENCE = "Self-Instruct, reference code"
-FILTER = "filter"  # the stage of those that look at the candidate alone
+FILTER = "filter"  # the stage of filters that look at the candidate alone
 Word = Annotated[str, Field(min_length=1)]
 
 
 class InstructionSettings(SimilaritySettings):
-    """Thresholds of the filters of instructions."""
+    """Thresholds of the instruction filters."""
 
     min_words: int = Field(4, ge=1, description="fewest words of an instruction")
     max_words: int = Field(150, ge=1, description="most words of an instruction")
@@ -42,16 +41,16 @@ def cut_off(candidate: Candidate, pool: Pool[InstructionSettings]) -> Evidence |
 
 @rule(
     FILTER, "no letter or digit in it", "ROUGE-L could compare nothing",
-    required="an instruction without a word could be compared with nothing",
+    required="an instruction without a word cannot be compared with others",
 )  # fmt: skip
 def no_words(candidate: Candidate, pool: Pool[InstructionSettings]) -> Evidence | None:
-    """Nothing that ROUGE-L could compare: no letter and no digit of any script."""
+    """No letter or digit of any script, so that ROUGE-L has nothing to compare."""
     return None if tokens(candidate.instruction) else {}
 
 
 @rule(FILTER, "too few words", REFERENCE)
 def too_short(candidate: Candidate, pool: Pool[InstructionSettings]) -> Evidence | None:
-    """Fewer words than `min_words`. Words are what white space separates; unspaced scripts count by character."""
+    """Fewer than `min_words` words, separated by white space; scripts without spaces count by character."""
     words = _words(candidate.instruction, pool)
     return {"words": words} if words < pool.rules.min_words else None
 
@@ -65,7 +64,7 @@ def too_long(candidate: Candidate, pool: Pool[InstructionSettings]) -> Evidence 
 
 @rule(FILTER, "asks for what a text model cannot do (pictures, files, ...)", "Self-Instruct; Alpaca's additions")
 def forbidden_word(candidate: Candidate, pool: Pool[InstructionSettings]) -> Evidence | None:
-    """A word that asks for what a model that reads and writes text cannot do."""
+    """A word that asks for what a text-only model cannot do."""
     found = _any_word(pool.rules.forbidden_words).search(candidate.instruction)
     return {"word": found.group()} if found else None
 
@@ -78,14 +77,14 @@ def asks_for_program(candidate: Candidate, pool: Pool[InstructionSettings]) -> E
 
 @rule(FILTER, "begins with punctuation", REFERENCE)
 def starts_with_punctuation(candidate: Candidate, pool: Pool[InstructionSettings]) -> Evidence | None:
-    """Begins with an ASCII punctuation mark, which is mostly the rest of something else."""
+    """Begins with an ASCII punctuation mark; it is mostly a fragment of something else."""
     first = candidate.instruction[:1]
     return {"character": first} if first in string.punctuation else None
 
 
 @rule(FILTER, "begins with a non-ASCII character", REFERENCE)
 def starts_with_non_ascii(candidate: Candidate, pool: Pool[InstructionSettings]) -> Evidence | None:
-    """Begins with a non-ASCII character; only where the setting `ascii_start` asks for it."""
+    """Begins with a non-ASCII character; only if `ascii_start` is set."""
     first = candidate.instruction[:1]
     return {"character": first} if pool.rules.ascii_start and first > "\x7f" else None
 
@@ -119,7 +118,7 @@ def overlap(pool: Pool[SimilaritySettings], text: str, question: str | None = No
 
 
 def word_count(text: str) -> int:
-    """Words that white space separates; in scripts that put none between words, characters."""
+    """Number of words separated by white space; in scripts without spaces, of characters."""
     words = len(text.split())
     return words if text.isascii() else max(words, len(tokens(text)))
 
@@ -130,7 +129,7 @@ def _words(text: str, pool: Pool[InstructionSettings]) -> int:
 
 @functools.lru_cache(maxsize=8)
 def _any_word(words: tuple[str, ...]) -> re.Pattern[str]:
-    """Matches any of the words: not inside a longer word, except in scripts that put no spaces between words."""
+    """Matches any of the words: not inside a longer word, except in scripts without spaces."""
     inside = rf"[^\W{UNSPACED}]"
     pattern = rf"(?<!{inside})(?:{'|'.join(map(re.escape, words))})(?!{inside})" if words else r"(?!)"
     return re.compile(pattern, re.IGNORECASE)

@@ -1,4 +1,4 @@
-"""Filters of whole records: against those of other tasks, and against test sets."""
+"""Filters of whole records, against those of other tasks and test sets."""
 
 from selfinstruct.filters.instance import INSTANCES
 from selfinstruct.filters.instruction import overlap
@@ -8,7 +8,7 @@ from selfinstruct.records import Record
 
 
 class RecordSettings(SimilaritySettings):
-    """Thresholds of the filters of records: `near_duplicate` is the pool's."""
+    """Thresholds of the record filters: `near_duplicate` is the pool's."""
 
 
 @rule(INSTANCES, "nearly the same as a record of another task", "Jaccard of word triples; see docs/measurements.md")
@@ -25,5 +25,5 @@ def contaminated(record: Record, pool: Pool[RecordSettings]) -> Evidence | None:
     return overlap(pool, record_text(question, record.output), question)
 
 
-# For what the filters of instances have left.
+# For records whose instances passed the instance filters.
 RECORD_FILTERS = (near_duplicate, contaminated)

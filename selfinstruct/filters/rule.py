@@ -1,4 +1,4 @@
-"""What a filter is: a function that objects with evidence, declared with its words beside it.
+"""What a filter is: a function that rejects with evidence, with its declaration above it.
 
 @rule("filter", "too few words", source="Self-Instruct, reference code")
 def too_short(candidate: Candidate, pool: Pool[InstructionSettings]) -> Evidence | None:
@@ -18,10 +18,10 @@ Evidence = dict[str, Any]  # JSON values
 
 @dataclass(frozen=True)
 class Rule(Generic[P]):
-    """A filter. Its name is the reason that is stored with what it rejects.
+    """A filter. Its name is the reason stored with what it rejects.
 
-    `stage` is where on the way it stands, `words` say in a few words what it rejects, `source` where it comes from;
-    `required` says why it cannot be switched off, "" where it can.
+    `stage`: the stage that its rejections are listed under. `words`: what it rejects, in a few words. `source`: where
+    the rule comes from. `required`: why it cannot be switched off, "" if it can.
     """
 
     name: str
@@ -32,19 +32,19 @@ class Rule(Generic[P]):
     check: Callable[P, Evidence | None]
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Rejection | None:
-        """The objection, or None."""
+        """The rejection, or None."""
         evidence = self.check(*args, **kwargs)
         return None if evidence is None else Rejection(self.name, evidence)
 
     def unless_in(self, without: Collection[str], *args: P.args, **kwargs: P.kwargs) -> Rejection | None:
-        """The objection, or None; None as well where the filter is switched off."""
+        """The rejection, or None; also None if the filter is switched off."""
         return None if self.name in without else self(*args, **kwargs)
 
 
 def rule(
     stage: str, words: str, source: str = "", required: str = ""
 ) -> Callable[[Callable[P, Evidence | None]], Rule[P]]:
-    """Declare the function below as a filter of that stage; its name is the function's."""
+    """Turn the decorated function into a filter of that stage, named like the function."""
 
     def declare(check: Callable[P, Evidence | None]) -> Rule[P]:
         return Rule(check.__name__, stage, words, source, required, check)

@@ -1,6 +1,6 @@
-"""All filters in their order: the first objection to a candidate or an instance, or what each of them says.
+"""All filters in order: the first rejection of a candidate or an instance, or the verdict of each filter.
 
-The gate, another threshold tried in the audit, and a run filtered again share these: there is one way to a verdict.
+The gate, the what-if of the audit, and refiltering share these, so there is only one way to a verdict.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ WORDS: dict[str, str] = {one.name: one.words for one in RULES}
 OPTIONAL = tuple(dict.fromkeys(one.name for one in RULES if not one.required))
 REQUIRED = {one.name: one.required for one in RULES if one.required}
 
-# What a profile sets; the user's own settings go before it.
+# What a profile sets; the user's settings override it.
 PROFILES: dict[str, dict[str, Any]] = {
     "paper": {"ascii_start": True, "ascii_tokens": True, "forbidden_words": PAPER_FORBIDDEN_WORDS},
 }
@@ -46,7 +46,7 @@ class FilterSettings(InstanceSettings, RecordSettings, InstructionSettings):
     may_change = MayChange.UNTIL_FILTERED
 
     custom: tuple[PartName, ...] = Field(
-        (), description='filters of your own, such as "rules.py:no_number"; they come after the built-in ones'
+        (), description='custom filters, such as "rules.py:no_number"; they run after the built-in ones'
     )
     without: tuple[str, ...] = Field((), description="filters that are switched off, by their reasons of rejection")
 
@@ -58,7 +58,7 @@ class FilterSettings(InstanceSettings, RecordSettings, InstructionSettings):
             if not isinstance(one, Custom):
                 raise ValueError(f"{one!r} is not loaded")
             if one.code.name in names:
-                raise ValueError(f"there are two filters called {one.code.name}; give yours another name")
+                raise ValueError(f"there are two filters called {one.code.name}; rename yours")
             names.add(one.code.name)
         return given
 
@@ -82,16 +82,16 @@ class FilterSettings(InstanceSettings, RecordSettings, InstructionSettings):
 
     @property
     def custom_rules(self) -> tuple[CustomRule, ...]:
-        """The user's own filters."""
+        """The custom filters."""
         return tuple(one.code for one in self.custom if isinstance(one, Custom))
 
     @property
     def custom_words(self) -> dict[str, str]:
-        """What the user's own filters reject, in words, by their names."""
+        """The meanings of the custom filters, by name."""
         return {rule.name: rule.words for rule in self.custom_rules}
 
     def filters_of(self, stage: str) -> tuple[CustomRule, ...]:
-        """Those of the user's own filters whose rejections are of this stage."""
+        """The custom filters whose rejections are listed under this stage."""
         return tuple(rule for rule in self.custom_rules if rule.stage == stage) if self.custom else ()
 
 
@@ -99,7 +99,7 @@ FilteredPool = Pool[FilterSettings]
 
 
 class Verdict(NamedTuple):
-    """The first objection to a candidate, or None, with its filter's stage; the nearest known where it was sought."""
+    """The first rejection of a candidate, or None, with the filter's stage; `nearest` if it was looked up."""
 
     rejection: Rejection | None
     stage: str = ""
@@ -107,14 +107,14 @@ class Verdict(NamedTuple):
 
 
 class RuleVerdict(NamedTuple):
-    """What one filter says of one thing."""
+    """The verdict of one filter on one candidate or instance."""
 
     rule: Rule[...]
     rejection: Rejection | None
 
 
 def verdict_on(candidate: Candidate, pool: FilteredPool) -> Verdict:
-    """The first filter's objection, or none, with the nearest known instruction."""
+    """The first rejection of a candidate, or None, with the nearest known instruction."""
     if rejection := first_objection(candidate, pool):
         return Verdict(rejection, FILTER)
     nearest = pool.index.nearest(candidate.instruction, above=-1)
@@ -123,28 +123,28 @@ def verdict_on(candidate: Candidate, pool: FilteredPool) -> Verdict:
 
 
 def first_objection(candidate: Candidate, pool: FilteredPool) -> Rejection | None:
-    """The first objection of the filters that look at the candidate alone."""
+    """The first rejection by the filters that look at the candidate alone, or None."""
     found = (rule.unless_in(pool.rules.without, candidate, pool) for rule in candidate_filters(pool.rules))
     return next((rejection for rejection in found if rejection), None)
 
 
 def candidate_filters(rules: FilterSettings) -> tuple[Rule[...], ...]:
-    """The filters that look at a candidate alone, in their order."""
+    """The filters that look at a candidate alone, in order."""
     return (*INSTRUCTION_FILTERS, *rules.filters_of(FILTER))
 
 
 def record_filters(rules: FilterSettings) -> tuple[Rule[...], ...]:
-    """The filters of whole records, in their order."""
+    """The filters of whole records, in order."""
     return (*RECORD_FILTERS, *rules.filters_of(INSTANCES))
 
 
 def each_of_candidate(candidate: Candidate, pool: FilteredPool) -> list[RuleVerdict]:
-    """What every filter but the novelty rule says of a candidate."""
+    """The verdict of every filter except the novelty rule on a candidate."""
     return [RuleVerdict(rule, rule(candidate, pool)) for rule in candidate_filters(pool.rules)]
 
 
 def verdicts_on_instances(instances: Sequence[ParsedInstance], rules: FilterSettings) -> list[Rejection | None]:
-    """One verdict for each of a task's instances, in their order."""
+    """The verdict on each of a task's instances, in order."""
     verdicts: list[Rejection | None] = [None] * len(instances)
     for rule in INSTANCE_FILTERS:
         if rule.name in rules.without:
@@ -156,7 +156,7 @@ def verdicts_on_instances(instances: Sequence[ParsedInstance], rules: FilterSett
 
 
 def each_of_instances(instances: Sequence[ParsedInstance], rules: FilterSettings) -> list[list[RuleVerdict]]:
-    """What every filter says of each instance, of which it sees those that the filters before it have left."""
+    """The verdict of every filter on each instance; a filter sees the instances that passed those before it."""
     said: list[list[RuleVerdict]] = [[] for _ in instances]
     left: Mapping[int, ParsedInstance] = dict(enumerate(instances))
     for rule in INSTANCE_FILTERS:
@@ -168,12 +168,12 @@ def each_of_instances(instances: Sequence[ParsedInstance], rules: FilterSettings
 
 
 def verdict_on_record(record: Record, pool: FilteredPool) -> Rejection | None:
-    """The first objection of a filter of whole records, or None."""
+    """The first rejection by a filter of whole records, or None."""
     found = (rule.unless_in(pool.rules.without, record, pool) for rule in record_filters(pool.rules))
     return next((rejection for rejection in found if rejection), None)
 
 
 def stored_rules(table: Mapping[str, Any], declared: Mapping[str, Any], recorded: Recorded) -> dict[str, Any]:
-    """The table [filters] of a stored run, with what its store knows of custom filters in the places of their names."""
+    """The table [filters] of a stored run, with the declarations of custom filters in place of their names."""
     custom = [as_declared(name, declared.get(name, {}), recorded) for name in table.get("custom", ())]
     return {**table, "custom": custom} if custom else dict(table)

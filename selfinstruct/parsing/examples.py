@@ -1,4 +1,4 @@
-"""Instances of a task, given as examples: the input first, or the class label."""
+"""Instances of a task in the form of examples: input first, or class label first."""
 
 import re
 
@@ -28,10 +28,10 @@ _EXAMPLE = re.compile(
 
 
 def input_first(text: str, cut: bool) -> list[ParsedInstance]:
-    """The instances of an answer in the form "Example 1 / Input: ... / Output: ...".
+    """Read instances in the form "Example 1 / Input: ... / Output: ...", or in JSON.
 
-    An example without an input line has no input. The word "Example" inside a text, or a second "Output:", splits
-    nothing: only a heading of its own, or an "Input:" after an output, begins a new example.
+    An example without an input line has the input "". Only a heading on its own line, or an "Input:" after an output,
+    starts a new example. `cut`: whether the token limit ended the answer; the last instance is then marked as cut.
     """
     if (rows := json_rows(spoken(text))) is not None:
         return mark_cut(from_json(rows), cut)
@@ -48,7 +48,7 @@ def input_first(text: str, cut: bool) -> list[ParsedInstance]:
 
 
 def output_first(text: str, cut: bool) -> list[ParsedInstance]:
-    """The instances of an answer in the form "Class label: ... / Input: ..."; the label becomes the output."""
+    """Read instances in the form "Class label: ... / Input: ...", or in JSON; the label becomes the output."""
     if (rows := json_rows(spoken(text))) is not None:
         return mark_cut(from_json(rows), cut)
     text = _EXAMPLE.sub("", body(text))
@@ -67,7 +67,7 @@ def output_first(text: str, cut: bool) -> list[ParsedInstance]:
 
 
 def _labels_below(text: str, marks: list[re.Match[str]]) -> list[ParsedInstance]:
-    """The instances where the model gave each input before its label after all."""
+    """The instances of an answer in which each input precedes its label after all."""
     instances = []
     begin = 0
     for mark in marks:

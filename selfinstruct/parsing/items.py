@@ -1,4 +1,4 @@
-"""What an answer is read as: an item of a list, an instance, a whole task."""
+"""What answers are parsed into: list items, instances, whole tasks."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -6,14 +6,14 @@ from typing import Any, NamedTuple
 
 
 class Item(NamedTuple):
-    """One item of a list; `cut` where the token limit ended the answer inside it."""
+    """One item of a list. `cut`: the token limit ended the answer inside it."""
 
     text: str
     cut: bool
 
 
 class ParsedInstance(NamedTuple):
-    """One instance as read from an answer; `cut` as above, `extra` whatever else was read of it, as JSON values."""
+    """One instance read from an answer. `cut`: the token limit ended the answer inside it. `extra`: further fields."""
 
     input: str
     output: str
@@ -22,7 +22,7 @@ class ParsedInstance(NamedTuple):
 
 
 class WholeTask(NamedTuple):
-    """A task with its instance, as read from one answer; `cut` as above."""
+    """A task with its instance, read from one answer. `cut`: the token limit ended the answer inside it."""
 
     instruction: str
     input: str

@@ -1,9 +1,9 @@
-"""Items of a list, which models number as they like:
+"""Items of a list, however a model numbers them:
 
     >>> [item.text for item in numbered_items("Sure!\\n\\n**1.** Name a river.\\n2) Name a lake.", cut=False)]
     ['Name a river.', 'Name a lake.']
 
-Where no line has a number, bullets or letters are as good.
+If no line has a number, bullets or letters mark the items.
 """
 
 import re
@@ -26,11 +26,11 @@ _RULE = re.compile(r"^\s*(?:-{3,}|\*{3,}|_{3,}|={3,})\s*$")
 
 
 def numbered_items(text: str, cut: bool) -> list[Item]:
-    """The items of a numbered list, in their order, whatever their numbers are; else of bullets, letters, or JSON.
+    """Read the items of a list, in order: numbered in any way, or with bullets or letters, or in JSON.
 
-    What follows an item belongs to it, a list indented or numbered otherwise below it too; but not a heading, nor what
-    stands before the first item, nor a remark below the last. White space is collapsed. The last item of a `cut` answer
-    is marked so.
+    Text below an item belongs to it, including a nested list. Headings, text before the first item and remarks after
+    the last one are left out. White space is collapsed. `cut`: whether the token limit ended the answer; its last item
+    is then marked as cut.
     """
     text = spoken(text)
     rows = json_rows(text)

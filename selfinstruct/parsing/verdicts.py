@@ -1,4 +1,4 @@
-"""Answers that say one thing: yes or no, that the model declines, that there is no input."""
+"""Answers with a single meaning: yes or no, a refusal, no input."""
 
 import re
 
@@ -36,7 +36,7 @@ _IS_CLASSIFICATION = re.compile(
 
 
 def is_refusal(text: str) -> bool:
-    """Whether the answer begins as models begin when they decline."""
+    """Whether the answer begins like a refusal."""
     return bool(_REFUSAL.match(spoken(text)))
 
 
@@ -46,7 +46,7 @@ def says_no_input(text: str) -> bool:
 
 
 def yes_or_no(text: str) -> bool | None:
-    """The verdict in "Yes", "yes, it is.", "It is not a classification task"; None if none can be read."""
+    """Read a verdict such as "Yes, it is." or "It is not a classification task" as a bool; None if there is none."""
     text = spoken(text)
     if rows := json_rows(text):
         text = json_field(rows[0], VERDICT) or ""

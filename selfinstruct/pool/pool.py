@@ -1,4 +1,4 @@
-"""The tasks admitted so far, and what they looked like at an earlier step.
+"""The tasks admitted so far, and the pool as it was at an earlier step.
 
 The pool only ever grows, so a snapshot is the pool and a number: how many of its tasks to look at.
 """
@@ -18,7 +18,7 @@ from selfinstruct.settings import MayChange, Section
 
 
 class SimilaritySettings(Section):
-    """What counts as similar."""
+    """Similarity thresholds."""
 
     may_change = MayChange.UNTIL_FILTERED
 
@@ -38,9 +38,9 @@ Rules_co = TypeVar("Rules_co", bound=SimilaritySettings, covariant=True)
 
 
 class Pool(Generic[Rules_co]):
-    """The seeds and the admitted tasks, with the index over both: seeds first, then tasks in order.
+    """The seeds and the tasks admitted so far, with a similarity index over both: seeds first, then tasks in order.
 
-    `rules` are the thresholds under which it grows; filters read theirs from it.
+    `rules`: the filter settings of the run. `test_lines`: questions of test sets, for decontamination.
     """
 
     def __init__(self, seeds: Sequence[SeedTask], rules: Rules_co, test_lines: Sequence[Line] = ()):
@@ -54,11 +54,11 @@ class Pool(Generic[Rules_co]):
             self.index.add(seed.instruction)
 
     def empty_index(self) -> NoveltyIndex:
-        """An index of nothing, that compares as this pool does."""
+        """An empty index with the tokenization of this pool."""
         return NoveltyIndex(ascii_tokens if self.rules.ascii_tokens else tokens)
 
     def admit(self, task: Task) -> None:
-        """Add a task; it must be the next in order."""
+        """Add a task. Raises ValueError unless it is the next in order."""
         if task.position != len(self.tasks):
             raise ValueError(f"task {task.position} cannot follow {len(self.tasks)} tasks")
         self.tasks.append(task)
@@ -69,22 +69,22 @@ class Pool(Generic[Rules_co]):
         return NearDuplicates(self.rules.near_duplicate)
 
     def add_record(self, identity: str, text: str) -> None:
-        """Add a record's text; all of one task are added after the last of them was looked up."""
+        """Add a record's text. Look up all records of a task before adding any of them."""
         self.record_ids.append(identity)
         self._records.add(text)
 
     def nearest_record(self, text: str) -> tuple[str, float] | None:
-        """The id of the most similar record with its Jaccard similarity; None if none reaches the threshold."""
+        """Id and Jaccard similarity of the most similar record; None if none reaches the threshold."""
         near = self._records.nearest(text)
         return (self.record_ids[near.index], near.score) if near else None
 
     def known(self, index: int) -> SeedTask | Task:
-        """What stands at position `index` of the novelty index."""
+        """The seed or task at position `index` of the similarity index."""
         return self.seeds[index] if index < len(self.seeds) else self.tasks[index - len(self.seeds)]
 
 
 def record_text(*parts: str) -> str:
-    """A record's instruction, input and output as one text, for filters that look at all of it."""
+    """The parts of a record as one text, one per line; empty ones are left out."""
     return "\n".join(part for part in parts if part)
 
 
@@ -95,9 +95,9 @@ class Snapshot(NamedTuple):
     n_tasks: int
 
     def demonstrations(self, rng: random.Random, n_seeds: int, n_generated: int) -> list[str]:
-        """Instructions to show: `n_generated` tasks (fewer while there are fewer, seeds fill the gap), shuffled.
+        """Draw instructions to show in a prompt: `n_generated` tasks and `n_seeds` seeds, shuffled.
 
-        Fewer in all where there are not enough seeds. Source: Self-Instruct, section 2.2.
+        Seeds replace missing tasks; with too few seeds, there are fewer in all. Source: Self-Instruct, section 2.2.
         """
         chosen = rng.sample(range(self.n_tasks), min(n_generated, self.n_tasks))
         n_seeds = min(n_seeds + n_generated - len(chosen), len(self.pool.seeds))

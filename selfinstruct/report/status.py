@@ -21,11 +21,12 @@ MOST_VALUES = 8  # of a field, that are listed one by one
 
 
 class Status(NamedTuple):
-    """A run in figures. `batches` are those under way, with `in_batches` requests that are not answered yet.
+    """A run in figures.
 
-    `fields` counts the records with each value of the fields that stages brought, by field.
-    `declared` is what the run's strategy and filters say of themselves.
-    `grades` counts right, wrong and unknown outputs of a simulated run, else it is empty.
+    - `batches`: those in progress, with `in_batches` unanswered requests.
+    - `fields`: for each field that stages added, the number of records per value.
+    - `declared`: what the run's strategy and filters declare.
+    - `grades`: right, wrong and unknown outputs of a simulated run; empty for other runs.
     """
 
     target: int
@@ -49,9 +50,9 @@ class Status(NamedTuple):
 
     @property
     def cost_usd(self) -> float | None:
-        """US dollars for the answered requests; None if a model's price is not known.
+        """Cost of all answers in US dollars; None if a model has no price.
 
-        Answers that came before a model had a price count at its present price.
+        Answers from before a model had a price count at its current price.
         """
         costs = [one.cost_usd for one in self.usage]
         return None if any(cost is None for cost in costs) else sum(cost for cost in costs if cost is not None)

@@ -25,7 +25,7 @@ OTHER_REASONS = {
 
 
 class Change(NamedTuple):
-    """One task or record that was lost or gained: why, what the filter saw, and its text."""
+    """One task or record that was lost or gained: the reason, the evidence, and its text."""
 
     reason: str
     evidence: dict[str, Any]
@@ -33,7 +33,7 @@ class Change(NamedTuple):
 
 
 class Compared(NamedTuple):
-    """The tasks, or the records, of two runs: how many there are, and the difference."""
+    """The tasks, or the records, of two runs: their numbers and the differences."""
 
     before: int
     after: int
@@ -53,8 +53,10 @@ class Compared(NamedTuple):
 class Changes(NamedTuple):
     """What different rules change.
 
-    `read_differently` counts answers, `waiting` tasks that have no instances yet, `decisions_left_out` what people
-    decided about what is no longer there; `reasons` are those of the new run, with their words.
+    - `read_differently`: number of answers that are parsed differently.
+    - `waiting`: number of tasks without instances.
+    - `decisions_left_out`: number of decisions about what is no longer there.
+    - `reasons`: those of the new run, with their meaning.
     """
 
     tasks: Compared

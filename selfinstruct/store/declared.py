@@ -1,6 +1,6 @@
-"""What a run's store knows of the user's own parts: what each declared, and the hashes of its source.
+"""What a run's store records about custom parts: the declaration of each, and the hashes of its source.
 
-It may be somebody else's store, so what it says is checked, and nothing of it is loaded.
+The store may come from somebody else, so its contents are checked, and no code is loaded.
 """
 
 import json
@@ -17,7 +17,7 @@ from selfinstruct.strategies import Declared, declared
 from selfinstruct.strategies._custom import as_declared
 
 CustomParts = dict[str, dict[str, dict[str, Any]]]
-"""By what they are ("strategies", "filters", "teachers") and name: `sha256`, oldest first, and what it declared."""
+"""By type ("strategies", "filters", "teachers") and name: `sha256`, oldest first, and the declaration."""
 
 
 class _Sources(BaseModel):
@@ -34,28 +34,28 @@ _PARTS = TypeAdapter(dict[str, dict[str, Annotated[dict[str, Any], AfterValidato
 
 
 def custom_parts(store: Store) -> CustomParts:
-    """What is known of the user's own parts; StoreError where it is damaged."""
+    """What is recorded about custom parts; StoreError if it is damaged."""
     try:
         return _PARTS.validate_python(store.settings().get("custom", {}))
     except ValidationError as error:
         problem = error.errors()[0]["msg"]
-        raise StoreError(f"{store.path}: what it says of custom parts is damaged ({problem}).") from None
+        raise StoreError(f"{store.path}: its record of custom parts is damaged ({problem}).") from None
 
 
 def recorded(store: Store, reason: str) -> dict[str, Evidence]:
-    """What was rejected for a reason, by its id, with the evidence."""
+    """The evidence of everything that was rejected for a reason, by id."""
     rows = store.query("SELECT subject_id, evidence FROM rejections WHERE reason = ?", (reason,))
     return {identity: json.loads(evidence) for identity, evidence in rows}
 
 
 def rules_of(store: Store) -> FilterSettings:
-    """The thresholds of a run, with its custom filters, which say again what is recorded that they said."""
+    """The filter settings of a run, with its custom filters, which repeat their recorded verdicts."""
     table, known = store.settings()["config"].get("filters", {}), custom_parts(store).get("filters", {})
     return FilterSettings.model_validate(stored_rules(table, known, partial(recorded, store)))
 
 
 def declared_by(store: Store) -> Declared:
-    """What a run's strategy and filters declare, together with the built-in ones."""
+    """What the strategy and filters of a run declare, and the built-in ones."""
     name, known = store.settings().get("config", {}).get("strategy", ""), custom_parts(store).get("strategies", {})
     found = declared(as_declared(name, known[name]).code if name in known else None)
     return found._replace(reasons=WORDS | rules_of(store).custom_words | found.reasons)

@@ -1,11 +1,11 @@
-"""How to grow: one file for each strategy, found by its name; `self_instruct.py` holds the one called "self-instruct".
+"""Strategies: one file each, found by its name; `self_instruct.py` holds "self-instruct".
 
-A strategy declares its stages, asks them, and reads what comes back:
+A strategy declares its stages, makes the requests, and reads the answers:
 
     class Mine:
-        stages = (PROPOSE,)                   # the first asks for new tasks, the others are asked of each task
-        defaults = {}                         # settings that it sets where the user has not
-        reasons = {"no_rhyme": "..."}         # why it reads nothing from an answer, in words
+        stages = (PROPOSE,)                   # the first proposes tasks, the others ask about each task
+        defaults = {}                         # settings it changes unless the user sets them
+        reasons = {"no_rhyme": "..."}         # why an answer could not be read, with the meaning
         summary = "asked for new tasks ..."   # for the dataset card
 
         def __init__(self, settings): ...
@@ -14,9 +14,9 @@ A strategy declares its stages, asks them, and reads what comes back:
 
     STRATEGY = Mine
 
-It decides nothing: filters do. It reads nothing but its arguments, so that the same snapshot and random numbers give
-the same requests. `ask(stage, prompt, number, prefix="", **variables)` fills in the prompt, asks the stage's teacher,
-and gives the answer; `number` tells apart requests that are equal otherwise.
+It decides nothing: filters do. It depends on its arguments alone, so that the same snapshot and random numbers give the
+same requests. `ask(stage, prompt, number, prefix="", **variables)` renders the prompt, sends it to the stage's teacher,
+and returns the answer; `number` distinguishes otherwise equal requests.
 """
 
 import random
@@ -33,7 +33,7 @@ from selfinstruct.errors import UsageError
 from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.records import Candidate, Completion, Endpoint, Rejection, Task
 
-if TYPE_CHECKING:  # numpy comes with it, and commands that only read a run do without
+if TYPE_CHECKING:  # it imports numpy, which commands that only read a run do without
     from selfinstruct.pool.pool import Snapshot
 
 NAMES = parts.STRATEGIES
@@ -41,7 +41,7 @@ DEFAULT = NAMES[0]
 
 
 class Answer(NamedTuple):
-    """A completion, with what the prompt of a base model had written of it already."""
+    """A completion. `prefix`: what the prompt already contained of the answer; "" for chat models."""
 
     completion: Completion
     prefix: str
@@ -49,19 +49,23 @@ class Answer(NamedTuple):
 
 
 class Ask(Protocol):
-    """Fill in a stage's prompt and ask its teacher; `prefix` is what a base model's prompt ends with."""
+    """The function that sends a request of a stage to its teacher."""
 
     async def __call__(self, stage: Stage, prompt: str, number: int, prefix: str = "", **variables: Any) -> Answer:
-        """Ask once; the same request is answered from the store."""
+        """Render the stage's prompt of that name with `variables`, send it, and return the answer.
+
+        A request is sent only once, then read from the store. `number`: distinguishes otherwise equal requests.
+        `prefix`: what a base model's prompt ends with.
+        """
         ...
 
 
 Unreadable = list[tuple[str, Rejection]]
-"""The ids of completions that nothing could be read from, with the reason."""
+"""The ids of completions that could not be read, with the reason."""
 
 
 class Proposal(NamedTuple):
-    """What one proposal step gave: candidates, and the completions that nothing could be read from."""
+    """What one proposal step returns. `unreadable`: ids of completions that could not be read, with the reason."""
 
     candidates: list[Candidate]
     unreadable: Unreadable
@@ -69,9 +73,11 @@ class Proposal(NamedTuple):
 
 @dataclass(frozen=True)
 class GeneratedInstances:
-    """What was generated for one task: its instances, and `extra`, what its stages say of the task (JSON values).
+    """What was generated for one task.
 
-    `request_id` is the request whose answer the instances come from.
+    - `request_id`: the request whose answer contains the instances.
+    - `unreadable`: as in `Proposal`.
+    - `extra`: further fields of the task (JSON values), which become fields of each record.
     """
 
     request_id: str
@@ -81,12 +87,18 @@ class GeneratedInstances:
 
 
 def came_with(task: Task) -> GeneratedInstances:
-    """The instances that a task came with."""
+    """The instances that were proposed together with the task."""
     return GeneratedInstances(task.request_id, [ParsedInstance(i.input, i.output, False) for i in task.instances])
 
 
 class Strategy(Protocol):
-    """A way of asking for tasks and instances."""
+    """How to propose tasks and generate their instances.
+
+    - `stages`: the first proposes tasks, the others ask about each task.
+    - `defaults`: settings it changes unless the user sets them.
+    - `reasons`: its own reasons why answers could not be read, with the meaning.
+    - `summary`: completes "A teacher was ..." on the dataset card.
+    """
 
     stages: ClassVar[tuple[Stage, ...]]
     defaults: ClassVar[Mapping[str, Any]]
@@ -96,21 +108,21 @@ class Strategy(Protocol):
     def __init__(self, settings: GrowthSettings) -> None: ...
 
     async def propose(self, snapshot: "Snapshot", rng: random.Random, ask: Ask) -> Proposal:
-        """Ask for new tasks, in view of the pool as it was at `snapshot`."""
+        """Propose new tasks, given the pool as it was at `snapshot`; all randomness comes from `rng`."""
         ...
 
     async def generate_instances(self, task: Task, ask: Ask) -> GeneratedInstances:
-        """Ask for what each task needs: its instances, and whatever else there are stages for."""
+        """Generate the instances of `task`, and whatever else the stages ask about it."""
         ...
 
 
 def load(name: str) -> type[Strategy]:
-    """The strategy of that name; UsageError where there is none, or where it is a user's own that was not loaded."""
+    """The strategy of that name; UsageError if it is unknown, or a custom one that was not loaded."""
     if isinstance(name, Custom):
         strategy: type[Strategy] = name.code
         return strategy
     if name not in NAMES:
-        raise UsageError(f"There is no strategy {name}; known are {', '.join(NAMES)}.")
+        raise UsageError(f"There is no strategy {name}; choose one of: {', '.join(NAMES)}.")
     return _built_in(name)
 
 
@@ -121,10 +133,10 @@ def _built_in(name: str) -> type[Strategy]:
 
 
 class Declared(NamedTuple):
-    """What strategies declare, for whoever counts or shows a run.
+    """What strategies declare, for reports and listings.
 
-    `stages` are the names of all, in order; `counted` the fields that are counted of tasks, and `asked_for` what is
-    asked for, in a few words, each by the stage's name; `reasons` say why nothing could be read from an answer.
+    `stages`: all names, in order. `counted`: the counted field of a task, and `asked_for`: what is requested, both by
+    stage. `reasons`: why answers could not be read, with the meaning.
     """
 
     stages: tuple[str, ...]
@@ -134,7 +146,7 @@ class Declared(NamedTuple):
 
 
 def declared(custom: type[Strategy] | None = None) -> Declared:
-    """What the built-in strategies declare, and before them, where there is one, a strategy of the user's own."""
+    """What the built-in strategies declare, preceded by a custom strategy if there is one."""
     own = () if custom is None or custom in map(load, NAMES) else (custom,)
     return _declared((*own, *map(load, NAMES)))
 

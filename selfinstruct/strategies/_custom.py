@@ -1,4 +1,4 @@
-"""Strategies of the user's own: checked when named, explained when they fail, known by what they declared."""
+"""Custom strategies: checked when loaded; their errors are explained; old runs know them by their declarations."""
 
 import inspect
 import random
@@ -22,7 +22,7 @@ DECLARES = ("stages", "defaults", "reasons", "summary", "propose", "generate_ins
 
 
 class DeclaredStage(Section):
-    """What a run's store says of a stage."""
+    """A stage as declared in a run's store."""
 
     name: str = Field(max_length=60)
     asks_for: str = Field("", max_length=200)
@@ -30,7 +30,7 @@ class DeclaredStage(Section):
 
 
 class DeclaredStrategy(Section):
-    """What a run's store says of a strategy."""
+    """A strategy as declared in a run's store."""
 
     stages: tuple[DeclaredStage, ...] = Field(min_length=1)
     reasons: dict[str, str]
@@ -38,25 +38,25 @@ class DeclaredStrategy(Section):
 
 
 def custom_strategy(given: Any) -> Custom:
-    """A strategy that the user names, or gives as a class."""
+    """A custom strategy, given by name or as a class."""
     if isinstance(given, Custom):
         return given
     named = load(given) if isinstance(given, str) else of_object(given)
     if not inspect.isclass(named.code):
-        raise UsageError(f"{named} is no strategy: it must be a class.")
+        raise UsageError(f"{named} is not a strategy: it must be a class.")
     strategy: type[Strategy] = cast("type[Strategy]", named.code)
     if missing := [name for name in DECLARES if not hasattr(strategy, name)]:
         raise UsageError(
-            f"The strategy {named} has no {', no '.join(missing)}. Let it inherit from SelfInstruct or Alpaca "
-            "(selfinstruct.extending), or declare what selfinstruct.strategies says."
+            f"The strategy {named} lacks {', '.join(missing)}. Inherit from SelfInstruct or Alpaca, or define "
+            "everything that Strategy has; all three are in selfinstruct.extending."
         )
     if not strategy.stages or not all(isinstance(stage, Stage) for stage in strategy.stages):
-        raise UsageError(f"The strategy {named}: stages must be a tuple of Stage, at least one.")
+        raise UsageError(f"The strategy {named}: stages must be a tuple of at least one Stage.")
     return Custom(named, _guarded(strategy), named.sha256)
 
 
 def _guarded(strategy: type[Strategy]) -> type[Strategy]:
-    """The same, where whatever goes wrong in it is one message."""
+    """The same strategy, with its errors and wrong results turned into one message."""
 
     class Guarded(strategy):  # type: ignore[misc, valid-type]  # any class that has what a strategy has
         def __init__(self, settings: GrowthSettings):
@@ -86,7 +86,7 @@ def _guarded(strategy: type[Strategy]) -> type[Strategy]:
 def _check(strategy: type[Strategy], method: str, value: object, of: type) -> None:
     if not isinstance(value, of):
         raise UsageError(
-            f"The strategy {strategy.__name__}: {method} gave {value!r:.80}; it must give a {of.__name__}."
+            f"The strategy {strategy.__name__}: {method} returned {value!r:.80}; it must return a {of.__name__}."
         )
 
 
@@ -94,17 +94,17 @@ def _check_json(strategy: type[Strategy], extra: Mapping[str, Any]) -> None:
     try:
         canonical_json(dict(extra))
     except (TypeError, ValueError) as error:
-        raise UsageError(f"The strategy {strategy.__name__}: extra must hold JSON values ({error}).") from None
+        raise UsageError(f"The strategy {strategy.__name__}: extra must contain only JSON values ({error}).") from None
 
 
 def declaration(strategy: type[Strategy]) -> dict[str, Any]:
-    """What the store keeps of a strategy."""
+    """What the store records about a strategy."""
     stages = [{"name": s.name, "asks_for": s.asks_for, "counts": s.counts} for s in strategy.stages]
     return {"stages": stages, "reasons": dict(strategy.reasons), "summary": strategy.summary}
 
 
 def as_declared(name: str, declared: Mapping[str, Any]) -> Custom:
-    """A strategy of which only the declaration is known, out of a run's store; it cannot be asked."""
+    """A strategy known only by its declaration in a run's store; it cannot make requests."""
     try:
         values = {key: declared[key] for key in ("stages", "reasons", "summary")}
         known = parse_as(DeclaredStrategy, values, name)

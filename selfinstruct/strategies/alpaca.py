@@ -1,8 +1,8 @@
 """Alpaca: one request for a list of whole tasks, each with its instruction, input and output.
 
-Three seed tasks are shown with an instance each; generated ones never are. It is cheaper than Self-Instruct (about one
-request for twenty tasks instead of two for each), but asks for no class and gives one instance a task. Source: Taori et
-al. 2023, https://github.com/tatsu-lab/stanford_alpaca.
+The prompt shows three seed tasks, each with an instance, and never generated ones. It is cheaper than Self-Instruct
+(one request for about twenty tasks instead of two for each), but brings no class and one instance per task. Source:
+Taori et al. 2023, https://github.com/tatsu-lab/stanford_alpaca.
 """
 
 import random
@@ -41,7 +41,7 @@ PROPOSE = Stage(
 
 
 class Alpaca:
-    """Everything in one request."""
+    """The Alpaca method: whole tasks, with input and output, from one request."""
 
     stages = (PROPOSE,)
     defaults: ClassVar[Mapping[str, Any]] = {
@@ -56,7 +56,7 @@ class Alpaca:
         self.settings = settings
 
     async def propose(self, snapshot: Snapshot, rng: random.Random, ask: Ask) -> Proposal:
-        """One request for `proposals_per_request` whole tasks."""
+        """Request `proposals_per_request` whole tasks at once."""
         seeds = snapshot.pool.seeds
         shown = rng.sample(seeds, min(self.settings.seed_demonstrations, len(seeds)))
         answer = await ask(
@@ -66,12 +66,12 @@ class Alpaca:
         return read_whole_tasks(answer.completion, answer.prefix)
 
     async def generate_instances(self, task: Task, ask: Ask) -> GeneratedInstances:
-        """The instance that came with the task."""
+        """Return the instance that was proposed with the task, without a request."""
         return came_with(task)
 
 
 def read_whole_tasks(completion: Completion, prefix: str) -> Proposal:
-    """The candidates, with their instances, in an answer; `prefix` is what the prompt had written of it already."""
+    """Read candidates with their instances from an answer; `prefix`: as in `Answer`."""
     if nothing := no_answer(completion):
         return Proposal([], [(completion.request_id, nothing)])
     found = whole_tasks(prefix + completion.text, completion.was_cut)

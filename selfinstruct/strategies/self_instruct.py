@@ -1,9 +1,9 @@
-"""Self-Instruct: new tasks from 6 seed and 2 generated ones, then their class, then their instances.
+"""Self-Instruct: propose tasks from 6 seeds and 2 generated ones, then classify them, then generate instances.
 
 Classification tasks are generated output-first, because a teacher that invents the input first tends to invent inputs
 of one class only; all others input-first. Source: Wang et al., arXiv 2212.10560, sections 2.2 and 2.3; the sampling
-settings for base models are those of its appendix A. Chat models propose at their own default distribution, and answer
-the other stages greedily.
+settings for base models are those of its appendix A. Chat models propose at temperature 1 and answer the other stages
+greedily.
 """
 
 import random
@@ -72,7 +72,7 @@ CLASSIFY = Stage(
         "classification",
         "class",
         "classification tasks",
-        ("a classification task", "no classification task", "of a class that is not known"),
+        ("a classification task", "not a classification task", "of unknown class"),
     ),
 )
 INSTANCES = Stage(
@@ -87,12 +87,12 @@ INSTANCES = Stage(
 
 
 class SelfInstruct:
-    """The published method, for chat models and for base models."""
+    """The Self-Instruct method as published, for chat and base models."""
 
     stages = (PROPOSE, CLASSIFY, INSTANCES)
     defaults: ClassVar[Mapping[str, Any]] = {}
     reasons: ClassVar[Mapping[str, str]] = {
-        "unclear_class": "neither yes nor no; asked once more, then taken as no classification task",
+        "unclear_class": "neither yes nor no; asked once more, then treated as not a classification task",
         "no_instance": "no instance could be read from the answer",
     }
     summary = (
@@ -104,7 +104,7 @@ class SelfInstruct:
         self.settings = settings
 
     async def propose(self, snapshot: Snapshot, rng: random.Random, ask: Ask) -> Proposal:
-        """One request for `proposals_per_request` new instructions."""
+        """Request `proposals_per_request` new instructions at once."""
         shown = snapshot.demonstrations(rng, self.settings.seed_demonstrations, self.settings.generated_demonstrations)
         demonstrations = [" ".join(text.split()).rstrip(":") for text in shown]
         answer = await ask(
@@ -114,7 +114,7 @@ class SelfInstruct:
         return read_proposal(answer.completion, answer.prefix)
 
     async def generate_instances(self, task: Task, ask: Ask) -> GeneratedInstances:
-        """A request for the class and one for the instances, each once more where its answer cannot be read."""
+        """Request the class, then the instances; each a second time if its answer cannot be read."""
         classes: list[Completion] = []
         is_classification = None
         for again in (False, True):
@@ -142,11 +142,11 @@ class SelfInstruct:
 
 
 def read_proposal(completion: Completion, prefix: str) -> Proposal:
-    """The candidates in an answer to a proposal request; `prefix` is what the prompt had written of it already."""
+    """Read the candidates from an answer to a proposal request; `prefix`: as in `Answer`."""
     if nothing := no_answer(completion):
         return Proposal([], [(completion.request_id, nothing)])
     items = numbered_items(prefix + completion.text, completion.was_cut)
-    # What goes on behind a number is one item at least.
+    # Text after a number is at least one item.
     if len(items) <= bool(prefix) and (refusal := declined(completion)):
         return Proposal([], [(completion.request_id, refusal)])
     if not items:
@@ -155,15 +155,15 @@ def read_proposal(completion: Completion, prefix: str) -> Proposal:
 
 
 def read_class(completion: Completion) -> bool | None:
-    """The verdict in an answer to the question for the class; None where there is none."""
+    """Read whether a task is a classification task from an answer; None if it does not say."""
     return None if no_answer(completion) else yes_or_no(completion.text)
 
 
 def read_generated(classes: Sequence[Completion], examples: Sequence[Completion], prefix: str) -> GeneratedInstances:
-    """What was generated for a task: `classes` answer the question for its class, `examples` hold instances.
+    """Read what was generated for a task: `classes` are the answers about its class, `examples` those with instances.
 
-    Of both the last one decides. Without a verdict the task is not lost: it is read input-first, which works for every
-    task, and the unclear answers are kept with the reason.
+    The last answer of each decides. A task of unknown class is kept: it is read input-first, which works for every
+    task, and the unclear answers are stored with the reason.
     """
     verdicts = [read_class(answer) for answer in classes]
     is_classification = verdicts[-1] if verdicts else None

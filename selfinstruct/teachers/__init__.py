@@ -21,15 +21,15 @@ from selfinstruct.teachers.pacing import Pace
 
 
 class Teacher(Protocol):
-    """Anything that answers requests."""
+    """Answers requests: a client of a server, a local model, or a function."""
 
     @property
     def pace(self) -> Pace:
-        """How fast it may be called."""
+        """The limits on its calls."""
         ...
 
     async def complete(self, request: Request) -> Completion:
-        """Send `request` once and give its answer; raises RequestRefused, TryAgain or TeacherError."""
+        """Send `request` once and return the answer. Raises RequestRefused, TryAgain or TeacherError."""
         ...
 
 

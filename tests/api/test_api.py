@@ -248,8 +248,8 @@ def test_recorded_answers_become_a_run_as_by_the_command(tmp_path):
     [
         ({}, "takes either completions or alpaca"),
         ({"alpaca": "a.json", "completions": "b.jsonl"}, "takes either completions or alpaca"),
-        ({"alpaca": "a.json", "instances": "b.jsonl"}, "neither classification nor instances"),
-        ({"completions": "a.json"}, "completions needs seeds"),
+        ({"alpaca": "a.json", "instances": "b.jsonl"}, "cannot be combined with classification or instances"),
+        ({"completions": "a.json"}, "completions requires seeds"),
         ({"alpaca": "nothing.json"}, "nothing.json"),
         ({"alpaca": ["a.json"]}, r"alpaca is \['a.json'\]; it must be a path"),
         ({"alpaca": "a.json", "max_word": 3}, "did you mean max_words"),
@@ -294,7 +294,7 @@ def test_rows_that_overlap_a_test_set_are_found(run, tmp_path):
         ({"target": 3, "rouge_treshold": 0.5}, "did you mean rouge_threshold?"),
         (
             {"target": 3, "min_words": 2, "filters": {"min_words": 3}},
-            "min_words is given twice: by itself, and in filters",
+            "min_words is given twice: directly, and in filters",
         ),
         ({"target": 3, "min_words": 2, "filters": "x"}, "filters is 'x'; it must be a table"),
         ({"target": 3, "config": "nothing.toml"}, "nothing.toml"),
@@ -364,7 +364,7 @@ def test_an_interrupt_lets_the_calls_in_flight_end_and_the_same_call_resumes(tmp
             server.release()
             said, errors = process.communicate(timeout=HANG_S)
         assert process.returncode == 5, errors
-        assert said == f"{folder} is stopped; the same call resumes it.\n"
+        assert said == f"{folder}: stopped. The same call resumes the run.\n"
         stopped = si.Run(folder).status()
         assert sum(usage.requests for usage in stopped.usage) > 0
         assert stopped.tasks < 30

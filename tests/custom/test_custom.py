@@ -69,16 +69,16 @@ def test_the_sizes_that_are_promised(here):
 
 def test_a_filter_rejects_and_is_shown_everywhere(here):
     said = grow("run", 60, "--filter", "rules.py:no_number")
-    assert "no_number                speaks of a number" in said
+    assert "no_number                mentions a number" in said
     run = si.Run("run")
     rejected = run.rejected(reason="no_number")
     assert rejected
     assert all(row["evidence"] == {"word": "number"} and row["stage"] == "filter" for row in rejected)
-    assert all("number" in row["text"] and row["explanation"] == "speaks of a number" for row in rejected)
+    assert all("number" in row["text"] and row["explanation"] == "mentions a number" for row in rejected)
     assert not any("number" in task["instruction"] for task in run.tasks())
-    assert "speaks of a number" in run.report().read_text()
+    assert "mentions a number" in run.report().read_text()
     cli("export", "run", "--format", "messages", "--card")
-    assert "speaks of a number" in Path("run/README.md").read_text()
+    assert "mentions a number" in Path("run/README.md").read_text()
     assert run.verify() == []
 
 
@@ -92,11 +92,11 @@ def test_the_audit_says_what_it_said_without_its_code(here):
         one = generation(store, index, filters, "candidate", rejected[0]["id"])
         said = {verdict.name: verdict for verdict in one.verdicts}
         assert said["no_number"].evidence == {"word": "number"}
-        assert said["no_number"].words == "speaks of a number (as recorded)"
+        assert said["no_number"].words == "mentions a number (as recorded)"
         task = generation(store, index, filters, "candidate", store.tasks()[0].id)
         assert {verdict.name: verdict for verdict in task.verdicts}["no_number"].evidence is None
         (step,) = (step for step in funnel(store, index) if step.name == "no_number")
-        assert (step.n, step.note) == (len(rejected), "speaks of a number")
+        assert (step.n, step.note) == (len(rejected), "mentions a number")
         kept = what_if.Replay(store, what_if.Rules(0.7))
         kept.run()
         off = what_if.Replay(store, what_if.Rules(0.7, frozenset({"no_number"})))
@@ -121,7 +121,7 @@ def test_by_name_by_file_and_as_a_function_it_makes_the_same_run(here):
 def test_a_run_is_filtered_again_by_it(here):
     grow("plain", 40)
     said = cli("refilter", "plain", "strict", "--filter", "rules.py:no_number")
-    assert re.search(r"lost +\d+  no_number +speaks of a number", said)
+    assert re.search(r"lost +\d+  no_number +mentions a number", said)
     grow("strict", 40, "--filter", "rules.py:no_number")
     cli("refilter", "strict", "again", "--without", "no_number")
     assert {row["id"] for row in si.Run("plain").tasks()} <= {row["id"] for row in si.Run("again").tasks()}
@@ -159,7 +159,7 @@ def test_a_rule_that_has_changed_is_noticed(here):
     with Store.read(Path("run")) as store:
         known = store.settings()["custom"]["filters"]["rules.py:no_number"]
     assert len(known["sha256"]) == 2
-    assert known["meaning"] == "speaks of a number"
+    assert known["meaning"] == "mentions a number"
     rules.write_text(rules.read_text() + "\n")
     with pytest.warns(UserWarning, match="no_number has changed"):
         si.generate("run", 15, filters=["rules.py:no_number"], progress=False)
@@ -174,19 +174,19 @@ def test_it_is_wherever_the_folder_is(here, monkeypatch):
 
 
 MISTAKES = {
-    "rulez.py:no_number": "rulez.py: there is no such file.",
-    "rules.py:no_numbers": "rules.py: there is no no_numbers in it; did you mean no_number?",
-    "rules.py": "'rules.py' names no part; write FILE.py:NAME or package.module:NAME.",
-    "rules.py:": "'rules.py:' names no part",
+    "rulez.py:no_number": "rulez.py: file not found.",
+    "rules.py:no_numbers": "rules.py has no no_numbers; did you mean no_number?",
+    "rules.py": "'rules.py' does not name a function or class; write FILE.py:NAME or package.module:NAME.",
+    "rules.py:": "'rules.py:' does not name a function or class",
     "no.such.module:rule": "There is no module no.such.module; install it, or name the file: FILE.py:NAME.",
-    "grader.py:grade": "'grader.py:grade' is no filter; put @si.filter(stage=..., meaning=...) above the function.",
+    "grader.py:grade": "'grader.py:grade' is not a filter; decorate the function with @si.filter(stage=",
     "bad.py:x": "bad.py, line 2: SyntaxError",
     "raises.py:x": "raises.py, line 2, in <module>: ZeroDivisionError: division by zero",
     "exits.py:x": "exits.py, line 2, in <module>: SystemExit: 3",
     "imports.py:x": "imports.py, line 1, in <module>: ModuleNotFoundError: No module named 'nothing_of_this_name'",
     "stage.py:x": "A filter's stage is 'tasks'; it must be one of task, record.",
-    "coroutine.py:x": "The filter x is an async function; it must be a plain one.",
-    "clash.py:too_short": "there are two filters called too_short; give yours another name",
+    "coroutine.py:x": "The filter x is an async function; it must be synchronous.",
+    "clash.py:too_short": "there are two filters called too_short; rename yours",
 }  # fmt: skip
 HEAD = "import selfinstruct as si\n@si.filter(stage='task', meaning='m')\n"
 
@@ -209,7 +209,7 @@ def test_a_name_that_cannot_be_loaded_is_one_message_and_no_run(here, name):
 WRONG = {
     "raise KeyError('x')": "faulty.py, line 4, in faulty: KeyError: 'x'",
     "return True": "The filter faulty returned True; it must return None, or reject(...) with the evidence.",
-    "return si.reject(at={1, 2})": "The evidence of the filter faulty is no JSON",
+    "return si.reject(at={1, 2})": "The evidence of the filter faulty is not JSON",
 }
 
 
@@ -365,10 +365,10 @@ class Unwritten:
 @pytest.mark.parametrize(
     ("strategy", "said"),
     [
-        (Wrong, r"The strategy Wrong: propose gave \['1. Name a lake.'\]; it must give a Proposal."),
+        (Wrong, r"The strategy Wrong: propose returned \['1. Name a lake.'\]; it must return a Proposal."),
         (Breaks, r"test_custom.py, line \d+, in propose: ValueError: no idea"),
-        (Unwritten, r"The strategy .*Unwritten has no stages, no defaults"),
-        (len, "is no strategy: it must be a class"),
+        (Unwritten, r"The strategy .*Unwritten lacks stages, defaults"),
+        (len, "is not a strategy: it must be a class"),
         ("gravitate", "there is no such strategy; choose one of: self-instruct, alpaca"),
     ],
 )  # fmt: skip
@@ -460,7 +460,7 @@ def test_what_it_gives_must_be_an_answer(here):
     async def gives(request):
         return {"text": "1. Name a lake."}
 
-    with pytest.raises(TeacherError, match="it must give a text, or a Completion"):
+    with pytest.raises(TeacherError, match="it must return a str or a Completion"):
         si.generate("run", 1, teacher=gives, progress=False)
 
 

@@ -303,7 +303,7 @@ def test_a_missing_block_is_named(folder, text, block):
     path.write_text(text)
     with pytest.raises(UsageError) as caught:
         read_prompts(folder, prompt_files("self-instruct", "chat"))
-    assert str(caught.value) == f"{path}: has no block '{block}'. It needs a system and a user block."
+    assert str(caught.value) == f"{path}: has no block '{block}'. It must have a system and a user block."
 
 
 @pytest.mark.parametrize("expression", ["{{ n_new / 0 }}", "{{ n_new + 'x' }}", "{% include 'other.jinja' %}"])
@@ -319,7 +319,7 @@ def test_any_other_mistake_in_a_prompt_is_named_with_its_file(folder, expression
     [
         ("classify", "Is it one?", "does not show the instruction"),
         ("propose", "Write {{ n_new }} tasks.", "does not show the demonstrations"),
-        ("propose", "{{ demonstrations|random }} {{ range(9999)|random }}", "another text each time"),
+        ("propose", "{{ demonstrations|random }} {{ range(9999)|random }}", "renders differently each time"),
         (
             "propose",
             "{% if demonstrations|length > 3 %}{{ typo }}{% endif %}{{ demonstrations }}",

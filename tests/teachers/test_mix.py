@@ -214,7 +214,9 @@ def test_a_model_that_is_named_twice_is_refused_with_advice(second):
 def test_limits_of_one_model_that_differ_by_stage_are_refused():
     teacher = {"kind": "openai", "model": "m", "requests_per_minute": 100}
     assert parse_config({"teacher": teacher, "propose": {"model": "n", "requests_per_minute": 10}}, "c.toml")
-    with pytest.raises(UsageError, match=r'"m" has other limits a minute in \[classify\].*set them in \[teacher\]'):
+    with pytest.raises(
+        UsageError, match=r'"m" has different limits per minute in \[classify\].*set them in \[teacher\]'
+    ):
         parse_config({"teacher": teacher, "propose": {"requests_per_minute": 10}}, "c.toml")
 
 

@@ -1,7 +1,7 @@
-"""The kinds of teachers, one file each, found by its name: the check before money is spent, and its opening.
+"""Kinds of teachers, one file each, found by its name: each checks its settings and opens teachers.
 
 class Mine(Kind):
-    def check(self, stage, teacher, sampling): ...        # UsageError where it cannot be asked
+    def check(self, stage, teacher, sampling): ...        # UsageError if the settings do not work
     async def open(self, teacher, base_url, session, stack): ...   # a Teacher, closed by `stack`
 
 KIND = Mine()
@@ -25,7 +25,7 @@ NAMES = parts.TEACHERS
 
 @dataclass(frozen=True)
 class Session:
-    """What a teacher is opened for: how the run is carried out, what models cost, whether by batches."""
+    """The run that teachers are opened for: its running settings, prices, and whether it uses batches."""
 
     running: RunningSettings
     prices: dict[str, Price] = field(default_factory=dict)
@@ -33,37 +33,42 @@ class Session:
     by_batches: bool = False
 
     def pace(self, teacher: TeacherSettings) -> Pace:
-        """How fast each of a teacher's servers may be called."""
+        """The limits on the calls to each server of a teacher."""
         limits = teacher.requests_per_minute, teacher.tokens_per_minute
         return Pace(self.running.concurrency, self.running.deadline_s, *limits)
 
 
 class Kind:
-    """A kind of teacher. What it says of itself here is what most do."""
+    """A kind of teacher. Override `open`, and the defaults that do not fit.
 
-    default_model = ""  # asked where the user names none
-    has_batches = False  # whether its server may have OpenAI's Batch API
-    holds_to_schemas = True  # whether its server may hold an answer to a JSON schema: it is asked once
+    - `default_model`: the model if the settings name none.
+    - `has_batches`: whether its servers may offer OpenAI's Batch API.
+    - `holds_to_schemas`: whether its servers may constrain answers to a JSON schema; one call per run finds out.
+    """
+
+    default_model = ""
+    has_batches = False
+    holds_to_schemas = True
 
     def sampling(self, teacher: TeacherSettings, sampling: dict[str, Any]) -> dict[str, Any]:
-        """A stage's default sampling settings, under the names that this kind's servers know."""
+        """Rename a stage's default sampling settings to what the servers of this kind accept."""
         return sampling
 
     def check(self, stage: str, teacher: TeacherSettings, sampling: dict[str, Any]) -> None:
-        """UsageError where this stage's teacher cannot be asked; before a run is begun for it."""
+        """Raise UsageError if this stage's teacher cannot be used. Called before the run starts."""
 
     async def open(self, teacher: TeacherSettings, base_url: str, session: Session, stack: AsyncExitStack) -> Teacher:
-        """The teacher behind one address; `stack` closes it."""
+        """Return the teacher at one address; register its closing with `stack`."""
         raise NotImplementedError
 
 
 def load(name: str) -> Kind:
-    """The kind of that name; UsageError where there is none, or where it is a user's own that was not loaded."""
+    """The kind of that name; UsageError if it is unknown, or a custom one that was not loaded."""
     if isinstance(name, Custom):
         kind: Kind = name.code
         return kind
     if name not in NAMES:
-        raise UsageError(f"There is no kind of teacher {name!r}; known are {', '.join(NAMES)}.")
+        raise UsageError(f"There is no kind of teacher {name!r}; choose one of: {', '.join(NAMES)}.")
     return _built_in(name)
 
 

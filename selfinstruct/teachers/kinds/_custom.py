@@ -1,16 +1,16 @@
-"""Teachers of the user's own: a function that answers a request, or a class of such.
+"""Custom teachers: a function that answers a request, or a class whose objects do.
 
     async def ask(request):             # records.Request: system, user, sampling, model, stage
-        return "1. Name a lake."        # the answer, or a records.Completion where more is known of it
+        return "1. Name a lake."        # the text, or a records.Completion to report more
 
-A class is made once for each model, with its settings, and may have an async `close`:
+A class is instantiated once for each model, with its settings, and may have an async `close`:
 
     class Ask:
         def __init__(self, teacher): ...        # teachers.settings.TeacherSettings
         async def __call__(self, request): ...
 
-A plain function is called in a thread. RequestRefused, TryAgain and TeacherError say what an error means for the run;
-an OSError, as of a connection, is tried again, and any other error stops the run with its file and line.
+A synchronous function is called in a thread. RequestRefused, TryAgain and TeacherError say what an error means for the
+run. An OSError, such as a lost connection, is retried; any other error stops the run with its file and line.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ from selfinstruct.teachers.settings import Price, TeacherSettings
 
 
 class CustomTeacher:
-    """A user's function or object, asked like any teacher."""
+    """A user's function or object as a teacher."""
 
     def __init__(self, answer: Any, pace: Pace, prices: dict[str, Price]):
         self.pace = pace
@@ -41,7 +41,7 @@ class CustomTeacher:
         self._is_async = inspect.iscoroutinefunction(answer) or inspect.iscoroutinefunction(type(answer).__call__)
 
     async def complete(self, request: Request) -> Completion:
-        """Ask once; see `teachers.Teacher` for what it raises."""
+        """Call it once; `teachers.Teacher` says what that raises."""
         started = time.perf_counter()
         try:
             with explained():
@@ -53,7 +53,7 @@ class CustomTeacher:
         if isinstance(said, str):
             said = Completion(request.id, said, "stop")
         if not isinstance(said, Completion):
-            raise TeacherError(f"The teacher gave {said!r:.80}; it must give a text, or a Completion.")
+            raise TeacherError(f"The teacher returned {said!r:.80}; it must return a str or a Completion.")
         cost = said.cost_usd
         if cost is None and (said.prompt_tokens or said.completion_tokens):
             cost = cost_usd(self._prices.get(request.model), said.prompt_tokens, said.completion_tokens, False)
@@ -64,7 +64,7 @@ class CustomTeacher:
 
 
 class CustomKind(Kind):
-    """The kind that a user's function or class is."""
+    """A user's function or class as a kind of teacher."""
 
     holds_to_schemas = False
 
@@ -85,14 +85,14 @@ class CustomKind(Kind):
 
 
 class NotLoaded(Kind):
-    """A user's own kind, of which only the name is known."""
+    """A custom kind of which only the name is known."""
 
     def __init__(self, default_model: str):
         self.default_model = default_model
 
 
 def custom_kind(given: Any) -> Custom:
-    """A kind of teacher that the user names, or gives as a function, a class or a Kind."""
+    """A custom kind of teacher, given by name, or as a function, a class or a Kind."""
     if isinstance(given, Custom):
         return given
     named = load(given) if isinstance(given, str) else of_object(given)
@@ -101,16 +101,16 @@ def custom_kind(given: Any) -> Custom:
         code = code()
     if not isinstance(code, Kind):
         if not callable(code.__call__ if inspect.isclass(code) else code):
-            raise UsageError(f"{named} is no teacher: it must be a function of a request, or a class of such.")
+            raise UsageError(f"{named} is not a teacher: it must be a function or a class with __call__.")
         code = CustomKind(named, code)
     return Custom(named, code, named.sha256)
 
 
 def declaration(kind: Kind) -> dict[str, Any]:
-    """What the store keeps of a kind."""
+    """What the store records about a kind."""
     return {"default_model": kind.default_model}
 
 
 def as_declared(name: str, declared: Mapping[str, Any]) -> Custom:
-    """A kind of which only the declaration is known, out of a run's store."""
+    """A kind known only by its declaration in a run's store."""
     return Custom(name, NotLoaded(str(declared.get("default_model", ""))))

@@ -9,18 +9,18 @@ from selfinstruct.teachers.settings import OPENAI_HOST, TeacherSettings
 
 
 class OpenAI(Kind):
-    """Asked at one address or several."""
+    """OpenAI-compatible servers, at one address or several."""
 
     has_batches = True
 
     def sampling(self, teacher: TeacherSettings, sampling: dict[str, Any]) -> dict[str, Any]:
-        """OpenAI's own newer models refuse max_tokens; most other servers know nothing else."""
+        """OpenAI's newer models reject max_tokens; most other servers accept nothing else."""
         if teacher.endpoint == "chat" and set(teacher.servers) <= {"", OPENAI_HOST}:
             return {("max_completion_tokens" if k == "max_tokens" else k): v for k, v in sampling.items()}
         return sampling
 
     def check(self, stage: str, teacher: TeacherSettings, sampling: dict[str, Any]) -> None:
-        """Each address and its key."""
+        """Check each address and its key."""
         from selfinstruct.teachers.openai_compatible import address_and_key
 
         for server in teacher.servers:

@@ -1,6 +1,6 @@
-"""The built-in teacher: the simulated server on loopback, reached like any other server.
+"""The built-in teacher: the simulated server on loopback, called like any other server.
 
-So the demo, the tests and the benchmarks run the very path that a paid run takes.
+So the demo, the tests and the benchmarks run the same code as a paid run.
 """
 
 from contextlib import AsyncExitStack
@@ -11,13 +11,13 @@ from selfinstruct.teachers.settings import TeacherSettings
 
 
 class Simulated(Kind):
-    """In this process, or `selfinstruct simulate` at an address."""
+    """The simulated teacher: in this process, or `selfinstruct simulate` at an address."""
 
     default_model = "simulated"
     has_batches = True
 
     async def open(self, teacher: TeacherSettings, base_url: str, session: Session, stack: AsyncExitStack) -> Teacher:
-        """Start the server unless there is an address, and give the client that asks it."""
+        """Start the server unless an address is given; return a client of it."""
         from selfinstruct.simulated.server.app import serving
         from selfinstruct.teachers.openai_compatible import OpenAICompatible
 

@@ -1,4 +1,4 @@
-"""A model in this process, on the GPU where there is one; it needs the packages of selfinstruct[finetune]."""
+"""A model in this process, on the GPU if there is one. Requires selfinstruct[finetune]."""
 
 from contextlib import AsyncExitStack
 from typing import Any
@@ -9,10 +9,10 @@ from selfinstruct.teachers.settings import TeacherSettings
 
 
 class Transformers(Kind):
-    """A folder, or a name on the hub."""
+    """A model from a folder or the hub."""
 
     def check(self, stage: str, teacher: TeacherSettings, sampling: dict[str, Any]) -> None:
-        """That the packages are there, and the settings are ones that it knows."""
+        """Check that the packages are installed and the settings are supported."""
         from finetune.inference.sampling import check_teacher
 
         check_teacher(stage, teacher, sampling)
