@@ -66,14 +66,14 @@ def ends_with_colon(i: int, instances: Instances, rules: InstanceSettings) -> Ev
     return None
 
 
-@rule(INSTANCES, "the output goes on with another task", ALPACA)
+@rule(INSTANCES, "the output continues with another task", ALPACA)
 def merged_tasks(i: int, instances: Instances, rules: InstanceSettings) -> Evidence | None:
     """The output continues with another task: the answer was not split where the next one began."""
     found = _NEXT_TASK.search(instances[i].output)
     return {"line": found.group().strip()} if found else None
 
 
-@rule(INSTANCES, "same input, different outputs: all of the task's go", METHOD)
+@rule(INSTANCES, "same input, different outputs; all instances of the task are rejected", METHOD)
 def conflicting_outputs(i: int, instances: Instances, rules: InstanceSettings) -> Evidence | None:
     """Two instances of the task have the same input and different outputs, so none of them can be trusted."""
     outputs: dict[str, str] = {}
@@ -83,14 +83,14 @@ def conflicting_outputs(i: int, instances: Instances, rules: InstanceSettings) -
     return None
 
 
-@rule(INSTANCES, "the same as another of the task", "Self-Instruct, reference code")
+@rule(INSTANCES, "the same as another instance of the task", "Self-Instruct, reference code")
 def duplicate_instance(i: int, instances: Instances, rules: InstanceSettings) -> Evidence | None:
     """An earlier instance of the task is the same."""
     same = next((j for j, earlier in instances.items() if j < i and earlier[:2] == instances[i][:2]), None)
     return None if same is None else {"same_as": same}
 
 
-@rule(INSTANCES, "more than the most kept of one task", "Self-Instruct, reference code")
+@rule(INSTANCES, "more than max_instances of one task", "Self-Instruct, reference code")
 def too_many(i: int, instances: Instances, rules: InstanceSettings) -> Evidence | None:
     """`max_instances` instances of the task come before this one."""
     return {"most": rules.max_instances} if list(instances).index(i) >= rules.max_instances else None

@@ -273,8 +273,8 @@ def test_an_instruction_that_a_filter_would_reject_is_a_warning(cli, tmp_path, i
         ([example("a", "a")], "field instances.0: the output repeats the input"),
         ([example("N/A", "a")], "field instances.0: the input only says that there is none"),
         ([example("a", "Here it is:")], "field instances.0: input or output ends with a colon"),
-        ([example("a", "b\n3. Instruction: c")], "field instances.0: the output goes on with another task"),
-        ([example("a", "b"), example("a", "b")], "field instances.1: the same as another of the task"),
+        ([example("a", "b\n3. Instruction: c")], "field instances.0: the output continues with another task"),
+        ([example("a", "b"), example("a", "b")], "field instances.1: the same as another instance of the task"),
     ],
 )
 def test_an_instance_that_teaches_something_wrong_is_a_warning(tmp_path, instances, expected):
@@ -284,7 +284,7 @@ def test_an_instance_that_teaches_something_wrong_is_a_warning(tmp_path, instanc
 
 def test_instances_that_contradict_each_other_are_both_named(tmp_path):
     rows = [example("a", "b"), example("a", "c"), example("d", "e")]
-    said = "same input, different outputs: all of the task's go"
+    said = "same input, different outputs; all instances of the task are rejected"
     found = findings(written(tmp_path, {**GOOD, "instances": rows}), "warning")
     assert found == [(1, f"field instances.{n}: {said}") for n in range(3)]
 
