@@ -6,7 +6,9 @@ but nothing is executed because of it.
 
 import hashlib
 import inspect
+import json
 import sys
+import sysconfig
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,28 +21,41 @@ from typing import Annotated, Any
 from pydantic import ValidatorFunctionWrapHandler, WrapValidator
 
 from selfinstruct.errors import SelfInstructError, UsageError
+from selfinstruct.records import storable
 from selfinstruct.settings import did_you_mean
 
 PACKAGE = Path(__file__).parent
+STANDARD_LIBRARY = Path(sysconfig.get_path("stdlib"))
 
 
 class Custom(str):
     """The name of a custom part, without its folder, and `code`, the object it names.
 
-    `sha256`: of the source; "" if the code was not loaded and `code` has only what it declared earlier. Equal to any
-    text of the same name, so that settings are compared and written as text.
+    `sha256`: of the source; "" if the code was not loaded and `code` has only what it declared earlier. `origin` tells
+    apart parts of the same name: the place of a name, or the object that was passed. Equal to any text of the same
+    name, so that settings are compared and written as text.
     """
 
-    __slots__ = ("code", "sha256")
+    __slots__ = ("code", "origin", "sha256")
 
     code: Any
     sha256: str
+    origin: Any
 
-    def __new__(cls, name: str, code: Any, sha256: str = "") -> "Custom":
+    def __new__(cls, name: str, code: Any, sha256: str = "", origin: Any = None) -> "Custom":
         """A name with its code."""
         new = super().__new__(cls, name)
-        new.code, new.sha256 = code, sha256
+        new.code, new.sha256, new.origin = code, sha256, origin
         return new
+
+    def standing_for(self, code: Any) -> "Custom":
+        """The same part, with other code in its place, such as code that checks what it returns."""
+        return Custom(self, code, self.sha256, self.origin)
+
+    def is_other_than(self, other: "Custom") -> bool:
+        """Whether both are loaded and have the same name, but are two different things."""
+        same = self.origin is other.origin or self.origin == other.origin
+        return bool(self == other and self.sha256 and other.sha256 and not same)
 
 
 def _unchanged(value: Any, otherwise: ValidatorFunctionWrapHandler) -> Any:
@@ -64,27 +79,30 @@ def load(name: str) -> Custom:
     if not where or not attribute:
         raise UsageError(f"{name!r} does not name a function or class; write FILE.py:NAME or package.module:NAME.")
     module = _module_in(Path(where).expanduser()) if where.endswith(".py") else _module_called(where)
-    if not hasattr(module, attribute):
-        known = [one for one in vars(module) if not one.startswith("_")]
-        raise UsageError(f"{where} has no {attribute}; {did_you_mean(attribute, known)}")
+    with explained():
+        if not hasattr(module, attribute):
+            known = [one for one in vars(module) if not one.startswith("_")]
+            raise UsageError(f"{where} has no {attribute}; {did_you_mean(attribute, known)}")
+        code = getattr(module, attribute)
+    file = getattr(module, "__file__", None)
+    source = Path(file).read_bytes() if file else where.encode()
     short = Path(where).name if where.endswith(".py") else where
-    source = Path(module.__file__).read_bytes() if module.__file__ else b""
-    return Custom(f"{short}:{attribute}", getattr(module, attribute), hashlib.sha256(source).hexdigest())
+    return Custom(f"{short}:{attribute}", code, hashlib.sha256(source).hexdigest(), (file or where, attribute))
 
 
 def of_object(part: Any, code: Any = None) -> Custom:
     """Name a function, class or instance that was passed directly; `code` replaces it if given."""
-    target = part if inspect.isfunction(part) or inspect.isclass(part) else type(part)
-    module = sys.modules.get(target.__module__)
-    file = getattr(module, "__file__", None)
-    where = target.__module__ if "." in target.__module__ else Path(file).name if file else "notebook"
+    function = getattr(part, "__func__", part)  # of a method
+    target = function if inspect.isfunction(function) or inspect.isclass(part) else type(part)
+    name = getattr(target, "__module__", None) or "__main__"
+    file = getattr(sys.modules.get(name), "__file__", None)
+    where = name if "." in name else Path(file).name if file else "notebook"
     try:
         source = inspect.getsource(target)
     except (OSError, TypeError):  # typed at a prompt: it has no source
         source = target.__qualname__
-    return Custom(
-        f"{where}:{target.__name__}", part if code is None else code, hashlib.sha256(source.encode()).hexdigest()
-    )
+    sha256 = hashlib.sha256(source.encode("utf-8", "replace")).hexdigest()
+    return Custom(f"{where}:{target.__name__}", part if code is None else code, sha256, part)
 
 
 @contextmanager
@@ -95,15 +113,34 @@ def explained() -> Iterator[None]:
     except SelfInstructError:
         raise
     except (Exception, SystemExit) as error:
+        if isinstance(error, ExceptionGroup) and (ours := error.subgroup(SelfInstructError)):
+            raise _first(ours) from None  # ours, out of a task group of the user's
         raise UsageError(_described(error)) from error
 
 
+def _first(group: ExceptionGroup[Any]) -> Exception:
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, ExceptionGroup) else first
+
+
+def checked_json(value: Any) -> Any:
+    """A copy of a value of the user's as JSON has it; ValueError, or TypeError, if it is none, or no finite number."""
+    try:
+        return json.loads(storable(json.dumps(value, ensure_ascii=False, allow_nan=False)))
+    except RecursionError:
+        raise ValueError("nested too deep, or in itself") from None
+
+
 def _described(error: BaseException) -> str:
-    said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    try:
+        said = storable(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+    except Exception:  # noqa: BLE001  # its own __str__ fails
+        said = type(error).__name__
     if isinstance(error, SyntaxError) and error.filename:
         return f"{_shown(error.filename)}, line {error.lineno}: {said}"
     frames = traceback.extract_tb(error.__traceback__)
     theirs = [f for f in frames if not f.filename.startswith("<frozen") and PACKAGE not in Path(f.filename).parents]
+    theirs = [frame for frame in theirs if STANDARD_LIBRARY not in Path(frame.filename).parents] or theirs
     if not theirs:
         return said
     at = [frame for frame in theirs if frame.filename == theirs[0].filename][-1]
@@ -119,7 +156,13 @@ def _module_in(path: Path) -> ModuleType:
     """Execute a user's file as a module, which can import the files beside it."""
     if not path.is_file():
         raise UsageError(f"{path}: file not found.")
-    name = f"selfinstruct_custom_{path.stem}"
+    try:
+        version = hashlib.sha256(str(path.resolve()).encode() + path.read_bytes()).hexdigest()[:16]
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror}).") from None
+    name = f"selfinstruct_custom_{path.stem}_{version}"
+    if name in sys.modules:  # named twice: its state is one
+        return sys.modules[name]
     spec = spec_from_file_location(name, path.resolve())
     if spec is None or spec.loader is None:
         raise UsageError(f"{path}: cannot be loaded as Python.")
@@ -128,8 +171,12 @@ def _module_in(path: Path) -> ModuleType:
     if folder not in sys.path:
         sys.path.append(folder)
     sys.modules[name] = module  # dataclasses look themselves up there
-    with explained():
-        spec.loader.exec_module(module)
+    try:
+        with explained():
+            spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
     return module
 
 

@@ -85,10 +85,22 @@ class Config(GrowthSettings):
     @model_validator(mode="after")
     def _known_teachers_each_model_once(self) -> Self:
         _refuse_unknown_kind("teacher", self.teacher.kind)
+        kinds_: dict[str, Custom] = {}
         for stage in self.known_stages:
+            for choice in self.choices(stage):
+                kind = choice.teacher.kind
+                if isinstance(kind, Custom) and kinds_.setdefault(kind, kind).is_other_than(kind):
+                    raise ValueError(f"{stage}.kind: there are two teachers called {kind}; give one another name")
             teachers = [choice.teacher for choice in self.choices(stage)]
             if len({teacher.model for teacher in teachers}) < len(teachers):
                 raise ValueError(f"{stage}.mix names a model twice; list its servers in base_url")
+        return self
+
+    @model_validator(mode="after")
+    def _reasons_of_one_meaning(self) -> Self:
+        for rule in self.filters.custom_rules:
+            if rule.name in declared(self.asks).reasons:
+                raise ValueError(f"filters.custom: {rule.name} is a reason already; give your filter another name")
         return self
 
     @model_validator(mode="after")

@@ -5,12 +5,15 @@ code, and to notice that the code has changed.
 """
 
 from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
 from typing import Any
 
 from selfinstruct.config.config import Config
 from selfinstruct.custom import Custom, is_custom
+from selfinstruct.errors import StoreError, UsageError
 from selfinstruct.filters import custom as filters
 from selfinstruct.filters.custom import Recorded
+from selfinstruct.settings import read_toml
 from selfinstruct.strategies import _custom as strategies
 from selfinstruct.teachers.kinds import _custom as kinds
 
@@ -22,6 +25,19 @@ DECLARATIONS: dict[str, Callable[[Any], Values]] = {
 }
 
 
+def settings_in(path: Path) -> Values:
+    """The settings in a user's file, with their parts loaded; a file in a run's folder names none."""
+    values = read_toml(path)
+
+    def refused(part: Any) -> Custom:
+        raise UsageError(
+            f"{path} is the file of a run, which may be somebody else's, and names code: {part}. If you trust that "
+            "code, copy the file to another folder and use the copy."
+        )
+
+    return _replaced(values, refused, refused, refused) if (path.parent / "run.db").exists() else with_code(values)
+
+
 def with_code(values: Values) -> Values:
     """The user's settings with custom parts loaded; UsageError if one cannot be."""
     return _replaced(values, strategies.custom_strategy, filters.custom_filter, kinds.custom_kind)
@@ -29,11 +45,17 @@ def with_code(values: Values) -> Values:
 
 def with_declarations(values: Values, known: Values, recorded: Recorded) -> Values:
     """Settings from a run's store, with the declarations of custom parts in place of their names."""
+
+    def of(room: str, name: Any) -> Values:
+        if not isinstance(name, str):
+            raise StoreError(f"The settings of this run are damaged: {name!r:.60} names no part. Restore a copy.")
+        return known.get(room, {}).get(name, {})  # type: ignore[no-any-return]
+
     return _replaced(
         values,
-        lambda name: strategies.as_declared(name, known.get("strategies", {}).get(name, {})),
-        lambda name: filters.as_declared(name, known.get("filters", {}).get(name, {}), recorded),
-        lambda name: kinds.as_declared(name, known.get("teachers", {}).get(name, {})),
+        lambda name: strategies.as_declared(name, of("strategies", name)),
+        lambda name: filters.as_declared(name, of("filters", name), recorded),
+        lambda name: kinds.as_declared(name, of("teachers", name)),
     )
 
 

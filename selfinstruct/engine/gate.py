@@ -111,8 +111,9 @@ class Gate:
     def _count(self, proposal: Proposal, verdicts: list[Verdict]) -> None:
         reasons = [verdict.rejection.reason for verdict in verdicts if verdict.rejection]
         unreadable = [rejection.reason for _, rejection in proposal.unreadable]
-        # What could not be read at all was paid for like a whole list.
-        n_lost = len(reasons) + len(unreadable) * self.config.proposals_per_request
+        # What could not be read at all was paid for like a whole list; a step without anything was, too.
+        n_unread = len(unreadable) or (not proposal.candidates)
+        n_lost = len(reasons) + n_unread * self.config.proposals_per_request
         self._recent.extend([True] * (len(verdicts) - len(reasons)) + [False] * n_lost)
         self.progress.admitted = len(self.pool.tasks)
         self.progress.rejected.update(reasons + unreadable)

@@ -7,6 +7,7 @@ from typing import Any
 from selfinstruct.asking.prompts import Prompts
 from selfinstruct.asking.stages import Stage, response_format
 from selfinstruct.config.config import Config
+from selfinstruct.errors import UsageError
 from selfinstruct.records import Completion, Request
 from selfinstruct.strategies import Answer, Ask
 from selfinstruct.teachers.settings import StageTeacher
@@ -29,6 +30,10 @@ class Requests:
 
         `number` tells apart requests that are equal otherwise, seeds the teacher, and draws one of several models.
         """
+        if (stage.name, prompt) not in self._schemas:
+            raise UsageError(f"The strategy asks stage {stage.name} with prompt {prompt}, which it does not declare.")
+        if not isinstance(number, int) or not 0 <= number < 2**63:
+            raise UsageError(f"Stage {stage.name} is asked with number {number!r}; it must be from 0 to 2**63 - 1.")
         choices = self._choices[stage.name]
         drawn_by = f"{stage.name}/{number}/{variables.get('instruction', '')}"
         teacher, sampling, _ = choices[0] if len(choices) == 1 else _drawn(choices, drawn_by)

@@ -18,12 +18,11 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from selfinstruct.custom import Custom, explained, load, of_object
+from selfinstruct.custom import Custom, checked_json, explained, load, of_object
 from selfinstruct.errors import StoreError, UsageError
 from selfinstruct.filters.instance import INSTANCES
 from selfinstruct.filters.instruction import FILTER
 from selfinstruct.filters.rule import Evidence, Rule
-from selfinstruct.records import canonical_json
 from selfinstruct.settings import Section, parse_as
 from selfinstruct.untrusted import visible
 
@@ -39,6 +38,7 @@ class CustomRule(Rule[...]):
 class DeclaredFilter(Section):
     """A custom filter as declared in a run's store."""
 
+    name: str = Field(pattern=r"^\w{1,60}$")
     stage: Literal["task", "record"]
     meaning: str = Field(max_length=200)
 
@@ -49,15 +49,22 @@ def filter(stage: Literal["task", "record"], meaning: str) -> Callable[[Check], 
     The function takes a candidate (`stage="task"`) or a record (`stage="record"`), and the pool. It returns None to let
     it pass, or `reject(...)`. `meaning`: what it rejects, in a few words.
     """
-    if stage not in STAGES:
+    if not isinstance(stage, str) or stage not in STAGES:
         raise UsageError(f"A filter's stage is {stage!r}; it must be one of {', '.join(STAGES)}.")
 
     def declare(check: Check) -> CustomRule:
+        if not inspect.isfunction(check):
+            raise UsageError(f"@si.filter decorates a function; {check!r} is none.")
+        parse_as(DeclaredFilter, {"name": check.__name__, "stage": stage, "meaning": meaning}, check.__name__)
         if inspect.iscoroutinefunction(check):
             raise UsageError(f"The filter {check.__name__} is an async function; it must be synchronous.")
-        return CustomRule(check.__name__, STAGES[stage], visible(meaning), "custom", "", _checked(check))
+        return CustomRule(check.__name__, STAGES[stage], _line(meaning), "custom", "", _checked(check))
 
     return declare
+
+
+def _line(meaning: str) -> str:
+    return visible(" ".join(meaning.split()))
 
 
 def reject(**evidence: Any) -> Evidence:
@@ -73,8 +80,8 @@ def _checked(check: Check) -> Check:
         with explained():
             evidence = check(subject, pool)
         try:
-            if evidence is None or (isinstance(evidence, dict) and canonical_json(evidence)):
-                return evidence
+            if evidence is None or isinstance(evidence, dict):
+                return checked_json(evidence)  # type: ignore[no-any-return]
         except (TypeError, ValueError) as error:
             raise UsageError(
                 f"The evidence of the filter {check.__name__} is not JSON ({error}); pass only texts, numbers, lists "
@@ -101,19 +108,19 @@ def custom_filter(given: Any) -> Custom:
 
 def declaration(rule: CustomRule) -> dict[str, Any]:
     """What the store records about a filter."""
-    return {"stage": next(name for name, stage in STAGES.items() if stage == rule.stage), "meaning": rule.words}
+    stage = next(name for name, stage in STAGES.items() if stage == rule.stage)
+    return {"name": rule.name, "stage": stage, "meaning": rule.words}
 
 
 def as_declared(name: str, declared: Mapping[str, Any], recorded: Recorded) -> Custom:
     """A filter known only by its declaration in a run's store; it repeats its recorded verdicts."""
     try:
-        reason = name.rpartition(":")[2]
-        known = parse_as(DeclaredFilter, {"stage": declared["stage"], "meaning": declared["meaning"]}, name)
-    except (UsageError, AttributeError, KeyError, TypeError) as error:
-        raise StoreError(f"The store of this run is damaged: {error}") from None
-    said = functools.cache(lambda: recorded(reason))
+        known = parse_as(DeclaredFilter, {key: declared[key] for key in DeclaredFilter.model_fields}, name)
+    except (UsageError, KeyError, TypeError) as error:
+        raise StoreError(f"What the store of this run says of the filter {name!r} is damaged ({error}).") from None
+    said = functools.cache(lambda: recorded(known.name))
 
     def check(subject: Any, pool: Any) -> Evidence | None:
         return said().get(subject.id)
 
-    return Custom(name, CustomRule(reason, STAGES[known.stage], visible(known.meaning), "custom", "", check))
+    return Custom(name, CustomRule(known.name, STAGES[known.stage], _line(known.meaning), "custom", "", check))

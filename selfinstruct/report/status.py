@@ -16,6 +16,7 @@ from selfinstruct.store.declared import declared_by
 from selfinstruct.store.store import Store
 from selfinstruct.strategies import Declared
 from selfinstruct.teachers.budget import cost_usd
+from selfinstruct.untrusted import visible
 
 MOST_VALUES = 8  # of a field, that are listed one by one
 
@@ -147,7 +148,7 @@ def render(found: Status, folder: str) -> str:
         f"  records    {found.records:,} from {found.instances:,} instances"
         + (f"; {found.without_records:,} tasks have none" if found.without_records else ""),
     ]  # fmt: skip
-    lines += [f"  {name:<10} {describe_values(values)}" for name, values in found.fields.items()]
+    lines += [f"  {visible(name):<10} {describe_values(values)}" for name, values in found.fields.items()]
     stages = {one.stage for one in found.rejected} | {one.stage for one in found.usage}
     wide = max(9, *map(len, stages), 0)
     if found.rejected:
@@ -188,7 +189,7 @@ def describe_values(values: Mapping[str, int]) -> str:
     n = sum(values.values())
     if len(values) > MOST_VALUES:
         return f"{len(values):,} values in {n:,} records"
-    return ", ".join(f"{value[:30]}: {of:,}" for value, of in values.items()) + f" of {n:,} records"
+    return ", ".join(f"{visible(value[:30])}: {of:,}" for value, of in values.items()) + f" of {n:,} records"
 
 
 def cost(usage: Usage) -> str:

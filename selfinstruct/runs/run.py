@@ -16,12 +16,12 @@ from selfinstruct.asking.prompts import Prompts, read_prompts, shipped
 from selfinstruct.asking.stages import Prompt
 from selfinstruct.config.changes import State, differences
 from selfinstruct.config.config import Config, parse_config
-from selfinstruct.config.custom import changed, declarations, not_loaded, with_code
+from selfinstruct.config.custom import changed, declarations, not_loaded, settings_in, with_code
 from selfinstruct.config.stored import config_of, state_of, stored_settings
 from selfinstruct.errors import UsageError
 from selfinstruct.records import Line, SeedTask
 from selfinstruct.rows.seeds import read_seeds
-from selfinstruct.settings import merge, read_toml
+from selfinstruct.settings import merge
 from selfinstruct.store.batches import Batches
 from selfinstruct.store.declared import custom_parts
 from selfinstruct.store.store import Store
@@ -83,7 +83,7 @@ def open_run(
     anything that the data depends on differs from what the run began with, and may not change any more: each such
     setting is named. Without `asking` no teacher has to be there, and there are no seeds but those named.
     """
-    now = Named(config_file, with_code(read_toml(config_file)) if config_file else {}, with_code(flags))
+    now = Named(config_file, settings_in(config_file) if config_file else {}, with_code(flags))
     if Store.exists(folder):
         store = Store.resume(folder)
         try:

@@ -74,7 +74,7 @@ def fields(store: Store, without: Collection[str]) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {}
     for field, value, n in rows:
         if field not in without:
-            found.setdefault(field, {})[str(value)] = n
+            found.setdefault(str(field), {})[str(value)] = n
     return found
 
 

@@ -51,11 +51,14 @@ def recorded(store: Store, reason: str) -> dict[str, Evidence]:
 def rules_of(store: Store) -> FilterSettings:
     """The filter settings of a run, with its custom filters, which repeat their recorded verdicts."""
     table, known = store.settings()["config"].get("filters", {}), custom_parts(store).get("filters", {})
+    custom = table.get("custom", [])
+    if not isinstance(custom, list) or not all(isinstance(name, str) for name in custom):
+        raise StoreError(f"{store.path}: its settings are damaged. Restore a copy.")
     return FilterSettings.model_validate(stored_rules(table, known, partial(recorded, store)))
 
 
 def declared_by(store: Store) -> Declared:
     """What the strategy and filters of a run declare, and the built-in ones."""
-    name, known = store.settings().get("config", {}).get("strategy", ""), custom_parts(store).get("strategies", {})
+    name, known = str(store.settings().get("config", {}).get("strategy")), custom_parts(store).get("strategies", {})
     found = declared(as_declared(name, known[name]).code if name in known else None)
     return found._replace(reasons=WORDS | rules_of(store).custom_words | found.reasons)

@@ -153,11 +153,11 @@ def describe_rejection(row: dict[str, Any]) -> str:
 
 def describe_evidence(evidence: dict[str, Any]) -> str:
     """What a filter saw, as text; "" where there is nothing to say but the reason."""
-    if "nearest" in evidence:
-        measure = "ROUGE-L" if "score" in evidence else "Jaccard"
-        return f"{measure} {evidence.get('score', evidence.get('jaccard')):.3f} to: {evidence['nearest']}"
-    if "line" in evidence and "by" in evidence:
-        line = evidence["line"]
-        shared = f"shares {evidence['shared']!r} with" if evidence["shared"] else f"ROUGE-L {evidence['score']:.3f} to"
+    score, line = evidence.get("score", evidence.get("jaccard")), evidence.get("line")
+    if "nearest" in evidence and isinstance(score, float | int):
+        return f"{'ROUGE-L' if 'score' in evidence else 'Jaccard'} {score:.3f} to: {evidence['nearest']}"
+    # A custom filter may give anything under these names.
+    if isinstance(line, dict) and {"file", "number", "text"} <= line.keys() and {"by", "shared"} <= evidence.keys():
+        shared = f"shares {evidence['shared']!r} with" if evidence["shared"] else f"ROUGE-L {score or 0:.3f} to"
         return f"{shared} {line['file']}:{line['number']}: {line['text']}"
     return ", ".join(f"{key}: {value}" for key, value in evidence.items())

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from selfinstruct.errors import StoreError
 from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.records import (
     Candidate,
@@ -114,7 +115,13 @@ def as_pairs(instances: Sequence[Instance]) -> str | None:
 
 def extra_from(extra: str | None) -> dict[str, Any]:
     """What a column `extra` holds; empty where it is NULL."""
-    return dict(json.loads(extra)) if extra else {}
+    try:
+        found = json.loads(extra) if extra else {}
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise StoreError(f"The store of this run is damaged: {extra!r:.60} is no JSON object. Restore a copy.")
+    return found
 
 
 def as_object(extra: Mapping[str, Any]) -> str | None:

@@ -89,7 +89,16 @@ class Store(Database):
 
     def settings(self) -> dict[str, Any]:
         """The run's settings by key, as they were stored."""
-        return {key: json.loads(value) for key, value in self.query("SELECT key, value FROM run")}
+        try:
+            found = {key: json.loads(value) for key, value in self.query("SELECT key, value FROM run")}
+            tables = [found[key] for key in ("config", "asked", "custom", "prompts") if key in found]
+            tables += [table["filters"] for table in tables if isinstance(table, dict) and "filters" in table]
+            is_whole = all(isinstance(table, dict) for table in tables)
+        except (ValueError, TypeError, RecursionError):
+            is_whole = False
+        if not is_whole:
+            raise StoreError(f"{self.path}: its settings are damaged. Restore a copy.")
+        return found
 
     def set_settings(self, settings: dict[str, Any]) -> None:
         """Store settings by key; the caller opens the transaction."""
@@ -127,7 +136,7 @@ class Store(Database):
             with self.transaction():
                 for request, completion in arrived:
                     self.add_completion(request, completion)
-        except (StoreError, sqlite3.Error, ValueError) as error:  # ValueError: a text that SQLite cannot hold
+        except Exception as error:  # noqa: BLE001  # whoever waits must hear of it, or would wait for ever
             self._committed.set_exception(error)
         else:
             self._committed.set_result(None)

@@ -1,30 +1,36 @@
 """Custom strategies: checked when loaded; their errors are explained; old runs know them by their declarations."""
 
+import asyncio
 import inspect
 import random
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, cast
 
 from pydantic import Field
 
-from selfinstruct.asking.stages import Counted, GrowthSettings, Stage
-from selfinstruct.custom import Custom, explained, load, of_object
-from selfinstruct.errors import StoreError, UsageError
-from selfinstruct.records import Candidate, Task, canonical_json
+from selfinstruct.asking.stages import PROBE, Counted, GrowthSettings, Prompt, Stage
+from selfinstruct.custom import Custom, checked_json, explained, load, of_object
+from selfinstruct.errors import SelfInstructError, StoreError, UsageError
+from selfinstruct.filters.verdicts import CANDIDATE_STAGES
+from selfinstruct.parsing.items import ParsedInstance
+from selfinstruct.records import Candidate, Instance, Rejection, Task, storable
 from selfinstruct.settings import Section, parse_as
-from selfinstruct.strategies import Ask, GeneratedInstances, Proposal, Strategy
+from selfinstruct.strategies import Answer, Ask, GeneratedInstances, Proposal, Strategy
 from selfinstruct.untrusted import visible
 
 if TYPE_CHECKING:
     from selfinstruct.pool.pool import Snapshot
 
+RESERVED = {PROBE, *CANDIDATE_STAGES}  # stages that requests or rejections have without any strategy
 DECLARES = ("stages", "defaults", "reasons", "summary", "propose", "generate_instances")
 
 
 class DeclaredStage(Section):
     """A stage as declared in a run's store."""
 
-    name: str = Field(max_length=60)
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")
     asks_for: str = Field("", max_length=200)
     counts: tuple[str, str, str, str, tuple[str, str, str]] | None = None
 
@@ -50,9 +56,26 @@ def custom_strategy(given: Any) -> Custom:
             f"The strategy {named} lacks {', '.join(missing)}. Inherit from SelfInstruct or Alpaca, or define "
             "everything that Strategy has; all three are in selfinstruct.extending."
         )
+    _check_declared(named, strategy)
+    return named.standing_for(_guarded(strategy))
+
+
+def _check_declared(named: Custom, strategy: type[Strategy]) -> None:
+    """UsageError if what a strategy declares could not be used, or not be stored."""
+    kinds = {"stages": tuple, "defaults": Mapping, "reasons": Mapping, "summary": str}
+    for attribute, kind in kinds.items():
+        if not isinstance(getattr(strategy, attribute), kind):
+            raise UsageError(f"The strategy {named}: {attribute} must be a {kind.__name__.lower()}.")
     if not strategy.stages or not all(isinstance(stage, Stage) for stage in strategy.stages):
         raise UsageError(f"The strategy {named}: stages must be a tuple of at least one Stage.")
-    return Custom(named, _guarded(strategy), named.sha256)
+    for stage in strategy.stages:
+        prompts = stage.prompts
+        if not isinstance(prompts, tuple) or not prompts or not all(isinstance(one, Prompt) for one in prompts):
+            raise UsageError(f"The stage {stage.name} of {named}: prompts must be a tuple of at least one Prompt.")
+    names = [stage.name for stage in strategy.stages]
+    if taken := [name for name in names if name in RESERVED or names.count(name) > 1]:
+        raise UsageError(f"The strategy {named}: a stage cannot be called {taken[0]}: the name is taken.")
+    parse_as(DeclaredStrategy, checked_json(declaration(strategy)), named)
 
 
 def _guarded(strategy: type[Strategy]) -> type[Strategy]:
@@ -64,37 +87,121 @@ def _guarded(strategy: type[Strategy]) -> type[Strategy]:
                 super().__init__(settings)
 
         async def propose(self, snapshot: "Snapshot", rng: random.Random, ask: Ask) -> Proposal:
-            with explained():
-                proposal: Proposal = await super().propose(snapshot, rng, ask)
-            _check(strategy, "propose", proposal, Proposal)
-            for candidate in proposal.candidates:
-                _check(strategy, "propose", candidate, Candidate)
-                _check_json(strategy, candidate.extra)
-            return proposal
+            asked = _Asked(ask)
+            with asked.explained():
+                proposal: Proposal = await super().propose(snapshot, rng, asked)
+            check = _Checked(strategy.__name__, "propose", asked.ids)
+            check.is_a(Proposal, proposal)
+            check.unreadable(proposal.unreadable)
+            return proposal._replace(candidates=[check.candidate(one) for one in check.list(proposal.candidates)])
 
         async def generate_instances(self, task: Task, ask: Ask) -> GeneratedInstances:
-            with explained():
-                generated: GeneratedInstances = await super().generate_instances(task, ask)
-            _check(strategy, "generate_instances", generated, GeneratedInstances)
-            for extra in (generated.extra, *(instance.extra for instance in generated.instances)):
-                _check_json(strategy, extra)
-            return generated
+            asked = _Asked(ask)
+            with asked.explained():
+                generated: GeneratedInstances = await super().generate_instances(task, asked)
+            check = _Checked(strategy.__name__, "generate_instances", {*asked.ids, task.request_id})
+            check.is_a(GeneratedInstances, generated)
+            check.unreadable(generated.unreadable)
+            check.request(generated.request_id)
+            instances = [check.instance(one) for one in check.list(generated.instances)]
+            return replace(generated, instances=instances, extra=check.json(generated.extra))
 
     return Guarded
 
 
-def _check(strategy: type[Strategy], method: str, value: object, of: type) -> None:
-    if not isinstance(value, of):
-        raise UsageError(
-            f"The strategy {strategy.__name__}: {method} returned {value!r:.80}; it must return a {of.__name__}."
-        )
+class _Asked:
+    """`ask`, which remembers what was asked, and the error that ended it: a strategy cannot go on in spite of that."""
+
+    def __init__(self, ask: Ask):
+        self.ids: set[str] = set()
+        self._ask = ask
+        self._failed: BaseException | None = None
+
+    async def __call__(self, stage: Stage, prompt: str, number: int, prefix: str = "", **variables: Any) -> Answer:
+        try:
+            answer = await self._ask(stage, prompt, number, prefix, **variables)
+        except (SelfInstructError, asyncio.CancelledError) as error:
+            self._failed = self._failed or error
+            raise
+        self.ids.add(answer.completion.request_id)
+        return answer
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """As `custom.explained`; an error of `ask` goes on whatever the strategy makes of it."""
+        try:
+            with explained():
+                yield
+        finally:
+            if self._failed:
+                raise self._failed
 
 
-def _check_json(strategy: type[Strategy], extra: Mapping[str, Any]) -> None:
-    try:
-        canonical_json(dict(extra))
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"The strategy {strategy.__name__}: extra must contain only JSON values ({error}).") from None
+class _Checked:
+    """What a strategy returns, checked before anything is stored of it."""
+
+    def __init__(self, strategy: str, method: str, ids: Collection[str]):
+        self._where = f"The strategy {strategy}: {method}"
+        self._ids = ids
+
+    def is_a(self, kind: type, value: object) -> None:
+        """UsageError if it is of another kind."""
+        if not isinstance(value, kind):
+            raise UsageError(f"{self._where} returned {value!r:.80}; it must return a {kind.__name__}.")
+
+    def list(self, values: Any) -> Sequence[Any]:
+        """The values, if they are a list."""
+        if not isinstance(values, list | tuple):
+            raise UsageError(f"{self._where} returned {values!r:.80} in the place of a list.")
+        return values
+
+    def request(self, identity: object) -> str:
+        """The id of a request, if it was asked here."""
+        if not isinstance(identity, str) or identity not in self._ids:
+            raise UsageError(f"{self._where} names the request {identity!r:.40}, which it did not make.")
+        return identity
+
+    def text(self, value: object) -> str:
+        """The text as it can be stored, if it is one."""
+        if not isinstance(value, str):
+            raise UsageError(f"{self._where} returned {value!r:.80} in the place of a text.")
+        return storable(value)
+
+    def json(self, extra: Any) -> dict[str, Any]:
+        """The fields as JSON has them, if they can be."""
+        try:
+            return dict(checked_json(dict(extra)))
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"{self._where}: extra must contain only JSON values ({error}).") from None
+
+    def candidate(self, one: Any) -> Candidate:
+        """A candidate, with its texts and fields checked."""
+        self.is_a(Candidate, one)
+        instances = tuple(Instance(self.text(i.input), self.text(i.output)) for i in self._instances(one.instances))
+        return Candidate(
+            self.request(one.request_id), int(one.position), self.text(one.instruction), bool(one.cut), instances,
+            self.json(one.extra),
+        )  # fmt: skip
+
+    def _instances(self, instances: Any) -> Iterator[Instance]:
+        for one in self.list(instances):
+            self.is_a(Instance, one)
+            yield one
+
+    def instance(self, one: Any) -> ParsedInstance:
+        """An instance, with its texts and fields checked."""
+        self.is_a(ParsedInstance, one)
+        return ParsedInstance(self.text(one.input), self.text(one.output), bool(one.cut), self.json(one.extra))
+
+    def unreadable(self, unreadable: Any) -> None:
+        """UsageError if they are no pairs of a request's id and a Rejection."""
+        for one in self.list(unreadable):
+            if not isinstance(one, tuple) or len(one) != 2:
+                raise UsageError(
+                    f"{self._where} returned {one!r:.80} in unreadable; it must be (request_id, Rejection)."
+                )
+            self.request(one[0])
+            self.is_a(Rejection, one[1])
 
 
 def declaration(strategy: type[Strategy]) -> dict[str, Any]:
@@ -109,7 +216,7 @@ def as_declared(name: str, declared: Mapping[str, Any]) -> Custom:
         values = {key: declared[key] for key in ("stages", "reasons", "summary")}
         known = parse_as(DeclaredStrategy, values, name)
     except (UsageError, KeyError, TypeError) as error:
-        raise StoreError(f"The store of this run is damaged: {error}") from None
+        raise StoreError(f"What the store of this run says of the strategy {name!r} is damaged ({error}).") from None
     stages_ = tuple(
         Stage(
             visible(one.name), (), lambda endpoint, settings: {}, visible(one.asks_for),

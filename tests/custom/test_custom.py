@@ -231,9 +231,12 @@ def test_a_mistake_in_it_stops_the_run_and_keeps_what_was_paid_for(here, wrong):
 
 
 def test_it_can_be_called_by_itself(here):
-    rule = si.filter(stage="task", meaning="is long")(lambda task, pool: si.reject(n=len(task.instruction)))
+    @si.filter(stage="task", meaning="is long")
+    def long(task, pool):
+        return si.reject(n=len(task.instruction))
+
     pool = Pool((), FilterSettings())
-    assert rule(Candidate("", 0, "Name a lake."), pool).evidence == {"n": 12}
+    assert long(Candidate("", 0, "Name a lake."), pool).evidence == {"n": 12}
 
 
 # Somebody else's run folder.
@@ -266,7 +269,7 @@ def test_no_code_is_loaded_because_a_run_names_it(here):
 def test_what_a_run_declares_steers_no_terminal_and_is_checked(here):
     grow("run", 10, "--filter", "rules.py:no_number")
     with sqlite3.connect("run/run.db") as db:
-        declared = {"stage": "task", "meaning": "\x1b[2Jgone", "sha256": ["0"]}
+        declared = {"name": "no_number", "stage": "task", "meaning": "\x1b[2Jgone", "sha256": ["0"]}
         db.execute(
             "UPDATE run SET value = ? WHERE key = 'custom'",
             (json.dumps({"filters": {"rules.py:no_number": declared}}),),

@@ -3,7 +3,7 @@
     async def ask(request):             # records.Request: system, user, sampling, model, stage
         return "1. Name a lake."        # the text, or a records.Completion to report more
 
-A class is instantiated once for each model, with its settings, and may have an async `close`:
+A class is instantiated once for each model, with its settings, and may have a `close`, async or not:
 
     class Ask:
         def __init__(self, teacher): ...        # teachers.settings.TeacherSettings
@@ -14,19 +14,23 @@ run. An OSError, such as a lost connection, is retried; any other error stops th
 """
 
 import asyncio
+import copy
 import inspect
+import math
+import threading
 import time
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from typing import Any
 
 from selfinstruct.custom import Custom, explained, load, of_object
-from selfinstruct.errors import TeacherError, TryAgain, UsageError
+from selfinstruct.errors import RequestRefused, TeacherError, TryAgain, UsageError
 from selfinstruct.records import Completion, Request, storable
 from selfinstruct.teachers import Teacher
 from selfinstruct.teachers.budget import cost_usd
 from selfinstruct.teachers.kinds import Kind, Session
+from selfinstruct.teachers.openai_compatible import OpenAICompatible
 from selfinstruct.teachers.pacing import Pace
 from selfinstruct.teachers.settings import Price, TeacherSettings
 
@@ -43,24 +47,100 @@ class CustomTeacher:
     async def complete(self, request: Request) -> Completion:
         """Call it once; `teachers.Teacher` says what that raises."""
         started = time.perf_counter()
+        given = replace(request, sampling=copy.deepcopy(dict(request.sampling)))  # it may change what it is given
         try:
             with explained():
-                said = await self._answer(request) if self._is_async else await asyncio.to_thread(self._answer, request)
+                said = await self._answer(given) if self._is_async else await _in_a_thread(self._answer, given)
         except UsageError as error:
-            if isinstance(error.__cause__, OSError):  # a TimeoutError is one too
-                raise TryAgain("connection", str(error)) from error.__cause__
-            raise TeacherError(f"{error}. Everything answered so far is kept.") from error.__cause__
+            raise _failure(error) from error.__cause__
+        except (TryAgain, RequestRefused) as error:
+            raise _storable(error) from error.__cause__
         if isinstance(said, str):
-            said = Completion(request.id, said, "stop")
+            said = Completion(request.id, said, "stop", raw=said)  # raw without a count: it counts with its most
         if not isinstance(said, Completion):
             raise TeacherError(f"The teacher returned {said!r:.80}; it must return a str or a Completion.")
+        said = checked_completion(said)
         cost = said.cost_usd
         if cost is None and (said.prompt_tokens or said.completion_tokens):
             cost = cost_usd(self._prices.get(request.model), said.prompt_tokens, said.completion_tokens, False)
-        return replace(
-            said, request_id=request.id, text=storable(said.text), raw=storable(said.raw), cost_usd=cost,
-            latency_s=time.perf_counter() - started,
-        )  # fmt: skip
+        return replace(said, request_id=request.id, cost_usd=cost, latency_s=time.perf_counter() - started)
+
+
+def checked_completion(said: Completion) -> Completion:
+    """A user's completion as it can be stored; TeacherError, naming the field, if it cannot."""
+
+    def count(name: str) -> int:
+        value = getattr(said, name)
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**53:
+            raise wrong(name, "a whole number, 0 or more")
+        return value
+
+    def text(name: str) -> str:
+        value = getattr(said, name)
+        if not isinstance(value, str):
+            raise wrong(name, "a text")
+        return storable(value)
+
+    def wrong(name: str, right: str) -> TeacherError:
+        return TeacherError(f"The teacher returned a Completion with {name} {getattr(said, name)!r:.60}; use {right}.")
+
+    def is_number(value: object) -> bool:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+    if said.cost_usd is not None and not (is_number(said.cost_usd) and said.cost_usd >= 0):
+        raise wrong("cost_usd", "US dollars, 0 or more")
+    logprobs = said.logprobs
+    if logprobs is not None and not (isinstance(logprobs, tuple | list) and all(map(is_number, logprobs))):
+        raise wrong("logprobs", "a tuple of numbers")
+    return Completion(
+        said.request_id, text("text"), text("finish_reason"), count("prompt_tokens"), count("completion_tokens"),
+        None if logprobs is None else tuple(map(float, logprobs)), cost_usd=said.cost_usd,
+        error=None if said.error is None else text("error"), raw=text("raw"),
+    )  # fmt: skip
+
+
+def _failure(error: UsageError) -> TryAgain | TeacherError:
+    """What a mistake or a lost connection means for the run."""
+    if isinstance(error.__cause__, OSError):  # a TimeoutError is one too
+        return TryAgain("connection", str(error))
+    return TeacherError(f"{error}. Everything answered so far is kept.")
+
+
+def _storable(error: TryAgain | RequestRefused) -> TryAgain | RequestRefused:
+    """The same error with texts that can be stored."""
+    error.reason, error.detail = storable(str(error.reason)), storable(str(error.detail))
+    error.args = (f"{error.reason}: {error.detail}",)
+    if isinstance(error, TryAgain) and not isinstance(error.retry_after_s, int | float):
+        error.retry_after_s = None
+    error.raw = None if error.raw is None else storable(str(error.raw))
+    return error
+
+
+async def _in_a_thread(answer: Callable[[Request], Any], request: Request) -> Any:
+    """Call it in a thread of its own, which starts at once and which a process that ends does not wait for."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Any] = loop.create_future()
+
+    def settle(said: Any, error: BaseException | None) -> None:
+        if done.done():  # given up
+            return
+        if error:
+            done.set_exception(error)
+        else:
+            done.set_result(said)
+
+    def call() -> None:
+        said, failure = None, None
+        try:
+            with explained():  # here: a StopIteration could not be set as a result
+                said = answer(request)
+        except Exception as error:  # noqa: BLE001  # handed on
+            failure = error
+        with suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(settle, said, failure)
+
+    threading.Thread(target=call, daemon=True, name="teacher").start()
+    return await done
 
 
 class CustomKind(Kind):
@@ -79,9 +159,44 @@ class CustomKind(Kind):
         if isinstance(self._code, type):
             with explained():
                 answer = self._code(teacher)
-        if close := getattr(answer, "close", None):
-            stack.push_async_callback(close)
+        if callable(getattr(answer, "close", None)):
+            stack.push_async_callback(_close, answer)
         return CustomTeacher(answer, session.pace(teacher), session.prices)
+
+
+async def _close(answer: Any) -> None:
+    """Close a user's object; a mistake in that spoils nothing that was answered."""
+    with explained():
+        closing = answer.close()
+        if inspect.isawaitable(closing):
+            await closing
+
+
+class GuardedKind(Kind):
+    """A user's Kind, with its errors turned into one message."""
+
+    def __init__(self, kind: Kind):
+        self._kind = kind
+        self.default_model, self.has_batches = kind.default_model, kind.has_batches
+        self.holds_to_schemas = kind.holds_to_schemas
+
+    def sampling(self, teacher: TeacherSettings, sampling: dict[str, Any]) -> dict[str, Any]:
+        """As the user's has it."""
+        with explained():
+            return self._kind.sampling(teacher, sampling)
+
+    def check(self, stage: str, teacher: TeacherSettings, sampling: dict[str, Any]) -> None:
+        """As the user's has it."""
+        with explained():
+            self._kind.check(stage, teacher, sampling)
+
+    async def open(self, teacher: TeacherSettings, base_url: str, session: Session, stack: AsyncExitStack) -> Teacher:
+        """The user's teacher; what it answers is checked like a function's."""
+        with explained():
+            opened = await self._kind.open(teacher, base_url, session, stack)
+        if isinstance(opened, OpenAICompatible):  # which checks by itself, and may be asked by batches
+            return opened
+        return CustomTeacher(opened.complete, opened.pace, session.prices)
 
 
 class NotLoaded(Kind):
@@ -98,12 +213,14 @@ def custom_kind(given: Any) -> Custom:
     named = load(given) if isinstance(given, str) else of_object(given)
     code = named.code
     if inspect.isclass(code) and issubclass(code, Kind):
-        code = code()
-    if not isinstance(code, Kind):
-        if not callable(code.__call__ if inspect.isclass(code) else code):
-            raise UsageError(f"{named} is not a teacher: it must be a function or a class with __call__.")
-        code = CustomKind(named, code)
-    return Custom(named, code, named.sha256)
+        with explained():
+            code = code()
+    if isinstance(code, Kind):
+        return named.standing_for(GuardedKind(code))
+    is_called = any("__call__" in vars(one) for one in code.__mro__) if inspect.isclass(code) else callable(code)
+    if not is_called:
+        raise UsageError(f"{named} is not a teacher: it must be a function or a class with __call__.")
+    return named.standing_for(CustomKind(named, code))
 
 
 def declaration(kind: Kind) -> dict[str, Any]:
