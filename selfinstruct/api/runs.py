@@ -53,7 +53,9 @@ class Rows(list[Settings]):
             raise UsageError("to_dataset requires datasets: pip install datasets") from None
         if not self:
             return datasets.Dataset.from_dict({field: [] for field in self.fields})
-        return datasets.Dataset.from_list(list(self))
+        # Of all rows: `from_list` takes the columns of the first one, which may have no `extra`.
+        fields = dict.fromkeys([*self.fields, *(field for row in self for field in row)])
+        return datasets.Dataset.from_dict({field: [row.get(field) for row in self] for field in fields})
 
 
 class Run:

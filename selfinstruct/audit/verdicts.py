@@ -55,8 +55,11 @@ class RunFilters:
 
     def candidate(self, candidate: Candidate, n_tasks: int) -> tuple[list[Verdict], Nearest | None]:
         """Every filter's verdict on a candidate, judged when the pool held `n_tasks` tasks, and the nearest then."""
-        verdicts = [_verdict(*said) for said in each_of_candidate(candidate, self.pool)]
         nearest_id, score, rejection = generations.nearest(self.store, candidate.id)
+        # A custom filter is not asked again; of what an earlier filter rejected it has said nothing.
+        all_ran = score is not None
+        said = each_of_candidate(candidate, self.pool)
+        verdicts = [_verdict(*one) for one in said if all_ran or one.rejection or not _is_custom(one.rule)]
         if score is None:
             self._catch_up(n_tasks)
             near = self._nearest(candidate.instruction, len(self.pool.seeds) + n_tasks)
@@ -100,7 +103,8 @@ class RunFilters:
             near, rejection = pool.nearest_record(text), near_duplicate(record, pool)
         for rule in filters:
             of_rule = rejection if rule is near_duplicate else rule(record, self.pool)
-            verdicts[nearest_of].append(_verdict(rule, of_rule))
+            if of_rule or not row.reason or not _is_custom(rule):
+                verdicts[nearest_of].append(_verdict(rule, of_rule))
         nearest = Nearest("instance", near[0], self._record(near[0]), near[1], "Jaccard") if near else None
         return verdicts, nearest
 
@@ -135,6 +139,10 @@ class RunFilters:
         return record_text(*generations.texts(self.store, "instance", identity))
 
 
+def _is_custom(rule: Rule[...]) -> bool:
+    return isinstance(rule, CustomRule)
+
+
 def _verdict(rule: Rule[...], rejection: Rejection | None) -> Verdict:
-    words = f"{rule.words} (as recorded)" if isinstance(rule, CustomRule) else rule.words
+    words = f"{rule.words} (as recorded)" if _is_custom(rule) else rule.words
     return Verdict(rule.name, words, rejection.evidence if rejection else None)

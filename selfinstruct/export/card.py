@@ -18,6 +18,7 @@ from selfinstruct.asking.prompts import shipped
 from selfinstruct.asking.stages import PROBE
 from selfinstruct.config.config import Config
 from selfinstruct.config.stored import config_of
+from selfinstruct.custom import Custom
 from selfinstruct.errors import UsageError
 from selfinstruct.export.formats import format_named
 from selfinstruct.filters.instruction import word_count
@@ -175,7 +176,9 @@ def _making(store: Store, config: Config, found: Status) -> Iterable[str]:
         yield f"Another tool's answers were imported from a file (SHA-256 `{settings['imported']}`)."
     if _called_a_model(found):
         shown = f"{config.seed_demonstrations} seed tasks and {config.generated_demonstrations} generated ones"
-        yield f"A teacher was {_plain(config.asks.summary)}. Each request for tasks showed {shown}."
+        # What a custom strategy shows is its own affair.
+        showed = "" if isinstance(config.strategy, Custom) else f" Each request for tasks showed {shown}."
+        yield f"A teacher was {_plain(config.asks.summary)}.{showed}"
     if seeds:
         said = [[seed.id, seed.instruction, [[i.input, i.output] for i in seed.instances]] for seed in seeds]
         origin = "those shipped with selfinstruct" if _are_shipped(seeds) else "a file supplied by the user"
@@ -203,7 +206,7 @@ def _custom(store: Store) -> Iterable[str]:
     parts = {name: part["sha256"] for room in custom_parts(store).values() for name, part in room.items()}
     if parts:
         each = [f"{_code(name)} {', then '.join(f'`{one[:12]}`' for one in of)}" for name, of in sorted(parts.items())]
-        yield f"Code of its makers' own, by the first digits of its SHA-256: {', '.join(each)}."
+        yield f"Custom code, with the first digits of its SHA-256: {', '.join(each)}."
 
 
 def _reviewed(store: Store) -> str:

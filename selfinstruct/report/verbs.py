@@ -51,7 +51,7 @@ ENGLISH = frozenset(
     )
 )
 _LEAD = re.compile(
-    r"(?:(?:and|then|so|next|now|first|finally|also|afterwards|please|kindly|just|carefully|briefly|help me(?: to)?"
+    r"^(?:(?:and|then|so|next|now|first|finally|also|afterwards|please|kindly|just|carefully|briefly|help me(?: to)?"
     r"|(?:can|could|would|will) you(?: please| kindly)?|let us|let's|try to|make sure to"
     r"|(?:i (?:want|need|would like|ask)|i'd like|we want|we need) you to|i want to|you (?:must|should|have to|are to)"
     r"|(?:your (?:task|job|goal) |the task )?is to)\s+)+",

@@ -18,7 +18,7 @@ from selfinstruct.store.store import Store
 
 EXAMPLES = 3  # of each reason
 OTHER_REASONS = {
-    "with_its_task": "its task is lost, or gained",
+    "with_its_task": "its task was lost or gained",
     "read_differently": "its answer is parsed differently than before",
     "not_asked_for": "its task has no instances yet",
 }

@@ -29,7 +29,8 @@ from selfinstruct.teachers.settings import TeacherSettings
 
 CONFIG_HEAD = """\
 # The settings of this run, for reading, and for repeating it: selfinstruct generate NEW --target N --config THIS.
-# To change one that may change (see docs/config.md), give a file of your own with --config: this one is written anew.
+# To change what may still change (docs/config.md says what), edit a copy and pass it with --config: selfinstruct
+# overwrites this file, and a setting that the copy leaves out returns to its default.
 """
 LIMITS = {"max_cost", "max_requests", "max_tokens"}
 

@@ -58,6 +58,8 @@ def test_rows_become_tables(run):
     rows = run.records()
     assert run.records().to_pandas()["instruction"].tolist() == [row["instruction"] for row in rows]
     assert rows.to_dataset()["output"][:] == [row["output"] for row in rows]
+    later = si.Rows([{"id": 1}, {"id": 2, "extra": {"grade": 3}}], ("id",))
+    assert later.to_dataset()["extra"][:] == [None, {"grade": 3}], "the first row does not say which columns there are"
 
 
 def test_without_a_row_a_table_has_its_columns_all_the_same(run):

@@ -310,7 +310,7 @@ def test_a_strategy_grows_a_run(here):
     assert "evolve" in run.report().read_text()
     cli("export", "run", "--format", "alpaca", "--card")
     assert "asked to rewrite tasks into harder ones" in Path("run/README.md").read_text()
-    assert re.search("Code of its makers' own.*`evolve.py:Evolve` `[0-9a-f]{12}`", Path("run/README.md").read_text())
+    assert re.search("Custom code.*`evolve.py:Evolve` `[0-9a-f]{12}`", Path("run/README.md").read_text())
     assert 'strategy = "evolve.py:Evolve"' in Path("run/config.toml").read_text()
     cli("refilter", "run", "same", "--strategy", "evolve.py:Evolve")
     assert records("same") == records("run")

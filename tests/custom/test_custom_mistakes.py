@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import selfinstruct as si
+from selfinstruct.audit.verdicts import RunFilters
 from selfinstruct.errors import TeacherError, UsageError, YieldCollapsed
 from selfinstruct.extending import (
     Candidate,
@@ -20,6 +21,8 @@ from selfinstruct.extending import (
     SelfInstruct,
     Stage,
 )
+from selfinstruct.store import generations
+from selfinstruct.store.store import Store
 from selfinstruct.teachers.kinds import Kind
 from selfinstruct.testing import ScriptedTeacher
 from tests.conftest import run_cli
@@ -512,3 +515,14 @@ def test_scripted_teachers_are_checked_like_others():
     teacher.enqueue(lambda request: Completion(request.id, "1. Name a lake.", "stop", prompt_tokens=-5), repeat=True)
     with pytest.raises(TeacherError, match="prompt_tokens -5"):
         grow(teacher=teacher)
+
+
+def test_the_audit_shows_no_verdict_of_a_custom_filter_that_never_ran():
+    run = grow(target=12, teacher=None, filters=[rule(None)], simulated={"forbidden_share": 0.5})
+    rejected = run.rejected(reason="forbidden_word")
+    with Store.read(Path("run")) as store:
+        filters = RunFilters(store)
+        for row, expected in ((rejected[0], False), (run.tasks()[0], True)):
+            stored = generations.candidate(store, row["id"])
+            verdicts, _ = filters.candidate(stored.candidate, 0)
+            assert ("mine" in {verdict.name for verdict in verdicts}) == expected

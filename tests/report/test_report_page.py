@@ -326,6 +326,7 @@ def test_the_page_can_go_elsewhere(cli, folder, tmp_path):
         ("Suggest two hobbies", ("suggest", "hobby")),
         ("", None),
         ("请写一首诗", None),
+        ("List the band members of the group.", ("list", "member")),
     ],
 )
 def test_verb_and_object(instruction, expected):
