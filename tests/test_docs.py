@@ -148,7 +148,7 @@ def filters_page() -> str:
     lines = [
         "# Filters and reasons",
         "",
-        "Filters run in this order; the first one that objects gives the reason.",
+        "Filters run in this order. The first one that a candidate or record fails rejects it; its name is the reason.",
         "[How to change them](strategies.md#filters).",
         "",
         *_filters("Candidates", CANDIDATE_RULES),
