@@ -83,17 +83,17 @@ def run_cli(
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, env=env, **options)
 
 
-def run_here(arguments: list[str]) -> subprocess.CompletedProcess[str]:
-    """Call the command line's entry point as the installed script does."""
+def run_here(arguments: list[str], together: bool = False) -> subprocess.CompletedProcess[str]:
+    """Call the command line's entry point as the installed script does; `together`: errors go where the output goes."""
     before, sys.argv = sys.argv, ["selfinstruct", *arguments]
-    with redirect_stdout(io.StringIO()) as output, redirect_stderr(io.StringIO()) as errors:
+    with redirect_stdout(io.StringIO()) as output, redirect_stderr(output if together else io.StringIO()) as errors:
         try:
             main()
         except SystemExit as end:
             code = int(end.code or 0)
         finally:
             sys.argv = before
-    return subprocess.CompletedProcess(arguments, code, output.getvalue(), errors.getvalue())
+    return subprocess.CompletedProcess(arguments, code, output.getvalue(), "" if together else errors.getvalue())
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,11 @@ from typing import NamedTuple
 
 from selfinstruct.store.store import Store
 
+# The tables that hold fields of records, with the column of the view `records` that shows them.
+EXTRAS = (
+    ("candidates", "candidate_extra"), ("tasks", "task_extra"), ("instances", "extra"), ("decided_texts", "extra"),
+)  # fmt: skip
+
 
 class Counts(NamedTuple):
     """How many rows there are, of those that `status` counts.
@@ -64,9 +69,16 @@ def tasks_with(store: Store, field: str) -> int:
     return int(store.query("SELECT count(*) FROM tasks WHERE json_extract(extra, ?)", (f'$."{field}"',))[0][0])
 
 
+def _keys(store: Store, table: str) -> set[str]:
+    return {str(key) for (key,) in store.query(f"SELECT DISTINCT e.key FROM {table} t, json_each(t.extra) e")}
+
+
 def fields(store: Store, without: Collection[str]) -> dict[str, dict[str, int]]:
     """How many records have each value of the fields that stages brought, by field, most first; not of `without`."""
-    columns = ("candidate_extra", "task_extra", "extra")
+    # The view of records takes a while; most runs have no such field, which the tables tell at once.
+    columns = {column: None for table, column in EXTRAS if _keys(store, table) - set(without)}
+    if not columns:
+        return {}
     each = " UNION ALL ".join(f"SELECT e.key, e.value FROM records r, json_each(r.{column}) e" for column in columns)
     rows = store.query(
         f"SELECT key, value, count(*) FROM ({each}) GROUP BY key, value ORDER BY key, count(*) DESC, value"

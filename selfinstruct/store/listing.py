@@ -10,6 +10,7 @@ from selfinstruct.filters.record import near_duplicate
 from selfinstruct.pool.pool import Pool, record_text
 from selfinstruct.store.declared import declared_by, rules_of
 from selfinstruct.store.generations import kept_record
+from selfinstruct.store.rejected_by import DISTINCT
 from selfinstruct.store.rows import extra_from
 from selfinstruct.store.store import Store
 
@@ -102,7 +103,7 @@ def refuse_absent(store: Store, stage: str | None, reason: str | None) -> None:
     for column, asked in (("stage", stage), ("reason", reason)):
         if asked is None:
             continue
-        found = [str(row[0]) for row in store.query(f"SELECT DISTINCT {column} FROM rejections ORDER BY 1")]
+        found = [str(row[0]) for row in store.query(DISTINCT.format(column))]
         if asked not in found:
             present = f"Choose one of: {', '.join(found)}." if found else "This run has no rejections."
             raise UsageError(f"Nothing was rejected with {column} {asked!r}. {present}")

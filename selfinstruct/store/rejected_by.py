@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 FILE = "run.db"
+DISTINCT = "SELECT DISTINCT {} FROM rejections ORDER BY 1"
 
 
 def rejected_by(run: Path, column: Literal["stage", "reason"]) -> list[str]:
@@ -14,6 +15,6 @@ def rejected_by(run: Path, column: Literal["stage", "reason"]) -> list[str]:
         return []
     try:
         with closing(sqlite3.connect(f"{(run / FILE).absolute().as_uri()}?mode=ro", uri=True)) as database:
-            return [str(name) for (name,) in database.execute(f"SELECT DISTINCT {column} FROM rejections ORDER BY 1")]
+            return [str(name) for (name,) in database.execute(DISTINCT.format(column))]
     except sqlite3.Error:
         return []

@@ -31,7 +31,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from selfinstruct.cli import main
+from tests.conftest import environment, run_here, simulated_server
 
 ROOT = Path(__file__).parents[2]
 SERVERS = ("http://localhost:8000/v1", "http://gpu1:8000/v1", "http://gpu2:8000/v1")
@@ -161,7 +161,8 @@ def _shell(block: Block, text: str, _names: dict[str, Any]) -> str:
         piped = re.fullmatch(r"(.*?)( 2>&1)? \| (head|tail) -n (\d+)", " ".join(words))
         plain = shlex.split(line, comments=True)[: -4 - bool(piped[2])] if piped else words
         if words[0] == "selfinstruct" and not {"|", "<", ">", "&&"} & set(plain):
-            output, code = _here(plain[1:])
+            done = run_here(plain[1:], together=True)  # as in a terminal
+            output, code = done.stdout, done.returncode
             lines = output.splitlines(keepends=True)
             if piped:
                 output = "".join(lines[: int(piped[4])] if piped[3] == "head" else lines[-int(piped[4]) :])
@@ -174,20 +175,6 @@ def _shell(block: Block, text: str, _names: dict[str, Any]) -> str:
         if code != block.exit_code:
             raise AssertionError(f"{block.where}: {line}\nexit code {code}\n{printed}")
     return printed
-
-
-def _here(arguments: list[str]) -> tuple[str, int]:
-    """What a command prints, errors and data together as in a terminal, and its exit code."""
-    before, sys.argv = sys.argv, ["selfinstruct", *arguments]
-    output, code = io.StringIO(), 0
-    with redirect_stdout(output), redirect_stderr(output):
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        finally:
-            sys.argv = before
-    return output.getvalue(), code
 
 
 def _python(block: Block, text: str, names: dict[str, Any]) -> str:
@@ -238,7 +225,6 @@ def write_all(*only: str) -> None:
     """Run all pages, or those named, and write their outputs."""
     from tempfile import TemporaryDirectory
 
-    from tests.conftest import environment, simulated_server
     from tests.tiny_model import write_model
 
     with simulated_server() as server:

@@ -4,19 +4,12 @@ import os
 import signal
 
 import pytest
-import torch
 from ft_training import metrics, write_data, write_student
 
 import selfinstruct as si
 from finetune.training.progress import Progress
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -19,13 +19,7 @@ from finetune.training.train import train
 from finetune.training.trainer import Trainer, make_trainer, rows_of, sft_config
 from finetune.training.weights import add_tokens
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

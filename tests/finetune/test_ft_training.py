@@ -25,13 +25,7 @@ from finetune.training.train import train
 from selfinstruct.errors import UsageError
 from tests.loopback import command_after
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
