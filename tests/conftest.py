@@ -193,3 +193,14 @@ def shipped_prompts(strategy: str, *endpoints: str) -> Prompts:
 def json_lines(text: str) -> list[dict]:
     """The JSON values of a text, one a line."""
     return [json.loads(line) for line in text.split("\n") if line]
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Torch in one thread: models as small as those of the tests are slower with more."""
+    import torch  # which takes seconds, and few tests need it
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
