@@ -204,14 +204,23 @@ class Store(Database):
             )
             self.db.execute("DELETE FROM sent")
 
-    def used(self) -> tuple[int, int, float]:
-        """Calls sent, tokens and dollars of all sessions: known ones, and the most that failed tries may have used."""
-        known = "SELECT count(*), coalesce(sum(prompt_tokens + completion_tokens), 0), coalesce(sum(cost_usd), 0.0)"
-        ((n, tokens, cost),) = self.query(f"{known} FROM completions")
-        ((n_failed, most_tokens, most_cost),) = self.query(
-            "SELECT count(*), coalesce(sum(tokens), 0), coalesce(sum(cost_usd), 0.0) FROM faults"
+    def used(self) -> dict[str, tuple[int, int, int, float]]:
+        """Answers, calls, tokens, dollars by stage, of all sessions; failed tries with the most they may have used."""
+        rows = self.query(
+            "SELECT stage, sum(answers), count(*), sum(tokens), sum(cost_usd) FROM ("
+            "SELECT r.stage, 1 AS answers, prompt_tokens + completion_tokens AS tokens, coalesce(cost_usd, 0.0) AS "
+            "cost_usd FROM completions c JOIN requests r ON r.id = c.request_id "
+            "UNION ALL SELECT stage, 0, tokens, coalesce(cost_usd, 0.0) FROM faults) GROUP BY stage"
         )
-        return n + n_failed, tokens + most_tokens, cost + most_cost
+        return {stage: tuple(amounts) for stage, *amounts in rows}
+
+    def longest_requests(self) -> list[Request]:
+        """The request with the longest prompt of each stage."""
+        rows = self.query(
+            f"SELECT {REQUEST_COLUMNS}, max(length(r.user)) FROM requests r "
+            "JOIN system_prompts s ON s.id = r.system_prompt GROUP BY r.stage"
+        )
+        return [request_from(row[:-1]) for row in rows]
 
     def uncounted(self) -> list[Request]:
         """The requests to which an answer came without a count of its tokens."""

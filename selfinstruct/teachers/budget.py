@@ -4,7 +4,8 @@ A call is sent only where what was used, what the calls in flight may use, and w
 limits. What a call may use at most is known beforehand: no tokenizer makes more tokens than a text has bytes, and the
 request says how long the answer may get. The estimate is far too high, so a run waits for answers in flight before it
 says that nothing more can be afforded; it stops within one call of the limit. Proposals leave room for the instances of
-the tasks that exist already, and of those to be expected from the proposals before them.
+the tasks that exist already, and of those to be expected from the proposals before them: for each what such a task has
+used on average, in all sessions, and for the last of them what a call may use at most.
 
 A call whose answer never came (a deadline, a dropped connection, `kill -9`), or came without a count of its tokens, may
 have been paid for, and counts with the most that it may have used. Answers that were stored before their model had a
@@ -43,6 +44,10 @@ class Amount(NamedTuple):
         """This and `times` the other."""
         return Amount(*(a + times * b for a, b in zip(self, other, strict=True)))
 
+    def or_more(self, other: "Amount") -> "Amount":
+        """Of each quantity the larger."""
+        return Amount(*map(max, self, other))
+
 
 class Budget:
     """The limits of a run, what it has used, and what is in flight.
@@ -68,12 +73,19 @@ class Budget:
         self._prices = prices
         self._is_batch = is_batch
         self._store = store
-        self._used = Amount(*store.used())
+        self._used = Amount()
+        self._used_by: defaultdict[str, Amount] = defaultdict(Amount)  # by stage, in all sessions
+        self._n_answers: Counter[str] = Counter()
+        self._most: dict[str, Amount] = {}  # by stage: what a call may use, of those seen
+        for stage, (n_answers, *amount) in store.used().items():
+            self._count(stage, Amount(*amount), n_answers)
         for one in unpriced(store):  # in full: whether batches answered it is not known
             cost = cost_usd(prices.get(one.model), one.prompt_tokens, one.completion_tokens)
-            self._used = self._used.plus(Amount(cost_usd=cost or 0.0))
+            self._count(one.stage, Amount(cost_usd=cost or 0.0))
         for request in store.uncounted():
-            self._used = self._used.plus(self.at_most(request)._replace(requests=0))
+            self._count(request.stage, self.at_most(request)._replace(requests=0))
+        for request in store.longest_requests():
+            self._most[request.stage] = self.at_most(request)
         # What an earlier session has submitted in batches, until it is asked for again.
         self._under_way = {identity: self.at_most(one) for identity, one in Batches(store).requests().items()}
         for most in self._under_way.values():
@@ -81,8 +93,6 @@ class Budget:
         self._in_flight = 0
         self._reserved = Amount()
         self._proposals: set[str] = set()  # sent in this session
-        self._used_by: defaultdict[str, Amount] = defaultdict(Amount)  # by stage, in this session
-        self._n_answers: Counter[str] = Counter()
         self._idle_since = math.inf
 
     def is_proposal(self, request: Request) -> bool:
@@ -97,13 +107,11 @@ class Budget:
         """Whether `request` may be sent; BudgetReached if it may not, and nothing that goes on can change that."""
         if request.id in self._under_way:
             return True
-        needed = self._used.plus(self._reserved).plus(self.at_most(request))
+        most = self.at_most(request)
+        self._most[request.stage] = most.or_more(self._most.get(request.stage, most))
         waiting = self.waiting() if self.is_proposal(request) else 0
-        if self.is_proposal(request):
-            n_tasks = waiting + self.coming(len(self._proposals) + self.is_new_proposal(request))
-            for stage in self._of_each_task:
-                if n := self._n_answers[stage]:
-                    needed = needed.plus(self._used_by[stage], n_tasks / n)
+        kept_free = self._for_instances(request, waiting) if self.is_proposal(request) else Amount()
+        needed = self._used.plus(self._reserved).plus(most).plus(kept_free)
         over = [name for name, limit, amount in zip(Amount._fields, self.limits, needed, strict=True) if amount > limit]
         if not over:
             return True
@@ -114,7 +122,7 @@ class Budget:
         now = time.monotonic()
         self._idle_since = min(self._idle_since, now)
         if now - self._idle_since >= IDLE_S:
-            raise BudgetReached(self._reached(over[0]))
+            raise BudgetReached(self._reached(over[0], most, kept_free))
         return False
 
     def reserve(self, request: Request) -> None:
@@ -145,9 +153,7 @@ class Budget:
             used = Amount(requests=1)
         if isinstance(error, TeacherError | Stopped):
             self._store.forget_sent(request)  # nothing will be stored for it
-        self._used = self._used.plus(used)
-        self._used_by[request.stage] = self._used_by[request.stage].plus(used)
-        self._n_answers[request.stage] += completion is not None
+        self._count(request.stage, used, n_answers=completion is not None)
 
     def at_most(self, request: Request) -> Amount:
         """The most that one call of `request` may use."""
@@ -156,16 +162,35 @@ class Budget:
         cost = cost_usd(self._prices.get(request.model), n_prompt, n_new, self._goes_by_batch(request))
         return Amount(1, n_prompt + n_new, cost or 0.0)
 
+    def _count(self, stage: str, used: Amount, n_answers: int = 0) -> None:
+        self._used = self._used.plus(used)
+        self._used_by[stage] = self._used_by[stage].plus(used)
+        self._n_answers[stage] += n_answers
+
+    def _for_instances(self, proposal: Request, waiting: int) -> Amount:
+        """What is kept free for the tasks waiting for instances and those to be expected, `proposal`'s included."""
+        n_tasks = waiting + self.coming(len(self._proposals) + self.is_new_proposal(proposal))
+        kept_free = last = Amount()
+        for stage in self._of_each_task if n_tasks else ():
+            mean = Amount().plus(self._used_by[stage], 1 / max(1, self._n_answers[stage]))
+            kept_free = kept_free.plus(mean, n_tasks)
+            # A stage that was not asked yet: its calls are taken to be like this one.
+            last = last.or_more(self._most.get(stage, self.at_most(proposal)).plus(mean, -1))
+        return kept_free.plus(last)
+
     def _goes_by_batch(self, request: Request) -> bool:
         return self._is_batch and request.stage != PROBE
 
-    def _reached(self, what: str) -> str:
+    def _reached(self, what: str, next_call: Amount, kept_free: Amount) -> str:
         option = {"requests": "max_requests", "tokens": "max_tokens", "cost_usd": "max_cost"}[what]
-        used, limit = getattr(self._used, what), getattr(self.limits, what)
-        amount = f"${used:,.4f}" if what == "cost_usd" else f"{used:,.0f}"
+        form = "${:,.4f}" if what == "cost_usd" else "{:,.0f}"
+        used, most, free = (
+            form.format(math.ceil(getattr(one, what) * 1e4) / 1e4) for one in (self._used, next_call, kept_free)
+        )
+        and_free = f", and {free} is reserved for the instances of tasks" if getattr(kept_free, what) else ""
         return (
-            f"Stopped at the budget: {amount} used of {option} = {limit:g}, and the next call might exceed it. "
-            f"All answers are kept. To resume, raise {option} (--{option.replace('_', '-')})."
+            f"Stopped at the budget: {used} used of {option} = {getattr(self.limits, what):g}. The next call may use "
+            f"up to {most}{and_free}. All answers are kept. To resume, raise {option} (--{option.replace('_', '-')})."
         )
 
 

@@ -1,6 +1,7 @@
 """What custom parts do wrong: refused where it is named or returned; nothing of it is stored, paid twice or lost."""
 
 import sqlite3
+import sys
 import threading
 from contextlib import suppress
 from dataclasses import replace
@@ -37,6 +38,7 @@ async def good(request):
 @pytest.fixture(autouse=True)
 def _here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])  # loading a file adds its folder
 
 
 def grow(folder="run", target=1, **settings):

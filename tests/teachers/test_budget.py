@@ -59,6 +59,10 @@ async def grow(folder, base_url, target=5000, **running):
             assert verify(store) == []
 
 
+def tokens_used(store):
+    return sum(tokens for _, _, tokens, _ in store.used().values())
+
+
 def spent(calls):
     """What the server would charge for, in dollars."""
     return (calls["prompt_tokens"] * PRICE["input"] + calls["completion_tokens"] * PRICE["output"]) / 1e6
@@ -94,7 +98,7 @@ async def test_no_budget_is_exceeded_whatever_goes_wrong(tmp_path, limits, concu
     ("limits", "concurrency", "error_share"),
     [
         ({"max_cost": 0.3}, 64, 0.1), ({"max_requests": 350}, 64, 0.1), ({"max_tokens": 200_000}, 64, 0.1),
-        ({"max_cost": 0.17}, 1, 0.1), ({"max_cost": 0.2}, 64, 0),
+        ({"max_cost": 0.2}, 1, 0.1), ({"max_cost": 0.2}, 64, 0),
     ],
     ids=str,
 )  # fmt: skip
@@ -109,6 +113,27 @@ async def test_a_budget_is_used_well_and_no_task_is_left_without_instances(tmp_p
         n_tasks, n_made = store.query("SELECT count(*), sum(generated) FROM tasks")[0]
     assert 0.85 <= share <= 1
     assert n_made == n_tasks
+
+
+@pytest.mark.parametrize("max_cost", [0.8, 3, 7])
+@on_virtual_time_with_servers
+async def test_where_one_call_takes_much_of_the_limit_every_task_still_gets_its_instances(tmp_path, max_cost):
+    """100 and 200 dollars a million tokens: a call for instances may cost 50 cents, and costs 10. Each session knows
+    what earlier ones have used."""
+    price = {"simulated": {"input": 100.0, "output": 200.0}}
+    async with serving(SimulatedSettings()) as server:
+        settings = {**asked_of(server.base_url, max_cost=max_cost), "prices": price}
+        for _ in range(3):
+            run = open_run(tmp_path / "run", None, settings, None)
+            with run.store as store:
+                with pytest.raises(BudgetReached, match=r"The next call may use up to \$0\.[3-6]") as stopped:
+                    await generate(run, 500)
+                n_tasks, n_generated = store.query("SELECT count(*), coalesce(sum(generated), 0) FROM tasks")[0]
+                assert n_generated == n_tasks
+        calls = server.calls()
+    assert "is reserved for the instances of tasks" in str(stopped.value)
+    assert bool(n_tasks) == (max_cost > 1)
+    assert (calls["prompt_tokens"] * 100 + calls["completion_tokens"] * 200) / 1e6 <= max_cost
 
 
 @pytest.mark.parametrize("limits", [{"max_requests": 125}, {"max_tokens": 200_000}], ids="+".join)
@@ -201,10 +226,10 @@ async def test_a_run_that_is_refused_or_cancelled_leaves_no_call_open(tmp_path):
         growing.cancel()
         await asyncio.wait([growing])
     with Store.read(tmp_path / "refused") as store:
-        assert store.used()[1] == 0
+        assert tokens_used(store) == 0
     with Store.read(tmp_path / "cancelled") as store:
         assert store.query("SELECT reason FROM faults") == [("interrupted",)]
-        assert 0 < store.used()[1] < 50_000
+        assert 0 < tokens_used(store) < 50_000
 
 
 # The account itself.
