@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from selfinstruct.asking.stages import PROBE, Counted
-from selfinstruct.records import IMPORTED, Completion
+from selfinstruct.records import IMPORTED, Completion, Request
 from selfinstruct.store.declared import declared_by
+from selfinstruct.store.rows import REQUEST_COLUMNS, request_from
 from selfinstruct.store.store import Store
 
 
@@ -67,6 +68,36 @@ def unpriced(store: Store) -> list[Unpriced]:
         "WHERE c.cost_usd IS NULL GROUP BY r.stage, r.model"
     )
     return [Unpriced(*row) for row in rows]
+
+
+def used(store: Store) -> dict[str, tuple[int, int, int, float]]:
+    """Answers, calls, tokens, dollars by stage, of all sessions; failed tries with the most they may have used."""
+    rows = store.query(
+        "SELECT stage, sum(answers), count(*), sum(tokens), sum(cost_usd) FROM ("
+        "SELECT r.stage, 1 AS answers, prompt_tokens + completion_tokens AS tokens, coalesce(cost_usd, 0.0) AS "
+        "cost_usd FROM completions c JOIN requests r ON r.id = c.request_id "
+        "UNION ALL SELECT stage, 0, tokens, coalesce(cost_usd, 0.0) FROM faults) GROUP BY stage"
+    )
+    return {stage: tuple(amounts) for stage, *amounts in rows}
+
+
+def longest_requests(store: Store) -> list[Request]:
+    """The request with the longest prompt of each stage."""
+    rows = store.query(
+        f"SELECT {REQUEST_COLUMNS}, max(length(r.user)) FROM requests r "
+        "JOIN system_prompts s ON s.id = r.system_prompt GROUP BY r.stage"
+    )
+    return [request_from(row[:-1]) for row in rows]
+
+
+def uncounted(store: Store) -> list[Request]:
+    """The requests to which an answer came without a count of its tokens."""
+    rows = store.query(
+        f"SELECT {REQUEST_COLUMNS} FROM requests r "
+        "JOIN system_prompts s ON s.id = r.system_prompt JOIN completions c ON c.request_id = r.id "
+        "WHERE c.prompt_tokens = 0 AND c.raw != ''"
+    )
+    return [request_from(row) for row in rows]
 
 
 def answer_sizes(store: Store, stage: str) -> list[AnswerSize]:

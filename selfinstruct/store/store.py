@@ -36,7 +36,6 @@ from selfinstruct.store.rows import (
     CANDIDATE_COLUMNS,
     COMPLETION_COLUMNS,
     RECORD_COLUMNS,
-    REQUEST_COLUMNS,
     SEED_COLUMNS,
     TASK_COLUMNS,
     as_object,
@@ -46,7 +45,6 @@ from selfinstruct.store.rows import (
     completion_row,
     instance_id,
     record_from,
-    request_from,
     request_row,
     seed_from,
     seed_row,
@@ -203,33 +201,6 @@ class Store(Database):
                 (time.time(),),
             )
             self.db.execute("DELETE FROM sent")
-
-    def used(self) -> dict[str, tuple[int, int, int, float]]:
-        """Answers, calls, tokens, dollars by stage, of all sessions; failed tries with the most they may have used."""
-        rows = self.query(
-            "SELECT stage, sum(answers), count(*), sum(tokens), sum(cost_usd) FROM ("
-            "SELECT r.stage, 1 AS answers, prompt_tokens + completion_tokens AS tokens, coalesce(cost_usd, 0.0) AS "
-            "cost_usd FROM completions c JOIN requests r ON r.id = c.request_id "
-            "UNION ALL SELECT stage, 0, tokens, coalesce(cost_usd, 0.0) FROM faults) GROUP BY stage"
-        )
-        return {stage: tuple(amounts) for stage, *amounts in rows}
-
-    def longest_requests(self) -> list[Request]:
-        """The request with the longest prompt of each stage."""
-        rows = self.query(
-            f"SELECT {REQUEST_COLUMNS}, max(length(r.user)) FROM requests r "
-            "JOIN system_prompts s ON s.id = r.system_prompt GROUP BY r.stage"
-        )
-        return [request_from(row[:-1]) for row in rows]
-
-    def uncounted(self) -> list[Request]:
-        """The requests to which an answer came without a count of its tokens."""
-        rows = self.query(
-            f"SELECT {REQUEST_COLUMNS} FROM requests r "
-            "JOIN system_prompts s ON s.id = r.system_prompt JOIN completions c ON c.request_id = r.id "
-            "WHERE c.prompt_tokens = 0 AND c.raw != ''"
-        )
-        return [request_from(row) for row in rows]
 
     # The gate.
 

@@ -24,7 +24,7 @@ from typing import NamedTuple
 from selfinstruct.asking.stages import PROBE
 from selfinstruct.errors import BudgetReached, RequestRefused, Stopped, TeacherError, TryAgain
 from selfinstruct.records import Completion, Request, canonical_json
-from selfinstruct.store.answers import unpriced
+from selfinstruct.store.answers import longest_requests, uncounted, unpriced, used
 from selfinstruct.store.batches import Batches
 from selfinstruct.store.store import Store
 from selfinstruct.teachers.settings import Price, RunningSettings
@@ -77,14 +77,14 @@ class Budget:
         self._used_by: defaultdict[str, Amount] = defaultdict(Amount)  # by stage, in all sessions
         self._n_answers: Counter[str] = Counter()
         self._most: dict[str, Amount] = {}  # by stage: what a call may use, of those seen
-        for stage, (n_answers, *amount) in store.used().items():
+        for stage, (n_answers, *amount) in used(store).items():
             self._count(stage, Amount(*amount), n_answers)
         for one in unpriced(store):  # in full: whether batches answered it is not known
             cost = cost_usd(prices.get(one.model), one.prompt_tokens, one.completion_tokens)
             self._count(one.stage, Amount(cost_usd=cost or 0.0))
-        for request in store.uncounted():
+        for request in uncounted(store):
             self._count(request.stage, self.at_most(request)._replace(requests=0))
-        for request in store.longest_requests():
+        for request in longest_requests(store):
             self._most[request.stage] = self.at_most(request)
         # What an earlier session has submitted in batches, until it is asked for again.
         self._under_way = {identity: self.at_most(one) for identity, one in Batches(store).requests().items()}
@@ -142,18 +142,18 @@ class Budget:
         most = self.at_most(request)
         self._in_flight -= 1
         self._reserved = self._reserved.plus(most, -1) if self._in_flight else Amount()
-        used = most
+        spent = most
         if completion and (completion.prompt_tokens or not completion.raw):
-            used = Amount(1, completion.prompt_tokens + completion.completion_tokens, completion.cost_usd or 0.0)
+            spent = Amount(1, completion.prompt_tokens + completion.completion_tokens, completion.cost_usd or 0.0)
         elif isinstance(error, Stopped):
-            used = Amount()
+            spent = Amount()
         elif isinstance(error, TeacherError) or (
             isinstance(error, RequestRefused | TryAgain) and not error.may_have_cost
         ):
-            used = Amount(requests=1)
+            spent = Amount(requests=1)
         if isinstance(error, TeacherError | Stopped):
             self._store.forget_sent(request)  # nothing will be stored for it
-        self._count(request.stage, used, n_answers=completion is not None)
+        self._count(request.stage, spent, n_answers=completion is not None)
 
     def at_most(self, request: Request) -> Amount:
         """The most that one call of `request` may use."""

@@ -21,16 +21,16 @@ import aiohttp
 from pydantic import ValidationError
 
 from selfinstruct import __version__
-from selfinstruct.errors import RequestRefused, TeacherError, TryAgain, UsageError
+from selfinstruct.errors import TryAgain, UsageError
 from selfinstruct.records import Completion, Request, canonical_json, storable
 from selfinstruct.teachers.budget import cost_usd
+from selfinstruct.teachers.envelope import answer_in, describe
+from selfinstruct.teachers.failures import failure
 from selfinstruct.teachers.pacing import Pace
-from selfinstruct.teachers.rate_limits import retry_after_s, rooms
+from selfinstruct.teachers.rate_limits import rooms
 from selfinstruct.teachers.settings import OPENAI_HOST, Price, TeacherSettings
 
 PATHS = {"chat": "/chat/completions", "completion": "/completions"}
-# What servers call a request that is too long for the model; there is no common code.
-TOO_LONG = ("context_length_exceeded", "maximum context length", "context length", "too many tokens", "too long")
 
 
 class OpenAICompatible:
@@ -74,7 +74,7 @@ class OpenAICompatible:
                 raw = (await response.read()).decode("utf-8", "replace")
         except aiohttp.ClientError as error:
             unreachable = isinstance(error, aiohttp.ClientConnectorError)  # nobody listens there, or no such name
-            raise TryAgain("connection", self.clean(_describe(error)), unreachable=unreachable) from None
+            raise TryAgain("connection", self.clean(describe(error)), unreachable=unreachable) from None
         self.pace.heard(*rooms(response.headers))
         if response.status >= 400:
             raise self.failure(response.status, response.headers, raw)
@@ -88,26 +88,15 @@ class OpenAICompatible:
             if self._key and self._key in (canonical_json(body) if escaped else raw):
                 raw = self.clean(json.dumps(body, ensure_ascii=False))
                 body = json.loads(raw)
-            choice = body["choices"][0]
-            text = choice["message"]["content"] if request.endpoint == "chat" else choice["text"]
-            finish_reason = storable(str(choice.get("finish_reason") or "unknown"))
-            if not text and isinstance(refusal := choice.get("message", {}).get("refusal"), str) and refusal:
-                text, finish_reason = refusal, "refusal"
-            if text is None and finish_reason == "length":
-                text = ""  # a reasoning model that spent all its tokens on thinking: asking again would not help
-            if finish_reason == "content_filter" and not text:
-                raise RequestRefused("content_filter", "the server withheld its answer", storable(raw)[:10_000])
-            if not isinstance(text, str):
-                raise TypeError("the content is null")
+            answer = answer_in(body, request.endpoint)
         except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
             kept = storable(self.clean(raw))[:10_000]
-            raise TryAgain("malformed_answer", self.clean(_describe(error)), raw=kept) from None
-        prompt_tokens, completion_tokens = _tokens(body, "prompt"), _tokens(body, "completion")
+            raise TryAgain("malformed_answer", self.clean(describe(error)), raw=kept) from None
         is_batch = self._is_batch and request.stage != "probe"
-        cost = cost_usd(self._prices.get(request.model), prompt_tokens, completion_tokens, is_batch)
+        cost = cost_usd(self._prices.get(request.model), answer.prompt_tokens, answer.completion_tokens, is_batch)
         return Completion(
-            request.id, storable(text), finish_reason, prompt_tokens, completion_tokens, _logprobs(choice), latency_s,
-            cost_usd=cost, raw=storable(raw),
+            request.id, storable(answer.text), answer.finish_reason, answer.prompt_tokens, answer.completion_tokens,
+            answer.logprobs, latency_s, cost_usd=cost, raw=storable(raw),
         )  # fmt: skip
 
     def clean(self, text: str) -> str:
@@ -116,37 +105,7 @@ class OpenAICompatible:
 
     def failure(self, status: int, headers: Mapping[str, str], raw: str) -> Exception:
         """What a status other than 2xx means for this request and for the run."""
-        try:
-            body = json.loads(raw)
-            body = body.get("error") or body
-            said = {key: str(body.get(key) or "") for key in ("code", "type", "message")}
-        except (ValueError, AttributeError, RecursionError):
-            said = {"code": "", "type": "", "message": ""}
-        code = said["code"] or said["type"]
-        detail = storable(self.clean(said["message"] or raw.strip() or "no reason given"))[:500]
-        if status == 403 and any(word in raw.lower() for word in ("moderation", "flagged")):
-            return RequestRefused("content_filter", detail)
-        if status in (401, 403):
-            return TeacherError(
-                f"{self.base_url} rejected the key ({status}: {detail}). Check the environment variable "
-                f"{self._key_env}, then run the same command again."
-            )
-        if status == 404 or code == "model_not_found":
-            return TeacherError(
-                f"{self.base_url} does not know this model or address ({status}: {detail}). Check model (--model) "
-                "and base_url (--base-url), which usually ends in /v1."
-            )
-        if status == 402 or code == "insufficient_quota" or "billing" in code:
-            return TeacherError(
-                f"{self.base_url}: the account's quota is used up ({detail}). You can resume the run later."
-            )
-        if status in (408, 409, 425, 429) or status >= 500:
-            return TryAgain(f"http_{status}", detail, retry_after_s=retry_after_s(headers))
-        if "content_filter" in code or "content_policy" in code:
-            return RequestRefused("content_filter", detail)
-        if code in TOO_LONG or any(phrase in detail.lower() for phrase in TOO_LONG):
-            return RequestRefused("context_too_long", detail)
-        return RequestRefused(f"http_{status}", detail)
+        return failure(self.base_url, self._key_env, status, headers, self.clean(raw))
 
 
 def address_and_key(base_url: str, api_key_env: str) -> tuple[str, str]:
@@ -182,24 +141,6 @@ def request_body(request: Request) -> dict[str, Any]:
     return {"model": request.model, "messages": messages, **request.sampling}
 
 
-def _tokens(body: dict[str, Any], part: str) -> int:
-    """The number of tokens that the server counted, 0 if it says nothing sensible."""
-    usage = body.get("usage")
-    count = usage.get(f"{part}_tokens") if isinstance(usage, dict) else None
-    return count if isinstance(count, int) and 0 <= count < 2**53 else 0
-
-
-def _logprobs(choice: dict[str, Any]) -> tuple[float, ...] | None:
-    """The log-probabilities of the answer's tokens, None if there are none, or in no known form."""
-    try:
-        found = choice["logprobs"]
-        if "content" in found:
-            return tuple(float(token["logprob"]) for token in found["content"])
-        return tuple(float(p) for p in found["token_logprobs"] if p is not None)
-    except (KeyError, TypeError, ValueError):
-        return None
-
-
 def _base_url_from_environment() -> str:
     """OPENAI_BASE_URL, held to the same rules as the setting base_url."""
     try:
@@ -207,7 +148,3 @@ def _base_url_from_environment() -> str:
     except ValidationError as error:
         problem = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise UsageError(f"The environment variable OPENAI_BASE_URL {problem}.") from None
-
-
-def _describe(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

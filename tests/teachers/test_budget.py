@@ -12,6 +12,7 @@ from selfinstruct.runs.generate import generate
 from selfinstruct.runs.run import open_run
 from selfinstruct.simulated.server.app import serving
 from selfinstruct.simulated.settings import SimulatedSettings
+from selfinstruct.store.answers import used
 from selfinstruct.store.store import Store
 from selfinstruct.store.verify import verify
 from selfinstruct.teachers import scheduler
@@ -60,7 +61,7 @@ async def grow(folder, base_url, target=5000, **running):
 
 
 def tokens_used(store):
-    return sum(tokens for _, _, tokens, _ in store.used().values())
+    return sum(tokens for _, _, tokens, _ in used(store).values())
 
 
 def spent(calls):
