@@ -59,10 +59,11 @@ class Status(NamedTuple):
         return None if any(cost is None for cost in costs) else sum(cost for cost in costs if cost is not None)
 
     def __repr__(self) -> str:
-        rejected, calls = sum(one.n for one in self.rejected), sum(one.requests for one in self.usage)
-        cost = "" if self.cost_usd is None else f", ${self.cost_usd:,.4f}"
+        calls, rejected = sum(one.requests for one in self.usage), sum(one.n for one in self.rejected)
         of = f" of {self.target:,}" if self.target else ""
-        return f"<Status: {self.tasks:,}{of} tasks, {self.records:,} records, {rejected:,} rejected, {calls:,} calls{cost}>"
+        cost = "" if self.cost_usd is None else f", ${self.cost_usd:,.4f}"
+        held = f"{self.tasks:,}{of} tasks, {self.records:,} records, {rejected:,} rejected"
+        return f"<Status: {held}, {calls:,} calls{cost}>"
 
     def as_dict(self) -> dict[str, Any]:
         """The figures as JSON values."""
