@@ -176,6 +176,9 @@ def test_it_is_wherever_the_folder_is(here, monkeypatch):
 MISTAKES = {
     "rulez.py:no_number": "rulez.py: file not found.",
     "rules.py:no_numbers": "rules.py has no no_numbers; did you mean no_number?",
+    "grader.py:grate": "grader.py has no grate; did you mean grade?",
+    "difficulty.py:other": "difficulty.py has no other; choose one of: PROMPT, DIFFICULTY, Graded, easy.",
+    "empty.py:x": "empty.py has no x.",
     "rules.py": "'rules.py' does not name a function or class; write FILE.py:NAME or package.module:NAME.",
     "rules.py:": "'rules.py:' does not name a function or class",
     "no.such.module:rule": "There is no module no.such.module; install it, or name the file: FILE.py:NAME.",
@@ -193,6 +196,7 @@ HEAD = "import selfinstruct as si\n@si.filter(stage='task', meaning='m')\n"
 
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_name_that_cannot_be_loaded_is_one_message_and_no_run(here, name):
+    Path("empty.py").write_text("")
     Path("bad.py").write_text("x = 1\ndef (:\n")
     Path("raises.py").write_text("y = 0\nx = 1 / y\n")
     Path("exits.py").write_text("import sys\nsys.exit(3)\n")
