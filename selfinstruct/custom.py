@@ -53,6 +53,10 @@ class Custom(str):
         """The same part, with other code in its place, such as code that checks what it returns."""
         return Custom(self, code, self.sha256, self.origin)
 
+    def named(self, name: str) -> "Custom":
+        """The same part under the name that a run has recorded for it."""
+        return Custom(name, self.code, self.sha256, self.origin)
+
     def is_other_than(self, other: "Custom") -> bool:
         """Whether both are loaded and have the same name, but are two different things."""
         same = self.origin is other.origin or self.origin == other.origin

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -163,6 +164,30 @@ def test_a_rule_that_has_changed_is_noticed(here):
     rules.write_text(rules.read_text() + "\n")
     with pytest.warns(UserWarning, match="no_number has changed"):
         si.generate("run", 15, filters=["rules.py:no_number"], progress=False)
+
+
+def in_a_notebook(monkeypatch, code):
+    """What a cell with this code defines."""
+    cell = ModuleType("cell")
+    monkeypatch.setitem(sys.modules, "cell", cell)
+    exec(code, vars(cell))
+    return cell
+
+
+@pytest.mark.filterwarnings("ignore:.* has changed since:UserWarning")
+def test_a_run_of_a_notebook_is_resumed_from_a_file_and_the_other_way_round(here, monkeypatch):
+    cell = in_a_notebook(monkeypatch, (here / "rules.py").read_text() + (here / "evolve.py").read_text())
+    places = {"notebook": cell.no_number, "file": "rules.py:no_number"}
+    for began, then in ("notebook", "file"), ("file", "notebook"):
+        si.generate(began, 10, filters=[places[began]], progress=False)
+        run = si.generate(began, 14, filters=[places[then]], progress=False)
+        assert run.refilter(f"{began}-again", filters=[places[then]]).records() == run.records()
+    assert records("notebook") == records("file")
+    with Store.read(Path("notebook")) as store:
+        assert list(store.settings()["custom"]["filters"]) == ["notebook:no_number"]
+    evolved = si.generate("evolved", 4, strategy=cell.Evolve, progress=False)
+    assert si.generate("evolved", 6, strategy="evolve.py:Evolve", progress=False).status().tasks == 6
+    assert evolved.refilter("evolved-again", strategy=cell.Evolve).records() == evolved.records()
 
 
 def test_it_is_wherever_the_folder_is(here, monkeypatch):

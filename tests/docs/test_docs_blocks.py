@@ -38,7 +38,9 @@ def test_blocks_run_and_print_what_is_shown(page, server, tmp_path):
 @pytest.mark.parametrize("block", ALL, ids=lambda block: block.where)
 def test_blocks_are_well_formed(block):
     assert block.language in LANGUAGES, f"{block.where}: a block needs a language, one of {LANGUAGES}"
-    check = {"sh": check_shell, "python": check_python, "toml": check_toml, "json": check_json, "yaml": check_yaml}.get(block.language)
+    check = {"sh": check_shell, "python": check_python, "toml": check_toml, "json": check_json, "yaml": check_yaml}.get(
+        block.language
+    )
     if check and not block.not_valid:
         check(block)
 
