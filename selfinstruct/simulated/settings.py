@@ -49,7 +49,7 @@ class SimulatedSettings(Section):
         description="Requests processed at a time; the others wait, and only then take latency_s. 0: no limit.",
     )
     latency_s: Seconds = Field(
-        0.0, description="Mean time before an answer, in seconds (0 to 86400); 0 answers at once."
+        0.0, description="Mean time before an answer, in seconds (0 to 86400); 0 answers immediately."
     )
     latency_kind: Literal["fixed", "lognormal"] = Field(
         "fixed", description="fixed: every answer takes latency_s; lognormal: a log-normal time with mean latency_s."
@@ -136,7 +136,7 @@ class SimulatedSettings(Section):
     )
     stall_share: Share = Field(0.0, description="Share of requests that are never answered (0 to 1).")
     slow_body_share: Share = Field(
-        0.0, description="Share of answers whose headers come at once and whose body trickles (0 to 1)."
+        0.0, description="Share of answers whose headers are sent immediately and whose body trickles (0 to 1)."
     )
     slow_body_s: Seconds = Field(5.0, description="Time over which a slow body trickles in, in seconds (0 to 86400).")
     garbage_share: Share = Field(

@@ -33,7 +33,7 @@ class Fortune(NamedTuple):
     fault: str | None
     latency_s: float
     draw: int
-    """A number of its own for whatever is left to draw (which kind of garbage)."""
+    """An independent number for other draws (which kind of garbage)."""
 
 
 def fortune(settings: SimulatedSettings, digest: bytes, attempt: int) -> Fortune:
