@@ -1,4 +1,4 @@
-"""Options and arguments of the fine-tuning commands that take more than a line; see selfinstruct.cli.options."""
+"""Options and arguments of the fine-tuning commands that need more than one line; see selfinstruct.cli.options."""
 
 from pathlib import Path
 from typing import Annotated, Literal

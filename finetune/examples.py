@@ -1,4 +1,4 @@
-"""The nouns of fine-tuning: a dialogue as it was read, and the same as tokens with labels."""
+"""The data types of fine-tuning: a dialogue as it was read, and the same as tokens with labels."""
 
 from typing import NamedTuple, TypedDict
 
@@ -11,11 +11,11 @@ class Message(TypedDict):
 
 
 class Dialogue(NamedTuple):
-    """A conversation to learn from: every assistant turn of `messages` is trained, the last message is one.
+    """A conversation to train on: every assistant turn of `messages` is trained, and the last message is one.
 
-    `task`: what rows of the same task share; a split never puts one of them here and another there. `source`: the file
-    and the line or row, for messages to the user. `instruction` and `input`: the fields that the first user turn was
-    made of, None if it was a turn from the start.
+    `task`: shared by all rows of a task; a split never separates them. `source`: the file and the line or row, for
+    messages to the user. `instruction` and `input`: the fields that the first user turn was made from, None if it was
+    already a turn.
     """
 
     messages: list[Message]
@@ -26,7 +26,7 @@ class Dialogue(NamedTuple):
 
 
 class Example(NamedTuple):
-    """A dialogue for the model: `ids` [T] and `labels` [T], -100 but for the answers and their stop tokens."""
+    """A dialogue for the model: `ids` [T] and `labels` [T], -100 except for the answers and their stop tokens."""
 
     ids: list[int]
     labels: list[int]

@@ -7,6 +7,7 @@ but nothing is executed because of it.
 import hashlib
 import inspect
 import json
+import symtable
 import sys
 import sysconfig
 import traceback
@@ -52,6 +53,10 @@ class Custom(str):
         """The same part, with other code in its place, such as code that checks what it returns."""
         return Custom(self, code, self.sha256, self.origin)
 
+    def named(self, name: str) -> "Custom":
+        """The same part under the name that a run has recorded for it."""
+        return Custom(name, self.code, self.sha256, self.origin)
+
     def is_other_than(self, other: "Custom") -> bool:
         """Whether both are loaded and have the same name, but are two different things."""
         same = self.origin is other.origin or self.origin == other.origin
@@ -81,13 +86,23 @@ def load(name: str) -> Custom:
     module = _module_in(Path(where).expanduser()) if where.endswith(".py") else _module_called(where)
     with explained():
         if not hasattr(module, attribute):
-            known = [one for one in vars(module) if not one.startswith("_")]
-            raise UsageError(f"{where} has no {attribute}; {did_you_mean(attribute, known)}")
+            own = _defined_in(module)
+            raise UsageError(f"{where} has no {attribute}" + (f"; {did_you_mean(attribute, own)}" if own else "."))
         code = getattr(module, attribute)
     file = getattr(module, "__file__", None)
     source = Path(file).read_bytes() if file else where.encode()
     short = Path(where).name if where.endswith(".py") else where
     return Custom(f"{short}:{attribute}", code, hashlib.sha256(source).hexdigest(), (file or where, attribute))
+
+
+def _defined_in(module: ModuleType) -> list[str]:
+    """The public names that a module defines; those that it imports are no parts of the user's."""
+    try:
+        symbols = symtable.symtable(inspect.getsource(module), module.__name__, "exec").get_symbols()
+    except (OSError, TypeError):  # not written in Python
+        return [name for name in vars(module) if not name.startswith("_")]
+    own = [one for one in symbols if one.is_assigned() and not one.is_imported()]
+    return [one.get_name() for one in own if not one.get_name().startswith("_")]
 
 
 def of_object(part: Any, code: Any = None) -> Custom:

@@ -46,6 +46,7 @@ Answer = str | Completion | Exception
 AnswerTo = Callable[[Request], Answer | Awaitable[Answer]]
 
 IN_FLIGHT = 4096  # maximum concurrent calls: as many as the settings allow
+SHOWN = 200  # last characters of a prompt, in an error
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,8 @@ class _Enqueued:
 class ScriptedTeacher(Kind):
     """A teacher that returns enqueued answers. `requests`: those it received, in order of arrival.
 
-    Raises TeacherError if no answer is left for a request; the message shows the request and the remaining answers.
+    Raises TeacherError if no answer is left for a request; the message names the request, shows the end of
+    its prompt, and lists the remaining answers.
     """
 
     default_model = "ScriptedTeacher"
@@ -136,8 +138,9 @@ class ScriptedTeacher(Kind):
     def _nothing_left(self, request: Request) -> str:
         n_of_stage = sum(one.stage == request.stage for one in self.requests)
         left = Counter(map(str, self._script))
+        prompt = request.user if len(request.user) <= SHOWN else f"...{request.user[-SHOWN:]}"
         return (
             f"The script has no answer left for {request.stage} request {n_of_stage}. Remaining answers: "
             + ("; ".join(f"{name} ({n})" for name, n in left.items()) or "none")
-            + f".\n--- system\n{request.system}\n--- user\n{request.user}"
+            + f". Its prompt ends with:\n{prompt}"
         )

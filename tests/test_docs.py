@@ -81,7 +81,7 @@ def simulated_page() -> str:
         "# The simulated teacher",
         "",
         "The built-in teacher, for demos, tests and benchmarks: it composes tasks of which it knows the right answers,",
-        "costs nothing, and is as slow, wrong, malformed or failing as it is told to be. No other teacher needs this.",
+        "costs nothing, and is as slow, wrong, malformed or failing as you configure it. No other teacher needs this.",
         "",
         "The keys of `[simulated]`, in the file for `--config` of `selfinstruct generate` and `selfinstruct simulate`:",
         "",

@@ -68,7 +68,7 @@ async def test_what_an_answer_may_be():
     assert len(teacher.requests) == 4
 
 
-async def test_where_no_answer_is_left_the_request_is_shown_and_what_is_left():
+async def test_where_no_answer_is_left_the_end_of_the_request_is_shown_and_what_is_left():
     teacher = ScriptedTeacher()
     teacher.enqueue("Yes", stage="classify")
     for _ in range(2):
@@ -79,8 +79,11 @@ async def test_where_no_answer_is_left_the_request_is_shown_and_what_is_left():
         await teacher.complete(request("Name a hill."))
     assert str(error.value) == (
         "The script has no answer left for classify request 2. Remaining answers: stage propose (2); "
-        "any stage, containing 'lake' (1).\n--- system\nBe brief.\n--- user\nName a hill."
+        "any stage, containing 'lake' (1). Its prompt ends with:\nName a hill."
     )
+    with pytest.raises(TeacherError) as error:
+        await teacher.complete(request("many examples, " * 99 + "Name a hill."))
+    assert str(error.value).endswith("ends with:\n..." + ("many examples, " * 99 + "Name a hill.")[-200:])
 
 
 async def test_as_a_kind_of_teacher_it_opens_itself_at_the_pace_of_the_settings():
@@ -159,7 +162,7 @@ def test_in_python_it_is_a_teacher_like_any_other(tmp_path, concurrency):
 def test_a_run_for_which_no_answer_is_left_stops_with_the_request(tmp_path):
     teacher = ScriptedTeacher()
     teacher.enqueue(f"9. {TASKS[0]}", stage="propose")
-    with pytest.raises(si.TeacherError, match=r"(?s)no answer left for (classify|propose) request \d.*--- user"):
+    with pytest.raises(si.TeacherError, match=r"(?s)no answer left for (classify|propose) request \d.*ends with:"):
         si.generate(tmp_path / "run", 3, teacher=teacher, progress=False)
     assert si.Run(tmp_path / "run").status().tasks == 1
 

@@ -1,4 +1,4 @@
-"""How much those who judged agree, beyond what chance would bring about. A tie is a verdict like the other two.
+"""How much raters agree, beyond what chance would produce. A tie is a verdict like the other two.
 
     >>> cohen(["a", "a", "b", "tie"], ["a", "b", "b", "tie"])
     Agreement(same=0.75, kappa=0.636...)
@@ -10,8 +10,9 @@
 | fleiss | any number, on what two or more      | P: share of same verdicts among the pairs of an item, the mean over |
 |        | judged (Fleiss 1971)                 | items; E: that of two who give each verdict as often as all do      |
 
-Fleiss has as many verdicts on each item; here an item may have more than another, and counts the same. 0 is chance, 1
-agreement in all; there is no figure where all gave the same verdict on everything, since chance would do that too.
+Fleiss assumes the same number of verdicts on each item; here the number may differ, and each item counts the same. 0 is
+chance level, 1 complete agreement. There is no figure if all raters gave the same verdict on everything, since chance
+would produce that too.
 """
 
 from collections import Counter
@@ -20,21 +21,21 @@ from typing import NamedTuple
 
 
 class Agreement(NamedTuple):
-    """The share of same verdicts, and kappa, None if it has no meaning."""
+    """The share of equal verdicts, and kappa, None if it is undefined."""
 
     same: float
     kappa: float | None
 
 
 def cohen(one: Sequence[Hashable], other: Sequence[Hashable]) -> Agreement:
-    """The agreement of two, with their verdicts [N > 0] on the same items."""
+    """The agreement of two raters, given their verdicts [N > 0] on the same items."""
     same = sum(a == b for a, b in zip(one, other, strict=True)) / len(one)
     first, second = Counter(one), Counter(other)
     return _agreement(same, sum(first[verdict] * second[verdict] for verdict in first) / len(one) ** 2)
 
 
 def fleiss(items: Sequence[Sequence[Hashable]]) -> Agreement | None:
-    """The agreement of any number, with all verdicts on each item; None if no item has two."""
+    """The agreement of any number of raters, given all verdicts on each item; None if no item has two."""
     judged = [Counter(verdicts) for verdicts in items if len(verdicts) > 1]
     if not judged:
         return None

@@ -1,13 +1,13 @@
-"""The answers to compare: of a student's folder, of a file, or of a model behind a server.
+"""The answers to compare: from a student, from a file, or from a model behind a server.
 
     outputs/student                            a folder that transformers loads, or a name on the hub
-    koala.jsonl                                answers that exist
-    outputs/student@answers.jsonl              those of one model in such a file: `evaluate --output` keeps several
+    koala.jsonl                                existing answers
+    outputs/student@answers.jsonl              those of one model in such a file: `evaluate --output` has several
     gpt-4.1-mini@https://api.openai.com/v1     a model and its server; the key is read from OPENAI_API_KEY
 
-A student answers many prompts at once, in parts of PART prompts that are stored as they are finished; who goes on after
-it was trained again is refused, or the answers would be those of two models. A served model's answers are stored one by
-one: what is behind its name is the server's affair. Not covered: prompts of several turns for a served model.
+A student answers PART prompts at a time, which are stored when all of them are answered. If it was retrained meanwhile,
+resuming is refused, as the answers would come from two models. A served model's answers are stored one by one; which
+model is behind its name is up to the server. Not covered: multi-turn prompts for a served model.
 """
 
 import importlib.util
@@ -23,14 +23,14 @@ from selfinstruct.errors import UsageError
 from selfinstruct.records import Completion, Request, content_id
 from selfinstruct.terminal import tracked
 
-PART = 64  # prompts; a part's place is in the seed, so it does not depend on what was answered before
+PART = 64  # prompts; a part's position is in the seed, so answers do not depend on what was answered before
 NEEDED = ("torch", "transformers", "peft")
 HUB_NAME = re.compile(r"\w[\w.-]*/[\w.-]+")
 FILES = (".jsonl", ".json", ".parquet")
 
 
 class Asking(NamedTuple):
-    """How a model is asked: tokens of an answer at most, temperature (0: the likeliest token), seed."""
+    """How a model answers: maximum tokens of an answer, temperature (0: the likeliest token), seed."""
 
     max_tokens: int
     temperature: float
@@ -38,19 +38,19 @@ class Asking(NamedTuple):
 
 
 def served(source: str) -> Served | None:
-    """The model and server that MODEL@URL names; None if it is something else."""
+    """The model and server in MODEL@URL; None for anything else."""
     found = re.fullmatch(r"(.+)@(https?://.+)", source)
     return Served(found[1], found[2], is_judge=False) if found else None
 
 
 def answer_file(source: str) -> tuple[str, Path] | None:
-    """The model, "" where none is named, and the file of answers that FILE and MODEL@FILE name."""
+    """The model (or "") and the file of answers in FILE or MODEL@FILE."""
     model, _, name = ("", "", source) if Path(source).is_file() else source.rpartition("@")
     return (model, Path(name)) if Path(name).is_file() else None
 
 
 def check_source(source: str, questions: list[list[Message]]) -> None:
-    """UsageError if it cannot be asked these questions: before anything is loaded or paid for."""
+    """UsageError if it cannot answer these questions; raised before anything is loaded or paid for."""
     if asked := served(source):
         asked.check()
         several = sum(len(messages) > 1 + (messages[0]["role"] == "system") for messages in questions)
@@ -78,9 +78,9 @@ def check_source(source: str, questions: list[list[Message]]) -> None:
 
 
 def answer(store: Store, side: Side, source: str, asking: Asking) -> list[str]:
-    """Get the answers that are missing and store them; why others have none.
+    """Get and store the missing answers; return why others have none.
 
-    UsageError if the source cannot be asked, or its file has none of them.
+    UsageError if the source cannot be used, or its file has none of them.
     """
     missing = store.unanswered(side)
     if not missing:
@@ -131,7 +131,7 @@ def _of_student(
 
     student = Student(name)
     known = f"identity_{side}"
-    # Weights and end tokens, and how it is asked: what an answer depends on besides the settings and the question.
+    # Weights, end tokens and chat template: what an answer depends on besides the settings and the question.
     found = content_id("student", identity(student), student.tokenizer.chat_template)
     if side in store.answered() and store.settings()[known] != found:
         raise UsageError(

@@ -15,7 +15,7 @@ from selfinstruct.teachers import kinds
 from selfinstruct.teachers.openai_compatible import address_and_key
 from selfinstruct.teachers.scheduler import Scheduler
 
-# What `generate` says in its errors, and what it is called here: for a judge, and for a side.
+# The wording of errors in `generate`, and the wording here: for a judge, and for a side.
 JUDGE = {
     "The teacher": "The judge {}",
     "The simulated teacher (--teacher simulated)": "The built-in judge (--judge simulated)",
@@ -30,7 +30,7 @@ SIDE = JUDGE | {
 
 
 class Served(NamedTuple):
-    """A model behind a server; "" is OpenAI's own, or the one that OPENAI_BASE_URL names.
+    """A model behind a server; "": OpenAI's, or the one in OPENAI_BASE_URL.
 
     `is_judge`: named by --judge and --judge-base-url, else by MODEL@URL.
     """
@@ -41,14 +41,14 @@ class Served(NamedTuple):
 
     @property
     def config(self) -> Config:
-        """The settings to ask it with; UsageError if the address is none. The simulated teacher needs none."""
+        """The teacher settings for it; UsageError if the address is invalid. The simulated teacher needs none."""
         kind = "simulated" if self.model.startswith("simulated") and not self.base_url else "openai"
         teacher = {"kind": kind, "model": self.model, "base_url": self.base_url}
         with self.in_our_words():
             return parse_config({"teacher": teacher}, self.model)
 
     def check(self) -> None:
-        """UsageError if it cannot be asked: a bad address, no key for OpenAI's own."""
+        """UsageError if it cannot be called: a bad address, or no key for OpenAI's server."""
         teacher = self.config.teacher
         if teacher.kind == "openai":
             with self.in_our_words():
@@ -56,7 +56,7 @@ class Served(NamedTuple):
 
     @contextmanager
     def in_our_words(self) -> Iterator[None]:
-        """Errors with the options that `compare` has, in place of those of `generate`."""
+        """Errors that name the options of `compare` instead of those of `generate`."""
         try:
             yield
         except (UsageError, TeacherError) as error:
@@ -66,7 +66,7 @@ class Served(NamedTuple):
             raise type(error)(text) from None
 
     def sampling(self, max_tokens: int, temperature: float) -> dict[str, Any]:
-        """What goes into a request's body; the limit under the name that the server knows."""
+        """The sampling settings of a request's body, with the token limit under the name that the server knows."""
         teacher = self.config.teacher
         return kinds.load(teacher.kind).sampling(teacher, {"temperature": temperature, "max_tokens": max_tokens})
 
@@ -74,9 +74,9 @@ class Served(NamedTuple):
 def ask(
     served: Served, requests: Sequence[Request], keep: Callable[[Request, Completion], None], what: str
 ) -> list[str]:
-    """Ask all of `requests` and hand each answer to `keep` as it comes; why others got none.
+    """Send all `requests` and pass each answer to `keep` as it arrives; return why others got none.
 
-    `what` stands beside the bar. TeacherError if no request would be answered.
+    `what` is shown next to the progress bar. TeacherError if no request would be answered.
     """
     with served.in_our_words():
         return asyncio.run(_ask(served, requests, keep, what)) if requests else []

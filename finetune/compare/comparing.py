@@ -1,4 +1,4 @@
-"""The order of a comparison: begun or gone on with, answered, judged, reported."""
+"""The steps of a comparison: start or resume it, get the answers, have them judged, and report."""
 
 import asyncio
 import secrets
@@ -19,9 +19,9 @@ NAMES = {"prompts": "the prompts", "train": "--train", "max_tokens": "--max-toke
 
 
 def answered(store: Store, sources: tuple[str, str], prompts: Path, train: Path | None, asking: Asking) -> None:
-    """Begin the comparison, or go on with it, and get the answers that are missing.
+    """Start or resume the comparison, and get the missing answers.
 
-    UsageError if the folder holds another comparison, or something cannot be asked.
+    UsageError if the folder holds another comparison, or a model cannot be used.
     """
     begin(store, sources, prompts, train, asking)
     for side, source in zip(SIDES, sources, strict=True):
@@ -31,7 +31,7 @@ def answered(store: Store, sources: tuple[str, str], prompts: Path, train: Path 
 
 
 def begin(store: Store, sources: tuple[str, str], prompts: Path, train: Path | None, asking: Asking) -> None:
-    """Store what is asked, or make sure that it is what this comparison has answers of; UsageError if it is not."""
+    """Store the questions and settings, or check that they are those of this comparison; UsageError if they differ."""
     a, b = sources
     if a == b:
         raise UsageError(f"A and B are both {a}: there is nothing to compare.")
@@ -48,10 +48,10 @@ def begin(store: Store, sources: tuple[str, str], prompts: Path, train: Path | N
     if not has_answered:
         kept, dropped = without_overlap(found, train) if train else (found, [])
         settings["dropped"] = [one._asdict() for one in dropped]
-        settings["salt"] = secrets.token_hex(16)  # or a rater could work out which side is which
+        settings["salt"] = secrets.token_hex(16)  # otherwise a rater could work out which side is which
         store.begin(settings, [(prompt.id, prompt.messages) for prompt in kept])
         return
-    # Who has not answered anything yet may be another one, and a server may have moved.
+    # A side without any answers may still be replaced, and a server may have moved.
     free = {side for side in SIDES if side not in has_answered or _model(settings[side]) == _model(before[side])}
     different = [key for key, value in settings.items() if before[key] != value and key not in free]
     if different:
@@ -69,7 +69,7 @@ def _model(source: str) -> str:
 
 
 def judged(store: Store, by: Served) -> None:
-    """Get the verdicts of a judge model that are missing."""
+    """Get the missing verdicts of a judge model."""
     _tell(judge(store, by), "questions to the judge got no answer; run the same command again to retry them")
 
 
@@ -87,7 +87,7 @@ def judged_by_people(store: Store, port: int) -> None:
 
 
 def tell(line: str) -> None:
-    """Say something that is no result."""
+    """Print a message that is not a result."""
     print(line, file=sys.stderr, flush=True)
 
 

@@ -1,11 +1,11 @@
-"""A judge model: asked about each item twice, each answer once in front.
+"""A judge model: asked about each item twice, with each answer first once.
 
     >>> read_verdict("The second one adds it up wrongly.\\nVerdict: 1")
     'first'
 
-A judge often prefers what it sees first (Zheng et al., arXiv 2306.05685, section 3.3), so it is said to prefer an
-answer only where it does in both orders; where the orders contradict each other, it is a tie. What is read is the last
-"Verdict:" of what it said; without one it is unreadable, and the item is left out for this judge.
+Judges often prefer what they see first (Zheng et al., arXiv 2306.05685, section 3.3), so a preference counts only if
+it is the same in both orders; if the orders contradict each other, it is a tie. The last "Verdict:" of an answer is
+parsed; without one the answer is unreadable, and the item is left out for this judge.
 """
 
 import re
@@ -23,13 +23,13 @@ _VERDICT = re.compile(r"\bverdict\W{0,12}(?:answer\W{0,4})?(1|2|tie)\b", re.IGNO
 
 
 def read_verdict(text: str) -> Verdict | None:
-    """The verdict in what a judge said; None if it cannot be read."""
+    """The verdict in a judge's answer; None if it cannot be parsed."""
     found = _VERDICT.findall(text)
     return VERDICTS[found[-1].lower()] if found else None
 
 
 def questions(judge: Served, items: list[Item]) -> list[tuple[Request, Judgement]]:
-    """The two requests for each item, with what is known of their answers."""
+    """The two requests for each item, each with a Judgement that lacks only the answer."""
     prompts = Prompts({"judge": (Path(__file__).parent / "judge.jinja").read_text(encoding="utf-8")})
     sampling = judge.sampling(MAX_TOKENS, 0.0)
     found = []
@@ -43,7 +43,7 @@ def questions(judge: Served, items: list[Item]) -> list[tuple[Request, Judgement
 
 
 def judge(store: Store, asked: Served) -> list[str]:
-    """Ask about every item whose answers differ, where it was not asked yet; why some got no answer."""
+    """Ask about every item with different answers that was not asked yet; return why some got no answer."""
     known = store.judged()
     missing = [one for one in questions(asked, [i for i in store.items() if not i.is_same]) if one[0].id not in known]
     places = {request.id: judgement for request, judgement in missing}

@@ -1,12 +1,12 @@
-"""The page for people: one question and two answers at a time, and nothing that tells which model said which.
+"""The page for people: one question and two answers at a time, and nothing that reveals which model gave which.
 
-Each person sees the items in an order of their own, and each item's two answers in an order of its own; both follow
-from the comparison's seed, a random salt that only its file holds, and the person's name, so the page needs to remember
-nothing but the verdicts, and nobody who knows seed and name can work out which model stands first. A page holds
-the texts, the item's number in the file of prompts and the person's name: with the two models changed about, and the
-answers shown in the same places, it is the same page, byte for byte. Items whose answers are the same are not shown.
+Each person sees the items, and the two answers to each, in a different random order. The orders follow from the
+comparison's seed, a random salt that only its file holds, and the person's name. So only verdicts have to be stored,
+and knowing seed and name is not enough to work out which model comes first. A page has the texts, the item's number in
+the file of prompts and the person's name: if the two models are swapped, and the answers shown in the same places, it
+is the same page byte for byte. Items whose answers are the same are not shown.
 
-Who spells a name in other letters of the same kind (zoe, Zoe) is the same person, under the name that was there first.
+Names that differ only in case (zoe, Zoe) are the same person, under the name that was entered first.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ def render(template: str, **values: Any) -> str:
 
 
 class Pages:
-    """The pages over one comparison."""
+    """The pages of one comparison."""
 
     def __init__(self, store: Store, form_token: str):
         self.store = store
@@ -54,7 +54,7 @@ class Pages:
         self._items = {item.position: item for item in store.items() if not item.is_same}
 
     async def start(self, request: web.Request) -> web.Response:
-        """Who is there?"""
+        """Ask for the name."""
         done: dict[str, int] = {}
         for vote in self.store.votes():
             done[vote.rater] = done.get(vote.rater, 0) + 1
@@ -71,7 +71,7 @@ class Pages:
         )
 
     async def decide(self, request: web.Request) -> web.Response:
-        """Store a verdict, and go on."""
+        """Store a verdict, and show the next item."""
         form = await request.post()
         rater, place, verdict = (str(form.get(name, "")) for name in ("rater", "item", "verdict"))
         item = self._items.get(int(place)) if place.isascii() and place.isdigit() and len(place) < 10 else None
@@ -92,11 +92,11 @@ class Pages:
         return Random(f"{self._seed} order {_same(rater)}").sample(sorted(self._items), len(self._items))
 
     def first(self, rater: str, item: Item) -> Side:
-        """Whose answer a person is shown first."""
+        """The side whose answer a person is shown first."""
         return "a" if Random(f"{self._seed} side {_same(rater)} {item.position}").random() < 0.5 else "b"
 
     def _rater(self, text: str) -> str:
-        """The name as this person gave it first; UsageError for one that the results could not tell from others."""
+        """The name as this person first entered it; UsageError if the results could not tell it from others."""
         name = " ".join(text.split())
         same = _same(name)
         if not any(character.isprintable() for character in same) or len(name) > LONGEST_NAME:
@@ -110,7 +110,7 @@ class Pages:
 
 
 def _same(name: str) -> str:
-    """What the spellings of one name have in common: not case, what is invisible, or how accents are composed."""
+    """A name without case, invisible characters, and differences in how accents are composed."""
     return " ".join(INVISIBLE.sub("", unicodedata.normalize("NFKC", name)).split()).casefold()
 
 
@@ -120,7 +120,7 @@ def _to(rater: str) -> web.Response:
 
 @asynccontextmanager
 async def serving(store: Store, port: int = 0) -> AsyncIterator[str]:
-    """Serve on loopback, on any free port for 0, and give the address with the token; UsageError for a bad port."""
+    """Serve on loopback (port 0: any free port), and yield the address with the token; UsageError for a bad port."""
     guard = Guard("compare", lambda message: render("refused.html", message=message))
     pages = Pages(store, guard.form_token)
     routes = [
@@ -135,7 +135,7 @@ async def serving(store: Store, port: int = 0) -> AsyncIterator[str]:
 
 
 async def serve(store: Store, port: int, tell: Callable[[str], None]) -> None:
-    """Tell the address, and serve until cancelled."""
+    """Print the address, and serve until cancelled."""
     async with serving(store, port) as address:
         tell(f"Judge here (Ctrl-C stops it and shows the results):\n{address}")
         await asyncio.Event().wait()

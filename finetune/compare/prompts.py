@@ -1,14 +1,14 @@
-"""Questions to compare answers by, and answers that were made elsewhere, from files of any known format.
+"""The questions of a comparison, and existing answers, from files in any known format.
 
     {"instruction": "Reverse the list.", "input": "3, 1, 2"}                       a question
     {"prompt": "Reverse the list.\\n\\n3, 1, 2", "answer": "2, 1, 3"}                  the same, with an answer
-    {"messages": [{"role": "user", ...}, {"role": "assistant", ...}]}              likewise
+    {"messages": [{"role": "user", ...}, {"role": "assistant", ...}]}              the same as messages
 
-A question is all that was said before the last answer: a question of several turns holds earlier answers. Two rows with
-the same question are one. A .txt file has a question a line.
+A question is everything before the last answer, so a multi-turn question includes earlier answers. Rows with the same
+question are merged. A .txt file has one question per line.
 
 Koala left out the prompts that had more than 20 % BLEU with its training data. Here a prompt is left out by the rules
-of `selfinstruct.pool.contamination`: 13 words in a row of a training row, or a question with ROUGE-L above 0.7.
+of `selfinstruct.pool.contamination`: 13 consecutive words of a training row, or a question with ROUGE-L above 0.7.
 """
 
 from pathlib import Path
@@ -38,12 +38,12 @@ class Prompt(NamedTuple):
 
     @property
     def id(self) -> str:
-        """The hash of what is asked."""
+        """The hash of the question."""
         return prompt_id(self.messages)
 
 
 class Asked(NamedTuple):
-    """A question, and the answer that stands beside it, None if there is none; `model`: whose it is, if it says."""
+    """A question and its answer, None if there is none; `model`: the model that answered, if the row names it."""
 
     prompt: Prompt
     answer: str | None
@@ -51,7 +51,7 @@ class Asked(NamedTuple):
 
 
 class Dropped(NamedTuple):
-    """A prompt that was left out, and what it has in common with which row of the training data."""
+    """A prompt that was left out, the row of the training data that it overlaps, and what they have in common."""
 
     text: str
     number: int
@@ -67,14 +67,14 @@ def prompt_id(messages: list[Message]) -> str:
 
 
 def in_words(messages: list[Message]) -> str:
-    """A question as one text: as it is, or with the speakers' names where there are several turns."""
+    """A question as one text: as it is, or with the speakers' names if there are several turns."""
     if len(messages) == 1:
         return messages[0]["content"]
     return "\n\n".join(f"{message['role'].capitalize()}: {message['content']}" for message in messages)
 
 
 def read_prompts(path: Path) -> list[Prompt]:
-    """The questions of a file, each once, in its order; UsageError if it cannot be read as such."""
+    """The questions of a file, each once, in its order; UsageError if it has none or cannot be read."""
     found: dict[str, Prompt] = {}
     for asked in read_asked(path):
         found.setdefault(asked.prompt.id, asked.prompt)
@@ -82,9 +82,9 @@ def read_prompts(path: Path) -> list[Prompt]:
 
 
 def read_answers(path: Path, model: str = "") -> dict[str, str]:
-    """The answers of a file, or those of `model` in it, by their questions' ids; of several the last.
+    """The answers of a file, or those of `model` in it, by their questions' ids; the last if there are several.
 
-    UsageError if it has none, or has those of several models and none is named.
+    UsageError if there are none, or if there are several models and none is named.
     """
     rows = [row for row in read_asked(path) if row.answer is not None]
     if not rows:
@@ -97,7 +97,7 @@ def read_answers(path: Path, model: str = "") -> dict[str, str]:
 
 
 def read_asked(path: Path) -> list[Asked]:
-    """The questions of a file, with their answers; UsageError, naming the place, for a row that has no question."""
+    """The questions of a file, with their answers; UsageError, with the place, for a row without a question."""
     if path.suffix.lower() == ".txt":
         lines = numbered_lines(read_text(path))
         if not lines:
@@ -120,7 +120,7 @@ def _asked(value: Any, number: int, where: str) -> list[Asked]:
     if isinstance(row, dict) and "prompt" in row and isinstance(row.get("answer"), str):
         row = {"prompt": row["prompt"], "completion": row["answer"]}
     kind = format_of(row)
-    if not kind and isinstance(row, dict):  # questions alone: of the same formats, but for the answer
+    if not kind and isinstance(row, dict):  # questions alone: the same formats, without the answer
         has_answer = False
         row = {**row, ("completion" if "prompt" in row else "output"): ""}
         kind = format_of(row)
@@ -155,12 +155,12 @@ def _before_last_answer(conversation: Conversation, number: int, where: str) -> 
 
 
 def without_overlap(prompts: list[Prompt], train: Path) -> tuple[list[Prompt], list[Dropped]]:
-    """The prompts that have nothing in common with the training data, a file or a run's folder; and the others."""
+    """The prompts that do not overlap the training data (a file or a run's folder), and the others."""
     rows = read_asked(train / "records.jsonl" if train.is_dir() else train)
     texts = [(row, in_words(row.prompt.messages), row.answer or "") for row in rows]
     dropped: dict[int, Dropped] = {}
-    # A look-up names the one line that a row overlaps most. The rows that overlap one are looked up again without it,
-    # until none overlaps any.
+    # A look-up returns only the line that a row overlaps most. Rows that overlap a line are looked up again without it,
+    # until no row overlaps any.
     while texts:
         left = [i for i in range(len(prompts)) if i not in dropped]
         tests = TestSet([Line("", i, in_words(prompts[i].messages)) for i in left])

@@ -1,4 +1,4 @@
-"""The results as text for the terminal, and as one page without a script: DIR/comparison.html."""
+"""The results as text for the terminal, and as one page without scripts: DIR/comparison.html."""
 
 from collections import defaultdict
 from pathlib import Path
@@ -13,7 +13,7 @@ PREFERRED = {"a": "A is better", "b": "B is better", "tie": "a tie"}
 
 
 def write_page(found: Results, folder: Path) -> Path:
-    """Write DIR/comparison.html and give its path; UsageError if it cannot be written."""
+    """Write DIR/comparison.html and return its path; UsageError if it cannot be written."""
     path = folder / "comparison.html"
     with whole_file(path, "--out") as part:
         part.write_text(html(found, folder.name), encoding="utf-8")
@@ -65,7 +65,7 @@ def render(found: Results) -> str:
 
 
 def percent(rate: Rate) -> str:
-    """A share with its interval, where it has one."""
+    """A share with its interval, if it has one."""
     if rate.low is None or rate.high is None:
         return f"{rate.value:.1%}"
     return f"{rate.value:.1%} [{100 * rate.low:.1f}, {100 * rate.high:.1f}]"
@@ -77,7 +77,7 @@ def p_value(p: float) -> str:
 
 
 def kappa(value: float | None) -> str:
-    """A kappa; where there is none, all verdicts were the same."""
+    """A kappa; if there is none, all verdicts were the same."""
     return "undefined (all verdicts are equal)" if value is None else f"{value:.2f}"
 
 

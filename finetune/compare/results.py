@@ -1,17 +1,17 @@
-"""Wins, ties and losses of A against B, and how sure they are.
+"""Wins, ties and losses of A against B, with their uncertainty.
 
 | figure    | what it is                                                                                            |
 |-----------|-------------------------------------------------------------------------------------------------------|
 | win rate  | share of the prompts that A wins, a tie counting half; 95 % interval by the bootstrap over prompts    |
 | sign test | exact, two-sided, of wins against losses; ties are left out                                           |
-| first     | of the verdicts that are no tie, the share for what was shown first: 50 % without a bias of position  |
-| longer    | of those, where one answer has more characters, the share for that one                                |
+| first     | share of verdicts for the answer shown first, without ties: 50 % if there is no position bias         |
+| longer    | share of those verdicts for the answer with more characters                                           |
 
-A prompt is counted once for each who judged, and once for all people together: it is won where more of them prefer A
-than B, and its share of the win rate is that of their verdicts. "Both bad" is a tie. Prompts on which A and B said the
-same are in none of these figures. `first` and `longer` count every verdict (a judge has two on each prompt), and their
-intervals draw whole prompts. Where all prompts are alike the bootstrap's has no width: it is Wilson's where A wins all
-or none, and there is none where all are ties.
+A prompt counts once for each rater, and once for all people together: it is won if more of them prefer A than B. Its
+share of the win rate is that of their verdicts. "Both bad" is a tie. Prompts to which A and B gave the same answer are
+in none of these figures. `first` and `longer` count every verdict (a judge has two on each prompt), and their intervals
+are drawn over whole prompts. If all prompts have the same result, the bootstrap interval has no width: it is Wilson's
+if A wins all or none, and there is none if all are ties.
 """
 
 from collections import defaultdict
@@ -26,12 +26,12 @@ from finetune.evaluation.statistics import mean, sign_test, wilson
 
 EVERYBODY = "all people"
 ROUNDING = 1e-9
-INTERNAL = ("prompts", "salt", "identity_a", "identity_b")  # settings that tell a reader nothing
+INTERNAL = ("prompts", "salt", "identity_a", "identity_b")  # settings that do not help a reader
 SCORE: dict[Preferred, float] = {"a": 1.0, "tie": 0.5, "b": 0.0}
 
 
 class Rate(NamedTuple):
-    """A mean with the bounds of its interval, None if nothing says how sure it is: all prompts are alike."""
+    """A mean with the bounds of its interval, None if it has no interval: all prompts have the same result."""
 
     value: float
     low: float | None
@@ -50,7 +50,7 @@ class Share(NamedTuple):
 
 
 class Said(NamedTuple):
-    """One verdict as it was given, None if it cannot be read; `text` is what a judge model said."""
+    """One verdict as it was given, None if it cannot be parsed; `text`: the answer of a judge model."""
 
     item: Item
     first: Side
@@ -59,12 +59,12 @@ class Said(NamedTuple):
 
     @property
     def preferred(self) -> Preferred | None:
-        """Which answer is the better one; None if the verdict cannot be read."""
+        """Which answer is the better one; None if the verdict cannot be parsed."""
         return preferred(self.first, self.verdict) if self.verdict else None
 
 
 class Rater(NamedTuple):
-    """One who judged: every verdict as it was given, and what comes of them for each item, by its position."""
+    """A rater: every verdict as it was given, and the resulting verdict on each item, by its position."""
 
     name: str
     kind: Literal["person", "judge"]
@@ -73,15 +73,15 @@ class Rater(NamedTuple):
 
 
 def who(rater: "Rater | Outcome") -> str:
-    """The name, with what it is."""
+    """The name, and whether it is a person or a judge."""
     return f"judge {rater.name}" if rater.kind == "judge" else rater.name
 
 
 class Outcome(NamedTuple):
-    """What one who judged thinks, or all people together.
+    """The figures of one rater, or of all people together.
 
-    `win_rate` is None if nothing was judged. `agreed`: prompts on which both orders gave a judge's same verdict;
-    `unreadable`: those on which an order of it gave none; `missing`: those that were not judged yet.
+    `win_rate` is None if nothing was judged. `agreed`: prompts on which a judge gave the same verdict in both orders;
+    `unreadable`: those with an order whose verdict cannot be parsed; `missing`: those not judged yet.
     """
 
     name: str
@@ -100,12 +100,12 @@ class Outcome(NamedTuple):
 
     @property
     def prompts(self) -> int:
-        """How many were judged."""
+        """The number of judged prompts."""
         return self.wins + self.ties + self.losses
 
 
 class Pair(NamedTuple):
-    """How much two who judged agree on the `prompts` that both judged."""
+    """The agreement of two raters on the `prompts` that both judged."""
 
     one: str
     other: str
@@ -114,7 +114,7 @@ class Pair(NamedTuple):
 
 
 class Results(NamedTuple):
-    """All figures of a comparison, and the items with what each said of them."""
+    """All figures of a comparison, and the items with each rater's verdicts."""
 
     settings: dict[str, Any]
     prompts: int
@@ -127,7 +127,7 @@ class Results(NamedTuple):
     raters: list[Rater]
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything as JSON values; of the items the verdicts, by who gave them."""
+        """Everything as JSON values; the items as their verdicts by rater."""
         settings = {key: value for key, value in self.settings.items() if key not in INTERNAL}
         outcomes = [
             {
@@ -178,7 +178,7 @@ def _people(store: Store, items: Mapping[int, Item]) -> list[Rater]:
 
 
 def _judges(store: Store, items: Mapping[int, Item]) -> list[Rater]:
-    """The judges; an item has a verdict where both orders can be read: theirs where they agree, else a tie."""
+    """The judges; an item has a verdict if both orders can be parsed: the common one, or else a tie."""
     said: dict[str, list[Said]] = defaultdict(list)
     for judge, place, first, text in store.judgements():
         if place in items:
@@ -202,7 +202,7 @@ def _outcome(rater: Rater, items: Mapping[int, Item]) -> Outcome:
 
 
 def _of_all(people: Sequence[Rater], items: Mapping[int, Item]) -> Outcome:
-    """All people together: an item's score is the mean of its verdicts'."""
+    """All people together: an item's score is the mean of its verdicts."""
     scores: dict[int, list[float]] = defaultdict(list)
     for rater in people:
         for place, verdict in rater.preferred.items():
@@ -246,7 +246,7 @@ def _share(hits: Sequence[bool], said: Sequence[Said]) -> Share:
 
 
 def _interval(values: Sequence[float], places: Sequence[int]) -> Rate | None:
-    """The mean, its interval from whole items; None if there is nothing."""
+    """The mean, with an interval drawn over whole items; None if there is nothing."""
     if not values:
         return None
     if set(values) in ({0.0}, {1.0}):

@@ -1,8 +1,8 @@
 """DIR/comparison.db: the questions, both answers to each, and every verdict as it was given.
 
-An answer and a verdict are in the file the moment they come, and nothing is ever changed: who takes a verdict back adds
-a row that says so. What a judge said is kept as text, and read each time. The two answers are called "a" and "b" here,
-and "first" and "second" wherever somebody judges.
+Answers and verdicts are stored as soon as they arrive, and nothing is ever changed: taking back a verdict adds a row. A
+judge's answer is stored as text, and parsed each time. The two answers are called "a" and "b" here, and "first" and
+"second" in everything that raters see.
 """
 
 import json
@@ -41,7 +41,7 @@ CREATE TABLE IF NOT EXISTS judgements(request_id TEXT PRIMARY KEY, judge TEXT NO
 
 
 class Item(NamedTuple):
-    """A question with both answers, without the space around them."""
+    """A question with both answers, without surrounding white space."""
 
     position: int
     messages: list[Message]
@@ -50,16 +50,16 @@ class Item(NamedTuple):
 
     @property
     def is_same(self) -> bool:
-        """Whether there is nothing to compare."""
+        """Whether both answers are the same."""
         return self.a == self.b
 
     def ordered(self, first: Side) -> tuple[str, str]:
-        """The two answers, the one of `first` before the other."""
+        """The two answers, starting with that of `first`."""
         return (self.a, self.b) if first == "a" else (self.b, self.a)
 
 
 class Vote(NamedTuple):
-    """A person's verdict on an item of which the answer of `first` was shown first."""
+    """A person's verdict on an item; `first`: the side whose answer was shown first."""
 
     rater: str
     item: int
@@ -73,7 +73,7 @@ class Vote(NamedTuple):
 
 
 class Judgement(NamedTuple):
-    """What a judge model said to an item, shown in this order."""
+    """A judge model's answer on an item that was shown in this order."""
 
     judge: str
     item: int
@@ -82,14 +82,14 @@ class Judgement(NamedTuple):
 
 
 def preferred(first: Side, verdict: Verdict) -> Preferred:
-    """Which answer a verdict prefers; neither where both are bad."""
+    """The answer that a verdict prefers; neither if both are bad."""
     if verdict in ("tie", "bad"):
         return "tie"
     return first if verdict == "first" else ("b" if first == "a" else "a")
 
 
 class Store(SqliteFile):
-    """A comparison's file; made where there is none. `close()` it when done."""
+    """A comparison's file, created if there is none. `close()` it when done."""
 
     def __init__(self, folder: Path):
         path = folder / "comparison.db"
@@ -106,7 +106,7 @@ class Store(SqliteFile):
             self.db.executescript(SCHEMA)
 
     def settings(self) -> dict[str, Any]:
-        """What the comparison was begun with; empty where it has not begun."""
+        """The settings of the comparison; empty if it has not started."""
         return {key: json.loads(value) for key, value in self.query("SELECT key, value FROM settings")}
 
     def set_settings(self, settings: dict[str, Any]) -> None:
@@ -116,7 +116,7 @@ class Store(SqliteFile):
             self.db.executemany("INSERT OR REPLACE INTO settings VALUES (?, ?)", rows)
 
     def begin(self, settings: dict[str, Any], questions: Sequence[tuple[str, list[Message]]]) -> None:
-        """Store the settings and the questions, with their ids, in place of those that nobody has answered."""
+        """Store the settings and the questions, with their ids, replacing those without answers."""
         with self.transaction():
             self.set_settings(settings)
             self.db.execute("DELETE FROM items")
@@ -128,7 +128,7 @@ class Store(SqliteFile):
         return {side for (side,) in self.query("SELECT DISTINCT side FROM answers")}
 
     def unanswered(self, side: Side) -> list[tuple[int, str, list[Message]]]:
-        """The questions without an answer of this side: position, id, messages."""
+        """The questions without an answer from this side: position, id, messages."""
         rows = self.query(
             "SELECT position, id, messages FROM items WHERE position NOT IN (SELECT item FROM answers WHERE side = ?) "
             "ORDER BY position",
@@ -137,7 +137,7 @@ class Store(SqliteFile):
         return [(position, name, json.loads(messages)) for position, name, messages in rows]
 
     def add_answers(self, side: Side, answers: Sequence[tuple[int, str]]) -> None:
-        """Store answers by the positions of their questions; one that exists already stays."""
+        """Store answers by the positions of their questions; existing ones are kept."""
         with self.transaction():
             rows = [(item, side, storable(text)) for item, text in answers]
             self.db.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?, ?)", rows)
@@ -151,14 +151,14 @@ class Store(SqliteFile):
         return [Item(position, json.loads(messages), a.strip(), b.strip()) for position, messages, a, b in rows]
 
     def add_vote(self, rater: str, item: int, first: Side, verdict: Verdict) -> None:
-        """Store a person's verdict; an earlier one of the same person on the same item counts no more."""
+        """Store a person's verdict; it replaces an earlier one of the same person on the same item."""
         with self.transaction():
             self.db.execute(
                 "INSERT INTO votes(rater, item, first, verdict) VALUES (?, ?, ?, ?)", (rater, item, first, verdict)
             )
 
     def undo(self, rater: str) -> None:
-        """Take back this person's latest verdict in force; nothing where there is none."""
+        """Take back this person's latest valid verdict, if any."""
         with self.transaction():
             self.db.execute(
                 "INSERT INTO votes(rater, item, first, verdict) SELECT rater, item, first, 'undone' "
@@ -167,11 +167,11 @@ class Store(SqliteFile):
             )
 
     def votes(self) -> list[Vote]:
-        """The verdicts in force, in the order in which they were given."""
+        """The valid verdicts, in the order in which they were given."""
         return [Vote(*row) for row in self.query("SELECT rater, item, first, verdict FROM votes_in_force ORDER BY id")]
 
     def add_judgement(self, request_id: str, judgement: Judgement, prompt_tokens: int, completion_tokens: int) -> None:
-        """Store what a judge said to a request."""
+        """Store a judge's answer to a request."""
         judge, item, first, text = judgement
         with self.transaction():
             self.db.execute(
@@ -185,7 +185,7 @@ class Store(SqliteFile):
         return {name for (name,) in self.query("SELECT request_id FROM judgements")}
 
     def judgements(self) -> list[Judgement]:
-        """What the judges said; of two answers to the same question by the same judge, the latest."""
+        """The judges' answers; the latest if a judge answered the same question twice."""
         rows = self.query("SELECT judge, item, first, text FROM judgements ORDER BY rowid")
         latest = {(judge, item, first): Judgement(judge, item, first, text) for judge, item, first, text in rows}
         return list(latest.values())

@@ -1,15 +1,15 @@
-"""Conversations to learn from: out of a run, a file of any common format, or a dataset on the hub.
+"""Conversations to train on: from a run, a file in any common format, or a dataset on the hub.
 
     >>> dialogues = read_dialogues("outputs/run") + read_dialogues("seeds/seeds.jsonl", weight=2)
     >>> train, held_out = split(dialogues, 0.05, seed=0)
 
-Formats are those of `selfinstruct check`, told by the rows' fields; a file has one format. A run gives what `export`
-would give, with what people decided about it. Each instance of a self-instruct task is a conversation; a prompt and
-completion that are plain texts are a question and an answer, without the white space around them.
+Formats are those of `selfinstruct check`, recognized by the rows' fields; a file has one format. A run gives what
+`export` would give, with people's decisions applied. Each instance of a self-instruct task is a conversation; a prompt
+and completion that are plain texts are a question and an answer, without surrounding white space.
 
 Nothing is left out silently: rows that cannot be trained on are an error that names them.
 
-Not covered: turns of tools, pictures and sounds, several splits or configurations of a dataset on the hub.
+Not covered: tool turns, pictures and sounds, several splits or configurations of a dataset on the hub.
 """
 
 import hashlib
@@ -31,12 +31,12 @@ from selfinstruct.rows.writing import whole_file
 from selfinstruct.store.store import Store
 
 SHOWN = 5  # rows with faults that a message names
-# What is held out where nothing is said of it.
+# The default share to hold out.
 USUAL_SHARE, MOST_HELD_OUT, FEWEST_ROWS = 0.05, 500, 20
 
 
 class Split(NamedTuple):
-    """What is trained and what is held out; no task and no text is in both."""
+    """The trained and the held-out dialogues; no task and no text is in both."""
 
     train: list[Dialogue]
     held_out: list[Dialogue]
@@ -45,8 +45,8 @@ class Split(NamedTuple):
 def read_dialogues(source: Path | str, weight: float = 1.0, seed: int = 0) -> list[Dialogue]:
     """The conversations of a run's folder, a file, or a dataset on the hub, in their order, `weight` times each.
 
-    Of a weight's fraction that share of rows is drawn, whole tasks at a time, by the seed: 2.5 is all rows twice, and
-    half of them again. UsageError if there is nothing to read, the weight takes nothing, or a row cannot be
+    For the fraction of a weight, that share of rows is drawn with the seed, in whole tasks: 2.5 is all rows twice, and
+    half of them again. UsageError if there is nothing to read, the weight selects nothing, or a row cannot be
     trained on.
     """
     if weight <= 0:
@@ -70,7 +70,7 @@ def read_dialogues(source: Path | str, weight: float = 1.0, seed: int = 0) -> li
 
 
 def write_dialogues(dialogues: Iterable[Dialogue], path: Path) -> None:
-    """Write dialogues as rows of messages, from which `read_dialogues` has them again, but for their sources."""
+    """Write dialogues as rows of messages; `read_dialogues` restores them, except for their sources."""
     with whole_file(path, "--out") as part, part.open("w", encoding="utf-8", newline="\n") as file:
         for dialogue in dialogues:
             row = {name: value for name, value in dialogue._asdict().items() if name != "source" and value is not None}
@@ -78,11 +78,11 @@ def write_dialogues(dialogues: Iterable[Dialogue], path: Path) -> None:
 
 
 def split(dialogues: Sequence[Dialogue], share: float | None = None, seed: int = 0) -> Split:
-    """Hold out whole tasks: `share` of the rows where it is below 1, about so many rows from 1 on; 0 holds out none.
+    """Hold out whole tasks. `share` below 1: that share of the rows; from 1 on: about that number of rows; 0: none.
 
-    Without a share: 0.05, but 500 rows at most, and none of fewer than 20, or where the tasks are too few or too large.
-    Tasks that share a question count as one. A row that is there several times, by a weight, is held out once.
-    UsageError if a share was given that the tasks are too few or too large for.
+    Default: 0.05, at most 500 rows, and none if there are fewer than 20 rows, or too few or too large tasks. Tasks that
+    share a question count as one. A row that a weight repeats is held out once. UsageError if the tasks are too few or
+    too large for a given share.
     """
     is_asked = share is not None
     if share is None:
@@ -113,10 +113,10 @@ def count_tasks(dialogues: Iterable[Dialogue]) -> int:
 
 
 def _draw(dialogues: Sequence[Dialogue], wanted: int, seed: int) -> set[str]:
-    """Tasks, in an order that the seed shuffles, that have `wanted` rows together, or as near below it as they come."""
+    """Tasks, shuffled by the seed, that have `wanted` rows together, or as close below that as possible."""
     rows = Counter(dialogue.task for dialogue in dialogues)
     drawn: set[str] = set()
-    # By a hash, so that a task keeps its place where others come or go.
+    # By a hash, so that a task keeps its place when others are added or removed.
     for task in sorted(
         rows, key=lambda task: hashlib.sha256(f"{seed} {task}".encode("utf-8", "surrogatepass")).digest()
     ):
@@ -127,7 +127,7 @@ def _draw(dialogues: Sequence[Dialogue], wanted: int, seed: int) -> set[str]:
 
 
 def _joined(dialogues: Iterable[Dialogue]) -> dict[str, str]:
-    """For each task the one that stands for it: tasks that share an instruction or a question are one."""
+    """The representative of each task: tasks that share an instruction or a question are one."""
     parent: dict[str, str] = {}
 
     def root(name: str) -> str:
@@ -145,12 +145,12 @@ def _joined(dialogues: Iterable[Dialogue]) -> dict[str, str]:
 
 
 def normalised(text: str) -> str:
-    """The text as it counts for sameness: without case, and with single spaces."""
+    """The text in the form that is compared: without case, and with single spaces."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 def _question(messages: Sequence[Message]) -> str:
-    """What tells conversations apart: the first user turn where it is the only one, all that was said elsewhere."""
+    """The text by which conversations are compared: the only user turn, or all turns if there are several."""
     asked = [message["content"] for message in messages if message["role"] == "user"]
     return asked[0] if len(asked) == 1 else _said(messages)
 
@@ -178,7 +178,7 @@ def _of_record(record: Record, folder: Path) -> Dialogue:
 
 
 def _from_rows(file: File) -> list[Dialogue]:
-    """The rows of a file, or of something like one, as conversations."""
+    """The rows of a file, or of a dataset, as conversations."""
     formats = Counter(format_of(row.value) for row in file.rows if not row.fault)
     known = [format for format in formats if format]
     if not known:
@@ -205,7 +205,7 @@ def _from_rows(file: File) -> list[Dialogue]:
 
 
 def _look_at(row: Row, format: Format) -> tuple[list[Conversation], list[Problem]]:
-    """A row as conversations, and what keeps it from being trained on."""
+    """A row as conversations, and the reasons why it cannot be trained on."""
     if row.fault:
         return [], [Problem("unreadable", "", row.fault)]
     if format_of(row.value) is None:
@@ -243,7 +243,7 @@ def _refuse(file: File, faults: dict[int, list[str]]) -> None:
 
 
 def _check_command(file: File) -> str:
-    """How to look at the rows; those of the hub have to be saved as a file before."""
+    """How to inspect the rows; a dataset from the hub has to be saved as a file first."""
     return (
         f"selfinstruct check {file.path}"
         if file.path.is_file()
@@ -252,14 +252,14 @@ def _check_command(file: File) -> str:
 
 
 def _task_name(file: File, position: int, format: Format) -> str | None:
-    """The task that a row says to be of; None if rows of its format do not say it."""
+    """The task that a row names; None if rows of its format do not name one."""
     name = {"records": "task", "self-instruct": "id"}.get(format)
     named = files.whole_row(file, position).get(name) if name else None
     return None if named is None else f"{file.path}, task {named}"
 
 
 def _with_fields(dialogues: list[Dialogue], row: Any) -> list[Dialogue]:
-    """What `write_dialogues` has put beside the messages."""
+    """The fields that `write_dialogues` adds to the messages."""
     fields = {name: row[name] for name in ("task", "instruction", "input") if isinstance(row.get(name), str)}
     return [dialogue._replace(**fields) for dialogue in dialogues]
 
@@ -274,21 +274,21 @@ def _dialogue(conversation: Conversation, source: str, task: str | None) -> Dial
         messages.append(Message(role="user", content=user_message(instruction, given)))
     for text in texts:
         if text.kind in ("user", "assistant"):
-            # Prompt and completion come with the white space that joins them, which the template has of its own.
+            # Prompt and completion include the white space that joins them, which the template adds itself.
             messages.append(Message(role=text.kind, content=text.text.strip() if conversation.is_raw else text.text))
     task = task or normalised(instruction or _question(messages))
     return Dialogue(messages, task, source, instruction, None if instruction is None else given)
 
 
 def _is_hub_name(name: str) -> bool:
-    """Whether it may be a dataset's name on the hub, such as tatsu-lab/alpaca, and not a path that is not there."""
+    """Whether it may be the name of a dataset on the hub, such as tatsu-lab/alpaca, and not a missing path."""
     owner, _, rest = name.rpartition("/")
     looks_like_file = rest.endswith((".json", ".jsonl", ".parquet", ".db", ".csv", ".txt", ".toml"))
     return bool(rest) and "/" not in owner and not looks_like_file and not name.startswith((".", "/", "~"))
 
 
 def _on_hub(name: str) -> File:
-    """The dataset's rows: of its split "train", or of its only one."""
+    """The dataset's rows: of its split "train", or its only split."""
     from datasets import DatasetDict, load_dataset
 
     try:

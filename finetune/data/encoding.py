@@ -3,19 +3,20 @@
     >>> encode(tokenizer, Dialogue([user("Hi"), assistant("Hello")], task="hi", source=""))
     Example(ids=[1, 87, 13, 402, 2], labels=[-100, -100, -100, 402, 2])
 
-The rule: what stands before an answer are the tokens that the model is asked with, and what is trained is what it has
-to say from there until it stops. So an answer begins where the chat template's prompt for an answer ends, and ends with
-the token that the template ends answers with (<|im_end|>, </s>, ...). What a template writes after that, such as a line
-break, is left out. Where the tokeniser would merge across the border (a prompt that ends with a line break, an answer
-that begins with one), both are tokenised apart, as the model is given the prompt alone. Such rows are counted.
+The rule: the tokens before an answer are those of the prompt at inference, and the trained tokens are those that the
+model has to generate from there until it stops. So an answer begins where the chat template's generation prompt ends,
+and ends with the token with which the template ends answers (<|im_end|>, </s>, ...). Anything that a template writes
+after that, such as a line break, is left out. If the tokeniser would merge across the boundary (a prompt that ends with
+a line break, an answer that begins with one), the two are tokenised separately, as at inference the model gets the
+prompt alone. Such rows are counted.
 
-Some templates show earlier turns otherwise than they were asked for or said: Qwen3 drops their thoughts, Mistral's
-later ones move the system turn to the last question. Such turns are not trained, as the model would learn to say what
-it is not asked in that way; the last one always is. They are counted, too.
+Some templates render earlier turns differently from how they were prompted or generated: Qwen3 drops their thoughts,
+later Mistral templates move the system turn to the last question. Such turns are not trained, as the model would learn
+answers to prompts that it never gets; the last turn always is. They are counted too.
 
-Nothing is added to what the template writes: where it begins with a BOS token there is one, and never two.
+Nothing is added to what the template writes: if it begins with a BOS token, there is one, and never two.
 
-Not covered: turns of tools; answers that hold control tokens of the model (an error, since they would teach it to stop
+Not covered: tool turns; answers that contain control tokens of the model (an error, since they would teach it to stop
 in the middle); models for pictures.
 """
 
@@ -36,12 +37,12 @@ SHOWN = 5  # rows that a message names
 
 @dataclass
 class Encoded:
-    """What is trained, and what became of rows that are too long.
+    """What is trained, and what happened to rows that are too long.
 
-    `examples` and `dialogues` are the rows that are left, in their order; `lengths` are tokens of all rows before
-    anything was cut. `dropped` rows are too long, or (`lost`) have a prompt that leaves no room for an answer;
-    `shortened` ones lost turns at their end; `cut` are the places in `examples` of those whose only answer breaks off,
-    without its stop token. `merged` rows were tokenised apart, `untrained` turns are shown otherwise than said.
+    `examples` and `dialogues`: the remaining rows, in order; `lengths`: tokens of all rows before anything was cut.
+    `dropped` rows are too long, or (`lost`) have a prompt that leaves no room for an answer; `shortened` ones lost
+    turns at the end; `cut`: the positions in `examples` of those whose only answer is cut, without its stop token.
+    `merged` rows were tokenised in two parts; `untrained` turns are rendered differently from how they were written.
     """
 
     most_tokens: int | None
@@ -57,7 +58,7 @@ class Encoded:
 
 
 class _Span(NamedTuple):
-    """An answer with its stop token in the rendered text: where it begins, where that token begins, where it ends."""
+    """An answer in the rendered text: where it begins, where its stop token begins, and where that ends."""
 
     start: int
     stop: int
@@ -65,16 +66,16 @@ class _Span(NamedTuple):
 
 
 class _Rendered(NamedTuple):
-    """The whole text, the answers in it that can be trained, and how many turns cannot."""
+    """The whole text, its trainable answers, and the number of turns that cannot be trained."""
 
     text: str
     spans: list[_Span]
     untrained: int
 
     def texts(self) -> list[str]:
-        """What is to be tokenised for each answer: what stands before it, and both together.
+        """The texts to tokenise for each answer: the text before it, and both together.
 
-        They begin at the last answer's stop token, as what stands behind one is tokenised as if nothing were before.
+        They begin at the previous stop token, as text after one is tokenised as if nothing came before it.
         """
         starts = [0, *(span.stop for span in self.spans)]
         return [self.text[at:to] for at, span in zip(starts, self.spans, strict=False) for to in (span.start, span.end)]
@@ -83,8 +84,8 @@ class _Rendered(NamedTuple):
 def encode(tokenizer: Any, dialogue: Dialogue) -> Example:
     """The dialogue's ids and labels, up to the stop token of its last answer.
 
-    The tokenizer is prepared (finetune.data.templates). UsageError if its template cannot ask for the last answer,
-    or an answer holds a control token.
+    The tokenizer must be prepared (finetune.data.templates). UsageError if its template cannot prompt for the last
+    answer, or an answer contains a control token.
     """
     speller = _Speller(tokenizer)
     rendered = speller.render(dialogue)
@@ -96,8 +97,8 @@ def encode_all(
 ) -> Encoded:
     """All dialogues; those of more than `most_tokens` are dropped, truncated, or an error.
 
-    Truncated are turns at the end; where that leaves no whole answer, the first one breaks off, without a stop token.
-    UsageError if rows cannot be encoded, or are too long and that is to be an error.
+    Truncation removes turns at the end; if that leaves no whole answer, the first one is cut, without a stop token.
+    UsageError if rows cannot be encoded, or are too long and `overlong` is "error".
     """
     speller = _Speller(tokenizer)
     encoded = Encoded(most_tokens)
@@ -147,7 +148,7 @@ def _most(labels: list[int], most_tokens: int) -> tuple[int, bool]:
 
 
 class _Speller:
-    """A tokenizer with what has to be known of it."""
+    """A tokenizer with its special tokens."""
 
     def __init__(self, tokenizer: Any):
         self._tokenizer = tokenizer
@@ -161,7 +162,7 @@ class _Speller:
         return found
 
     def spell(self, rendered: _Rendered, tokens: Sequence[list[int]]) -> tuple[Example, bool]:
-        """Ids and labels from the tokens of `texts`, and whether prompt and answer had to be tokenised apart."""
+        """Ids and labels from the tokens of `texts`, and whether prompt and answer had to be tokenised separately."""
         ids: list[int] = []
         labels: list[int] = []
         is_merged = False
@@ -170,7 +171,7 @@ class _Speller:
             answer = both[len(prompt) :]
             if both[: len(prompt)] != prompt:
                 is_merged = True
-                # Behind a token that is no text, so that nothing is put before it, as if a text began here.
+                # After a token that is not text, so that no space is prepended, as it would be at the start of a text.
                 answer = self.ids([rendered.text[stop:end] + rendered.text[start:end]])[0][1:]
             new = prompt[1:] if n else prompt
             ids += new + answer
@@ -209,7 +210,7 @@ class _Speller:
     def _span(self, said: str, start: int, answer: str, dialogue: Dialogue) -> _Span:
         bare = answer.strip()
         at = said.find(bare, start)
-        # Where the template has rewritten the answer, the end is what stands last.
+        # If the template has rewritten the answer, its end is the last one.
         stop = said.find(self._stop, at + len(bare)) if at >= 0 else said.rfind(self._stop, start)
         if stop < 0:
             raise UsageError(

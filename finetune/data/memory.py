@@ -3,21 +3,21 @@
     >>> estimate = estimate_memory(config, "lora", tokens=4096)
     >>> estimate.total, estimate.most_tokens(24 * 2**30)
 
-The model is made of torch's meta and fake tensors, which have shapes and no content. Weights are counted there, and so
-are activations: forward passes of models of one and of two layers, in which autograd is asked what it keeps for the
-backward pass. So there is no formula for each architecture.
+The model is built from torch's meta and fake tensors, which have shapes but no content. These give the weights, and the
+activations: forward passes of models with one and with two layers show what autograd keeps for the backward pass. So no
+formula is needed for each architecture.
 
 What is counted, in bytes:
 
 - weights; in QLoRA those of linear layers at 4 bits and their scales; under autocast their copies;
-- gradients and Adam's two moments, of what is trained, in its own type (adapters: float32);
-- activations: all layers', or with gradient checkpointing each layer's input and one layer's inside;
-- logits. TRL's trainer computes them in tiles, and no more than one stands at a time. Its gradients of the head and of
-  what goes into it are in float32. Trainers that have no tiles take `whole_logits` instead: with a vocabulary of
-  128,000, 1.5 MB a token, often more than all layers together.
+- gradients and Adam's two moments of the trained weights, in their type (adapters: float32);
+- activations: of all layers, or with gradient checkpointing each layer's input and the activations inside one layer;
+- logits. TRL's trainer computes them in tiles, one at a time. Its gradients of the head and of the head's input are in
+  float32. Trainers without tiles need `whole_logits` instead: with a vocabulary of 128,000, 1.5 MB per token, often
+  more than all layers together.
 
-Not covered: the CUDA context (about 0.5 GB) and fragmentation, for which SPARE is left; kernels' work space; several
-GPUs; what attention without a fused kernel keeps, which grows with the square of a row's length.
+Not covered: the CUDA context (about 0.5 GB) and fragmentation, for which SPARE is reserved; kernels' workspace; several
+GPUs; activations of attention without a fused kernel, which grow with the square of a row's length.
 """
 
 import copy
@@ -32,14 +32,12 @@ from transformers import AutoModelForCausalLM
 from selfinstruct.errors import UsageError
 
 Method = Literal["full", "lora", "qlora"]
-SPARE = 0.1  # share of the memory that is left for what is not counted
-NF4 = (
-    0.5 + 1 / 64 + 4 / 64 / 256
-)  # bytes a weight: 4 bits, and for 64 of them a scale of 8 bits (bitsandbytes' default)
+SPARE = 0.1  # share of the memory reserved for what is not counted
+NF4 = 0.5 + 1 / 64 + 4 / 64 / 256  # bytes per weight: 4 bits, and a scale of 8 bits for each 64 (bitsandbytes' default)
 PROBES = (32, 64)  # tokens of the forward passes that are measured
-TILE = (4096, 32768)  # tokens and entries of the vocabulary that TRL 1.16 multiplies at once
-FOLDS = 7  # copies in float32 of a tile that it makes where there is no Triton: on CPU
-WHOLE_LOGITS = 12  # bytes of an entry at the peak: the logits, their log_softmax and its gradient
+TILE = (4096, 32768)  # tokens and vocabulary entries in one tile of TRL 1.16
+FOLDS = 7  # float32 copies of a tile that it makes without Triton: on CPU
+WHOLE_LOGITS = 12  # bytes per entry at the peak: the logits, their log_softmax and its gradient
 
 
 class Memory(NamedTuple):
@@ -61,19 +59,19 @@ class Memory(NamedTuple):
 
     @property
     def total(self) -> int:
-        """All of it."""
+        """The sum."""
         return self.weights + self.gradients + self.optimizer + self.activations + self.logits
 
     def most_tokens(self, available: int) -> int:
-        """How many tokens one step can have in `available` bytes, SPARE left out; 0 if the weights do not fit."""
+        """How many tokens a step can have in `available` bytes, keeping SPARE free; 0 if the weights do not fit."""
         free = available * (1 - SPARE) - self.weights - self.gradients - self.optimizer
         a_token = self.activations / self.tokens
-        of_tile = self.logits / min(self.tokens, TILE[0])  # which grows no further than that
+        of_tile = self.logits / min(self.tokens, TILE[0])  # which does not grow beyond that
         most = free / (a_token + of_tile)
         return max(0, int(most if most <= TILE[0] else (free - TILE[0] * of_tile) / a_token))
 
     def fits(self, available: int) -> bool:
-        """Whether it fits into `available` bytes, with SPARE to spare."""
+        """Whether it fits into `available` bytes, keeping SPARE free."""
         return self.total <= available * (1 - SPARE)
 
     def as_dict(self) -> dict[str, Any]:
@@ -82,14 +80,14 @@ class Memory(NamedTuple):
 
 
 class Available(NamedTuple):
-    """The memory that training has: how many bytes are free, and where."""
+    """The memory for training: how many bytes are free, and where."""
 
     bytes: int
     where: str
 
 
 def available_memory() -> Available:
-    """What is free on the first GPU, or in main memory where there is none."""
+    """The free memory of the first GPU, or main memory if there is none."""
     if torch.cuda.is_available():
         return Available(torch.cuda.mem_get_info()[0], torch.cuda.get_device_name())
     return Available(psutil.virtual_memory().available, "main memory")
@@ -107,11 +105,11 @@ def estimate_memory(
     lora_targets: Sequence[str] | None = None,
     vocabulary: int | None = None,
 ) -> Memory:
-    """What a step over `tokens` tokens takes with Adam; `config` is the model's.
+    """The memory for a step over `tokens` tokens with Adam; `config` is the model's.
 
-    Weights are held in `dtype`, and activations in `compute`, where autocast makes that another one. An adapter has
-    `lora_rank`, on the linear layers whose last name is in `lora_targets` (without: all but the head). `vocabulary` is
-    how many rows the embeddings are to have, where that is not the config's. UsageError if the model cannot be made.
+    Weights are in `dtype`, activations in `compute` if autocast uses another type. An adapter has `lora_rank`, on the
+    linear layers whose last name is in `lora_targets` (default: all but the head). `vocabulary`: the number of rows of
+    the embeddings, if not the config's. UsageError if the model cannot be built.
     """
     compute = compute or dtype
     config = copy.deepcopy(config)
@@ -180,14 +178,14 @@ def _layers(config: Any, n: int) -> Any:
 
 
 class Kept(NamedTuple):
-    """Bytes that are kept for the backward pass: for each token, and however many there are."""
+    """Bytes kept for the backward pass: per token, and independent of the number of tokens."""
 
     a_token: float
     fixed: float
 
 
 def _kept(config: Any, dtype: torch.dtype, compute: torch.dtype) -> Kept:
-    """What a model without a head keeps, its weights left out."""
+    """What a model without a head keeps, without its weights."""
     few, many = (_kept_of(config, dtype, compute, tokens) for tokens in PROBES)
     a_token = (many - few) / (PROBES[1] - PROBES[0])
     return Kept(a_token, few - a_token * PROBES[0])

@@ -1,4 +1,4 @@
-"""What will be trained, shown before any weight is loaded: a training that cannot work ends here.
+"""Shows what will be trained before any weights are loaded, and stops a training that cannot work.
 
     >>> print(preflight(tokenizer, encoded, vocabulary=32_000).render())
     1,022 rows, 96,411 tokens, 31 % of them trained on
@@ -11,9 +11,9 @@
     ### Response:⏎
     ‹The Nile, the Amazon and the Danube.</s>›
 
-It fails where no token would be trained, a row begins with two BOS tokens, an answer lacks its stop token without
-having been cut, padding is the token that ends answers, or an id is none of the model's: what users of such tools
-notice only after the training, when the student babbles on without an end.
+It fails if no token would be trained, a row begins with two BOS tokens, an answer that was not cut lacks its stop
+token, the padding token is the one that ends answers, or an id is not in the model's vocabulary. Otherwise users notice
+such faults only after the training, when the student never stops.
 
 Not covered: whether the data is any good; that is `selfinstruct check`.
 """
@@ -38,7 +38,7 @@ COLOUR, PLAIN = "\x1b[32m", "\x1b[0m"
 
 
 class Piece(NamedTuple):
-    """Tokens of a row that follow each other and are all trained, or all not."""
+    """Consecutive tokens of a row that are all trained, or all not."""
 
     text: str
     is_trained: bool
@@ -52,7 +52,7 @@ class Shown(NamedTuple):
 
 
 class HeldOut(NamedTuple):
-    """How many rows are held out, and how many of these are too long: dropped, or cut at their end."""
+    """How many rows are held out, and how many of these are too long: dropped, or cut at the end."""
 
     rows: int
     dropped: int
@@ -64,8 +64,8 @@ class Preflight:
     """The report: counts of rows and tokens, examples, and what happens to rows that are too long.
 
     `histogram` has, for lengths in tokens up to each key, the number of rows before anything is cut. `duplicates` are
-    rows that repeat an earlier one (sources with a weight do). `tasks` are those of the rows that are trained, as
-    `finetune.data.dialogues.split` tells them apart. `available` is what `memory` is held against.
+    rows that repeat an earlier one (sources with a weight do). `tasks` are those of the trained rows, as
+    `finetune.data.dialogues.split` distinguishes them. `available` is the memory that `memory` must fit into.
     """
 
     rows: int
@@ -106,7 +106,7 @@ class Preflight:
         return found
 
     def render(self, colour: bool = False) -> str:
-        """The report for a terminal, what is trained in green with `colour`; control characters are spelled out."""
+        """The report for a terminal; with `colour`, trained text is green. Control characters are spelled out."""
         said = [f"{self.rows:,} rows, {self.tokens:,} tokens, {self.share:.0%} of them trained on", *self._notes()]
         said += ["", "Tokens per row:", *self._bars()]
         if self.memory:
@@ -177,9 +177,9 @@ def preflight(
     available: Available | None = None,
     held_out: Encoded | None = None,
 ) -> Preflight:
-    """Look through everything that will be trained, and report it, and how much of `held_out` is left.
+    """Check and report everything that will be trained, and how much of `held_out` is left.
 
-    `vocabulary` is how many rows the model's embeddings have or will have. UsageError if the training cannot work.
+    `vocabulary`: the number of rows of the model's embeddings, now or later. UsageError if the training cannot work.
     """
     _check(tokenizer, encoded, vocabulary)
     kept = encoded.examples
@@ -202,7 +202,7 @@ def preflight(
 
 
 def pieces(tokenizer: Any, example: Example) -> list[Piece]:
-    """The example's text, where it is trained and where not."""
+    """The example's text, split into trained and untrained parts."""
     runs: list[tuple[bool, list[int]]] = []
     for token, label in zip(example.ids, example.labels, strict=True):
         is_trained = label != IGNORED
@@ -249,7 +249,7 @@ def _check(tokenizer: Any, encoded: Encoded, vocabulary: int) -> None:
 
 
 def _histogram(lengths: list[int]) -> dict[int, int]:
-    """Rows by their length, up to 16 tokens, 32, 64 and so on; nothing before the first row and behind the last."""
+    """Rows by length, up to 16 tokens, 32, 64 and so on, from the shortest row to the longest."""
     tops = [16]
     while tops[-1] < max(lengths):
         tops.append(2 * tops[-1])
@@ -258,7 +258,7 @@ def _histogram(lengths: list[int]) -> dict[int, int]:
 
 
 def _marked(found: list[Piece], colour: bool) -> str:
-    """The pieces as one text; of a long one, the beginning of each piece and its end."""
+    """The pieces as one text; if it is long, only the beginning and the end of each piece."""
     room = max(200, LONGEST // len(found))
     said = ""
     for text, is_trained in found:
@@ -271,7 +271,7 @@ def _marked(found: list[Piece], colour: bool) -> str:
 
 
 def _visible(text: str) -> str:
-    """The text as a terminal may show it, with tabs spelled out as well."""
+    """The text in a form that is safe for a terminal, with tabs spelled out as well."""
     return visible(text).replace("\t", r"\t")
 
 

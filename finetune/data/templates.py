@@ -1,23 +1,23 @@
-"""How a student is asked: the chat template that its tokenizer keeps, and the wording of an instruction in a turn.
+"""How a student is prompted: the chat template in its tokenizer, and the wording of an instruction in a turn.
 
-| template | a question                                                         | an answer ends with   |
+| template | format of a question                                               | an answer ends with   |
 |----------|--------------------------------------------------------------------|-----------------------|
 | model    | as the model's own chat template has it                            | its end of turn       |
 | chatml   | <|im_start|>user ... <|im_end|>                                    | <|im_end|>            |
 | alpaca   | ### Instruction: ... ### Input: ... ### Response:                  | the end of text (eos) |
 | paper    | plain text in one of 7 wordings with an input, 6 without           | the end of text (eos) |
 
-After `prepare_tokenizer` there is one way to ask, whatever the template:
+After `prepare_tokenizer`, every template is used the same way:
 
     >>> prepare_tokenizer(tokenizer, "alpaca")
     Prepared(template='alpaca', added=[])
     >>> tokenizer.apply_chat_template(messages, add_generation_prompt=True)
 
-An instruction with an input is one turn. `worded` writes it as the template has it, in training and evaluation alike;
-elsewhere they are two paragraphs. The model's own template and chatml have them so, too.
+An instruction with an input is one turn. `worded` words it as the template requires, in training and evaluation; with
+the model's own template and chatml, and elsewhere, they are two paragraphs.
 
 Sources: Alpaca's prompt (Taori et al. 2023) and Self-Instruct's varied ones (Wang et al. 2023, appendix A.3) for the
-form; the words are ours. chatml and the two others mark what is trained with {% generation %}, for tools that need it.
+form; the wording is ours. chatml and the two others mark trained text with {% generation %}, for tools that need it.
 
 Not covered: tools, thinking switched on or off.
 """
@@ -99,15 +99,15 @@ WITHOUT_INPUT = (
     "What to do: {instruction}\n\nSolution:",
 )
 
-# Tokens that models have for padding, or have and never say, in the order of preference.
+# Tokens that models use for padding, or never generate, in order of preference.
 PADS = ("<pad>", "<|pad|>", "[PAD]", "<|finetune_right_pad_id|>", "<|endoftext|>", "<unk>", "[UNK]")
 
 
 class Prepared(NamedTuple):
-    """The template that was taken, and the tokens that were added to the vocabulary.
+    """The chosen template, and the tokens that were added to the vocabulary.
 
-    Where there are some, the model needs rows for them (`len(tokenizer)` of them), and these are not trained yet: an
-    adapter must train the embeddings, too, or the student never learns to stop.
+    If there are any, the model needs rows for them (`len(tokenizer)` in all), which are not trained yet: an adapter
+    must train the embeddings too, or the student never learns to stop.
     """
 
     template: Template
@@ -115,10 +115,10 @@ class Prepared(NamedTuple):
 
 
 def prepare_tokenizer(tokenizer: Any, template: Template | None = None) -> Prepared:
-    """Give the tokenizer the chat template, and the tokens for ends of turns and padding that it lacks.
+    """Give the tokenizer the chat template, and any missing tokens for the end of a turn and for padding.
 
-    Without `template`: the model's own, and chatml where it has none. UsageError if "model" was chosen and the
-    model has none, or one that ends no answer.
+    Without `template`: the model's own, or chatml if it has none. UsageError if "model" was chosen and the model has
+    none, or one that does not end answers.
     """
     if template is not None and template not in get_args(Template):
         raise UsageError(f"Unknown template {template}. Choose one of: {', '.join(get_args(Template))}.")
@@ -136,7 +136,7 @@ def prepare_tokenizer(tokenizer: Any, template: Template | None = None) -> Prepa
     if template != "model":
         tokenizer.chat_template = ("{{ bos_token }}" if _begins_with_bos(tokenizer) else "") + OURS[template]
     end = end_of_turn(tokenizer)
-    # A trainer that leaves padding out of the loss would leave the end of every answer out with it.
+    # A trainer that leaves padding out of the loss would then also leave out the end of every answer.
     if tokenizer.pad_token in (None, end):
         spare = [token for token in PADS if token in before and token not in (end, tokenizer.bos_token)]
         tokenizer.add_special_tokens({"pad_token": spare[0] if spare else "<|pad|>"})
@@ -144,16 +144,16 @@ def prepare_tokenizer(tokenizer: Any, template: Template | None = None) -> Prepa
 
 
 def _begins_with_bos(tokenizer: Any) -> bool:
-    """Whether the model expects a text to begin with its token for that."""
+    """Whether the model expects a text to begin with its BOS token."""
     ids = tokenizer("a")["input_ids"]
     return tokenizer.bos_token_id is not None and ids[:1] == [tokenizer.bos_token_id]
 
 
 def end_of_turn(tokenizer: Any) -> str:
-    """The token that the chat template writes behind an answer; UsageError if it writes none."""
+    """The token that the chat template writes after an answer; UsageError if it writes none."""
     said = "an answer to look for"
     text = render(tokenizer, [Message(role="user", content="a question"), Message(role="assistant", content=said)])
-    # Some models have added tokens that are text: runs of spaces (Pythia, OLMo, Phi-2).
+    # In some models, added tokens are text: runs of spaces (Pythia, OLMo, Phi-2).
     names = [token.content for token in tokenizer.added_tokens_decoder.values() if token.content.strip()]
     at = text.rfind(said)
     found = [one.group() for one in pattern_of(names).finditer(text, at + len(said) if at >= 0 else 0)]
@@ -162,16 +162,16 @@ def end_of_turn(tokenizer: Any) -> str:
             f"{tokenizer.name_or_path}: its chat template writes no token after an answer, so a student could not "
             "learn to stop. Use --template chatml, alpaca or paper."
         )
-    return found[0 if at >= 0 else -1]  # where the template has rewritten the answer, the end is what stands last
+    return found[0 if at >= 0 else -1]  # if the template has rewritten the answer, its end is the last one
 
 
 def pattern_of(tokens: Iterable[str]) -> re.Pattern[str]:
-    """Finds any of the tokens in a text, the longest where several begin."""
+    """Matches any of the tokens in a text; the longest if several begin at one place."""
     return re.compile("|".join(map(re.escape, sorted(tokens, key=len, reverse=True))) or r"(?!)")
 
 
 def render(tokenizer: Any, messages: Sequence[Message], ask: bool = False) -> str:
-    """The conversation as the text that the model reads; with `ask`, up to where its answer begins."""
+    """The conversation as the text that the model reads; with `ask`, up to the start of its answer."""
     try:
         return str(tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=ask))
     except TemplateError as error:
@@ -179,9 +179,9 @@ def render(tokenizer: Any, messages: Sequence[Message], ask: bool = False) -> st
 
 
 def fitting(tokenizer: Any, messages: Sequence[Message]) -> list[Message]:
-    """The messages as the chat template takes them: where it refuses or skips a system turn, inside the user's first.
+    """The messages as the chat template accepts them: a system turn that it refuses or skips joins the first user turn.
 
-    UsageError if it fails with other turns, too.
+    UsageError if it fails with other turns too.
     """
     system, *rest = messages
     if system["role"] != "system" or not rest:
@@ -197,7 +197,7 @@ def fitting(tokenizer: Any, messages: Sequence[Message]) -> list[Message]:
 
 
 def worded(dialogue: Dialogue, template: Template) -> Dialogue:
-    """The dialogue with its instruction and input worded as the template has it; "paper" chooses by their text."""
+    """The dialogue with its instruction and input worded as the template requires; "paper" chooses by their text."""
     if dialogue.instruction is None:
         return dialogue
     given = dialogue.input or ""

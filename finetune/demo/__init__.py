@@ -1,6 +1,6 @@
 """`make demo-student`: a student that anyone can train, in minutes on two CPU cores.
 
-tiny        a LLaMA from nothing: its tokenizer trained on a corpus, its weights random
-graded      new questions of the simulated world, whose right answers are known
+tiny        a LLaMA from scratch: a tokenizer trained on a corpus, and random weights
+graded      new questions from the simulated world, with known right answers
 steps       the demo, step by step
 """

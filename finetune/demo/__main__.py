@@ -11,7 +11,7 @@ from selfinstruct.errors import SelfInstructError
 
 
 def main() -> None:
-    """Run the demo; a mistake of the user is a message, and Ctrl-C has exit code 130."""
+    """Run the demo; a user's mistake is reported as a message, and Ctrl-C exits with code 130."""
     parser = argparse.ArgumentParser(
         description="Train a tiny student on the simulated teacher, and see what it learned."
     )

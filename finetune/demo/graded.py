@@ -1,19 +1,19 @@
-"""What a student that learned from the simulated teacher can do: new questions, graded right or wrong by task family.
+"""Tests a student of the simulated teacher on new questions, and grades the answers by task family.
 
     >>> questions = held_out(read_dialogues("outputs/run"), ("parity", "topic"), n=25, seed=0)
     >>> score(questions, {"before": [False] * 100, "after": [True] * 100})[0]
     Score(family='parity', kind='new inputs', questions=25, right={'before': 0, 'after': 25})
 
-Two kinds of questions, and none of them is in the corpus. New inputs: an instruction of the corpus with another input.
-New wordings: an instruction that the corpus does not have, with an input of its own. Families that need no input have
-new wordings only.
+There are two kinds of questions, none of which is in the corpus. New inputs: an instruction from the corpus with
+another input. New wordings: an instruction that is not in the corpus, with a new input. Families that need no input
+have only new wordings.
 
-What a model has learned is more than a guess: the answer that is commonest in the corpus for that family (`guesses`).
+A family counts as learned only above the score of a guess: always giving its most frequent answer in the corpus
+(`guesses`).
 
-An answer is right if the simulated world says so (selfinstruct.simulated.world.tasks.grade), and if it ended by itself.
+An answer is right if the simulated world says so (selfinstruct.simulated.world.tasks.grade), and if the model ended it.
 
-Not covered: corpora of other teachers, of whose tasks nobody knows the right answer (`selfinstruct
-evaluate` is for those).
+Not covered: corpora of other teachers, for whose tasks the right answers are unknown (use `selfinstruct evaluate`).
 """
 
 import json
@@ -34,7 +34,7 @@ _TRIES = 100
 
 
 class Question(NamedTuple):
-    """Something to ask, of a family, with the right answer."""
+    """A question of a family, with its right answer."""
 
     kind: Kind
     family: str
@@ -54,14 +54,14 @@ class Question(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """What was said to a question, and whether it is right."""
+    """The answer to a question, and whether it is right."""
 
     text: str
     is_right: bool
 
 
 class Score(NamedTuple):
-    """Of so many questions of a family and kind, the number that each model answered rightly, by its name."""
+    """The number of questions of a family and kind, and how many of them each model, by name, answered correctly."""
 
     family: str
     kind: Kind
@@ -70,7 +70,7 @@ class Score(NamedTuple):
 
 
 def held_out(corpus: Sequence[Dialogue], families: Sequence[str], n: int, seed: int) -> list[Question]:
-    """Make `n` questions of each family and kind that are not in `corpus`; no new inputs where it has no such task."""
+    """Make `n` questions of each family and kind that are not in `corpus`; no new inputs if it has no such task."""
     asked = {dialogue.messages[0]["content"] for dialogue in corpus}
     instructions = dict.fromkeys(dialogue.instruction for dialogue in corpus if dialogue.instruction)
     known: dict[str, list[str]] = {family: [] for family in families}
@@ -110,7 +110,7 @@ def _new_wording(family: str, instructions: Mapping[str, Any], rng: Random) -> Q
 
 
 def replies(model: Path, questions: Sequence[Question], most_tokens: int, file: Path) -> list[Reply]:
-    """What `model` says to the questions (greedily, at most so many tokens), kept in `file` and not asked for again."""
+    """The answers of `model` (greedy, with a maximum number of tokens), stored in `file` and not generated again."""
     if not file.exists():
         from finetune.inference.student import Student
 
@@ -138,7 +138,7 @@ def score(questions: Sequence[Question], right: Mapping[str, Sequence[bool]]) ->
 
 
 def guesses(corpus: Sequence[Dialogue], questions: Sequence[Question]) -> list[bool]:
-    """Whether each question is answered rightly by what `corpus` answers most often in its family."""
+    """Whether the most frequent answer in `corpus` for its family is right for each question."""
     families = {
         instruction: task.family
         for instruction in {dialogue.instruction for dialogue in corpus if dialogue.instruction}
@@ -153,13 +153,13 @@ def guesses(corpus: Sequence[Dialogue], questions: Sequence[Question]) -> list[b
 
 
 def share(scores: Sequence[Score], model: str, kind: Kind) -> float:
-    """The share of right answers of `model` to questions of a kind, of all `scores` together; 0 of none."""
+    """The share of right answers of `model` to questions of a kind, over all `scores`; 0 if there are none."""
     some = [one for one in scores if one.kind == kind]
     return sum(one.right[model] for one in some) / max(1, sum(one.questions for one in some))
 
 
 def table(scores: Sequence[Score]) -> str:
-    """The scores as text: a line a family, best first, with each kind's share by every model that was scored."""
+    """The scores as text: one line per family, best first, with the share of every scored model for each kind."""
     families = sorted({one.family for one in scores}, key=lambda family: (-_after(scores, family), family))
     models = list(scores[0].right)
     titles = "".join(f"{kind:^{8 * len(models) + 4}}" for kind in KINDS)

@@ -1,13 +1,13 @@
-"""`make demo-student`: a corpus grown on the simulated teacher, a tiny LLaMA trained on it, and what it has learned.
+"""`make demo-student`: a corpus from the simulated teacher, a tiny LLaMA trained on it, and what it has learned.
 
     python -m finetune.demo --out outputs/demo-student
 
-Minutes on two CPU cores, no key, no weights to download. Each step says what it does, and where it is a command, which;
-the same commands do it with a real teacher and a real model. Stopped with Ctrl-C, the demo goes on where it was.
+It takes minutes on two CPU cores, and needs no key and no weights to download. Each step prints what it does, and its
+command if it is one; the same commands work with a real teacher and a real model. After Ctrl-C the demo can be resumed.
 
 The teacher proposes tasks of FAMILIES only: those that a model of a million parameters learns in minutes. Many rows of
-few kinds teach a small model more than few rows of many. docs/finetune-demo.md has the figures of all other families,
-and what else was tried.
+a few kinds teach a small model more than a few rows of many kinds. docs/finetune-demo.md has the figures for all other
+families, and what else was tried.
 
 Not covered: whether the student is good for anything else. It is not.
 """
@@ -40,7 +40,7 @@ SHOWN, COMPARED = 5, 60  # questions that are shown with their answers, and that
 
 
 class Recipe(NamedTuple):
-    """What the demo is made of: the corpus, the questions of each family and kind, and the settings of the training."""
+    """The sizes of the demo: the corpus, the questions of each family and kind, and the settings of the training."""
 
     families: Sequence[str] = FAMILIES
     tasks: int = 4000
@@ -52,16 +52,16 @@ class Recipe(NamedTuple):
 
 
 class Result(NamedTuple):
-    """How the student did, and how long it took (in this session), in seconds."""
+    """The student's scores, and the time it took in this session, in seconds."""
 
     scores: list[Score]
     seconds: float
 
 
 def run(folder: Path, recipe: Recipe) -> Result:
-    """Carry out all steps in `folder`, or those that are left.
+    """Run all steps in `folder`, or the remaining ones.
 
-    SelfInstructError if a file cannot be written; SystemExit with a command's own exit code where that fails.
+    SelfInstructError if a file cannot be written; SystemExit with the exit code of a command that fails.
     """
     began = time.monotonic()
     corpus, untrained, student = folder / "corpus", folder / "untrained", folder / "student"
@@ -117,11 +117,11 @@ def run(folder: Path, recipe: Recipe) -> Result:
 
 
 def _make_untrained(untrained: Path, rows: Sequence[Dialogue], seed: int) -> None:
-    """The tiny model's folder, there once it is whole."""
+    """The tiny model's folder, which exists only when it is complete."""
     from finetune.demo.tiny import make_tiny
 
     part = untrained.with_name(f".{untrained.name}.part")
-    shutil.rmtree(part, ignore_errors=True)  # of a run that was killed
+    shutil.rmtree(part, ignore_errors=True)  # from a killed session
     n_parameters = make_tiny(rows, part, seed=seed)
     part.replace(untrained)
     print(f"{n_parameters:,} parameters, in {untrained}")
@@ -133,7 +133,7 @@ def _say(began: float, what: str) -> None:
 
 
 def _command(*words: object) -> None:
-    """Show a command of `selfinstruct` and carry it out; SystemExit if it fails or was stopped."""
+    """Print a command of `selfinstruct` and run it; SystemExit if it fails or was stopped."""
     said = [str(word) for word in words]
     print(f"$ selfinstruct {shlex.join(said)}", flush=True)
     if code := waited_for([sys.executable, "-m", "selfinstruct", *said]):

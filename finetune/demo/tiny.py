@@ -1,21 +1,21 @@
-"""A tiny LLaMA from nothing: a tokenizer trained on a corpus, and random weights of a size that a CPU can train.
+"""A tiny LLaMA from scratch: a tokenizer trained on a corpus, and random weights of a size that a CPU can train.
 
-It is what `make demo-student` fine-tunes, as no weights have to be downloaded for it. It knows nothing: whatever it can
-do afterwards it has learned from the corpus.
+`make demo-student` fine-tunes it, as it needs no weights to be downloaded. It knows nothing: anything it can do
+afterwards it has learned from the corpus.
 
     >>> make_tiny(read_dialogues("outputs/first"), Path("outputs/untrained"))
     1103488
     >>> Student("outputs/untrained").answer([[{"role": "user", "content": "Is 7 odd or even?"}]], max_tokens=4)
     [Answer(text='lantern billing vi Bus ', n_tokens=4, stopped=False)]
 
-The tokenizer is byte-level BPE with two habits that help a model which sees little. A space belongs to the word before
-it, so "kettle" is the same token in a list and as the answer (GPT-2's has a space before it in one place only). Digits
-stand alone, so that the last one of a number can be looked at.
+The tokenizer is byte-level BPE with two differences that help a model with little data. A space belongs to the word
+before it, so "kettle" is the same token in a list and as the answer (GPT-2's has a space before it in one place only).
+Each digit is a separate token, so that the model can attend to the last one of a number.
 
-The weights are drawn with a standard deviation of 1/√width. With the usual 0.02, which suits a width of some thousand,
+The weights are drawn with a standard deviation of 1/√width. With the usual 0.02, which suits a width of a few thousand,
 a model this narrow learns nothing for the first thousand updates (docs/finetune-demo.md).
 
-Not covered: models of a size that is good for anything but a demonstration.
+Not covered: models large enough for anything but a demonstration.
 """
 
 from collections.abc import Iterable, Sequence
@@ -34,7 +34,7 @@ _PIECES = Regex(r"\p{N}|\p{L}+ ?|[^\p{L}\p{N}\s]+ ?|\s+")
 
 
 class Size(NamedTuple):
-    """How large a model is: most tokens of its vocabulary (256 are bytes), and of a dialogue (`context`)."""
+    """The size of a model: maximum tokens of its vocabulary (256 are bytes), and of a dialogue (`context`)."""
 
     vocabulary: int = 4000
     width: int = 128
@@ -47,9 +47,9 @@ SMALL = Size()
 
 
 def make_tiny(dialogues: Sequence[Dialogue], folder: Path, size: Size = SMALL, seed: int = 0) -> int:
-    """Write a model with random weights, and a tokenizer trained on `dialogues`, to `folder`; its parameters' number.
+    """Write a randomly initialized model, and a tokenizer trained on `dialogues`; return the parameter count.
 
-    It is asked by the chatml template.
+    Its chat template is chatml.
     """
     quieten()
     tokenizer = train_tokenizer((turn["content"] for one in dialogues for turn in one.messages), size.vocabulary)
@@ -69,7 +69,7 @@ def make_tiny(dialogues: Sequence[Dialogue], folder: Path, size: Size = SMALL, s
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
-    """A byte-level BPE tokenizer of at most `vocabulary` tokens, which gives back every text as it was."""
+    """A lossless byte-level BPE tokenizer of at most `vocabulary` tokens."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
         pre_tokenizers.Split(_PIECES, "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)

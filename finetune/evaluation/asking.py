@@ -1,16 +1,16 @@
-"""A student's answers to many questions, each kept in a file as soon as it is there: what was answered stays answered.
+"""A student's answers to many questions, each stored in a file as soon as it arrives, and never generated again.
 
     >>> with AnswerFile(Path("answers.jsonl")) as kept:
     ...     ask(student, [Question([user("Reverse: 3, 1, 2")], reference="2, 1, 3")], 64, kept)
     [Answered(answer='2, 1, 3', n_tokens=6, stopped=True, ...)]
 
-A line of the file is one answer with what it was asked, its reference and its scores. It is found again by `key`: a
-hash of the weights as they were loaded, the tokens of prompt and reference, the tokens that end an answer, and the most
-tokens of one. So another model, or the same one after more training, or with another chat template, is asked again, and
-a copy of it elsewhere is not. Lines of earlier evaluations stay; a line that was cut off is taken away.
+A line of the file is one answer with its prompt, reference and scores. It is found by `key`: a hash of the weights as
+loaded, the tokens of prompt and reference, the tokens that end an answer, and the maximum tokens of an answer. So
+another model, or the same one after more training or with another chat template, answers again, and a copy of it
+elsewhere does not. Lines of earlier evaluations stay; an incomplete line is removed.
 
-Answers are greedy: the likeliest token at each step. Two machines may round differently, and so say otherwise; the file
-keeps what was said first.
+Answers are greedy: the likeliest token at each step. Two machines may round differently, and so give different answers;
+the file keeps the first one.
 """
 
 import fcntl
@@ -36,14 +36,14 @@ from selfinstruct.terminal import tracked
 
 BATCH = 16
 BATCH_ON_GPU = 64
-BEGINS = b'{"model": '  # as each line does, also one that was cut off
+BEGINS = b'{"model": '  # as each line does, even an incomplete one
 FIELDS = ("key", "answer", "n_tokens", "stopped", "loss", "trained_tokens", "reference_tokens")
 
 
 class Question(NamedTuple):
-    """What is asked, and what the answer is judged by: a dialogue that ends with a reference, or constraints.
+    """A question, and how its answer is scored: a dialogue that ends with a reference, or constraints.
 
-    `task`: what questions have in common that do not tell as much as independent ones.
+    `task`: shared by questions that are not independent.
     """
 
     prompt: list[Message]
@@ -55,14 +55,14 @@ class Question(NamedTuple):
 
     @property
     def reference(self) -> str | None:
-        """The answer that was written, None if there is none."""
+        """The reference answer, None if there is none."""
         return self.dialogue.messages[-1]["content"] if self.dialogue else None
 
 
 class Answered(NamedTuple):
-    """An answer of `n_tokens`, its end token not counted. `loss`: of all `trained_tokens` of the dialogue, in nats.
+    """An answer of `n_tokens`, without its end token. `loss`: over all `trained_tokens` of the dialogue, in nats.
 
-    The last three are None if there is no reference, and `loss` also where the dialogue exceeds the context.
+    The last three are None if there is no reference, and `loss` also if the dialogue exceeds the context.
     """
 
     key: str
@@ -75,7 +75,7 @@ class Answered(NamedTuple):
 
 
 class AnswerFile:
-    """The answers in a JSONL file, to be added to; nobody else adds to it until it is closed.
+    """The answers in a JSONL file that is open for appending, and locked until it is closed.
 
     UsageError if it cannot be used, or holds something else.
     """
@@ -88,7 +88,7 @@ class AnswerFile:
             self._file = path.open("a+b")
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                self._file.truncate(self._read())  # a line that was cut off
+                self._file.truncate(self._read())  # an incomplete line
             except (OSError, UsageError):
                 self._file.close()
                 raise
@@ -102,7 +102,7 @@ class AnswerFile:
             ) from None
 
     def _read(self) -> int:
-        """Take in what is known; how many bytes its lines have."""
+        """Read the stored answers; return how many bytes their lines have."""
         self._file.seek(0)
         content = self._file.read()
         whole = content[: content.rfind(b"\n") + 1]
@@ -130,7 +130,7 @@ class AnswerFile:
         self._file.close()
 
     def add(self, model: str, question: Question, answered: Answered) -> None:
-        """Write one more answer."""
+        """Append one answer."""
         self.known[answered.key] = answered
         row = {"model": model, **_shown(question), **answered._asdict(), "scores": scores(question, answered)}
         self._file.write(to_line(row).encode() + b"\n")
@@ -138,7 +138,7 @@ class AnswerFile:
 
 
 def ask(student: Student, questions: Sequence[Question], max_tokens: int, kept: AnswerFile) -> list[Answered]:
-    """The answers to `questions`, in their order; those that `kept` does not know yet are asked for, and written there.
+    """The answers to `questions`, in order; those that `kept` lacks are generated, and written there.
 
     UsageError if the chat template refuses a question.
     """
@@ -166,7 +166,7 @@ def ask(student: Student, questions: Sequence[Question], max_tokens: int, kept: 
 
 
 def scores(question: Question, answered: Answered) -> dict[str, Any]:
-    """What can be said of an answer by itself, as JSON values."""
+    """The figures of one answer, as JSON values."""
     found: dict[str, Any] = {}
     if question.reference is not None:
         found = score(answered.answer, question.reference)._asdict()
@@ -191,7 +191,7 @@ def _n_tokens(student: Student, text: str) -> int:
 
 
 def identity(student: Student) -> str:
-    """A hash of all that decides about an answer but the prompt: weights, configuration, end tokens."""
+    """A hash of everything that an answer depends on except the prompt: weights, configuration, end tokens."""
     config = student.model.config.to_dict()
     for name in ("_name_or_path", "transformers_version"):
         config.pop(name, None)

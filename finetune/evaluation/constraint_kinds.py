@@ -1,11 +1,11 @@
-"""The kinds of constraints that a program can check: how each is said, drawn, and kept to.
+"""The kinds of constraints that a program can check: how each is worded, drawn, and checked.
 
     >>> KINDS["sentences_at_most"].holds("One. Two. And three", n=2)
     False
 
-How things are counted: a word is what stands between white space and has a letter or a digit; a sentence ends with its
-mark before white space, or with its paragraph; paragraphs have a blank line between them. Case matters only where the
-constraint is about case. A language is known by its script alone.
+Counting rules: a word is a string between white space with a letter or a digit; a sentence ends with its punctuation
+mark before white space, or with its paragraph; paragraphs are separated by a blank line. Case matters only if the
+constraint is about case. A language is recognized by its script alone.
 """
 
 import json
@@ -40,9 +40,9 @@ _FENCED = re.compile(r"```(?:json)?\s*\n(.*?)\n?\s*```", re.DOTALL | re.IGNORECA
 
 
 class Kind(NamedTuple):
-    """A kind of constraint: how a prompt says it, how its parameters are drawn, and whether an answer keeps to it.
+    """A kind of constraint: its wording in a prompt, how its parameters are drawn, and the check of an answer.
 
-    `touches`: the aspects of an answer that it settles.
+    `touches`: the aspects of an answer that it constrains.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Kind(NamedTuple):
     touches: frozenset[str]
 
 
-# How an answer is taken apart.
+# Splitting an answer.
 
 
 def _words(answer: str) -> list[str]:
@@ -199,7 +199,7 @@ def _language(answer: str, language: str) -> bool:
     return bool(names) and len(inside) >= SCRIPT_SHARE * len(names) and has_kana
 
 
-# How the parameters are drawn.
+# Drawing the parameters.
 
 
 def _nothing(rng: Random) -> Parameters:
@@ -238,7 +238,7 @@ def _kind(
     return Kind(name, wordings, draw, holds, frozenset(touches.split()))
 
 
-# "paragraphs" is also what makes it unclear how many there are.
+# A kind also touches "paragraphs" if it makes their number unclear.
 _ALL = (
     _kind("words_at_least", "length", partial(_number, low=60, high=200, step=20), _words_at_least,
           "Use at least {n} words.", "Your answer should have {n} words or more."),

@@ -1,4 +1,4 @@
-"""Does an answer keep to what can be checked by a program? Prompts with such constraints, and the checks.
+"""Prompts with constraints that a program can check, and the checks.
 
     >>> prompt = compose(Random(11))
     >>> prompt.text
@@ -6,15 +6,15 @@
     >>> [check.holds("DEAR BOB") for check in prompt.checks]
     [False, True]
 
-The idea, and the two ways of counting, are those of IFEval (Zhou et al. 2023, 2311.07911, section 2): strictly,
-a constraint holds of the answer as it is; loosely, of any of eight versions of it: with or without its first line, its
-last line, and its asterisks, so that "Sure, here it is:" and bold type do not count against it. An empty answer keeps
-to nothing. The kinds are much like IFEval's, the wordings, topics and rules are ours, so the figures are not to be
-compared with IFEval's.
+The idea, and the two ways of counting, are those of IFEval (Zhou et al. 2023, 2311.07911, section 2): strict, the
+answer as it is meets the constraint; loose, any of eight versions of it does: with or without its first line, its last
+line, and its asterisks, so that "Sure, here it is:" and bold type do not count against it. An empty answer meets no
+constraint. The kinds are similar to IFEval's, but wordings, topics and rules are ours, so figures cannot be compared
+with IFEval's.
 
-A prompt's constraints can all be kept to at once: two kinds that touch the same aspect of an answer are never in one
-prompt. Not covered: whether the answer makes sense. Some constraints hold of nonsense too ("no commas"), so look at
-the difference that training made, and at the figures by kind.
+The constraints of a prompt are compatible: kinds that touch the same aspect of an answer are never in one prompt.
+Not covered: whether the answer makes sense. Nonsense meets some constraints too ("no commas"), so look at the
+difference that training made, and at the figures by kind.
 """
 
 from random import Random
@@ -43,25 +43,25 @@ class Check(NamedTuple):
     parameters: Parameters
 
     def holds(self, answer: str) -> bool:
-        """Whether the answer, as it is, keeps to the constraint."""
+        """Whether the answer, as it is, meets the constraint."""
         return bool(answer.strip()) and KINDS[self.kind].holds(answer.strip(), **self.parameters)
 
     def holds_loosely(self, answer: str) -> bool:
-        """Whether one of the answer's eight versions does."""
+        """Whether any of the answer's eight versions does."""
         lines = answer.strip().split("\n")
         versions = ["\n".join(some) for some in (lines, lines[1:], lines[:-1], lines[1:-1])]
         return any(self.holds(text) for version in versions for text in (version, version.replace("*", "")))
 
 
 class Prompt(NamedTuple):
-    """What a student is asked, and what its answer is to keep to."""
+    """A prompt, and the constraints that the answer must meet."""
 
     text: str
     checks: tuple[Check, ...]
 
 
 def compose(rng: Random) -> Prompt:
-    """A prompt on a simple topic with 1 to 3 constraints that go together."""
+    """A prompt on a simple topic with 1 to 3 compatible constraints."""
     sentences = [rng.choice(_TOPICS).format(thing=rng.choice(_THINGS))]
     checks: list[Check] = []
     touched: set[str] = set()
@@ -76,5 +76,5 @@ def compose(rng: Random) -> Prompt:
 
 
 def prompts(n: int, seed: int = 0) -> list[Prompt]:
-    """The first `n` prompts of a seed: more of them begin with the same ones."""
+    """The first `n` prompts of a seed; a larger `n` starts with the same ones."""
     return [compose(Random(f"constraints {seed} {number}")) for number in range(n)]

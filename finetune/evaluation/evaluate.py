@@ -1,18 +1,18 @@
-"""Did a student get better? It is evaluated on held-out data, alone or next to another model.
+"""Evaluates a student on held-out data, alone or next to another model.
 
     >>> questions = held_out(Path("outputs/student/held_out.jsonl"), "model")
     >>> found = evaluate("outputs/student", questions, before="Qwen/Qwen2.5-0.5B", max_tokens=256, answers=path)
     >>> found.figures[0]
     Figure(name='loss', says='loss per token', rows=200, after=Interval(value=1.31, low=1.22, high=1.4), ...)
 
-A dialogue is asked up to its last answer, which is judged; the answers before it are the reference's. The loss is that
-of all answers in it, as in training. Both models are asked the same messages, each through its own chat template; a
-base without one through the student's, with the tokens that the training added, at their first values. One model is in
-memory at a time.
+Only the last answer of a dialogue is generated and scored; the answers before it are the reference's. The loss is that
+of all its answers, as in training. Both models get the same messages, each through its own chat template; a base model
+without one uses the student's, with the tokens that the training added, at their initial values. One model is in memory
+at a time.
 
-The rooms: asking (answers, and the file that keeps them), scoring (one answer), judging (figures), constraints.
+The modules: asking (answers, and the file that stores them), scoring (one answer), judging (figures), constraints.
 
-Not covered: several answers to a question, answers drawn at random, judges (`selfinstruct compare` has them).
+Not covered: several answers to a question, sampled answers, judges (`selfinstruct compare` has them).
 """
 
 import gc
@@ -40,10 +40,10 @@ from selfinstruct.terminal import tracked
 
 
 class Evaluation(NamedTuple):
-    """Figures of held-out `rows` of so many `tasks`, and of `prompts` with constraints; beside those of `before`.
+    """Figures for `rows` held-out rows of `tasks` tasks, and for `prompts` with constraints; next to those of `before`.
 
     `left_out` rows have no loss, as they exceed the context. `grades` counts right, wrong and unknown answers to tasks
-    of the simulated world, `families` are the shares of right ones; `kinds` the constraints strictly kept to.
+    of the simulated world, `families` are the shares of right ones; `kinds` the shares of constraints strictly met.
     """
 
     student: str
@@ -70,9 +70,9 @@ class Evaluation(NamedTuple):
 
 
 class Trained(NamedTuple):
-    """What of the questions was trained: the same, or alike by selfinstruct.pool.contamination, with the first of them.
+    """Questions that overlap the training data: the same, or similar by selfinstruct.pool.contamination; and the first.
 
-    `unread`: why training data could not be compared, "" where all was.
+    `unread`: why some training data could not be compared, "" if all was.
     """
 
     rows: int
@@ -83,9 +83,9 @@ class Trained(NamedTuple):
 
 
 def held_out(path: Path, template: Template, limit: int | None = None) -> list[Question]:
-    """The dialogues of a file, of any format that is trained, as questions worded as the template has it.
+    """The dialogues of a file, in any format for training, as questions worded as the template requires.
 
-    `limit`: only that many of them, drawn evenly; more are the same ones and others. UsageError as in `read_dialogues`.
+    `limit`: only that many, drawn uniformly; a higher limit includes them. UsageError as in `read_dialogues`.
     """
     dialogues = [worded(dialogue, template) for dialogue in read_dialogues(path)]
     order = list(range(len(dialogues)))
@@ -95,7 +95,7 @@ def held_out(path: Path, template: Template, limit: int | None = None) -> list[Q
 
 
 def constrained(n: int) -> list[Question]:
-    """`n` questions with constraints; more are the same ones and others."""
+    """`n` questions with constraints; a larger `n` includes the same ones."""
     return [
         Question([Message(role="user", content=p.text)], f"prompt {i}", f"constraints, prompt {i}", checks=p.checks)
         for i, p in enumerate(prompts(n), start=1)
@@ -103,7 +103,7 @@ def constrained(n: int) -> list[Question]:
 
 
 def template_of(student: Path) -> Template:
-    """The template that the student was trained with, as its finetune.toml says; "model" where there is none."""
+    """The template that the student was trained with, from its finetune.toml; "model" if there is none."""
     templates: tuple[Template, ...] = get_args(Template)
     return next((name for name in templates if name == _settings(student).get("template")), "model")
 
@@ -111,9 +111,9 @@ def template_of(student: Path) -> Template:
 def evaluate(
     student: str, questions: Sequence[Question], before: str | None, max_tokens: int, answers: Path
 ) -> Evaluation:
-    """Ask the student, and then the model `before`, what the file `answers` does not know yet; and judge both.
+    """Get the answers that the file `answers` lacks from the student and then from the model `before`; score both.
 
-    UsageError if a model cannot be loaded or asked, or the file cannot be used.
+    UsageError if a model cannot be loaded or prompted, or the file cannot be used.
     """
     with AnswerFile(answers) as kept:
         asked = Student(student)
@@ -138,9 +138,9 @@ def evaluate(
 
 
 def trained(student: Path, questions: Sequence[Question]) -> Trained | None:
-    """What of the questions is in the data that the student's finetune.toml names, but for what it held out.
+    """The questions that are in the data named in the student's finetune.toml, except for held-out tasks.
 
-    Questions are compared by themselves, without answers. None if nothing is named.
+    Only questions are compared, not answers. None if no data is named.
     """
     sources = [source["path"] for source in _settings(student).get("data", ()) if isinstance(source, dict)]
     if not sources:

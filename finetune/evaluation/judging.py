@@ -1,12 +1,11 @@
-"""A student's answers in figures, each with how sure it is, beside those of another model.
+"""The figures of a student's answers, with intervals, next to those of another model.
 
-Every figure has a bootstrap interval of 95 % over tasks, as the rows of one task do not tell as much as independent
-ones; Wilson's where a share is 0 or 1 throughout, as the bootstrap has no width there; none where other values, or the
-differences, are the same in all tasks. The difference of two models is
-taken row by row, and a sign test counts the tasks that became better and worse. Nothing is corrected for looking at
-many figures at once.
+Every figure has a 95 % bootstrap interval over tasks, as the rows of one task are not independent. If a share is 0 or 1
+in all tasks, where the bootstrap interval has no width, it is Wilson's; if other values, or the differences, are the
+same in all tasks, there is none. The difference of two models is computed row by row, and a sign test counts the tasks
+that became better and worse. There is no correction for multiple comparisons.
 
-Losses per token of models that tokenise differently cannot be compared: then there is no difference.
+Losses per token of models that tokenise differently cannot be compared, so they have no difference.
 """
 
 import math
@@ -23,7 +22,7 @@ from finetune.evaluation.statistics import Interval, difference, mean, sign_test
 
 
 class Row(NamedTuple):
-    """A question and its answer; `earlier` is the other model's, where there is one."""
+    """A question and its answer; `earlier`: the other model's, if there is one."""
 
     question: Question
     answered: Answered
@@ -35,10 +34,9 @@ def _once(question: Question, answered: Answered) -> float:
 
 
 class Measure(NamedTuple):
-    """What is taken of each answer (None: not of this one), and the row's weight in the mean.
+    """The value of each answer (None: it has none), and the row's weight in the mean.
 
-    `better`: 1 where more is better, -1 where less is, 0 if neither. `by_token`: it depends on how texts are
-    tokenised.
+    `better`: 1 if more is better, -1 if less is, 0 if neither. `by_token`: it depends on how texts are tokenised.
     """
 
     name: str
@@ -53,7 +51,7 @@ class Measure(NamedTuple):
 class Figure(NamedTuple):
     """The mean of a measure over `rows` answers; the other model's, and the difference over the rows that both have.
 
-    `wins`, `losses`, `ties`: tasks that the student does better, worse and alike; `p`: of the sign test.
+    `wins`, `losses`, `ties`: tasks on which the student is better, worse and equal; `p`: of the sign test.
     """
 
     name: str
@@ -149,18 +147,18 @@ CONSTRAINTS = tuple(
 
 
 def by_family(rows: Sequence[Row]) -> list[Figure]:
-    """Of each family of the simulated world, the share of right answers."""
+    """For each family of the simulated world, the share of right answers."""
     families = sorted({row.question.known.family for row in rows if row.question.known})
     return figures(rows, [Measure(name, name, partial(_right_in, family=name), 1, is_share=True) for name in families])
 
 
 def by_kind(rows: Sequence[Row]) -> list[Figure]:
-    """Of each kind of constraint, the share that was kept to, strictly."""
+    """For each kind of constraint, the share that was strictly met."""
     return figures(rows, [Measure(name, name, partial(_kept_kind, kind=name), 1, is_share=True) for name in KINDS])
 
 
 def references(rows: Sequence[Row]) -> dict[str, float]:
-    """What the references are like: mean tokens and words, and the share that repeats in a loop."""
+    """Figures of the references: mean tokens and words, and the share that repeats in a loop."""
     texts = [row.question.reference or "" for row in rows]
     sums = {
         "tokens": sum(row.answered.reference_tokens or 0 for row in rows),

@@ -1,10 +1,10 @@
-"""How likely a model finds answers that others have written: the held-out loss, without a step of training.
+"""How likely a model finds given answers: the held-out loss, without training.
 
     >>> losses(model, [encode(tokenizer, dialogue)])
     [12.3]
 
-A row's loss is the sum over its trained tokens, so it divides by whatever is wanted. It does not depend on the rows
-beside it, but for the last bits of the model's arithmetic. Out of memory: half as many rows at once.
+A row's loss is the sum over its trained tokens, so the caller can divide by anything. It does not depend on the other
+rows of its batch, except for the last bits of the model's arithmetic. Out of memory: half as many rows at a time.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,15 +16,15 @@ from transformers import PreTrainedModel
 from finetune.examples import Example
 from selfinstruct.errors import TeacherError
 
-AT_ONCE = 4096  # tokens, padding included; a longer row alone
+AT_ONCE = 4096  # tokens, padding included; a longer row is alone
 IGNORED = -100
 
 
 @torch.inference_mode()
 def losses(model: PreTrainedModel, examples: Sequence[Example]) -> list[float]:
-    """Of each example, the negative log-likelihood of its trained tokens in nats, summed up.
+    """For each example, the summed negative log-likelihood of its trained tokens, in nats.
 
-    TeacherError if the memory does not suffice for one example alone.
+    TeacherError if there is not enough memory for a single example.
     """
     found = [0.0] * len(examples)
     for places in _batches(examples):
@@ -34,7 +34,7 @@ def losses(model: PreTrainedModel, examples: Sequence[Example]) -> list[float]:
 
 
 def _batches(examples: Sequence[Example]) -> Iterator[list[int]]:
-    """Places in `examples`, those of similar length together."""
+    """Positions in `examples`, grouped by similar length."""
     batch: list[int] = []
     for place in sorted(range(len(examples)), key=lambda place: len(examples[place].ids)):
         if batch and (len(batch) + 1) * len(examples[place].ids) > AT_ONCE:
@@ -49,7 +49,7 @@ def _halving(model: PreTrainedModel, examples: Sequence[Example]) -> list[float]
     try:
         return _sums(model, examples)
     except torch.OutOfMemoryError:
-        pass  # what the failed step had made is freed with its traceback, when this block is left
+        pass  # what the failed step allocated is freed with its traceback, when this block is left
     torch.cuda.empty_cache()
     if len(examples) == 1:
         raise TeacherError(
@@ -61,7 +61,7 @@ def _halving(model: PreTrainedModel, examples: Sequence[Example]) -> list[float]
 
 
 def _sums(model: PreTrainedModel, examples: Sequence[Example]) -> list[float]:
-    """B examples, padded on the right to T tokens; V of the vocabulary."""
+    """B examples, padded on the right to T tokens; V: size of the vocabulary."""
     width = max(len(example.ids) for example in examples)
 
     def padded(rows: Sequence[Sequence[int]], value: int) -> torch.Tensor:
@@ -69,7 +69,9 @@ def _sums(model: PreTrainedModel, examples: Sequence[Example]) -> list[float]:
 
     mask = padded([[1] * len(example.ids) for example in examples], 0)
     logits = model(input_ids=padded([example.ids for example in examples], 0), attention_mask=mask).logits
-    labels = padded([example.labels for example in examples], IGNORED)[:, 1:]  # each is foretold by the place before
+    labels = padded([example.labels for example in examples], IGNORED)[
+        :, 1:
+    ]  # each is predicted at the position before
     is_trained = labels != IGNORED
     each = cross_entropy(logits[:, :-1][is_trained].float(), labels[is_trained], reduction="none")
     sums = torch.zeros(len(examples), device=each.device).index_add_(0, is_trained.nonzero()[:, 0], each)

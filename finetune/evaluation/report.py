@@ -1,4 +1,4 @@
-"""An evaluation as text for people, as wide as its columns."""
+"""An evaluation as text for people, in columns."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -52,7 +52,7 @@ def _n(number: int, what: str) -> str:
 
 
 def _table(figures: Sequence[Figure], before: str | None, in_short: bool = False) -> list[str]:
-    """The figures in columns; `in_short`: without differences, which so few rows do not show."""
+    """The figures in columns; `in_short`: without differences, for which there are too few rows."""
     rows = [["", "rows", "student"]]
     if before:
         rows[0] += ["before"] if in_short else ["before", "difference", "tasks better, worse, p"]

@@ -1,4 +1,4 @@
-"""How good an answer is compared with its reference: pure functions of their texts.
+"""Scores of an answer against its reference: pure functions of their texts.
 
     >>> score("2, 1, 3", "2, 1, 3.").exact_match
     True
@@ -9,13 +9,13 @@
 |-------------|-----------------------------------------------------------------------------------------------------|
 | rouge_l     | F1 of the longest common subsequence (Lin 2004) of the tokens of `novelty.tokens`: rouge-score's    |
 |             | without stemming for ASCII, else words of any script, and single characters where none are spaced   |
-| exact_match | the same but for case, runs of white space, quotes around it, and a full stop at its end            |
-| empty       | nothing but white space was said                                                                    |
-| loops       | a passage is said three times in a row, or more often, over 12 tokens at least: a model gone round  |
-| grade       | right, wrong, or unknown: for tasks of the simulated world, whose right answers can be worked out   |
+| exact_match | equal except for case, runs of white space, quotes around it, and a full stop at its end            |
+| empty       | nothing but white space                                                                             |
+| loops       | a passage is repeated three times in a row or more, over at least 12 tokens: the model is in a loop |
+| grade       | right, wrong, or unknown: for tasks of the simulated world, whose right answers can be computed     |
 
-A text without letters and digits has no tokens, so ROUGE-L gives it 0 whatever the reference is; exact match does not
-mind. Not covered: paraphrases. A good answer in other words scores low; `selfinstruct compare` asks a judge.
+A text without letters and digits has no tokens, so its ROUGE-L is 0 for any reference; exact match is not affected.
+Not covered: paraphrases. A good answer in other words scores low; `selfinstruct compare` asks a judge.
 """
 
 import re
@@ -45,19 +45,19 @@ class Scores(NamedTuple):
 
 
 class Known(NamedTuple):
-    """A task of the simulated world: its family, and the two texts it was asked with."""
+    """A task of the simulated world: its family, instruction and input."""
 
     family: str
     instruction: str
     input: str
 
     def grade(self, answer: str) -> Grade:
-        """Whether the answer is right; unknown where the right one cannot be worked out."""
+        """Whether the answer is right; unknown if the right one cannot be computed."""
         return grade(self.instruction, self.input, answer)
 
 
 def score(answer: str, reference: str) -> Scores:
-    """All scores that need no more than the two texts."""
+    """All scores that need only the two texts."""
     return Scores(rouge_l(answer, reference), plain(answer) == plain(reference), not answer.strip(), loops(answer))
 
 
@@ -68,13 +68,13 @@ def rouge_l(one: str, other: str) -> float:
 
 
 def plain(text: str) -> str:
-    """What an exact match compares."""
+    """The text in the form that an exact match compares."""
     text = unicodedata.normalize("NFC", text).strip(_QUOTES).rstrip(".。" + _QUOTES)
     return " ".join(text.split()).casefold()
 
 
 def loops(text: str) -> bool:
-    """Whether a passage of up to 100 tokens (words, marks) is said over and over; see above."""
+    """Whether a passage of up to 100 tokens (words, punctuation) is repeated over and over; see above."""
     pieces = _PIECE.findall(text.lower())
     for size in range(1, min(LONGEST_PASSAGE, len(pieces) // LOOP_TIMES) + 1):
         same = 0
@@ -86,9 +86,9 @@ def loops(text: str) -> bool:
 
 
 def known(dialogue: Dialogue) -> Known | None:
-    """The dialogue as a task of the simulated world; None if it is none, or has several turns.
+    """The dialogue as a task of the simulated world; None if it is not one, or has several turns.
 
-    Where the file had no fields of its own for them, instruction and input are the two sides of a blank line.
+    If the file had no fields for them, instruction and input are the texts before and after a blank line.
     """
     turns = [message for message in dialogue.messages if message["role"] != "system"]
     if len(turns) != 2:

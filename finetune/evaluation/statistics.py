@@ -1,4 +1,4 @@
-"""How sure a figure is: intervals by the bootstrap and by Wilson, differences of two models, the sign test.
+"""The uncertainty of figures: bootstrap and Wilson intervals, differences of two models, the sign test.
 
     >>> mean([1.0, 0.0, 1.0, 1.0])
     Interval(value=0.75, low=0.25, high=1.0)
@@ -11,13 +11,13 @@
 |------------|----------------------------------------------------------------------|------------------------------|
 | mean       | a weighted mean, with the percentile interval of its bootstrap       | Efron & Tibshirani 1993      |
 | difference | of two weighted means over the same rows, which are drawn in pairs   | Koehn 2004, W04-3250         |
-| sign_test  | the chance of so uneven a count of wins and losses, were both likely | Dixon & Mood 1946; ties are  |
-|            | alike: exact, two-sided                                              | left out                     |
-| wilson     | a share of n independent trials: also right at none and at all       | Wilson 1927                  |
+| sign_test  | the probability of wins and losses at least this uneven if both are  | Dixon & Mood 1946; ties are  |
+|            | equally likely: exact, two-sided                                     | left out                     |
+| wilson     | a share of n independent trials; also valid for shares of 0 and 1    | Wilson 1927                  |
 
-Rows that have something in common, such as the inputs of one task or the answers to one prompt, do not tell as much as
-as many independent ones. `groups` names what a row belongs to; then whole groups are drawn. The bootstrap's intervals
-are somewhat too narrow below about 30 groups, and have no width where all rows say the same: take `wilson` there, or
+Related rows, such as the inputs of one task or the answers to one prompt, carry less information than the same number
+of independent ones. `groups` names the group of each row; then whole groups are drawn. Bootstrap intervals are somewhat
+too narrow with fewer than about 30 groups, and have no width if all rows have the same value: use `wilson` then, or
 none (`has_width`).
 
 The draws follow from `seed`: the same rows give the same interval. Not covered: corrections of the interval's bias
@@ -39,7 +39,7 @@ Floats = NDArray[np.float64]
 
 
 class Interval(NamedTuple):
-    """A figure, and the bounds between which it lies with a confidence of 95 % (or the level asked for)."""
+    """A figure and the bounds of its 95 % confidence interval (or of another level)."""
 
     value: float
     low: float
@@ -47,7 +47,7 @@ class Interval(NamedTuple):
 
     @property
     def has_width(self) -> bool:
-        """False if all groups say the same (but for rounding): drawing from them tells nothing about others."""
+        """False if all groups have the same value (up to rounding): drawing from them says nothing about others."""
         return not math.isclose(self.low, self.high, rel_tol=1e-9, abs_tol=1e-12)
 
 
@@ -62,7 +62,7 @@ def mean(
 ) -> Interval:
     """The mean of `values` [N] by `weights` [N] > 0, and its interval from `draws` draws of N rows, or of groups.
 
-    ValueError if there are no values, or not as many weights or groups.
+    ValueError if there are no values, or a different number of weights or groups.
     """
     sums, sizes = _by_group(values, weights, groups)
     rng = np.random.default_rng(seed)
@@ -82,14 +82,14 @@ def difference(
     draws: int = DRAWS,
     seed: int = 0,
 ) -> Interval:
-    """The mean of `after` [N] less that of `before` [N], of the same rows: each draw takes both values of a row."""
+    """The mean of `after` [N] minus that of `before` [N], over the same rows: each draw takes both values of a row."""
     return mean(
         [a - b for a, b in zip(after, before, strict=True)], weights, groups, level=level, draws=draws, seed=seed
     )
 
 
 def sign_test(wins: int, losses: int) -> float:
-    """The p-value of `wins` against `losses`: 1 where there are neither, and where both are equally many."""
+    """The p-value of `wins` against `losses`: 1 if there are none, or as many of both."""
     n, fewer = wins + losses, min(wins, losses)
     chosen = ways = 1
     for i in range(fewer):
@@ -99,7 +99,7 @@ def sign_test(wins: int, losses: int) -> float:
 
 
 def signs(after: Sequence[float], before: Sequence[float]) -> tuple[int, int, int]:
-    """In how many rows the first is greater, smaller, and as great: wins, losses, ties."""
+    """In how many rows the first is greater, smaller, and equal: wins, losses, ties."""
     pairs = list(zip(after, before, strict=True))
     wins, losses = sum(a > b for a, b in pairs), sum(a < b for a, b in pairs)
     return wins, losses, len(pairs) - wins - losses
@@ -119,7 +119,7 @@ def wilson(successes: int, n: int, *, level: float = LEVEL) -> Interval:
 def _by_group(
     values: Sequence[float], weights: Sequence[float] | None, groups: Sequence[Hashable] | None
 ) -> tuple[Floats, Floats]:
-    """Of each group the sum of weight times value, and the sum of weights; a row alone without `groups`."""
+    """For each group the sum of weight times value, and the sum of weights; without `groups`, for each row."""
     weights = [1.0] * len(values) if weights is None else weights
     groups = range(len(values)) if groups is None else groups
     if not len(values) == len(weights) == len(groups) or not values:

@@ -1,13 +1,13 @@
-"""Talk with a student: in a terminal, or a pipe with one message a line.
+"""Chat with a student: in a terminal, or in a pipe with one message per line.
 
     $ selfinstruct chat outputs/student
     > Reverse the list: 3, 1, 2
     2, 1, 3
     > /quit
 
-The student is shown all turns so far, by its chat template. Where they do not fit into its context any more, the oldest
-turns go, and it says so. Answers go to stdout, remarks to stderr. A line that ends with a backslash goes on in the next
-one. In a terminal Ctrl-C stops an answer (what was said of it stays) and Ctrl-D leaves.
+The student sees all turns so far, through its chat template. When they no longer fit into its context, the oldest turns
+are dropped, and a note says so. Answers go to stdout, notes to stderr. A line that ends with a backslash continues on
+the next one. In a terminal Ctrl-C stops an answer (the part so far is kept) and Ctrl-D exits.
 
 Not covered: several conversations at a time, pictures, tools.
 """
@@ -31,7 +31,7 @@ COMMANDS = {
 
 
 class Conversation:
-    """The turns so far. `system` may be empty; without `seed` the answers differ from time to time."""
+    """The turns so far. `system` may be empty; without `seed` the answers vary."""
 
     def __init__(self, student: Student, system: str, temperature: float, max_tokens: int, seed: int | None):
         self._student = student
@@ -41,14 +41,14 @@ class Conversation:
         self.begin(system)
 
     def begin(self, system: str) -> None:
-        """Forget all turns, and set the system message."""
+        """Drop all turns, and set the system message."""
         self.system = system
         self.turns: list[tuple[Message, Message]] = []
 
     def make_room(self, text: str) -> int:
-        """Forget the oldest turns until `text` fits, with a quarter of the context for its answer; how many went.
+        """Drop the oldest turns until `text` fits, with a quarter of the context for its answer; return how many.
 
-        UsageError if it does not fit alone.
+        UsageError if it does not fit on its own.
         """
         context = self._student.context
         if not context:
@@ -62,9 +62,9 @@ class Conversation:
         return before - len(self.turns)
 
     def ask(self, text: str, say: Callable[[str], None]) -> Answer:
-        """The answer, of which `say` is given each piece as it comes; interrupted, what was said is a turn too.
+        """The answer; `say` gets each piece as it arrives. If interrupted, the part so far becomes a turn.
 
-        UsageError, and no turn, where the chat template refuses the conversation.
+        UsageError, and no turn, if the chat template refuses the conversation.
         """
         said = ""
         pieces = self._student.stream(
@@ -88,13 +88,13 @@ class Conversation:
 
 
 def chat(student: Student, system: str, temperature: float, max_tokens: int, seed: int | None) -> None:
-    """Answer what comes on stdin, message by message, until its end. UsageError if something is not UTF-8 text."""
+    """Answer the messages on stdin, one by one, until its end. UsageError if something is not UTF-8 text."""
     if half_surrogate(system):
         raise UsageError("The system message is not UTF-8 text.")
     conversation = Conversation(student, system, temperature, max_tokens, seed)
     is_terminal = sys.stdin.isatty()
     if is_terminal:
-        import readline  # noqa: F401 - input() edits its line with it
+        import readline  # noqa: F401 - enables line editing in input()
 
         context = f", context {student.context:,} tokens" if student.context else ""
         _remark(f"{student.name}: {student.model.num_parameters():,} parameters{context}.")
@@ -126,7 +126,7 @@ def _answer(conversation: Conversation, text: str, is_terminal: bool) -> None:
             _remark(f"(cut off after {answer.n_tokens:,} tokens)")
     except UsageError as error:
         if not is_terminal:
-            print(flush=True)  # an answer to each line, also to this one
+            print(flush=True)  # one answer per line, even for this one
         _remark(str(error))
     except KeyboardInterrupt:
         if not is_terminal:
@@ -155,7 +155,7 @@ def _read(is_terminal: bool) -> str | None:
         _remark("")
         return ""
     text = "\n".join(lines)
-    # In the C.UTF-8 locale Python reads bytes that are no text as halves of surrogate pairs, without an error.
+    # In the C.UTF-8 locale Python reads invalid bytes as lone surrogates, without an error.
     if is_text and not half_surrogate(text):
         return text
     if not is_terminal:
@@ -167,7 +167,7 @@ def _read(is_terminal: bool) -> str | None:
 def _line(prompt: str) -> str:
     if sys.stdout.isatty():
         return input(prompt)
-    print(prompt, end="", file=sys.stderr, flush=True)  # stdout goes to a file, which is to have the answers only
+    print(prompt, end="", file=sys.stderr, flush=True)  # stdout goes to a file, which should have only the answers
     return input()
 
 

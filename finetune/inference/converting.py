@@ -1,15 +1,15 @@
-"""A student in other forms: an adapter and its base as one model, and GGUF for llama.cpp and Ollama.
+"""Converting a student: an adapter and its base into one model, and GGUF for llama.cpp and Ollama.
 
     selfinstruct merge outputs/adapter outputs/whole
     selfinstruct gguf outputs/whole student.gguf && ollama create student -f student.Modelfile
 
-What is written says by itself how it is to be asked and when it has finished: the chat template is among its files, and
-the tokens that end an answer in its generation config. The weights keep the type in which the base stores them.
+The result contains all that is needed to use it: the chat template is among its files, and the tokens that end an
+answer are in its generation config. The weights keep the data type of the base.
 
-GGUF is written by llama.cpp's own converter, which is not part of this package. It carries the chat template, which
-llama-server reads. Ollama knows common templates only, and sends bare text otherwise, so its Modelfile says the same in
-Ollama's language: a template is filled in with marked turns, what stands between them is taken from there, and a longer
-conversation shows whether that is all there is to it.
+GGUF is written by llama.cpp's own converter, which is not part of this package. It includes the chat template, which
+llama-server reads. Ollama recognizes only common templates, and sends bare text otherwise, so the Modelfile repeats the
+template in Ollama's language: it is rendered with marked turns, the text between them is taken from the result, and a
+longer conversation shows whether the template does anything else.
 
 Not covered: quantisation (llama-quantize, or `ollama create --quantize q4_K_M`), adapters as GGUF.
 """
@@ -44,7 +44,7 @@ UNKNOWN_TO_OLLAMA = (
 def merge(folder: Path, out: Path) -> None:
     """Write the adapter of `folder` and its base as one model, with tokenizer and chat template, into `out`.
 
-    UsageError if `folder` holds no adapter, or `out` something.
+    UsageError if `folder` has no adapter, or `out` is not empty.
     """
     check_folder(folder)
     if not is_adapter(folder):
@@ -67,9 +67,9 @@ def merge(folder: Path, out: Path) -> None:
 
 
 def whole(folder: Path) -> Path:
-    """The student as one model: `folder`, or, of an adapter, `folder`/merged, written again where that has changed.
+    """The student as one model: `folder`, or for an adapter `folder`/merged, written again if the adapter has changed.
 
-    UsageError if it cannot be asked.
+    UsageError if it cannot be prompted.
     """
     check_folder(folder)
     if not is_adapter(folder):
@@ -88,7 +88,7 @@ def whole(folder: Path) -> Path:
 
 
 def _identity(folder: Path) -> str:
-    """A hash of what an adapter is merged from: its weights, its config (and so the base's path), its tokenizer."""
+    """A hash of the sources of a merge: the adapter's weights, config (with the base's path) and tokenizer."""
     hashed = hashlib.sha256()
     for path in sorted({path for pattern in MERGED_FROM for path in folder.glob(pattern) if path.is_file()}):
         with path.open("rb") as content:
@@ -97,7 +97,7 @@ def _identity(folder: Path) -> str:
 
 
 def how_to_ask(model: Path) -> tuple[Any, GenerationConfig | None]:
-    """The tokenizer and, where there is one, the generation config. UsageError without tokenizer or chat template."""
+    """The tokenizer and, if there is one, the generation config. UsageError without tokenizer or chat template."""
     try:
         tokenizer: Any = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
         has_config = (model / "generation_config.json").is_file()
@@ -110,18 +110,18 @@ def how_to_ask(model: Path) -> tuple[Any, GenerationConfig | None]:
 
 
 def asked_well(generation: GenerationConfig | None, tokenizer: Any) -> GenerationConfig:
-    """`generation` with what a server needs to know: the tokens that end an answer, and that there may be sampling."""
+    """`generation` with what a server needs: the tokens that end an answer, and that sampling is allowed."""
     found: GenerationConfig = GenerationConfig.from_dict(generation.to_dict() if generation else {})
     found.eos_token_id = sorted(end_tokens(tokenizer, generation)) or None
-    found.do_sample = True  # `transformers serve` takes no notice of a temperature otherwise
+    found.do_sample = True  # otherwise `transformers serve` ignores the temperature
     return found
 
 
 def gguf(folder: Path, out: Path, converter: Path | None) -> list[Path]:
-    """Write a student as GGUF, and a Modelfile for Ollama beside it; their paths.
+    """Write a student as GGUF, and a Modelfile for Ollama next to it; return their paths.
 
-    `converter`: llama.cpp's script, else it is looked for on the PATH. UsageError if there is none, or it fails, or
-    `out` does not end with .gguf.
+    `converter`: llama.cpp's script; default: found on the PATH. UsageError if there is none, or it fails, or `out` does
+    not end with .gguf.
     """
     check_folder(folder)
     if out.suffix != ".gguf":
@@ -152,7 +152,7 @@ def gguf(folder: Path, out: Path, converter: Path | None) -> list[Path]:
 
 
 def modelfile(gguf_name: str, tokenizer: Any, generation: GenerationConfig | None) -> str:
-    """What Ollama has to be told about a GGUF file beside it: how to ask, and where an answer ends."""
+    """The Modelfile for a GGUF file next to it: the prompt template, and where an answer ends."""
     taken_apart = turns(tokenizer)
     template = f'TEMPLATE """{taken_apart.as_go()}"""' if taken_apart else f"# {UNKNOWN_TO_OLLAMA}"
     stops = tokenizer.convert_ids_to_tokens(sorted(end_tokens(tokenizer, generation)))
@@ -160,17 +160,17 @@ def modelfile(gguf_name: str, tokenizer: Any, generation: GenerationConfig | Non
 
 
 class Turns(NamedTuple):
-    """A chat template as what stands around its turns: `head` before the first question without a system message."""
+    """A chat template as the texts around its turns; `head`: before the first question without a system message."""
 
     head: str
     before_system: str
     after_system: str
     after_question: str  # up to where the model answers
-    before_answer: str  # what an earlier answer is shown with besides
+    before_answer: str  # added before an earlier answer
     after_answer: str  # up to the next question
 
     def as_go(self) -> str:
-        """The template in Ollama's language; "assistant" is the role of an answer there, too."""
+        """The template in Ollama's language; there too, "assistant" is the role of an answer."""
         return (
             f"{{{{ if .System }}}}{self.before_system}{{{{ .System }}}}{self.after_system}"
             f"{{{{ else }}}}{self.head}{{{{ end }}}}"
@@ -181,12 +181,12 @@ class Turns(NamedTuple):
 
 
 def turns(tokenizer: Any) -> Turns | None:
-    """The tokenizer's chat template taken apart; None if it is more than turns with something around them."""
+    """The parts of the tokenizer's chat template; None if it does more than put text around turns."""
     marks = [f"<{name}-{n}>" for n, name in enumerate(("system", "one", "two", "three", "four", "five"))]
     system, *said = marks
 
     def filled(*parts: str, with_system: bool) -> list[str]:
-        """What stands before, between and behind the turns."""
+        """The texts before, between and after the turns."""
         messages = [Message(role="system", content=system)] if with_system else []
         messages += [Message(role=("user", "assistant")[n % 2], content=part) for n, part in enumerate(parts)]
         text = render(tokenizer, fitting(tokenizer, messages), ask=True)
@@ -196,7 +196,7 @@ def turns(tokenizer: Any) -> Turns | None:
     if len(plain) != 4 or len(led) != 3:
         return None
     begins_with_bos = tokenizer("a")["input_ids"][:1] == [tokenizer.bos_token_id]
-    bos = tokenizer.bos_token if begins_with_bos else ""  # which Ollama writes itself
+    bos = tokenizer.bos_token if begins_with_bos else ""  # which Ollama adds itself
     head, between, after_answer, after_question = plain
     before_answer = between.removeprefix(after_question)
     found = Turns(head.removeprefix(bos), led[0].removeprefix(bos), led[1], after_question, before_answer, after_answer)

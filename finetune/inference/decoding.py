@@ -1,15 +1,15 @@
-"""Many answers at once, a token at a time: rows join and leave between two tokens.
+"""Continuous batching: many answers at a time, one token per step; rows join and leave between two tokens.
 
-A row waits until there is room, reads its prompt together with others of similar length, and then goes on in one batch
-with all rows under way. When its answer ends, its place, its keys and values are given up at once, so a long answer
-holds nobody up. Rows are padded on the left; padding that no row needs any more is cut off.
+A row waits until there is room, reads its prompt together with others of similar length, and then joins the batch of
+all running rows. When its answer ends, its slot, keys and values are freed immediately, so a long answer delays no
+other. Rows are padded on the left; padding that no row needs any more is cut off.
 
-Each row draws one random number a token, from a generator of its own, and takes the token at which the cumulated
+Each row draws one random number per token, from its own generator, and takes the token at which the cumulative
 distribution (in the order of the vocabulary) passes it. So an answer depends on its prompt, its settings and its seed,
 and on other rows only through the model's arithmetic: the shape of the batch changes the last bits of a row's logits,
-and the token where the random number falls just between.
+and so the token if the random number falls right at a boundary.
 
-Out of memory: all rows go back to wait, and half as many go on from where they were; their texts are the same.
+Out of memory: all rows go back to waiting, and half as many continue from where they were; their texts are the same.
 
 Shapes: B rows, T columns (padding, prompt and answer), V tokens of the vocabulary.
 """
@@ -28,15 +28,15 @@ from transformers import DynamicCache, PreTrainedModel
 from finetune.inference.sampling import Sampling
 from selfinstruct.errors import TeacherError
 
-PREFILL_TOKENS = 8192  # most prompt tokens, padding included, that are read in one go (a longer prompt alone)
+PREFILL_TOKENS = 8192  # maximum prompt tokens, padding included, of one prefill (a longer prompt is alone)
 
 
 @dataclass(eq=False)
 class Row:
-    """One answer in the making: `said` are its tokens so far, the one that ended it included.
+    """An answer in progress: `said` are its tokens so far, including the one that ended it.
 
     `most_tokens` is at least 1; tokens in `ends` end the answer. `finish_reason` is "" until then, later "stop" or
-    "length". `logprobs` has one natural logarithm for each token said, where the sampling asks for them.
+    "length". `logprobs` has one natural logarithm per generated token, if the sampling settings request them.
     """
 
     prompt: list[int]
@@ -50,13 +50,13 @@ class Row:
     finish_reason: str = ""
 
     def __post_init__(self) -> None:
-        # Drawn ahead, so that a token that has to be chosen again (out of memory) is the same one.
+        # Drawn ahead, so that a token that has to be chosen again (out of memory) is the same.
         self.drawn = self.rng.random()
-        # Tokens that hold a stop text at their end: one has a byte at least, and a few may have none.
+        # Number of last tokens that can contain a stop text: a token has at least one byte, but a few may have none.
         self._tail = max((len(stop.encode()) for stop in self.sampling.stop), default=0) + 4
 
     def say(self, token: int, logprob: float | None) -> None:
-        """Take the next token, and find out whether it ends the answer."""
+        """Append the next token, and check whether it ends the answer."""
         self.said.append(token)
         if logprob is not None:
             self.logprobs.append(logprob)
@@ -67,11 +67,11 @@ class Row:
             self.finish_reason = "length"
 
     def length(self) -> int:
-        """How many tokens there are to read."""
+        """The number of tokens to prefill."""
         return len(self.prompt) + len(self.said)
 
     def answer(self) -> tuple[str, list[int]]:
-        """The text, up to the first stop text, and the tokens that it is made of."""
+        """The text up to the first stop text, and its tokens."""
         tokens = self.said[:-1] if self.said and self.said[-1] in self.ends else self.said
         text, was_cut = self._cut(self.decode(tokens))
         while was_cut and tokens and len(self.decode(tokens[:-1])) >= len(text):
@@ -84,9 +84,9 @@ class Row:
 
 
 class Batch:
-    """The rows under way on `model`, at most `limit` of them, and those that wait for a place.
+    """The running rows on `model`, at most `limit`, and those that wait for a slot.
 
-    `step` until `is_idle`; under torch.inference_mode.
+    Call `step` until `is_idle`, under torch.inference_mode.
     """
 
     def __init__(self, model: PreTrainedModel, limit: int):
@@ -94,17 +94,17 @@ class Batch:
         self.waiting: deque[Row] = deque()
         self._model = model
         self._group: _Group | None = None
-        self._reading: list[Row] = []  # rows that have left `waiting`, and are not in the group yet
+        self._reading: list[Row] = []  # rows that have left `waiting` but are not in the group yet
 
     @property
     def is_idle(self) -> bool:
-        """Whether no row is under way or waits."""
+        """Whether no row is running or waiting."""
         return not self.waiting and not self._group
 
     def step(self) -> list[Row]:
-        """Let waiting rows join, or all rows say one token more; the rows whose answers ended by that.
+        """Let waiting rows join, or generate one token for every row; return the rows whose answers ended.
 
-        Raises TeacherError if the memory does not suffice for one row alone.
+        Raises TeacherError if there is not enough memory for a single row.
         """
         try:
             self._step()
@@ -112,13 +112,13 @@ class Batch:
             self.drop(ended)
             return ended
         except torch.OutOfMemoryError:
-            pass  # what the failed step had made is freed with its traceback, when this block is left
+            pass  # what the failed step allocated is freed with its traceback, when this block is left
         rows = [*self._rows(), *self._reading]
         self._halve(rows)
         return [row for row in rows if row.finish_reason]
 
     def drop(self, rows: Sequence[Row]) -> None:
-        """Give up rows that nobody wants any more."""
+        """Drop rows that are no longer needed."""
         self.waiting = deque(row for row in self.waiting if row not in rows)
         if self._group:
             left = [i for i, row in enumerate(self._group.rows) if row not in rows]
@@ -138,7 +138,7 @@ class Batch:
             self._group.go_on(self._model)
 
     def _next_to_read(self) -> list[Row]:
-        """Rows that have waited longest, as many as have room; of these the shortest, as they need little padding."""
+        """Of the rows that have waited longest, as many as there is room for, the shortest ones: little padding."""
         room = self.limit - len(self._rows())
         first = sorted([self.waiting.popleft() for _ in range(min(room, len(self.waiting)))], key=Row.length)
         n = 1
@@ -148,7 +148,7 @@ class Batch:
         return first[:n]
 
     def _halve(self, rows: list[Row]) -> None:
-        """Begin again with half as many of the rows that were under way at a time."""
+        """Restart with half as many running rows."""
         self._group, self._reading = None, []
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -163,7 +163,7 @@ class Batch:
 
 
 class _Settings(NamedTuple):
-    """The rows' sampling settings as columns (B, 1), and which of them matter to any row."""
+    """The rows' sampling settings as columns (B, 1), and which of them any row uses."""
 
     temperature: torch.Tensor
     top_p: torch.Tensor
@@ -182,7 +182,7 @@ class _Settings(NamedTuple):
 
         return cls(
             column(*(s.temperature for s in settings)),
-            column(*(s.top_p if s.top_p < 1 else 2.0 for s in settings)),  # beyond what rounding can reach
+            column(*(s.top_p if s.top_p < 1 else 2.0 for s in settings)),  # beyond the reach of rounding errors
             column(*(s.presence_penalty for s in settings)),
             column(*(s.frequency_penalty for s in settings)),
             any(s.top_p < 1 for s in settings),
@@ -193,10 +193,10 @@ class _Settings(NamedTuple):
 
 @dataclass
 class _Group:
-    """Rows that go on together. The cache holds all of a row's tokens but the one it said last.
+    """Rows that are decoded together. The cache holds all of a row's tokens except the last one.
 
-    `mask` (B, T) is 1 where the cache holds a token and 0 if it holds padding; `counts` (B, V) how often a row has
-    said each token.
+    `mask` (B, T) is 1 for a token in the cache and 0 for padding; `counts` (B, V) is how often a row has generated
+    each token.
     """
 
     rows: list[Row]
@@ -207,12 +207,12 @@ class _Group:
 
     @classmethod
     def read(cls, model: PreTrainedModel, rows: list[Row]) -> "_Group":
-        """Read the rows' prompts, and what they have said already, and let each say one token."""
+        """Prefill the rows' prompts and the tokens generated so far, and generate one token for each."""
         texts = [row.prompt + row.said for row in rows]
         width = max(map(len, texts))
         tokens = torch.tensor([[0] * (width - len(text)) + text for text in texts], device=model.device)
         mask = torch.tensor([[0] * (width - len(text)) + [1] * len(text) for text in texts], device=model.device)
-        cache = DynamicCache()  # without the config: sliding windows are kept whole, as rows come and go
+        cache = DynamicCache()  # without the config: sliding windows are kept in full, as rows join and leave
         logits = _logits(model, tokens, mask, cache)
         counts = torch.zeros_like(logits)
         for i, row in enumerate(rows):
@@ -223,13 +223,13 @@ class _Group:
         return group
 
     def go_on(self, model: PreTrainedModel) -> None:
-        """Let each row say one token more."""
+        """Generate one token for each row."""
         self.mask = pad(self.mask, (0, 1), value=1)
         tokens = torch.tensor([row.said[-1:] for row in self.rows], device=model.device)
         self._say(_logits(model, tokens, self.mask, self.cache))
 
     def kept(self, rows: list[int]) -> "_Group":
-        """The group with these rows only, without the columns that are padding to all of them."""
+        """The group with only these rows, without the columns that are padding in all of them."""
         chosen = torch.tensor(rows, device=self.mask.device)
         mask = self.mask[chosen]
         first = int(mask.amax(0).argmax())
@@ -240,7 +240,7 @@ class _Group:
         return _Group(left, self.cache, mask[:, first:], self.counts[chosen], _Settings.of(left, mask.device))
 
     def merged(self, other: "_Group") -> "_Group":
-        """Both groups' rows in one; neither group is to be used afterwards."""
+        """Both groups' rows in one; neither group may be used afterwards."""
         width = max(self.mask.shape[1], other.mask.shape[1])
 
         def wide(columns: torch.Tensor) -> torch.Tensor:
@@ -268,7 +268,7 @@ class _Group:
 
 
 def choose(logits: torch.Tensor, counts: torch.Tensor, settings: _Settings, drawn: torch.Tensor) -> torch.Tensor:
-    """The next token of each row (B). `logits`, `counts` (B, V); `drawn` (B) are random numbers from 0 up to 1."""
+    """The next token of each row (B). `logits`, `counts` (B, V); `drawn` (B): random numbers in [0, 1)."""
     if settings.any_penalty:
         logits = logits - settings.presence * (counts > 0) - settings.frequency * counts
     likeliest = logits.argmax(-1)
@@ -283,14 +283,14 @@ def choose(logits: torch.Tensor, counts: torch.Tensor, settings: _Settings, draw
         probabilities = probabilities.masked_fill(probabilities < least, 0.0)
     cumulated = probabilities.cumsum(-1)
     whole = cumulated[:, -1:].contiguous()
-    # The first token that goes beyond the number; rounding must not lead behind the last one with any probability.
+    # The first token that exceeds the number; rounding must not lead past the last one with any probability.
     chosen = torch.searchsorted(cumulated, drawn[:, None] * whole, right=True)
     chosen = torch.minimum(chosen, torch.searchsorted(cumulated, whole))
     return torch.where(is_greedy, likeliest[:, None], chosen)[:, 0]
 
 
 def _logits(model: PreTrainedModel, tokens: torch.Tensor, mask: torch.Tensor, cache: DynamicCache) -> torch.Tensor:
-    """The logits (B, V, float32) of the token that follows; `tokens` (B, T_new) go into the cache."""
+    """The logits (B, V, float32) of the next token; `tokens` (B, T_new) are added to the cache."""
     known = inspect.signature(model.forward).parameters
     more: dict[str, Any] = {}
     if "position_ids" in known:

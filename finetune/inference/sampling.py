@@ -1,6 +1,6 @@
-"""Which sampling settings a teacher in this process understands, as OpenAI's protocol means them; without torch.
+"""The sampling settings that a teacher in this process supports, as in OpenAI's protocol; without torch.
 
-So a run can say that a setting is wrong, or a package missing, before seconds are spent on loading a model.
+So a run can report a wrong setting, or a missing package, before seconds are spent on loading a model.
 Not covered: `top_k`, `min_p` and other settings that only some servers know; alternatives to the chosen token.
 """
 
@@ -59,7 +59,7 @@ class Sampling(BaseModel):
 
 
 def read_sampling(body: Mapping[str, Any], where: str) -> Sampling:
-    """Check `body`; UsageError, naming `where` and each setting, where one is not known or out of range."""
+    """Check `body`; UsageError, with `where` and each setting, if one is unknown or out of range."""
     try:
         return Sampling.model_validate(dict(body))
     except ValidationError as error:
@@ -74,7 +74,7 @@ def read_sampling(body: Mapping[str, Any], where: str) -> Sampling:
 
 
 def check_teacher(stage: str, settings: TeacherSettings, sampling: Mapping[str, Any]) -> None:
-    """UsageError if `stage` cannot be asked like this, whatever its model is; nothing is loaded."""
+    """UsageError if no model could be used with the settings of `stage`; nothing is loaded."""
     missing = [name for name in NEEDED if not importlib.util.find_spec(name)]
     if missing:
         raise UsageError(

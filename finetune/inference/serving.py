@@ -1,16 +1,16 @@
-"""A student as an OpenAI-compatible server, by vLLM where it is installed, else by `transformers serve`.
+"""A student as an OpenAI-compatible server: vLLM if it is installed, else `transformers serve`.
 
     $ selfinstruct serve outputs/student
     outputs/student will be served at http://127.0.0.1:8000/v1. Ctrl-C stops it. To use it as a teacher:
     selfinstruct generate RUN --target N --base-url http://127.0.0.1:8000/v1 --model outputs/student
 
-The server takes this process's place, so that signals reach it. Before, the folder's generation config is completed
-with the tokens that end an answer and with do_sample, without which servers never stop, or ignore the temperature. An
-adapter is merged with its base first, into DIR/merged.
+The server replaces this process, so that signals reach it. Before that, the tokens that end an answer and do_sample are
+added to the folder's generation config; without them servers never stop, or ignore the temperature. An adapter is first
+merged with its base, into DIR/merged.
 
-`transformers serve` works on one answer at a time and ignores `n`, `logprobs` and `response_format`; vLLM does not.
+`transformers serve` generates one answer at a time and ignores `n`, `logprobs` and `response_format`; vLLM does not.
 
-Not covered: several GPUs, keys, other servers' options: start vLLM yourself for these.
+Not covered: several GPUs, API keys, other options of the servers: start vLLM yourself for these.
 """
 
 import errno
@@ -31,7 +31,7 @@ from selfinstruct.rows.writing import whole_file
 
 
 def serve(folder: Path, host: str, port: int) -> NoReturn:
-    """Become a server for the student at this address; port 0 takes any free one. UsageError if that cannot be."""
+    """Become a server for the student at this address; port 0: any free port. UsageError if that is not possible."""
     model = whole(folder)
     port = _free_port(host, port)
     name, command = _server(str(model), host, port)
@@ -51,11 +51,11 @@ def prepare(model: Path) -> None:
         with whole_file(path) as part:
             after.to_json_file(part)
         print(f"Added end tokens and do_sample to {path}.", flush=True)
-    Path(HF_HUB_CACHE).mkdir(parents=True, exist_ok=True)  # `transformers serve` lists what is in there
+    Path(HF_HUB_CACHE).mkdir(parents=True, exist_ok=True)  # `transformers serve` lists its contents
 
 
 def _server(model: str, host: str, port: int) -> tuple[str, list[str]]:
-    """The server's name and how to start it."""
+    """The server's name and its command."""
     address = ["--host", host, "--port", str(port)]
     beside = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     if vllm := shutil.which("vllm", path=beside):

@@ -1,12 +1,12 @@
-"""A student that answers: the model of a folder, asked through its chat template, many prompts at once or as it speaks.
+"""A student that answers: a model in a folder, prompted through its chat template, in batches or streaming.
 
     >>> student = Student("outputs/student")
     >>> student.answer([[{"role": "user", "content": "Reverse the list: 3, 1, 2"}]], max_tokens=32)
     [Answer(text='2, 1, 3', n_tokens=6, stopped=True)]
 
-An answer ends with the tokens that the model's generation config, its tokenizer and its chat template end one with, or
-after `max_tokens`, or where the model's context is full. Prompts are never cut. An adapter (LoRA) works beside its base
-as it was trained, not merged into it, so nothing is rounded.
+An answer ends with an end token of the model's generation config, its tokenizer or its chat template, after
+`max_tokens`, or when the model's context is full. Prompts are never cut. An adapter (LoRA) is used next to its base as
+it was trained, not merged into it, so nothing is rounded.
 
 Not covered: several GPUs, quantised weights, adapters other than LoRA.
 """
@@ -31,11 +31,11 @@ from finetune.inference.teacher import end_tokens, load
 from finetune.training.weights import add_tokens
 from selfinstruct.errors import UsageError
 
-HALF = "\N{REPLACEMENT CHARACTER}"  # what the bytes of a character decode to until the last of them is there
+HALF = "\N{REPLACEMENT CHARACTER}"  # what an incomplete character decodes to
 
 
 class Answer(NamedTuple):
-    """What was said; `stopped` is False if it was cut off, after `max_tokens` or where the context was full."""
+    """An answer; `stopped` is False if it was cut off, after `max_tokens` or because the context was full."""
 
     text: str
     n_tokens: int
@@ -80,9 +80,9 @@ class Student:
         seed: int = 0,
         batch_size: int = 16,
     ) -> list[Answer]:
-        """The answers to `prompts`, in their order; an answer depends on its prompt, the settings and its place.
+        """The answers to `prompts`, in order; an answer depends on its prompt, the settings and its position.
 
-        A prompt that fills the context has the empty answer. UsageError if the chat template refuses one.
+        A prompt that fills the context gets an empty answer. UsageError if the chat template refuses one.
         """
         batch = Batch(self.model, batch_size)
         sampling = Sampling(temperature=temperature)
@@ -96,9 +96,9 @@ class Student:
     def stream(
         self, messages: list[Message], max_tokens: int, temperature: float = 0.0, top_p: float = 1.0, seed: int = 0
     ) -> Generator[str, None, Answer]:
-        """The answer piece by piece, in whole characters, and at the end as a whole (the generator's value).
+        """The answer in pieces of whole characters, and at the end the whole answer (the generator's return value).
 
-        It is what `answer` says to the same messages alone.
+        It equals what `answer` returns for the same messages alone.
         """
         batch = Batch(self.model, 1)
         row = self._row(messages, max_tokens, Sampling(temperature=temperature, top_p=top_p), f"{seed} 0")
@@ -136,7 +136,7 @@ def _answer(row: Row) -> Answer:
 
 
 def open_model(name: str) -> tuple[Any, Any]:
-    """Tokenizer and model of a student, an adapter beside its base. UsageError, saying what is missing, without one."""
+    """Tokenizer and model of a student, an adapter on its base. UsageError, with what is missing, if there is none."""
     folder = Path(name)
     if folder.exists():
         check_folder(folder)
@@ -147,7 +147,7 @@ def open_model(name: str) -> tuple[Any, Any]:
 
 
 def check_folder(folder: Path) -> None:
-    """UsageError, saying what is missing, where `folder` holds no student."""
+    """UsageError, with what is missing, if `folder` has no student."""
     checkpoints = sorted(folder.glob("checkpoints/checkpoint-*"), key=lambda path: path.stat().st_mtime)
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder.")
@@ -168,14 +168,14 @@ def check_folder(folder: Path) -> None:
 
 
 def is_adapter(folder: Path) -> bool:
-    """Whether the folder holds an adapter, which needs the model that it was trained on."""
+    """Whether the folder has an adapter, which needs its base model."""
     return (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file()
 
 
 def with_adapter(folder: Path, as_stored: bool = False) -> tuple[Any, PeftModel]:
     """The adapter's tokenizer, and its base with the adapter attached (`as_stored` as in `load`).
 
-    UsageError if the base is gone, or adapter and base do not fit together.
+    UsageError if the base is missing, or adapter and base do not match.
     """
     try:
         config = PeftConfig.from_pretrained(str(folder))
@@ -201,19 +201,19 @@ def with_adapter(folder: Path, as_stored: bool = False) -> tuple[Any, PeftModel]
 
 
 def _vocabulary(folder: Path) -> int | None:
-    """The tokens of the model that was trained, where the adapter brings their embeddings."""
+    """The vocabulary size of the trained model, if the adapter includes embeddings."""
     path = folder / "adapter_model.safetensors"
     if not path.is_file():
         return None
     with safe_open(path, "pt") as weights:
-        for key in weights.keys():  # noqa: SIM118 - it is no dict
+        for key in weights.keys():  # noqa: SIM118 - it is not a dict
             if key.endswith("weight") and ".lora_" not in key and any(f".{n}." in key for n in EMBEDDING_LAYER_NAMES):
                 return int(weights.get_slice(key).get_shape()[0])
     return None
 
 
 def _check_tokens(name: str, own: Any, tokenizer: Any) -> None:
-    """UsageError if a model's own tokens are others than those of `tokenizer`, which may have more."""
+    """UsageError if a model's tokens differ from those of `tokenizer`, which may have more."""
     if not own.get_vocab().items() <= tokenizer.get_vocab().items():
         raise UsageError(
             f"{name} has no chat template and a different vocabulary than the student, so it cannot be prompted "

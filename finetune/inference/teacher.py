@@ -3,24 +3,24 @@
     selfinstruct generate outputs/local --target 200 --teacher transformers --model Qwen/Qwen2.5-1.5B-Instruct
 
 The calls in flight are the batch: `running.concurrency` bounds it. One worker thread decodes
-(finetune.inference.decoding), so that the event loop stays free. Everything that is computed goes through here once:
-there are no retries, and the deadline of a call does not hold, as calls wait for each other and not for a network.
+(finetune.inference.decoding), so that the event loop stays free. Nothing is computed twice: there are no retries, and
+calls have no deadline, as they wait for each other and not for a network.
 
-What is promised: an answer is a function of the model, the prompt, the sampling settings and the seed (without one, the
-request's id), not of time, order or batch, as far as floating point allows. On CPU in float32, all 400 answers of 100
-tokens were the same alone and in a batch of 16. In bfloat16 the rounding that differs with the batch's shape is coarse
-enough to change a token now and then (55 of 64 answers of 40 tokens were the same), so a run that is repeated on a GPU
-may say something else. What was said once is in the store, and not asked again.
+An answer is a function of the model, the prompt, the sampling settings and the seed (without one, the request's id),
+not of time, order or batch, as far as floating point allows. On CPU in float32, all 400 answers of 100 tokens were the
+same alone and in a batch of 16. In bfloat16 the rounding, which depends on the batch's shape, is coarse enough to
+change a token sometimes (55 of 64 answers of 40 tokens were the same), so a run that is repeated on a GPU may get other
+answers. Answers are stored, and never generated again.
 
-The requests' model is the name or path as it was given, as their ids must not depend on the machine: a relative path is
-looked up from the current folder, and other weights under the same path go unnoticed, as with a server.
+The requests' model is the name or path as given, as their ids must not depend on the machine: a relative path is
+resolved from the current folder, and other weights under the same path go unnoticed, as with a server.
 
 Why not transformers' own continuous batching (`model.generate_batch`, 5.23): it runs on CPU, but draws all rows' random
-numbers from one stream, so that an answer depends on the batch; it knows neither penalties nor stop texts by request;
-and its log-probabilities are those after temperature and top_p. docs/LOG.md has what was measured.
+numbers from one stream, so that an answer depends on the batch; it supports neither penalties nor stop texts per
+request; and its log-probabilities are those after temperature and top_p. docs/LOG.md has the measurements.
 
 Not covered: several GPUs, quantised weights, code that comes with a model (trust_remote_code), models with pictures,
-models that keep a state other than keys and values (Mamba and its kin), answers held to a schema.
+models with a state other than keys and values (such as Mamba), answers constrained to a schema.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ from selfinstruct.teachers.pacing import Pace
 class TransformersTeacher:
     """The teacher that runs the model `name`, a folder or a name on the hub, at most `batch_size` answers at a time.
 
-    UsageError if there is no model that can be used. `close()` it when done.
+    UsageError if there is no usable model. `close()` it when done.
     """
 
     def __init__(self, name: str, batch_size: int):
@@ -65,7 +65,7 @@ class TransformersTeacher:
         self._worker: asyncio.Future[None] | None = None
 
     async def complete(self, request: Request) -> Completion:
-        """Answer `request`; see `teachers.Teacher` for what it raises, and UsageError if it cannot be asked so."""
+        """Answer `request`; raises as `teachers.Teacher` does, and UsageError if its settings are not supported."""
         if request.endpoint == "chat" and not self._tokenizer.chat_template:
             raise UsageError(
                 f'{self._name} has no chat template, so it is a base model. Set endpoint = "completion" under '
@@ -83,22 +83,22 @@ class TransformersTeacher:
             either: set[asyncio.Future[Any]] = {answer, self._worker}
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if not answer.done():
-                await self._worker  # raises what ended it
+                await self._worker  # raises the error that ended it
                 raise TeacherError("The teacher was closed before it answered.")
             return answer.result()
         finally:
-            answer.cancel()  # nobody waits any more: the worker drops its row
+            answer.cancel()  # no longer needed: the worker drops its row
 
     async def close(self) -> None:
-        """Stop between two tokens; answers under way are dropped."""
+        """Stop between two tokens; unfinished answers are dropped."""
         self._closing.set()
         self._asked.put(None)
         if self._worker:
             await asyncio.wait({self._worker})
-            self._worker.exception()  # the calls have raised it
+            self._worker.exception()  # the calls have already raised it
         self._executor.shutdown(wait=False)
 
-    # What follows runs in the worker thread.
+    # Everything below runs in the worker thread.
 
     @torch.inference_mode()
     def _work(self) -> None:
@@ -116,7 +116,7 @@ class TransformersTeacher:
                     asked.answer.set_result(self._completion(asked, row))
 
     def _take(self) -> None:
-        """Let whatever was asked meanwhile wait in the batch; without anything under way, wait for it."""
+        """Add new requests to the batch; if nothing is running, wait for one."""
         while True:
             try:
                 asked = self._asked.get(block=not self._under_way)
@@ -159,7 +159,7 @@ class TransformersTeacher:
         return text
 
     def _completion(self, asked: "_Asked", row: Row) -> Completion:
-        """The answer, with the JSON that a server would have sent (without what differs from time to time)."""
+        """The answer, with the JSON that a server would have sent (without the parts that vary)."""
         request = asked.request
         text, tokens = row.answer()
         logprobs = row.logprobs[: len(tokens)] if row.sampling.logprobs else None
@@ -194,9 +194,9 @@ class _Asked(NamedTuple):
 
 
 def load(name: str, as_stored: bool = False) -> tuple[Any, PreTrainedModel]:
-    """Tokenizer and model, on the GPU where there is one; `as_stored`: on the CPU, in the type of the stored weights.
+    """Tokenizer and model, on the GPU if there is one; `as_stored`: on the CPU, in the type of the stored weights.
 
-    UsageError if that cannot be.
+    UsageError if that is not possible.
     """
     quieten()
     device, dtype = (torch.device("cpu"), "auto") if as_stored else _device()
@@ -222,7 +222,7 @@ def load(name: str, as_stored: bool = False) -> tuple[Any, PreTrainedModel]:
 
 
 def _device() -> tuple[torch.device, torch.dtype]:
-    """Where to compute, and in what: bfloat16 where a GPU has it, float16 on other GPUs, float32 on CPU."""
+    """Device and type: bfloat16 on GPUs that support it, float16 on other GPUs, float32 on CPU."""
     if torch.cuda.is_available():
         has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
         return torch.device("cuda"), torch.bfloat16 if has_bf16 else torch.float16
@@ -246,7 +246,7 @@ def prompt_tokens(tokenizer: Any, request: Request) -> list[int]:
         return rendered(user)
     try:
         return rendered({"role": "system", "content": request.system}, user)
-    except TemplateError:  # some know no system turn, and say so
+    except TemplateError:  # some raise it for a system turn
         return rendered({"role": "user", "content": f"{request.system}\n\n{request.user}"})
 
 

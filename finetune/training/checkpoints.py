@@ -1,7 +1,7 @@
 """A training's folder: started, resumed, or refused, and which checkpoint to resume from.
 
-Going on is the same command again. What it does not name stays as it was; what it names must be what it was, unless it
-only says how to compute (settings.RUNNING).
+The same command resumes. Settings that it does not name stay as they were; those that it names must be unchanged,
+unless they only affect the computation (settings.RUNNING).
 """
 
 import fcntl
@@ -27,16 +27,16 @@ HEAD = """# The settings of this student, including defaults. To train another o
 
 
 def taken_up(settings: FinetuneSettings, folder: Path) -> FinetuneSettings:
-    """The settings of the training that was begun in `folder`, or `settings` where none has got to a checkpoint yet.
+    """The settings of the training in `folder`, or `settings` if none has reached a checkpoint yet.
 
-    UsageError if `settings` name something else than it was begun with, or the folder cannot be used.
+    UsageError if `settings` differ from those it was started with, or the folder cannot be used.
     """
     file = folder / "finetune.toml"
     if not file.exists():
         _check_free(folder)
         return settings
     if not latest(folder) and settings.model_fields_set:
-        return settings  # it came to nothing: begun anew
+        return settings  # nothing came of it: start over
     begun = folder / "checkpoints" / "finetune.toml"
     before, written = (_settings(path) for path in (begun if begun.exists() else file, file))
     named = settings.model_dump(mode="json", exclude_unset=True)
@@ -55,14 +55,14 @@ def _settings(path: Path) -> dict[str, Any]:
 
 
 def _differing(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """What is not as it was, a line each, but for what only says how to compute."""
+    """The settings that differ, one line each, except those that only affect the computation."""
     pairs = [(key, now[key], before[key]) for key in before if key != "lora" and key not in RUNNING]
     pairs += [(f"lora.{key}", now["lora"][key], before["lora"][key]) for key in before["lora"]]
     return [f"  {key}: {json.dumps(value)}, was {json.dumps(was)}" for key, value, was in pairs if value != was]
 
 
 def _check_free(folder: Path) -> None:
-    """UsageError if no training can be begun in `folder`."""
+    """UsageError if no training can be started in `folder`."""
     if folder.exists() and (not folder.is_dir() or any(path.name != "checkpoints" for path in folder.iterdir())):
         raise UsageError(f"{folder} exists already and is not a training of selfinstruct. Choose another --out.")
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
@@ -72,7 +72,7 @@ def _check_free(folder: Path) -> None:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Nobody else trains in `folder` meanwhile; UsageError if somebody does."""
+    """Lock `folder` for this training; UsageError if another one is running there."""
     try:
         (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
         file = (folder / "checkpoints" / "lock").open("w")
@@ -89,14 +89,14 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def write_settings(settings: FinetuneSettings, folder: Path) -> None:
-    """Write DIR/finetune.toml, and beside the checkpoints what it said when they were begun."""
+    """Write DIR/finetune.toml, and next to the checkpoints the version that they were started with."""
     for file in (folder / "finetune.toml", folder / "checkpoints" / "finetune.toml"):
         with whole_file(file, "--out") as part:
             part.write_text(HEAD + to_toml(settings), encoding="utf-8")
 
 
 def check_data(examples: Iterable[Example], folder: Path) -> None:
-    """Remember what the training learns from; UsageError if it was begun with something else."""
+    """Store the hash of the training data; UsageError if the training was started with other data."""
     digest = hashlib.sha256()
     for example in examples:
         digest.update(json.dumps(example).encode())
@@ -112,20 +112,20 @@ def check_data(examples: Iterable[Example], folder: Path) -> None:
 
 
 def latest(folder: Path) -> Path | None:
-    """The latest checkpoint that is whole."""
+    """The latest complete checkpoint."""
     found = sorted(_checkpoints(folder), key=lambda path: int(path.name.partition("-")[2]))
     return next((path for path in reversed(found) if _is_whole(path)), None)
 
 
 def drop_broken(folder: Path) -> None:
-    """Remove checkpoints that a kill left in the making; the trainer would take them for whole ones."""
+    """Remove checkpoints that a kill left incomplete; the trainer would take them for complete ones."""
     for path in _checkpoints(folder):
         if not _is_whole(path):
             shutil.rmtree(path)
 
 
 def is_finished(folder: Path) -> bool:
-    """Whether the student is there: its last line of metrics is written after everything else."""
+    """Whether the student is finished: its last line of metrics is written after everything else."""
     metrics = read_metrics(folder / "metrics.jsonl")
     return bool(metrics) and "stopped" in metrics[-1]
 
@@ -135,7 +135,7 @@ def _checkpoints(folder: Path) -> list[Path]:
 
 
 def _is_whole(checkpoint: Path) -> bool:
-    """Everything is there, and the trainer's state, which it writes last, can be read."""
+    """Whether all files exist, and the trainer's state, which is written last, can be read."""
     if not all(any(checkpoint.glob(file)) for file in ("*model*", "optimizer*", "scheduler.pt", "rng_state*")):
         return False
     try:

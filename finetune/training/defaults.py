@@ -1,6 +1,6 @@
-"""Settings that were left out, filled in for the model, the data and the machine; the user's own stay as they are.
+"""Defaults that depend on the model, the data and the machine; settings of the user stay as they are.
 
-Where a figure is somebody's finding, the setting's description in finetune.training.settings says whose.
+If a figure is from a paper, the setting's description in finetune.training.settings names it.
 """
 
 import math
@@ -13,29 +13,29 @@ from transformers.utils.import_utils import is_flash_attn_2_available, is_flash_
 from finetune.training.settings import FinetuneSettings, Method, Precision, parse_settings
 from selfinstruct.errors import UsageError
 
-MOST_LENGTH = 4096  # tokens of a row, unless the user wants more: few answers are longer, and memory grows with it
-PACKED_LENGTH = 2048  # tokens of a row that several dialogues share
-UPDATES = 300  # that a training shall have at least, before its batches grow
+MOST_LENGTH = 4096  # tokens per row, unless the user sets more: few answers are longer, and memory grows with it
+PACKED_LENGTH = 2048  # tokens of a packed row
+UPDATES = 300  # that a training should have at least, before its batches grow
 EVALUATIONS = 10
-MOST_ROWS, MOST_ROWS_CPU = 16, 8  # computed at once, where the memory would bear more
+MOST_ROWS, MOST_ROWS_CPU = 16, 8  # processed at a time, even if the memory would allow more
 
 
 class Machine(NamedTuple):
-    """What there is to compute with."""
+    """The hardware to train on."""
 
     has_gpu: bool
     has_bf16: bool
 
 
 class Schedule(NamedTuple):
-    """How often the weights are updated, and by how many rows (packed ones count as one) each time."""
+    """The number of updates, and the rows per update (a packed row counts as one)."""
 
     steps: int
     rows: int
 
 
 def machine() -> Machine:
-    """This machine; bfloat16 counts where a GPU computes it faster, not where it is only emulated."""
+    """This machine; bfloat16 counts only if a GPU computes it faster, not if it is emulated."""
     has_gpu = torch.cuda.is_available()
     return Machine(has_gpu, has_gpu and torch.cuda.is_bf16_supported(including_emulation=False))
 
@@ -58,16 +58,16 @@ def with_method(settings: FinetuneSettings, here: Machine, fits_full: Callable[[
 
 
 def usual_precision(method: Method, here: Machine) -> Precision:
-    """The precision that is taken where none is named."""
+    """The default precision."""
     if not here.has_bf16:
         return "float32"
     return "mixed" if method == "full" else "bfloat16"
 
 
 def with_length(settings: FinetuneSettings, lengths: Sequence[int], context: int | None) -> FinetuneSettings:
-    """The settings with max_length, for rows of `lengths` tokens and a model that reads `context` tokens.
+    """The settings with max_length, for rows of `lengths` tokens and a model with a context of `context` tokens.
 
-    UsageError if the user's own is longer than the context.
+    UsageError if the user's setting exceeds the context.
     """
     if context and settings.max_length and settings.max_length > context:
         raise UsageError(
@@ -82,13 +82,13 @@ def with_length(settings: FinetuneSettings, lengths: Sequence[int], context: int
 def with_memory(settings: FinetuneSettings, here: Machine, most_tokens: Callable[[bool], int]) -> FinetuneSettings:
     """The settings with micro_batch and activation_checkpointing.
 
-    `most_tokens`: how many the memory bears at once, without and with checkpointing. Packed rows are computed one at a
-    time, as the mask that keeps their dialogues apart grows with the square of all of them, unless FlashAttention,
-    which needs no mask, computes them.
+    `most_tokens`: how many fit in memory at a time, without and with checkpointing. Packed rows are processed one at a
+    time, as the mask that separates their dialogues grows with the square of their total length, unless FlashAttention
+    is used, which needs no mask.
     """
     assert settings.max_length
     checkpointing = settings.activation_checkpointing
-    if checkpointing is None:  # a GPU wants some tokens to be busy
+    if checkpointing is None:  # a GPU needs some tokens to be busy
         checkpointing = most_tokens(False) < max(settings.max_length, PACKED_LENGTH if here.has_gpu else 0)
     most = MOST_ROWS if here.has_gpu else MOST_ROWS_CPU
     if settings.packing and not (settings.attention or "").startswith("flash"):
@@ -102,8 +102,8 @@ def with_batches(
 ) -> tuple[FinetuneSettings, Schedule]:
     """The settings with batches and evaluations, and the schedule; `lengths` are the dialogues', in `n_rows` rows.
 
-    A batch is counted in dialogues or tokens, over all `world` processes; where rows are packed, in the number of rows
-    that have so many on average.
+    A batch is counted in dialogues or tokens, over all `world` processes; if rows are packed, in the number of rows
+    that hold that many on average.
     """
     n = len(lengths)
     if not settings.batch_size and not settings.batch_tokens:

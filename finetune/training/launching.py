@@ -1,4 +1,4 @@
-"""Several GPUs: the same command once on each, by `accelerate launch`, with the configs of finetune/training/launch.
+"""Training on several GPUs: the same command once on each, by `accelerate launch`, with configs from launch/.
 
     selfinstruct finetune outputs/first --model MODEL --out DIR --launch fsdp
 
@@ -6,9 +6,9 @@
 |---------------|--------------------------------------------------------------------------------------|
 | ddp           | one machine; each GPU holds the whole model (adapters, or a model that fits)         |
 | fsdp          | one machine; weights, gradients and optimiser are spread over the GPUs               |
-| fsdp-machines | several machines: copy it, write each machine's rank and the first one's address     |
+| fsdp-machines | several machines: copy it, enter each machine's rank and the first one's address     |
 
-A file of one's own, as `accelerate config` writes it, is taken as it is.
+Your own file, as `accelerate config` writes it, is used as it is.
 """
 
 import signal
@@ -23,12 +23,12 @@ CONFIGS = Path(__file__).parent / "launch"
 
 
 def launch_by(name: str, arguments: Sequence[str]) -> int:
-    """Run `selfinstruct ARGUMENTS` on every GPU, by the shipped config or the file `name`; its exit code."""
+    """Run `selfinstruct ARGUMENTS` on every GPU, with the shipped config or the file `name`; return the exit code."""
     return waited_for(command(name, arguments))
 
 
 def waited_for(command: Sequence[str]) -> int:
-    """Run a command to its end; its exit code. Ctrl-C reaches it, too: it stops gently, and this waits for it."""
+    """Run a command and return its exit code. Ctrl-C reaches it too: it stops gracefully, and this waits for it."""
     before = signal.signal(signal.SIGINT, lambda *_: None)  # unlike SIG_IGN, a handler is not inherited
     try:
         return subprocess.run(command, check=False).returncode
@@ -37,7 +37,7 @@ def waited_for(command: Sequence[str]) -> int:
 
 
 def command(name: str, arguments: Sequence[str]) -> list[str]:
-    """What is run; `--launch` is left out of `arguments`. UsageError if there is no such config."""
+    """The command, without `--launch` in `arguments`. UsageError if there is no such config."""
     shipped = CONFIGS / f"{name}.yaml"
     config = shipped if shipped.exists() else Path(name)
     if not config.is_file() or not _is_config(config):

@@ -1,4 +1,4 @@
-"""The losses of a training as a picture of their own (SVG): of each update, smoothed, and held out."""
+"""The losses of a training as an SVG picture: of each update, smoothed, and held out."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from markupsafe import Markup
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, FLOOR = 720, 360, 56, 700, 28, 320
-MOST_POINTS = 600  # of a line; more than the picture has columns to show would only make it large
+MOST_POINTS = 600  # per line; more than the picture has columns would only make it larger
 HALF_LIFE = 0.02  # of the smoothed line, as a share of all updates
 
 Points = Sequence[tuple[float, float]]  # step, loss
@@ -18,7 +18,7 @@ STYLE = """text{font:12px system-ui,sans-serif;fill:#555}.grid{stroke:#ddd}.line
 
 
 def draw(rows: Iterable[dict[str, Any]]) -> str:
-    """The picture for the lines of metrics.jsonl; without a loss among them, an empty one."""
+    """The picture for the lines of metrics.jsonl; empty if there is no loss among them."""
     rows = list(rows)
     train = [(row["step"], row["loss"]) for row in rows if "loss" in row]
     held = [(row["step"], row["eval_loss"]) for row in rows if "eval_loss" in row]
@@ -57,7 +57,7 @@ def draw(rows: Iterable[dict[str, Any]]) -> str:
 
 
 def _smoothed(points: Points) -> Points:
-    """An average that forgets by half every HALF_LIFE of all updates, unbiased at the beginning."""
+    """An exponential moving average with a half-life of HALF_LIFE of all updates, unbiased at the start."""
     keep = 0.5 ** (1 / max(1.0, len(points) * HALF_LIFE))
     total = weight = 0.0
     smoothed = []

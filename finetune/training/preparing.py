@@ -1,4 +1,4 @@
-"""From settings to what a trainer takes: tokenizer and rows, with every default filled in; no weight is loaded."""
+"""From settings to the trainer's input: tokenizer and rows, with every default filled in; no weights are loaded."""
 
 import os
 import re
@@ -26,9 +26,9 @@ HUB_NAME = re.compile(r"([\w.-]+/)?[\w-][\w.-]*")
 
 
 class Prepared(NamedTuple):
-    """Settings with all but the batches filled in, the rows, and the report on them.
+    """Settings, complete except for the batches, the rows, and the report on them.
 
-    `n_known` tokens came with the tokenizer; it may have more now.
+    `n_known`: the number of tokens that came with the tokenizer; it may have more now.
     """
 
     settings: FinetuneSettings
@@ -40,7 +40,7 @@ class Prepared(NamedTuple):
 
 
 def prepare(settings: FinetuneSettings) -> Prepared:
-    """Read, split and encode the data, and fill in what depends on it, all but the batches.
+    """Read, split and encode the data, and fill in the defaults that depend on it, except the batches.
 
     UsageError if the model or the data cannot be used.
     """
@@ -103,12 +103,12 @@ def is_sharded() -> bool:
 
 
 def this_process() -> PartialState:
-    """This process among those that train together, each on a GPU of its own; on CPUs where there is none."""
+    """This process among those that train together, each on its own GPU, or on CPUs if there is none."""
     return PartialState(cpu=not torch.accelerator.is_available())
 
 
 def processes() -> int:
-    """How many processes train together."""
+    """The number of processes that train together."""
     return int(this_process().num_processes)
 
 
@@ -128,7 +128,7 @@ def _load(name: str) -> tuple[Any, Any]:
 
 
 def _dialogues(settings: FinetuneSettings) -> Split:
-    """All data, and what is held out of it."""
+    """All data, and the held-out part."""
     found: list[Dialogue] = []
     for source in settings.data:
         found += read_dialogues(source.path, source.weight, settings.seed)
@@ -144,7 +144,7 @@ def _dialogues(settings: FinetuneSettings) -> Split:
 
 
 def _seeds(run: Path) -> list[Dialogue]:
-    """The seed tasks that a run was begun with."""
+    """The seed tasks of a run."""
     with Store.read(run) as store:
         return [
             Dialogue(

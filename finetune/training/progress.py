@@ -1,9 +1,9 @@
-"""What a training reports while it runs: a line, metrics.jsonl and loss.svg; and how Ctrl-C ends it.
+"""The progress of a training: a line, metrics.jsonl and loss.svg; and its end by Ctrl-C.
 
     step 120 of 400  epoch 0.9  loss 1.234  held-out 1.301  18,200 tokens/s  4:12 left
 
 metrics.jsonl has a JSON object for each update and each evaluation: step, epoch, loss or eval_loss, learning_rate,
-tokens (read since the beginning) and seconds (trained since then, without pauses).
+tokens (processed since the start) and seconds (of training since then, without pauses).
 """
 
 import json
@@ -28,24 +28,24 @@ from selfinstruct.terminal import CELL_EVERY_S, CellLine, time_left
 
 LINE_EVERY_S = 5.0
 PICTURE_EVERY_S = 30.0
-STOPPING = "saving a checkpoint; press Ctrl-C again to stop at once"
+STOPPING = "saving a checkpoint; press Ctrl-C again to stop immediately"
 _KEPT = ("loss", "eval_loss", "eval_rouge_l", "eval_exact_match", "learning_rate", "grad_norm")
 _SHOWN = {"loss": "loss", "eval_loss": "held-out", "eval_rouge_l": "ROUGE-L"}
 
 
 class Progress(TrainerCallback):
-    """Writes what a training logs into `folder`, and shows it; `interrupted` once it was told to end early."""
+    """Writes what a training logs into `folder`, and shows it; `interrupted` after a request to stop early."""
 
     def __init__(self, folder: Path):
         self.interrupted = False
-        self.began = False  # any checkpoint to go on from has been read
+        self.began = False  # a checkpoint to resume from has been loaded, if any
         self._path = folder / "metrics.jsonl"
         self._picture = folder / "loss.svg"
         self._before: dict[int, Any] | None = None
         self._began = self._shown = self._drawn = time.monotonic()
         self._seconds = 0.0  # of earlier sessions
-        self._tokens = 0  # likewise
-        self._first = 0, self._began  # the step at which this session began, and when
+        self._tokens = 0  # of earlier sessions
+        self._first = 0, self._began  # step and time of the start of this session
         self._latest: dict[str, float] = {}
         console = Console(stderr=True)
         self._live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
@@ -53,8 +53,8 @@ class Progress(TrainerCallback):
         self._cell: CellLine | None = None
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, *_: Any, **__: Any) -> None:
-        """Take up the metrics where the checkpoint was made, and listen to Ctrl-C."""
-        if threading.current_thread() is threading.main_thread():  # no other may listen
+        """Continue the metrics from the checkpoint, and handle Ctrl-C."""
+        if threading.current_thread() is threading.main_thread():  # no other thread may set handlers
             self._before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
         self.began = True
         self._began = time.monotonic()
@@ -72,8 +72,8 @@ class Progress(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> TrainerControl:
-        """After Ctrl-C, save a checkpoint and end."""
-        if torch.distributed.is_initialized():  # all processes have to end with the same update
+        """After Ctrl-C, save a checkpoint and stop."""
+        if torch.distributed.is_initialized():  # all processes have to stop after the same update
             told = torch.tensor(int(self.interrupted), device=args.device)
             torch.distributed.all_reduce(told)
             self.interrupted = bool(told)
@@ -89,7 +89,7 @@ class Progress(TrainerCallback):
         logs: dict[str, Any] | None = None,
         **_: Any,
     ) -> None:
-        """Write an update's or an evaluation's figures down."""
+        """Record the figures of an update or an evaluation."""
         if not state.is_world_process_zero or not logs or not logs.keys() & {"loss", "eval_loss"}:
             return
         figures = {name: logs[name] for name in _KEPT if name in logs}
@@ -113,14 +113,14 @@ class Progress(TrainerCallback):
             file.write(json.dumps(row) + "\n")
 
     def on_train_end(self, args: TrainingArguments, state: TrainerState, *_: Any, **__: Any) -> None:
-        """Draw the picture, and let go of the terminal."""
+        """Draw the picture, and release the terminal."""
         self.close()
         if state.is_world_process_zero:
             self._draw()
             self._say(self._line(state, time.monotonic()))
 
     def close(self) -> None:
-        """Give back the terminal and Ctrl-C; also after an error."""
+        """Restore the terminal and the handlers of Ctrl-C; also after an error."""
         if self._live:
             self._live.stop()
         for number, handler in (self._before or {}).items():
@@ -128,7 +128,7 @@ class Progress(TrainerCallback):
         self._before = None
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
-        # The second Ctrl-C ends it at once; a launcher passes the first one on as SIGTERM too.
+        # A second Ctrl-C ends it immediately; a launcher also passes the first one on as SIGTERM.
         if self.interrupted and number == signal.SIGINT:
             self.close()
             raise KeyboardInterrupt
@@ -147,7 +147,7 @@ class Progress(TrainerCallback):
             self._drawn = time.monotonic()
 
     def _say(self, said: str) -> None:
-        """A line of its own; in a notebook, instead of the one before."""
+        """Print a line; in a notebook it replaces the previous one."""
         if not self._in_notebook:
             print(said, flush=True)
         elif self._cell is None:
@@ -171,7 +171,7 @@ class Progress(TrainerCallback):
 
 
 def read_metrics(path: Path, upto: int | None = None) -> list[dict[str, Any]]:
-    """The lines of metrics.jsonl, those of later updates than `upto` left out; a line cut off by a kill is none."""
+    """The lines of metrics.jsonl, up to the update `upto`; a line cut off by a kill is ignored."""
     rows = []
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
         with suppress(json.JSONDecodeError):

@@ -6,11 +6,11 @@
     [lora]
     rank = 32
 
-What is left out is filled in for the model and the data (finetune.training.defaults), and DIR/finetune.toml has it
-all, so `selfinstruct finetune --config DIR/finetune.toml --out OTHER` trains the same student again. A preset lies
-below the file, and options of the command line above it.
+Settings that are left out get defaults for the model and the data (finetune.training.defaults). DIR/finetune.toml has
+all of them, so `selfinstruct finetune --config DIR/finetune.toml --out OTHER` trains the same student again. The file
+overrides a preset, and command-line options override both.
 
-The presets' figures are the published ones, and finetune/training/presets says of each where it is from:
+The presets' figures are the published ones, and finetune/training/presets gives the source of each:
 Alpaca: Taori et al. 2023. Koala: Geng et al. 2023.
 """
 
@@ -31,8 +31,8 @@ Template = Literal["model", "chatml", "alpaca", "paper"]
 Overlong = Literal["drop", "truncate", "error"]
 Keep = Literal["eval_loss", "generation", "last"]
 
-# How a training is carried out. Nothing here changes the student (beyond rounding), all of it may differ when it goes
-# on, on another machine maybe.
+# How a training is executed. These do not change the student (beyond rounding), and may differ when it is resumed,
+# perhaps on another machine.
 RUNNING = {"micro_batch", "activation_checkpointing", "attention", "compile", "save_every", "generation_rows"}
 
 
@@ -151,7 +151,7 @@ def presets() -> list[str]:
 
 
 def named_settings(config: Path | None, preset: str | None, flags: dict[str, Any]) -> dict[str, Any]:
-    """What the user named: the preset, the file over it, and `flags` over that. UsageError for an unknown key."""
+    """The user's settings: the preset, overridden by the file, and that by `flags`. UsageError for an unknown key."""
     named: dict[str, Any] = {}
     if preset is not None:
         if preset not in presets():
@@ -170,7 +170,7 @@ def parse_settings(values: dict[str, Any], config: Path | None = None) -> Finetu
 
 
 def to_toml(settings: FinetuneSettings) -> str:
-    """The settings as TOML; what is None is left out, as TOML has no word for it."""
+    """The settings as TOML, without those that are None, which TOML cannot express."""
     return tomli_w.dumps(settings.model_dump(mode="json", exclude_none=True))
 
 

@@ -1,18 +1,18 @@
-"""Teach a model: from settings and data to a student's folder.
+"""Train a model: from settings and data to a student's folder.
 
     >>> settings = FinetuneSettings(model="Qwen/Qwen2.5-0.5B", data=[{"path": "outputs/first"}])
     >>> train(settings, Path("outputs/student")).stopped
     Stopped(answers=8, of=8)
 
-The way: settings taken up where a training was begun before (checkpoints) -> dialogues, split by task, as ids and
-labels, and the preflight's report (preparing) -> model (weights) -> updates (trainer) -> the student, who is asked a
-few held-out questions to see that it stops. Called again, it goes on from the latest
-checkpoint: the order of rows, the optimiser and the random numbers are as if nothing had happened.
+The steps: settings, or those of the training to resume (checkpoints) -> dialogues, split by task, as ids and labels,
+and the preflight report (preparing) -> model (weights) -> updates (trainer) -> the student, which answers a few
+held-out questions to check that it stops. Called again, it resumes from the latest checkpoint: the order of rows, the
+optimiser and the random numbers are as if it had never stopped.
 
-Under `accelerate launch` each process does all this; the first one speaks and writes. A batch is counted over all
-processes, so their number does not change what is learned.
+Under `accelerate launch` each process does all this; the first one prints and writes. A batch is counted over all
+processes, so their number does not change the result.
 
-Not covered: training from scratch (a folder without weights), other losses than the likelihood of the answers.
+Not covered: training from scratch (a folder without weights), losses other than the likelihood of the answers.
 """
 
 import json
@@ -46,12 +46,12 @@ from selfinstruct.errors import UsageError
 from selfinstruct.pool.novelty import tokens
 from selfinstruct.rows.writing import whole_file
 
-STOP_PROMPTS = 8  # held-out questions asked after the training
+STOP_PROMPTS = 8  # held-out questions that the student answers after the training
 UNREADABLE = (SafetensorError, RuntimeError, ValueError, TypeError, KeyError, EOFError, OSError, UnpicklingError)
 
 
 class Stopped(NamedTuple):
-    """How many `answers`, `of` all, ended on their own."""
+    """How many `answers`, out of `of`, ended on their own."""
 
     answers: int
     of: int
@@ -121,7 +121,7 @@ def train(settings: FinetuneSettings, folder: Path, *, dry_run: bool = False) ->
 
 def _train(prepared: Prepared, rows: Dataset, schedule: Schedule, folder: Path) -> Trained | None:
     settings, tokenizer = prepared.settings, prepared.tokenizer
-    set_seed(settings.seed)  # what adapters begin with
+    set_seed(settings.seed)  # for the initial weights of adapters
     model = load_to_train(settings, tokenizer, prepared.n_known)
     progress = Progress(folder)
     judge = _judge(prepared) if settings.keep == "generation" else None
@@ -134,7 +134,7 @@ def _train(prepared: Prepared, rows: Dataset, schedule: Schedule, folder: Path) 
         if settings.method == "full" or not settings.lora.targets:
             raise
         raise UsageError(f"lora.targets = {list(settings.lora.targets)}: {error}") from None
-    trainer.remove_callback(PrinterCallback)  # it would print a dictionary an update
+    trainer.remove_callback(PrinterCallback)  # it would print a dictionary per update
     begun = checkpoints.latest(folder)
     try:
         trainer.train(resume_from_checkpoint=str(begun) if begun else None)
@@ -150,7 +150,7 @@ def _train(prepared: Prepared, rows: Dataset, schedule: Schedule, folder: Path) 
     if progress.interrupted and trainer.state.global_step < schedule.steps:
         return None
     save(trainer, tokenizer, folder)
-    # A model that is spread over GPUs is asked once it is loaded as a whole: selfinstruct evaluate.
+    # A model that is sharded over GPUs can answer only when it is loaded as a whole: selfinstruct evaluate.
     stopped = Stopped(0, 0) if is_sharded() else _stop_test(trainer.accelerator.unwrap_model(trainer.model), prepared)
     if trainer.is_world_process_zero():
         _say_whether_it_stops(stopped)
@@ -160,8 +160,8 @@ def _train(prepared: Prepared, rows: Dataset, schedule: Schedule, folder: Path) 
 
 
 def _answers(model: Any, prepared: Prepared, dialogues: Sequence[Dialogue]) -> list[Answer]:
-    """The greedy answers to the last question of each dialogue, a half longer than what was held out at most."""
-    base = model.get_base_model() if isinstance(model, PeftModel) else model  # its layers are the adapted ones
+    """The greedy answers to the last question of each dialogue, each at most 1.5 times the longest trained one."""
+    base = model.get_base_model() if isinstance(model, PeftModel) else model  # its layers include the adapters
     longest = max(sum(label != -100 for label in example.labels) for example in prepared.train.examples)
     student = _InTraining(prepared.tokenizer, base)
     return student.answer([dialogue.messages[:-1] for dialogue in dialogues], longest * 3 // 2)
@@ -179,7 +179,7 @@ class _InTraining(Student):
 
 
 def _judge(prepared: Prepared) -> Judge:
-    """How good a model's answers to held-out rows are: ROUGE-L (F1) with what was held out, and the share of equals."""
+    """Scores of a model's answers to held-out rows: ROUGE-L (F1) with the references, share of exact matches."""
     dialogues = prepared.held_out.dialogues[: prepared.settings.generation_rows]
     wanted = [dialogue.messages[-1]["content"].strip() for dialogue in dialogues]
 
@@ -193,7 +193,7 @@ def _judge(prepared: Prepared) -> Judge:
 
 
 def _stop_test(model: Any, prepared: Prepared) -> Stopped:
-    """Ask a few questions, held-out ones where there are some, and see whether the answers end."""
+    """Ask a few questions, held-out ones if there are any, and check whether the answers end."""
     dialogues = (prepared.held_out.dialogues or prepared.train.dialogues)[:STOP_PROMPTS]
     answers = _answers(model, prepared, dialogues)
     return Stopped(sum(answer.stopped for answer in answers), len(answers))

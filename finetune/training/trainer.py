@@ -1,15 +1,15 @@
-"""TRL's SFTTrainer, told what it has to be told, and the two figures that it does not give.
+"""TRL's SFTTrainer with our settings, and two figures that it does not report.
 
-Dialogues come as ids and labels, so TRL neither renders nor masks anything. What it does by itself and users fall for:
+Dialogues are passed as ids and labels, so TRL neither renders nor masks anything. Its pitfalls, and what we do instead:
 
-- A loss over an evaluation is the mean of its batches' means, so it changes with the batch size. Here every trained
-  token counts the same, as it does in training.
-- A checkpoint can be chosen by how good its answers are (greedy, ROUGE-L), as loss keeps rising where answers still get
-  better (InstructGPT, section 3.5).
-- Rows longer than `max_length` are cut, or dropped, without a word: here that raises, as it was settled before.
-- The trainer reports what is trained to its makers' server: here it does not.
+- Its evaluation loss is the mean of the batches' means, so it changes with the batch size. Here every trained token
+  counts the same, as in training.
+- It chooses checkpoints by loss, which can rise while answers still get better (InstructGPT, section 3.5). Here they
+  can also be chosen by their answers (greedy, ROUGE-L).
+- It silently cuts or drops rows longer than `max_length`. Here they raise an error, as lengths were handled before.
+- It reports what is trained to a server of its developers. Here it does not.
 
-Not covered: models with pictures, mixtures of experts' balancing loss by a setting of its own.
+Not covered: models with pictures, a setting for the load-balancing loss of mixtures of experts.
 """
 
 import math
@@ -33,31 +33,33 @@ from finetune.training.settings import FinetuneSettings
 
 Judge = Callable[[Any], dict[str, float]]  # a model's answers to held-out prompts -> {"rouge_l": 0.4, ...}
 
-# TRL (1.16) computes the probabilities of trained tokens only where Triton does it, and those of all tokens elsewhere,
-# as some accelerators compile anew for each shape. A CPU does not, and most tokens are prompts: a step takes a third
-# less (a tiny model) to nearly all (a large vocabulary) of the time. A TRL without that switch is only slower.
+# TRL (1.16) skips the probabilities of untrained tokens only with Triton, as some accelerators recompile for each
+# shape. A CPU does not, and most tokens are prompts: skipping them saves a third (a tiny model) to nearly all (a large
+# vocabulary) of the time of a step. A TRL without that switch is only slower.
 _trl: dict[str, Any] = vars(trl_utils)
 if on_triton := _trl.get("_use_triton"):
     _trl["_use_triton"] = lambda device: device.type == "cpu" or on_triton(device)
 
 
 class Trainer(SFTTrainer):
-    """`train` (from prepared rows), `evaluate`, and `judge` on the model with each evaluation."""
+    """`train` (on prepared rows) and `evaluate`, which calls `judge` with the model."""
 
     def __init__(self, *, judge: Judge | None, **named: Any):
         super().__init__(**named)
         self._judge = judge
-        self._sums: list[tuple[float, int]] = []  # of an evaluation's batches: the loss's sum, the tokens it is over
+        self._sums: list[
+            tuple[float, int]
+        ] = []  # of an evaluation's batches: the summed loss, and its number of tokens
 
     def prediction_step(self, model: Any, inputs: dict[str, Any], *rest: Any, **named: Any) -> Any:
-        """The loss of a batch, which is added up by tokens too."""
+        """The loss of a batch, which is also summed over tokens."""
         loss, logits, labels = super().prediction_step(model, inputs, *rest, **named)
         if n := int((inputs["labels"][..., 1:] != -100).sum()):
             self._sums.append((float(loss) * n, n))
         return loss, logits, labels
 
     def evaluation_loop(self, *rest: Any, **named: Any) -> EvalLoopOutput:
-        """The figures of an evaluation: the loss over all tokens that are trained, and the judge's."""
+        """The figures of an evaluation: the loss over all trained tokens, and those of `judge`."""
         self._sums = []
         output = super().evaluation_loop(*rest, **named)
         assert output.metrics is not None
@@ -72,7 +74,7 @@ class Trainer(SFTTrainer):
         return output
 
     def _send_telemetry(self) -> None:
-        """Say nothing to anybody."""
+        """Send no telemetry."""
 
 
 def make_trainer(  # noqa: PLR0917 - each is named at its only call
@@ -88,7 +90,7 @@ def make_trainer(  # noqa: PLR0917 - each is named at its only call
     judge: Judge | None = None,
     callbacks: Sequence[TrainerCallback] = (),
 ) -> Trainer:
-    """A trainer over `train` (see `rows_of`), which saves in `folder`; `settings` must have everything filled in."""
+    """A trainer over `train` (see `rows_of`), which saves in `folder`; `settings` must be complete."""
     args = sft_config(settings, folder, schedule, evaluate=bool(held_out))
     return Trainer(
         model=model, args=args, processing_class=tokenizer, train_dataset=train, peft_config=peft_config,
@@ -97,7 +99,7 @@ def make_trainer(  # noqa: PLR0917 - each is named at its only call
 
 
 def sft_config(settings: FinetuneSettings, folder: Path, schedule: Schedule, *, evaluate: bool) -> SFTConfig:
-    """TRL's settings. The micro batch is the greatest that divides a process's share of an update."""
+    """TRL's settings. The micro batch is the largest that divides a process's share of an update."""
     steps = schedule.steps
     has_gpu = torch.cuda.is_available()
     keeps_best = settings.keep in ("eval_loss", "generation")
@@ -106,16 +108,16 @@ def sft_config(settings: FinetuneSettings, folder: Path, schedule: Schedule, *, 
     micro = max(n for n in range(1, share + 1) if share % n == 0 and n <= (settings.micro_batch or 1))
     return SFTConfig(
         output_dir=str(folder),
-        # A bare SFTConfig asks for bfloat16 and a GPU, and raises where there is none.
+        # By default SFTConfig requires bfloat16 and a GPU, and raises if there is none.
         use_cpu=not has_gpu and not torch.backends.mps.is_available(),
         bf16=settings.precision != "float32",
         max_steps=steps,
         per_device_train_batch_size=micro,
         gradient_accumulation_steps=share // micro,
         per_device_eval_batch_size=micro,
-        prediction_loss_only=True,  # logits of a whole evaluation do not fit into any memory
-        # Rows are as they shall be, packed already where they shall be packed (see rows_of). Packing says to TRL that a
-        # batch is one row without padding, in which position ids keep dialogues apart.
+        prediction_loss_only=True,  # the logits of a whole evaluation fit into no memory
+        # Rows are final, and already packed if they are to be (see rows_of). Packing tells TRL that a batch is one row
+        # without padding, in which position ids separate the dialogues.
         dataset_kwargs={"skip_prepare_dataset": True},
         packing=bool(settings.packing),
         packing_strategy="bfd",
@@ -137,7 +139,7 @@ def sft_config(settings: FinetuneSettings, folder: Path, schedule: Schedule, *, 
         metric_for_best_model={"eval_loss": "eval_loss", "generation": "eval_rouge_l"}.get(settings.keep or ""),
         greater_is_better=settings.keep == "generation" if keeps_best else None,
         logging_steps=1,
-        logging_nan_inf_filter=False,  # it would put the mean of the others in their place
+        logging_nan_inf_filter=False,  # it would replace them by the mean of the others
         include_num_input_tokens_seen="all" if settings.packing else "non_padding",
         report_to="none",
         disable_tqdm=True,
@@ -147,9 +149,9 @@ def sft_config(settings: FinetuneSettings, folder: Path, schedule: Schedule, *, 
 
 
 def rows_of(examples: Sequence[Example], settings: FinetuneSettings) -> Dataset:
-    """What the trainer reads: a row an example or, packed, several to a row of at most `max_length` tokens.
+    """The trainer's rows: one example each or, packed, several in a row of at most `max_length` tokens.
 
-    Columns `input_ids`, `labels` and, where packed, `seq_lengths`: the lengths of a row's dialogues. No token is lost:
+    Columns `input_ids`, `labels` and, if packed, `seq_lengths`: the lengths of a row's dialogues. No token is lost:
     ValueError if an example is longer than `max_length`.
     """
     assert settings.max_length
@@ -157,12 +159,12 @@ def rows_of(examples: Sequence[Example], settings: FinetuneSettings) -> Dataset:
         raise ValueError(f"a row of {longest} tokens is longer than max_length = {settings.max_length}")
     if not settings.packing:
         return _dataset(examples)
-    # Best-fit decreasing, a thousand dialogues at a time: shuffled before, so that no row has neighbours of the file.
+    # Best-fit decreasing, a thousand dialogues at a time; shuffled before, so that no row has neighbours from the file.
     return pack_dataset(_dataset(examples).shuffle(seed=settings.seed), settings.max_length, "bfd")
 
 
 def _even(examples: Sequence[Example], args: SFTConfig) -> list[Example]:
-    """`examples` and some that train nothing, so that each process has as many: no row is counted twice then."""
+    """`examples`, padded with untrained ones so that each process has the same number, and no row counts twice."""
     missing = -len(examples) % (processes() * args.per_device_eval_batch_size) if processes() > 1 else 0
     return [*examples, *[Example(examples[0].ids[:2], [-100, -100])] * missing]
 

@@ -1,9 +1,9 @@
-"""The model that is trained: loaded as the method needs it, with rows for the tokens that its template added; saved.
+"""The trained model: loaded as the method needs it, with rows for the tokens that its template added; saved.
 
-A token that a template adds (an end of turn) begins as the mean of all tokens, so that it is neither likely nor
-unlikely at first (Hewitt 2021, "Initializing new word embeddings for pretrained language models"). Adapters leave
-embeddings alone, so with them the added tokens' rows are trained beside the adapters: a stop token that cannot be
-learned is never said.
+A token that a template adds (an end of turn) starts as the mean of all tokens, so that it is neither likely nor
+unlikely at first (Hewitt 2021, "Initializing new word embeddings for pretrained language models"). Adapters do not
+change embeddings, so the added tokens' rows are trained next to the adapters: a stop token that cannot be learned is
+never generated.
 
 Not covered: code that comes with a model (trust_remote_code), 8-bit weights.
 """
@@ -24,11 +24,11 @@ from selfinstruct.errors import UsageError
 
 
 def load_to_train(settings: FinetuneSettings, tokenizer: Any, n_known: int) -> PreTrainedModel:
-    """The model with all settings filled in; `tokenizer` may have more than the `n_known` tokens it came with.
+    """The model for complete settings; `tokenizer` may have more than the `n_known` tokens it came with.
 
     UsageError if it cannot be loaded.
     """
-    # An adapter remembers what it was trained on: by its whole path, as it may be asked from another folder.
+    # An adapter stores the name of its base: as an absolute path, as it may be used from another folder.
     place = str(Path(settings.model).resolve()) if Path(settings.model).exists() else settings.model
     more: dict[str, Any] = {"dtype": torch.bfloat16 if settings.precision == "bfloat16" else torch.float32}
     if settings.method == "qlora":
@@ -51,16 +51,16 @@ def load_to_train(settings: FinetuneSettings, tokenizer: Any, n_known: int) -> P
 
 @torch.no_grad()
 def add_tokens(model: Any, n_known: int, n_tokens: int) -> None:
-    """Give tokens n_known ... n_tokens - 1 the mean embedding of those before, in and out; room is made for them."""
+    """Give tokens n_known ... n_tokens - 1 the mean embedding of those before, in input and output; resizes."""
     if n_tokens > model.get_input_embeddings().weight.shape[0]:
         model.resize_token_embeddings(n_tokens, mean_resizing=False)
     if n_tokens > n_known:
-        for weight in {model.get_input_embeddings().weight, model.get_output_embeddings().weight}:  # one where tied
+        for weight in {model.get_input_embeddings().weight, model.get_output_embeddings().weight}:  # one if tied
             weight[n_known:n_tokens] = weight[:n_known].mean(0)
 
 
 def lora_config(settings: FinetuneSettings, model: Any, tokenizer: Any, n_known: int) -> LoraConfig | None:
-    """The adapters to train, None for all weights. Tokens from `n_known` on are trained too, but padding."""
+    """The adapters to train, None for all weights. Tokens from `n_known` on are trained too, except padding."""
     if settings.method == "full":
         return None
     lora = settings.lora
@@ -68,8 +68,8 @@ def lora_config(settings: FinetuneSettings, model: Any, tokenizer: Any, n_known:
     if new := [token for token in range(n_known, len(tokenizer)) if token != tokenizer.pad_token_id]:
         names = {module: name for name, module in model.named_modules()}
         into, out = (names[module].rpartition(".")[2] for module in _embeddings(model))
-        # TRL multiplies with the head's weight itself, past any adapter, so the head is trained as a whole; and where
-        # it is the embedding too, both.
+        # TRL multiplies with the head's weight directly, bypassing adapters, so the whole head is trained; and the
+        # embedding with it, if they are tied.
         if model.config.get_text_config().tie_word_embeddings:
             added = {"modules_to_save": [into], "ensure_weight_tying": True}
         else:
@@ -81,7 +81,7 @@ def lora_config(settings: FinetuneSettings, model: Any, tokenizer: Any, n_known:
 
 
 def generation_config(tokenizer: Any, model: Any) -> GenerationConfig:
-    """How the student answers unless asked otherwise: greedily, up to a stop token; no sampling by surprise."""
+    """The student's default decoding: greedy, up to a stop token, and no sampling."""
     return GenerationConfig(
         bos_token_id=tokenizer.bos_token_id, pad_token_id=tokenizer.pad_token_id,
         eos_token_id=sorted(end_tokens(tokenizer, model.generation_config)), do_sample=False,
@@ -89,19 +89,19 @@ def generation_config(tokenizer: Any, model: Any) -> GenerationConfig:
 
 
 def save(trainer: Any, tokenizer: Any, folder: Path) -> None:
-    """Write the student (called by all processes together; one of them writes)."""
+    """Write the student (called by all processes; one of them writes)."""
     model = trainer.accelerator.unwrap_model(trainer.model)
     model.generation_config = generation_config(tokenizer, model)
     model.config.use_cache = True
     trainer.save_model(str(folder))
     if trainer.is_world_process_zero():
-        (folder / "training_args.bin").unlink()  # finetune.toml says it, and is no pickle
+        (folder / "training_args.bin").unlink()  # finetune.toml has the same, and is not a pickle
         tokenizer.save_pretrained(folder)
-        model.generation_config.save_pretrained(folder)  # beside adapters too
+        model.generation_config.save_pretrained(folder)  # also for adapters
 
 
 def check_qlora() -> None:
-    """UsageError if 4-bit weights cannot be had."""
+    """UsageError if 4-bit weights are not available."""
     if not importlib.util.find_spec("bitsandbytes"):
         raise UsageError(
             'method = "qlora" (--method qlora) needs bitsandbytes. Run: pip install bitsandbytes. Or use '
@@ -110,7 +110,7 @@ def check_qlora() -> None:
 
 
 def _four_bits() -> BitsAndBytesConfig:
-    """As in the QLoRA paper (Dettmers et al. 2023): normal floats of 4 bits, their scales quantised again."""
+    """As in the QLoRA paper (Dettmers et al. 2023): 4-bit NormalFloat with double quantisation."""
     return BitsAndBytesConfig(
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=torch.bfloat16,

@@ -1,14 +1,14 @@
-"""What a teacher said, as items, a verdict, or instances.
+"""A teacher's answer, parsed into items, a verdict, or instances.
 
-Models wrap what was asked for in greetings, headings, bold type and code fences, and number as they like. No text makes
-a parser fail: what it cannot read gives an empty list, which the caller turns into a rejection.
+Models wrap their answers in greetings, headings, bold type and code fences, and number in many ways. No text makes a
+parser fail: what it cannot read gives an empty list, which the caller turns into a rejection.
 
-    items         what is read: an item of a list, an instance, a whole task
+    items         what parsers return: an item of a list, an instance, a whole task
     lists         new tasks as a numbered list, or bullets
-    verdicts      yes or no; does the model decline, does it say that there is no input?
+    verdicts      yes or no; whether the model refuses, or says that there is no input
     examples      instances, the input first or the class label
     whole_tasks   tasks with their instances, as Alpaca's prompt asks for them
     json_answers  all of these in JSON
     fields, text, thoughts
-                  what they share: the names of fields, tidying, and what a reasoning model thought aloud
+                  shared by all of these: the names of fields, clean-up, and the thoughts of reasoning models
 """

@@ -18,7 +18,7 @@ from selfinstruct.parsing.json_answers import json_rows
 from selfinstruct.parsing.text import body, tidy
 from selfinstruct.parsing.thoughts import spoken
 
-# A heading stands on a line of its own: "Example 2", "**Example 2:**", "### Example 2 (harder)"; "2." above an input.
+# A heading has its own line: "Example 2", "**Example 2:**", "### Example 2 (harder)"; "2." above an input.
 _EXAMPLE = re.compile(
     r"^[ \t#*_>-]*example(?:[ \t]*#?\d+\.?)?(?:[ \t]*\([^()\n]*\))?[ \t:*_#]*$"
     r"|^[ \t#*_>\[-]*example[ \t]*#?\d+[^\n]{0,60}$(?=\n+[ \t*_-]*(?:input|output)\b)"
@@ -38,7 +38,7 @@ def input_first(text: str, cut: bool) -> list[ParsedInstance]:
     text = body(text)
     marks = list(_EXAMPLE.finditer(text))
     blocks = [text[m.end() : end] for m, end in with_ends(marks)] or [text]
-    if marks:  # the first example may have no heading, but what stands there may also be a greeting
+    if marks:  # the first example may have no heading, but the text there may also be a greeting
         above = text[: marks[0].start()]
         number = re.search(r"\d+", marks[0].group())
         if OUTPUT_FIELD.search(above) or (above.strip() and number and int(number.group()) > 1):
@@ -54,7 +54,7 @@ def output_first(text: str, cut: bool) -> list[ParsedInstance]:
     text = _EXAMPLE.sub("", body(text))
     instances = []
     marks = list(LABEL_FIELD.finditer(text)) or list(OUTPUT_FIELD.finditer(text))
-    marks = [mark for mark in marks if _last_word(mark) == _last_word(marks[0])]  # others stand in an input
+    marks = [mark for mark in marks if _last_word(mark) == _last_word(marks[0])]  # others are part of an input
     if marks and INPUT_FIELD.search(text, 0, marks[0].start()):
         return mark_cut(_labels_below(text, marks), cut)
     for mark, end in with_ends(marks):
@@ -67,7 +67,7 @@ def output_first(text: str, cut: bool) -> list[ParsedInstance]:
 
 
 def _labels_below(text: str, marks: list[re.Match[str]]) -> list[ParsedInstance]:
-    """The instances of an answer in which each input precedes its label after all."""
+    """The instances of an answer in which, contrary to the prompt, each input precedes its label."""
     instances = []
     begin = 0
     for mark in marks:

@@ -1,4 +1,4 @@
-"""Fields of an instance, each behind its name where a line begins, and the same in JSON."""
+"""Fields of an instance, each after its name at the start of a line, and the same in JSON."""
 
 import re
 from typing import Any
@@ -9,7 +9,7 @@ from selfinstruct.parsing.verdicts import says_no_input
 
 
 def _field(names: str) -> re.Pattern[str]:
-    """A field's name where a line begins: "Input:", "**Input 2:**", "- Input:", "2. Input:", "**Input**", "# Input"."""
+    """A field's name that starts a line: "Input:", "**Input 2:**", "- Input:", "2. Input:", "**Input**", "# Input"."""
     return re.compile(
         r"^(?:[ ]{0,3}|[ \t]{0,12}(?=(?:[-*•][ \t]+)?\*\*))(?:>[ ]?)?(?:[-*•][ \t]+)?[*_]{0,3}"
         r"(?:\d{1,3}[.)][ \t]*)?(?:#{1,6}[ \t]*)?[*_]{0,3}"
@@ -21,7 +21,7 @@ def _field(names: str) -> re.Pattern[str]:
 
 
 INPUT_FIELD = _field("input")
-# "Response" stands in texts too often to be a field's name anywhere but in a heading.
+# "Response" is too common in texts to be a field's name anywhere but in a heading.
 OUTPUT_FIELD = re.compile(
     _field("output|answer").pattern + r"|^[ ]{0,3}#{1,6}[ \t]*response[ \t]*:?[ \t]*$", re.IGNORECASE | re.MULTILINE
 )
@@ -53,18 +53,18 @@ def from_json(rows: list[Any]) -> list[ParsedInstance]:
 
 
 def read_input(text: str, mark: re.Match[str]) -> str:
-    """The input that stands behind its name in `text`."""
+    """The input that follows its name in `text`."""
     return no_input(_value(text[mark.end() :], mark))
 
 
 def no_input(text: str) -> str:
-    """The text, or "" where it says that there is no input."""
+    """The text, or "" if it says that there is no input."""
     text = _value(text)
     return "" if says_no_input(text) else text
 
 
 def _value(text: str, mark: re.Match[str] | None = None) -> str:
-    """A field's text: without a rule below it, and without the end of bold type that began before its name."""
+    """A field's text, without a rule below it or the closing marks of bold type that began before its name."""
     text = text.strip()
     while text.endswith("\n---"):
         text = text.removesuffix("---").strip()
@@ -79,5 +79,5 @@ def with_ends(marks: list[re.Match[str]]) -> list[tuple[re.Match[str], int | Non
 
 
 def mark_cut(instances: list[ParsedInstance], cut: bool) -> list[ParsedInstance]:
-    """The instances, the last one marked where the answer was cut."""
+    """The instances; the last one is marked if the answer was cut."""
     return [*instances[:-1], instances[-1]._replace(cut=True)] if cut and instances else instances

@@ -1,12 +1,12 @@
-"""Answers in JSON, as models write it: bare or fenced, behind a greeting, with trailing commas, cut off in the middle.
+"""Answers in JSON, as models write it: bare or fenced, after a greeting, with trailing commas, cut off in the middle.
 
     >>> json_rows('Sure!\\n```json\\n{"tasks": ["Name a river.", "Name a lake.",]}\\n```')
     ['Name a river.', 'Name a lake.']
     >>> json_rows('9. Put {"a": 1} into words.') is None
     True
 
-Sound JSON is read as it is, the rest by json_repair. The names of the fields are read generously: a schema that the
-server keeps to decides them, but a model that was only asked for JSON chooses its own.
+Valid JSON is read as it is, the rest by json_repair. Field names are matched loosely: a server that enforces a schema
+fixes them, but a model that was only asked for JSON chooses its own.
 """
 
 import json
@@ -30,7 +30,7 @@ _KNOWN = {*INSTRUCTION, *OUTPUT, *VERDICT}
 
 _FENCED = re.compile(r"^[ \t]*(?:```|~~~)\w*[ \t]*\n\s*(?=[\[{])", re.MULTILINE)
 _BARE = re.compile(r"^[ \t]*(?:[^\n{}\[\]]{0,80}:[ \t]*)?(?=\{\s*[\"'{]|\[\s*[\"'\[{]|\{\}|\[\])", re.MULTILINE)
-# Before JSON that is the answer there is a greeting at most, but no item and no field of another form.
+# If JSON is the answer, at most a greeting precedes it, but no item and no field in another form.
 _OTHER_FORM = re.compile(
     r"^[ \t]*[-*•]\s|^\W*\d{1,3}[.):]\s"
     r"|^\W*(?:example|input|output|answer|(?:class\s*)?label|task|instruction)\b[^\n]{0,20}(?::|$)",
@@ -67,7 +67,7 @@ def json_field(row: Any, names: tuple[str, ...]) -> str | None:
 
 
 def _names(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields by name, in small letters, with spaces between its words and without a number behind."""
+    """The fields by name: in lower case, with spaces between words, and without a trailing number."""
     spaced = {re.sub(r"[\s_-]+|(?<=[a-z])(?=[A-Z])", " ", str(key)): value for key, value in row.items()}
     return {key.strip(" 0123456789").lower(): value for key, value in spaced.items()}
 
@@ -79,7 +79,7 @@ def _as_text(value: Any) -> str:
 
 
 def _decoded(body: str) -> Any:
-    """The JSON value that `body` begins with; several in a row as one list; None if there is none."""
+    """The JSON value at the start of `body`; several in a row as one list; None if there is none."""
     values: list[Any] = []
     at = 0
     try:
@@ -92,6 +92,6 @@ def _decoded(body: str) -> Any:
             repaired = json_repair.loads(f"[{body}]")
         except (ValueError, RecursionError):
             repaired = []
-        # Words that follow the JSON come out as texts of their own.
+        # Words after the JSON are returned as separate texts.
         values = [value for value in repaired if isinstance(value, (dict, list))] if isinstance(repaired, list) else []
     return values[0] if len(values) == 1 else values or None

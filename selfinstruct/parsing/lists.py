@@ -13,9 +13,9 @@ from selfinstruct.parsing.json_answers import INSTRUCTION, json_field, json_rows
 from selfinstruct.parsing.text import FENCE, NUMBERED, tidy
 from selfinstruct.parsing.thoughts import spoken
 
-# "**River quiz**: " or "**River quiz:** " behind the number; only where every item has it.
+# "**River quiz**: " or "**River quiz:** " after the number; only if every item has it.
 _TITLED = re.compile(r"^\*\*[^*]{1,80}(?::\*\*|\*\*\s*[:–—-])\s+(?=\S)")
-# "Task: " behind the number; only where every item has it.
+# "Task: " after the number; only if every item has it.
 _LABELLED = re.compile(r"^[*_]{0,2}(?:task|instruction)[*_]{0,2}:[*_]{0,2}\s+", re.IGNORECASE)
 _MARKED_HEADING = re.compile(r"^\s*(?:#{1,6}\s.*|\*\*[^*]+\*\*:?)\s*$")
 _HEADING = re.compile(r"^\s*(?:#{1,6}\s.*|\*\*[^*]+\*\*:?|[^.?!]{1,80}:)\s*$")
@@ -46,10 +46,10 @@ def numbered_items(text: str, cut: bool) -> list[Item]:
 
 
 def _listed(text: str, mark: re.Pattern[str]) -> list[str]:
-    """The texts that `mark` stands before; a blank one for a mark without a text."""
+    """The texts that follow each `mark`; blank for a mark without a text."""
     starts: list[re.Match[str]] = []
     below: re.Match[str] | None = None  # the latest line of a list inside the current item
-    paragraphs: list[list[list[str]]] = []  # of each item, each of them lines
+    paragraphs: list[list[list[str]]] = []  # of each item, as lines
     for line in text.splitlines():
         if FENCE.match(line) or _RULE.match(line):
             continue
@@ -57,7 +57,7 @@ def _listed(text: str, mark: re.Pattern[str]) -> list[str]:
         follows = found and starts and _goes_on(found, starts[-1])
         if found and (not starts or follows or not (_goes_on(found, below) or _is_below(found, starts[-1]))):
             if starts and len(paragraphs[-1][-1]) > 1 and _MARKED_HEADING.match(paragraphs[-1][-1][-1]):
-                paragraphs[-1][-1].pop()  # it stands over what comes now
+                paragraphs[-1][-1].pop()  # it is a heading of what follows
             starts.append(found)
             paragraphs.append([[line[found.end() :]]])
             below = None
@@ -76,14 +76,14 @@ def _listed(text: str, mark: re.Pattern[str]) -> list[str]:
     if len(raw) > 1 and all(map(_TITLED.match, raw)):
         raw = [_TITLED.sub("", text, 1) for text in raw]
     if len(raw) > 1 and all(map(_is_quoted, raw)):
-        return [text[1:-1].strip() for text in raw]  # whatever else is quoted inside
+        return [text[1:-1].strip() for text in raw]  # regardless of quotes inside
     texts = [tidy(text, start.group().count("**") == 1) for text, start in zip(raw, starts, strict=True)]
     is_one_line = len(texts) == 1 and mark is NUMBERED and sum(map(len, paragraphs[0])) == 1
     return _run_on(texts[0], starts[0]) if is_one_line else texts
 
 
 def _is_below(line: re.Match[str], item: re.Match[str]) -> bool:
-    """Whether a list's line is part of the item before it: indented, or numbered in another way and out of turn."""
+    """Whether a list's line is part of the item before it: indented, or numbered in another style and out of order."""
     if len(line["indent"] or line["indent2"] or "") > len(item["indent"] or item["indent2"] or "") + 1:
         return True
     number, sign = (line.groupdict().get(name) for name in ("number", "sign"))
@@ -92,7 +92,7 @@ def _is_below(line: re.Match[str], item: re.Match[str]) -> bool:
 
 
 def _goes_on(line: re.Match[str], before: re.Match[str] | None) -> bool:
-    """Whether a list's line has the number after that of the line before, in the same style and as far in."""
+    """Whether a list's line has the next number, in the same style and with the same indentation."""
     one, other = line.groupdict(), before.groupdict() if before else {}
     if not (one.get("number") and other.get("number")):
         return False
@@ -101,13 +101,13 @@ def _goes_on(line: re.Match[str], before: re.Match[str] | None) -> bool:
 
 
 def _is_quoted(text: str) -> bool:
-    """Whether the text as a whole stands in quotes; a quote that ends inside of it belongs to one that began there."""
+    """Whether the whole text is in quotes; a quote that ends inside it belongs to one that began there."""
     inside = text[1:-1]
     return len(text) > 1 and text[0] == text[-1] == '"' and not re.match(r'[^"]*[^"\s]"', inside)
 
 
 def _run_on(text: str, start: re.Match[str]) -> list[str]:
-    """The items of a list that was written on one line, each behind its number."""
+    """The items of a list that was written on one line, each after its number."""
     texts = []
     number = int(start["number"] or 0)
     while found := re.search(rf"\s[*_]{{0,2}}\(?{number + 1}[.)][*_]{{0,2}}\s", text):

@@ -1,4 +1,4 @@
-"""What the grammars share: how a number stands before a text, and how a text is tidied."""
+"""What the grammars share: the number before a text, and the clean-up of texts."""
 
 import re
 
@@ -14,7 +14,7 @@ NUMBERED = re.compile(
 FENCE = re.compile(r"^\s*(?:```|~~~)")
 _BOLD = re.compile(r"(?<![\w*])\*\*(?=[^\s*])([^*]+)(?<=\S)\*\*(?![\w*])")
 _QUOTES = ("__", "__"), ("`", "`"), ('"', '"'), ("“", "”"), ("*", "*"), ("_", "_"), ("'", "'"), ("‘", "’")
-# A last paragraph that offers more of the same. A letter may end alike, but hardly in these words.
+# A last paragraph that offers more of the same. A letter may end similarly, but hardly in these words.
 _SIGN_OFF = re.compile(
     r"\n[ \t]*\n\W*(?:(?:i )?hope (?:this|these|they) (?:examples )?(?:helps?|is useful|are useful)\b[^\n]{0,40}"
     r"|(?:let me know|feel free|would you like|do you want|if you (?:need|want|would like|['’]d like))[^\n]*"
@@ -24,7 +24,7 @@ _SIGN_OFF = re.compile(
 
 
 def body(text: str) -> str:
-    """What is said, without a sign-off below it or a code fence around all of it; fences inside an output stay."""
+    """The answer without a sign-off below it or a code fence around all of it; fences inside an output stay."""
     text = _SIGN_OFF.sub("", spoken(text).strip())
     lines = text.replace("\r\n", "\n").split("\n")
     if len(lines) > 1 and FENCE.match(lines[0]) and FENCE.match(lines[-1]):
@@ -33,7 +33,7 @@ def body(text: str) -> str:
 
 
 def tidy(text: str, bold: bool) -> str:
-    """White space collapsed, bold marks and quotes around the whole taken off.
+    """The text with white space collapsed, and without bold marks and quotes around all of it.
 
     `bold`: bold type that began before the text ends at its end.
     """

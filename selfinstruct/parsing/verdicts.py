@@ -19,7 +19,7 @@ _NO_INPUT = re.compile(
     re.IGNORECASE,
 )
 _YES_NO = re.compile(r"\b(yes|no)\b", re.IGNORECASE)
-# Phrases with a yes or a no that is no verdict, and words that take a verdict back.
+# Phrases with a yes or a no that is not a verdict, and words that take a verdict back.
 _NO_VERDICT = re.compile(
     r"\byes\b[\"'”’]?\s*(?:/|\||,|or|and|nor)\s*[\"'“‘]?no\b|\bno (?:doubt|problem|worries)\b|\bneither\b.*",
     re.IGNORECASE,
@@ -36,7 +36,7 @@ _IS_CLASSIFICATION = re.compile(
 
 
 def is_refusal(text: str) -> bool:
-    """Whether the answer begins like a refusal."""
+    """Whether the answer starts like a refusal."""
     return bool(_REFUSAL.match(spoken(text)))
 
 

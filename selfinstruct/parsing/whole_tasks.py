@@ -8,7 +8,7 @@ from selfinstruct.parsing.json_answers import INSTRUCTION, json_field, json_rows
 from selfinstruct.parsing.text import NUMBERED, body, tidy
 from selfinstruct.parsing.thoughts import spoken
 
-# What Alpaca's prompt asks for between two tasks.
+# The separator between two tasks that Alpaca's prompt asks for.
 _SEPARATOR = re.compile(r"\s*^[ \t]*#{2,}\s*\Z", re.MULTILINE)
 
 
@@ -24,7 +24,7 @@ def whole_tasks(text: str, cut: bool) -> list[WholeTask]:
     else:
         text = body(text)
         marks = list(INSTRUCTION_FIELD.finditer(text))
-        if marks and re.search(r"\d", marks[0].group()):  # then a line without a number is part of a task
+        if marks and re.search(r"\d", marks[0].group()):  # in that case, a line without a number is part of a task
             marks = [mark for mark in marks if re.search(r"\d", mark.group())]
         tasks = []
         if not marks:  # numbers alone; those without a field below them are part of a task
@@ -34,7 +34,7 @@ def whole_tasks(text: str, cut: bool) -> list[WholeTask]:
             block = _SEPARATOR.sub("", text[mark.end() : end])
             first = INPUT_FIELD.search(block) or OUTPUT_FIELD.search(block)
             instruction, rest = (block[: first.start()], block[first.start() :]) if first else (block, "")
-            if named := INSTRUCTION_FIELD.match(instruction.lstrip()):  # "### Task 4", and its name again below
+            if named := INSTRUCTION_FIELD.match(instruction.lstrip()):  # "### Task 4", with the field's name below it
                 instruction = instruction.lstrip()[named.end() :]
             tasks.append(WholeTask(tidy(instruction, mark.group().count("**") == 1), *read_example(rest)[:3]))
     if cut and tasks:

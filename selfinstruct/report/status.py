@@ -58,6 +58,13 @@ class Status(NamedTuple):
         costs = [one.cost_usd for one in self.usage]
         return None if any(cost is None for cost in costs) else sum(cost for cost in costs if cost is not None)
 
+    def __repr__(self) -> str:
+        calls, rejected = sum(one.requests for one in self.usage), sum(one.n for one in self.rejected)
+        of = f" of {self.target:,}" if self.target else ""
+        cost = "" if self.cost_usd is None else f", ${self.cost_usd:,.4f}"
+        held = f"{self.tasks:,}{of} tasks, {self.records:,} records, {rejected:,} rejected"
+        return f"<Status: {held}, {calls:,} calls{cost}>"
+
     def as_dict(self) -> dict[str, Any]:
         """The figures as JSON values."""
         values: dict[str, Any] = {}

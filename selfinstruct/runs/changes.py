@@ -40,6 +40,13 @@ class Compared(NamedTuple):
     lost: list[Change]
     gained: list[Change]
 
+    def __repr__(self) -> str:
+        return f"<Compared: {self}>"
+
+    def __str__(self) -> str:
+        lost, gained = len(self.lost), len(self.gained)
+        return f"{self.before:,} before, {self.after:,} now: {lost:,} lost, {gained:,} gained"
+
     def as_dict(self) -> dict[str, Any]:
         """The figures, by reason, and a few examples of each as JSON values."""
         return {
@@ -65,6 +72,9 @@ class Changes(NamedTuple):
     waiting: int
     decisions_left_out: int
     reasons: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        return f"<Changes: tasks {self.tasks}; records {self.records}>"
 
     def as_dict(self) -> dict[str, Any]:
         """All of it as JSON values."""
@@ -140,10 +150,7 @@ def render(found: Changes, run: str, new: str) -> str:
     """The figures and a few examples as text, about 72 characters wide."""
     lines = [f"{new}: {run} filtered under different rules, without API calls"]
     for name, compared in (("tasks", found.tasks), ("records", found.records)):
-        lines.append(
-            f"  {name:<8} {compared.before:,} before, {compared.after:,} now: {len(compared.lost):,} lost, "
-            f"{len(compared.gained):,} gained"
-        )
+        lines.append(f"  {name:<8} {compared}")
         for verb, some in (("lost", compared.lost), ("gained", compared.gained)):
             for reason, n in Counter(one.reason for one in some).most_common():
                 words = found.reasons.get(reason) or OTHER_REASONS.get(reason, "")

@@ -41,7 +41,7 @@ from selfinstruct.runs.run import keep_config, refuse_not_loaded, settled
 from selfinstruct.settings import MayChange, merge
 from selfinstruct.store import replayed
 from selfinstruct.store.decisions import leave_out
-from selfinstruct.store.declared import custom_parts
+from selfinstruct.store.declared import custom_parts, under_recorded_names
 from selfinstruct.store.rows import instance_id
 from selfinstruct.store.store import Store
 from selfinstruct.strategies import GeneratedInstances, Proposal, came_with
@@ -87,8 +87,8 @@ async def refilter(run: Path, new: Path, config_file: Path | None, flags: dict[s
 def _rules(before: Store, config_file: Path | None, flags: dict[str, Any]) -> Rules:
     """The run's settings, overridden by those that are named now."""
     source = str(config_file) if config_file else "settings"
-    of_file = settings_in(config_file) if config_file else {}
-    flags = with_code(flags)
+    of_file = under_recorded_names(before, settings_in(config_file) if config_file else {})
+    flags = under_recorded_names(before, with_code(flags))
     given = merge(of_file, flags)
     settings = stored_settings(before)
     began, old = settings["config"], config_of(before)

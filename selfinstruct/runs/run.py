@@ -23,7 +23,7 @@ from selfinstruct.records import Line, SeedTask
 from selfinstruct.rows.seeds import read_seeds
 from selfinstruct.settings import merge
 from selfinstruct.store.batches import Batches
-from selfinstruct.store.declared import custom_parts
+from selfinstruct.store.declared import custom_parts, under_recorded_names
 from selfinstruct.store.store import Store
 from selfinstruct.teachers.settings import TeacherSettings
 
@@ -51,6 +51,11 @@ class Named(NamedTuple):
     def source(self) -> str:
         """Where they come from, for messages."""
         return str(self.config_file) if self.config_file else "settings"
+
+    def in_terms_of(self, store: Store) -> "Named":
+        """The same settings, with custom parts under the names that the run has for them."""
+        of_file, flags = (under_recorded_names(store, values) for values in (self.of_file, self.flags))
+        return self._replace(of_file=of_file, flags=flags)
 
 
 class UserInput(NamedTuple):
@@ -88,7 +93,7 @@ def open_run(
     if Store.exists(folder):
         store = Store.resume(folder)
         try:
-            return _resume(store, now, seeds_file, asking)
+            return _resume(store, now.in_terms_of(store), seeds_file, asking)
         except BaseException:
             store.close()
             raise

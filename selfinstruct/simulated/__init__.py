@@ -1,1 +1,1 @@
-"""A simulated teacher: `world` is what is true, `mind` what the teacher says, `server` how it says it."""
+"""A simulated teacher: `world` holds the facts, `mind` composes answers, `server` delivers them."""

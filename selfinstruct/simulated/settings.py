@@ -1,13 +1,12 @@
 """How the simulated teacher behaves: slow, wrong, malformed, failing - or, by default, none of these.
 
-A benchmark that wants a teacher as slow as a real one, with now and then a straggler and one call in twenty turned
-away, writes exactly that down:
+A benchmark that needs a teacher as slow as a real one, with occasional stragglers and one call in twenty refused:
 
     SimulatedSettings(latency_s=0.5, latency_kind="lognormal", straggler_share=0.01, rate_limited_share=0.05)
 
-Every share is between 0 and 1. Which request gets which fault is drawn from the request itself and from how often the
-server has seen it, never from a clock, so a run with faults can be repeated (the rate limits, capacity and the quota
-are the exception: they go by the time or by the order in which requests come in, as real ones do).
+Every share is between 0 and 1. Which request gets which fault depends on the request itself and on how often the server
+has seen it, never on a clock, so a run with faults can be repeated. The exceptions are rate limits, capacity and the
+quota, which depend on time or on the order of requests, as real ones do.
 """
 
 from typing import Annotated, Literal, Self, get_args
@@ -35,11 +34,11 @@ MALFORMED_KINDS: tuple[MalformedKind, ...] = get_args(MalformedKind)
 EXCLUSIVE_FAULTS = ("rate_limited", "error", "dropped", "stall", "slow_body", "garbage")
 
 
-SHAPING = MayChange.UNTIL_ANSWERED  # of what it says; everything else is delays and passing faults
+SHAPING = MayChange.UNTIL_ANSWERED  # of its answers; everything else is delays and passing faults
 
 
 class SimulatedSettings(Section):
-    """How the simulated teacher behaves; the defaults give a quick, well-formed, always right and never failing one."""
+    """How the simulated teacher behaves; by default it is fast, well-formed, always right, and never fails."""
 
     may_change = MayChange.ANY_TIME
 
@@ -50,7 +49,7 @@ class SimulatedSettings(Section):
         description="Requests processed at a time; the others wait, and only then take latency_s. 0: no limit.",
     )
     latency_s: Seconds = Field(
-        0.0, description="Mean time before an answer, in seconds (0 to 86400); 0 answers at once."
+        0.0, description="Mean time before an answer, in seconds (0 to 86400); 0 answers immediately."
     )
     latency_kind: Literal["fixed", "lognormal"] = Field(
         "fixed", description="fixed: every answer takes latency_s; lognormal: a log-normal time with mean latency_s."
@@ -137,7 +136,7 @@ class SimulatedSettings(Section):
     )
     stall_share: Share = Field(0.0, description="Share of requests that are never answered (0 to 1).")
     slow_body_share: Share = Field(
-        0.0, description="Share of answers whose headers come at once and whose body trickles (0 to 1)."
+        0.0, description="Share of answers whose headers are sent immediately and whose body trickles (0 to 1)."
     )
     slow_body_s: Seconds = Field(5.0, description="Time over which a slow body trickles in, in seconds (0 to 86400).")
     garbage_share: Share = Field(
@@ -195,5 +194,5 @@ class SimulatedSettings(Section):
         return self
 
     def fault_shares(self) -> dict[str, float]:
-        """Give the shares of the faults of which one request gets at most one."""
+        """Return the shares of the mutually exclusive faults: a request gets at most one of them."""
         return {kind: getattr(self, f"{kind}_share") for kind in EXCLUSIVE_FAULTS}

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
+from selfinstruct.custom import Custom
 from selfinstruct.errors import StoreError
 from selfinstruct.filters.rule import Evidence
 from selfinstruct.filters.verdicts import WORDS, FilterSettings, stored_rules
@@ -40,6 +41,23 @@ def custom_parts(store: Store) -> CustomParts:
     except ValidationError as error:
         problem = error.errors()[0]["msg"]
         raise StoreError(f"{store.path}: its record of custom parts is damaged ({problem}).") from None
+
+
+def under_recorded_names(store: Store, values: dict[str, Any]) -> dict[str, Any]:
+    """The user's settings, with custom filters and strategies under the names that the run has recorded for them.
+
+    A filter is known by its reason and a strategy by its class, wherever they are defined: a run that began in a
+    notebook can be resumed from a file. A teacher is known by its file as well, since a run may have two of one name.
+    """
+    known, found = custom_parts(store), dict(values)
+    strategies = {name.rpartition(":")[2]: name for name in known.get("strategies", {})}
+    if isinstance(strategy := found.get("strategy"), Custom):
+        found["strategy"] = strategy.named(strategies.get(strategy.rpartition(":")[2], strategy))
+    filters = {one.get("name"): name for name, one in known.get("filters", {}).items()}
+    table = found.get("filters")
+    if isinstance(table, dict) and isinstance(table.get("custom"), list):
+        found["filters"] = {**table, "custom": [one.named(filters.get(one.code.name, one)) for one in table["custom"]]}
+    return found
 
 
 def recorded(store: Store, reason: str) -> dict[str, Evidence]:

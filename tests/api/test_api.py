@@ -46,6 +46,22 @@ def test_what_it_gives_is_what_the_commands_say(run):
     assert repr(run) == f"<Run {run.folder}: 12 tasks, {len(records)} records>"
 
 
+def test_figures_are_one_line(run, tmp_path):
+    status = run.status()
+    calls, records = sum(one.requests for one in status.usage), len(run.records())
+    rejected = len(run.rejected())
+    line = f"12 of 12 tasks, {records} records, {rejected} rejected, {calls} calls"
+    assert repr(status) == str(status) == f"<Status: {line}>"
+    priced = [one._replace(cost_usd=0.25) for one in status.usage]
+    assert repr(status._replace(target=0, usage=priced[:1])) == (
+        f"<Status: 12 tasks, {records} records, {rejected} rejected, {priced[0].requests} calls, $0.2500>"
+    )
+    changes = run.refilter(tmp_path / "same").changes
+    line = f"{records} before, {records} now: 0 lost, 0 gained"
+    assert repr(changes) == f"<Changes: tasks 12 before, 12 now: 0 lost, 0 gained; records {line}>"
+    assert repr(changes.tasks) == "<Compared: 12 before, 12 now: 0 lost, 0 gained>"
+
+
 def test_a_command_makes_the_same_run(run, tmp_path):
     config = tmp_path / "run.toml"
     config.write_text("seed = 5\n[simulated]\nrepeat_share = 0.3\nforbidden_share = 0.3\n")

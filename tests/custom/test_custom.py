@@ -7,6 +7,7 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -165,6 +166,30 @@ def test_a_rule_that_has_changed_is_noticed(here):
         si.generate("run", 15, filters=["rules.py:no_number"], progress=False)
 
 
+def in_a_notebook(monkeypatch, code):
+    """What a cell with this code defines."""
+    cell = ModuleType("cell")
+    monkeypatch.setitem(sys.modules, "cell", cell)
+    exec(code, vars(cell))
+    return cell
+
+
+@pytest.mark.filterwarnings("ignore:.* has changed since:UserWarning")
+def test_a_run_of_a_notebook_is_resumed_from_a_file_and_the_other_way_round(here, monkeypatch):
+    cell = in_a_notebook(monkeypatch, (here / "rules.py").read_text() + (here / "evolve.py").read_text())
+    places = {"notebook": cell.no_number, "file": "rules.py:no_number"}
+    for began, then in ("notebook", "file"), ("file", "notebook"):
+        si.generate(began, 10, filters=[places[began]], progress=False)
+        run = si.generate(began, 14, filters=[places[then]], progress=False)
+        assert run.refilter(f"{began}-again", filters=[places[then]]).records() == run.records()
+    assert records("notebook") == records("file")
+    with Store.read(Path("notebook")) as store:
+        assert list(store.settings()["custom"]["filters"]) == ["notebook:no_number"]
+    evolved = si.generate("evolved", 4, strategy=cell.Evolve, progress=False)
+    assert si.generate("evolved", 6, strategy="evolve.py:Evolve", progress=False).status().tasks == 6
+    assert evolved.refilter("evolved-again", strategy=cell.Evolve).records() == evolved.records()
+
+
 def test_it_is_wherever_the_folder_is(here, monkeypatch):
     grow("run", 10, "--filter", "rules.py:no_number")
     (here / "elsewhere").mkdir()
@@ -176,6 +201,9 @@ def test_it_is_wherever_the_folder_is(here, monkeypatch):
 MISTAKES = {
     "rulez.py:no_number": "rulez.py: file not found.",
     "rules.py:no_numbers": "rules.py has no no_numbers; did you mean no_number?",
+    "grader.py:grate": "grader.py has no grate; did you mean grade?",
+    "difficulty.py:other": "difficulty.py has no other; choose one of: PROMPT, DIFFICULTY, Graded, easy.",
+    "empty.py:x": "empty.py has no x.",
     "rules.py": "'rules.py' does not name a function or class; write FILE.py:NAME or package.module:NAME.",
     "rules.py:": "'rules.py:' does not name a function or class",
     "no.such.module:rule": "There is no module no.such.module; install it, or name the file: FILE.py:NAME.",
@@ -193,6 +221,7 @@ HEAD = "import selfinstruct as si\n@si.filter(stage='task', meaning='m')\n"
 
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_name_that_cannot_be_loaded_is_one_message_and_no_run(here, name):
+    Path("empty.py").write_text("")
     Path("bad.py").write_text("x = 1\ndef (:\n")
     Path("raises.py").write_text("y = 0\nx = 1 / y\n")
     Path("exits.py").write_text("import sys\nsys.exit(3)\n")

@@ -5,6 +5,7 @@
     ```sql                      queries of outputs/first/run.db, which give at least one row
     ```toml                     settings of a run or of a training
     ```json                     one JSON value, or one on each line
+    ```yaml                     settings of another tool
     ```text                     right below commands or Python: what they print
 
 A block with `title="NAME"` is written to that file. A comment above a block says what is different about it:
@@ -237,8 +238,8 @@ def write_all(*only: str) -> None:
 
 
 PLAIN = {"COLUMNS": "120", "NO_COLOR": "1", "TERM": "dumb"}
-# It trains a model: tests/finetune/test_ft_docs.py runs it, in the one process that imports torch.
-NEED_TORCH = {"docs/python.md"}
+# They train a model: tests/finetune/test_ft_docs.py runs them, in the one process that imports torch.
+NEED_TORCH = {"docs/python.md", "docs/how-to/trainers.md"}
 TINY_MODEL = "Qwen/Qwen2.5-0.5B"  # a folder of that name comes before the hub
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from tests.docs.blocks import NEED_TORCH, PLAIN, ROOT, Block, blocks, commands, 
 
 ALL = [block for page in pages() for block in blocks(page)]
 STOP = {"|", "<", ">", "&&", "2>&1"}
-LANGUAGES = {"sh", "python", "sql", "toml", "json", "text", "jinja"}
+LANGUAGES = {"sh", "python", "sql", "toml", "json", "yaml", "text", "jinja"}
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,9 @@ def test_blocks_run_and_print_what_is_shown(page, server, tmp_path):
 @pytest.mark.parametrize("block", ALL, ids=lambda block: block.where)
 def test_blocks_are_well_formed(block):
     assert block.language in LANGUAGES, f"{block.where}: a block needs a language, one of {LANGUAGES}"
-    check = {"sh": check_shell, "python": check_python, "toml": check_toml, "json": check_json}.get(block.language)
+    check = {"sh": check_shell, "python": check_python, "toml": check_toml, "json": check_json, "yaml": check_yaml}.get(
+        block.language
+    )
     if check and not block.not_valid:
         check(block)
 
@@ -103,6 +105,10 @@ def check_json(block: Block) -> None:
         json.loads(block.text)
     except json.JSONDecodeError:
         assert [json.loads(line) for line in block.text.splitlines()]
+
+
+def check_yaml(block: Block) -> None:
+    assert isinstance(pytest.importorskip("yaml").safe_load(block.text), dict)
 
 
 @pytest.mark.parametrize("page", [*pages(), "CONTRIBUTING.md", "tests/README.md"])

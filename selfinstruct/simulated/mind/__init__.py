@@ -1,1 +1,1 @@
-"""What it says: what a prompt asks for, the answer to it, and the forms, sound or not, that the answer takes."""
+"""Composing answers: what a prompt asks for, the answer to it, and its form, well-formed or malformed."""

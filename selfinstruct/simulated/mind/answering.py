@@ -1,14 +1,14 @@
-"""What the simulated teacher answers to what it was asked: right, or now and then wrong, with honest confidence.
+"""The answers of the simulated teacher: right, or sometimes wrong, with calibrated confidence.
 
     >>> ask = understand("Task: Is the review kind or harsh?\\nIs it a classification task? Answer Yes or No.")
     >>> respond(ask, SimulatedSettings(), Random(1)).text
     'Yes'
 
-How sure it is. With `wrong_share` w, every yes/no answer and every instance output first gets an error probability
+Confidence. With `wrong_share` w, every yes/no answer and every instance output first gets an error probability
 e = B / 2, B drawn from Beta(4w, 2 - 4w): between 0 and 1/2, w on average, mostly near 0 with a long tail. Then it is
-wrong with probability e, and its first token carries the probability 1 - e either way. So among the answers given with
-probability 0.9, nine in ten are right: the teacher is calibrated, and a filter on log-probabilities has something to
-find, but not everything. The few tasks of which no wrong answer is known are answered rightly all the same.
+wrong with probability e, and its first token gets the probability 1 - e either way. So nine in ten of the answers given
+with probability 0.9 are right: the teacher is calibrated, and a filter on log-probabilities finds some of the wrong
+answers, but not all. The few tasks without a known wrong answer are always answered correctly.
 """
 
 import re
@@ -28,7 +28,7 @@ _BLANKS = 8
 
 
 def respond(ask: Ask, settings: SimulatedSettings, rng: Random, gap: str = "\n\n") -> Answer:
-    """Answer what was asked; `gap` parts one example from the next."""
+    """Answer a request; `gap` separates one example from the next."""
     match ask.stage:
         case "propose":
             proposals = [Item(instruction=_proposal(ask.shown, settings, rng)) for _ in range(ask.count)]
@@ -81,7 +81,7 @@ def _verdict(task: str, settings: SimulatedSettings, rng: Random) -> Item:
 
 
 def _examples(ask: Ask, settings: SimulatedSettings, rng: Random) -> Iterator[Item]:
-    """Give up to `count` instances with different inputs, only one where the task needs no input."""
+    """Return up to `count` instances with different inputs; only one if the task needs no input."""
     seen: set[str] = set()
     for _ in range(2 * ask.count):
         item = _instance(ask.task, settings, rng)
@@ -93,7 +93,7 @@ def _examples(ask: Ask, settings: SimulatedSettings, rng: Random) -> Iterator[It
 
 
 def _labelled(ask: Ask, settings: SimulatedSettings, rng: Random) -> Iterator[Item]:
-    """Give one instance for each of up to `count` labels."""
+    """Return one instance for each of up to `count` labels."""
     known = tasks.recognise(ask.task)
     if known and not known.labels:
         yield from _examples(ask, settings, rng)
@@ -135,7 +135,7 @@ def _direct(message: str, rng: Random) -> str:
 
 
 def _judged(message: str, first: str, second: str) -> str:
-    """Say which answer to a message is the right one: a tie where both are, or neither, or nobody knows."""
+    """Say which of two answers to a message is right: a tie if both are, if neither is, or if that is unknown."""
     known = _known_task(message)
     grades = [tasks.grade(*known[:2], answer) if known else "unknown" for answer in (first, second)]
     verdict = "tie" if grades[0] == grades[1] else ("1" if grades[0] == "right" else "2")
@@ -169,7 +169,7 @@ _TIMES = ("on Monday", "last week", "in the morning", "after lunch", "in March",
 
 
 def _made_up(task: str, rng: Random, label: str | None) -> tuple[str, str]:
-    """Make an instance of a task that is not of the world: not deep, but neither empty nor an echo."""
+    """Make an instance of a task from outside the simulated world: shallow, but neither empty nor an echo."""
     first, second, third = rng.sample(_SENTENCES, 3)
     given = f"{first} It was noted {rng.choice(_TIMES)}: {second[0].lower()}{second[1:]}"
     if label is not None:

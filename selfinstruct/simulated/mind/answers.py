@@ -1,7 +1,7 @@
-"""What the teacher has to say, before and after it is put into words.
+"""The content of an answer, and its text.
 
-An `Answer` keeps its items beside its text, so that a malformed answer can be rewritten from the items, a JSON answer
-built from them and a probability put on the words that answer the question:
+An `Answer` keeps its items next to its text, so that the items can be rewritten in a malformed way or as JSON, and the
+words that answer the question can get a probability:
 
     >>> plain("tasks", [Item(instruction="Name a fruit."), Item(instruction="Name a tree.")], first=9).text
     '9. Name a fruit.\\n10. Name a tree.'
@@ -18,7 +18,7 @@ FinishReason = Literal["stop", "length"]
 
 
 class Item(NamedTuple):
-    """One thing said: a task, a yes or no (as output), an instance, or a whole task with its instance."""
+    """One item: a task, a yes or no (as output), an instance, or a whole task with its instance."""
 
     instruction: str = ""
     input: str = ""
@@ -31,7 +31,7 @@ class Item(NamedTuple):
 
 @dataclass(frozen=True)
 class Answer:
-    """Items and the well-formed text that says them."""
+    """Items and their well-formed text."""
 
     shape: Shape
     items: tuple[Item, ...]
@@ -41,7 +41,7 @@ class Answer:
 
 
 def plain(shape: Shape, items: Sequence[Item], first: int = 1, gap: str = "\n\n") -> Answer:
-    """Put items into the words of the project's prompts; `gap` parts instances (a few-shot prompt has them closer)."""
+    """Write items in the format of the project's prompts; `gap` separates instances (less in a few-shot prompt)."""
     match shape:
         case "tasks":
             text = "\n".join(f"{number}. {item.instruction}" for number, item in enumerate(items, first))
@@ -57,7 +57,7 @@ def plain(shape: Shape, items: Sequence[Item], first: int = 1, gap: str = "\n\n"
 
 
 def instance(item: Item, before_input: str = "Input: ", before_output: str = "Output: ") -> str:
-    """Write an instance, the input left out when there is none."""
+    """Write an instance, without an input line if there is no input."""
     given = f"{before_input}{item.input}\n" if item.input else ""
     return f"{given}{before_output}{item.output}"
 

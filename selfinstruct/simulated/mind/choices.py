@@ -28,7 +28,7 @@ _REFUSAL = "I'm sorry, I can't assist with that request."
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is asked for, and in which form and extent."""
+    """What is asked for, in which form, and how long it may be."""
 
     ask: Ask
     stop: Sequence[str] = ()
@@ -41,7 +41,7 @@ class Wanted:
 
 
 class Choice(NamedTuple):
-    """What is said, and how it came to be."""
+    """The text of a choice, and how it was made."""
 
     text: str
     finish_reason: FinishReason
@@ -52,7 +52,7 @@ class Choice(NamedTuple):
 
 
 def in_json(wanted: Wanted, schema: JsonSchema | None) -> Wanted:
-    """Want the same in JSON; a schema with inputs and outputs makes whole tasks of the tasks that are proposed."""
+    """Ask for the same in JSON; a schema with inputs and outputs turns proposed tasks into whole tasks."""
     ask = wanted.ask
     if ask.stage == "propose" and wants_whole_tasks(schema):
         ask = Ask("whole", ask.task, ask.shown, ask.first, ask.count)
@@ -60,7 +60,7 @@ def in_json(wanted: Wanted, schema: JsonSchema | None) -> Wanted:
 
 
 def message(wanted: Wanted, settings: SimulatedSettings, digest: bytes, index: int) -> Choice:
-    """Say the `index`-th message to a chat, counted from 0."""
+    """Write the `index`-th message of a chat answer, counted from 0."""
     rng = generator(digest, index)
     answer = respond(wanted.ask, settings, rng)
     if wanted.is_json:
@@ -75,7 +75,7 @@ def message(wanted: Wanted, settings: SimulatedSettings, digest: bytes, index: i
 
 
 def continuation(wanted: Wanted, prompt: str, settings: SimulatedSettings, digest: bytes, index: int) -> Choice:
-    """Go on from a prompt for the `index`-th time, counted from 0."""
+    """Write the `index`-th continuation of a prompt, counted from 0."""
     ask = wanted.ask
     rng = generator(digest, index)
     answer = respond(ask, settings, rng, gap="\n")
@@ -89,12 +89,12 @@ def continuation(wanted: Wanted, prompt: str, settings: SimulatedSettings, diges
 
 
 def echoed(prompt: str, top: int, digest: bytes) -> list[Scored]:
-    """Score a prompt that is said again before its continuation."""
+    """Score a prompt that is echoed before its continuation."""
     return scored(prompt, (), top, generator(digest, -1))
 
 
 def _shaped(answer: Answer, settings: SimulatedSettings, rng: Random) -> tuple[str, FinishReason, bool]:
-    """Write an answer down, now and then in a form that was not asked for."""
+    """Write an answer, sometimes in a form that was not asked for."""
     if rng.random() < settings.malformed_share and (kinds := kinds_for(answer, settings.malformed_kinds)):
         wrong = malform(rng.choice(kinds), answer, rng)
         return wrong.text, wrong.finish_reason, True
@@ -112,7 +112,7 @@ def _continued(text: str, ask: Ask, prompt: str) -> str:
 
 
 def _run_on(ask: Ask, rng: Random) -> str:
-    """Go on after an answer, as base models do: with a blank line, and with the next task after a question on one."""
+    """Continue after an answer, as base models do: with a blank line, and after a question with the next task."""
     match ask.stage:
         case "propose" | "whole":
             return "\n\n"

@@ -1,6 +1,6 @@
-"""The forms in which real models answer when they do not keep to the form asked for.
+"""The malformed answers of real models that do not follow the requested format.
 
-Each kind is one function that rewrites a well-formed answer, and says what a person could still read in it:
+Each kind is one function that rewrites a well-formed answer, and returns what a person could still read in it:
 
     >>> answer = plain("tasks", [Item(instruction="Name a fruit."), Item(instruction="Name a tree.")], first=9)
     >>> malform("parenthesis_numbers", answer, Random(1)).text
@@ -8,7 +8,7 @@ Each kind is one function that rewrites a well-formed answer, and says what a pe
     >>> malform("refusal", answer, Random(1)).readable
     ()
 
-so that a test can measure how much of that a parser recovers. A kind is given only to answers it makes sense for
+so that a test can measure how much of that a parser recovers. A kind is used only for answers that it makes sense for
 (`kinds_for`): a yes has no numbers to skip.
 """
 
@@ -44,7 +44,7 @@ class Malformed(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """A way to get the form wrong, and the shapes of answers it applies to."""
+    """A way to get the format wrong, and the shapes of answers it applies to."""
 
     name: MalformedKind
     shapes: tuple[Shape, ...]
@@ -52,7 +52,7 @@ class Kind(NamedTuple):
 
 
 def malform(kind: str, answer: Answer, rng: Random) -> Malformed:
-    """Rewrite `answer` in the way called `kind`; raises KeyError for a kind that does not exist."""
+    """Rewrite `answer` in the way named `kind`; raises KeyError for an unknown kind."""
     return _BY_NAME[kind].write(answer, rng)
 
 
@@ -158,7 +158,7 @@ def _broken_lines(answer: Answer, rng: Random) -> Malformed:
 
 
 def _forbidden(answer: Answer, rng: Random) -> Malformed:
-    """Put tasks that no filter should let through in the place of half of the tasks."""
+    """Replace half of the tasks by tasks that no filter should let through."""
     items = list(answer.items)
     for place in rng.sample(range(len(items)), (len(items) + 1) // 2):
         items[place] = Item(instruction=rng.choice(FORBIDDEN))
@@ -169,7 +169,7 @@ def _forbidden(answer: Answer, rng: Random) -> Malformed:
 
 
 def _fields(form: str, gap: str, answer: Answer, _rng: Random) -> Malformed:
-    """Write each field in another form, with `gap` between two tasks."""
+    """Write each field in another format, with `gap` between two tasks."""
     blocks = []
     for number, item in enumerate(answer.items, answer.first):
         fields = (("Instruction", item.instruction), ("Input", item.input or "<noinput>"), ("Output", item.output))
@@ -232,7 +232,7 @@ def _no_input_words(answer: Answer, rng: Random) -> Malformed:
 
 
 def _duplicates(answer: Answer, rng: Random) -> Malformed:
-    """Say one of the items again at the end."""
+    """Repeat one of the items at the end."""
     again = rng.choice(answer.items)
     items = (*answer.items, again)
     match answer.shape:

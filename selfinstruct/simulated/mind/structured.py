@@ -1,13 +1,13 @@
-"""An answer as JSON that fits the schema asked for.
+"""An answer as JSON that fits the requested schema.
 
     >>> answer = plain("tasks", [Item(instruction="Name a fruit."), Item(instruction="Name a tree.")])
     >>> wanted = {"type": "object", "properties": {"ideas": {"type": "array", "items": {"type": "string"}}}}
     >>> as_json(answer, wanted).text
     '{"ideas": ["Name a fruit.", "Name a tree."]}'
 
-The schema is read generously: the first array gets the items; a property is filled by what its name means (instruction
-or task; input; output, answer or label); whatever is left gets the least value that fits. This is enough for the
-schemas that a self-instruct prompt asks for, it is no general generator.
+The schema is interpreted loosely: the first array gets the items; a property is filled according to its name
+(instruction or task; input; output, answer or label); everything else gets the smallest value that fits. This is enough
+for the schemas of self-instruct prompts; it is not a general generator.
 """
 
 import json
@@ -33,7 +33,7 @@ _DEFAULT_KEYS = {
 
 
 def as_json(answer: Answer, schema: JsonSchema | None) -> Answer:
-    """Say an answer in JSON: by `schema`, or in the plainest fitting object where there is none."""
+    """Write an answer in JSON: by `schema`, or without one as the simplest fitting object."""
     wanted = _default_schema(answer.shape) if schema is None else schema
     value = _fit(wanted, wanted, answer.items, "", 0)
     return Answer("json", answer.items, json.dumps(value, ensure_ascii=False))
@@ -56,13 +56,13 @@ def _default_schema(shape: Shape) -> JsonSchema:
 
 
 def wants_whole_tasks(schema: JsonSchema | None) -> bool:
-    """Tell whether a schema asks for tasks with their inputs and outputs, not for tasks alone."""
+    """Return whether a schema asks for tasks with their inputs and outputs, not for tasks alone."""
     names = json.dumps(schema or {})
     return '"instruction":' in names and '"output":' in names
 
 
 def _fit(schema: Any, root: JsonSchema, items: Sequence[Item], name: str, depth: int) -> Any:
-    """Build the least value that fits `schema`, the items in their places; `name` is the property it goes to."""
+    """Build the smallest value that fits `schema`, with the items in their places; `name`: the property it is for."""
     if not isinstance(schema, dict) or depth > 32:
         return None
     if isinstance(schema.get("$ref"), str):
@@ -99,7 +99,7 @@ def _fit(schema: Any, root: JsonSchema, items: Sequence[Item], name: str, depth:
 
 
 def _meant(name: str, item: Item) -> str:
-    """Give what a property of this name holds of an item; of an item with one text, that text."""
+    """Return what a property of this name holds for an item; for an item with one text, that text."""
     lower = name.lower()
     if item.output and item.instruction + item.input:
         for part, words in _MEANINGS:

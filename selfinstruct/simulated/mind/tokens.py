@@ -1,4 +1,4 @@
-"""Texts as a model writes them: token by token, up to a stop or a limit, and with a probability for each.
+"""Texts as a model writes them: token by token, up to a stop text or a limit, with a probability for each token.
 
 A token is one word piece: up to eight letters or digits with the space before them, or one other character.
 
@@ -25,18 +25,18 @@ _FILLERS = (" the", " a", " and", " of", " to", " in", ",", ".", " is", " that",
 
 
 def tokens(text: str) -> list[str]:
-    """Split a text into tokens, which join to the same text again."""
+    """Split a text into tokens, which join to the same text."""
     return _TOKEN.findall(text)
 
 
 @lru_cache(maxsize=4096)
 def count(text: str) -> int:
-    """Count the tokens of a text; remembered, since the same system message comes with every request of a run."""
+    """Count the tokens of a text; cached, since every request of a run has the same system message."""
     return len(tokens(text))
 
 
 def cut(text: str, stop: Sequence[str], max_tokens: int | None) -> tuple[str, FinishReason]:
-    """End a text where the first stop text begins, or after `max_tokens` tokens."""
+    """Cut a text where the first stop text begins, or after `max_tokens` tokens."""
     ends = [at for word in stop if (at := text.find(word)) >= 0]
     text = text[: min(ends)] if ends else text
     if max_tokens is not None and len(text) > max_tokens and count(text) > max_tokens:
@@ -45,7 +45,7 @@ def cut(text: str, stop: Sequence[str], max_tokens: int | None) -> tuple[str, Fi
 
 
 class Scored(NamedTuple):
-    """A token, its log-probability, and the likeliest tokens in its place (itself among them), best first."""
+    """A token, its log-probability, and the likeliest tokens in its place (including itself), best first."""
 
     token: str
     logprob: float
@@ -53,7 +53,7 @@ class Scored(NamedTuple):
 
 
 def scored(text: str, items: Sequence[Item], top: int, rng: Random) -> list[Scored]:
-    """Score the tokens of a text; the first token of each item's output carries what the teacher is sure of."""
+    """Score the tokens of a text; the first token of each item's output carries the teacher's confidence."""
     starts = _answer_starts(text, items)
     result, at = [], 0
     for token in tokens(text):
@@ -68,7 +68,7 @@ def scored(text: str, items: Sequence[Item], top: int, rng: Random) -> list[Scor
 
 
 def _answer_starts(text: str, items: Sequence[Item]) -> dict[int, Item]:
-    """Find where the token begins with which each output begins, after its heading or first thing in the text."""
+    """Find where the first token of each output begins, after its heading or at the start of the text."""
     found: dict[int, Item] = {}
     at = 0
     for item in items:

@@ -5,8 +5,8 @@
     >>> understand("1. Name a fruit.\\n2. Name a tree.\\n3.").opened
     '3.'
 
-Nothing here depends on the exact words of the project's prompts, which users edit: the last "Task:" and the question
-after it decide, then a numbered list with a wish for more of it; whatever else comes is taken as a task to be done.
+Nothing here depends on the exact wording of the project's prompts, which users edit: the last "Task:" and the question
+after it decide, then a numbered list with a request for more; anything else is taken as a task to be done.
 """
 
 import re
@@ -58,7 +58,7 @@ class Ask:
 def understand(prompt: str, background: str = "") -> Ask:
     """Read what `prompt` (the last message, or a completion prompt) asks for.
 
-    `background` (the system message) helps out only where the prompt itself does not say.
+    `background` (the system message) is used only if the prompt itself does not say.
     """
     if two := _TWO_ANSWERS.match(prompt):
         return Ask("judge", task=two[1], shown=(two[2], two[3]))
@@ -92,7 +92,7 @@ def _proposal(text: str, listed: list[re.Match[str]], background: str, first: in
 
 
 def _about(tail: str, before: str) -> Ask:
-    """Read a prompt that ends with a task and (mostly) a question about it; earlier tasks show the question too."""
+    """Read a prompt that ends with a task and (usually) a question about it; earlier tasks have the same question."""
     parts = _QUESTION.split(tail, maxsplit=1)
     task, question = parts[0].strip(), tail[len(parts[0]) :].strip()
     opening = _OPENING.search(tail)

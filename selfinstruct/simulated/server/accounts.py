@@ -1,4 +1,4 @@
-"""What a simulated server has seen and what it would charge for, counted exactly."""
+"""Exact counts of what a simulated server has received and what it would charge for."""
 
 from collections import Counter
 from typing import TypedDict
@@ -7,7 +7,7 @@ from selfinstruct.simulated.server.entries import Entry
 
 
 class Calls(TypedDict):
-    """What the server has seen so far, as /simulated/calls tells it."""
+    """What the server has received so far, as /simulated/calls reports it."""
 
     received: int
     """Requests to the two completion endpoints; those of batches are not among them, but count in what follows."""
@@ -46,7 +46,7 @@ class Accounts:
         self.prompt_tokens = self.completion_tokens = self.batches = 0
 
     def arrive(self) -> None:
-        """Count a request that has come in."""
+        """Count a request that has arrived."""
         self.received += 1
         self.in_flight += 1
         self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
@@ -63,7 +63,7 @@ class Accounts:
         self.malformed += entry.malformed
 
     def calls(self) -> Calls:
-        """Give the present state of all counters."""
+        """Return the current state of all counters."""
         return {
             "received": self.received,
             "answered": self.answers,

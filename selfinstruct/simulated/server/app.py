@@ -6,12 +6,11 @@
         print(server.calls()["faults"])                                              # {'error': 1}
 
 The same request gets the same answer from every such server. Faults and latency depend on the request and on how often
-this server has seen it. So that the server is never what a benchmark measures, an answer that was given before is kept
-as the very bytes to send.
+this server has seen it. Earlier answers are cached as the bytes to send, so that a benchmark never measures the server.
 
-A request meets first the rate limits and the quota, then what is wrong with it for good; then it waits its turn, where
-there is a capacity, and only then takes its time or fails. Of all this, requests in batches (batches.py) meet the quota
-and what is wrong with them, and they fail in ways of their own.
+A request is checked against the rate limits and the quota, and then for permanent errors. If there is a capacity, it
+then waits its turn, and only after that takes its time or fails. Requests in batches (batches.py) are only checked
+against the quota and for permanent errors, and have different ways to fail.
 """
 
 import asyncio
@@ -103,7 +102,7 @@ class _Teacher:
         return web.json_response(error_body(message, "invalid_request_error", None, "unknown_url"), status=404)
 
     def guarded(self, handler: Handler) -> Handler:
-        """Let a handler see only requests that have the key, and answer those it refuses."""
+        """Pass only requests with the key to a handler, and answer those that it refuses."""
 
         async def answer(request: web.Request) -> web.StreamResponse:
             try:
@@ -146,7 +145,7 @@ class _Teacher:
             return await self._answer_in_turn(request, entry, fate, headers)
 
     def _admit(self, entry: Entry) -> tuple[str | None, dict[str, str]]:
-        """Take room in every rate limit, or in none; gives the unit that has run out, if any, and the headers."""
+        """Take room in every rate limit, or in none; return the unit that has run out, if any, and the headers."""
         headers = _headers(entry)
         if not self.is_limited:
             return None, headers
@@ -159,7 +158,7 @@ class _Teacher:
             for limit, cost in costs:
                 limit.take(now, cost)
         if self.settings.rate_limit_headers:
-            # Of two limits on requests, the one that holds longer is told.
+            # Of two limits on requests, the one that lasts longer is reported.
             for limit in sorted(self.limits, key=lambda limit: limit.wait(now))[-1:]:
                 headers |= limit.headers(now)
             if self.token_limit:
@@ -215,9 +214,9 @@ class _Teacher:
 
 
 def make_app(settings: SimulatedSettings) -> web.Application:
-    """Make the application: both completion endpoints, models, files, batches and /simulated/calls.
+    """Create the application: both completion endpoints, models, files, batches and /simulated/calls.
 
-    Serve it with handler_cancellation=True, or stalled calls outlive the clients that gave them up; `serving` does.
+    Serve it with handler_cancellation=True, as `serving` does, or stalled calls outlive clients that cancelled them.
     """
     return _make_app(_Teacher(settings))
 
@@ -249,7 +248,7 @@ def _make_app(teacher: _Teacher) -> web.Application:
 
 @asynccontextmanager
 async def serving(settings: SimulatedSettings, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[Serving]:
-    """Run a server in this event loop for as long as the context lasts; port 0 takes a free one."""
+    """Run a server in this event loop for as long as the context lasts; port 0: any free port."""
     _allow_many_connections()
     teacher = _Teacher(settings)
     runner = web.AppRunner(_make_app(teacher), access_log=None, handler_cancellation=True, shutdown_timeout=0.1)

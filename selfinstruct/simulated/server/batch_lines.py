@@ -4,8 +4,8 @@
     ...            "/v1/completions")
     ([Line(custom_id='a', body={'model': 'simulated'})], [])
 
-Source: https://platform.openai.com/docs/guides/batch. The codes of a bad file's errors are those documented there and,
-where it names none, those seen in answers of the real service.
+Source: https://platform.openai.com/docs/guides/batch. The error codes for a bad file are those documented there
+or, if there are none, those observed from the real service.
 """
 
 import json
@@ -30,7 +30,7 @@ class Line(NamedTuple):
 
 
 class BatchError(TypedDict):
-    """What is wrong with an input file, and in which line (counted from 1), if it is one."""
+    """What is wrong with an input file, and in which line (from 1) if it is about one line."""
 
     code: str
     message: str
@@ -44,7 +44,7 @@ def batch_error(code: str, message: str, line: int | None = None, param: str | N
 
 
 def read_lines(content: bytes, endpoint: str) -> tuple[list[Line], list[BatchError]]:
-    """Read an input file; where there are errors, the batch fails as a whole."""
+    """Read an input file; any error makes the whole batch fail."""
     texts = [(number, text) for number, text in enumerate(content.split(b"\n"), 1) if text.strip()]
     if not texts:
         return [], [batch_error("empty_file", "The input file is empty. Please ensure that the batch has requests.")]
@@ -95,7 +95,7 @@ def _read_line(text: bytes, endpoint: str) -> tuple[Line | None, BatchError | No
 
 
 def executed_line(line_id: str, line: Line, status: int, request_id: str, body: bytes) -> bytes:
-    """Write the line of a request that was executed; `body` is the answer's own bytes, a completion or an error."""
+    """Write the line of a request that was executed; `body`: the bytes of the answer, a completion or an error."""
     head = f'{{"id":"{line_id}","custom_id":{json.dumps(line.custom_id)},"response":'
     return b'%b{"status_code":%d,"request_id":"%b","body":%b},"error":null}\n' % (
         head.encode(),
@@ -106,6 +106,6 @@ def executed_line(line_id: str, line: Line, status: int, request_id: str, body: 
 
 
 def unexecuted_line(line_id: str, line: Line, code: str) -> bytes:
-    """Write the line of a request whose batch ended before it: `code` is "batch_expired" or "batch_cancelled"."""
+    """Write the line of a request that its batch did not get to: `code` is "batch_expired" or "batch_cancelled"."""
     error = {"code": code, "message": _NOT_EXECUTED[code]}
     return json.dumps({"id": line_id, "custom_id": line.custom_id, "response": None, "error": error}).encode() + b"\n"

@@ -1,14 +1,14 @@
-"""The simulated teacher's batches: OpenAI's Batch API, with its states, its ends and its files.
+"""The simulated teacher's batches: OpenAI's Batch API, with its states, outcomes and files.
 
     validating -> in_progress -> finalizing -> completed      expired: the window closed before all requests were done
              \\-> failed     \\-> cancelling -> cancelled       failed: something is wrong with the input file
 
-A batch takes `batch_s` seconds, of which it is in progress from the tenth to the ninetieth percent; with 0 it is done
-when it is first asked after. A large one takes as long as its answers take to write, and is "finalizing" meanwhile.
+A batch takes `batch_s` seconds and is in progress from 10 % to 90 % of that time; with 0 it is done when its state is
+first requested. A large one takes as long as it takes to write its answers, and is "finalizing" meanwhile.
 
-A request in a batch gets the very completion that it gets online. The order of the output, the requests that fail and
-the batches that expire are drawn from the content and from how often it was seen, so they can be repeated; ids are
-random, so that a server started again does not know the batches of the one before.
+A request in a batch gets exactly the completion that it gets online. The order of the output, the requests that fail
+and the batches that expire depend on the content and on how often it was seen, so they can be repeated. Ids are random,
+so that a restarted server does not know the batches of the previous one.
 
 Source: https://platform.openai.com/docs/guides/batch. Not simulated: other endpoints, and files that expire.
 """
@@ -46,7 +46,7 @@ End = Literal["completed", "failed", "expired", "cancelled"]
 
 @dataclass(eq=False)
 class Batch:
-    """A batch: what it was made of, and how far it is. Times are the event loop's but for `created_at` and `stamps`."""
+    """A batch: its input and its progress. Times are the event loop's, except for `created_at` and `stamps`."""
 
     input_file_id: str
     endpoint: str
@@ -72,18 +72,18 @@ class Batch:
     work: asyncio.Task[None] | None = None
 
     def progress(self, now: float) -> float:
-        """Tell which part of its time is over: 0 when it is made, 1 when it is due."""
+        """Return which share of its time is over: 0 when it is created, 1 when it is due."""
         passed = now - self.began
         return min(1.0, passed / self.takes_s) if self.takes_s else float(passed > 0)
 
     def executed(self, now: float) -> int:
-        """Tell how many of its requests have been executed."""
+        """Return how many of its requests have been executed."""
         if self.end == "cancelled":
             return self.planned
         return int(self.planned * min(1.0, max(0.0, (self.progress(now) - 0.1) / 0.8)))
 
     def status(self, now: float) -> str:
-        """Tell its state."""
+        """Return its state."""
         if self.work is None or self.work.done():
             return self.end
         if self.end == "cancelled":
@@ -94,7 +94,7 @@ class Batch:
         return "in_progress" if progress < 0.9 else "finalizing"
 
     def shown(self, now: float) -> dict[str, Any]:
-        """Give the batch as the API's Batch."""
+        """Return the batch as the API's Batch."""
         status = self.status(now)
         has_ended = status == self.end
         stamps = dict(self.stamps)
@@ -176,7 +176,7 @@ class Batches:
             batch.work.cancel()
             batch.planned, batch.end = batch.executed(now), "cancelled"
             batch.stamps["cancelling"] = int(time.time())
-            # Due at once, so that whoever asks next finds it cancelled.
+            # Due immediately, so that the next request for its state finds it cancelled.
             batch.began, batch.takes_s = now, 0.0
             batch.work = asyncio.create_task(self._carry_out(batch))
         elif status != "cancelling":
@@ -184,7 +184,7 @@ class Batches:
         return web.json_response(batch.shown(now))
 
     async def settle(self, batch: Batch | None = None, at_most_s: float | None = _PATIENCE_S) -> float:
-        """Wait for the work on this batch, or on every batch, that is due; gives the time that was looked at.
+        """Wait for the work that is due on this batch, or on every batch; return the time at which it was called.
 
         A large batch is still "finalizing" after `at_most_s` seconds; None waits for it.
         """
@@ -192,14 +192,14 @@ class Batches:
         batches = [batch] if batch else self._batches.values()
         due = [one.work for one in batches if one.work and one.progress(now) == 1]
         if due:
-            # Unlike awaiting it, this does not take the work away with a client that goes.
+            # Unlike awaiting it, this does not cancel the work when a client disconnects.
             done, _ = await asyncio.wait(due, timeout=at_most_s)
             for work in done:
                 work.result()
         return now
 
     async def close(self, _app: web.Application) -> None:
-        """Give up all work."""
+        """Cancel all work."""
         tasks = [batch.work for batch in self._batches.values() if batch.work]
         for task in tasks:
             task.cancel()
@@ -235,7 +235,7 @@ class Batches:
         return batch
 
     async def _carry_out(self, batch: Batch) -> None:
-        """Execute the requests of a batch once its time has come, and write its files."""
+        """Execute the requests of a batch when it is due, and write its files."""
         await asyncio.sleep(batch.takes_s)
         good: list[bytes] = []
         bad: list[bytes] = []

@@ -1,4 +1,4 @@
-"""The answers of one simulated server, each kept as the very bytes to send, found by the request's bytes."""
+"""The cached answers of one simulated server, each as the bytes to send, found by the request's bytes."""
 
 import hashlib
 import json
@@ -33,7 +33,7 @@ class Entry:
 
 
 class Entries:
-    """All answers given lately, up to 64 MiB of them; what is no longer among them is made again, the same."""
+    """The most recent answers, up to 64 MiB; others are composed again, with the same result."""
 
     def __init__(self, settings: SimulatedSettings):
         self._settings = settings
@@ -41,7 +41,7 @@ class Entries:
         self._bytes = 0
 
     def find(self, raw: bytes, answering: Answering) -> Entry:
-        """Find or make the answer to a request's bytes; raises Refused."""
+        """Find or compose the answer to a request's bytes; raises Refused."""
         key = hashlib.sha256(raw).digest() + answering.__name__.encode()
         if entry := self._entries.get(key):
             self._entries.move_to_end(key)
@@ -74,7 +74,7 @@ class Entries:
         return entry
 
     def check(self, entry: Entry) -> None:
-        """Refuse, by raising Refused, what is refused whenever it is sent."""
+        """Raise Refused for a request that is refused at every attempt."""
         limit = self._settings.too_long_tokens
         if limit and entry.prompt_tokens > limit:
             message = f"This model's maximum context length is {limit} tokens. However, your messages resulted in "

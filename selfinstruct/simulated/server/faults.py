@@ -1,7 +1,7 @@
 """When the simulated service fails, and how long it takes.
 
-Both are drawn from the request and from how often the server has seen it, so that the same request may fail at first
-and succeed when it is tried again, in every run alike:
+Both depend on the request and on how often the server has seen it, so that a request may fail at first and succeed when
+it is retried, the same way in every run:
 
     >>> settings = SimulatedSettings(error_share=0.5)
     >>> [fortune(settings, b"some request", attempt).fault for attempt in range(4)]
@@ -28,12 +28,12 @@ _NORMAL = NormalDist()
 
 
 class Fortune(NamedTuple):
-    """What befalls one attempt of a request."""
+    """What happens to one attempt of a request."""
 
     fault: str | None
     latency_s: float
     draw: int
-    """A number of its own for whatever is left to draw (which kind of garbage)."""
+    """An independent number for other draws (which kind of garbage)."""
 
 
 def fortune(settings: SimulatedSettings, digest: bytes, attempt: int) -> Fortune:
@@ -61,7 +61,7 @@ def too_many(unit: str) -> dict[str, Any]:
 
 
 def garbage(draw: int, answer: bytes) -> tuple[str, bytes]:
-    """Give the content type and body of a 200 that is no answer: a page, half an answer, no choices or no content."""
+    """Return the content type and body of a 200 without an answer: a page, half an answer, no choices or no content."""
     shell = b'{"id":"garbage","object":"chat.completion","created":0,"model":"simulated","choices":'
     kinds = (
         ("text/html", b"<html><body><h1>502 Bad Gateway</h1><hr>nginx</body></html>"),

@@ -16,7 +16,7 @@ from selfinstruct.simulated.server.requests import Refused
 
 @dataclass(frozen=True)
 class File:
-    """A file and what is known of it."""
+    """A file and its metadata."""
 
     id: str
     content: bytes
@@ -25,7 +25,7 @@ class File:
     purpose: str
 
     def shown(self) -> dict[str, Any]:
-        """Give the file as the API's FileObject."""
+        """Return the file as the API's FileObject."""
         return {
             "id": self.id,
             "object": "file",
@@ -46,7 +46,7 @@ class Files:
         self._files: dict[str, File] = {}
 
     def add(self, content: bytes, filename: str, purpose: str) -> File:
-        """Keep a file."""
+        """Store a file."""
         file = File(f"file-{secrets.token_hex(12)}", content, int(time.time()), filename, purpose)
         self._files[file.id] = file
         return file

@@ -1,4 +1,4 @@
-"""Rate limits: unlike the other faults they look at the clock, as real ones do."""
+"""Rate limits: unlike the other faults they depend on the clock, as real ones do."""
 
 import math
 
@@ -6,8 +6,8 @@ import math
 class RateLimit:
     """At most `limit` requests (or tokens) per `period_s` seconds: a bucket that starts full and refills evenly.
 
-    The bucket holds `burst`, or a period's worth. Kept as one number, the time at which the bucket is full again. What
-    is more than the bucket holds finds room when it is full, and then it takes the longer to refill.
+    The bucket holds `burst`, or a period's worth. Its state is one number: the time at which it is full again. A
+    request for more than it holds gets through when it is full, and then it takes longer to refill.
     """
 
     def __init__(self, limit: float, period_s: float, burst: float | None = None, unit: str = "requests"):
@@ -18,7 +18,7 @@ class RateLimit:
         self._full_at = -math.inf
 
     def wait(self, now: float, cost: float = 1) -> float:
-        """Tell how many seconds from `now` until there is room for a request; 0 when there is."""
+        """Return the seconds from `now` until there is room for a request; 0 if there is room now."""
         return max(0.0, self._full_at - now - max(0.0, self._burst - cost) / self._rate - 1e-9)
 
     def take(self, now: float, cost: float = 1) -> None:

@@ -1,7 +1,7 @@
 """From the body of a request to the body of its answer: choices and usage.
 
-`chat` and `completion` take the parsed body of a request and return the answer as JSON values; what is wrong with a
-request is raised as `Refused`:
+`chat` and `completion` take the parsed body of a request and return the answer as JSON values; an invalid request
+raises `Refused`:
 
     >>> chat({"model": "simulated", "messages": [{"role": "user", "content": "Hello"}]}, SimulatedSettings(), b"digest")
     Reply(body={'id': 'chatcmpl-646967657374', 'object': 'chat.completion', ...}, malformed=0, reserved_tokens=4)
@@ -73,7 +73,7 @@ def _written(index: int, choice: Choice) -> dict[str, Any]:
 
 
 def completion(body: Body, settings: SimulatedSettings, digest: bytes) -> Reply:
-    """Answer a request to /v1/completions; as with OpenAI, 16 tokens are the limit where the request names none."""
+    """Answer a request to /v1/completions; as with OpenAI, the limit is 16 tokens if the request sets none."""
     model = read_model(body)
     prompt = read_prompt(body)
     echo = body.get("echo") is True
@@ -99,7 +99,7 @@ def completion(body: Body, settings: SimulatedSettings, digest: bytes) -> Reply:
 def _reply(
     head: dict[str, Any], choices: Sequence[Choice], written: list[dict[str, Any]], asked: int, limits: Limits
 ) -> Reply:
-    """Put the choices, as their endpoint writes them, into the body of an answer."""
+    """Put the choices, in the format of their endpoint, into the body of an answer."""
     used = sum(count(choice.text) for choice in choices)
     body = {
         **head,

@@ -1,4 +1,4 @@
-"""Reading the body of a request: what it asks for, and what is wrong with it, in the words that OpenAI uses.
+"""Reading the body of a request: what it asks for, and what is wrong with it, in OpenAI's wording.
 
 >>> read_messages({"model": "simulated", "messages": [{"role": "user", "content": "Hello"}]})
 [('user', 'Hello')]
@@ -19,7 +19,7 @@ Body = Mapping[str, Any]
 
 
 class Refused(Exception):
-    """A request that gets an error for an answer, at every attempt."""
+    """A request that is answered with an error at every attempt."""
 
     def __init__(self, status: int, message: str, param: str | None = None, code: str | None = None):
         super().__init__(f"{status} {message}")
@@ -28,7 +28,7 @@ class Refused(Exception):
 
 
 class Limits(NamedTuple):
-    """What a request says about the answer's extent."""
+    """What a request says about the length of the answer."""
 
     n: int
     stop: list[str]
@@ -36,7 +36,7 @@ class Limits(NamedTuple):
 
 
 def check_model(model: object) -> str:
-    """Return the name of a model that exists: any that starts with "simulated"."""
+    """Return the name of an existing model: any that starts with "simulated"."""
     if not isinstance(model, str) or not model:
         raise Refused(400, "you must provide a model parameter", "model")
     if not model.startswith("simulated"):
@@ -46,7 +46,7 @@ def check_model(model: object) -> str:
 
 
 def read_model(body: Body) -> str:
-    """Read which model is asked; nothing is streamed."""
+    """Read the model's name; streaming is refused."""
     if body.get("stream"):
         raise Refused(400, "The simulated teacher does not stream; leave 'stream' out.", "stream", "unsupported_value")
     return check_model(body.get("model"))
@@ -68,7 +68,7 @@ def read_prompt(body: Body) -> str:
 
 
 def read_limits(body: Body, max_tokens: Any, least: int) -> Limits:
-    """Read the extent of the answer; a limit under `least` tokens is refused."""
+    """Read the length of the answer; a limit under `least` tokens is refused."""
     stop = body.get("stop")
     stop = [stop] if isinstance(stop, str) else stop or []
     if not isinstance(stop, list) or len(stop) > 4 or not all(isinstance(word, str) and word for word in stop):
@@ -79,7 +79,7 @@ def read_limits(body: Body, max_tokens: Any, least: int) -> Limits:
 
 
 def whole_number(body: Body, name: str, default: int, low: int, high: int) -> int:
-    """Read a whole number from `low` to `high`, or give `default` where there is none."""
+    """Read a whole number from `low` to `high`, or return `default` if there is none."""
     value = body.get(name)
     if value is None:
         return default
@@ -89,7 +89,7 @@ def whole_number(body: Body, name: str, default: int, low: int, high: int) -> in
 
 
 def read_response_format(body: Body, settings: SimulatedSettings) -> tuple[bool, JsonSchema | None]:
-    """Tell whether JSON is wanted, and by which schema."""
+    """Return whether JSON is requested, and by which schema."""
     wanted = body.get("response_format") or {"type": "text"}
     if settings.json_schema == "ignored":
         return False, None
@@ -107,7 +107,7 @@ def read_response_format(body: Body, settings: SimulatedSettings) -> tuple[bool,
 
 
 def prompt_tokens(body: Body) -> int:
-    """Count the tokens of a request's prompt as its usage will; 0 if the prompt is none."""
+    """Count the tokens of a request's prompt as in its usage; 0 if there is no valid prompt."""
     try:
         if "messages" in body:
             return count_messages([_content(message) for message in _messages(body)])
@@ -117,7 +117,7 @@ def prompt_tokens(body: Body) -> int:
 
 
 def count_messages(contents: Iterable[str]) -> int:
-    """Count the tokens of a chat; each message has three of its own."""
+    """Count the tokens of a chat; each message adds three."""
     return sum(3 + count(content) for content in contents)
 
 

@@ -1,7 +1,7 @@
-"""Answers on their way out: in one piece, with headers of the moment, or drop by drop.
+"""Sending answers: in one piece, with current headers, or in small pieces over time.
 
 aiohttp builds the head of a response again each time, which takes as long as everything else together. An answer that
-may be given many times is therefore kept as the bytes to send, head included (`Prepared`).
+may be sent many times is therefore kept as the bytes to send, head included (`Prepared`).
 """
 
 import asyncio
@@ -13,7 +13,7 @@ _DROPS = 20
 
 
 class Prepared(web.StreamResponse):
-    """A whole response as bytes, to be sent as often as it is wanted.
+    """A whole response as bytes, which can be sent any number of times.
 
     Only for requests over HTTP/1.1 on a connection that stays open: see `fits`.
     """
@@ -28,7 +28,7 @@ class Prepared(web.StreamResponse):
 
     @staticmethod
     def fits(request: web.BaseRequest) -> bool:
-        """Tell whether the prepared head is right for a request."""
+        """Return whether the prepared head is right for a request."""
         return request.keep_alive and request.version == HttpVersion11
 
     @property
@@ -42,16 +42,16 @@ class Prepared(web.StreamResponse):
             request.transport.write(self._bytes)
 
     async def write_eof(self, data: bytes = b"") -> None:
-        """Do nothing: everything is sent."""
+        """Do nothing: everything has been sent."""
 
 
 def full(body: bytes, headers: Mapping[str, str]) -> web.Response:
-    """Make an ordinary response of a prepared body."""
+    """Make an ordinary response from a prepared body."""
     return web.Response(body=body, content_type="application/json", headers=headers)
 
 
 async def trickle(request: web.Request, body: bytes, headers: Mapping[str, str], seconds: float) -> web.StreamResponse:
-    """Send the head at once and the body in small pieces, evenly over `seconds`."""
+    """Send the head immediately and the body in small pieces, evenly over `seconds`."""
     response = web.StreamResponse(headers={**headers, "Content-Type": "application/json"})
     response.content_length = len(body)
     await response.prepare(request)

@@ -1,4 +1,4 @@
-"""How OpenAI's API writes what is in the bodies of its answers: log-probabilities and errors."""
+"""The format of log-probabilities and errors in the answers of OpenAI's API."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,1 +1,1 @@
-"""What is true: the tasks that the simulated teacher knows, how they are put into words, and their right answers."""
+"""The facts: the tasks that the simulated teacher knows, their wordings, and their right answers."""

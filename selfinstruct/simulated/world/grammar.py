@@ -4,13 +4,12 @@ A template is a plain string with named slots, for example
 
     sort {words} {into} {order}
 
-and the same string serves twice: `expand` says it, `pattern` reads it back. A slot is one of three things:
+and the same string is used twice: `expand` fills it in, `pattern` parses the result. A slot is one of three things:
 
-* a parameter of the family (`order`): its wording decides what the right answer is, so it is read back;
-* a phrase of the family (`into`): a handful of synonyms without any bearing on the answer;
+* a parameter of the family (`order`): its wording determines the right answer, so it is parsed;
+* a phrase of the family (`into`): a few synonyms that do not affect the answer;
 * a symbol of the lexicon (`words`): free wording shared by all families ("the words Greta noted on a postcard"),
-  read back as its first
-  words followed by any run of words.
+  parsed as its first words followed by any run of words.
 """
 
 import re
@@ -30,13 +29,13 @@ _ANY_WORDS = r"[a-z][a-z' -]*?"
 
 
 class Family(NamedTuple):
-    """One kind of task: how it is asked for, how its inputs are made, how it is solved.
+    """One kind of task: its wordings, how its inputs are made, and how it is solved.
 
     `orders` are imperatives ("sort {words} ..."), `questions` direct questions without their question mark; both start
     with a literal word in lower case and name every slot in `slots`. `make(parameters, rng, label)` returns an input
     (label is "" outside classification); a family without `make` needs no input. `solve(parameters, input)` returns
-    the right output, or None or "" when the input is not of the kind the family expects. `labels` is the closed label
-    set of a classification family; the phrase {labels} then names them in any order.
+    the right output, or None or "" if the input is not of the kind that the family expects. `labels` is the closed
+    label set of a classification family; the phrase {labels} then names them in any order.
     """
 
     name: str
@@ -52,17 +51,17 @@ class Family(NamedTuple):
 
 @cache
 def parts(template: str) -> tuple[str, ...]:
-    """Split a template: literal text at the even places, slot names at the odd ones."""
+    """Split a template: literal text at the even positions, slot names at the odd ones."""
     return tuple(re.split(r"[{}]", template))
 
 
 def pick(options: Sequence[str], rng: Random) -> str:
-    """Choose one of the options evenly; the same as `rng.choice`, at half its cost."""
+    """Choose one of the options uniformly; the same as `rng.choice`, at half its cost."""
     return options[int(rng.random() * len(options))]
 
 
 def expand(template: str, rules: Rules, rng: Random) -> str:
-    """Say a template: every slot is replaced by one of its rules, which may hold slots themselves.
+    """Expand a template: every slot is replaced by one of its rules, which may contain slots themselves.
 
     Raises KeyError for a slot without a rule.
     """
@@ -75,7 +74,7 @@ def expand(template: str, rules: Rules, rng: Random) -> str:
 
 
 def choose(slot: Slot, rng: Random) -> tuple[str, str]:
-    """Draw a parameter: its value and the wording that says it."""
+    """Draw a parameter: its value and its wording."""
     if isinstance(slot, range):
         value = str(rng.choice(slot))
         return value, value
@@ -84,7 +83,7 @@ def choose(slot: Slot, rng: Random) -> tuple[str, str]:
 
 
 def read(slot: Slot, wording: str) -> str | None:
-    """Return the value that a wording (in lower case) says, or None when it says none."""
+    """Return the value of a wording (in lower case), or None if it has none."""
     if isinstance(slot, range):
         return wording if wording == str(int(wording)) and int(wording) in slot else None
     if isinstance(slot, Mapping):
@@ -98,9 +97,9 @@ def _by_lower_case(values: tuple[str, ...]) -> dict[str, str]:
 
 
 def pattern(template: str, slots: Mapping[str, Slot], phrases: Rules, names: Rules) -> str:
-    """Return the regular expression, for text in lower case, that reads a template.
+    """Return the regular expression, for text in lower case, that parses a template.
 
-    Parameters become named groups; a symbol in `names` begins with one of its names, any other is any run of words.
+    Parameters become named groups; a symbol in `names` begins with one of its names, any other matches any words.
     """
     pieces = []
     for place, piece in enumerate(parts(template)):

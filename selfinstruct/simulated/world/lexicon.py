@@ -1,4 +1,4 @@
-"""The word lists that all instructions draw on: names, places, roles, things, topics, and what inputs are called."""
+"""The word lists of all instructions: names, places, roles, things, topics, and what inputs are called."""
 
 from collections.abc import Iterable
 
@@ -14,7 +14,7 @@ def words(text: str) -> tuple[str, ...]:
 
 
 def with_article(nouns: Iterable[str]) -> tuple[str, ...]:
-    """Put "a" or "an" before every noun, by its first letter."""
+    """Put "a" or "an" before every noun, depending on its first letter."""
     return tuple(("an " if noun[0] in "aeiou" else "a ") + noun for noun in nouns)
 
 

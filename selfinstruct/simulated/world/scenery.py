@@ -1,4 +1,4 @@
-"""What surrounds a task: who asks, where the input comes from, why, and how to answer. None of it bears on the answer.
+"""What surrounds a task: who asks, where the input comes from, why, and how to answer. None of it affects the answer.
 
 Every entry of `LEXICON` is one symbol that instructions may use, with its wordings; a wording may use other symbols.
 `expand("{scene}", LEXICON, rng)` says, for example, "while sorting the tide tables of a windswept canal museum". The

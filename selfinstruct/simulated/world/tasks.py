@@ -1,8 +1,8 @@
-"""The tasks of the simulated world: instructions are invented, understood again, and their right answers are known.
+"""The tasks of the simulated world: composing instructions, recognising them, and computing their right answers.
 
-Everything follows from the families declared in `families`. `compose` picks a family, says one of its core clauses with
-random parameters and wraps it into scenery that has no bearing on the answer; `recognise` finds the core clause again
-and reads the parameters back. All of it is a pure function of the arguments and the generator.
+Everything follows from the families declared in `families`. `compose` picks a family, fills in one of its core clauses
+with random parameters, and wraps it in scenery that does not affect the answer; `recognise` finds the core clause and
+parses the parameters. All of it is a pure function of the arguments and the generator.
 
     >>> rng = Random(7)
     >>> instruction = compose(rng)
@@ -69,7 +69,7 @@ def families() -> tuple[str, ...]:
 
 
 def compose(rng: Random, among: Sequence[str] = ()) -> str:
-    """Invent one instruction: a single line of 5 to 60 words that begins with a capital letter.
+    """Compose one instruction: a single line of 5 to 60 words that begins with a capital letter.
 
     Its family is one of those named in `among`, or any.
     """
@@ -77,13 +77,13 @@ def compose(rng: Random, among: Sequence[str] = ()) -> str:
 
 
 def pick_family(rng: Random, among: Sequence[str] = ()) -> str:
-    """Draw one of the names in `among`, without any that of any family, all evenly."""
+    """Draw one of the names in `among`, or of any family if it is empty, uniformly."""
     names = among or families()
     return names[int(rng.random() * len(names))]
 
 
 def compose_task(family: str, rng: Random) -> tuple[str, SimulatedTask]:
-    """Invent an instruction of the given family and say what it means; KeyError for an unknown family."""
+    """Compose an instruction of the given family, and return it with its meaning; KeyError for an unknown family."""
     kind = _BY_NAME[family]
     chosen = {name: choose(slot, rng) for name, slot in kind.slots.items()}
     said = {name: (wording,) for name, (_, wording) in chosen.items()}
@@ -100,7 +100,7 @@ def compose_task(family: str, rng: Random) -> tuple[str, SimulatedTask]:
 
 
 def recognise(instruction: str) -> SimulatedTask | None:
-    """Read an instruction back; None unless one of its clauses is the core clause of a family.
+    """Parse an instruction; None unless one of its clauses is the core clause of a family.
 
     White space, case and a trailing period do not matter.
     """
@@ -119,9 +119,9 @@ def recognise(instruction: str) -> SimulatedTask | None:
 
 
 def make_instance(task: SimulatedTask, rng: Random, label: str | None = None) -> tuple[str, str]:
-    """Make an (input, right output) pair for a task; the input is "" where the task needs none.
+    """Make an (input, right output) pair for a task; the input is "" if the task needs none.
 
-    A classification task gets an input whose right label is `label`, or one of its labels evenly when that is None.
+    A classification task gets an input whose right label is `label`, or a label drawn uniformly if that is None.
     Raises ValueError for a label the task does not have, and for a task of no known family.
     """
     family = _BY_NAME.get(task.family)
@@ -138,13 +138,13 @@ def make_instance(task: SimulatedTask, rng: Random, label: str | None = None) ->
 
 
 def answer(instruction: str, input: str) -> str | None:
-    """Compute the right output from the text alone; None when the instruction or the input is not understood."""
+    """Compute the right output from the text alone; None if the instruction or the input is not understood."""
     task = recognise(instruction)
     return None if task is None else _solve(task, input)
 
 
 def wrong_answer(instruction: str, input: str, rng: Random) -> str | None:
-    """Make up a plausible output that `grade` calls wrong; None when the right one is not known."""
+    """Make up a plausible output that `grade` calls wrong; None if the right one is unknown."""
     task = recognise(instruction)
     right = None if task is None else _solve(task, input)
     if task is None or right is None:
@@ -161,7 +161,7 @@ def wrong_answer(instruction: str, input: str, rng: Random) -> str | None:
 def grade(instruction: str, input: str, output: str) -> Grade:
     """Compare an output with the right one, up to surrounding white space, quotes and a trailing period.
 
-    Case matters only where the task is about case. The grade is "unknown" when no right answer is known.
+    Case matters only if the task is about case. The grade is "unknown" if no right answer is known.
     """
     task = recognise(instruction)
     right = None if task is None else _solve(task, input)
@@ -219,7 +219,7 @@ def _phrases(family: str) -> dict[str, tuple[str, ...]]:
     return {**(named if kind.labels else {}), **kind.phrases}
 
 
-# Reading: a core clause begins a clause of the instruction, perhaps after a lead such as "could you", and ends one.
+# Parsing: a core clause begins a clause of the instruction, perhaps after a lead such as "could you", and ends one.
 
 _BOUNDARY = re.compile(r"[.,;:?!] ")
 _FRAMES = (
@@ -254,7 +254,7 @@ def _pattern(core: _Core) -> re.Pattern[str]:
 
 @cache
 def _leads() -> re.Pattern[str]:
-    """Return what may stand between the start of a clause and an order, such as "your task is to "."""
+    """Return what may come between the start of a clause and an order, such as "your task is to "."""
     befores = {
         re.split(r"[.,;:?!] ", sentence.partition("{order}")[0])[-1]
         for frame in _FRAMES[0]

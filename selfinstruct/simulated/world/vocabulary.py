@@ -1,4 +1,4 @@
-"""The material inputs are made of: plain nouns, names, dates, numbers in words, and everyday sentences.
+"""The material for inputs: common nouns, names, dates, numbers in words, and everyday sentences.
 
 >>> sentence(Random(1))
 'Mirabel and Freya painted the striped kite by the kitchen window.'
@@ -101,7 +101,7 @@ SENTENCE_WORDS: dict[str, Sequence[str]] = {
 
 
 def capital(text: str) -> str:
-    """Put the first letter in upper case and leave the rest alone."""
+    """Capitalize the first letter and leave the rest alone."""
     return text[:1].upper() + text[1:]
 
 
@@ -111,7 +111,7 @@ def say(templates: Sequence[str], rules: Rules, rng: Random) -> str:
 
 
 def sentence(rng: Random) -> str:
-    """Make an everyday sentence of 8 to 16 words, without digits, ended by a full stop."""
+    """Make an everyday sentence of 8 to 16 words, without digits, that ends with a full stop."""
     return say(SENTENCES, SENTENCE_WORDS, rng)
 
 

@@ -1,1 +1,1 @@
-"""The families of tasks, by what they are about: how each is asked for, how its inputs are made, how it is solved."""
+"""The task families, by topic: the wordings of each, how its inputs are made, and how it is solved."""

@@ -1,4 +1,4 @@
-"""Classification by wording: the label follows from the words a sentence is built with.
+"""Classification by wording: the label follows from the words of a sentence.
 
 For example "is the tone of the note below positive or negative?": "What a delightful lantern." is "positive". The
 solver asks which label's own words (`sentences_by_label`) occur most often.

@@ -1,4 +1,4 @@
-"""Tasks that look something up in a sentence or a short text: extracting and counting.
+"""Tasks about a sentence or a short text: extracting and counting.
 
 For example "what clock time does the line below mention?": "Bus 7 leaves at 16:05." is answered by "16:05".
 """

@@ -18,7 +18,7 @@ def _whole(text: str) -> int | None:
 
 
 def say_yes(holds: bool) -> str:
-    """Return "yes" if it holds and "no" if not."""
+    """Return "yes" if it is true and "no" if not."""
     return "yes" if holds else "no"
 
 
@@ -28,7 +28,7 @@ def _parity(_: Parameters, text: str) -> str | None:
 
 
 def is_prime(number: int) -> bool:
-    """Tell whether a whole number is prime."""
+    """Return whether a whole number is prime."""
     return number > 1 and all(number % factor for factor in range(2, int(number**0.5) + 1))
 
 

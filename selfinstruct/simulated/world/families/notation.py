@@ -1,4 +1,4 @@
-"""Tasks that write one number or measurement in another way: numerals, words, units, rounding.
+"""Tasks that rewrite one number or measurement: numerals, words, units, rounding.
 
 For example "write the number below in Roman numerals": "1987" becomes "MCMLXXXVII".
 """
@@ -55,7 +55,7 @@ def _from_roman(_: Parameters, text: str) -> str | None:
 
 
 def _from_words(_: Parameters, text: str) -> str | None:
-    """Undo `in_words`, and accept nothing that it would not have written."""
+    """The inverse of `in_words`; accepts nothing else."""
     whole, part = 0, 0
     for word in text.lower().replace("-", " ").replace(" and ", " ").split():
         if word == "thousand":

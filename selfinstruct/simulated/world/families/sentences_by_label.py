@@ -1,7 +1,7 @@
-"""The sentences behind the wording classifications: for every label of a family, templates and the words only it uses.
+"""The sentences of the classifications by wording: for every label of a family, templates and the words only it uses.
 
-Where possible the labels of a family share their templates, so that nothing but the words gives the label away. The
-slots that are not listed here (`name`, `object`, `place`, ...) are filled with words without any bearing on the label.
+Where possible the labels of a family share their templates, so that only the words give the label away. The slots that
+are not listed here (`name`, `object`, `place`, ...) are filled with words that do not affect the label.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from selfinstruct.simulated.world.vocabulary import ANIMALS, MINERALS, PLANTS, S
 
 
 class Wording(NamedTuple):
-    """How sentences of one label are made: templates, and the words for the slots that tell the label."""
+    """How sentences of one label are made: templates, and the words for the slots that show the label."""
 
     templates: tuple[str, ...]
     words: Mapping[str, Sequence[str]]
@@ -22,7 +22,7 @@ NEUTRAL: dict[str, Sequence[str]] = {**SENTENCE_WORDS, "thing": SENTENCE_WORDS["
 
 
 def _shared(templates: tuple[str, ...], **words: str) -> dict[str, Wording]:
-    """Give every label the same templates and its own words for {mark}; "_" in a label stands for a space."""
+    """Give every label the same templates and its own words for {mark}; "_" in a label means a space."""
     return {label.replace("_", " "): Wording(templates, {"mark": phrases(listed)}) for label, listed in words.items()}
 
 
