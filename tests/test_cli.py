@@ -485,7 +485,8 @@ def test_a_run_without_an_answer_may_still_change_its_mind(cli, tmp_path):
 
 def test_a_run_without_an_answer_takes_the_sampling_of_its_new_endpoint(cli, tmp_path):
     fails("generate", tmp_path / "run", "--target", 3, "--model", "m", "--base-url", "http://127.0.0.1:9/v1")
-    (tmp_path / "base.toml").write_text('[teacher]\nendpoint = "completion"\n')
+    settings = '[teacher]\nendpoint = "completion"\nkind = "simulated"\nmodel = ""\nbase_url = ""\n'
+    (tmp_path / "base.toml").write_text(settings)
     cli("generate", tmp_path / "run", "--target", 3, "--config", tmp_path / "base.toml")
     with sqlite3.connect(tmp_path / "run/run.db") as db:
         sampling = [json.loads(row[0]) for row in db.execute("SELECT sampling FROM requests WHERE stage = 'propose'")]

@@ -84,6 +84,8 @@ def generate(  # noqa: PLR0917 - typer reads the options from here
         print(f"{'Started' if opened.is_new else 'Resuming'} {run}. Teacher: {_teachers(opened.config)}", flush=True)
         for name in opened.changed:
             print(f"{name} has changed since the last session. Its earlier decisions are kept.")
+        if opened.kept:
+            print(opened.kept)
         _grow(run, opened, target, dry_run)
 
 
@@ -185,6 +187,8 @@ def import_(  # noqa: PLR0917 - typer reads the options from here
     flags |= {"filters": {"custom": filter}} if filter else {}
     opened = open_run(run, config, flags, seeds, asking=False)
     with opened.store as store:
+        if opened.kept:
+            print(opened.kept)
         brought = bring_in(opened, recorded)
         print(render(count(store), str(run)))
     if brought.lost:
