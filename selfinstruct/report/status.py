@@ -61,10 +61,9 @@ class Status(NamedTuple):
     def as_dict(self) -> dict[str, Any]:
         """The figures as JSON values."""
         values: dict[str, Any] = {}
-        for name, value in self._asdict().items():  # files of earlier versions have these names
-            if name == "declared":
-                continue
-            values |= value if name == "counted" else {"made" if name == "generated" else name: value}
+        for name, value in self._asdict().items():
+            if name != "declared":
+                values |= value if name == "counted" else {name: value}
         values["rejected"] = [{"stage": stage, "reason": reason, "count": n} for stage, reason, n in self.rejected]
         values["usage"] = [usage._asdict() for usage in self.usage]
         return values

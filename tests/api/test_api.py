@@ -258,10 +258,10 @@ def test_recorded_answers_become_a_run_as_by_the_command(tmp_path):
 @pytest.mark.parametrize(
     ("files", "says"),
     [
-        ({}, "takes either completions or alpaca"),
-        ({"alpaca": "a.json", "completions": "b.jsonl"}, "takes either completions or alpaca"),
-        ({"alpaca": "a.json", "instances": "b.jsonl"}, "cannot be combined with classification or instances"),
-        ({"completions": "a.json"}, "completions requires seeds"),
+        ({}, "Nothing to import. Pass completions"),
+        ({"alpaca": "a.json", "completions": "b.jsonl"}, "cannot be combined with completions, "),
+        ({"alpaca": "a.json", "instances": "b.jsonl"}, "cannot be combined with completions, classification or inst"),
+        ({"completions": "a.json"}, "needs seeds"),
         ({"alpaca": "nothing.json"}, "nothing.json"),
         ({"alpaca": ["a.json"]}, r"alpaca is \['a.json'\]; it must be a path"),
         ({"alpaca": "a.json", "max_word": 3}, "did you mean max_words"),
