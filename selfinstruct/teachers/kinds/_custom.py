@@ -24,7 +24,7 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from typing import Any
 
-from selfinstruct.custom import Custom, explained, load, of_object
+from selfinstruct.custom import Custom, explained, load, of_object, place_of
 from selfinstruct.errors import RequestRefused, TeacherError, TryAgain, UsageError
 from selfinstruct.records import Completion, Request, storable
 from selfinstruct.teachers import Teacher
@@ -49,7 +49,7 @@ class CustomTeacher:
         started = time.perf_counter()
         given = replace(request, sampling=copy.deepcopy(dict(request.sampling)))  # it may change what it is given
         try:
-            with explained():
+            with explained(self._answer):
                 said = await self._answer(given) if self._is_async else await _in_a_thread(self._answer, given)
         except UsageError as error:
             raise _failure(error) from error.__cause__
@@ -58,16 +58,18 @@ class CustomTeacher:
         if isinstance(said, str):
             said = Completion(request.id, said, "stop", raw=said)  # raw without a count: it counts with its most
         if not isinstance(said, Completion):
-            raise TeacherError(f"The teacher returned {said!r:.80}; it must return a str or a Completion.")
-        said = checked_completion(said)
+            raise TeacherError(
+                f"{place_of(self._answer)}The teacher returned {said!r:.80}; it must return a str or a Completion."
+            )
+        said = checked_completion(said, self._answer)
         cost = said.cost_usd
         if cost is None and (said.prompt_tokens or said.completion_tokens):
             cost = cost_usd(self._prices.get(request.model), said.prompt_tokens, said.completion_tokens, False)
         return replace(said, request_id=request.id, cost_usd=cost, latency_s=time.perf_counter() - started)
 
 
-def checked_completion(said: Completion) -> Completion:
-    """A user's completion as it can be stored; TeacherError, naming the field, if it cannot."""
+def checked_completion(said: Completion, answer: Any) -> Completion:
+    """The completion that a user's `answer` returned, as it can be stored; TeacherError, naming the field, if not."""
 
     def count(name: str) -> int:
         value = getattr(said, name)
@@ -82,7 +84,10 @@ def checked_completion(said: Completion) -> Completion:
         return storable(value)
 
     def wrong(name: str, right: str) -> TeacherError:
-        return TeacherError(f"The teacher returned a Completion with {name} {getattr(said, name)!r:.60}; use {right}.")
+        value = getattr(said, name)
+        return TeacherError(
+            f"{place_of(answer)}The teacher returned a Completion with {name} {value!r:.60}; use {right}."
+        )
 
     def is_number(value: object) -> bool:
         return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
@@ -132,7 +137,7 @@ async def _in_a_thread(answer: Callable[[Request], Any], request: Request) -> An
     def call() -> None:
         said, failure = None, None
         try:
-            with explained():  # here: a StopIteration could not be set as a result
+            with explained(answer):  # here: a StopIteration could not be set as a result
                 said = answer(request)
         except Exception as error:  # noqa: BLE001  # handed on
             failure = error
@@ -157,7 +162,7 @@ class CustomKind(Kind):
         """The function, or an object of the class."""
         answer: Any = self._code
         if isinstance(self._code, type):
-            with explained():
+            with explained(self._code):
                 answer = self._code(teacher)
         if callable(getattr(answer, "close", None)):
             stack.push_async_callback(_close, answer)
@@ -213,13 +218,13 @@ def custom_kind(given: Any) -> Custom:
     named = load(given) if isinstance(given, str) else of_object(given)
     code = named.code
     if inspect.isclass(code) and issubclass(code, Kind):
-        with explained():
+        with explained(code):
             code = code()
     if isinstance(code, Kind):
         return named.standing_for(GuardedKind(code))
     is_called = any("__call__" in vars(one) for one in code.__mro__) if inspect.isclass(code) else callable(code)
     if not is_called:
-        raise UsageError(f"{named} is not a teacher: it must be a function or a class with __call__.")
+        raise UsageError(f"{place_of(code)}{named} is not a teacher: it must be a function or a class with __call__.")
     return named.standing_for(CustomKind(named, code))
 
 
