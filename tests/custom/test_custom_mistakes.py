@@ -1,5 +1,7 @@
 """What custom parts do wrong: refused where it is named or returned; nothing of it is stored, paid twice or lost."""
 
+import asyncio
+import re
 import sqlite3
 import threading
 from contextlib import suppress
@@ -24,12 +26,17 @@ from selfinstruct.extending import (
     Stage,
 )
 from selfinstruct.pool.pool import Pool
+from selfinstruct.records import Request
 from selfinstruct.report.status import Status
 from selfinstruct.store import generations
 from selfinstruct.store.store import Store
 from selfinstruct.teachers.kinds import Kind
+from selfinstruct.teachers.kinds._custom import CustomTeacher
+from selfinstruct.teachers.pacing import Pace
+from selfinstruct.teachers.scheduler import Scheduler
 from selfinstruct.testing import ScriptedTeacher
 from tests.conftest import run_cli
+from tests.virtual_time import play, settle
 
 ANSWERS = {"propose": "1. Name a lake in Italy.", "classify": "No", "instances": "Example 1\nOutput: Garda."}
 
@@ -204,6 +211,56 @@ def breaks(request):
 def test_a_teacher_that_fails_is_one_message(teacher, says):
     with pytest.raises((TeacherError, UsageError), match=says):
         grow(teacher=teacher)
+
+
+async def never_stops(request):
+    while True:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(3600)
+
+
+async def stops_for_nothing(request):
+    for _ in range(50):  # without an end it would still be going round when Python frees it
+        with suppress(BaseException):
+            await asyncio.sleep(3600)
+
+
+def never_returns(request):
+    threading.Event().wait()
+
+
+NEVER = [never_stops, stops_for_nothing, never_returns]
+
+
+def asked(teacher, faults):
+    """The scheduler's answer to a request to this teacher, each of whose calls may take a minute."""
+    scheduler = Scheduler(4, 2, lambda request, attempt, fault: faults.append(str(fault)) or attempt)
+    request = Request("propose", "custom", "m", "chat", "", "Name a lake.", {})
+    return scheduler.complete((CustomTeacher(teacher, Pace(4, 60.0), {}),), request, lambda: True)
+
+
+@pytest.mark.parametrize("teacher", NEVER)
+def test_a_teacher_that_never_ends_fails_at_its_deadline(teacher):
+    faults = []
+    with pytest.raises(TeacherError, match="has not answered at all"):
+        play(asked(teacher, faults))  # the loop ends, too
+    assert len(faults) == 2
+    for fault in faults:
+        assert fault.startswith("deadline: no complete answer within 60 s")
+        if teacher is not never_returns:
+            assert re.search(r"s; .*test_custom_mistakes\.py, line \d+: the teacher did not stop when it was", fault)
+
+
+@pytest.mark.parametrize("teacher", NEVER)
+def test_a_teacher_that_never_ends_does_not_hold_up_a_run_that_is_stopped_at_once(teacher):
+    async def scene():
+        call = asyncio.ensure_future(asked(teacher, []))
+        await settle()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+
+    play(scene())
 
 
 def test_closing_may_be_plain():

@@ -9,8 +9,9 @@ A class is instantiated once for each model, with its settings, and may have a `
         def __init__(self, teacher): ...        # teachers.settings.TeacherSettings
         async def __call__(self, request): ...
 
-A synchronous function is called in a thread. RequestRefused, TryAgain and TeacherError say what an error means for the
-run. An OSError, such as a lost connection, is retried; any other error stops the run with its file and line.
+A synchronous function is called in a thread, which a run that ends leaves behind. RequestRefused, TryAgain and
+TeacherError say what an error means for the run. An OSError, such as a lost connection, is retried; any other error
+stops the run with its file and line.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ import inspect
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from typing import Any
@@ -33,6 +34,8 @@ from selfinstruct.teachers.kinds import Kind, Session
 from selfinstruct.teachers.openai_compatible import OpenAICompatible
 from selfinstruct.teachers.pacing import Pace
 from selfinstruct.teachers.settings import Price, TeacherSettings
+
+GRACE_S = 5.0  # seconds in which an async teacher must stop once it was cancelled
 
 
 class CustomTeacher:
@@ -50,7 +53,7 @@ class CustomTeacher:
         given = replace(request, sampling=copy.deepcopy(dict(request.sampling)))  # it may change what it is given
         try:
             with explained(self._answer):
-                said = await self._answer(given) if self._is_async else await _in_a_thread(self._answer, given)
+                said = await (_in_a_task if self._is_async else _in_a_thread)(self._answer, given)
         except UsageError as error:
             raise _failure(error) from error.__cause__
         except (TryAgain, RequestRefused) as error:
@@ -119,6 +122,37 @@ def _storable(error: TryAgain | RequestRefused) -> TryAgain | RequestRefused:
         error.retry_after_s = None
     error.raw = None if error.raw is None else storable(str(error.raw))
     return error
+
+
+async def _in_a_task(answer: Callable[[Request], Coroutine[Any, Any, Any]], request: Request) -> Any:
+    """Call it in a task of its own, which is left behind where it does not stop `GRACE_S` after it was cancelled."""
+    coroutine = answer(request)
+    task = asyncio.ensure_future(coroutine)
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody else may look at it
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        task.cancel()
+        await asyncio.wait([task], timeout=GRACE_S)
+        if task.done():
+            raise
+        # What the scheduler says of the deadline, which is what cancels a call, ends with this.
+        raise asyncio.CancelledError(
+            f"{place_of(answer)}the teacher did not stop when it was cancelled; it must not swallow "
+            "asyncio.CancelledError"
+        ) from None
+    finally:
+        if not task.done():
+            _leave_behind(task, coroutine)
+
+
+def _leave_behind(task: asyncio.Task[Any], coroutine: Coroutine[Any, Any, Any]) -> None:
+    """End a coroutine that cannot be cancelled; else the event loop would wait for it at its end."""
+    try:
+        coroutine.close()
+        task.cancel()  # it wakes up to find its coroutine closed
+    except RuntimeError:  # it ignores that too
+        asyncio._unregister_task(task)
 
 
 async def _in_a_thread(answer: Callable[[Request], Any], request: Request) -> Any:
