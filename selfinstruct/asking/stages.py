@@ -17,11 +17,6 @@ from selfinstruct.records import Endpoint
 from selfinstruct.settings import Section
 
 Variables = dict[str, Any]
-# What `status --json` has besides the counted fields of stages.
-STATUS_KEYS = (
-    "target", "candidates", "tasks", "generated", "pending", "instances", "records", "without_records", "rejected",
-    "unused_proposals", "faults", "batches", "in_batches", "usage", "grades", "fields", "diversity",
-)  # fmt: skip
 PROBE = "probe"  # the stage of the request that finds out what a server supports, before a run's first real one
 
 

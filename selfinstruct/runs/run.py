@@ -240,10 +240,12 @@ def _read_test_sets(config: Config) -> list[Line]:
 
 
 def _check_teachers(config: Config) -> None:
-    """UsageError where a stage's teacher cannot be asked: before a run is made for it."""
+    """UsageError where a stage's teacher cannot be asked, or its answers not be counted: before a run is made."""
+    from selfinstruct.report.status import check_counted
     from selfinstruct.runs.teachers import check_teachers
 
     check_teachers(config)
+    check_counted(config)
 
 
 def _prompts(config: Config) -> list[tuple[str, Prompt]]:

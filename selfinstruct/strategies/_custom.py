@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, cast
 
 from pydantic import Field
 
-from selfinstruct.asking.stages import PROBE, STATUS_KEYS, Counted, GrowthSettings, Prompt, Stage
+from selfinstruct.asking.stages import PROBE, Counted, GrowthSettings, Prompt, Stage
 from selfinstruct.custom import Custom, checked_json, explained, load, of_object, place_of
 from selfinstruct.errors import SelfInstructError, StoreError, UsageError
 from selfinstruct.filters.verdicts import CANDIDATE_STAGES
 from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.records import Candidate, Instance, Rejection, Task, storable
 from selfinstruct.settings import Section, parse_as
-from selfinstruct.strategies import Answer, Ask, GeneratedInstances, Proposal, Strategy, declared
+from selfinstruct.strategies import Answer, Ask, GeneratedInstances, Proposal, Strategy
 from selfinstruct.untrusted import visible
 
 if TYPE_CHECKING:
@@ -80,11 +80,6 @@ def _check_declared(named: Custom, strategy: type[Strategy]) -> None:
     if taken := [name for name in names if name in RESERVED or names.count(name) > 1]:
         raise wrong(f"a stage cannot be called {taken[0]}: the name is taken.")
     parse_as(DeclaredStrategy, checked_json(declaration(strategy)), f"{place_of(strategy)}{named}")
-    keys = dict.fromkeys(STATUS_KEYS, "")
-    for stage_name, counted in declared(strategy).counted.items():
-        if (other := keys.setdefault(counted.key, stage_name)) != stage_name:
-            has_it = f"stage {other} counts under it" if other else "status --json has a field of that name"
-            raise wrong(f"stage {stage_name} cannot count as {counted.key!r}: {has_it}. Choose another key.")
 
 
 def _guarded(strategy: type[Strategy]) -> type[Strategy]:
@@ -225,10 +220,10 @@ def declaration(strategy: type[Strategy]) -> dict[str, Any]:
     return {"stages": stages, "reasons": dict(strategy.reasons), "summary": strategy.summary}
 
 
-def as_declared(name: str, stored: Mapping[str, Any]) -> Custom:
+def as_declared(name: str, declared: Mapping[str, Any]) -> Custom:
     """A strategy known only by its declaration in a run's store; it cannot make requests."""
     try:
-        values = {key: stored[key] for key in ("stages", "reasons", "summary")}
+        values = {key: declared[key] for key in ("stages", "reasons", "summary")}
         known = parse_as(DeclaredStrategy, values, name)
     except (UsageError, KeyError, TypeError) as error:
         raise StoreError(f"What the store of this run says of the strategy {name!r} is damaged ({error}).") from None
