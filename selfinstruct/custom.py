@@ -120,9 +120,22 @@ def of_object(part: Any, code: Any = None) -> Custom:
     return Custom(f"{where}:{target.__name__}", part if code is None else code, sha256, part)
 
 
+def place_of(part: Any) -> str:
+    """Where a function, a class or an object's class is defined, to begin a message with; "" if it has no source."""
+    function = inspect.unwrap(getattr(part, "__func__", part))
+    target = function if inspect.isfunction(function) or inspect.isclass(function) else type(part)
+    try:
+        return f"{_shown(inspect.getfile(target))}, line {inspect.getsourcelines(target)[1]}: "
+    except (OSError, TypeError):  # typed at a prompt
+        return ""
+
+
 @contextmanager
-def explained() -> Iterator[None]:
-    """Run a user's code; what it raises becomes a UsageError that names its file and line."""
+def explained(part: Any = None) -> Iterator[None]:
+    """Run a user's code; what it raises becomes a UsageError that names its file and line.
+
+    `part`: what is called; its place stands for an error in the call itself, such as a wrong number of arguments.
+    """
     try:
         yield
     except SelfInstructError:
@@ -130,7 +143,19 @@ def explained() -> Iterator[None]:
     except (Exception, SystemExit) as error:
         if isinstance(error, ExceptionGroup) and (ours := error.subgroup(SelfInstructError)):
             raise _first(ours) from None  # ours, out of a task group of the user's
-        raise UsageError(_described(error)) from error
+        raise UsageError(_described(error, part)) from error
+
+
+@contextmanager
+def _loading() -> Iterator[None]:
+    """As `explained`, for a module: what a decorator of ours refuses there gets its place too."""
+    try:
+        with explained():
+            yield
+    except UsageError as error:
+        if error.__cause__ is None and (frame := _frame(error)):
+            raise UsageError(f"{_shown(frame.filename)}, line {frame.lineno}: {error}") from None
+        raise
 
 
 def _first(group: ExceptionGroup[Any]) -> Exception:
@@ -146,20 +171,24 @@ def checked_json(value: Any) -> Any:
         raise ValueError("nested too deep, or in itself") from None
 
 
-def _described(error: BaseException) -> str:
+def _described(error: BaseException, part: Any) -> str:
     try:
         said = storable(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
     except Exception:  # noqa: BLE001  # its own __str__ fails
         said = type(error).__name__
     if isinstance(error, SyntaxError) and error.filename:
         return f"{_shown(error.filename)}, line {error.lineno}: {said}"
+    if at := _frame(error):
+        return f"{_shown(at.filename)}, line {at.lineno}, in {at.name}: {said}"
+    return f"{'' if part is None else place_of(part)}{said}"
+
+
+def _frame(error: BaseException) -> traceback.FrameSummary | None:
+    """Where in the user's code an error was raised, or what called ours; None if it was not raised there."""
     frames = traceback.extract_tb(error.__traceback__)
     theirs = [f for f in frames if not f.filename.startswith("<frozen") and PACKAGE not in Path(f.filename).parents]
     theirs = [frame for frame in theirs if STANDARD_LIBRARY not in Path(frame.filename).parents] or theirs
-    if not theirs:
-        return said
-    at = [frame for frame in theirs if frame.filename == theirs[0].filename][-1]
-    return f"{_shown(at.filename)}, line {at.lineno}, in {at.name}: {said}"
+    return [frame for frame in theirs if frame.filename == theirs[0].filename][-1] if theirs else None
 
 
 def _shown(filename: str) -> str:
@@ -187,7 +216,7 @@ def _module_in(path: Path) -> ModuleType:
         sys.path.append(folder)
     sys.modules[name] = module  # dataclasses look themselves up there
     try:
-        with explained():
+        with _loading():
             spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[name]
@@ -197,7 +226,7 @@ def _module_in(path: Path) -> ModuleType:
 
 def _module_called(name: str) -> ModuleType:
     try:
-        with explained():
+        with _loading():
             return import_module(name)
     except UsageError as error:
         if isinstance(error.__cause__, ModuleNotFoundError) and name.startswith(error.__cause__.name or " "):

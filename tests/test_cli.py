@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from selfinstruct.cli.grow import _teachers
+from selfinstruct.config.config import parse_config
 from selfinstruct.engine.display import STOPPING
 from tests.conftest import (
     AS_ANYONE,
@@ -55,12 +57,21 @@ def test_generate_says_who_answers_and_what_came_of_it(cli, tmp_path):
     assert first["messages"][1]["content"] == first["output"]
 
 
+def test_stages_with_the_same_teachers_are_named_together():
+    values = {"teacher": {"kind": "simulated"}, "classify": {"kind": "openai", "model": "gpt"}}
+    said = _teachers(parse_config(values, "test"))
+    assert said.startswith("propose, instances: SIMULATED (")
+    assert said.endswith("; classify: gpt")
+    assert said.count("SIMULATED") == 1
+    assert _teachers(parse_config({}, "test")).startswith("SIMULATED (")
+
+
 def test_status_in_words_and_as_json(cli, run):
     words = cli("status", run).stdout
     assert "30 admitted of 30" in words
     assert "right (simulated teacher" in words
     figures = json.loads(cli("status", run, "--json").stdout)
-    assert figures["tasks"] == figures["made"] == 30
+    assert figures["tasks"] == figures["generated"] == 30
     judged = sum(row["count"] for row in figures["rejected"] if row["stage"] in ("filter", "novelty"))
     assert figures["tasks"] + judged + figures["pending"] == figures["candidates"]
     assert figures["grades"]["right"] > 50
@@ -485,7 +496,8 @@ def test_a_run_without_an_answer_may_still_change_its_mind(cli, tmp_path):
 
 def test_a_run_without_an_answer_takes_the_sampling_of_its_new_endpoint(cli, tmp_path):
     fails("generate", tmp_path / "run", "--target", 3, "--model", "m", "--base-url", "http://127.0.0.1:9/v1")
-    (tmp_path / "base.toml").write_text('[teacher]\nendpoint = "completion"\n')
+    settings = '[teacher]\nendpoint = "completion"\nkind = "simulated"\nmodel = ""\nbase_url = ""\n'
+    (tmp_path / "base.toml").write_text(settings)
     cli("generate", tmp_path / "run", "--target", 3, "--config", tmp_path / "base.toml")
     with sqlite3.connect(tmp_path / "run/run.db") as db:
         sampling = [json.loads(row[0]) for row in db.execute("SELECT sampling FROM requests WHERE stage = 'propose'")]

@@ -45,11 +45,12 @@ WIDE = {"PATH": "/usr/bin:/bin", "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dum
 def settings_page() -> str:
     """docs/config.md as it ought to be."""
     lines = [
-        "# Settings",
+        "# Settings of a run",
         "",
-        "A TOML file for `--config`. What is left out has its default; a key that is not here is an error. The last",
-        "column says until when a setting of an existing run may change: what shapes the data is fixed once something",
-        "depends on it. `[simulated]`, the built-in teacher, has [a page of its own](simulated.md).",
+        "A TOML file for `--config`. What it leaves out has its default, or in an existing run the value that the run",
+        "has; a key that is not here is an error. The last column says until when a setting of an existing run may",
+        "change: what shapes the data is fixed once something depends on it. `[simulated]`, the built-in teacher, has",
+        "[a page of its own](simulated.md).",
         "",
         *_table(Config),
     ]

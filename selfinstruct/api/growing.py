@@ -105,7 +105,9 @@ async def _grow(
     from selfinstruct.runs import generate as growing
 
     opened = opening()
-    for name in opened.changed:
-        warnings.warn(f"{name} has changed since the last session. Its earlier decisions are kept.", stacklevel=4)
     with opened.store:
+        for name in opened.changed:
+            warnings.warn(f"{name} has changed since the last session. Its earlier decisions are kept.", stacklevel=4)
+        if progress and opened.kept:
+            print(opened.kept)
         return await growing.generate(opened, target, on_start=on_start, show=progress)

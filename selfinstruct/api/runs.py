@@ -104,15 +104,16 @@ class Run:
 
         Raises UsageError if the stage or the reason is unknown.
         """
+        from selfinstruct.filters.custom import STAGES
         from selfinstruct.filters.verdicts import CANDIDATE_STAGES, INSTANCE_STAGES
-        from selfinstruct.store.listing import REJECTION_FIELDS, rejected
+        from selfinstruct.store.listing import REJECTION_FIELDS, listed_stage, rejected
 
         most = None if limit is None else whole_number("limit", limit)
         with Store.read(self.folder) as store:
             declared = declared_by(store)
-            _known("stage", stage, dict.fromkeys((*declared.stages, *CANDIDATE_STAGES, *INSTANCE_STAGES)))
+            _known("stage", stage, dict.fromkeys((*declared.stages, *CANDIDATE_STAGES, *INSTANCE_STAGES, *STAGES)))
             _known("reason", reason, declared.reasons)
-            return Rows(rejected(store, stage, reason, most), REJECTION_FIELDS)
+            return Rows(rejected(store, listed_stage(store, stage), reason, most), REJECTION_FIELDS)
 
     def verify(self) -> list[str]:
         """Recompute all ids, counts and scores; returns one message for each that is wrong."""

@@ -29,7 +29,7 @@ from selfinstruct.cli.options import (
     Without,
 )
 from selfinstruct.cli.printing import to_json
-from selfinstruct.errors import BudgetReached, TeacherError, UsageError, YieldCollapsed
+from selfinstruct.errors import BudgetReached, TeacherError, YieldCollapsed
 from selfinstruct.untrusted import visible
 
 if TYPE_CHECKING:
@@ -84,6 +84,8 @@ def generate(  # noqa: PLR0917 - typer reads the options from here
         print(f"{'Started' if opened.is_new else 'Resuming'} {run}. Teacher: {_teachers(opened.config)}", flush=True)
         for name in opened.changed:
             print(f"{name} has changed since the last session. Its earlier decisions are kept.")
+        if opened.kept:
+            print(opened.kept)
         _grow(run, opened, target, dry_run)
 
 
@@ -122,18 +124,16 @@ def _print_estimate(run: "Run", target: int) -> None:
 def _teachers(config: Any) -> str:
     """The teacher or teachers in words, and whether one is simulated."""
     simulated = "SIMULATED (composes tasks from a grammar: for experiments, not for training a real model)"
-    names = {}
+    stages_of: dict[str, list[str]] = {}
     for stage in config.stages:
         teachers = [choice.teacher for choice in config.choices(stage)]
         where = {teacher.model: " and ".join(filter(None, teacher.servers)) for teacher in teachers}
         each = [f"{model} at {servers}" if servers else model for model, servers in where.items()]
-        names[stage] = simulated if any(t.kind == "simulated" for t in teachers) else ", or ".join(each)
-    distinct = set(names.values())
-    return (
-        names[config.stages[0]]
-        if len(distinct) == 1
-        else "; ".join(f"{stage}: {name}" for stage, name in names.items())
-    )
+        name = simulated if any(t.kind == "simulated" for t in teachers) else ", or ".join(each)
+        stages_of.setdefault(name, []).append(stage)
+    if len(stages_of) == 1:
+        return next(iter(stages_of))
+    return "; ".join(f"{', '.join(stages)}: {name}" for name, stages in stages_of.items())
 
 
 def import_(  # noqa: PLR0917 - typer reads the options from here
@@ -167,24 +167,18 @@ def import_(  # noqa: PLR0917 - typer reads the options from here
     """
     from selfinstruct.report.status import render
     from selfinstruct.report.status import status as count
-    from selfinstruct.runs.importing import bring_in, read_recorded, refuse_other_runs
+    from selfinstruct.runs.importing import bring_in, read_recorded
     from selfinstruct.runs.run import open_run
-    from selfinstruct.store.store import Store
 
-    if alpaca and (completions or classification or instances):
-        raise UsageError(
-            "--alpaca imports whole tasks. Do not combine it with --completions, --classification or --instances."
-        )
-    recorded = read_recorded(completions, classification, instances, alpaca)
-    if Store.exists(run):
-        with Store.read(run) as store:
-            refuse_other_runs(store, recorded)
-    elif completions and not seeds:
-        raise UsageError("--completions needs --seeds: the seed tasks that the answers were generated from, in JSONL.")
+    recorded = read_recorded(
+        run, seeds, completions=completions, classification=classification, instances=instances, alpaca=alpaca
+    )
     flags: dict[str, Any] = {"profile": profile} if profile else {}
     flags |= {"filters": {"custom": filter}} if filter else {}
     opened = open_run(run, config, flags, seeds, asking=False)
     with opened.store as store:
+        if opened.kept:
+            print(opened.kept)
         brought = bring_in(opened, recorded)
         print(render(count(store), str(run)))
     if brought.lost:
@@ -212,7 +206,8 @@ def refilter(  # noqa: PLR0917 - typer reads the options from here
         list[Path] | None, typer.Option(metavar="FILE", help="Reject what overlaps this test set too. Can be repeated.")
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="TOML file of filters, see [filters] in docs/config.md.")
+        Path | None,
+        typer.Option(metavar="FILE", help='TOML file of filters: [filters] in the docs, "Settings of a run".'),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the changes as one JSON object.")] = False,
 ) -> None:

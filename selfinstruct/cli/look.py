@@ -124,13 +124,14 @@ def rejected(
     selfinstruct rejected outputs/first --reason too_similar --limit 3
     selfinstruct rejected outputs/first --json > rejected.jsonl
     """
-    from selfinstruct.store.listing import describe_rejection, refuse_absent
+    from selfinstruct.store.listing import describe_rejection, listed_stage, refuse_absent
     from selfinstruct.store.listing import rejected as rows
     from selfinstruct.store.store import Store
 
     with Store.read(run) as store:
-        refuse_absent(store, stage, reason)
-        for row in rows(store, stage, reason, limit):
+        listed = listed_stage(store, stage)
+        refuse_absent(store, listed, reason)
+        for row in rows(store, listed, reason, limit):
             print(to_json(row) if json else visible(describe_rejection(row)))
 
 

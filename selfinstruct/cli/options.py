@@ -19,7 +19,9 @@ else:
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of the run, such as outputs/first.")]
 Profile = Annotated[Literal["paper"] | None, typer.Option(help="Use the published filters where ours differ.")]
-Config = Annotated[Path | None, typer.Option(metavar="FILE", help="TOML file of settings, see docs/config.md.")]
+Config = Annotated[
+    Path | None, typer.Option(metavar="FILE", help='TOML file of settings: "Settings of a run" in the docs.')
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON Lines for other programs.")]
 
 # generate

@@ -6,12 +6,12 @@ everything else that affects the data until any stage was answered
 how a run is carried out              at any time
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
-from selfinstruct.config.config import Config
+from selfinstruct.config.config import Config, parse_config
 from selfinstruct.settings import MayChange, fields_that_may_change
 from selfinstruct.teachers.settings import TeacherSettings
 
@@ -72,3 +72,27 @@ def differences(before: Config, now: Config, state: State) -> list[str]:
         for key, setting in shaping_settings(now).items()
         if state.fixes(setting) and (key not in was or was[key].value != setting.value)
     ]
+
+
+def kept(config: Config, named: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """The settings of an existing run that are no defaults and not among those named `now`.
+
+    `named`: those that the user has named before. A stage's sampling and answer format are no choice without that:
+    the run wrote them out.
+    """
+    default = parse_config({"strategy": config.strategy, "profile": config.profile}, "defaults")
+    defaults, values = (dict(_leaves(one.model_dump(mode="json"))) for one in (default, config))
+    # Tables whose names are free, such as prices, have defaults of their own.
+    differing = defaults.keys() | dict(_leaves(config.model_dump(mode="json", exclude_defaults=True))).keys()
+    written_out = {f"{stage}.{key}" for stage in config.known_stages for key in ("sampling", "answer_format")}
+    left = (written_out - dict(_leaves(named)).keys()) | dict(_leaves(now)).keys()
+    return [key for key in values if key in differing - left and values[key] != defaults.get(key)]
+
+
+def _leaves(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The settings with dotted names; `sampling` is one, as `settings.merge` has it."""
+    for key, value in table.items():
+        if isinstance(value, dict) and key != "sampling":
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value

@@ -21,6 +21,7 @@ Each subpackage declares its own section; this module assembles them. The strate
 `changes` says what may change in an existing run.
 """
 
+import difflib
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import ConfigDict, Field, model_validator
@@ -77,7 +78,7 @@ class Config(GrowthSettings):
             if stage.name in cls.model_fields:
                 raise ValueError(f"strategy: a stage cannot be called {stage.name}, the name of a setting")
         known = [*cls.model_fields, *declared(asks).stages]
-        if unknown := [_unknown(str(key), known) for key in values if key not in known]:
+        if unknown := [_unknown(str(key), values[key], known, strategy) for key in values if key not in known]:
             raise ValueError("\n".join(unknown))
         of_profile = {"filters": PROFILES[profile]} if profile in PROFILES else {}
         return merge(merge(of_profile, dict(asks.defaults)), values)
@@ -186,8 +187,14 @@ class Config(GrowthSettings):
         return self.model_copy(update=stages)
 
 
-def _unknown(key: str, known: list[str]) -> str:
+def _unknown(key: str, value: Any, known: list[str], strategy: str) -> str:
     """The message for an unknown key outside of all tables."""
+    if isinstance(value, dict) and not difflib.get_close_matches(key, known, n=1, cutoff=0.75):
+        stages = ", ".join(stage.name for stage in load(strategy).stages)
+        return (
+            f"unknown table [{key}]; the strategy {strategy} has no such stage, only {stages}. For a stage of a custom "
+            'strategy, name that too: strategy = "FILE.py:NAME"'
+        )
     for table in ("running", "filters", "teacher"):
         section: Any = Config.model_fields[table].annotation
         if key in section.model_fields:

@@ -9,14 +9,17 @@ from rich.console import Console
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
 
 from selfinstruct.engine.progress import Progress
 from selfinstruct.teachers.scheduler import Scheduler
 from selfinstruct.terminal import CELL_EVERY_S, CellLine, time_left
+from selfinstruct.untrusted import visible
 
 LIVE_EVERY_S = 0.2
 LINE_EVERY_S = 5.0
 SPEED_OVER_S = 60.0
+REASON_CHARACTERS = 100
 STOPPING = "finishing the calls in flight; press Ctrl-C again to stop at once"
 
 
@@ -85,7 +88,7 @@ def _panel(progress: Progress, scheduler: Scheduler, seconds_left: float | None)
     grid.add_row("candidates", f"{progress.candidates:,} filtered, {_accepted(progress)} admitted")
     reasons = ", ".join(f"{reason} {n:,}" for reason, n in progress.rejected.most_common(4))
     grid.add_row("rejected", reasons or "none so far")
-    grid.add_row("calls", _calls(progress, scheduler))
+    grid.add_row("calls", Text(_calls(progress, scheduler)))  # a reason may hold what rich reads as markup
     if progress.batches:
         grid.add_row("batches", progress.batches)
     grid.add_row("spent", _spent(progress))
@@ -107,7 +110,11 @@ def _calls(progress: Progress, scheduler: Scheduler) -> str:
     held_s = scheduler.held_until - asyncio.get_running_loop().time()
     if scheduler.in_flight == 0 and 1 < held_s < math.inf:
         said += f", held back by the server's limits for {held_s:,.0f} s"
-    return said + (f", {progress.faults:,} attempts failed" if progress.faults else "")
+    said += f", {progress.faults:,} attempts failed" if progress.faults else ""
+    if progress.failing:
+        reason = visible(" ".join(str(progress.failing).split()))[:REASON_CHARACTERS]
+        said += f", the latest {progress.failing_times:,} of them: {reason}"
+    return said
 
 
 def _spent(progress: Progress) -> str:

@@ -242,6 +242,8 @@ class Engine:
             del self._asking[request.id]
         answer.set_result(completion)
         self.progress.calls += 1
+        if not completion.error:
+            self.progress.failing = None
         self.progress.tokens += completion.prompt_tokens + completion.completion_tokens
         self.progress.cost_usd += completion.cost_usd or 0.0
         return completion

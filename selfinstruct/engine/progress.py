@@ -3,10 +3,15 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
+from selfinstruct.errors import TryAgain
+
 
 @dataclass
 class Progress:
-    """What a run has done so far, for display. Counts include earlier sessions."""
+    """What a run has done so far, for display. Counts include earlier sessions.
+
+    `failing`: the latest failure, after `failing_times` of its reason in a row; None once a call was answered.
+    """
 
     target: int = 0
     admitted: int = 0
@@ -15,6 +20,8 @@ class Progress:
     tokens: int = 0
     cost_usd: float = 0.0
     faults: int = 0
+    failing: TryAgain | None = None
+    failing_times: int = 0
     batches: str = ""  # how the latest of them is getting on
     rejected: Counter[str] = field(default_factory=Counter)
 
@@ -22,6 +29,13 @@ class Progress:
     def candidates(self) -> int:
         """Candidates filtered, and proposals from which nothing could be parsed."""
         return self.admitted + sum(self.rejected.values())
+
+    def count_fault(self, fault: TryAgain) -> None:
+        """Count an attempt that failed."""
+        self.faults += 1
+        again = self.failing is not None and self.failing.reason == fault.reason
+        self.failing_times = self.failing_times + 1 if again else 1
+        self.failing = fault
 
     def tell_batches(self, line: str) -> None:
         """Show the progress of the latest batch."""

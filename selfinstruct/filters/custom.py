@@ -8,21 +8,26 @@
 
 Stage "task" sees each candidate (records.Candidate) before it is compared with the pool; stage "record" sees each
 record (records.Record) that passed the other filters, with the stages' fields in `extra`. Both see the pool as it is at
-that moment (pool.pool.Pool). The verdict must depend on nothing else, so that a run can be repeated.
+that moment, and cannot change it (pool.read_only.ReadOnlyPool). The verdict must depend on nothing else, so that a run
+can be repeated.
 """
 
+import copy
 import functools
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 from pydantic import Field
 
-from selfinstruct.custom import Custom, checked_json, explained, load, of_object
+from selfinstruct.custom import Custom, checked_json, explained, load, of_object, place_of
 from selfinstruct.errors import StoreError, UsageError
 from selfinstruct.filters.instance import INSTANCES
 from selfinstruct.filters.instruction import FILTER
 from selfinstruct.filters.rule import Evidence, Rule
+from selfinstruct.pool.read_only import ReadOnlyPool
+from selfinstruct.records import Candidate, Record
 from selfinstruct.settings import Section, parse_as
 from selfinstruct.untrusted import visible
 
@@ -57,7 +62,9 @@ def filter(stage: Literal["task", "record"], meaning: str) -> Callable[[Check], 
             raise UsageError(f"@si.filter decorates a function; {check!r} is none.")
         parse_as(DeclaredFilter, {"name": check.__name__, "stage": stage, "meaning": meaning}, check.__name__)
         if inspect.iscoroutinefunction(check):
-            raise UsageError(f"The filter {check.__name__} is an async function; it must be synchronous.")
+            raise UsageError(
+                f"{place_of(check)}The filter {check.__name__} is an async function; it must be synchronous."
+            )
         return CustomRule(check.__name__, STAGES[stage], _line(meaning), "custom", "", _checked(check))
 
     return declare
@@ -77,21 +84,28 @@ def _checked(check: Check) -> Check:
 
     @functools.wraps(check)
     def checked(subject: Any, pool: Any) -> Evidence | None:
-        with explained():
-            evidence = check(subject, pool)
+        with explained(check):
+            evidence = check(_copied(subject), ReadOnlyPool(pool))
         try:
             if evidence is None or isinstance(evidence, dict):
                 return checked_json(evidence)  # type: ignore[no-any-return]
         except (TypeError, ValueError) as error:
             raise UsageError(
-                f"The evidence of the filter {check.__name__} is not JSON ({error}); pass only texts, numbers, lists "
-                "and dicts to reject(...)."
+                f"{place_of(check)}The evidence of the filter {check.__name__} is not JSON ({error}); pass only texts, "
+                "numbers, lists and dicts to reject(...)."
             ) from None
         raise UsageError(
-            f"The filter {check.__name__} returned {evidence!r}; it must return None, or reject(...) with the evidence."
+            f"{place_of(check)}The filter {check.__name__} returned {evidence!r}; it must return None, or reject(...) "
+            "with the evidence."
         )
 
     return checked
+
+
+def _copied(subject: Candidate | Record) -> Candidate | Record:
+    """What a filter may change without changing what is stored, or what the next filter sees."""
+    changes = {name: getattr(subject, name) for name in ("extra", "messages") if getattr(subject, name, None)}
+    return replace(subject, **copy.deepcopy(changes)) if changes else subject
 
 
 def custom_filter(given: Any) -> Custom:
@@ -100,8 +114,8 @@ def custom_filter(given: Any) -> Custom:
     rule = named.code if isinstance(named, Custom) else named
     if not isinstance(rule, CustomRule):
         raise UsageError(
-            f"{given if isinstance(given, str) else rule!r} is not a filter; decorate the function with "
-            "@si.filter(stage=..., meaning=...)."
+            f"{place_of(rule)}{given if isinstance(given, str) else rule!r} is not a filter; decorate the function "
+            "with @si.filter(stage=..., meaning=...)."
         )
     return named if isinstance(named, Custom) else of_object(inspect.unwrap(rule.check), rule)
 

@@ -11,7 +11,7 @@ class RecordSettings(SimilaritySettings):
     """Thresholds of the record filters: `near_duplicate` is the pool's."""
 
 
-@rule(INSTANCES, "nearly the same as a record of another task", "Jaccard of word triples; see docs/measurements.md")
+@rule(INSTANCES, "nearly the same as a record of another task", "Jaccard of word triples; see Measurements in the docs")
 def near_duplicate(record: Record, pool: Pool[RecordSettings]) -> Evidence | None:
     """The whole record is nearly the same as one of another task."""
     near = pool.nearest_record(record_text(record.instruction, record.input, record.output))

@@ -8,6 +8,7 @@ from selfinstruct.asking.stages import Counted
 from selfinstruct.config.config import Config
 from selfinstruct.config.stored import config_of
 from selfinstruct.engine.progress import Progress
+from selfinstruct.errors import UsageError
 from selfinstruct.filters.verdicts import CANDIDATE_STAGES
 from selfinstruct.store import counts
 from selfinstruct.store.answers import Usage, is_simulated, unpriced, usage
@@ -15,6 +16,7 @@ from selfinstruct.store.counts import RejectionCount
 from selfinstruct.store.declared import declared_by
 from selfinstruct.store.store import Store
 from selfinstruct.strategies import Declared
+from selfinstruct.strategies import declared as strategy_declares
 from selfinstruct.teachers.budget import cost_usd
 from selfinstruct.untrusted import visible
 
@@ -68,13 +70,24 @@ class Status(NamedTuple):
     def as_dict(self) -> dict[str, Any]:
         """The figures as JSON values."""
         values: dict[str, Any] = {}
-        for name, value in self._asdict().items():  # files of earlier versions have these names
-            if name == "declared":
-                continue
-            values |= value if name == "counted" else {"made" if name == "generated" else name: value}
+        for name, value in self._asdict().items():
+            if name != "declared":
+                values |= value if name == "counted" else {name: value}
         values["rejected"] = [{"stage": stage, "reason": reason, "count": n} for stage, reason, n in self.rejected]
         values["usage"] = [usage._asdict() for usage in self.usage]
         return values
+
+
+def check_counted(config: Config) -> None:
+    """UsageError if a stage counts its field under a name that another figure has in `Status.as_dict`."""
+    taken = dict.fromkeys((*Status._fields, "diversity"), "status --json has a field of that name")
+    for stage, counted in strategy_declares(config.asks).counted.items():
+        if counted.key in taken:
+            raise UsageError(
+                f"The strategy {config.strategy}: stage {stage} cannot count as {counted.key!r}: {taken[counted.key]}. "
+                "Choose another key."
+            )
+        taken[counted.key] = f"stage {stage} counts under it"
 
 
 def status(store: Store, graded: bool = True) -> Status:

@@ -84,7 +84,7 @@ async def _grow(run: Run, target: int, by_batches: bool, on_start: Callable[[Sch
         budget = _budget(run, by_batches)
 
         def note_fault(request: Request, attempt: int, fault: TryAgain) -> int:
-            progress.faults += 1
+            progress.count_fault(fault)
             most = budget.at_most(request) if budget and fault.may_have_cost else Amount()
             return store.add_fault(request, attempt, fault, int(most.tokens), most.cost_usd)
 

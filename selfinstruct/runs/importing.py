@@ -59,25 +59,50 @@ class Brought(NamedTuple):
 
 
 def read_recorded(
-    completions: Path | None, classification: Path | None, instances: Path | None, alpaca: Path | None
+    folder: Path,
+    seeds: Path | None,
+    *,
+    completions: Path | None = None,
+    classification: Path | None = None,
+    instances: Path | None = None,
+    alpaca: Path | None = None,
 ) -> Recorded:
-    """Read the files, `completions` or `alpaca` and what belongs to it; UsageError if one cannot be read."""
+    """Read the files for the run in `folder`: `completions` or `alpaca`, and what belongs to it.
+
+    UsageError if they do not go together, if one cannot be read, or if the run was not started from them.
+    """
+    exists = Store.exists(folder)
+    if alpaca and (completions or classification or instances):
+        raise UsageError(
+            "alpaca (--alpaca) imports whole tasks. It cannot be combined with completions, classification or "
+            "instances."
+        )
+    if not (alpaca or completions):
+        raise UsageError("Nothing to import. Pass completions (--completions FILE) or alpaca (--alpaca FILE).")
+    if completions and not (seeds or exists):
+        raise UsageError(
+            "completions (--completions) needs seeds (--seeds): the seed tasks that the answers were generated from, "
+            "in JSONL."
+        )
     if alpaca:
         wholes = read_alpaca(alpaca)
-        return Recorded(alpaca, digest(alpaca), _chunks(wholes, TASKS_A_STEP), {}, {})
-    if not completions:
-        raise UsageError("Nothing to import. Pass --completions FILE or --alpaca FILE.")
-    answers = read_completions(completions)
-    return Recorded(
-        completions,
-        digest(completions),
-        [[answer] for answer in answers],
-        read_classes(classification) if classification else {},
-        read_instances(instances) if instances else {},
-    )
+        recorded = Recorded(alpaca, digest(alpaca), _chunks(wholes, TASKS_A_STEP), {}, {})
+    elif completions:
+        answers = read_completions(completions)
+        recorded = Recorded(
+            completions,
+            digest(completions),
+            [[answer] for answer in answers],
+            read_classes(classification) if classification else {},
+            read_instances(instances) if instances else {},
+        )
+    if exists:
+        with Store.read(folder) as store:
+            _refuse_other_runs(store, recorded)
+    return recorded
 
 
-def refuse_other_runs(store: Store, recorded: Recorded) -> None:
+def _refuse_other_runs(store: Store, recorded: Recorded) -> None:
     """UsageError if the run in `store` was not started from these files, or was resumed before all was imported."""
     settings = store.settings()
     done = settings.get("imported_steps", 0)

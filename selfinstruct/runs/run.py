@@ -1,8 +1,8 @@
 """A run's folder, opened: what was stored when it began, and what the user asks for now.
 
 A new run takes its settings from the defaults, the config file and the command line, and stores them with the seeds and
-the prompts. An existing run is resumed with what it stored; whatever the user names again must be the same, unless it
-may still change (see config.changes).
+the prompts. An existing run is resumed with what it stored: a file or an option changes only what it names, and that
+must be the same, unless it may still change (see config.changes).
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ import tomli_w
 from selfinstruct import __version__
 from selfinstruct.asking.prompts import Prompts, read_prompts, shipped
 from selfinstruct.asking.stages import Prompt
-from selfinstruct.config.changes import State, differences
+from selfinstruct.config.changes import State, differences, kept
 from selfinstruct.config.config import Config, parse_config
 from selfinstruct.config.custom import changed, declarations, not_loaded, settings_in, with_code
 from selfinstruct.config.stored import config_of, state_of, stored_settings
@@ -29,10 +29,9 @@ from selfinstruct.teachers.settings import TeacherSettings
 
 CONFIG_HEAD = """\
 # The settings of this run, for reading, and for repeating it: selfinstruct generate NEW --target N --config THIS.
-# To change what may still change (docs/config.md says what), edit a copy and pass it with --config: selfinstruct
-# overwrites this file, and a setting that the copy leaves out returns to its default.
+# To change what may still change (the docs say what, in "Settings of a run"), pass a file of those settings with
+# --config: all others stay as they are. selfinstruct overwrites this file.
 """
-LIMITS = {"max_cost", "max_requests", "max_tokens"}
 
 
 class Named(NamedTuple):
@@ -67,13 +66,18 @@ class UserInput(NamedTuple):
 
 
 class Run(NamedTuple):
-    """An opened run; `changed` are the user's own parts whose source is not the one that it was last grown with."""
+    """An opened run.
+
+    - `changed`: the user's own parts whose source is not the one that it was last grown with.
+    - `kept`: says which settings it keeps although the config file does not name them; "" if those are defaults.
+    """
 
     store: Store
     config: Config
     prompts: Prompts
     is_new: bool
     changed: tuple[str, ...] = ()
+    kept: str = ""
 
 
 def open_run(
@@ -116,11 +120,15 @@ def open_run(
 
 def _resume(store: Store, now: Named, seeds_file: Path | None, asking: bool) -> Run:
     began, state = stored_settings(store), state_of(store)
-    named = began.get("asked", began["config"])
-    # Until something was answered a profile or a strategy may still be chosen, so only what the user named counts.
-    before = began["config"] if state.answered else named
-    kept = _kept(began["config"], config_of(store).known_stages, state, now.of_file)
-    asked = merge(merge(kept, now.of_file) if now.config_file else before, now.flags)
+    stages = config_of(store).known_stages
+    named = _without_mixes(began.get("asked", began["config"]), stages, now.settings)
+    before = named
+    # Until something was answered a profile or a strategy may still be chosen, and for a stage that was not another
+    # model, so only what the user named counts of those.
+    if state.answered:
+        open_stages = {stage: named.get(stage, {}) for stage in stages if stage not in state.answered}
+        before = _without_mixes(began["config"], stages, now.settings) | open_stages
+    asked = merge(before, now.settings)
     config = parse_config(asked, now.source).resolved()
     if state.answered:
         config = settled(config, config_of(store), state)
@@ -129,20 +137,22 @@ def _resume(store: Store, now: Named, seeds_file: Path | None, asking: bool) -> 
         _check_teachers(config)
         if not config.running.batch:
             Batches(store).refuse_under_way()
-    names_test_sets = bool(now.config_file) or "decontaminate" in now.flags
     given = UserInput(
         _named(named, now.settings, config.known_stages, state) if state.answered else asked,
         read_seeds(seeds_file) if seeds_file else store.seeds(),
-        _read_test_sets(config) if names_test_sets else store.test_lines(),
+        _read_test_sets(config) if "decontaminate" in now.settings else store.test_lines(),
     )
     prompts = began["prompts"]
-    if not state.answered or (now.config_file and config.prompts):
+    if not state.answered or now.settings.get("prompts"):
         prompts = _read_prompts(config)
     elif not {name for name, _ in _prompts(config)} <= prompts.keys():  # of stages that came later
         prompts = _read_prompts(config) | prompts
     if state.answered or state.has_filtered:
         _refuse_differences(store, config, prompts, given, state)
-    return _describe(store, config, prompts, given, is_new=False)
+    run = _describe(store, config, prompts, given, is_new=False)
+    if now.config_file and (left_out := kept(config, named, now.settings)):
+        return run._replace(kept=f"Kept from the run, as {now.config_file} does not name them: {', '.join(left_out)}.")
+    return run
 
 
 def refuse_not_loaded(store: Store, config: Config, *rooms: str) -> None:
@@ -154,20 +164,13 @@ def refuse_not_loaded(store: Store, config: Config, *rooms: str) -> None:
         )
 
 
-def _kept(began: dict[str, Any], stages: Sequence[str], state: State, of_file: dict[str, Any]) -> dict[str, Any]:
-    """What a config file that leaves it out does not change.
-
-    Once something was answered, that is the sampling of a stage that was, and all of a stage that the file does not
-    name; and at any time the budget.
-    """
-    kept: dict[str, Any] = {}
-    for stage in stages if state.answered else ():
-        its = began.get(stage, {})
-        if stage in state.answered:
-            kept[stage] = {"sampling": its["sampling"]} if "sampling" in its else {}
-        elif stage not in of_file:  # the format of its answers is found out again, if need be
-            kept[stage] = {key: value for key, value in its.items() if key != "answer_format"}
-    return kept | {"running": {key: began["running"][key] for key in LIMITS & began["running"].keys()}}
+def _without_mixes(before: dict[str, Any], stages: Sequence[str], now: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a run; a stage whose model is named now loses its mix, which would hide it."""
+    replaced = {stage for stage in stages if isinstance(now.get(stage), dict) and "model" in now[stage]}
+    return {
+        key: {k: v for k, v in value.items() if k != "mix"} if key in replaced else value
+        for key, value in before.items()
+    }
 
 
 def _named(before: dict[str, Any], now: dict[str, Any], stages: Sequence[str], state: State) -> dict[str, Any]:
@@ -242,10 +245,12 @@ def _read_test_sets(config: Config) -> list[Line]:
 
 
 def _check_teachers(config: Config) -> None:
-    """UsageError where a stage's teacher cannot be asked: before a run is made for it."""
+    """UsageError where a stage's teacher cannot be asked, or its answers not be counted: before a run is made."""
+    from selfinstruct.report.status import check_counted
     from selfinstruct.runs.teachers import check_teachers
 
     check_teachers(config)
+    check_counted(config)
 
 
 def _prompts(config: Config) -> list[tuple[str, Prompt]]:

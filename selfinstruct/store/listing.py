@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from selfinstruct.errors import UsageError
+from selfinstruct.filters.custom import STAGES
 from selfinstruct.filters.record import near_duplicate
 from selfinstruct.pool.pool import Pool, record_text
 from selfinstruct.store.declared import declared_by, rules_of
@@ -15,7 +16,7 @@ from selfinstruct.store.rows import extra_from
 from selfinstruct.store.store import Store
 
 TASK_FIELDS = (
-    "position", "id", "instruction", "made", "is_classification", "instances", "nearest", "nearest_id",
+    "position", "id", "instruction", "generated", "is_classification", "instances", "nearest", "nearest_id",
     "nearest_score", "step",
 )  # fmt: skip
 SIMILAR_FIELDS = ("most_similar", "mean_similarity")  # of tasks with what is similar to them
@@ -98,6 +99,11 @@ class _Seen:
         return found
 
 
+def listed_stage(store: Store, stage: str | None) -> str | None:
+    """The stage under which rejections are listed: what filters call "task" or "record" is one of those stages too."""
+    return stage if stage is None or stage in declared_by(store).stages else STAGES.get(stage, stage)
+
+
 def refuse_absent(store: Store, stage: str | None, reason: str | None) -> None:
     """UsageError if nothing was rejected in that stage, or for that reason."""
     for column, asked in (("stage", stage), ("reason", reason)):
@@ -131,7 +137,7 @@ def rejected(store: Store, stage: str | None, reason: str | None, limit: int | N
 
 def describe_task(row: dict[str, Any], has_classes: bool) -> str:
     """One task as a line of text. `has_classes`: whether the run's tasks are classified at all."""
-    if not row["made"]:
+    if not row["generated"]:
         kind = "  [no instances yet]"
     elif row["is_classification"]:
         kind = "  [classification]"

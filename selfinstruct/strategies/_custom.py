@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, cast
 from pydantic import Field
 
 from selfinstruct.asking.stages import PROBE, Counted, GrowthSettings, Prompt, Stage
-from selfinstruct.custom import Custom, checked_json, explained, load, of_object
+from selfinstruct.custom import Custom, checked_json, explained, load, of_object, place_of
 from selfinstruct.errors import SelfInstructError, StoreError, UsageError
 from selfinstruct.filters.verdicts import CANDIDATE_STAGES
 from selfinstruct.parsing.items import ParsedInstance
@@ -49,12 +49,12 @@ def custom_strategy(given: Any) -> Custom:
         return given
     named = load(given) if isinstance(given, str) else of_object(given)
     if not inspect.isclass(named.code):
-        raise UsageError(f"{named} is not a strategy: it must be a class.")
+        raise UsageError(f"{place_of(named.code)}{named} is not a strategy: it must be a class.")
     strategy: type[Strategy] = cast("type[Strategy]", named.code)
     if missing := [name for name in DECLARES if not hasattr(strategy, name)]:
         raise UsageError(
-            f"The strategy {named} lacks {', '.join(missing)}. Inherit from SelfInstruct or Alpaca, or define "
-            "everything that Strategy has; all three are in selfinstruct.extending."
+            f"{place_of(strategy)}The strategy {named} lacks {', '.join(missing)}. Inherit from SelfInstruct or "
+            "Alpaca, or define everything that Strategy has; all three are in selfinstruct.extending."
         )
     _check_declared(named, strategy)
     return named.standing_for(_guarded(strategy))
@@ -62,20 +62,24 @@ def custom_strategy(given: Any) -> Custom:
 
 def _check_declared(named: Custom, strategy: type[Strategy]) -> None:
     """UsageError if what a strategy declares could not be used, or not be stored."""
+
+    def wrong(what: str) -> UsageError:
+        return UsageError(f"{place_of(strategy)}The strategy {named}: {what}")
+
     kinds = {"stages": tuple, "defaults": Mapping, "reasons": Mapping, "summary": str}
     for attribute, kind in kinds.items():
         if not isinstance(getattr(strategy, attribute), kind):
-            raise UsageError(f"The strategy {named}: {attribute} must be a {kind.__name__.lower()}.")
+            raise wrong(f"{attribute} must be a {kind.__name__.lower()}.")
     if not strategy.stages or not all(isinstance(stage, Stage) for stage in strategy.stages):
-        raise UsageError(f"The strategy {named}: stages must be a tuple of at least one Stage.")
+        raise wrong("stages must be a tuple of at least one Stage.")
     for stage in strategy.stages:
         prompts = stage.prompts
         if not isinstance(prompts, tuple) or not prompts or not all(isinstance(one, Prompt) for one in prompts):
-            raise UsageError(f"The stage {stage.name} of {named}: prompts must be a tuple of at least one Prompt.")
+            raise wrong(f"stage {stage.name}: prompts must be a tuple of at least one Prompt.")
     names = [stage.name for stage in strategy.stages]
     if taken := [name for name in names if name in RESERVED or names.count(name) > 1]:
-        raise UsageError(f"The strategy {named}: a stage cannot be called {taken[0]}: the name is taken.")
-    parse_as(DeclaredStrategy, checked_json(declaration(strategy)), named)
+        raise wrong(f"a stage cannot be called {taken[0]}: the name is taken.")
+    parse_as(DeclaredStrategy, checked_json(declaration(strategy)), f"{place_of(strategy)}{named}")
 
 
 def _guarded(strategy: type[Strategy]) -> type[Strategy]:
@@ -83,14 +87,14 @@ def _guarded(strategy: type[Strategy]) -> type[Strategy]:
 
     class Guarded(strategy):  # type: ignore[misc, valid-type]  # any class that has what a strategy has
         def __init__(self, settings: GrowthSettings):
-            with explained():
+            with explained(strategy):
                 super().__init__(settings)
 
         async def propose(self, snapshot: "Snapshot", rng: random.Random, ask: Ask) -> Proposal:
             asked = _Asked(ask)
             with asked.explained():
                 proposal: Proposal = await super().propose(snapshot, rng, asked)
-            check = _Checked(strategy.__name__, "propose", asked.ids)
+            check = _Checked(strategy, "propose", asked.ids)
             check.is_a(Proposal, proposal)
             check.unreadable(proposal.unreadable)
             return proposal._replace(candidates=[check.candidate(one) for one in check.list(proposal.candidates)])
@@ -99,7 +103,7 @@ def _guarded(strategy: type[Strategy]) -> type[Strategy]:
             asked = _Asked(ask)
             with asked.explained():
                 generated: GeneratedInstances = await super().generate_instances(task, asked)
-            check = _Checked(strategy.__name__, "generate_instances", {*asked.ids, task.request_id})
+            check = _Checked(strategy, "generate_instances", {*asked.ids, task.request_id})
             check.is_a(GeneratedInstances, generated)
             check.unreadable(generated.unreadable)
             check.request(generated.request_id)
@@ -140,9 +144,15 @@ class _Asked:
 class _Checked:
     """What a strategy returns, checked before anything is stored of it."""
 
-    def __init__(self, strategy: str, method: str, ids: Collection[str]):
-        self._where = f"The strategy {strategy}: {method}"
+    def __init__(self, strategy: type[Strategy], method: str, ids: Collection[str]):
+        self._strategy = strategy
+        self._method = method
         self._ids = ids
+
+    @property
+    def _where(self) -> str:
+        part = vars(self._strategy).get(self._method, self._strategy)
+        return f"{place_of(part)}The strategy {self._strategy.__name__}: {self._method}"
 
     def is_a(self, kind: type, value: object) -> None:
         """UsageError if it is of another kind."""

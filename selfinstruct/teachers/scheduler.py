@@ -147,9 +147,10 @@ class Scheduler:
             outcome = "answered"
             teacher.pace.used(clock(), call, completion.prompt_tokens + completion.completion_tokens)
             return completion
-        except TimeoutError:
+        except TimeoutError as error:
             outcome = "late"
-            problem = TryAgain("deadline", f"no complete answer within {teacher.pace.deadline_s:g} s")
+            why = f"; {error.__cause__}" if str(error.__cause__) else ""  # a custom teacher may not have stopped
+            problem = TryAgain("deadline", f"no complete answer within {teacher.pace.deadline_s:g} s{why}")
             raise problem from None
         except (RequestRefused, TryAgain, TeacherError) as error:
             problem = error

@@ -15,6 +15,7 @@ import pytest
 import selfinstruct as si
 from selfinstruct.export.formats import NAMES
 from selfinstruct.filters.verdicts import FilterSettings
+from selfinstruct.store.store import Store
 from selfinstruct.teachers.settings import RunningSettings
 from tests.conftest import json_lines, run_cli, until
 from tests.loopback import HANG_S, loopback, wait_until, working
@@ -233,14 +234,23 @@ def test_prices_that_are_given_later_hold_for_what_was_answered_before(tmp_path)
 
 
 def test_a_cost_of_which_only_a_part_is_known_is_not_known(tmp_path):
-    """Some answers were stored with a price that has been taken out of the settings since."""
+    """Some answers were stored with a price that the settings do not have any more, as an earlier version allowed."""
     with loopback() as server:
         teacher = {"kind": "openai", "model": "simulated", "base_url": server.url}
         si.generate(tmp_path / "run", 3, teacher=teacher, prices={"simulated": {"input": 1, "output": 4}})
-        config = tmp_path / "config.toml"
-        config.write_text(f'[teacher]\nkind = "openai"\nmodel = "simulated"\nbase_url = "{server.url}"\n')
         assert si.Run(tmp_path / "run").status().cost_usd > 0
-        assert si.generate(tmp_path / "run", 12, config=config, progress=False).status().cost_usd is None
+        with Store.resume(tmp_path / "run") as store, store.transaction():
+            store.set_settings({"config": {**store.settings()["config"], "prices": {}}})
+        assert si.generate(tmp_path / "run", 12, progress=False).status().cost_usd is None
+
+
+def test_what_a_config_file_leaves_out_is_kept_and_said(tmp_path, capsys):
+    config = tmp_path / "config.toml"
+    config.write_text("[running]\nattempts = 3\n")
+    si.generate(tmp_path / "run", 2, concurrency=4)
+    assert "Kept" not in capsys.readouterr().out
+    si.generate(tmp_path / "run", 3, config=config)
+    assert f"Kept from the run, as {config} does not name them: running.concurrency.\n" in capsys.readouterr().out
 
 
 def test_recorded_answers_become_a_run_as_by_the_command(tmp_path):
@@ -264,10 +274,10 @@ def test_recorded_answers_become_a_run_as_by_the_command(tmp_path):
 @pytest.mark.parametrize(
     ("files", "says"),
     [
-        ({}, "takes either completions or alpaca"),
-        ({"alpaca": "a.json", "completions": "b.jsonl"}, "takes either completions or alpaca"),
-        ({"alpaca": "a.json", "instances": "b.jsonl"}, "cannot be combined with classification or instances"),
-        ({"completions": "a.json"}, "completions requires seeds"),
+        ({}, "Nothing to import. Pass completions"),
+        ({"alpaca": "a.json", "completions": "b.jsonl"}, "cannot be combined with completions, "),
+        ({"alpaca": "a.json", "instances": "b.jsonl"}, "cannot be combined with completions, classification or inst"),
+        ({"completions": "a.json"}, "needs seeds"),
         ({"alpaca": "nothing.json"}, "nothing.json"),
         ({"alpaca": ["a.json"]}, r"alpaca is \['a.json'\]; it must be a path"),
         ({"alpaca": "a.json", "max_word": 3}, "did you mean max_words"),

@@ -46,6 +46,14 @@ def test_an_unknown_key_like_no_other_lists_the_known_ones():
     assert "endpoint" in message
 
 
+@pytest.mark.parametrize("stage", ["grade", "evolve", "rate_prices"])
+def test_a_table_of_no_stage_names_the_stages_and_how_to_name_a_strategy(stage):
+    message = refusal({stage: {"sampling": {"max_tokens": 4}}})
+    assert message.startswith(f"run.toml: unknown table [{stage}]; the strategy self-instruct has no such stage, only ")
+    assert "propose, classify, instances" in message
+    assert message.endswith('strategy = "FILE.py:NAME"')
+
+
 def test_an_unknown_key_of_a_price_is_named():
     assert "prices.small-1.imput" in refusal({"prices": {"small-1": {"imput": 1.0, "output": 2.0}}})
 

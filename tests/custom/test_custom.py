@@ -76,6 +76,10 @@ def test_a_filter_rejects_and_is_shown_everywhere(here):
     assert rejected
     assert all(row["evidence"] == {"word": "number"} and row["stage"] == "filter" for row in rejected)
     assert all("number" in row["text"] and row["explanation"] == "mentions a number" for row in rejected)
+    # As filters name their stages, rejections can be asked for too.
+    assert run.rejected(stage="task", reason="no_number") == rejected
+    assert cli("rejected", "run", "--stage", "task") == cli("rejected", "run", "--stage", "filter")
+    assert run.rejected(stage="record") == run.rejected(stage="instances")
     assert not any("number" in task["instruction"] for task in run.tasks())
     assert "mentions a number" in run.report().read_text()
     cli("export", "run", "--format", "messages", "--card")

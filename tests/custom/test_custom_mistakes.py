@@ -1,5 +1,7 @@
 """What custom parts do wrong: refused where it is named or returned; nothing of it is stored, paid twice or lost."""
 
+import asyncio
+import re
 import sqlite3
 import sys
 import threading
@@ -15,6 +17,7 @@ from selfinstruct.errors import TeacherError, UsageError, YieldCollapsed
 from selfinstruct.extending import (
     Candidate,
     Completion,
+    Counted,
     Instance,
     ParsedInstance,
     Proposal,
@@ -22,11 +25,17 @@ from selfinstruct.extending import (
     SelfInstruct,
     Stage,
 )
+from selfinstruct.pool.pool import Pool
+from selfinstruct.records import Request
 from selfinstruct.store import generations
 from selfinstruct.store.store import Store
 from selfinstruct.teachers.kinds import Kind
+from selfinstruct.teachers.kinds._custom import CustomTeacher
+from selfinstruct.teachers.pacing import Pace
+from selfinstruct.teachers.scheduler import Scheduler
 from selfinstruct.testing import ScriptedTeacher
 from tests.conftest import run_cli
+from tests.virtual_time import play, settle
 
 ANSWERS = {"propose": "1. Name a lake in Italy.", "classify": "No", "instances": "Example 1\nOutput: Garda."}
 
@@ -204,6 +213,56 @@ def test_a_teacher_that_fails_is_one_message(teacher, says):
         grow(teacher=teacher)
 
 
+async def never_stops(request):
+    while True:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(3600)
+
+
+async def stops_for_nothing(request):
+    for _ in range(50):  # without an end it would still be going round when Python frees it
+        with suppress(BaseException):
+            await asyncio.sleep(3600)
+
+
+def never_returns(request):
+    threading.Event().wait()
+
+
+NEVER = [never_stops, stops_for_nothing, never_returns]
+
+
+def asked(teacher, faults):
+    """The scheduler's answer to a request to this teacher, each of whose calls may take a minute."""
+    scheduler = Scheduler(4, 2, lambda request, attempt, fault: faults.append(str(fault)) or attempt)
+    request = Request("propose", "custom", "m", "chat", "", "Name a lake.", {})
+    return scheduler.complete((CustomTeacher(teacher, Pace(4, 60.0), {}),), request, lambda: True)
+
+
+@pytest.mark.parametrize("teacher", NEVER)
+def test_a_teacher_that_never_ends_fails_at_its_deadline(teacher):
+    faults = []
+    with pytest.raises(TeacherError, match="has not answered at all"):
+        play(asked(teacher, faults))  # the loop ends, too
+    assert len(faults) == 2
+    for fault in faults:
+        assert fault.startswith("deadline: no complete answer within 60 s")
+        if teacher is not never_returns:
+            assert re.search(r"s; .*test_custom_mistakes\.py, line \d+: the teacher did not stop when it was", fault)
+
+
+@pytest.mark.parametrize("teacher", NEVER)
+def test_a_teacher_that_never_ends_does_not_hold_up_a_run_that_is_stopped_at_once(teacher):
+    async def scene():
+        call = asyncio.ensure_future(asked(teacher, []))
+        await settle()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+
+    play(scene())
+
+
 def test_closing_may_be_plain():
     closed = []
 
@@ -233,6 +292,12 @@ PROPOSE, CLASSIFY, INSTANCES = SelfInstruct.stages
 UNNAMED = Stage("", PROPOSE.prompts, PROPOSE.sampling)
 
 
+def counting(key):
+    """A stage that counts its field under this key."""
+    counted = Counted("good", key, "good", "good tasks", ("good", "not good", "of unknown worth"))
+    return replace(CLASSIFY, name="grade", counts=counted)
+
+
 @pytest.mark.parametrize(
     ("declares", "says"),
     [
@@ -252,6 +317,9 @@ UNNAMED = Stage("", PROPOSE.prompts, PROPOSE.sampling)
         ({"reasons": {"no_rhyme": 5}}, "reasons.no_rhyme"),
         ({"summary": None}, "summary must be a str"),
         ({"summary": "x" * 1001}, "summary"),
+        ({"stages": (PROPOSE, counting("tasks"))}, "stage grade cannot count as 'tasks': status --json has a field of"),
+        ({"stages": (PROPOSE, counting("diversity"))}, "stage grade cannot count as 'diversity'"),
+        ({"stages": (*SelfInstruct.stages, counting("classification"))}, "cannot count as 'classification': stage"),
     ],
 )  # fmt: skip
 def test_what_a_strategy_declares_is_checked_before_a_run_is_made(declares, says):
@@ -389,6 +457,136 @@ def rule(evidence, name="mine"):
 def test_evidence_that_is_no_json_is_refused(evidence):
     with pytest.raises(UsageError, match="The evidence of the filter mine is not JSON"):
         grow(filters=[rule(evidence)])
+
+
+def test_every_mistake_of_a_custom_part_names_its_file_and_line():
+    Path("parts.py").write_text(PARTS)
+    with pytest.raises(UsageError, match=r"^parts\.py, line 6: The filter says_true returned True"):
+        grow("first", filters=["parts.py:says_true"])
+    with pytest.raises(UsageError, match=r"^parts\.py, line 11: The evidence of the filter says_set is not JSON"):
+        grow("second", filters=["parts.py:says_set"])
+    with pytest.raises(TeacherError, match=r"^parts\.py, line 16: The teacher returned 5"):
+        grow(teacher="parts.py:says_number")
+    with pytest.raises(TeacherError, match=r"^parts\.py, line 20: TypeError: takes_nothing\(\) takes 0 positional"):
+        grow("other", teacher="parts.py:takes_nothing")
+    with pytest.raises(UsageError, match=r"^parts\.py, line 25: The strategy Odd: propose returned 5"):
+        grow("third", strategy="parts.py:Odd")
+    with pytest.raises(UsageError, match=r"^parts\.py, line 29: The strategy parts.py:Bare: summary must be a str"):
+        grow("fourth", strategy="parts.py:Bare")
+    Path("declares.py").write_text(
+        "import selfinstruct as si\n\n@si.filter(stage='tasks', meaning='x')\ndef f(): ...\n"
+    )
+    with pytest.raises(UsageError, match=r"^declares\.py, line 3: A filter's stage is 'tasks'"):
+        grow("fifth", filters=["declares.py:f"])
+
+
+PARTS = """\
+import selfinstruct as si
+from selfinstruct.extending import SelfInstruct
+
+
+# The line of a decorated function is that of its decorator.
+@si.filter(stage="task", meaning="x")
+def says_true(task, pool):
+    return True
+
+
+@si.filter(stage="task", meaning="x")
+def says_set(task, pool):
+    return si.reject(n={1})
+
+
+async def says_number(request):
+    return 5
+
+
+def takes_nothing():
+    return ""
+
+
+class Odd(SelfInstruct):
+    async def propose(self, snapshot, rng, ask):
+        return 5
+
+
+class Bare(SelfInstruct):
+    summary = None
+"""
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "pool.tasks.append(task)",
+        "pool.tasks.clear()",
+        "pool.tasks[0] = task",
+        "pool.index.add('Name a sea.')",
+        "pool.admit(task)",
+        "pool.add_record('x', 'y')",
+        "pool.record_ids.append('x')",
+        "pool.rules = None",
+    ],
+)
+def test_a_filter_cannot_change_what_it_is_handed(change):
+    namespace = {}
+    exec(f"def mine(task, pool):\n    if pool.tasks: {change}", namespace)
+    with pytest.raises(UsageError, match=r"in mine: (Type|Attribute)Error"):
+        grow(target=2, teacher=several, filters=[si.filter(stage="task", meaning="x")(namespace["mine"])])
+    assert si.Run("run").verify() == []
+
+
+def test_what_a_filter_does_to_fields_stays_with_it():
+    """Fields that stages brought are copies, for each filter anew."""
+
+    class Graded(SelfInstruct):
+        async def propose(self, snapshot, rng, ask):
+            proposal = await super().propose(snapshot, rng, ask)
+            return Proposal([replace(one, extra={"marks": [1]}) for one in proposal.candidates], proposal.unreadable)
+
+    seen = []
+
+    def spoils(subject, pool):
+        seen.append(subject.extra["marks"] == [1] and all(task.extra == {"marks": [1]} for task in pool.tasks))
+        subject.extra["marks"].append(2)
+        for task in pool.tasks:
+            task.extra["marks"].append(2)
+
+    def spoils_messages(record, pool):
+        spoils(record, pool)
+        seen.append(len(record.messages) == 2)
+        record.messages.clear()
+
+    def again(record, pool):
+        spoils_messages(record, pool)
+
+    filters = [si.filter(stage="task", meaning="x")(spoils)]
+    filters += [si.filter(stage="record", meaning="x")(one) for one in (spoils_messages, again)]
+    run = grow(target=3, teacher=several, strategy=Graded, filters=filters)
+    assert len(seen) > 9
+    assert all(seen)
+    assert {str(record["extra"]) for record in run.records()} == {"{'marks': [1]}"}
+    assert {len(record["messages"]) for record in run.records()} == {2}
+
+
+async def several(request):
+    if request.stage == "propose":
+        return "1. Name a lake in Italy.\n2. Add up all these prices.\n3. Write a poem about spring.\n"
+    return ANSWERS[request.stage]
+
+
+def test_a_filter_reads_the_pool_as_it_is():
+    seen = []
+
+    def reads(task, pool):
+        tasks = [known.instruction for known in pool.tasks]
+        near = pool.index.nearest(task.instruction, above=-1)
+        seen.append((len(pool.tasks), pool.tasks[len(tasks) :], pool.known(near.index).instruction != "", len(tasks)))
+        assert pool.nearest_record(task.instruction) is None
+        assert len(pool.index) == len(pool.seeds) + len(tasks)
+        assert isinstance(pool, Pool)
+
+    grow(target=3, teacher=several, filters=[si.filter(stage="task", meaning="x")(reads)])
+    assert [one for one in seen if one[0] < 3][:3] == [(0, [], True, 0), (1, [], True, 1), (2, [], True, 2)]
 
 
 @pytest.mark.parametrize(

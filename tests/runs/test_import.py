@@ -550,8 +550,9 @@ def test_an_import_that_was_interrupted_goes_on(cli, tmp_path, seeds, monkeypatc
 def open_and_bring(folder: Path, rows: Path, seeds: Path) -> None:
     opened = open_run(folder, None, {}, seeds, asking=False)
     with opened.store:
-        named = [rows / f"{name}.jsonl" for name in ("completions", "classification", "instances")]
-        importing.bring_in(opened, importing.read_recorded(*named, None))
+        named = {name: rows / f"{name}.jsonl" for name in ("completions", "classification", "instances")}
+        recorded = importing.read_recorded(folder, seeds, **named)
+        importing.bring_in(opened, recorded)
 
 
 KILLED_AT = """
@@ -710,7 +711,7 @@ def test_generate_goes_on_from_what_was_imported(cli, tmp_path, seeds, config):
     cli("import", tmp_path / "run", *recorded(tmp_path, *many(8)), "--seeds", seeds)
     imported = admitted(tmp_path / "run")
     made = {(row[0], row[1], row[2]) for row in records(tmp_path / "run")}
-    unmade = [row["made"] for row in json_lines(run_cli("tasks", tmp_path / "run", "--json").stdout)].count(False)
+    unmade = [row["generated"] for row in json_lines(run_cli("tasks", tmp_path / "run", "--json").stdout)].count(False)
     assert 0 < unmade < len(imported)
     options = []
     if config:
@@ -721,7 +722,7 @@ def test_generate_goes_on_from_what_was_imported(cli, tmp_path, seeds, config):
     assert f"{target} admitted of {target}" in output
     grown = json_lines(run_cli("tasks", tmp_path / "run", "--json").stdout)
     assert [row["instruction"] for row in grown[: len(imported)]] == imported
-    assert all(row["made"] for row in grown)
+    assert all(row["generated"] for row in grown)
     assert made <= {(row[0], row[1], row[2]) for row in records(tmp_path / "run")}
     cli("verify", tmp_path / "run")
     figures = json.loads(cli("status", tmp_path / "run", "--json").stdout)
@@ -953,7 +954,7 @@ def test_an_interrupted_import_of_a_dataset_goes_on(cli, tmp_path, monkeypatch, 
         patch.setattr(Gate, "admit", interrupted)
         opened = open_run(tmp_path / "run", None, {}, None, asking=False)
         with opened.store, pytest.raises(ZeroDivisionError):
-            importing.bring_in(opened, importing.read_recorded(None, None, None, path))
+            importing.bring_in(opened, importing.read_recorded(tmp_path / "run", None, alpaca=path))
     cli("import", tmp_path / "run", "--alpaca", path)
     assert without_ids(whole(tmp_path / "run")) == without_ids(whole(tmp_path / "whole"))
     cli("verify", tmp_path / "run")
@@ -1073,10 +1074,10 @@ def test_what_goes_with_what(cli, tmp_path, seeds):
     completions = written(tmp_path / "answers.jsonl", [said(RIVERS)])
     dataset = alpaca(tmp_path, [row(RIVERS)])
     run = tmp_path / "run"
-    assert "--completions FILE or --alpaca FILE" in fails("import", run)
+    assert "(--completions FILE) or alpaca (--alpaca FILE)" in fails("import", run)
     for option in ("--completions", "--instances", "--classification"):
-        assert "--alpaca imports whole tasks" in fails("import", run, "--alpaca", dataset, option, completions)
-    assert "--completions needs --seeds" in fails("import", run, "--completions", completions)
+        assert "(--alpaca) imports whole tasks" in fails("import", run, "--alpaca", dataset, option, completions)
+    assert "completions (--completions) needs seeds (--seeds)" in fails("import", run, "--completions", completions)
     assert not run.exists()
     cli("import", run, "--completions", completions, "--seeds", seeds)
 
@@ -1084,7 +1085,9 @@ def test_what_goes_with_what(cli, tmp_path, seeds):
 def test_an_empty_folder_is_no_run_with_seeds_of_its_own(tmp_path):
     (tmp_path / "run").mkdir()
     completions = written(tmp_path / "answers.jsonl", [said(RIVERS)])
-    assert "--completions needs --seeds" in fails("import", tmp_path / "run", "--completions", completions)
+    assert "completions (--completions) needs seeds (--seeds)" in fails(
+        "import", tmp_path / "run", "--completions", completions
+    )
 
 
 def test_the_readers_by_themselves(tmp_path):

@@ -79,6 +79,81 @@ def test_a_config_file_changes_nothing_of_a_stage_that_it_leaves_out(tmp_path):
     assert config.stage("instances").teacher.model == "simulated-other"
 
 
+def noted(folder, text):
+    """The settings of the run in `folder`, resumed with a file of this text, and what that says."""
+    file = folder.with_name("other.toml")
+    file.write_text(text)
+    run = open_run(folder, file, {}, None)
+    with run.store:
+        return run.config, run.kept
+
+
+@pytest.mark.parametrize("answered", [(), ("propose",)])
+def test_a_config_file_changes_only_what_it_names(tmp_path, answered):
+    begun(
+        tmp_path / "run", *answered, seed=7, running={"concurrency": 3, "deadline_s": 9},
+        filters={"min_words": 2}, simulated={"latency_s": 2, "wrong_share": 0.5},
+        prices={"a": {"input": 1, "output": 2}}, classify={**SAMPLING, "send_seed": False},
+    )  # fmt: skip
+    text = "[running]\ndeadline_s = 5\n[prices.a]\ninput = 3\n[prices.b]\ninput = 4\noutput = 5\n"
+    config, kept = noted(tmp_path / "run", text + "[classify]\nmodel = 'other'\n")
+    assert (config.seed, config.filters.min_words) == (7, 2)
+    assert (config.running.concurrency, config.running.deadline_s) == (3, 5)
+    assert (config.simulated.latency_s, config.simulated.wrong_share) == (2, 0.5)
+    assert (config.prices["a"].input, config.prices["a"].output, config.prices["b"].input) == (3, 2, 4)
+    teacher, sampling, _ = config.stage("classify")
+    assert (teacher.model, teacher.send_seed, sampling) == ("other", False, SAMPLING["sampling"])
+    assert kept.startswith("Kept from the run, as ")
+    assert sorted(kept.rpartition(": ")[2].rstrip(".").split(", ")) == [
+        "classify.sampling", "classify.send_seed", "filters.min_words", "prices.a.output", "running.concurrency",
+        "seed", "simulated.latency_s", "simulated.wrong_share",
+    ]  # fmt: skip
+
+
+def test_a_run_of_defaults_has_nothing_to_say_of_what_a_file_leaves_out(tmp_path):
+    begun(tmp_path / "run", "propose", strategy="alpaca", profile="paper")
+    config, kept = noted(tmp_path / "run", "strategy = 'alpaca'\nprofile = 'paper'\n[running]\nconcurrency = 3\n")
+    assert (config.running.concurrency, kept) == (3, "")
+
+
+def test_lists_and_mixes_are_replaced_as_a_whole(tmp_path):
+    mix = [{"model": "a", "weight": 2.0}, {"model": "b"}]
+    begun(tmp_path / "run", "propose", instances={"mix": mix}, filters={"forbidden_words": ["map"]})
+    config, kept = noted(tmp_path / "run", "[running]\nconcurrency = 3\n")
+    assert [choice.teacher.model for choice in config.choices("instances")] == ["a", "b"]
+    assert "filters.forbidden_words, instances.mix" in kept
+    config, _ = noted(tmp_path / "run", "[[instances.mix]]\nmodel = 'c'\n")
+    assert [choice.teacher.model for choice in config.choices("instances")] == ["c"]
+    # One model takes the place of several, and stays.
+    config, _ = noted(tmp_path / "run", "[instances]\nmodel = 'd'\n")
+    assert [choice.teacher.model for choice in config.choices("instances")] == ["d"]
+    assert [choice.teacher.model for choice in resumed(tmp_path / "run").choices("instances")] == ["d"]
+
+
+def test_what_a_file_names_is_refused_as_before_and_what_it_leaves_out_is_not(tmp_path):
+    begun(tmp_path / "run", "propose", seed=7, filters={"min_words": 2})
+    with pytest.raises(UsageError) as refused:
+        noted(tmp_path / "run", "window = 3\n")
+    assert "window was 64, now 3" in str(refused.value)
+    assert "seed" not in str(refused.value)
+
+
+def test_a_file_that_names_no_test_sets_and_no_prompts_reads_none(tmp_path):
+    import shutil
+
+    from selfinstruct.asking.prompts import shipped
+
+    folder = shutil.copytree(shipped("prompts"), tmp_path / "prompts")
+    questions = tmp_path / "questions.txt"
+    questions.write_text("What is the boiling point of water at sea level?\n")
+    begun(tmp_path / "run", "propose", prompts=str(folder), decontaminate=[str(questions)])
+    shutil.rmtree(folder)
+    questions.unlink()
+    config, kept = noted(tmp_path / "run", "[running]\nconcurrency = 3\n")
+    assert config.decontaminate == (str(questions),)
+    assert kept.endswith(": decontaminate, prompts.")
+
+
 def test_another_endpoint_of_a_stage_that_was_never_answered_has_its_prompts_and_its_format(tmp_path):
     begun(tmp_path / "run", "propose", propose={"answer_format": "json"}, classify={"answer_format": "json"})
     run = open_run(tmp_path / "run", None, {"classify": {"endpoint": "completion", "answer_format": "auto"}}, None)

@@ -155,7 +155,7 @@ async def test_nothing_is_said_of_classes_that_were_not_asked_for(tmp_path):
 def test_on_the_command_line(cli, tmp_path):
     cli("generate", tmp_path / "run", "--target", 30, "--strategy", "alpaca", "--seed", 1)
     figures = json.loads(cli("status", tmp_path / "run", "--json").stdout)
-    assert figures["tasks"] == figures["made"] == 30
+    assert figures["tasks"] == figures["generated"] == 30
     assert {usage["stage"] for usage in figures["usage"]} == {"probe", "propose"}
     assert "class      not requested" in cli("status", tmp_path / "run").stdout
     rows = json_lines(cli("tasks", tmp_path / "run", "--json").stdout)

@@ -435,7 +435,7 @@ def test_a_run_reaches_its_target_and_is_the_same_again(cli, tmp_path, model):
     assert records
     assert (tmp_path / "eight/records.jsonl").read_bytes() == records
     found = json_lines(cli("status", tmp_path / "one", "--json").stdout)[0]
-    assert found["made"] == 2
+    assert found["generated"] == 2
     assert found["faults"] == 0
     stages = {usage["stage"]: usage["requests"] for usage in found["usage"]}
     assert stages["probe"] == 1  # refused, and kept: the run goes on in text

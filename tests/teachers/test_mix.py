@@ -261,6 +261,6 @@ def test_the_models_of_a_mix_are_named(tmp_path, cli):
         )
         began = cli("generate", tmp_path / "run", "--target", 40, "--config", config)
     proposing = f"propose: simulated-a at {server}, or simulated-b at {server}"
-    assert f"{proposing}; classify: simulated at {server}" in began.stdout
+    assert f"{proposing}; classify, instances: simulated at {server}" in began.stdout
     shown = cli("status", tmp_path / "run").stdout
     assert all(f"propose   {model} " in shown for model in ("simulated-a", "simulated-b"))

@@ -198,7 +198,7 @@ def test_a_model_that_babbles_in_lists_reaches_the_target(settings, tmp_path, mo
     )  # fmt: skip
     generate(tmp_path / "run", *arguments, code=0)
     found = status(tmp_path / "run")
-    assert found["tasks"] == found["made"] == 2
+    assert found["tasks"] == found["generated"] == 2
     assert found["faults"] == 0
     stages = {usage["stage"]: usage["requests"] for usage in found["usage"]}
     assert set(stages) - {"probe"} == {"propose", "classify", "instances"}
@@ -232,7 +232,7 @@ def test_a_server_without_the_model_is_one_clear_message_and_the_run_can_go_on_e
     assert told.count("Error:") == 1
     assert served(log) == 0
     generate(tmp_path / "run", *arguments, "--base-url", server[0], code=0)
-    assert status(tmp_path / "run")["made"] == 2
+    assert status(tmp_path / "run")["generated"] == 2
 
 
 def test_a_server_that_dies_in_mid_run_leaves_a_run_that_goes_on_later(tmp_path, models, server, pinned):
@@ -262,4 +262,4 @@ def test_a_server_that_dies_in_mid_run_leaves_a_run_that_goes_on_later(tmp_path,
     assert served(log) - 4 <= stored <= served(log)
     target = status(folder)["tasks"] + 1
     generate(folder, "--target", target, *arguments, "--base-url", server[0], code=0)
-    assert status(folder)["made"] == target
+    assert status(folder)["generated"] == target

@@ -9,8 +9,9 @@ A class is instantiated once for each model, with its settings, and may have a `
         def __init__(self, teacher): ...        # teachers.settings.TeacherSettings
         async def __call__(self, request): ...
 
-A synchronous function is called in a thread. RequestRefused, TryAgain and TeacherError say what an error means for the
-run. An OSError, such as a lost connection, is retried; any other error stops the run with its file and line.
+A synchronous function is called in a thread, which a run that ends leaves behind. RequestRefused, TryAgain and
+TeacherError say what an error means for the run. An OSError, such as a lost connection, is retried; any other error
+stops the run with its file and line.
 """
 
 import asyncio
@@ -19,12 +20,12 @@ import inspect
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from typing import Any
 
-from selfinstruct.custom import Custom, explained, load, of_object
+from selfinstruct.custom import Custom, explained, load, of_object, place_of
 from selfinstruct.errors import RequestRefused, TeacherError, TryAgain, UsageError
 from selfinstruct.records import Completion, Request, storable
 from selfinstruct.teachers import Teacher
@@ -33,6 +34,8 @@ from selfinstruct.teachers.kinds import Kind, Session
 from selfinstruct.teachers.openai_compatible import OpenAICompatible
 from selfinstruct.teachers.pacing import Pace
 from selfinstruct.teachers.settings import Price, TeacherSettings
+
+GRACE_S = 5.0  # seconds in which an async teacher must stop once it was cancelled
 
 
 class CustomTeacher:
@@ -49,8 +52,8 @@ class CustomTeacher:
         started = time.perf_counter()
         given = replace(request, sampling=copy.deepcopy(dict(request.sampling)))  # it may change what it is given
         try:
-            with explained():
-                said = await self._answer(given) if self._is_async else await _in_a_thread(self._answer, given)
+            with explained(self._answer):
+                said = await (_in_a_task if self._is_async else _in_a_thread)(self._answer, given)
         except UsageError as error:
             raise _failure(error) from error.__cause__
         except (TryAgain, RequestRefused) as error:
@@ -58,16 +61,18 @@ class CustomTeacher:
         if isinstance(said, str):
             said = Completion(request.id, said, "stop", raw=said)  # raw without a count: it counts with its most
         if not isinstance(said, Completion):
-            raise TeacherError(f"The teacher returned {said!r:.80}; it must return a str or a Completion.")
-        said = checked_completion(said)
+            raise TeacherError(
+                f"{place_of(self._answer)}The teacher returned {said!r:.80}; it must return a str or a Completion."
+            )
+        said = checked_completion(said, self._answer)
         cost = said.cost_usd
         if cost is None and (said.prompt_tokens or said.completion_tokens):
             cost = cost_usd(self._prices.get(request.model), said.prompt_tokens, said.completion_tokens, False)
         return replace(said, request_id=request.id, cost_usd=cost, latency_s=time.perf_counter() - started)
 
 
-def checked_completion(said: Completion) -> Completion:
-    """A user's completion as it can be stored; TeacherError, naming the field, if it cannot."""
+def checked_completion(said: Completion, answer: Any) -> Completion:
+    """The completion that a user's `answer` returned, as it can be stored; TeacherError, naming the field, if not."""
 
     def count(name: str) -> int:
         value = getattr(said, name)
@@ -82,7 +87,10 @@ def checked_completion(said: Completion) -> Completion:
         return storable(value)
 
     def wrong(name: str, right: str) -> TeacherError:
-        return TeacherError(f"The teacher returned a Completion with {name} {getattr(said, name)!r:.60}; use {right}.")
+        value = getattr(said, name)
+        return TeacherError(
+            f"{place_of(answer)}The teacher returned a Completion with {name} {value!r:.60}; use {right}."
+        )
 
     def is_number(value: object) -> bool:
         return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
@@ -116,6 +124,37 @@ def _storable(error: TryAgain | RequestRefused) -> TryAgain | RequestRefused:
     return error
 
 
+async def _in_a_task(answer: Callable[[Request], Coroutine[Any, Any, Any]], request: Request) -> Any:
+    """Call it in a task of its own, which is left behind where it does not stop `GRACE_S` after it was cancelled."""
+    coroutine = answer(request)
+    task = asyncio.ensure_future(coroutine)
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody else may look at it
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        task.cancel()
+        await asyncio.wait([task], timeout=GRACE_S)
+        if task.done():
+            raise
+        # What the scheduler says of the deadline, which is what cancels a call, ends with this.
+        raise asyncio.CancelledError(
+            f"{place_of(answer)}the teacher did not stop when it was cancelled; it must not swallow "
+            "asyncio.CancelledError"
+        ) from None
+    finally:
+        if not task.done():
+            _leave_behind(task, coroutine)
+
+
+def _leave_behind(task: asyncio.Task[Any], coroutine: Coroutine[Any, Any, Any]) -> None:
+    """End a coroutine that cannot be cancelled; else the event loop would wait for it at its end."""
+    try:
+        coroutine.close()
+        task.cancel()  # it wakes up to find its coroutine closed
+    except RuntimeError:  # it ignores that too
+        asyncio._unregister_task(task)
+
+
 async def _in_a_thread(answer: Callable[[Request], Any], request: Request) -> Any:
     """Call it in a thread of its own, which starts at once and which a process that ends does not wait for."""
     loop = asyncio.get_running_loop()
@@ -132,7 +171,7 @@ async def _in_a_thread(answer: Callable[[Request], Any], request: Request) -> An
     def call() -> None:
         said, failure = None, None
         try:
-            with explained():  # here: a StopIteration could not be set as a result
+            with explained(answer):  # here: a StopIteration could not be set as a result
                 said = answer(request)
         except Exception as error:  # noqa: BLE001  # handed on
             failure = error
@@ -157,7 +196,7 @@ class CustomKind(Kind):
         """The function, or an object of the class."""
         answer: Any = self._code
         if isinstance(self._code, type):
-            with explained():
+            with explained(self._code):
                 answer = self._code(teacher)
         if callable(getattr(answer, "close", None)):
             stack.push_async_callback(_close, answer)
@@ -213,13 +252,13 @@ def custom_kind(given: Any) -> Custom:
     named = load(given) if isinstance(given, str) else of_object(given)
     code = named.code
     if inspect.isclass(code) and issubclass(code, Kind):
-        with explained():
+        with explained(code):
             code = code()
     if isinstance(code, Kind):
         return named.standing_for(GuardedKind(code))
     is_called = any("__call__" in vars(one) for one in code.__mro__) if inspect.isclass(code) else callable(code)
     if not is_called:
-        raise UsageError(f"{named} is not a teacher: it must be a function or a class with __call__.")
+        raise UsageError(f"{place_of(code)}{named} is not a teacher: it must be a function or a class with __call__.")
     return named.standing_for(CustomKind(named, code))
 
 
