@@ -234,10 +234,11 @@ class Terminal:
 def chatting(answers, *talks):
     """`selfinstruct chat` with each of these arguments in turn. The first writes its answers to a file."""
     ours, theirs = pty.openpty()
+    place = Path(os.ttyname(theirs))
 
     def talk():
         os.setsid()
-        os.dup2(1, 0)
+        os.dup2(os.open(place, os.O_RDWR), 0)
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that Ctrl-C becomes a signal
         os.environ["TERM"] = "dumb"
         locale.setlocale(locale.LC_ALL, "C.UTF-8")
@@ -248,7 +249,7 @@ def chatting(answers, *talks):
                 command("chat", *arguments)()
             os.dup2(0, 1)
 
-    with forked(talk, Path(os.ttyname(theirs))) as process:
+    with forked(talk, place) as process:
         os.close(theirs)
         yield Terminal(ours, process)
     os.close(ours)
