@@ -17,7 +17,7 @@ _FORK = multiprocessing.get_context("fork")
 
 @contextmanager
 def forked(work: Callable[[], object], log: Path, errors: Path | None = None) -> Iterator[BaseProcess]:
-    """A process that does this work and prints to `log`, or its errors to a file of their own. It is killed in the end."""
+    """A process that does this work. It prints to `log`, errors to a file of their own, and is killed in the end."""
     with log.open("ab") as out, (errors or log).open("ab") as err:
         process = _FORK.Process(target=_work, args=(work, out.fileno(), err.fileno()))
         with warnings.catch_warnings():
@@ -44,5 +44,5 @@ def command(*arguments: object) -> Callable[[], object]:
 def _work(work: Callable[[], object], *printed: int) -> None:
     for number, file in enumerate(printed, 1):
         os.dup2(file, number)
-    sys.stdout, sys.stderr = (open(number, "w", buffering=1, encoding="utf-8", closefd=False) for number in (1, 2))
+    sys.stdout, sys.stderr = (os.fdopen(number, "w", 1, "utf-8", closefd=False) for number in (1, 2))
     work()

@@ -242,7 +242,7 @@ def chatting(answers, *talks):
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that Ctrl-C becomes a signal
         os.environ["TERM"] = "dumb"
         locale.setlocale(locale.LC_ALL, "C.UTF-8")
-        sys.stdin = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)
+        sys.stdin = os.fdopen(0, encoding="utf-8", errors="surrogateescape", closefd=False)
         os.dup2(os.open(answers, os.O_WRONLY | os.O_CREAT), 1)
         for arguments in talks:
             with pytest.raises(SystemExit, match="0"):

@@ -122,8 +122,8 @@ def assert_holds(folder):
     assert verified.returncode == 0, verified.stdout + verified.stderr
     assert "no problems" in verified.stdout
     # The run is readable whatever bytes the model has said.
-    for command in ("tasks", "rejected"):
-        listed = run_cli(command, folder, "--json")
+    for name in ("tasks", "rejected"):
+        listed = run_cli(name, folder, "--json")
         assert listed.returncode == 0, listed.stderr
 
 
