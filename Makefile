@@ -23,7 +23,7 @@ test: .venv/installed-for-tests  ## everything that CI runs
 pytest-finetune: .venv/installed-for-tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/finetune
 
-pytest-others: .venv/installed-for-tests
+pytest-others: .venv/compiled-for-tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder --ignore tests/finetune
 
 check: .venv/installed-for-tests docs  ## style, types, which room imports which, and the docs
@@ -63,6 +63,9 @@ bench: .venv/installed-for-tests  ## the figures in README and docs (about an ho
 .venv/installed-for-finetune: pyproject.toml constraints.txt | .venv/bin/pip
 	$(INSTALL) '.[finetune]'
 	@touch $@
+
+.venv/compiled-for-tests: .venv/installed-for-tests  # by one process, or each of several at once would compile it all
+	-@$(BIN)/python -m pytest -q --collect-only --ignore tests/finetune >$@
 
 .venv/installed-for-tests: pyproject.toml constraints.txt | .venv/bin/pip
 	$(INSTALL) '.[finetune,test,docs]'

@@ -25,6 +25,7 @@ import typer.main
 from selfinstruct.asking.prompts import Prompts, read_prompts, shipped
 from selfinstruct.asking.stages import Prompt
 from selfinstruct.cli import main
+from selfinstruct.rows import seeds
 from selfinstruct.strategies import load
 from tests.loopback import HANG_S, loopback
 
@@ -32,6 +33,10 @@ from tests.loopback import HANG_S, loopback
 signal.signal(signal.SIGINT, signal.default_int_handler)
 # The commands are the same each time: made once for the thousands of times that tests call them.
 typer.main.get_command = functools.cache(typer.main.get_command)
+# So are the seed tasks that come along: read once for all runs that begin with them. Other files are read each time.
+_parse_seeds, _parse_once = seeds.parse_seeds, functools.cache(seeds.parse_seeds)
+_SHIPPED = shipped("seeds") / "seeds.jsonl"
+seeds.parse_seeds = lambda path: _parse_once(path) if path == _SHIPPED else _parse_seeds(path)
 # An example may take as long as it does: how fast a machine is decides nothing.
 # The examples are the same each time, so that a change fails for what it changes: SEARCH=1 looks for others.
 hypothesis.settings.register_profile(

@@ -18,6 +18,7 @@ from aiohttp import web
 
 from selfinstruct.simulated.server.app import make_app
 from selfinstruct.simulated.settings import SimulatedSettings
+from tests.forks import Forked
 
 HANG_S = 900  # what takes longer than this will never come about; no test depends on it otherwise
 
@@ -128,7 +129,7 @@ def loopback(settings: str = "") -> Iterator[Loopback]:
         thread.join(HANG_S)
 
 
-def wait_until(condition: Callable[[], Any], process: subprocess.Popen | None = None) -> Any:
+def wait_until(condition: Callable[[], Any], process: Forked | None = None) -> Any:
     """Wait until the condition holds, while the process lives; gives what it found."""
     end = time.monotonic() + HANG_S
     while not (found := condition()):
@@ -139,9 +140,11 @@ def wait_until(condition: Callable[[], Any], process: subprocess.Popen | None = 
 
 
 @contextmanager
-def working(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen]:
-    """A process, without what it prints. Where the test fails it is killed, or it might wait for ever."""
-    with subprocess.Popen(command, **{"stdout": subprocess.DEVNULL, **options}) as process:
+def working(
+    command: Sequence[str], stdout: int | None = subprocess.DEVNULL, stderr: int | None = None
+) -> Iterator[Forked]:
+    """A command at work (tests/forks.py). Where the test fails it is killed, or it might wait for ever."""
+    with Forked(command, stdout, stderr) as process:
         try:
             yield process
         except BaseException:
@@ -155,7 +158,7 @@ def command_after(prelude: str, *arguments: object) -> list[str]:
     return [sys.executable, "-c", code, *map(str, arguments)]
 
 
-def kill(process: subprocess.Popen) -> None:
+def kill(process: Forked) -> None:
     """Kill a process that is still at work."""
     assert process.poll() is None, f"it was over before it could be killed: {process.communicate()}"
     process.kill()

@@ -749,7 +749,7 @@ async def test_the_what_if_page_shows_gained_and_lost(folder):
 
 
 def test_the_command_prints_an_address_and_opens_nothing(folder):
-    with working([*COMMAND, "audit", str(folder)], stdout=subprocess.PIPE, text=True) as process:
+    with working([*COMMAND, "audit", str(folder)], stdout=subprocess.PIPE) as process:
         lines = [process.stdout.readline() for _ in range(2)]
         process.terminate()
     assert str(folder) in lines[0]
@@ -760,7 +760,7 @@ def test_a_folder_without_a_run_and_a_port_in_use_are_explained(folder, tmp_path
     result = run_cli("audit", tmp_path / "nothing")
     assert result.returncode == 2
     assert "no run here" in result.stderr
-    with working([*COMMAND, "audit", str(folder)], stdout=subprocess.PIPE, text=True) as process:
+    with working([*COMMAND, "audit", str(folder)], stdout=subprocess.PIPE) as process:
         process.stdout.readline()
         port = re.search(r":(\d+)/", process.stdout.readline()).group(1)
         result = run_cli("audit", folder, "--port", port)

@@ -21,7 +21,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def address(folder):
-    with working([*COMMAND, "audit", str(folder)], stdout=subprocess.PIPE, text=True) as process:
+    with working([*COMMAND, "audit", str(folder)], stdout=subprocess.PIPE) as process:
         process.stdout.readline()
         yield process.stdout.readline().strip()
         process.terminate()

@@ -1,21 +1,24 @@
 """A chat: in a pipe, and in a terminal with Ctrl-C and Ctrl-D."""
 
+import fcntl
 import importlib.util
 import io
 import json
+import locale
 import os
 import pty
 import re
 import select
-import subprocess
 import sys
+import termios
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from selfinstruct.errors import UsageError
-from tests.conftest import environment
+from tests.ft_forked import command, forked
 from tests.loopback import HANG_S, wait_until
 from tests.tiny_model import MARKS, write_model
 
@@ -202,38 +205,11 @@ def test_the_command_line(cli, model, tmp_path, monkeypatch):
 # In a terminal.
 
 
-# In the process that a person talks with: `selfinstruct chat` with each of these arguments in turn, which is one
-# start of Python and torch for all. It takes the terminal for its own, so that Ctrl-C becomes a signal. The first chat
-# writes its answers to a file, the last is what the process ends with.
-TALKS = """
-import fcntl, json, os, runpy, sys, termios
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-path, *talks = json.loads(sys.argv[1])
-terminal = os.dup(1)
-os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), 1)
-for arguments in talks:
-    sys.argv = ["selfinstruct", "chat", *arguments]
-    try:
-        runpy.run_module("selfinstruct", run_name="__main__")
-    except SystemExit as end:
-        if arguments is talks[-1] or end.code:
-            raise
-    os.dup2(terminal, 1)
-"""
-
-
 class Terminal:
-    """`selfinstruct chat` with a person in front of it, whose answers go to a file; and again, without the file."""
+    """A process with a person in front of it."""
 
-    def __init__(self, answers, *talks):
-        ours, theirs = pty.openpty()
-        command = [sys.executable, "-c", TALKS, json.dumps([str(answers), *talks])]
-        variables = environment(HF_HUB_OFFLINE="1", OMP_NUM_THREADS="1", TERM="dumb", LC_ALL="C.UTF-8")
-        self.process = subprocess.Popen(
-            command, stdin=theirs, stdout=theirs, stderr=theirs, env=variables, start_new_session=True
-        )
-        os.close(theirs)
-        self._ours = ours
+    def __init__(self, ours, process):
+        self._ours, self.process = ours, process
         self.shown = ""
 
     def type(self, text):
@@ -253,17 +229,36 @@ class Terminal:
         """Wait until it does: only then Python's readline notices a signal, not while it echoes a key."""
         wait_until(lambda: Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "S")
 
-    def close(self):
-        self.process.kill()
-        self.process.wait(HANG_S)
-        os.close(self._ours)
+
+@contextmanager
+def chatting(answers, *talks):
+    """`selfinstruct chat` with each of these arguments in turn. The first writes its answers to a file."""
+    ours, theirs = pty.openpty()
+    place = Path(os.ttyname(theirs))
+
+    def talk():
+        os.setsid()
+        os.dup2(os.open(place, os.O_RDWR), 0)
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that Ctrl-C becomes a signal
+        os.environ["TERM"] = "dumb"
+        locale.setlocale(locale.LC_ALL, "C.UTF-8")
+        sys.stdin = os.fdopen(0, encoding="utf-8", errors="surrogateescape", closefd=False)
+        os.dup2(os.open(answers, os.O_WRONLY | os.O_CREAT), 1)
+        for arguments in talks:
+            with pytest.raises(SystemExit, match="0"):
+                command("chat", *arguments)()
+            os.dup2(0, 1)
+
+    with forked(talk, place) as process:
+        os.close(theirs)
+        yield Terminal(ours, process)
+    os.close(ours)
 
 
 def test_a_terminal_with_its_keys_and_a_file_with_the_answers(model, student, tmp_path):
     briefly = [str(model), "--max-tokens", "5", "--temperature", "0"]
     at_length = [str(model), "--max-tokens", "500", "--temperature", "1", "--seed", "1"]
-    terminal = Terminal(tmp_path / "out.txt", briefly, at_length)
-    try:
+    with chatting(tmp_path / "out.txt", briefly, at_length) as terminal:
         # What goes to a file is the answers.
         terminal.until("> ")
         terminal.type("Why?\\\n")
@@ -291,7 +286,6 @@ def test_a_terminal_with_its_keys_and_a_file_with_the_answers(model, student, tm
         terminal.type("\x03")
         terminal.until("> ")
         terminal.type("\x04")
-        assert terminal.process.wait(HANG_S) == 0
-    finally:
-        terminal.close()
+        terminal.process.join(HANG_S)
+        assert terminal.process.exitcode == 0
     assert (tmp_path / "out.txt").read_text() == answer(student, "Why?\nSo.", max_tokens=5)[1]

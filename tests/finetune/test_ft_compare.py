@@ -470,7 +470,7 @@ async def test_a_verdict_outlives_a_kill(tmp_path):
     arguments = [tmp_path / f"out.{side}.jsonl" for side in SIDES]
     command = [*COMMAND, "compare", *map(str, arguments), "--prompts", str(tmp_path / "out.prompts.jsonl"), "--out",
                str(tmp_path / "out"), "--max-tokens", "64"]  # fmt: skip
-    with working(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+    with working(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
         process.stderr.readline()
         async with at(process.stderr.readline().strip()) as browser:
             await judge_one(browser)

@@ -5,7 +5,7 @@ import signal
 import subprocess
 
 from tests.conftest import COMMAND
-from tests.loopback import HANG_S, working
+from tests.loopback import working
 
 N = 4
 
@@ -16,14 +16,14 @@ def test_judged_by_keyboard_alone(tmp_path, browser):
         (tmp_path / f"{side}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     arguments = [tmp_path / "a.jsonl", tmp_path / "b.jsonl", "--prompts", tmp_path / "a.jsonl", "--out", tmp_path / "o"]
     command = [*COMMAND, "compare", *map(str, arguments), "--json"]
-    with working(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with working(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stderr.readline()
         address = process.stderr.readline().strip()
         try:
             judge(browser.new_page(viewport={"width": 400, "height": 600}), address)
         finally:
             process.send_signal(signal.SIGINT)  # or a failure would wait for it
-        said, errors = process.communicate(timeout=HANG_S)
+        said, errors = process.communicate()
     assert process.returncode == 0, errors
     (ada,) = json.loads(said)["outcomes"]
     assert (ada["wins"] + ada["losses"], ada["ties"], ada["both_bad"], ada["missing"]) == (2, 2, 1, 0)

@@ -2,21 +2,22 @@
 
 import importlib.util
 import json
+import os
 import re
 import shutil
 import signal
 import socket
 import sqlite3
-import subprocess
 import sys
 from contextlib import closing, contextmanager
 
 import pytest
+from test_ft_real_server import answers, served, wait_until
 
-from tests.conftest import COMMAND, environment, json_lines
+from tests.conftest import environment, json_lines
+from tests.ft_forked import command, forked
 from tests.ft_tokenizers import assistant, system, user
 from tests.loopback import HANG_S
-from tests.teachers.test_real_server import answers, kill, served, wait_until
 from tests.tiny_model import write_adapter, write_model
 
 pytestmark = [
@@ -48,23 +49,19 @@ def model(tmp_path):
 
 
 @contextmanager
-def serving(folder, home):
-    """`selfinstruct serve FOLDER`, ready to answer: what it said before, the process, its log."""
-    offline = environment(HF_HOME=str(home), HF_HUB_OFFLINE="1", OMP_NUM_THREADS="1")
-    log = home.with_name("server.log")
-    with log.open("w") as out:
-        process = subprocess.Popen(
-            [*COMMAND, "serve", str(folder), "--port", "0"],
-            stdout=out, stderr=subprocess.STDOUT, env=offline, start_new_session=True,
-        )  # fmt: skip
-    try:
+def serving(folder, log):
+    """`selfinstruct serve FOLDER`, ready to answer: what it said before, the process."""
+
+    def serve():
+        os.environ |= {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+        command("serve", folder, "--port", 0)()
+
+    with forked(serve, log) as process:
         wait_until(lambda: "--model" in log.read_text(), process, log)
         said = log.read_text()
         url = re.search(r"at (http://\S+)/v1\.", said).group(1)
         wait_until(lambda: answers(f"{url}/health"), process, log)
-        yield said, process, log
-    finally:
-        kill(process)
+        yield said, process
 
 
 # The circle: seeds -> run -> student -> teacher -> run.
@@ -151,13 +148,14 @@ def test_a_student_that_is_served_is_the_teacher_of_a_run(cli, tmp_path):
     student = tmp_path / "student"
     memorise(dialogues, student)
 
-    with serving(student, tmp_path / "home") as (said, process, log):
+    log = tmp_path / "server.log"
+    with serving(student, log) as (said, process):
         # What it said is the command to run, but for the run's own settings.
-        command = re.search(r"selfinstruct generate RUN --target N (.*)", said).group(1).split()
-        cli("generate", tmp_path / "second", *settings, "--teacher", "openai", *command, env=environment())
+        told = re.search(r"selfinstruct generate RUN --target N (.*)", said).group(1).split()
+        cli("generate", tmp_path / "second", *settings, "--teacher", "openai", *told, env=environment())
         assert served(log) >= len(dialogues)
-        process.send_signal(signal.SIGINT)
-        process.wait(HANG_S)
+        os.kill(process.pid, signal.SIGINT)
+        process.join(HANG_S)
         assert "Traceback" not in log.read_text()
     cli("verify", tmp_path / "second")
     first, second = (json_lines((tmp_path / run / "records.jsonl").read_text()) for run in ("first", "second"))

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed.run
+from accelerate.state import AcceleratorState
 from ft_training import metrics, settings_for, write_data, write_student
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import SFTConfig, pack_dataset
 
+import selfinstruct
 from finetune.examples import Example
 from finetune.training.defaults import Schedule
 from finetune.training.settings import FinetuneSettings, to_toml
@@ -231,8 +233,9 @@ def test_added_tokens_begin_as_the_mean_of_the_others(model, is_tied):
 
 @pytest.fixture
 def torchrun(monkeypatch, capfd):
-    """The command `torchrun`, run in this process to save its start; what the processes that it starts print."""
+    """The command `torchrun`, run in this process and forking it, to save their starts; what its processes print."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    AcceleratorState._reset_state(reset_partial_state=True)  # or what it forks would take itself for the only process
     signals = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
     before = [signal.getsignal(number) for number in signals]
 
@@ -253,8 +256,8 @@ def test_two_processes_learn_what_one_learns(model, tmp_path, torchrun):
     file = tmp_path / "settings.toml"
     file.write_text(to_toml(settings))
     said = torchrun(
-        "--nproc_per_node", 2, "--standalone", "-m", "selfinstruct", "finetune", "--config", file,
-        "--out", tmp_path / "two",
+        "--nproc_per_node", 2, "--standalone", "--start-method", "fork", "--run-path",
+        Path(selfinstruct.__file__).with_name("__main__.py"), "finetune", "--config", file, "--out", tmp_path / "two",
     )  # fmt: skip
     assert "in 2 processes" in said
     assert said.count("Stop test") == 1

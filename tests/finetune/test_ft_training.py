@@ -5,7 +5,6 @@ import os
 import resource
 import shutil
 import signal
-import subprocess
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,7 +22,8 @@ from finetune.training.progress import Progress
 from finetune.training.settings import parse_settings, to_toml
 from finetune.training.train import train
 from selfinstruct.errors import UsageError
-from tests.loopback import command_after
+from tests.ft_forked import command, forked
+from tests.loopback import HANG_S
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -136,27 +136,26 @@ def test_after_ctrl_c_the_same_call_goes_on_as_if_nothing_had_happened(
     assert all(torch.equal(a, weights(uninterrupted)[name]) for name, a in weights(folder).items())
 
 
-KILLED = """
-import os, signal
-from finetune.training.progress import Progress
-write, lines = Progress.write, []
-def counted(*arguments):
-    write(*arguments)
-    lines.append(1)
-    if len(lines) == 8:
-        os.kill(os.getpid(), signal.SIGKILL)
-Progress.write = counted
-"""
-
-
 def test_after_a_kill_the_same_command_goes_on(cli, uninterrupted, tmp_path):
-    folder = tmp_path / "student"
+    folder, log = tmp_path / "student", tmp_path / "log"
     config = tmp_path / "settings.toml"
     config.write_text(uninterrupted.joinpath("finetune.toml").read_text())
-    command = command_after(KILLED, "finetune", "--config", config, "--out", folder)
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    killed = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    begun = command("finetune", "--config", config, "--out", folder)
+    write, lines = Progress.write, []
+
+    def counted(*arguments):
+        write(*arguments)
+        lines.append(1)
+        if len(lines) == 8:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def killed():
+        Progress.write = counted  # in this process only
+        begun()
+
+    with forked(killed, log) as process:
+        process.join(HANG_S)
+    assert process.exitcode == -signal.SIGKILL, log.read_text()
     assert len(metrics_so_far(folder)) == 8
     assert [path.name for path in folder.glob("checkpoints/checkpoint-*")] == ["checkpoint-4"]
     # What a kill in the middle of a checkpoint leaves: weights, and no state yet.

@@ -6,7 +6,6 @@ import re
 import signal
 import sqlite3
 import string
-import subprocess
 import tomllib
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from selfinstruct.runs.recorded import read_alpaca, read_classes, read_completio
 from selfinstruct.runs.run import open_run
 from selfinstruct.simulated.world.tasks import compose, make_instance, recognise
 from tests.conftest import json_lines, run_cli
-from tests.loopback import command_after
+from tests.loopback import HANG_S, command_after, working
 
 SEEDS = {
     "Turn the temperature from Celsius into Fahrenheit.": ("21", "69.8"),
@@ -575,11 +574,8 @@ def test_an_import_that_was_killed_goes_on(cli, tmp_path, seeds):
     cli("import", tmp_path / "whole", *options)
     path = tmp_path / "run/run.db"
     for n_calls in (5, 15, 2):  # before anything is written, in the middle of it, and again
-        killed = subprocess.run(
-            command_after(KILLED_AT.format(n_calls=n_calls), "import", tmp_path / "run", *options),
-            stdout=subprocess.DEVNULL,
-            check=False,
-        )
+        with working(command_after(KILLED_AT.format(n_calls=n_calls), "import", tmp_path / "run", *options)) as killed:
+            killed.wait(HANG_S)
         assert killed.returncode == -signal.SIGKILL
     assert 0 < n_steps(path) < 30
     cli("import", tmp_path / "run", *options)

@@ -134,7 +134,7 @@ def test_it_is_judged_again(cli, old, run, tmp_path):
 
 def test_it_is_looked_at(cli, old, run):
     tasks = json_lines(cli("tasks", run, "--json").stdout)
-    with working([*COMMAND, "audit", str(run)], stdout=subprocess.PIPE, text=True) as process:
+    with working([*COMMAND, "audit", str(run)], stdout=subprocess.PIPE) as process:
         process.stdout.readline()
         address = process.stdout.readline().strip()
         opener = build_opener(HTTPCookieProcessor(CookieJar()))

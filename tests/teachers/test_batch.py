@@ -18,6 +18,7 @@ from aiohttp import web
 
 from selfinstruct.teachers import batch, batch_server, scheduler
 from tests.conftest import run_cli, server_calls, simulated_server
+from tests.forks import Forked
 from tests.loopback import HANG_S, command_after, kill, loopback, wait_until
 
 TARGET = 12
@@ -118,9 +119,7 @@ def started(arguments, listed_s=0.02, settle_s=0.05):
         "from selfinstruct.teachers import batch; "
         f"batch.POLL_FIRST_S, batch.LISTED_S, batch.SETTLE_S = 0.02, {listed_s}, {settle_s}"
     )
-    return subprocess.Popen(
-        command_after(soon, *arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    return Forked(command_after(soon, *arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
 def rows(run, sql):

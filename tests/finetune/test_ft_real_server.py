@@ -1,26 +1,24 @@
 """A server of other people's making: `transformers serve`, with models that talk nonsense (tests/tiny_model.py).
 
-Skipped where transformers and torch are not installed; pytest itself never imports them.
+Skipped where transformers and torch are not installed.
 """
 
 import importlib.util
 import json
-import os
 import re
 import shutil
-import signal
 import socket
 import sqlite3
-import subprocess
 import sys
 import time
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
 
-from tests.conftest import COMMAND, environment, run_cli
+from tests.conftest import environment, run_cli
+from tests.ft_forked import command, forked
 from tests.loopback import HANG_S
 from tests.tiny_model import MARKS, write_model
 
@@ -61,22 +59,22 @@ def models(tmp_path_factory):
 
 @contextmanager
 def serving(folder, *arguments):
-    """`transformers serve ARGUMENTS` in a process group of its own, ready to answer: its URL, the process, its log."""
-    (folder / "hub").mkdir(parents=True)
+    """`transformers serve ARGUMENTS`, ready to answer: its URL, the process, its log."""
+    from transformers.cli import transformers
+
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "transformers.cli.transformers", "serve", *map(str, arguments)]
-    command += ["--device", "cpu", "--dtype", "float32", "--host", "127.0.0.1", "--port", str(port)]
-    offline = environment(HF_HOME=str(folder), HF_HUB_OFFLINE="1", OMP_NUM_THREADS="1")
+
+    def serve():
+        sys.argv = ["transformers", "serve", *map(str, arguments)]
+        sys.argv += ["--device", "cpu", "--dtype", "float32", "--host", "127.0.0.1", "--port", str(port)]
+        transformers.app()
+
     log = folder / "server.log"
-    with log.open("w") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=offline, start_new_session=True)
-    try:
+    with forked(serve, log) as process:
         wait_until(lambda: answers(f"http://127.0.0.1:{port}/health"), process, log)
         yield f"http://127.0.0.1:{port}/v1", process, log
-    finally:
-        kill(process)
 
 
 def answers(url):
@@ -87,33 +85,26 @@ def answers(url):
         return False
 
 
-def wait_until(condition, process, log, seconds=HANG_S):
+def wait_until(condition, process, log):
     """Wait until the condition holds, while the process lives."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + HANG_S
     while not condition():
-        assert process.poll() is None, log.read_text()
+        assert process.exitcode is None, log.read_text()
         assert time.monotonic() < end, log.read_text()
         time.sleep(0.1)
-
-
-def kill(process):
-    """Kill the whole process group, if it still lives."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait(HANG_S)
 
 
 @pytest.fixture(scope="module")
 def pinned(tmp_path_factory, models):
     """A server that knows the model `lists` only, its process and its log; the last test kills it."""
-    with serving(tmp_path_factory.mktemp("pinned") / "home", models / "lists") as started:
+    with serving(tmp_path_factory.mktemp("pinned"), models / "lists") as started:
         yield started
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory, models):
     """A server that loads whatever model it is asked for: its address, its log."""
-    with serving(tmp_path_factory.mktemp("server") / "home") as (url, _, log):
+    with serving(tmp_path_factory.mktemp("server")) as (url, _, log):
         yield url, log
 
 
@@ -131,8 +122,8 @@ def assert_holds(folder):
     assert verified.returncode == 0, verified.stdout + verified.stderr
     assert "no problems" in verified.stdout
     # The run is readable whatever bytes the model has said.
-    for command in ("tasks", "rejected"):
-        listed = run_cli(command, folder, "--json")
+    for name in ("tasks", "rejected"):
+        listed = run_cli(name, folder, "--json")
         assert listed.returncode == 0, listed.stderr
 
 
@@ -240,18 +231,13 @@ def test_a_server_that_dies_in_mid_run_leaves_a_run_that_goes_on_later(tmp_path,
     settings = config(tmp_path, SHORT_ANSWERS + "[running]\nattempts = 2\nconcurrency = 4\n")
     arguments = ["--teacher", "openai", "--model", models / "lists", "--config", settings]
     url, process, log = pinned
-    command = ["generate", folder, "--target", 300, *arguments, "--base-url", url]
-    started = subprocess.Popen(
-        [*COMMAND, *map(str, command)],
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment(),
-    )  # fmt: skip
-    try:
+    run = command("generate", folder, "--target", 300, *arguments, "--base-url", url)
+    with forked(run, tmp_path / "said", tmp_path / "told") as started:
         wait_until(lambda: served(log) >= 8, process, log)
-        kill(process)
-        _, told = started.communicate(timeout=HANG_S)
-    finally:
-        started.kill()
-    assert started.returncode == 2, told
+        process.kill()
+        started.join(HANG_S)
+    told = (tmp_path / "told").read_text()
+    assert started.exitcode == 2, told
     assert told.startswith("Error: ")
     assert "Traceback" not in told
     assert "cannot be reached" in told or "has stopped answering" in told
