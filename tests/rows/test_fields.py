@@ -15,6 +15,7 @@ from selfinstruct.rows.fields import PART, ROW, TURN
 from selfinstruct.rows.formats import conversations, format_of
 from selfinstruct.rows.not_used import in_words, not_used
 from selfinstruct.rows.questions import read_pairs
+from tests.conftest import run_cli
 
 Q, A = {"role": "user", "content": "How deep is it?"}, {"role": "assistant", "content": "4 m."}
 CALL = {"id": "c1", "type": "function", "function": {"name": "measure", "arguments": '{"lock": 9}'}}
@@ -223,3 +224,40 @@ def test_overlap_reads_earlier_turns_parts_and_pairs_and_names_the_rest(tmp_path
         ("How wide?", "How wide?\n9 m."),
     ]
     assert "not used: level in 1 row" in capsys.readouterr().err
+
+
+def test_import_says_what_it_does_not_use_and_refuses_what_it_cannot_keep(tmp_path, cli):
+    path = tmp_path / "alpaca.jsonl"
+    rows = [
+        {"instruction": "How deep is it?", "context": "Lock 9 of the canal.", "response": "It is 4 m deep.", "id": 7},
+        {"instruction": "How wide is the lock?", "output": "Bananas.", "kto_tag": False},
+        {"instruction": "How old is the lock?", "output": "It is 90 years old.", "system": "Be brief."},
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = run_cli("import", tmp_path / "run", "--alpaca", path)
+    assert "not used: id in 1 row, system in 1 row\n" in done.stderr
+    assert "rows marked as unwanted answers, left out: 1\n" in done.stderr
+    records = [json.loads(line) for line in (tmp_path / "run/records.jsonl").read_text().splitlines()]
+    assert [(one["instruction"], one["input"]) for one in records] == [
+        ("How deep is it?", "Lock 9 of the canal."),
+        ("How old is the lock?", ""),
+    ]
+    for row, said in [
+        ({"history": [["Where?", "There."]]}, "line 1: history: earlier turns cannot be imported"),
+        ({"images": ["a.jpg"]}, "line 1: images: a list of media cannot be imported"),
+    ]:
+        path.write_text(json.dumps({"instruction": "How deep?", "output": "4 m.", **row}) + "\n")
+        assert said in cli("import", tmp_path / "other", "--alpaca", path, code=2).stderr
+
+
+def test_seeds_say_what_they_do_not_use(tmp_path):
+    path = tmp_path / "seeds.jsonl"
+    seed = {
+        "instruction": "Name a lock of the canal.",
+        "instances": [{"input": "", "output": "The ninth.", "hint": "x"}],
+    }
+    path.write_text(json.dumps({**seed, "is_classification": False, "context": "The canal.", "note": ""}) + "\n")
+    said = run_cli("seeds", "check", path).stdout
+    assert "advice: not used: context in 1 row, instances.*.hint in 1 row. A seed task has no place" in said
+    run = run_cli("generate", tmp_path / "run", "--target", "1", "--teacher", "simulated", "--seeds", path)
+    assert "not used: context in 1 row" in run.stderr
