@@ -84,7 +84,7 @@ def common_lines(rows: Iterable[list[Conversation]]) -> set[int]:
 def _asked_before(number: int, conversation: Conversation, questions: dict[bytes, Known]) -> Finding | None:
     """Another answer to the same question, or the same instance again within a row; notes what is asked first."""
     texts = [text for text in conversation.texts if text.kind not in ("thought", "rejected")]
-    if not texts:
+    if not texts or conversation.is_unwanted:  # it is there to be another answer
         return None
     *before, last = texts
     if not last.is_answer or not any(text.text.strip() for text in before):

@@ -14,8 +14,9 @@ from typing import Any
 
 from selfinstruct.records import user_message
 from selfinstruct.rows import fields
-from selfinstruct.rows.fields import Field, is_empty, key_of, spelled
+from selfinstruct.rows.fields import Field, is_empty, key_of, spelled, value_of
 from selfinstruct.rows.formats import Format, format_of
+from selfinstruct.rows.turns import SHAREGPT_ROLES
 
 _ALWAYS = (fields.SYSTEM, fields.HISTORY, fields.TOOLS, fields.MEDIA, fields.REJECTED)
 _FIELDS = (fields.INSTRUCTION, fields.INPUT, fields.OUTPUT, fields.REASONING)
@@ -112,6 +113,11 @@ def _beside(holder: dict[str, Any], known: tuple[Field, ...]) -> Iterator[str]:
     read = {key_of(holder, field) for field in known}
     # Two marks of the same kind say the same; two texts do not.
     read |= {key for field in (fields.TURN_WEIGHT, fields.CALLS) for key in spelled(tuple(holder), field)}
-    if key_of(holder, fields.ROLE) and holder[str(key_of(holder, fields.ROLE))] in ("tool", "function", "observation"):
-        read.add("name")  # of the tool, which its call names
+    role = value_of(holder, fields.ROLE)
+    if isinstance(role, str) and SHAREGPT_ROLES.get(role) in ("tool", "call"):
+        read |= {
+            "name",
+            "arguments",
+            "parameters",
+        }  # a call in its turn itself; the tool that answers is the one called
     yield from (key for key, value in holder.items() if key not in read and not is_empty(value))

@@ -7,10 +7,10 @@ from typing import Any
 
 from selfinstruct.errors import UsageError
 from selfinstruct.records import Line
-from selfinstruct.rows import fields, not_used
+from selfinstruct.rows import fields, files, not_used
 from selfinstruct.rows.fields import value_of
 from selfinstruct.rows.formats import Problem, Text, format_of
-from selfinstruct.rows.reading import Row, numbered_lines, read_rows, read_text
+from selfinstruct.rows.reading import Row, numbered_lines, read_bytes, read_rows, read_text
 from selfinstruct.rows.turns import history, turns
 
 # Where a row's text stands, in this order.
@@ -40,6 +40,9 @@ def read_pairs(path: Path) -> list[tuple[Line, Line]]:
     if path.suffix.lower() == ".txt":
         lines = numbered_lines(read_text(path))
         rows = [Row(number, f"{path}, line {number}", line) for number, line in lines]
+    elif read_bytes(path).startswith(b"PAR1"):
+        file = files.read(path)
+        rows = [Row(n, f"{path}, row {n}", files.whole_row(file, n - 1)) for n in range(1, len(file.rows) + 1)]
     else:
         rows = read_rows(path)
     found: list[tuple[Line, Line]] = []

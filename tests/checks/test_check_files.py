@@ -167,6 +167,15 @@ def test_rows_of_another_format_and_rows_without_one(tmp_path):
     assert found[7].rule == "mixed_formats"
 
 
+def test_an_unwanted_answer_is_no_conflict_and_no_copy(tmp_path):
+    rows = [
+        {"instruction": "Which lock?", "output": output, "label": label}
+        for output, label in (("The ninth.", True), ("None at all.", False), ("The ninth.", False))
+    ]
+    found = rules(write(tmp_path / "a.json", rows))
+    assert [one for one in found if one[0] in ("conflicting_outputs", "exact_copy")] == []
+
+
 # What is found between rows.
 
 LOCK = "The keeper shuts both gates and opens the paddles, so that water flows in until the levels are equal."

@@ -79,7 +79,7 @@ READ = [
                         {"from": "observation", "value": "4"}, turn("4 m.")], "tools": json.dumps(TOOLS)},
      [("tools", json.dumps(TOOLS, sort_keys=True)), QA[0], AS_CALL, ("tool", "4"), QA[1]]),
     ("modelscope/ms-swift#9427",
-     {"messages": [Q, {"role": "tool_call", "content": '{"name": "measure", "arguments": {"lock": 9}}'},
+     {"messages": [Q, {"role": "tool_call", "name": "measure", "arguments": {"lock": 9}},
                    {"role": "tool_response", "content": "4"}, A]},
      [QA[0], AS_CALL, ("tool", "4"), QA[1]]),
     ("OpenAI's function_call",
@@ -224,6 +224,8 @@ def test_overlap_reads_earlier_turns_parts_and_pairs_and_names_the_rest(tmp_path
         ("How wide?", "How wide?\n9 m."),
     ]
     assert "not used: level in 1 row" in capsys.readouterr().err
+    pq.write_table(pa.Table.from_pylist(rows[3:]), tmp_path / "data.parquet")
+    assert [whole.text for _, whole in read_pairs(tmp_path / "data.parquet")] == ["How wide?\n9 m."]
 
 
 def test_import_says_what_it_does_not_use_and_refuses_what_it_cannot_keep(tmp_path, cli):
