@@ -63,9 +63,8 @@ def prepare(settings: FinetuneSettings) -> Prepared:
     notes: list[str] = []
     parts = _dialogues(settings, notes)
     n_thoughts = sum(bool(thought_of(one)) for part in parts for dialogue in part for one in dialogue.messages)
-    train, held_out = ([worded(dialogue, template) for dialogue in part] for part in parts)
-    if settings.reasoning == "drop":
-        train, held_out = ([without_reasoning(dialogue) for dialogue in part] for part in (train, held_out))
+    change = without_reasoning if settings.reasoning == "drop" else lambda dialogue: dialogue
+    train, held_out = ([change(worded(dialogue, template)) for dialogue in part] for part in parts)
 
     here = defaults.machine()
     available = available_memory()
@@ -87,12 +86,10 @@ def prepare(settings: FinetuneSettings) -> Prepared:
     found = [encode_all(tokenizer, part, reasoning=settings.reasoning) for part in (train, held_out)]
     context = getattr(config.get_text_config(), "max_position_embeddings", None)
     settings = defaults.with_length(settings, [n for part in found for n in part.lengths], context)
-    limit = settings.max_length
-    assert limit
+    limit = settings.max_length or 0  # with_length has set it
     if max(n for part in found for n in part.lengths) > limit:
-        found = [
-            encode_all(tokenizer, part, limit, settings.overlong, settings.reasoning) for part in (train, held_out)
-        ]
+        cut = (limit, settings.overlong, settings.reasoning)
+        found = [encode_all(tokenizer, part, *cut) for part in (train, held_out)]
     settings = defaults.with_memory(settings, here, lambda checked: estimate(settings, checked).most_tokens(free))
     assert settings.micro_batch
     memory = estimate(settings, bool(settings.activation_checkpointing), settings.micro_batch)
