@@ -201,7 +201,7 @@ def evaluate(  # noqa: PLR0917 - typer reads the options from here
     selfinstruct evaluate my_student --before Qwen/Qwen2.5-0.5B --limit 200
     """
     check_installed()
-    from finetune.evaluation.evaluate import constrained, evaluate, held_out, template_of, trained
+    from finetune.evaluation.evaluate import constrained, evaluate, held_out, reasoning_of, template_of, trained
     from finetune.evaluation.report import render
     from selfinstruct.rows.files import to_line
 
@@ -213,7 +213,7 @@ def evaluate(  # noqa: PLR0917 - typer reads the options from here
         data = set_aside
     if data is None and not constraints:
         raise UsageError(f"{set_aside} does not exist. Pass a file of dialogues with --data, or use --constraints.")
-    questions = held_out(data, template_of(student), limit) if data else []
+    questions = held_out(data, template_of(student), limit, reasoning_of(student)) if data else []
     try:
         found = evaluate(str(student), [*questions, *constrained(constraints)], before, max_tokens, answers)
     except KeyboardInterrupt:

@@ -20,7 +20,7 @@ FIELDS = {
 }  # fmt: skip
 # The simulated teacher reads requests as any server does, and knows nothing of our stages.
 # The findings of `check` have a table of their own, and some of them the name of the filter that looks for the same.
-APART = ("selfinstruct/simulated/", "selfinstruct/checks/", "finetune/data/dialogues.py")
+APART = ("selfinstruct/simulated/", "selfinstruct/checks/", "finetune/data/rows.py")
 
 
 def strings(path: Path) -> Iterator[tuple[int, str]]:

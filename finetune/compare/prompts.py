@@ -11,6 +11,7 @@ Koala left out the prompts that had more than 20 % BLEU with its training data. 
 of `selfinstruct.pool.contamination`: 13 consecutive words of a training row, or a question with ROUGE-L above 0.7.
 """
 
+from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from finetune.examples import Message
 from selfinstruct.errors import UsageError
 from selfinstruct.pool.contamination import Overlap, TestSet
 from selfinstruct.records import Line, content_id, user_message
+from selfinstruct.rows import fields, not_used
 from selfinstruct.rows.encodings import half_surrogate
 from selfinstruct.rows.files import read, whole_row
 from selfinstruct.rows.formats import Conversation, conversations, format_of
@@ -105,11 +107,15 @@ def read_asked(path: Path) -> list[Asked]:
         return [Asked(Prompt([Message(role="user", content=line.strip())], n), None) for n, line in lines]
     file = read(path)
     found: list[Asked] = []
+    unused: Counter[str] = Counter()
     for i, row in enumerate(file.rows):
         where = f"{path}, {file.unit} {row.number}"
         if row.fault:
             raise UsageError(f"{where}: {row.fault}. Correct or remove it.")
-        found += _asked(whole_row(file, i), row.number, where)
+        value = whole_row(file, i)
+        unused.update(sorted(not_used.not_used(value) - {"model"}))
+        found += _asked(value, row.number, where)
+    not_used.say(path, unused)
     return found
 
 
@@ -117,8 +123,6 @@ def _asked(value: Any, number: int, where: str) -> list[Asked]:
     row: Any = {"prompt": value} if isinstance(value, str) else value
     has_answer = True
     model = row["model"] if isinstance(row, dict) and isinstance(row.get("model"), str) else ""
-    if isinstance(row, dict) and "prompt" in row and isinstance(row.get("answer"), str):
-        row = {"prompt": row["prompt"], "completion": row["answer"]}
     kind = format_of(row)
     if not kind and isinstance(row, dict):  # questions alone: the same formats, without the answer
         has_answer = False
@@ -127,6 +131,10 @@ def _asked(value: Any, number: int, where: str) -> list[Asked]:
     if not kind:
         raise UsageError(f"{where}: no question found. {KNOWN}")
     read_as, problems = conversations(row, kind)
+    # Of two answers it is not known which one is to be compared: such rows have questions only.
+    is_pair = any(problem.rule == "preference_pair" for problem in problems)
+    has_answer = has_answer and not is_pair and not fields.is_unwanted(row)
+    problems = [problem for problem in problems if problem.rule != "preference_pair"]
     if problems:
         problem = problems[0]
         raise UsageError(f"{where}: {problem.field}: {problem.rule} {problem.evidence}".rstrip() + f". {KNOWN}")
@@ -137,7 +145,9 @@ def _asked(value: Any, number: int, where: str) -> list[Asked]:
 def _before_last_answer(conversation: Conversation, number: int, where: str) -> Asked:
     messages: list[Message] = []
     for text in conversation.texts:
-        if text.kind in ("tool", "unknown"):
+        if text.kind in ("thought", "rejected"):
+            continue  # answers are compared without their reasoning
+        if text.kind in ("tool", "tools", "call", "unknown"):
             raise UsageError(f"{where}: {text.field}: role {text.kind}; use system, user and assistant.")
         if found := half_surrogate(text.text):
             around = found.encode("ascii", "backslashreplace").decode()

@@ -14,9 +14,13 @@ Some templates render earlier turns differently from how they were prompted or g
 later Mistral templates move the system turn to the last question. Such turns are not trained, as the model would learn
 answers to prompts that it never gets; the last turn always is. They are counted too.
 
-Nothing is added to what the template writes: if it begins with a BOS token, there is one, and never two.
+Reasoning before an answer is trained with it, or with `reasoning="mask"` read like a prompt; answers of weight 0 and
+turns of tools are read only. What a template leaves out, an error names where it is a call, a tool or its answer, and a
+count where it is reasoning.
 
-Not covered: tool turns; answers that contain control tokens of the model (an error, since they would teach it to stop
+Nothing is added to what the template writes: where it begins with a BOS token there is one, and never two.
+
+Not covered: answers that hold control tokens of the model (an error, since they would teach it to stop
 in the middle); models for pictures.
 """
 
@@ -26,11 +30,12 @@ from itertools import islice
 from typing import Any, Literal, NamedTuple
 
 from finetune.data.templates import end_of_turn, fitting, pattern_of, render
-from finetune.examples import Dialogue, Example
+from finetune.examples import Dialogue, Example, Message, thought_of
 from selfinstruct.errors import UsageError
 from selfinstruct.terminal import tracked
 
 Overlong = Literal["drop", "truncate", "error"]
+Reasoning = Literal["train", "mask", "drop"]
 IGNORED = -100  # the label of a token that is not trained
 SHOWN = 5  # rows that a message names
 
@@ -39,10 +44,12 @@ SHOWN = 5  # rows that a message names
 class Encoded:
     """What is trained, and what happened to rows that are too long.
 
-    `examples` and `dialogues`: the remaining rows, in order; `lengths`: tokens of all rows before anything was cut.
-    `dropped` rows are too long, or (`lost`) have a prompt that leaves no room for an answer; `shortened` ones lost
-    turns at the end; `cut`: the positions in `examples` of those whose only answer is cut, without its stop token.
-    `merged` rows were tokenised in two parts; `untrained` turns are rendered differently from how they were written.
+    `examples` and `dialogues` are the rows that are left, in their order; `lengths` are tokens of all rows before
+    anything was cut. `dropped` rows are too long, or (`lost`) have a prompt that leaves no room for an answer;
+    `shortened` ones lost turns at their end; `cut` are the places in `examples` of those whose only answer breaks off,
+    without its stop token. `merged` rows were tokenised apart, `untrained` turns are shown otherwise than said.
+    `thoughts` are answers with reasoning, and `unshown` those of them whose reasoning
+    the template leaves out.
     """
 
     most_tokens: int | None
@@ -55,6 +62,8 @@ class Encoded:
     cut: set[int] = field(default_factory=set)
     merged: int = 0
     untrained: int = 0
+    thoughts: int = 0
+    unshown: int = 0
 
 
 class _Span(NamedTuple):
@@ -66,11 +75,15 @@ class _Span(NamedTuple):
 
 
 class _Rendered(NamedTuple):
-    """The whole text, its trainable answers, and the number of turns that cannot be trained."""
+    """The whole text, the answers in it that can be trained, and how many turns cannot.
+
+    `thoughts`: of answers with reasoning that are trained, whether the template shows it.
+    """
 
     text: str
     spans: list[_Span]
     untrained: int
+    thoughts: list[bool]
 
     def texts(self) -> list[str]:
         """The texts to tokenise for each answer: the text before it, and both together.
@@ -81,26 +94,30 @@ class _Rendered(NamedTuple):
         return [self.text[at:to] for at, span in zip(starts, self.spans, strict=False) for to in (span.start, span.end)]
 
 
-def encode(tokenizer: Any, dialogue: Dialogue) -> Example:
+def encode(tokenizer: Any, dialogue: Dialogue, reasoning: Reasoning = "train") -> Example:
     """The dialogue's ids and labels, up to the stop token of its last answer.
 
     The tokenizer must be prepared (finetune.data.templates). UsageError if its template cannot prompt for the last
     answer, or an answer contains a control token.
     """
-    speller = _Speller(tokenizer)
+    speller = _Speller(tokenizer, reasoning)
     rendered = speller.render(dialogue)
     return speller.spell(rendered, speller.ids(rendered.texts()))[0]
 
 
 def encode_all(
-    tokenizer: Any, dialogues: Sequence[Dialogue], most_tokens: int | None = None, overlong: Overlong = "drop"
+    tokenizer: Any,
+    dialogues: Sequence[Dialogue],
+    most_tokens: int | None = None,
+    overlong: Overlong = "drop",
+    reasoning: Reasoning = "train",
 ) -> Encoded:
     """All dialogues; those of more than `most_tokens` are dropped, truncated, or an error.
 
     Truncation removes turns at the end; if that leaves no whole answer, the first one is cut, without a stop token.
     UsageError if rows cannot be encoded, or are too long and `overlong` is "error".
     """
-    speller = _Speller(tokenizer)
+    speller = _Speller(tokenizer, reasoning)
     encoded = Encoded(most_tokens)
     faults: list[str] = []
     rows: list[tuple[Dialogue, _Rendered]] = []
@@ -114,6 +131,8 @@ def encode_all(
         example, is_merged = speller.spell(rendered, list(islice(ids, 2 * len(rendered.spans))))
         encoded.merged += is_merged
         encoded.untrained += rendered.untrained
+        encoded.thoughts += len(rendered.thoughts)
+        encoded.unshown += rendered.thoughts.count(False)
         n = len(example.ids)
         encoded.lengths.append(n)
         if most_tokens and n > most_tokens:
@@ -150,8 +169,9 @@ def _most(labels: list[int], most_tokens: int) -> tuple[int, bool]:
 class _Speller:
     """A tokenizer with its special tokens."""
 
-    def __init__(self, tokenizer: Any):
+    def __init__(self, tokenizer: Any, reasoning: Reasoning):
         self._tokenizer = tokenizer
+        self._is_masked = reasoning == "mask"
         self._stop = end_of_turn(tokenizer)
         special = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
         self._control_token = pattern_of({self._stop, *special})
@@ -188,27 +208,59 @@ class _Speller:
                     "Remove it, or the model would learn to write it there."
                 )
         messages = fitting(self._tokenizer, dialogue.messages)
-        text = render(self._tokenizer, messages)
+        text = self._text(messages, dialogue)
+        self._check_shown(text, messages, dialogue)
         spans: list[_Span] = []
-        answers = [n for n, message in enumerate(messages) if message["role"] == "assistant"]
+        thoughts: list[bool] = []
+        answers = [n for n, one in enumerate(messages) if one["role"] == "assistant" and one.get("weight", 1)]
         for n in answers:
             is_last = n == len(messages) - 1
-            prompt = render(self._tokenizer, messages[:n], ask=True)
-            said = text if is_last else render(self._tokenizer, messages[: n + 1])
+            prompt = self._text(messages[:n], dialogue, ask=True)
+            said = text if is_last else self._text(messages[: n + 1], dialogue)
             if said.startswith(prompt):
-                span = self._span(said, len(prompt), messages[n]["content"], dialogue)
+                span = self._span(said, len(prompt), messages[n], dialogue)
                 if text.startswith(said[: span.end]):
-                    spans.append(span)
+                    spans.append(self._masked(text, span, messages[n], thoughts))
             elif is_last:
                 raise UsageError(
                     f"{dialogue.source}: the chat template prompts with {prompt[-60:]!r}, but renders the "
                     "finished dialogue differently, so training would not match inference. Choose another "
                     "--template."
                 )
-        return _Rendered(text, spans, len(answers) - len(spans))
+        return _Rendered(text, spans, len(answers) - len(spans), thoughts)
 
-    def _span(self, said: str, start: int, answer: str, dialogue: Dialogue) -> _Span:
-        bare = answer.strip()
+    def _text(self, messages: Sequence[Message], dialogue: Dialogue, ask: bool = False) -> str:
+        return render(self._tokenizer, messages, ask, dialogue.tools)
+
+    def _check_shown(self, text: str, messages: Sequence[Message], dialogue: Dialogue) -> None:
+        """UsageError if the template leaves out tools, calls of them, or what one answered."""
+        missing = "tools" if dialogue.tools and render(self._tokenizer, messages) == text else ""
+        for n, message in enumerate(messages):
+            is_tool = message["role"] == "tool"
+            if is_tool or "tool_calls" in message:
+                bare = Message(role=message["role"], content="" if is_tool else message["content"])
+                if self._text([*messages[:n], bare, *messages[n + 1 :]], dialogue) == text:
+                    missing = "turns of tools" if is_tool else "calls of tools"
+        if missing:
+            raise UsageError(
+                f"{dialogue.source}: the chat template leaves out {missing}. Train a model whose template has them, or "
+                "remove those rows."
+            )
+
+    def _masked(self, text: str, span: _Span, message: Message, thoughts: list[bool]) -> _Span:
+        """The span, without its reasoning where that is to be read only; notes whether the template shows it."""
+        thought = thought_of(message)
+        if not thought:
+            return span
+        at = text.find(thought.strip(), span.start, span.stop)
+        thoughts.append(at >= 0)
+        if at < 0 or not self._is_masked:
+            return span
+        end = at + len(thought.strip())
+        return span._replace(start=end + len(text[end : span.stop]) - len(text[end : span.stop].lstrip()))
+
+    def _span(self, said: str, start: int, answer: Message, dialogue: Dialogue) -> _Span:
+        bare = answer["content"].strip()
         at = said.find(bare, start)
         # If the template has rewritten the answer, its end is the last one.
         stop = said.find(self._stop, at + len(bare)) if at >= 0 else said.rfind(self._stop, start)

@@ -64,8 +64,9 @@ class Preflight:
     """The report: counts of rows and tokens, examples, and what happens to rows that are too long.
 
     `histogram` has, for lengths in tokens up to each key, the number of rows before anything is cut. `duplicates` are
-    rows that repeat an earlier one (sources with a weight do). `tasks` are those of the trained rows, as
-    `finetune.data.dialogues.split` distinguishes them. `available` is the memory that `memory` must fit into.
+    rows that repeat an earlier one (sources with a weight do). `tasks` are those of the rows that are trained, as
+    `finetune.data.dialogues.split` tells them apart. `available` is what `memory` is held against.
+    `notes` say what became of reasoning, and what of the data is not used.
     """
 
     rows: int
@@ -88,6 +89,7 @@ class Preflight:
     memory: Memory | None = None
     available: Available | None = None
     examples: list[Shown] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def share(self) -> float:
@@ -131,7 +133,7 @@ class Preflight:
             **self._held_out_notes(),
             f"Tokens added to the vocabulary: {_visible(' '.join(self.added_tokens))}": len(self.added_tokens),
         }
-        return [note for note, n in notes.items() if n]
+        return [note for note, n in notes.items() if n] + self.notes
 
     def _held_out_notes(self) -> dict[str, int]:
         if not self.held_out:
@@ -176,6 +178,7 @@ def preflight(
     memory: Memory | None = None,
     available: Available | None = None,
     held_out: Encoded | None = None,
+    notes: list[str] | None = None,
 ) -> Preflight:
     """Check and report everything that will be trained, and how much of `held_out` is left.
 
@@ -196,7 +199,7 @@ def preflight(
         most_tokens=encoded.most_tokens, too_long=n_over, dropped=encoded.dropped, lost=encoded.lost,
         shortened=encoded.shortened, cut=len(encoded.cut), merged=encoded.merged, untrained=encoded.untrained,
         duplicates=len(kept) - len(again), tasks=count_tasks(encoded.dialogues),
-        held_out=aside, added_tokens=added_tokens or [], memory=memory, available=available,
+        held_out=aside, added_tokens=added_tokens or [], notes=notes or [], memory=memory, available=available,
         examples=[Shown(encoded.dialogues[n].source, pieces(tokenizer, kept[n])) for n in places],
     )  # fmt: skip
 

@@ -19,7 +19,7 @@ the model's own template and chatml, and elsewhere, they are two paragraphs.
 Sources: Alpaca's prompt (Taori et al. 2023) and Self-Instruct's varied ones (Wang et al. 2023, appendix A.3) for the
 form; the wording is ours. chatml and the two others mark trained text with {% generation %}, for tools that need it.
 
-Not covered: tools, thinking switched on or off.
+Not covered: thinking switched on or off.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from jinja2 import TemplateError
 
-from finetune.examples import Dialogue, Message
+from finetune.examples import Dialogue, Message, thought_of
 from selfinstruct.errors import UsageError
 from selfinstruct.records import user_message
 
@@ -170,11 +170,13 @@ def pattern_of(tokens: Iterable[str]) -> re.Pattern[str]:
     return re.compile("|".join(map(re.escape, sorted(tokens, key=len, reverse=True))) or r"(?!)")
 
 
-def render(tokenizer: Any, messages: Sequence[Message], ask: bool = False) -> str:
-    """The conversation as the text that the model reads; with `ask`, up to the start of its answer."""
+def render(tokenizer: Any, messages: Sequence[Message], ask: bool = False, tools: Any = None) -> str:
+    """The conversation as the text that the model reads; with `ask`, up to where its answer begins."""
+    more = {"tools": tools} if tools else {}
+    said = [{name: value for name, value in message.items() if name != "weight"} for message in messages]
     try:
-        return str(tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=ask))
-    except TemplateError as error:
+        return str(tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=ask, **more))
+    except (TemplateError, TypeError) as error:
         raise UsageError(f"{tokenizer.name_or_path}: its chat template fails: {error}") from None
 
 
@@ -210,7 +212,20 @@ def worded(dialogue: Dialogue, template: Template) -> Dialogue:
     else:
         return dialogue
     content = wording.format(instruction=dialogue.instruction, input=given)
-    place = next(n for n, message in enumerate(dialogue.messages) if message["role"] == "user")
+    place = max(n for n, message in enumerate(dialogue.messages) if message["role"] == "user")
     messages = list(dialogue.messages)
     messages[place] = Message(role="user", content=content)
+    return dialogue._replace(messages=messages)
+
+
+def without_reasoning(dialogue: Dialogue) -> Dialogue:
+    """The dialogue with its answers alone; UsageError if one of them is nothing but reasoning."""
+    messages: list[Message] = []
+    for message in dialogue.messages:
+        content = message["content"][len(thought_of(message)) :]
+        if not content.strip() and message["content"].strip() and "tool_calls" not in message:
+            raise UsageError(
+                f"{dialogue.source}: an answer is nothing but reasoning. Remove the row, or do not drop it."
+            )
+        messages.append({**message, "content": content})
     return dialogue._replace(messages=messages)

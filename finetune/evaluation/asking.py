@@ -23,11 +23,11 @@ from typing import Any, NamedTuple, Self
 
 import torch
 
-from finetune.data.encoding import IGNORED, encode
+from finetune.data.encoding import IGNORED, Reasoning, encode
 from finetune.evaluation.constraints import Check
 from finetune.evaluation.likelihood import losses
 from finetune.evaluation.scoring import Known, score
-from finetune.examples import Dialogue, Example, Message
+from finetune.examples import Dialogue, Example, Message, Tools
 from finetune.inference.student import Student
 from selfinstruct.errors import UsageError
 from selfinstruct.records import canonical_json
@@ -43,7 +43,8 @@ FIELDS = ("key", "answer", "n_tokens", "stopped", "loss", "trained_tokens", "ref
 class Question(NamedTuple):
     """A question, and how its answer is scored: a dialogue that ends with a reference, or constraints.
 
-    `task`: shared by questions that are not independent.
+    `task`: what questions have in common that do not tell as much as independent ones. `reasoning`: whether the loss is
+    also that of the reasoning before an answer.
     """
 
     prompt: list[Message]
@@ -52,6 +53,12 @@ class Question(NamedTuple):
     dialogue: Dialogue | None = None
     known: Known | None = None
     checks: tuple[Check, ...] = ()
+    reasoning: Reasoning = "train"
+
+    @property
+    def tools(self) -> Tools | None:
+        """The tools that the prompt shows."""
+        return self.dialogue.tools if self.dialogue else None
 
     @property
     def reference(self) -> str | None:
@@ -143,16 +150,19 @@ def ask(student: Student, questions: Sequence[Question], max_tokens: int, kept: 
     UsageError if the chat template refuses a question.
     """
     weights = identity(student)
-    examples = [encode(student.tokenizer, q.dialogue) if q.dialogue else None for q in questions]
+    examples = [encode(student.tokenizer, q.dialogue, q.reasoning) if q.dialogue else None for q in questions]
     keys = [
-        _key(weights, student.prompt(question.prompt), example, max_tokens)
+        _key(weights, student.prompt(question.prompt, question.tools), example, max_tokens)
         for question, example in zip(questions, examples, strict=True)
     ]
     missing = [place for key, place in {key: n for n, key in enumerate(keys)}.items() if key not in kept.known]
     size = BATCH_ON_GPU if student.model.device.type == "cuda" else BATCH
     chunks = [missing[start : start + 2 * size] for start in range(0, len(missing), 2 * size)]
     for places in tracked(chunks, "answers"):
-        said = student.answer([questions[n].prompt for n in places], max_tokens, batch_size=size)
+        asked = [questions[n] for n in places]
+        said = student.answer(
+            [one.prompt for one in asked], max_tokens, batch_size=size, tools=[one.tools for one in asked]
+        )
         fitting = {n: e for n in places if (e := examples[n]) and not 0 < (student.context or 0) < len(e.ids)}
         found = dict(zip(fitting, losses(student.model, list(fitting.values())), strict=True))
         for n, answer in zip(places, said, strict=True):

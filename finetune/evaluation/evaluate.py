@@ -24,7 +24,8 @@ from typing import Any, NamedTuple, get_args
 import torch
 
 from finetune.data.dialogues import normalised, read_dialogues
-from finetune.data.templates import Template, worded
+from finetune.data.encoding import Reasoning
+from finetune.data.templates import Template, without_reasoning, worded
 from finetune.evaluation import judging
 from finetune.evaluation.asking import AnswerFile, Question, ask
 from finetune.evaluation.constraints import prompts
@@ -82,16 +83,22 @@ class Trained(NamedTuple):
     unread: str
 
 
-def held_out(path: Path, template: Template, limit: int | None = None) -> list[Question]:
-    """The dialogues of a file, in any format for training, as questions worded as the template requires.
+def held_out(
+    path: Path, template: Template, limit: int | None = None, reasoning: Reasoning = "train"
+) -> list[Question]:
+    """The dialogues of a file, of any format that is trained, as questions worded as the template has it.
 
-    `limit`: only that many, drawn uniformly; a higher limit includes them. UsageError as in `read_dialogues`.
+    Reasoning before an answer is treated as in training: its loss counts, or does not, or it is dropped.
+
+    `limit`: only that many of them, drawn evenly; more are the same ones and others. UsageError as in `read_dialogues`.
     """
     dialogues = [worded(dialogue, template) for dialogue in read_dialogues(path)]
+    if reasoning == "drop":
+        dialogues = [without_reasoning(dialogue) for dialogue in dialogues]
     order = list(range(len(dialogues)))
     random.Random(0).shuffle(order)
     chosen = [dialogues[place] for place in sorted(order[:limit])]
-    return [Question(d.messages[:-1], d.task, d.source, d, known(d)) for d in chosen]
+    return [Question(d.messages[:-1], d.task, d.source, d, known(d), reasoning=reasoning) for d in chosen]
 
 
 def constrained(n: int) -> list[Question]:
@@ -106,6 +113,12 @@ def template_of(student: Path) -> Template:
     """The template that the student was trained with, from its finetune.toml; "model" if there is none."""
     templates: tuple[Template, ...] = get_args(Template)
     return next((name for name in templates if name == _settings(student).get("template")), "model")
+
+
+def reasoning_of(student: Path) -> Reasoning:
+    """What the student's training did with reasoning, as its finetune.toml says; "train" where there is none."""
+    choices: tuple[Reasoning, ...] = get_args(Reasoning)
+    return next((name for name in choices if name == _settings(student).get("reasoning")), "train")
 
 
 def evaluate(
@@ -147,8 +160,9 @@ def trained(student: Path, questions: Sequence[Question]) -> Trained | None:
         return None
     set_aside = student / "held_out.jsonl"
     try:
-        held = {dialogue.task for dialogue in read_dialogues(set_aside)} if set_aside.exists() else set()
-        rows = [dialogue for source in sources for dialogue in read_dialogues(source) if dialogue.task not in held]
+        told: list[str] = []  # what is not used of these the training has said
+        held = {one.task for one in read_dialogues(set_aside, notes=told)} if set_aside.exists() else set()
+        rows = [one for source in sources for one in read_dialogues(source, notes=told) if one.task not in held]
     except UsageError as error:
         return Trained(0, 0, 0, "", str(error))
     asked = [_asked(question.dialogue) for question in questions if question.dialogue]

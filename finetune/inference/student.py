@@ -24,7 +24,7 @@ from safetensors import SafetensorError, safe_open
 from transformers import AutoTokenizer, PreTrainedModel
 
 from finetune.data.templates import fitting
-from finetune.examples import Message
+from finetune.examples import Message, Tools
 from finetune.inference.decoding import Batch, Row
 from finetune.inference.sampling import Sampling
 from finetune.inference.teacher import end_tokens, load
@@ -79,14 +79,21 @@ class Student:
         temperature: float = 0.0,
         seed: int = 0,
         batch_size: int = 16,
+        *,
+        tools: Sequence[Tools | None] = (),
     ) -> list[Answer]:
         """The answers to `prompts`, in order; an answer depends on its prompt, the settings and its position.
 
-        A prompt that fills the context gets an empty answer. UsageError if the chat template refuses one.
+        `tools`: those that each prompt shows, none for all where it is empty.
+
+        A prompt that fills the context has the empty answer. UsageError if the chat template refuses one.
         """
         batch = Batch(self.model, batch_size)
         sampling = Sampling(temperature=temperature)
-        rows = [self._row(prompt, max_tokens, sampling, f"{seed} {n}") for n, prompt in enumerate(prompts)]
+        rows = [
+            self._row(prompt, max_tokens, sampling, f"{seed} {n}", tools[n] if tools else None)
+            for n, prompt in enumerate(prompts)
+        ]
         batch.waiting.extend(row for row in rows if row.most_tokens > 0)
         while not batch.is_idle:
             batch.step()
@@ -113,17 +120,20 @@ class Student:
                 shown = len(whole)
         return _answer(row)
 
-    def prompt(self, messages: Sequence[Message]) -> list[int]:
+    def prompt(self, messages: Sequence[Message], tools: Tools | None = None) -> list[int]:
         """The tokens that the model reads before it answers. UsageError if the chat template refuses `messages`."""
+        more = {"tools": tools} if tools else {}
         try:
             fit = fitting(self.tokenizer, messages)
-            found = self.tokenizer.apply_chat_template(fit, add_generation_prompt=True, return_dict=True)
+            found = self.tokenizer.apply_chat_template(fit, add_generation_prompt=True, return_dict=True, **more)
         except TemplateError as error:
             raise UsageError(f"{self.name}: its chat template rejects this conversation: {error}") from None
         return list(found["input_ids"])
 
-    def _row(self, messages: Sequence[Message], max_tokens: int, sampling: Sampling, seed: str) -> Row:
-        ids = self.prompt(messages)
+    def _row(
+        self, messages: Sequence[Message], max_tokens: int, sampling: Sampling, seed: str, tools: Tools | None = None
+    ) -> Row:
+        ids = self.prompt(messages, tools)
         room = self.context - len(ids) if self.context else max_tokens
         return Row(ids, sampling, min(max_tokens, room), self.ends, self._text, random.Random(seed))
 

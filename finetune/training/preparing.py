@@ -13,8 +13,8 @@ from finetune.data.dialogues import Split, read_dialogues, split
 from finetune.data.encoding import Encoded, encode_all
 from finetune.data.memory import Memory, available_memory, estimate_memory
 from finetune.data.preflight import Preflight, preflight
-from finetune.data.templates import prepare_tokenizer, worded
-from finetune.examples import Dialogue, Message
+from finetune.data.templates import prepare_tokenizer, without_reasoning, worded
+from finetune.examples import Dialogue, Message, thought_of
 from finetune.training import defaults
 from finetune.training.settings import FinetuneSettings
 from finetune.training.weights import check_qlora
@@ -60,8 +60,11 @@ def prepare(settings: FinetuneSettings) -> Prepared:
         )
     vocabulary = max(len(tokenizer), known)
     settings = settings.model_copy(update={"template": template})
-    parts = _dialogues(settings)
-    train, held_out = ([worded(dialogue, template) for dialogue in part] for part in parts)
+    notes: list[str] = []
+    parts = _dialogues(settings, notes)
+    n_thoughts = sum(bool(thought_of(one)) for part in parts for dialogue in part for one in dialogue.messages)
+    change = without_reasoning if settings.reasoning == "drop" else lambda dialogue: dialogue
+    train, held_out = ([change(worded(dialogue, template)) for dialogue in part] for part in parts)
 
     here = defaults.machine()
     available = available_memory()
@@ -80,19 +83,20 @@ def prepare(settings: FinetuneSettings) -> Prepared:
 
     full = settings.model_copy(update={"method": "full"})
     settings = defaults.with_method(settings, here, lambda: estimate(full, True).fits(free))
-    found = [encode_all(tokenizer, part) for part in (train, held_out)]
+    found = [encode_all(tokenizer, part, reasoning=settings.reasoning) for part in (train, held_out)]
     context = getattr(config.get_text_config(), "max_position_embeddings", None)
     settings = defaults.with_length(settings, [n for part in found for n in part.lengths], context)
-    limit = settings.max_length
-    assert limit
+    limit = settings.max_length or 0  # with_length has set it
     if max(n for part in found for n in part.lengths) > limit:
-        found = [encode_all(tokenizer, part, limit, settings.overlong) for part in (train, held_out)]
+        cut = (limit, settings.overlong, settings.reasoning)
+        found = [encode_all(tokenizer, part, *cut) for part in (train, held_out)]
     settings = defaults.with_memory(settings, here, lambda checked: estimate(settings, checked).most_tokens(free))
     assert settings.micro_batch
     memory = estimate(settings, bool(settings.activation_checkpointing), settings.micro_batch)
     report = preflight(
         tokenizer, found[0], vocabulary=vocabulary, added_tokens=added, memory=memory,
         available=available._replace(bytes=free), held_out=found[1],
+        notes=[*_about_reasoning(settings, n_thoughts, found[0].unshown), *dict.fromkeys(notes)],
     )  # fmt: skip
     return Prepared(settings, tokenizer, n_known, found[0], found[1], report)
 
@@ -127,11 +131,24 @@ def _load(name: str) -> tuple[Any, Any]:
         ) from None
 
 
-def _dialogues(settings: FinetuneSettings) -> Split:
-    """All data, and the held-out part."""
+def _about_reasoning(settings: FinetuneSettings, n_thoughts: int, unshown: int) -> list[str]:
+    """What becomes of the reasoning in the data."""
+    if not n_thoughts:
+        return []
+    becomes = {
+        "train": "it is trained on", "mask": "it is read, but not trained on", "drop": "it is dropped from the rows",
+    }[settings.reasoning]  # fmt: skip
+    said = [f'{n_thoughts:,} answers have reasoning; {becomes} (reasoning = "{settings.reasoning}")']
+    if unshown:
+        said.append(f"  in {unshown:,} of them the chat template leaves it out")
+    return said
+
+
+def _dialogues(settings: FinetuneSettings, notes: list[str]) -> Split:
+    """All data, and what is held out of it; `notes` gets what is not used."""
     found: list[Dialogue] = []
     for source in settings.data:
-        found += read_dialogues(source.path, source.weight, settings.seed)
+        found += read_dialogues(source.path, source.weight, settings.seed, notes)
     if settings.seeds:
         runs = [Path(source.path) for source in settings.data if (Path(source.path) / "run.db").exists()]
         if not runs:

@@ -29,6 +29,7 @@ Method = Literal["full", "lora", "qlora"]
 Precision = Literal["float32", "mixed", "bfloat16"]
 Template = Literal["model", "chatml", "alpaca", "paper"]
 Overlong = Literal["drop", "truncate", "error"]
+Reasoning = Literal["train", "mask", "drop"]
 Keep = Literal["eval_loss", "generation", "last"]
 
 # How a training is executed. These do not change the student (beyond rounding), and may differ when it is resumed,
@@ -71,6 +72,10 @@ class FinetuneSettings(Section):
     )
     max_length: int | None = Field(None, ge=8, description="maximum tokens per row; default: as long as the data needs")
     overlong: Overlong = Field("drop", description="what to do with longer rows")
+    reasoning: Reasoning = Field(
+        "train",
+        description="what to do with reasoning before an answer; mask: it is read, but not trained on",
+    )
     packing: bool | None = Field(
         None, description="pack several dialogues into a row, without attention between them; default: on a GPU"
     )

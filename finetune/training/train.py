@@ -164,7 +164,9 @@ def _answers(model: Any, prepared: Prepared, dialogues: Sequence[Dialogue]) -> l
     base = model.get_base_model() if isinstance(model, PeftModel) else model  # its layers include the adapters
     longest = max(sum(label != -100 for label in example.labels) for example in prepared.train.examples)
     student = _InTraining(prepared.tokenizer, base)
-    return student.answer([dialogue.messages[:-1] for dialogue in dialogues], longest * 3 // 2)
+    return student.answer(
+        [dialogue.messages[:-1] for dialogue in dialogues], longest * 3 // 2, tools=[one.tools for one in dialogues]
+    )
 
 
 class _InTraining(Student):

@@ -8,18 +8,23 @@ from selfinstruct.checks.findings import EVIDENCE, RULES, Finding, Level, at_lea
 from selfinstruct.checks.repeats import common_lines, repeats
 from selfinstruct.checks.rules import problems
 from selfinstruct.errors import UsageError
-from selfinstruct.rows import files
+from selfinstruct.rows import files, not_used
+from selfinstruct.rows.fields import KNOWN
 from selfinstruct.rows.files import File, Row
-from selfinstruct.rows.formats import FIELDS, REQUIRED, Conversation, Format, Problem, conversations, format_of
+from selfinstruct.rows.formats import REQUIRED, Conversation, Format, Problem, conversations, format_of
 from selfinstruct.terminal import tracked
 
 
 class Checked(NamedTuple):
-    """A file, the format of most of its rows, and the findings, ordered by row and rule."""
+    """A file, the format of most of its rows, and the findings, ordered by row and rule.
+
+    `not_used`: the fields that nothing reads, with the number of rows that have them.
+    """
 
     file: File
     format: Format
     findings: list[Finding]
+    not_used: dict[str, int]
 
     def worst(self, level: Level) -> list[Finding]:
         """The findings of this level or a more severe one."""
@@ -33,6 +38,7 @@ class Checked(NamedTuple):
             "file": str(self.file.path), "kind": self.file.kind, "format": self.format, "rows": len(self.file.rows),
             "rows_with_findings": len({finding.number for finding in self.findings}),
             "errors": by_level["error"], "warnings": by_level["warning"], "advice": by_level["advice"],
+            "not_used": self.not_used,
             "rules": dict(Counter(finding.rule for finding in self.findings).most_common()),
         }  # fmt: skip
 
@@ -51,7 +57,8 @@ def check(path: Path) -> Checked:
     findings += repeats(tracked(rows, "repetitions"), common)
     order = {name: n for n, name in enumerate(RULES)}
     findings.sort(key=lambda finding: (finding.number, order[finding.rule]))
-    return Checked(file, format, findings)
+    unused = not_used.count(row.value for row in file.rows if not row.fault)
+    return Checked(file, format, findings, {**unused, **file.beside})
 
 
 def look_at(row: Row, format: Format) -> tuple[list[Conversation], list[Problem]]:
@@ -90,6 +97,6 @@ def _unknown(value: Any, format: Format) -> Problem:
         return Problem("wrong_type", "", f"not an object: {shortened(str(value))}")
     missing = [name for name in REQUIRED[format] if value.get(name) is None]
     fields = ", ".join(map(str, value)) or "none"
-    if len(missing) < len(REQUIRED[format]) or not set(FIELDS) & value.keys():
+    if len(missing) < len(REQUIRED[format]) or not KNOWN.intersection(value):
         return Problem("missing_field", missing[0], f"fields: {fields}")
     return Problem("mixed_formats", "", f"fields: {fields}")

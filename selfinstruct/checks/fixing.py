@@ -19,6 +19,7 @@ from selfinstruct.errors import UsageError
 from selfinstruct.records import user_message
 from selfinstruct.rows import files
 from selfinstruct.rows.encodings import decoded, without_control_characters
+from selfinstruct.rows.fields import CONVERSATIONS, MESSAGES, key_of
 from selfinstruct.rows.files import File
 from selfinstruct.rows.formats import Format, Text, conversations, format_of
 from selfinstruct.rows.writing import whole_file
@@ -53,7 +54,7 @@ def refuse_existing(out: Path) -> None:
 def fix(checked: Checked, out: Path) -> Fixed:
     """Write the cleaned rows to `out`, as the same kind of file; UsageError if it exists or cannot be written."""
     refuse_existing(out)
-    file, format, _ = checked
+    file, format = checked.file, checked.format
     by_number: dict[int, list[Finding]] = defaultdict(list)
     for finding in checked.findings:
         by_number[finding.number].append(finding)
@@ -129,9 +130,10 @@ def _mended(text: Text, is_raw: bool) -> str:
 
 def _end_with_answer(row: dict[str, Any], format: Format) -> None:
     """Cut off a user's turns behind the last answer, where there is one."""
-    turns = row["messages"] if row.get("messages") is not None else row["conversations"]
+    name = key_of(row, MESSAGES) or key_of(row, CONVERSATIONS)
+    turns = row[str(name)]
     (found,), problems = conversations(row, format)
-    kinds = [text.kind for text in found.texts if text.path != ("system",)]
+    kinds = [text.kind for text in found.texts if text.path and text.path[0] == name]
     if problems or len(kinds) != len(turns) or "assistant" not in kinds:
         return
     while kinds[-1] == "user":

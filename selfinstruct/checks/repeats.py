@@ -31,9 +31,16 @@ class Known(NamedTuple):
 
 
 def row_key(found: Sequence[Conversation]) -> bytes | None:
-    """The same for rows whose texts are the same but for the white space around them; None if there is no text."""
-    texts = [(text.kind, text.text.strip()) for conversation in found for text in conversation.texts]
-    return _hash(texts) if any(text for _, text in texts) else None
+    """The same for rows whose texts are the same but for the white space around them; None if there is no text.
+
+    What is to be learned of them counts as well: a wanted answer is no copy of an unwanted one.
+    """
+    texts = [
+        (text.kind, text.text.strip(), text.trained and not conversation.is_unwanted)
+        for conversation in found
+        for text in conversation.texts
+    ]
+    return _hash(texts) if any(text for _, text, _ in texts) else None
 
 
 def repeats(rows: Iterable[tuple[int, list[Conversation]]], common: set[int]) -> Iterable[Finding]:
@@ -76,9 +83,10 @@ def common_lines(rows: Iterable[list[Conversation]]) -> set[int]:
 
 def _asked_before(number: int, conversation: Conversation, questions: dict[bytes, Known]) -> Finding | None:
     """Another answer to the same question, or the same instance again within a row; notes what is asked first."""
-    if not conversation.texts:
+    texts = [text for text in conversation.texts if text.kind not in ("thought", "rejected")]
+    if not texts or conversation.is_unwanted:  # it is there to be another answer
         return None
-    *before, last = conversation.texts
+    *before, last = texts
     if not last.is_answer or not any(text.text.strip() for text in before):
         return None
     question = _hash([(text.kind, " ".join(text.text.split()).casefold()) for text in before if text.text.strip()])
@@ -94,7 +102,7 @@ def _asked_before(number: int, conversation: Conversation, questions: dict[bytes
 
 
 def _lines(conversation: Conversation) -> list[str]:
-    texts = [text.text for text in conversation.texts if text.kind != "system"]
+    texts = [text.text for text in conversation.texts if text.kind not in ("system", "tools")]
     return [line for text in texts for line in map(str.strip, text.split("\n")) if line]
 
 

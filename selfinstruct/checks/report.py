@@ -5,6 +5,7 @@ from collections import defaultdict
 from selfinstruct.checks.checking import Checked
 from selfinstruct.checks.findings import RULES, Finding
 from selfinstruct.checks.fixing import Fixed, removed_path
+from selfinstruct.rows.not_used import in_words
 
 EXAMPLES = 2  # of each rule
 WIDTH = 100  # of an example
@@ -12,7 +13,7 @@ WIDTH = 100  # of an example
 
 def render(checked: Checked, fixed: Fixed | None) -> str:
     """The counts by rule, worst first, each with its first examples, and the sums at the end."""
-    file, format, findings = checked
+    file, format, findings, not_used = checked
     by_rule: dict[str, list[Finding]] = defaultdict(list)
     for finding in findings:
         by_rule[finding.rule].append(finding)
@@ -21,6 +22,7 @@ def render(checked: Checked, fixed: Fixed | None) -> str:
         if found := by_rule.get(name):
             lines.append(f"  {rule.level:<8}{len(found):>7,}  {name}: {rule.says}")
             lines += [f"{'':19}{_example(finding, file.unit)}" for finding in found[:EXAMPLES]]
+    lines += [f"  {in_words(not_used)}"] if not_used else []
     lines.append(_sums(checked))
     if fixed:
         lines.append(f"{fixed.out}: {fixed.kept:,} rows, {fixed.changed:,} of them changed; {fixed.removed:,} removed")
@@ -39,7 +41,7 @@ def _example(finding: Finding, unit: str) -> str:
 def _sums(checked: Checked) -> str:
     counts = checked.summary()
     if not checked.findings:
-        return "No problems found."
+        return "No problems found in the fields that are used." if checked.not_used else "No problems found."
     shown = "; --json lists all" if len(checked.findings) > EXAMPLES else ""
     return (
         f"errors: {counts['errors']:,}, warnings: {counts['warnings']:,}, advice: {counts['advice']:,}; "

@@ -7,7 +7,7 @@ A rule that is unsure says nothing: what it misses stands in docs/check.md. Evid
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 from selfinstruct.checks.endings import breaks_off
@@ -16,7 +16,8 @@ from selfinstruct.filters.instance import InstanceSettings, empty_output, merged
 from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.parsing.verdicts import is_refusal, says_no_input
 from selfinstruct.rows.encodings import control_character, half_surrogate, mojibake, replacement_character
-from selfinstruct.rows.formats import Conversation, Exchange, Kind, Problem, Text, exchanges
+from selfinstruct.rows.formats import Conversation, Exchange, Problem, Text, exchanges
+from selfinstruct.rows.turns import Kind
 
 TextRule = Callable[[Text, bool], str | None]
 ExchangeRule = Callable[[Exchange], tuple[Text, str] | None]
@@ -234,7 +235,7 @@ def turns(conversation: Conversation) -> Iterator[Problem]:
     """The first place where the turns do not alternate, and an end that is not the assistant's."""
     if not conversation.has_turns:
         return
-    spoken = [text for text in conversation.texts if text.kind != "unknown"]
+    spoken = _speakers(conversation.texts)
     while spoken and spoken[0].kind == "system":
         spoken.pop(0)
     before: list[Kind | None] = [None, *(text.kind for text in spoken)]
@@ -242,13 +243,29 @@ def turns(conversation: Conversation) -> Iterator[Problem]:
         if other not in _AFTER.get(one, set()):
             yield Problem("not_alternating", text.field, f"{other} after {one or 'the beginning'}")
             break
-    if not spoken or not spoken[-1].is_answer:
+    if not spoken or spoken[-1].kind != "assistant":
         yield Problem("no_answer_at_end", spoken[-1].field if spoken else "", spoken[-1].kind if spoken else "no turn")
+
+
+def _speakers(texts: Sequence[Text]) -> list[Text]:
+    """One text for each turn, of whom speaks there: calls are the assistant's, also beside a text of the same turn."""
+    found: list[Text] = []
+    for text in texts:
+        turn = text.field.rpartition(".")[0]
+        if text.kind == "call" and not (found and turn and found[-1].field.startswith(f"{turn}.")):
+            found.append(text._replace(kind="assistant"))
+        elif text.kind in ("system", "user", "assistant", "tool"):
+            found.append(text)
+        elif text.kind == "instruction":
+            found.append(text._replace(kind="user"))
+    return found
 
 
 def problems(conversation: Conversation) -> Iterator[Problem]:
     """Everything that the rules find in a conversation."""
     yield from turns(conversation)
+    if conversation.is_unwanted:
+        yield Problem("unwanted_answer", "", "")
     for text in conversation.texts:
         for name, rule in TEXT_RULES.items():
             evidence = rule(text, conversation.is_raw)

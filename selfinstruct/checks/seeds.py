@@ -16,6 +16,7 @@ from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.pool.novelty import NoveltyIndex
 from selfinstruct.pool.pool import Pool
 from selfinstruct.records import Candidate, SeedTask
+from selfinstruct.rows.not_used import in_words
 from selfinstruct.rows.seeds import parse_seeds
 from selfinstruct.store.reasons import all_reasons
 
@@ -38,10 +39,11 @@ def check_seeds(path: Path) -> tuple[str, list[Finding]]:
 
     UsageError if the file cannot be read at all.
     """
-    seeds, problems = parse_seeds(path)
+    seeds, problems, unused = parse_seeds(path)
     findings = [Finding("error", line, problem) for line, problem in problems]
     findings += [Finding("warning", line, message) for line, message in _about_tasks(seeds)]
     findings += [Finding("advice", None, message) for message in _about_all(list(seeds.values()))]
+    findings += [Finding("advice", None, f"{in_words(unused)}. A seed task has no place for them.")] if unused else []
     n_instances = sum(len(seed.instances) for seed in seeds.values())
     n_classes = sum(seed.is_classification for seed in seeds.values())
     n_free = sum(not any(i.input for i in seed.instances) for seed in seeds.values())

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from selfinstruct.errors import UsageError
-from selfinstruct.rows.formats import FIELDS
+from selfinstruct.rows.fields import KNOWN
 from selfinstruct.rows.reading import json_fault, numbered_lines, read_bytes, utf8
 
 _SPACE = re.compile(r"[ \t\n\r]*")
@@ -35,13 +35,17 @@ class Row(NamedTuple):
 
 
 class File(NamedTuple):
-    """A dataset as read; `layout` is what stands before, between and behind the rows of a list, `table` Parquet's."""
+    """A dataset as read; `layout` is what stands before, between and behind the rows of a list, `table` Parquet's.
+
+    `beside`: columns of the table that no format knows and whose values are not read, with their rows that hold one.
+    """
 
     path: Path
     kind: Kind
     rows: list[Row]
     layout: tuple[str, str, str] = ("", "\n", "")
     table: Any = None
+    beside: Mapping[str, int] = {}
 
     @property
     def unit(self) -> Literal["line", "row"]:
@@ -154,11 +158,14 @@ def _read_parquet(path: Path) -> File:
         table = pq.ParquetFile(path).read()
     except (pa.ArrowException, OSError) as error:
         raise UsageError(f"{path}: cannot be read as Parquet ({str(error).splitlines()[0]}).") from None
-    known = [name for name in table.column_names if name in FIELDS]
+    known = [name for name in table.column_names if name.lower() in KNOWN]
     if not known:
         raise UsageError(f"{path}: no column has a known name. The columns are: {', '.join(table.column_names)}.")
     values = table.select(known).to_pylist()
-    return File(path, "Parquet", [Row(n, value) for n, value in enumerate(values, start=1)], table=table)
+    rows = [Row(n, value) for n, value in enumerate(values, start=1)]
+    others = [name for name in table.column_names if name not in known]
+    beside = {name: n for name in others if (n := table.num_rows - table.column(name).null_count)}
+    return File(path, "Parquet", rows, table=table, beside=beside)
 
 
 def write(file: File, part: Path, keep: Sequence[int], mended: Mapping[int, Any]) -> None:

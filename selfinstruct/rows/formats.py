@@ -2,65 +2,52 @@
 
 | format            | a row is told by                                                    |
 |-------------------|---------------------------------------------------------------------|
+| preference        | chosen, rejected: two answers to one question                       |
 | self-instruct     | instruction, instances: a task, each instance is a conversation     |
 | records           | instruction, output, messages: a line of a run's records.jsonl      |
 | messages          | messages: [{role, content}, ...]; also under conversations          |
 | sharegpt          | conversations: [{from, value}, ...]                                 |
-| prompt-completion | prompt, completion: texts, or lists of messages                     |
 | alpaca            | instruction, output; input may be missing                           |
+| prompt-completion | prompt, completion: texts, or lists of messages                     |
 
-A text "system" beside them is a system turn. A message's content may be a list of parts; those that are no text are
-said to be media.
+Fields have other spellings, too, and other fields may stand beside them, such as a system turn or earlier turns:
+`fields.py` has all of them. What is no text of a turn is a text of its own kind: reasoning, calls of tools, tools, and
+an answer that was rejected.
 """
 
-from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
-Format = Literal["self-instruct", "records", "messages", "sharegpt", "prompt-completion", "alpaca"]
-Kind = Literal["system", "instruction", "input", "user", "assistant", "tool", "unknown"]
-Path = tuple[str | int, ...]
+from selfinstruct.rows import fields
+from selfinstruct.rows.fields import Field, key_of, value_of
+from selfinstruct.rows.turns import Problem, Text, answers, as_json, history, one_text, the_tools, turns, type_of
 
-# In this order: the first one of which a row has all fields is its format.
+__all__ = ["Conversation", "Exchange", "Format", "Problem", "Text", "conversations", "exchanges", "format_of"]
+
+Format = Literal["preference", "self-instruct", "records", "messages", "sharegpt", "prompt-completion", "alpaca"]
+
+# In this order: the first one of which a row has all fields is its format; by their first spelling, or else by any.
 REQUIRED: dict[Format, tuple[str, ...]] = {
+    "preference": ("chosen", "rejected"),
     "self-instruct": ("instruction", "instances"),
     "records": ("instruction", "output", "messages"),
     "messages": ("messages",),
     "sharegpt": ("conversations",),
-    "prompt-completion": ("prompt", "completion"),
     "alpaca": ("instruction", "output"),
+    "prompt-completion": ("prompt", "completion"),
 }
-FIELDS = ("system", "instruction", "input", "output", "instances", "messages", "conversations", "prompt", "completion")
-OPENAI_ROLES: dict[str, Kind] = {
-    "system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool",
-    "function": "tool",
-}  # fmt: skip
-SHAREGPT_ROLES: dict[str, Kind] = OPENAI_ROLES | {
-    "human": "user", "prompter": "user", "gpt": "assistant", "chatgpt": "assistant", "model": "assistant",
-    "bot": "assistant", "bing": "assistant", "bard": "assistant", "function_call": "assistant",
-    "function_response": "tool", "observation": "tool",
-}  # fmt: skip
-
-
-class Text(NamedTuple):
-    """A text of a row; `path` leads to it through the row's fields and lists, None if it is put together."""
-
-    kind: Kind
-    text: str
-    field: str
-    path: Path | None
-
-    @property
-    def is_answer(self) -> bool:
-        """Whether a model is trained to say it."""
-        return self.kind == "assistant"
+_FIELDS = {field.name: field for field in fields.ROW}
 
 
 class Conversation(NamedTuple):
-    """Its texts in order. `has_turns`: it is a list of turns, not fields; `is_raw`: prompt and completion as texts."""
+    """Its texts in order. `has_turns`: it is a list of turns, not fields; `is_raw`: prompt and completion as texts.
+
+    `is_unwanted`: the row marks its answer as one that is not to be learned.
+    """
 
     texts: list[Text]
     has_turns: bool = False
     is_raw: bool = False
+    is_unwanted: bool = False
 
 
 class Exchange(NamedTuple):
@@ -77,23 +64,18 @@ class Exchange(NamedTuple):
         return "\n".join(text.text for text in (self.asked, self.given) if text and text.text)
 
 
-class Problem(NamedTuple):
-    """Something wrong with a row's form: the rule's name, the field, what was seen."""
-
-    rule: str
-    field: str
-    evidence: str
-
-
 def format_of(row: Any) -> Format | None:
     """The format of which the row has all fields; None if there is none. A null counts as missing."""
     if not isinstance(row, dict):
         return None
-    has = {name for name in FIELDS if row.get(name) is not None}
+    has = {name for name in _FIELDS if row.get(name) is not None}
     # An output of null is for the rules to complain about, where the row has nothing else to be known by.
     has |= {"output"} & row.keys() if "instruction" in has else set()
-    found = next((name for name, fields in REQUIRED.items() if has.issuperset(fields)), None)
-    if found == "sharegpt" and _is_openai(row["conversations"]):
+    found = next((name for name, required in REQUIRED.items() if has.issuperset(required)), None)
+    if found is None:
+        has = {name for name, field in _FIELDS.items() if key_of(row, field) is not None}
+        found = next((name for name, required in REQUIRED.items() if has.issuperset(required)), None)
+    if found == "sharegpt" and _is_openai(value_of(row, fields.CONVERSATIONS)):
         return "messages"
     return found
 
@@ -101,31 +83,39 @@ def format_of(row: Any) -> Format | None:
 def conversations(row: dict[str, Any], format: Format) -> tuple[list[Conversation], list[Problem]]:
     """The conversations of a row of this format, as far as they can be read, and what is wrong with its form."""
     problems: list[Problem] = []
-    system = _text(row, ("system",), "system", problems) if row.get("system") is not None else []
-    if format in ("messages", "sharegpt"):
-        name = "messages" if row.get("messages") is not None else "conversations"
-        found = [Conversation([*system, *_turns(row[name], (name,), problems)], has_turns=True)]
+    before = _before(row, problems)
+    has_history = bool(value_of(row, fields.HISTORY))
+    if format == "preference":
+        found = [_pair(row, problems)]
+    elif format in ("messages", "sharegpt"):
+        found = [Conversation(_said(row, problems), has_turns=True)]
     elif format == "prompt-completion":
-        if isinstance(row["prompt"], list) or isinstance(row["completion"], list):
-            turns = [turn for name in REQUIRED[format] for turn in _turns(row[name], (name,), problems)]
-            found = [Conversation([*system, *turns], has_turns=True)]
-        else:
-            prompt = _text(row, ("prompt",), "user", problems)
-            found = [Conversation([*system, *prompt, *_text(row, ("completion",), "assistant", problems)], is_raw=True)]
+        found = [_prompted(row, problems)]
     elif format == "self-instruct":
-        task = _text(row, ("instruction",), "instruction", problems)
+        task = _field(row, fields.INSTRUCTION, "instruction", problems)
         instances = row["instances"]
         if not isinstance(instances, list) or not instances:
-            problems.append(Problem("wrong_type", "instances", f"{_type(instances)}, not a list of instances"))
+            problems.append(Problem("wrong_type", "instances", f"{type_of(instances)}, not a list of instances"))
             instances = []
         found = [
-            Conversation([*system, *task, *_instance(instance, ("instances", i), problems)])
+            Conversation([*task, *_instance(instance, ("instances", i), problems)])
             for i, instance in enumerate(instances)
-        ] or [Conversation([*system, *task])]
+        ] or [Conversation(task)]
     else:
-        task = _text(row, ("instruction",), "instruction", problems)
-        found = [Conversation([*system, *task, *_instance(row, (), problems)])]
-    return found, problems
+        task = _field(row, fields.INSTRUCTION, "instruction", problems)
+        found = [Conversation([*task, *_instance(row, (), problems)])]
+    if (key := key_of(row, fields.MEDIA)) and not fields.is_empty(row[key]):
+        problems.append(Problem("media_task", key, f"{type_of(row[key])} of media"))
+    if format != "preference" and not fields.is_empty(value_of(row, fields.REJECTED)):
+        problems.append(Problem("preference_pair", str(key_of(row, fields.REJECTED)), "beside the answer"))
+    is_unwanted = fields.is_unwanted(row)
+    return [
+        one._replace(
+            texts=[*before, *one.texts], has_turns=one.has_turns or has_history, is_raw=one.is_raw and not has_history,
+            is_unwanted=is_unwanted,
+        )
+        for one in found
+    ], problems  # fmt: skip
 
 
 def exchanges(conversation: Conversation) -> list[Exchange]:
@@ -142,83 +132,92 @@ def exchanges(conversation: Conversation) -> list[Exchange]:
     return found
 
 
-def _is_openai(turns: Any) -> bool:
-    return isinstance(turns, list) and bool(turns) and isinstance(turns[0], dict) and "role" in turns[0]
+def _is_openai(said: Any) -> bool:
+    return (
+        isinstance(said, list) and bool(said) and isinstance(said[0], dict) and key_of(said[0], fields.ROLE) != "from"
+    )
 
 
-def _instance(value: Any, path: Path, problems: list[Problem]) -> list[Text]:
-    if not isinstance(value, dict):
-        problems.append(Problem("wrong_type", _field(path), f"{_type(value)}, not an object"))
-        return []
-    given = _text(value, (*path, "input"), "input", problems) if value.get("input") is not None else []
-    if "output" not in value:
-        problems.append(Problem("missing_field", _field((*path, "output")), ""))
-        return given
-    return [*given, *_text(value, (*path, "output"), "assistant", problems)]
-
-
-def _turns(value: Any, path: Path, problems: list[Problem]) -> list[Text]:
-    if isinstance(value, str) and path in (("prompt",), ("completion",)):
-        return [Text("user" if path == ("prompt",) else "assistant", value, _field(path), path)]
-    if not isinstance(value, list):
-        problems.append(Problem("wrong_type", _field(path), f"{_type(value)}, not a list of turns"))
-        return []
+def _before(row: dict[str, Any], problems: list[Problem]) -> list[Text]:
+    """What comes before the question in any format: the tools, a system turn, and earlier turns."""
     found: list[Text] = []
-    for i, turn in enumerate(value):
-        at = (*path, i)
-        if not isinstance(turn, dict):
-            problems.append(Problem("wrong_type", _field(at), f"{_type(turn)}, not an object"))
-            continue
-        openai = "role" in turn or "content" in turn
-        speaker, said = ("role", "content") if openai else ("from", "value")
-        role = turn.get(speaker)
-        roles = OPENAI_ROLES if openai else SHAREGPT_ROLES
-        kind = roles.get(role, "unknown") if isinstance(role, str) else "unknown"
-        if kind == "unknown":
-            problems.append(Problem("unknown_role", _field((*at, speaker)), str(role)[:60]))
-        if kind == "assistant" and turn.get(said) is None and (turn.get("tool_calls") or turn.get("function_call")):
-            found.append(Text("assistant", "(calls a tool)", _field((*at, said)), None))
-        elif isinstance(turn.get(said), list):
-            found.append(_of_parts(turn[said], kind, (*at, said), problems))
-        elif said not in turn:
-            problems.append(Problem("missing_field", _field((*at, said)), ""))
-        else:
-            found += _text(turn, (*at, said), kind, problems)
+    if (key := key_of(row, fields.TOOLS)) and not fields.is_empty(row[key]):
+        found += the_tools(row[key], (key,), problems)
+    found += _field(row, fields.SYSTEM, "system", problems)
+    if key := key_of(row, fields.HISTORY):
+        found += history(row[key], (key,), problems)
     return found
 
 
-def _of_parts(parts: Sequence[Any], kind: Kind, path: Path, problems: list[Problem]) -> Text:
-    """A turn whose content is a list of parts: their texts joined."""
-    texts: list[tuple[str, Path]] = []
-    for i, part in enumerate(parts):
-        if isinstance(part, dict) and isinstance(part.get("text"), str):
-            texts.append((part["text"], (*path, i, "text")))
-        elif isinstance(part, dict) and isinstance(part.get("type"), str) and part["type"] != "text":
-            problems.append(Problem("media_task", _field((*path, i)), f"a part of type {part['type'][:40]}"))
-        else:
-            problems.append(Problem("wrong_type", _field((*path, i)), f"{_type(part)}, not a part with text"))
-    return Text(kind, "\n".join(text for text, _ in texts), _field(path), texts[0][1] if len(texts) == 1 else None)
+def _said(row: dict[str, Any], problems: list[Problem]) -> list[Text]:
+    """The turns of a row that has them."""
+    key = key_of(row, fields.MESSAGES) or key_of(row, fields.CONVERSATIONS)
+    if key is None:
+        return []
+    mask = value_of(row, fields.LOSS_MASK)
+    if mask is not None and not (isinstance(mask, list) and isinstance(row[key], list) and len(mask) == len(row[key])):
+        problems.append(Problem("wrong_type", "loss_mask", f"{type_of(mask)}, not one 0 or 1 for each turn"))
+        mask = None
+    return turns(row[key], (key,), problems, mask)
 
 
-def _text(holder: dict[str, Any], path: Path, kind: Kind, problems: list[Problem]) -> list[Text]:
-    value = holder[str(path[-1])]
-    if isinstance(value, str):
-        return [Text(kind, value, _field(path), path)]
-    problems.append(Problem("wrong_type", _field(path), f"{_type(value)}, not text"))
-    return []
+def _prompted(row: dict[str, Any], problems: list[Problem]) -> Conversation:
+    prompt, completion = key_of(row, fields.PROMPT) or "prompt", key_of(row, fields.COMPLETION) or "completion"
+    if isinstance(row[prompt], list) or isinstance(row[completion], list):
+        said = [*answers(row[prompt], (prompt,), "user", problems)]
+        return Conversation([*said, *answers(row[completion], (completion,), "assistant", problems)], has_turns=True)
+    texts = one_text(row, (prompt,), "user", problems) + _thought(row, (), problems)
+    # Only under this name are the two parts of one text.
+    return Conversation(
+        [*texts, *one_text(row, (completion,), "assistant", problems)], is_raw=completion == "completion"
+    )
 
 
-def _field(path: Path) -> str:
-    return ".".join(map(str, path))
+def _pair(row: dict[str, Any], problems: list[Problem]) -> Conversation:
+    """The question with the chosen answer; the rejected one is a text of its own, which no rule about answers sees."""
+    chosen, rejected = key_of(row, fields.CHOSEN), key_of(row, fields.REJECTED)
+    problems.append(Problem("preference_pair", str(rejected), ""))
+    texts = answers(value_of(row, fields.CHOSEN), (str(chosen),), "assistant", problems)
+    if not any(text.kind == "user" for text in texts):
+        texts = [*_asked(row, problems), *texts]
+    bad = value_of(row, fields.REJECTED)
+    path = (str(rejected),) if isinstance(bad, str) else None
+    return Conversation([*texts, Text("rejected", bad if path else as_json(bad), str(rejected), path)], has_turns=True)
 
 
-def _type(value: Any) -> str:
-    names = {
-        dict: "an object",
-        list: "a list",
-        str: "a text",
-        bool: "true or false",
-        int: "a number",
-        float: "a number",
-    }
-    return "null" if value is None else names.get(type(value), type(value).__name__)
+def _asked(row: dict[str, Any], problems: list[Problem]) -> list[Text]:
+    """The question of a pair: turns, a prompt, or an instruction with its input."""
+    given = row.get("input")
+    if isinstance(given, dict):  # OpenAI has the turns inside
+        return turns(given.get("messages"), ("input", "messages"), problems)
+    if said := _said(row, problems):
+        return said
+    key = key_of(row, fields.PROMPT) or key_of(row, fields.INSTRUCTION)
+    if key is None:
+        return []
+    asked = answers(row[key], (key,), "user", problems)
+    return asked + (_field(row, fields.INPUT, "input", problems) if isinstance(row[key], str) else [])
+
+
+def _instance(value: Any, path: tuple[str | int, ...], problems: list[Problem]) -> list[Text]:
+    if not isinstance(value, dict):
+        problems.append(Problem("wrong_type", ".".join(map(str, path)), f"{type_of(value)}, not an object"))
+        return []
+    found: list[Text] = []
+    if key := key_of(value, fields.INPUT):
+        found += one_text(value, (*path, key), "input", problems)
+    key = key_of(value, fields.OUTPUT) or ("output" if "output" in value else None)
+    if key is None:
+        problems.append(Problem("missing_field", ".".join(map(str, (*path, "output"))), ""))
+        return found
+    return [*found, *_thought(value, path, problems), *one_text(value, (*path, key), "assistant", problems)]
+
+
+def _thought(holder: dict[str, Any], path: tuple[str | int, ...], problems: list[Problem]) -> list[Text]:
+    key = key_of(holder, fields.REASONING)
+    return one_text(holder, (*path, key), "thought", problems) if key and holder[key] else []
+
+
+def _field(row: dict[str, Any], field: Field, kind: Any, problems: list[Problem]) -> list[Text]:
+    key = key_of(row, field)
+    return one_text(row, (key,), kind, problems) if key else []

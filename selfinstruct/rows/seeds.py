@@ -2,16 +2,21 @@
 
 {"id": "s1", "name": "rivers", "instruction": "Name three rivers of the given continent.",
  "instances": [{"input": "Africa", "output": "Nile, Niger, Congo"}], "is_classification": false}
+
+Other fields are not used, and said to be.
 """
 
 import json
+from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from selfinstruct.errors import UsageError
 from selfinstruct.records import Instance, SeedTask, storable
+from selfinstruct.rows import not_used
+from selfinstruct.rows.fields import is_empty
 from selfinstruct.rows.reading import numbered_lines, read_text
 from selfinstruct.settings import plain
 
@@ -44,15 +49,16 @@ def read_seeds(path: Path) -> tuple[SeedTask, ...]:
 
     UsageError names every wrong line and field (the first ten of them), a missing file, or an empty one.
     """
-    seeds, problems = parse_seeds(path)
+    seeds, problems, unused = parse_seeds(path)
     if problems:
         more = [f"... and {len(problems) - 10} more"] if len(problems) > 10 else []
         raise UsageError("\n".join([*(f"{path}, line {n}: {problem}" for n, problem in problems[:10]), *more]))
+    not_used.say(path, unused)
     return tuple(seeds.values())
 
 
-def parse_seeds(path: Path) -> tuple[dict[int, SeedTask], list[tuple[int, str]]]:
-    """The seed tasks of a JSONL file by line, and what is wrong with it, each with its line.
+def parse_seeds(path: Path) -> tuple[dict[int, SeedTask], list[tuple[int, str]], Counter[str]]:
+    """The seed tasks of a JSONL file by line, what is wrong with it, each with its line, and which fields are not used.
 
     UsageError if the file cannot be read at all, or holds nothing.
     """
@@ -60,6 +66,7 @@ def parse_seeds(path: Path) -> tuple[dict[int, SeedTask], list[tuple[int, str]]]
     seeds: dict[int, SeedTask] = {}
     problems: list[tuple[int, str]] = []
     seen: dict[str, int] = {}
+    unused: Counter[str] = Counter()
     for number, line in numbered_lines(text):
         try:
             values = json.loads(line)
@@ -82,9 +89,22 @@ def parse_seeds(path: Path) -> tuple[dict[int, SeedTask], list[tuple[int, str]]]
             problems.append((number, f"field id: {seed.id!r} is already used on line {seen[seed.id]}"))
         seen[seed.id] = number
         seeds[number] = seed
+        unused.update(sorted(_not_used(values)))
     if not seeds and not problems:
         raise UsageError(f"{path}: no seed tasks found. At least one is needed; forty or more are better.")
-    return seeds, problems
+    return seeds, problems, unused
+
+
+def _not_used(row: dict[str, Any]) -> set[str]:
+    """What a seed task has beside its fields, and its instances beside theirs."""
+    beside = [(key, value) for key, value in row.items() if key not in _SeedLine.model_fields]
+    beside += [
+        (f"instances.*.{key}", value)
+        for instance in row["instances"]
+        for key, value in instance.items()
+        if key not in _InstanceLine.model_fields
+    ]
+    return {key for key, value in beside if not is_empty(value)}
 
 
 def _explain(location: tuple[int | str, ...], message: str) -> str:

@@ -15,16 +15,22 @@ is_clf_or_not_..._template_1.jsonl and machine_generated_instances.jsonl.
 
 import hashlib
 import re
+import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from selfinstruct.errors import UsageError
 from selfinstruct.records import Instance, storable
+from selfinstruct.rows import fields, not_used
+from selfinstruct.rows.formats import Problem, conversations, format_of
 from selfinstruct.rows.reading import read_rows
 
 # How a prompt can end that has begun the answer: a number, an example's heading, a field's name.
 _PREFIX = re.compile(r"(?:^|\n)[ \t]*(\d{1,3}[.)]|Example[ \t]*\d*[.:]?|(?:Class label|Input|Output):)[ \t]*\Z")
+# A record has no place for these.
+_BESIDE = (fields.SYSTEM, fields.TOOLS, fields.REASONING)
 
 
 class Answer(NamedTuple):
@@ -114,16 +120,44 @@ def _verdict(number: int, said: Any) -> Answer | None:
 
 
 def read_alpaca(path: Path) -> list[Whole]:
-    """The tasks of a finished dataset; rows with the same instruction are instances of one task."""
+    """The tasks of a finished dataset; rows with the same instruction are instances of one task.
+
+    Fields that are not used, and rows marked as unwanted answers, are named on standard error. UsageError for a row
+    that is more than an instruction, an input and an output: one with earlier turns, with media, a pair.
+    """
     grouped: dict[str, tuple[int, str, list[Instance]]] = {}
+    unused: Counter[str] = Counter()
+    unwanted = 0
     for number, where, row in _objects(path):
-        fields = [row.get(name, "" if name == "input" else None) for name in ("instruction", "input", "output")]
-        if not all(isinstance(text, str) for text in fields):
-            raise _no_field(where, row, "instruction, input and output, all of them text")
-        instruction, given, output = (storable(str(text)) for text in fields)
+        instruction, given, output = _whole_row(where, row)
+        beside = {key for field in _BESIDE if (key := fields.key_of(row, field)) and not fields.is_empty(row[key])}
+        unused.update(sorted(not_used.not_used(row) | beside))
+        if fields.is_unwanted(row):
+            unwanted += 1
+            continue
         same = " ".join(instruction.split())
         grouped.setdefault(same, (number, instruction, []))[2].append(Instance(given, output))
+    not_used.say(path, unused)
+    if unwanted:
+        print(f"{path}: rows marked as unwanted answers, left out: {unwanted:,}", file=sys.stderr)
     return [Whole(line, instruction, tuple(instances)) for line, instruction, instances in grouped.values()]
+
+
+def _whole_row(where: str, row: dict[str, Any]) -> tuple[str, str, str]:
+    """Instruction, input and output of a row; UsageError if it lacks one, or asks in another way."""
+    format = format_of(row)
+    if format not in ("alpaca", "records"):
+        raise _no_field(where, row, "instruction, input and output, all of them text")
+    (found,), problems = conversations(row, format)
+    texts = {text.kind: text.text for text in found.texts}
+    if problems and problems[0].rule == "wrong_type":
+        raise _no_field(where, row, "instruction, input and output, all of them text")
+    if problems or "user" in texts:
+        problem = problems[0] if problems else Problem("history", "history", "earlier turns")
+        raise UsageError(
+            f"{where}: {problem.field}: {problem.evidence or problem.rule} cannot be imported. Remove the row."
+        )
+    return storable(texts["instruction"]), storable(texts.get("input", "")), storable(texts["assistant"])
 
 
 def key(instruction: str) -> str:

@@ -13,8 +13,8 @@ from selfinstruct.checks.checking import check
 from selfinstruct.checks.fixing import fix, removed_path
 from selfinstruct.errors import UsageError
 from selfinstruct.pool.novelty import tokens
+from selfinstruct.rows.fields import KNOWN
 from selfinstruct.rows.files import read
-from selfinstruct.rows.formats import FIELDS
 from tests.conftest import AS_ANYONE, json_lines
 
 TASKS = [
@@ -35,12 +35,12 @@ def system(prompt):
 
 
 def of_format(name):
-    """Clean rows of one format, with fields that `check` does not know."""
+    """Clean rows of one format, some with fields that hold nothing."""
     more = turns("And why?", "", "So it is.")
     rows = {
-        "alpaca": [{"instruction": i, "input": g, "output": o, "origin": [1]} for i, g, o in TASKS],
-        "messages": [{"messages": system("Be brief.") + turns(*t) + more, "n": 1} for t in TASKS],
-        "sharegpt": [{"id": "a", "conversations": turns(*t, ("from", "value"), ("human", "gpt"))} for t in TASKS],
+        "alpaca": [{"instruction": i, "input": g, "output": o, "origin": None} for i, g, o in TASKS],
+        "messages": [{"messages": system("Be brief.") + turns(*t) + more, "n": None} for t in TASKS],
+        "sharegpt": [{"id": "", "conversations": turns(*t, ("from", "value"), ("human", "gpt"))} for t in TASKS],
         "prompt-completion": [{"prompt": f"{i}\n{g}\n", "completion": f" {o}"} for i, g, o in TASKS],
         "records": [
             {"id": f"{n}", "task": n, "instruction": i, "input": g, "output": o, "is_classification": None,
@@ -154,7 +154,7 @@ def test_rows_of_another_format_and_rows_without_one(tmp_path):
     rows = [
         *of_format("alpaca"),
         of_format("sharegpt")[0],
-        {"instruction": "Ten?", "answer": "No."},
+        {"instruction": "Ten?", "verdict": "No."},
         "text",
         {"messages": None},
     ]
@@ -165,6 +165,15 @@ def test_rows_of_another_format_and_rows_without_one(tmp_path):
     assert (found[5].rule, found[5].field) == ("missing_field", "output")
     assert found[6].rule == "wrong_type"
     assert found[7].rule == "mixed_formats"
+
+
+def test_an_unwanted_answer_is_no_conflict_and_no_copy(tmp_path):
+    rows = [
+        {"instruction": "Which lock?", "output": output, "label": label}
+        for output, label in (("The ninth.", True), ("None at all.", False), ("The ninth.", False))
+    ]
+    found = rules(write(tmp_path / "a.json", rows))
+    assert [one for one in found if one[0] in ("conflicting_outputs", "exact_copy")] == []
 
 
 # What is found between rows.
@@ -232,7 +241,8 @@ def test_json_has_every_finding_and_a_summary(tmp_path, cli):
     assert all(row["message"] for row in found)
     assert last["summary"] == {
         "file": str(path), "kind": "JSON list", "format": "alpaca", "rows": 3, "rows_with_findings": 3, "errors": 1,
-        "warnings": 1, "advice": 1, "rules": {"pseudo_empty_input": 1, "empty_output": 1, "url_in_output": 1},
+        "warnings": 1, "advice": 1, "not_used": {},
+        "rules": {"pseudo_empty_input": 1, "empty_output": 1, "url_in_output": 1},
     }  # fmt: skip
 
 
@@ -451,7 +461,7 @@ VALUES = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from([*FIELDS, "role", "content", "from", "value", "type", "text", "tool_calls"]),
+            st.sampled_from([*KNOWN, "role", "content", "from", "value", "type", "text", "tool_calls"]),
             inner,
             max_size=4,
         )

@@ -31,6 +31,10 @@ def chat(*turns, **more):
     return {"messages": [{"role": role, "content": text} for role, text in turns], **more}
 
 
+def turns(question, answer):
+    return [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+
+
 def broken(text, times=1):
     """UTF-8 read as Windows-1252, where that has a character, else as Latin-1."""
     for _ in range(times):
@@ -78,6 +82,47 @@ FOUND = {
         row(output="it\x92s the ninth"),
     ],
     "half_surrogate": [row(output="nine \ud83d"), row(instruction="\udc00 Which?")],
+    "preference_pair": [
+        {"prompt": "Which lock?", "chosen": "The ninth.", "rejected": "None."},
+        {"chosen": turns("Which lock?", "The ninth."), "rejected": turns("Which lock?", "None.")},
+        {"instruction": "Which lock?", "input": "", "chosen": "The ninth.", "rejected": "None."},
+        {
+            "conversations": [{"from": "human", "value": "Which?"}],
+            "chosen": {"from": "gpt", "value": "The ninth."},
+            "rejected": {"from": "gpt", "value": "None."},
+        },
+        {
+            "input": {"messages": [{"role": "user", "content": "Which?"}]},
+            "preferred_output": [{"role": "assistant", "content": "The ninth."}],
+            "non_preferred_output": [{"role": "assistant", "content": "None."}],
+        },
+        {"messages": turns("Which lock?", "The ninth."), "rejected_response": "None."},
+    ],
+    "unwanted_answer": [
+        {"messages": turns("Which lock?", "None."), "label": False},
+        {"prompt": "Which lock?", "completion": "None.", "label": "false"},
+        row(kto_tag=False),
+        {"messages": turns("Which lock?", "None."), "weight": 0},
+    ],
+    "not_read": [
+        {"messages": [{"role": "user", "content": [{"type": "tool_use", "id": "a"}]}, *turns("Which?", "Nine.")[1:]]},
+        {
+            "conversations": [
+                {"from": "human", "value": "Which?"},
+                {"from": "gpt", "value": "Nine.", "train_detail": [{"begin_offset": 0}]},
+            ]
+        },
+        {"messages": [turns("Which?", "")[0], {"role": "assistant", "content": "Nine.", "weight": 0.5}]},
+        {"messages": turns("Which?", "Nine."), "tools": "no tools"},
+        {
+            "conversations": [
+                {"from": "human", "value": "Which?"},
+                {"from": "function_call", "value": "look it up"},
+                {"from": "observation", "value": "9"},
+                {"from": "gpt", "value": "Nine."},
+            ]
+        },
+    ],
     "pseudo_empty_input": [row(input=text) for text in ("<noinput>", "No input", "N/A", "None.", "Noinput")],
     "output_equals_input": [
         row(input="lock, weir", output="lock, weir\n"),
@@ -95,6 +140,9 @@ FOUND = {
         chat(("user", "Please read https://news.test/locks and say what it is about."), ("assistant", "About locks.")),
     ],
     "media_task": [
+        row(images=["a/1.jpg"]),
+        {"messages": turns("<image>Which lock is it?", "The ninth.")},
+        {"messages": turns("Which lock is it?\n<video>", "The ninth."), "videos": ["a.mp4"]},
         row("What is odd about it?", "![a lock](https://img.test/lock.png)", "The gate is open."),
         row("Describe the photo below.", "", "A barge in a lock."),
         row("Describe it.", "[Image of a barge]", "A barge."),
@@ -145,6 +193,29 @@ FOUND = {
 }
 
 LEFT_ALONE = {
+    "preference_pair": [row(chosen="", rejected=None), row(), row(rejected=[])],
+    "unwanted_answer": [row(label=True), row(label=0), row(label="toxic"), row(kto_tag=True), row(weight=0.25)],
+    "not_read": [
+        {"messages": [*turns("Which?", "Nine."), {**turns("And?", "")[0], "weight": 0.5}, turns("", "Ten.")[1]]},
+        {"messages": turns("Which?", "Nine."), "tools": '[{"name": "look"}]'},
+        {
+            "conversations": [
+                {"from": "human", "value": "Which?"},
+                {"from": "function_call", "value": '{"name": "look", "arguments": {}}'},
+                {"from": "observation", "value": "9"},
+                {"from": "gpt", "value": "Nine."},
+            ]
+        },
+        {
+            "messages": [
+                turns("Which?", "")[0],
+                {
+                    "role": "assistant",
+                    "content": [{"type": "thinking", "thinking": "The last?"}, {"type": "text", "text": "Nine."}],
+                },
+            ]
+        },
+    ],
     "wrong_type": [
         row(),
         row(input=None),

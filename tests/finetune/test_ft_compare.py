@@ -24,7 +24,7 @@ from finetune.compare.answers import PART, Asking
 from finetune.compare.asking import Served
 from finetune.compare.comparing import answered, judged
 from finetune.compare.judge import read_verdict
-from finetune.compare.prompts import read_answers, read_asked, read_prompts, without_overlap
+from finetune.compare.prompts import in_words, read_answers, read_asked, read_prompts, without_overlap
 from finetune.compare.results import results
 from finetune.compare.store import SIDES, Judgement, Store
 from selfinstruct.errors import UsageError
@@ -107,9 +107,39 @@ def test_a_question_of_several_turns_is_all_before_the_last_answer(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("row", "asked", "answer"),
+    [
+        ({"question": "Why?", "response": "So."}, "Why?", "So."),
+        ({"prompt": "Why?", "chosen": "So.", "rejected": "No."}, "Why?", None),
+        ({"prompt": "Why?", "completion": "No.", "label": False}, "Why?", None),
+        (
+            {
+                "messages": [
+                    {"role": "user", "content": "Why?"},
+                    {"role": "assistant", "content": "So.", "reasoning": "Hm."},
+                ]
+            },
+            "Why?",
+            "So.",
+        ),
+        (
+            {"instruction": "Why?", "output": "So.", "history": [["Who?", "I."]]},
+            "User: Who?\n\nAssistant: I.\n\nUser: Why?",
+            "So.",
+        ),
+    ],
+)
+def test_what_stands_beside_a_question_is_read(tmp_path, row, asked, answer):
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps(row) + "\n")
+    (found,) = read_asked(path)
+    assert (in_words(found.prompt.messages), found.answer) == (asked, answer)
+
+
+@pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"question": "Why?"}, "line 2: no question found"),
+        ({"note": "Why?"}, "line 2: no question found"),
         ({"instruction": " ", "output": "x"}, "line 2: no question before"),
         ({"messages": [{"role": "tool", "content": "7"}]}, "line 2: messages.0.content: role tool; use"),
         ({"messages": [{"role": "user"}]}, "line 2: messages.0.content: missing_field"),

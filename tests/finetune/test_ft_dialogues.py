@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from finetune.data import dialogues
 from finetune.data.dialogues import normalised, read_dialogues, split
+from finetune.data.rows import from_rows
 from finetune.examples import Dialogue
 from selfinstruct.errors import UsageError
 from selfinstruct.store.decisions import decide
@@ -96,7 +97,7 @@ def test_an_alpaca_row_needs_no_input(tmp_path):
         ({"messages": [user("Hi")]}, "the conversation does not end with the assistant"),
         ({"messages": [assistant("Hi")]}, "user and assistant do not take turns (assistant after the beginning)"),
         ({"messages": [{"role": "narrator", "content": "Hi"}, assistant("Hi")]}, "messages.0.role: a role that"),
-        ({"messages": [user("Hi"), {"role": "tool", "content": "3"}, assistant("3")]}, "tools cannot be trained"),
+        ({"messages": [user("Hi"), {"role": "tool", "content": "3"}, assistant("3")]}, "do not take turns (tool after"),
         (
             {"messages": [{"role": "user", "content": [{"type": "image_url"}]}, assistant("A cat")]},
             "a picture, sound or video",
@@ -174,7 +175,7 @@ def test_a_dataset_as_the_hub_gives_it(tmp_path, monkeypatch):
             [ROWS["alpaca"], ROWS["messages"]],
             "several formats.*once it is saved as FILE, selfinstruct check FILE lists",
         ),
-        ([{"messages": [user("Hi"), {"role": "tool", "content": "3"}, assistant("3")]}], "Save it as a file without"),
+        ([{"messages": [user("<image> Who?"), assistant("Eve")]}], "Save it as a file without"),
     ],
 )
 def test_what_is_wrong_with_a_dataset_of_the_hub_is_mended_in_a_file(tmp_path, monkeypatch, rows, said):
@@ -182,7 +183,7 @@ def test_what_is_wrong_with_a_dataset_of_the_hub_is_mended_in_a_file(tmp_path, m
     (tmp_path / "there").mkdir()
     write(tmp_path / "there/train.jsonl", rows)
     with pytest.raises(UsageError, match=f"(?s){said}") as error:
-        dialogues._from_rows(dialogues._on_hub(str(tmp_path / "there")))
+        from_rows(dialogues._on_hub(str(tmp_path / "there")), [])
     assert f"selfinstruct check {tmp_path}" not in str(error.value)
 
 

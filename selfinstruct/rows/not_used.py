@@ -1,0 +1,123 @@
+"""What rows hold that no format knows: counted by name, so that nothing is left out in silence.
+
+    >>> in_words({"source": 2, "messages.*.name": 1})
+    'not used: source in 2 rows, messages.*.name in 1 row'
+
+A field of a turn is named once for all turns of a row. Empty fields are none.
+"""
+
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from selfinstruct.records import user_message
+from selfinstruct.rows import fields
+from selfinstruct.rows.fields import Field, is_empty, key_of, spelled, value_of
+from selfinstruct.rows.formats import Format, format_of
+from selfinstruct.rows.turns import SHAREGPT_ROLES
+
+_ALWAYS = (fields.SYSTEM, fields.HISTORY, fields.TOOLS, fields.MEDIA, fields.REJECTED)
+_FIELDS = (fields.INSTRUCTION, fields.INPUT, fields.OUTPUT, fields.REASONING)
+READ: dict[Format, tuple[Field, ...]] = {
+    "preference": (
+        fields.CHOSEN, fields.PROMPT, fields.INSTRUCTION, fields.INPUT, fields.MESSAGES, fields.CONVERSATIONS
+    ),
+    "self-instruct": (fields.INSTRUCTION, fields.INSTANCES),
+    "records": _FIELDS,
+    "messages": (fields.MESSAGES, fields.LOSS_MASK),
+    "sharegpt": (fields.CONVERSATIONS, fields.LOSS_MASK),
+    "alpaca": _FIELDS,
+    "prompt-completion": (fields.PROMPT, fields.COMPLETION, fields.REASONING),
+}  # fmt: skip
+# What our own files have beside the texts.
+OURS: dict[Format, frozenset[str]] = {
+    "self-instruct": frozenset({"id", "name", "is_classification"}),
+    "records": frozenset({"id", "task", "is_classification", "extra", "messages"}),
+    "messages": frozenset({"task", "instruction", "input"}),
+}
+
+
+def not_used(row: Any) -> set[str]:
+    """The names of the fields of a row that nothing reads; of one whose format is not known, none."""
+    format = format_of(row)
+    if format is None:
+        return set()
+    read = {key for field in (*READ[format], *_ALWAYS) if (key := key_of(row, field))}
+    if format == "messages" and "messages" not in read:
+        read |= {key_of(row, fields.CONVERSATIONS) or ""}
+    if format != "messages" or isinstance(row.get("task"), str):  # a dialogue as finetune keeps it
+        read |= OURS.get(format, frozenset())
+    read |= {
+        key for field in (fields.LABEL, fields.WEIGHT) if (key := key_of(row, field)) and _is_mark(row, field, key)
+    }
+    found = {key for key, value in row.items() if key not in read and not is_empty(value)}
+    if format == "records" and _says_otherwise(row):
+        found.add("messages")
+    return found.union(*(_of_list(key, row[key]) for key in read if isinstance(row.get(key), list)))
+
+
+def count(rows: Iterable[Any]) -> Counter[str]:
+    """In how many rows each field is not used."""
+    found: Counter[str] = Counter()
+    for row in rows:
+        found.update(sorted(not_used(row)))
+    return found
+
+
+def in_words(counts: Mapping[str, int]) -> str:
+    """The counts in a line; "" where all is used."""
+    said = ", ".join(f"{name} in {n:,} row{'s' if n > 1 else ''}" for name, n in counts.items())
+    return f"not used: {said}" if said else ""
+
+
+def say(path: Path | str, counts: Mapping[str, int]) -> None:
+    """Name the fields on standard error, where there are some."""
+    if counts:
+        print(f"{path}: {in_words(counts)}", file=sys.stderr)
+
+
+def _is_mark(row: dict[str, Any], field: Field, key: str) -> bool:
+    """Whether a label or weight is one that `fields.is_unwanted` understands; a class or a share is not."""
+    if field is fields.LABEL and key.lower() == "label" and not isinstance(row[key], bool | str):
+        return False
+    return fields.flag(row[key]) is not None
+
+
+def _says_otherwise(row: dict[str, Any]) -> bool:
+    """Whether a record's messages are others than its fields."""
+    asked, answer = row.get("instruction"), row.get("output")
+    if not isinstance(asked, str) or not isinstance(row["messages"], list):
+        return True
+    said = [turn.get("content") for turn in row["messages"] if isinstance(turn, dict)]
+    return said != [user_message(asked, row.get("input") or ""), answer]
+
+
+def _of_list(name: str, value: list[Any]) -> Iterator[str]:
+    """What the turns, parts or instances of a list hold that is not read."""
+    known = (*_FIELDS,) if name == fields.INSTANCES.name else fields.TURN
+    for one in value if name not in (*fields.TOOLS.spellings, *fields.MEDIA.spellings) else ():
+        if not isinstance(one, dict):
+            continue
+        yield from (f"{name}.*.{key}" for key in _beside(one, known))
+        content = key_of(one, fields.CONTENT)
+        if content and isinstance(one[content], list):
+            for part in one[content]:
+                if isinstance(part, dict) and part.get("type", "text") in ("text", None):
+                    yield from (f"{name}.*.{content}.*.{key}" for key in _beside(part, fields.PART))
+
+
+def _beside(holder: dict[str, Any], known: tuple[Field, ...]) -> Iterator[str]:
+    """The keys that no field is read from."""
+    read = {key_of(holder, field) for field in known}
+    # Two marks of the same kind say the same; two texts do not.
+    read |= {key for field in (fields.TURN_WEIGHT, fields.CALLS) for key in spelled(tuple(holder), field)}
+    role = value_of(holder, fields.ROLE)
+    if isinstance(role, str) and SHAREGPT_ROLES.get(role) in ("tool", "call"):
+        read |= {
+            "name",
+            "arguments",
+            "parameters",
+        }  # a call in its turn itself; the tool that answers is the one called
+    yield from (key for key, value in holder.items() if key not in read and not is_empty(value))

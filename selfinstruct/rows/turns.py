@@ -1,0 +1,238 @@
+"""A list of turns as texts that know where they stand: contents, their parts, reasoning, calls of tools, weights."""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+
+from selfinstruct.rows import fields
+from selfinstruct.rows.fields import key_of, value_of
+
+Kind = Literal[
+    "system", "instruction", "input", "user", "assistant", "tool", "unknown", "thought", "call", "tools", "rejected"
+]
+Path = tuple[str | int, ...]
+
+OPENAI_ROLES: dict[str, Kind] = {
+    "system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool",
+    "function": "tool", "tool_call": "call", "tool_response": "tool",
+}  # fmt: skip
+SHAREGPT_ROLES: dict[str, Kind] = OPENAI_ROLES | {
+    "human": "user", "prompter": "user", "gpt": "assistant", "chatgpt": "assistant", "model": "assistant",
+    "bot": "assistant", "bing": "assistant", "bard": "assistant", "function_call": "call",
+    "function_response": "tool", "observation": "tool", "ipython": "tool",
+}  # fmt: skip
+# <image> and its like where multimodal trainers put the file: at the beginning, at the end, or alone on a line.
+_PLACE = re.compile(r"(?:\A|\n)\s*<(image|video|audio)>|<(image|video|audio)>\s*\Z")
+_TEXTS = {"text", "input_text", "output_text"}
+_THOUGHTS = {"thinking", "reasoning", "thought"}
+
+
+class Text(NamedTuple):
+    """A text of a row; `path` leads to it through the row's fields and lists, None if it is put together.
+
+    `trained`: false where the row says that this answer is not to be learned.
+    """
+
+    kind: Kind
+    text: str
+    field: str
+    path: Path | None
+    trained: bool = True
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether a model is trained to say it."""
+        return self.kind == "assistant"
+
+
+class Problem(NamedTuple):
+    """Something wrong with a row's form: the rule's name, the field, what was seen."""
+
+    rule: str
+    field: str
+    evidence: str
+
+
+def turns(value: Any, path: Path, problems: list[Problem], mask: Sequence[Any] | None = None) -> list[Text]:
+    """The texts of a list of turns; `mask` has, for each, whether it is to be learned."""
+    if not isinstance(value, list):
+        problems.append(Problem("wrong_type", dotted(path), f"{type_of(value)}, not a list of turns"))
+        return []
+    found: list[Text] = []
+    for i, turn in enumerate(value):
+        if isinstance(turn, dict):
+            texts = _turn(turn, (*path, i), problems)
+            is_masked = mask is not None and fields.flag(mask[i]) is False
+            found += [text._replace(trained=False) for text in texts] if is_masked else texts
+        else:
+            problems.append(Problem("wrong_type", dotted((*path, i)), f"{type_of(turn)}, not an object"))
+    return found
+
+
+def answers(value: Any, path: Path, kind: Kind, problems: list[Problem]) -> list[Text]:
+    """What a field holds that may be a text, a turn, or a list of turns; the text is of `kind`."""
+    if isinstance(value, str):
+        return [Text(kind, value, dotted(path), path)]
+    return _turn(value, path, problems) if isinstance(value, dict) else turns(value, path, problems)
+
+
+def history(value: Any, path: Path, problems: list[Problem]) -> list[Text]:
+    """Earlier turns: pairs of question and answer, one of which may be empty; or turns."""
+    if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+        return turns(value, path, problems)
+    found: list[Text] = []
+    for i, pair in enumerate(value if isinstance(value, list) else [value]):
+        if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(text, str | None) for text in pair):
+            place = (*path, i) if isinstance(value, list) else path
+            problems.append(Problem("wrong_type", dotted(place), f"{type_of(pair)}, not a question and its answer"))
+            continue
+        kinds: tuple[Kind, Kind] = ("user", "assistant")
+        found += [
+            Text(kind, text, dotted((*path, i, n)), (*path, i, n))
+            for n, (kind, text) in enumerate(zip(kinds, pair, strict=True))
+            if text
+        ]
+    return found
+
+
+def the_tools(value: Any, path: Path, problems: list[Problem]) -> list[Text]:
+    """The tools that a model may call, as one text of JSON."""
+    read = _parsed(value)
+    read = [_parsed(tool) for tool in (read if isinstance(read, list) else [read])]
+    if not all(isinstance(tool, dict) for tool in read):
+        problems.append(Problem("not_read", dotted(path), f"{type_of(value)}, not a list of tools"))
+        return []
+    return [Text("tools", as_json(read), dotted(path), None)]
+
+
+def one_text(holder: dict[str, Any], path: Path, kind: Kind, problems: list[Problem]) -> list[Text]:
+    """The text that `holder` has at the end of the path."""
+    value = holder[str(path[-1])]
+    if not isinstance(value, str):
+        problems.append(Problem("wrong_type", dotted(path), f"{type_of(value)}, not text"))
+        return []
+    text = Text(kind, value, dotted(path), path)
+    if kind in ("instruction", "input", "user"):
+        _look_for_media(text, problems)
+    return [text]
+
+
+def dotted(path: Path) -> str:
+    """A path as messages name it."""
+    return ".".join(map(str, path))
+
+
+def as_json(value: Any) -> str:
+    """A value as one text, the same for the same value."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+
+
+def type_of(value: Any) -> str:
+    """What a value is, in words."""
+    names = {
+        dict: "an object",
+        list: "a list",
+        str: "a text",
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+    }
+    return "null" if value is None else names.get(type(value), type(value).__name__)
+
+
+def _turn(turn: dict[str, Any], path: Path, problems: list[Problem]) -> list[Text]:
+    said = key_of(turn, fields.CONTENT) or ("content" if "content" in turn else None)
+    speaker = key_of(turn, fields.ROLE) or ("role" if said != "value" else "from")
+    roles = OPENAI_ROLES if speaker == "role" and said != "value" else SHAREGPT_ROLES
+    role = turn.get(speaker)
+    kind = roles.get(role, "unknown") if isinstance(role, str) else "unknown"
+    if kind == "unknown":
+        problems.append(Problem("unknown_role", dotted((*path, speaker)), str(role)[:60]))
+    found: list[Text] = []
+    if (key := key_of(turn, fields.TURN_REASONING)) and turn[key]:
+        found += one_text(turn, (*path, key), "thought", problems)
+    calls = value_of(turn, fields.CALLS)
+    content = None if said is None else turn[said]
+    if kind == "call":
+        found += _calls(content if content is not None else turn, (*path, said or "content"), problems)
+    elif isinstance(content, list):
+        found += _of_parts(content, kind, (*path, str(said)), problems)
+    elif said is None and not calls:
+        problems.append(Problem("missing_field", dotted((*path, "content" if speaker == "role" else "value")), ""))
+    elif not (calls and fields.is_empty(content)):
+        found += one_text(turn, (*path, str(said)), kind, problems)
+    if calls:
+        found += _calls(calls, (*path, str(key_of(turn, fields.CALLS))), problems)
+    if (key := key_of(turn, fields.MEDIA)) and not fields.is_empty(turn[key]):
+        problems.append(Problem("media_task", dotted((*path, key)), f"{type_of(turn[key])} of media"))
+    return _weighed(turn, found, path, problems)
+
+
+def _weighed(turn: dict[str, Any], found: list[Text], path: Path, problems: list[Problem]) -> list[Text]:
+    """The texts with what the turn says about their training."""
+    if not fields.is_empty(turn.get(fields.DETAIL.name)):
+        problems.append(Problem("not_read", dotted((*path, fields.DETAIL.name)), "parts of a turn cannot be left out"))
+    key = key_of(turn, fields.TURN_WEIGHT)
+    if key is None or not any(text.kind in ("assistant", "call") for text in found):
+        return found
+    trained = fields.flag(turn[key])
+    if trained is None:
+        problems.append(Problem("not_read", dotted((*path, key)), f"{str(turn[key])[:40]}, neither 0 nor 1"))
+    return [text._replace(trained=trained is not False) for text in found]
+
+
+def _of_parts(parts: Sequence[Any], kind: Kind, path: Path, problems: list[Problem]) -> list[Text]:
+    """A turn whose content is a list of parts: their texts joined, and their reasoning before it."""
+    texts: list[tuple[str, Path]] = []
+    thoughts: list[Text] = []
+    for i, part in enumerate(parts):
+        holder = part if isinstance(part, dict) else {}
+        named = str(holder.get("type") or "text")
+        field = fields.PART_REASONING if named in _THOUGHTS else fields.PART_TEXT
+        key = key_of(holder, field) or key_of(holder, fields.PART_TEXT)
+        if key and isinstance(holder[key], str) and named in _THOUGHTS:
+            thoughts.append(Text("thought", holder[key], dotted((*path, i, key)), (*path, i, key)))
+        elif key and isinstance(holder[key], str) and named in _TEXTS:
+            texts.append((holder[key], (*path, i, key)))
+        elif named.startswith(("image", "video", "audio", "input_image", "input_audio", "file", "input_file")):
+            problems.append(Problem("media_task", dotted((*path, i)), f"a part of type {named[:40]}"))
+        elif named not in _TEXTS:
+            problems.append(Problem("not_read", dotted((*path, i)), f"a part of type {named[:40]}"))
+        else:
+            problems.append(Problem("wrong_type", dotted((*path, i)), f"{type_of(part)}, not a part with text"))
+    joined = "\n".join(text for text, _ in texts)
+    text = Text(kind, joined, dotted(path), texts[0][1] if len(texts) == 1 else None)
+    if kind == "user":
+        _look_for_media(text, problems)
+    return [*thoughts, text]
+
+
+def _look_for_media(text: Text, problems: list[Problem]) -> None:
+    found = _PLACE.search(text.text) if "<" in text.text else None
+    if found and f"</{found[1] or found[2]}>" not in text.text:
+        problems.append(Problem("media_task", text.field, found.group().strip()))
+
+
+def _calls(value: Any, path: Path, problems: list[Problem]) -> list[Text]:
+    """Calls of tools as one text: a JSON list of names with their arguments."""
+    read = _parsed(value)
+    found = []
+    for one in read if isinstance(read, list) else [read]:
+        call = _parsed(one)
+        call = call.get("function") or call if isinstance(call, dict) else {}
+        if not isinstance(call, dict) or not isinstance(call.get("name"), str):
+            problems.append(Problem("not_read", dotted(path), f"{type_of(one)}, not a call with a name"))
+            return [Text("call", as_json(read), dotted(path), None)]
+        found.append({"name": call["name"], "arguments": _parsed(call.get("arguments", call.get("parameters", {})))})
+    return [Text("call", as_json(found), dotted(path), None)]
+
+
+def _parsed(value: Any) -> Any:
+    """What a text of JSON holds; anything else as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (RecursionError, ValueError):
+        return value

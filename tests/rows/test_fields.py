@@ -1,0 +1,265 @@
+"""Every known field of a row, in the spellings of the tools that write it, is read, refused by name, or counted.
+
+Each row is built as a public report or page describes it, with words of our own.
+"""
+
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from selfinstruct.checks.checking import check
+from selfinstruct.checks.repeats import row_key
+from selfinstruct.rows.fields import PART, ROW, TURN
+from selfinstruct.rows.formats import conversations, format_of
+from selfinstruct.rows.not_used import in_words, not_used
+from selfinstruct.rows.questions import read_pairs
+from tests.conftest import run_cli
+
+Q, A = {"role": "user", "content": "How deep is it?"}, {"role": "assistant", "content": "4 m."}
+CALL = {"id": "c1", "type": "function", "function": {"name": "measure", "arguments": '{"lock": 9}'}}
+AS_CALL = ("call", '[{"arguments": {"lock": 9}, "name": "measure"}]')
+TOOLS = [{"type": "function", "function": {"name": "measure", "parameters": {}}}]
+QA = [("user", "How deep is it?"), ("assistant", "4 m.")]
+ASKED = [("instruction", "How deep is it?"), ("assistant", "4 m.")]
+
+
+def read(row):
+    """The texts of a row, its problems, and what of it is not used."""
+    found, problems = conversations(row, format_of(row))
+    texts = [(text.kind, text.text) for one in found for text in one.texts]
+    return texts, [problem.rule for problem in problems], not_used(row)
+
+
+def turn(said, **more):
+    return {"from": "gpt", "value": said, **more}
+
+
+HUMAN = {"from": "human", "value": "How deep is it?"}
+
+# (who reports or documents it, the row, its texts)
+READ = [
+    # Several spellings of question and answer.
+    ("FreedomIntelligence/medical-o1-reasoning-SFT",
+     {"Question": "How deep is it?", "Complex_CoT": "Nine.", "Response": "4 m."},
+     [ASKED[0], ("thought", "Nine."), ASKED[1]]),
+    ("gururise/AlpacaDataCleaned, Dolly", {"instruction": "How deep is it?", "context": "Lock 9.", "response": "4 m."},
+     [ASKED[0], ("input", "Lock 9."), ASKED[1]]),
+    ("ms-swift, Custom-dataset: query and response",
+     {"query": "How deep is it?", "response": "4 m.", "history": [["Where?", "There."]]},
+     [("user", "Where?"), ("assistant", "There."), *ASKED]),
+    ("question and answer", {"question": "How deep is it?", "answer": "4 m."}, ASKED),
+    ("problem and solution", {"problem": "How deep is it?", "solution": "4 m."}, ASKED),
+    ("prompt and response", {"prompt": "How deep is it?", "response": "4 m."}, QA),
+    ("axolotl, conversation.qmd: pygmalion",
+     {"conversations": [{"role": "human", "value": Q["content"]}, {"role": "gpt", "value": "4 m."}]}, QA),
+    ("NVIDIA-NeMo/Automodel#3143", {"conversations": [{"from": "system", "value": "Be brief."}, HUMAN, turn("4 m.")]},
+     [("system", "Be brief."), *QA]),
+    ("Tencent/AngelSlim#345", {"messages": [Q, A], "system_prompt": "Be brief."}, [("system", "Be brief."), *QA]),
+    # Parts.
+    ("oumi, data_formats: items with content",
+     {"messages": [{"role": "user", "content": [{"type": "text", "content": "How deep is it?"}]}, A]}, QA),
+    ("parts with value",
+     {"conversations": [{"from": "human", "value": [{"type": "text", "value": "How deep is it?"}]}, turn("4 m.")]}, QA),
+    # Reasoning.
+    ("NVIDIA-NeMo/Automodel#2348", {"messages": [Q, {**A, "reasoning_content": "Nine."}]},
+     [QA[0], ("thought", "Nine."), QA[1]]),
+    ("axolotl-ai-cloud/axolotl#2613", {"messages": [Q, {**A, "thinking": "Nine."}]},
+     [QA[0], ("thought", "Nine."), QA[1]]),
+    ("Anthropic's parts", {"messages": [Q, {"role": "assistant", "content": [
+        {"type": "thinking", "thinking": "Nine."}, {"type": "text", "text": "4 m."}]}]},
+     [QA[0], ("thought", "Nine."), QA[1]]),
+    # Tools.
+    ("THUDM/slime#1114", {"messages": [Q, {"role": "assistant", "content": None, "tool_calls": [CALL]},
+                                       {"role": "tool", "content": "4", "tool_call_id": "c1"}, A], "tools": TOOLS},
+     [("tools", json.dumps(TOOLS, sort_keys=True)), QA[0], AS_CALL, ("tool", "4"), QA[1]]),
+    ("LLaMA-Factory, data/README.md: function_call",
+     {"conversations": [HUMAN, {"from": "function_call", "value": '{"name": "measure", "arguments": {"lock": 9}}'},
+                        {"from": "observation", "value": "4"}, turn("4 m.")], "tools": json.dumps(TOOLS)},
+     [("tools", json.dumps(TOOLS, sort_keys=True)), QA[0], AS_CALL, ("tool", "4"), QA[1]]),
+    ("modelscope/ms-swift#9427",
+     {"messages": [Q, {"role": "tool_call", "name": "measure", "arguments": {"lock": 9}},
+                   {"role": "tool_response", "content": "4"}, A]},
+     [QA[0], AS_CALL, ("tool", "4"), QA[1]]),
+    ("OpenAI's function_call",
+     {"messages": [Q, {"role": "assistant", "content": None, "function_call": CALL["function"]},
+                   {"role": "function", "name": "measure", "content": "4"}, A]},
+     [QA[0], AS_CALL, ("tool", "4"), QA[1]]),
+    # Earlier turns as turns.
+    ("history of turns", {"instruction": "How deep is it?", "output": "4 m.", "history": [Q, A]}, [*QA, *ASKED]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "row", "texts"), READ, ids=[source for source, *_ in READ])
+def test_a_field_is_read_in_each_of_its_spellings(source, row, texts):
+    assert read(row) == (texts, [], set())
+
+
+@pytest.mark.parametrize(("source", "row", "texts"), READ, ids=[source for source, *_ in READ])
+def test_what_stands_beside_a_text_makes_another_row_of_it(source, row, texts):
+    """A row without its history, tools, reasoning or system turn is no copy of it."""
+    beside = [name for name in row if name.lower() in ("history", "tools", "complex_cot", "context", "system_prompt")]
+    for name in beside:
+        less = {key: value for key, value in row.items() if key != name}
+        assert row_key(conversations(less, format_of(less))[0]) != row_key(conversations(row, format_of(row))[0])
+
+
+# (who reports or documents it, the row, the rule that names it)
+REFUSED = [
+    ("TRL, dataset_formats: preference", {"prompt": "Deep?", "chosen": "4 m.", "rejected": "No."}, "preference_pair"),
+    ("TRL, dataset_formats: implicit prompt", {"chosen": [Q, A], "rejected": [Q, {**A, "content": "No."}]},
+     "preference_pair"),
+    ("ms-swift, Custom-dataset: rejected_response",
+     {"messages": [Q, A], "rejected_response": "No."}, "preference_pair"),
+    ("OpenAI, FineTunePreferenceRequestInput",
+     {"input": {"messages": [Q]}, "preferred_output": [A], "non_preferred_output": [{**A, "content": "No."}]},
+     "preference_pair"),
+    ("axolotl, conversation.qmd: train_detail",
+     {"conversations": [HUMAN, turn("4 m.", train_detail=[{"begin_offset": 0, "end_offset": 1, "train": False}])]},
+     "not_read"),
+    ("ms-swift, Custom-dataset: audios", {"messages": [Q, A], "audios": ["a.wav"]}, "media_task"),
+    ("LLaVA: image", {"id": "1", "image": "a.jpg", "conversations": [HUMAN, turn("4 m.")]}, "media_task"),
+    ("hiyouga/LlamaFactory#6135", {"messages": [{**Q, "content": "How deep?<image>"}, A]}, "media_task"),
+    ("oumi, data_formats: image_path", {"messages": [
+        {**Q, "content": [{"type": "image_path", "content": "a.png"}, {"type": "text", "content": ""}]}, A]},
+     "media_task"),
+    ("OpenAI, input_audio",
+     {"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}, A]},
+     "media_task"),
+    ("a share as weight", {"messages": [Q, {**A, "weight": 0.5}]}, "not_read"),
+    ("a mask that is too short", {"messages": [Q, A], "loss_mask": [1]}, "wrong_type"),
+    ("history of texts", {"instruction": "Deep?", "output": "4 m.", "history": ["Where?", "There."]}, "wrong_type"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "row", "rule"), REFUSED, ids=[source for source, *_ in REFUSED])
+def test_what_cannot_be_used_is_named(source, row, rule):
+    assert rule in read(row)[1]
+
+
+# (who reports or documents it, the row, whether each answer is trained)
+WEIGHED = [
+    ("OpenAI's weight; fw-ai/cookbook#387",
+     {"messages": [Q, {**A, "weight": 0}, Q, {**A, "weight": 1}]}, [False, True]),
+    ("verl-project/verl#5316: trainable", {"messages": [Q, {**A, "trainable": False}, Q, A]}, [False, True]),
+    ("verl-project/verl#5472: loss_mask", {"messages": [Q, {**A, "loss_mask": 0}, Q, {**A, "loss_mask": 1}]},
+     [False, True]),
+    ("axolotl, conversation.qmd: train", {"conversations": [HUMAN, turn("4 m.", train=False), HUMAN, turn("9 m.")]},
+     [False, True]),
+    ("ms-swift: loss", {"messages": [Q, {**A, "loss": False}, Q, {**A, "loss": True}]}, [False, True]),
+    ("hiyouga/LlamaFactory#9630",
+     {"conversations": [HUMAN, turn("4 m."), HUMAN, turn("9 m.")], "loss_mask": [0, 0, 0, 1]},
+     [False, True]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "row", "trained"), WEIGHED, ids=[source for source, *_ in WEIGHED])
+def test_answers_that_are_not_to_be_learned_are_marked(source, row, trained):
+    (found,), problems = conversations(row, format_of(row))
+    assert [text.trained for text in found.texts if text.is_answer] == trained
+    assert not problems
+    assert not not_used(row)
+
+
+@pytest.mark.parametrize(
+    ("row", "names"),
+    [
+        ({"instruction": "Deep?", "output": "4 m.", "source": "a", "empty": "", "null": None}, {"source"}),
+        ({"instruction": "Deep?", "input": "Lock 9.", "context": "Lock 8.", "output": "4 m."}, {"context"}),
+        ({"instruction": "Deep?", "output": "4 m.", "label": 3}, {"label"}),
+        ({"messages": [Q, A], "metadata": {"system": "Be brief."}}, {"metadata"}),  # instructlab/sdg#181
+        ({"messages": [{**Q, "name": "Eve"}, A]}, {"messages.*.name"}),
+        ({"messages": [{"role": "user", "content": [{"type": "text", "text": "Deep?", "cache_control": {"a": 1}}]}, A]},
+         {"messages.*.content.*.cache_control"}),
+        ({"messages": [Q, {**A, "text": "9 m."}]}, {"messages.*.text"}),
+        ({"instruction": "Deep?", "instances": [{"input": "", "output": "4 m.", "hint": "x"}]}, {"instances.*.hint"}),
+        ({"instruction": "Deep?", "output": "4 m.", "messages": [Q, A]}, {"messages"}),
+        ({"prompt": "Deep?", "completion": " 4 m.", "choices": ["a"]}, {"choices"}),
+        ({"id": 1, "task": 1, "instruction": "Deep?", "input": "", "output": "4 m.", "is_classification": None,
+          "messages": [{**Q, "content": "Deep?"}, A], "extra": {"a": 1}}, set()),
+    ],
+)  # fmt: skip
+def test_fields_that_no_format_knows_are_counted(row, names):
+    assert not_used(row) == names
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+def test_check_names_each_once_a_file(tmp_path, cli, suffix):
+    rows = [{"instruction": f"Task {n}?", "output": f"{n} m.", "origin": "x", "score": 1.5} for n in range(3)]
+    path = tmp_path / f"data.{suffix}"
+    if suffix == "parquet":
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    else:
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert check(path).not_used == {"origin": 3, "score": 3}
+    assert "not used: origin in 3 rows, score in 3 rows\nNo problems found in the" in cli("check", path).stdout
+
+
+def test_in_words():
+    assert in_words({"a": 1, "b": 2000}) == "not used: a in 1 row, b in 2,000 rows"
+    assert not in_words({})
+
+
+def test_no_spelling_is_declared_twice_for_one_holder():
+    for table in (TURN, PART):
+        spellings = [name for field in table for name in field.spellings]
+        assert len(spellings) == len(set(spellings))
+    assert len({field.name for field in ROW}) == len(ROW)
+
+
+def test_overlap_reads_earlier_turns_parts_and_pairs_and_names_the_rest(tmp_path, capsys):
+    path = tmp_path / "data.jsonl"
+    rows = [
+        {"instruction": "Make it shorter.", "output": "Short.", "history": [["Write about a lock.", "A long one."]]},
+        {"messages": [{"role": "user", "content": [{"type": "text", "text": "How deep?"}]}, A]},
+        {"prompt": [Q], "chosen": [A], "rejected": [{**A, "content": "No."}]},
+        {"question": "How wide?", "answer": "9 m.", "level": 3},
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert [(question.text, whole.text) for question, whole in read_pairs(path)] == [
+        ("Write about a lock.\nMake it shorter.", "Write about a lock.\nA long one.\nMake it shorter.\nShort."),
+        ("How deep?", "How deep?\n4 m."),
+        ("How deep is it?", "How deep is it?\n4 m."),
+        ("How wide?", "How wide?\n9 m."),
+    ]
+    assert "not used: level in 1 row" in capsys.readouterr().err
+    pq.write_table(pa.Table.from_pylist(rows[3:]), tmp_path / "data.parquet")
+    assert [whole.text for _, whole in read_pairs(tmp_path / "data.parquet")] == ["How wide?\n9 m."]
+
+
+def test_import_says_what_it_does_not_use_and_refuses_what_it_cannot_keep(tmp_path, cli):
+    path = tmp_path / "alpaca.jsonl"
+    rows = [
+        {"instruction": "How deep is it?", "context": "Lock 9 of the canal.", "response": "It is 4 m deep.", "id": 7},
+        {"instruction": "How wide is the lock?", "output": "Bananas.", "kto_tag": False},
+        {"instruction": "How old is the lock?", "output": "It is 90 years old.", "system": "Be brief."},
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = run_cli("import", tmp_path / "run", "--alpaca", path)
+    assert "not used: id in 1 row, system in 1 row\n" in done.stderr
+    assert "rows marked as unwanted answers, left out: 1\n" in done.stderr
+    records = [json.loads(line) for line in (tmp_path / "run/records.jsonl").read_text().splitlines()]
+    assert [(one["instruction"], one["input"]) for one in records] == [
+        ("How deep is it?", "Lock 9 of the canal."),
+        ("How old is the lock?", ""),
+    ]
+    for row, said in [
+        ({"history": [["Where?", "There."]]}, "line 1: history: earlier turns cannot be imported"),
+        ({"images": ["a.jpg"]}, "line 1: images: a list of media cannot be imported"),
+    ]:
+        path.write_text(json.dumps({"instruction": "How deep?", "output": "4 m.", **row}) + "\n")
+        assert said in cli("import", tmp_path / "other", "--alpaca", path, code=2).stderr
+
+
+def test_seeds_say_what_they_do_not_use(tmp_path):
+    path = tmp_path / "seeds.jsonl"
+    seed = {
+        "instruction": "Name a lock of the canal.",
+        "instances": [{"input": "", "output": "The ninth.", "hint": "x"}],
+    }
+    path.write_text(json.dumps({**seed, "is_classification": False, "context": "The canal.", "note": ""}) + "\n")
+    said = run_cli("seeds", "check", path).stdout
+    assert "advice: not used: context in 1 row, instances.*.hint in 1 row. A seed task has no place" in said
+    run = run_cli("generate", tmp_path / "run", "--target", "1", "--teacher", "simulated", "--seeds", path)
+    assert "not used: context in 1 row" in run.stderr
