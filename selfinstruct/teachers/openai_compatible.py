@@ -97,15 +97,13 @@ class OpenAICompatible:
         return self.read(request, raw, time.perf_counter() - started)
 
     async def body_of(self, response: aiohttp.ClientResponse) -> tuple[str, bool]:
-        """The body of a response, as much of it as may be read, and whether that is all."""
-        pieces: list[bytes] = []
-        room = self.most_bytes
+        """The body of a response, and whether that is all: of one that is too large, its beginning."""
+        body = bytearray()
         async for piece in response.content.iter_chunked(PIECE_BYTES):  # decompressed
-            pieces.append(piece[:room])
-            room -= len(piece)
-            if room < 0:
-                break
-        return b"".join(pieces).decode("utf-8", "replace"), room >= 0
+            body += piece
+            if len(body) > self.most_bytes:
+                return body[:PIECE_BYTES].decode("utf-8", "replace"), False
+        return body.decode("utf-8", "replace"), True
 
     def too_large(self, raw: str) -> TryAgain:
         """What an answer means that is larger than may be read; `raw` is its beginning."""
