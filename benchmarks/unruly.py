@@ -1,4 +1,4 @@
-"""A run against a server that answers like all servers at once, and like an attacker: same records, bill within the cap.
+"""A run against a server that answers like all others at once, and like an attacker: same records, no budget exceeded.
 
     python benchmarks/unruly.py [--calls 5000] [--in-flight 128]
 
@@ -16,6 +16,7 @@ import asyncio
 import gzip
 import hashlib
 import json
+import math
 import random
 import resource
 import sqlite3
@@ -23,7 +24,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
@@ -147,13 +148,14 @@ def stream(answer: Answer, rng: random.Random) -> web.Response:
 
 
 def busy(answer: Answer, rng: random.Random) -> web.Response:
-    headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(int((time.time() + 0.05) * 1000))}
+    headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1743292800000"}  # past: no pause
     error = {"message": "Rate limit exceeded", "code": 429, "metadata": {"headers": rng.choice([headers, [], None])}}
     return in_json({"error": error})
 
 
 def overloaded(answer: Answer, rng: random.Random) -> web.Response:
-    return in_json({"id": "gen-1", "error": {"message": "Provider returned error", "code": rng.choice([502, 503, 529])}})
+    error = {"message": "Provider returned error", "code": rng.choice([502, 503, 529])}
+    return in_json({"id": "gen-1", "error": error, **rng.choice([{}, {"choices": []}, {"choices": None}])})
 
 
 def error_beside(answer: Answer, rng: random.Random) -> web.Response:
@@ -214,14 +216,20 @@ FAULTS: list[Send] = [
 
 
 class Unruly:
-    """The server, and what it has really used. `overrun`: times max_tokens that each answer takes instead."""
+    """The server, and what it has really used.
 
-    def __init__(self, fault_share: float = 0.25, is_calm: bool = False, overrun: float = 0.0):
+    - `answers`: the ways in which it sends answers; `fault_share`: how much is no answer.
+    - `overrun`: times max_tokens that each answer takes instead.
+    - `let_through`: of the calls received, so many are answered, and no others.
+    """
+
+    def __init__(self, answers: Sequence[Send] = ANSWERS, fault_share: float = 0.25, overrun: float = 0.0):
         self.url = ""
+        self.let_through = math.inf
         self.received = self.prompt_tokens = self.completion_tokens = 0
         self.kinds: Counter[str] = Counter()
+        self._answers = answers
         self._fault_share = fault_share
-        self._is_calm = is_calm
         self._overrun = overrun
         self._seen: Counter[bytes] = Counter()
 
@@ -234,7 +242,7 @@ class Unruly:
         digest = hashlib.sha256(body).digest()
         rng = random.Random(digest + bytes([self._seen[digest] % 256]))
         self._seen[digest] += 1
-        return rng.choice(FAULTS if rng.random() < self._fault_share else ANSWERS), rng
+        return rng.choice(FAULTS if rng.random() < self._fault_share else self._answers), rng
 
     def middleware(self) -> Any:
         """What stands between the simulated server and its caller."""
@@ -243,7 +251,9 @@ class Unruly:
         async def answering(request: web.Request, handler: Any) -> web.StreamResponse:
             body = await request.read()
             self.received += 1
-            send, rng = (plain, random.Random()) if self._is_calm else self._drawn(body)
+            if self.received > self.let_through:
+                await asyncio.Event().wait()  # until whoever called is gone
+            send, rng = self._drawn(body)
             self.kinds[send.__name__] += 1
             if send.__name__ in UNBILLED:
                 return send({}, rng)
@@ -275,15 +285,20 @@ class Unruly:
             await runner.cleanup()
 
 
-async def grow(folder: Path, server: Unruly, target: int, in_flight: int, *flags: str) -> tuple[int, str]:
-    """`generate` in a process of its own: its exit code, and what it said."""
+def written(folder: Path) -> Path:
+    """The settings of a run in `folder`."""
     folder.mkdir()
     config = folder / "run.toml"
     config.write_text(f"[prices.simulated]\ninput = {PRICE['input']}\noutput = {PRICE['output']}\n")
+    return config
+
+
+async def grow(folder: Path, server: Unruly, target: int, in_flight: int, *flags: str) -> tuple[int, str]:
+    """`generate` in a process of its own: its exit code, and what it said."""
     async with server.serving():
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "selfinstruct", "generate", str(folder / "run"), "--target", str(target),
-            "--base-url", server.url, "--model", "simulated", "--config", str(config),
+            "--base-url", server.url, "--model", "simulated", "--config", str(written(folder)),
             "--concurrency", str(in_flight), *flags, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         _, errors = await process.communicate()
@@ -304,7 +319,7 @@ def stored(folder: Path) -> tuple[int, dict[str, int]]:
 
 async def measure(folder: Path, calls: int, in_flight: int) -> None:
     target = int(calls / 2.14 * 0.75)
-    calm, unruly = Unruly(is_calm=True), Unruly()
+    calm, unruly = Unruly([plain], fault_share=0), Unruly()
     digests = []
     for title, server in (("calm", calm), ("unruly", unruly)):
         began = time.perf_counter()
@@ -314,8 +329,8 @@ async def measure(folder: Path, calls: int, in_flight: int) -> None:
         records = (folder / title / "run/records.jsonl").read_bytes()
         digests.append(hashlib.sha256(records).hexdigest()[:16])
         print(
-            f"{title}: {server.received:,} calls received, {answers:,} answers and {sum(failed.values()):,} failed tries "
-            f"stored, exit {code}, {time.perf_counter() - began:.0f} s, peak {peak:.0f} MB, records {digests[-1]}"
+            f"{title}: {server.received:,} calls received, {answers:,} answers and {sum(failed.values()):,} failed "
+            f"tries stored, exit {code}, {time.perf_counter() - began:.0f} s, peak {peak:.0f} MB, records {digests[-1]}"
         )
         if code or server.received != answers + sum(failed.values()):
             sys.exit(f"Calls are missing, or the run did not end well: {said}")
@@ -332,7 +347,7 @@ async def measure(folder: Path, calls: int, in_flight: int) -> None:
                 sys.exit("The cap was exceeded.")
         for overrun in (2.0, 8.0):
             cap = round(0.4 * calm.bill_usd, 4)
-            server = Unruly(is_calm=True, overrun=overrun)
+            server = Unruly([plain], fault_share=0, overrun=overrun)
             await grow(folder / f"overrun-{overrun}-{wide}", server, target, wide, "--max-cost", str(cap))
             print(f"{wide} in flight, answers of {overrun:g} times max_tokens: {server.bill_usd / cap:.1%} of the cap")
 
