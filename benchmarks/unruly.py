@@ -2,7 +2,7 @@
 
     python benchmarks/unruly.py [--calls 5000] [--in-flight 128]
 
-The server is the simulated one. Each answer is sent in one of 20 ways, drawn from the request and from how often it was
+The server is the simulated one. Each answer is sent in one of 18 ways, drawn from the request and from how often it was
 seen. Half of them hold the answer in another form (parts, a stream, a call, other finish reasons, counts of tokens that
 are none, absurd headers); half are no answer (an error with status 200, a stream that breaks off, a gzip bomb, lists in
 lists, numbers of thousands of digits ...). Compared are the bytes of records.jsonl with those of a run without any of
