@@ -7,7 +7,7 @@ import hypothesis
 import hypothesis.strategies as st
 import pytest
 
-from selfinstruct.errors import RequestRefused, TryAgain
+from selfinstruct.errors import RequestRefused, TeacherError, TryAgain
 from selfinstruct.records import Request
 from selfinstruct.teachers.envelope import NoAnswer, answer_in, error_in
 from selfinstruct.teachers.event_stream import body_of_events, is_event_stream
@@ -216,6 +216,12 @@ async def test_an_error_with_status_200_is_what_its_code_says(teacher, source, i
         teacher.read(a_request(), raw, 0.0)
     assert (caught.value.reason, caught.value.may_have_cost) == (reason, may_have_cost)
     assert (caught.value.raw is not None) is may_have_cost
+
+
+@pytest.mark.parametrize("code", ["insufficient_quota", 402, 401, 404])
+async def test_an_error_with_status_200_that_no_request_would_be_spared_stops_the_run(teacher, code):
+    with pytest.raises(TeacherError):
+        teacher.read(a_request(), json.dumps({"error": {"code": code, "message": "no"}}), 0.0)
 
 
 async def test_the_error_field_of_older_llama_cpp_is_an_error(teacher):
