@@ -40,6 +40,7 @@ bench: .venv/installed-for-tests  ## the figures in README and docs (about an ho
 	$(BIN)/python benchmarks/throughput.py
 	$(BIN)/python benchmarks/limits.py
 	$(BIN)/python benchmarks/chaos.py
+	$(BIN)/python benchmarks/unruly.py
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/determinism.py
 	$(BIN)/python benchmarks/simulated_width.py --admit 60000

@@ -10,6 +10,7 @@
 The rooms, as subpackages are called here, lowest first: each imports only from those that are listed before it
 (`make check` enforces that).
 
+    finish_reasons   how an answer ended, in the words of all servers
     errors, records  everything that can go wrong; the data types: Request, Completion, Candidate, Task, Record ...
     parts            strategies and kinds of teachers, found by the names of their files
     untrusted        makes model text safe to show

@@ -82,8 +82,9 @@ class TryAgain(SelfInstructError):
 
     @property
     def may_have_cost(self) -> bool:
-        """Whether the server may have answered and may charge for it: not if it reported a failure."""
-        return not self.unreachable and not self.reason.startswith(("http_", "batch_"))
+        """Whether the server may have answered and may charge for it: not if it only reported a failure."""
+        is_failure = self.reason.startswith(("http_", "batch_")) and self.raw is None
+        return not self.unreachable and not is_failure
 
 
 class Stopped(SelfInstructError):

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
+from selfinstruct.finish_reasons import ending_of
+
 Endpoint = Literal["chat", "completion"]
 AnswerFormat = Literal["auto", "json", "text"]
 IMPORTED = "imported"  # the teacher name of answers recorded by another tool
@@ -108,7 +110,7 @@ class Completion:
     - `finish_reason`: as servers report it, such as "stop", or "length" at the token limit.
     - `logprobs`: log-probabilities (natural) of the text's tokens, if requested.
     - `cost_usd`: None if the model's price is unknown.
-    - `raw`: the server's JSON, unchanged.
+    - `raw`: the server's JSON, unchanged; of an event stream, its events put together.
     """
 
     request_id: str
@@ -125,8 +127,8 @@ class Completion:
 
     @property
     def was_cut(self) -> bool:
-        """Whether the token limit ended the answer, so that its last item may be incomplete."""
-        return self.finish_reason == "length"
+        """Whether a limit, a filter or a failure ended the answer, so that its last item may be incomplete."""
+        return ending_of(self.finish_reason) in ("cut", "filtered", "failed")
 
 
 @dataclass(frozen=True)

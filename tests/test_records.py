@@ -135,9 +135,9 @@ def test_canonical_json_does_not_see_the_order_of_keys(value, rng):
 
 
 @pytest.mark.parametrize(
-    ("finish_reason", "was_cut"), [("length", True), ("stop", False), ("unknown", False), ("error", False)]
+    ("finish_reason", "was_cut"), [("length", True), ("stop", False), ("unknown", False), ("error", True)]
 )
-def test_an_answer_was_cut_when_the_token_limit_ended_it(finish_reason, was_cut):
+def test_an_answer_was_cut_when_a_limit_or_a_failure_ended_it(finish_reason, was_cut):
     assert Completion("r", "text", finish_reason).was_cut is was_cut
 
 

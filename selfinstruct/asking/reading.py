@@ -1,5 +1,6 @@
 """Answers without content, and why."""
 
+from selfinstruct.finish_reasons import ending_of
 from selfinstruct.parsing.verdicts import is_refusal
 from selfinstruct.records import Completion, Rejection
 
@@ -18,7 +19,7 @@ def no_answer(completion: Completion) -> Rejection | None:
     """The reason why a completion has no content: no_answer, refusal or empty_answer; None if it has some."""
     if completion.error:
         return Rejection("no_answer", {"error": completion.error})
-    if completion.finish_reason == "refusal":  # the server says so itself
+    if ending_of(completion.finish_reason) == "refusal":  # the server says so itself
         return Rejection("refusal", {})
     if not completion.text.strip():
         return Rejection("empty_answer", {"finish_reason": completion.finish_reason})
@@ -27,4 +28,5 @@ def no_answer(completion: Completion) -> Rejection | None:
 
 def declined(completion: Completion) -> Rejection | None:
     """The reason "refusal" if the server reports one, or the text begins like one; else None."""
-    return Rejection("refusal", {}) if completion.finish_reason == "refusal" or is_refusal(completion.text) else None
+    is_one = ending_of(completion.finish_reason) == "refusal" or is_refusal(completion.text)
+    return Rejection("refusal", {}) if is_one else None

@@ -13,6 +13,7 @@ from selfinstruct.asking.stages import Stage
 from selfinstruct.engine.gate import Gate
 from selfinstruct.errors import UsageError
 from selfinstruct.export.export import write_records
+from selfinstruct.finish_reasons import ending_of
 from selfinstruct.records import IMPORTED, Candidate, Completion, Rejection, Request, canonical_json
 from selfinstruct.report.status import progress_of
 from selfinstruct.runs.recorded import (
@@ -187,7 +188,7 @@ def _store(store: Store, stage: Stage, answer: Answer, prompt: str) -> Completio
     if stage is INSTANCES and answer.prefix:  # its prompt is the instruction, which does not say it
         asked_as["begun"] = answer.prefix
     request = Request(stage.name, IMPORTED, IMPORTED, "completion", "", prompt, asked_as, answer.line)
-    error = "it was recorded as failed" if answer.finish_reason == "error" else None
+    error = "it was recorded as failed" if ending_of(answer.finish_reason) == "failed" else None
     completion = Completion(request.id, answer.text, answer.finish_reason, error=error)
     if store.completion(request.id) is None:
         store.add_completion(request, completion)

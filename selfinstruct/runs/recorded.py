@@ -26,6 +26,7 @@ from selfinstruct.records import Instance, storable
 from selfinstruct.rows import fields, not_used
 from selfinstruct.rows.formats import Problem, conversations, format_of
 from selfinstruct.rows.reading import read_rows
+from selfinstruct.teachers.envelope import error_in, finish_reason_of, refusal_of, text_of
 
 # How a prompt can end that has begun the answer: a number, an example's heading, a field's name.
 _PREFIX = re.compile(r"(?:^|\n)[ \t]*(\d{1,3}[.)]|Example[ \t]*\d*[.:]?|(?:Class label|Input|Output):)[ \t]*\Z")
@@ -105,7 +106,7 @@ def read_instances(path: Path) -> dict[str, list[tuple[Answer, Answer | None]]]:
             raise _no_field(where, row, "raw_instances")
         metadata = row["instance_metadata"] if isinstance(row.get("instance_metadata"), dict) else {}
         of_metadata = _said(metadata) or [("", "stop")]
-        finish_reason = str(row.get("finish_reason") or of_metadata[0][1])
+        finish_reason = finish_reason_of(row, of_metadata[0][1])
         prompt = metadata.get("prompt")
         answer = Answer(number, 0, storable(prompt) if isinstance(prompt, str) else "", storable(said), finish_reason)
         verdict = _verdict(number, row.get("is_classification_raw", row.get("is_classification")))
@@ -184,7 +185,7 @@ def _said(row: dict[str, Any]) -> list[tuple[str, str]] | None:
     None if the row has no place for an answer; an empty text where there is one, but nothing was said.
     """
     if isinstance(row.get("text"), str):
-        return [(storable(row["text"]), str(row.get("finish_reason") or "stop"))]
+        return [(storable(row["text"]), finish_reason_of(row, "stop"))]
     if not {"response", "choices"} & row.keys():
         return None
     response = row.get("response", row)
@@ -192,11 +193,12 @@ def _said(row: dict[str, Any]) -> list[tuple[str, str]] | None:
         response = response["body"]
     choices = response.get("choices") if isinstance(response, dict) else None
     said = []
-    for value in choices if isinstance(choices, list) else []:
+    for value in choices if isinstance(choices, list) and not error_in(response) else []:
         choice = value if isinstance(value, dict) else {}
-        message = choice.get("message")
-        text = message.get("content") if isinstance(message, dict) else choice.get("text")
-        said.append((storable(text) if isinstance(text, str) else "", str(choice.get("finish_reason") or "stop")))
+        text = text_of(choice, "chat" if isinstance(choice.get("message"), dict) else "completion")
+        refusal = None if text else refusal_of(choice)
+        finish_reason = "refusal" if refusal else finish_reason_of(choice, "stop")
+        said.append((storable(text or refusal or ""), finish_reason))
     return said or [("", "error")]  # the reference code keeps null for a request that failed
 
 

@@ -49,10 +49,15 @@ class RecordedRequest(NamedTuple):
     sampling: dict[str, Any]
 
 
+def _total(column: str) -> str:
+    """SQL for a sum of whole numbers, which SQLite's own sum refuses to give beyond 64 bits."""
+    return f"CAST(total({column}) AS INTEGER)"
+
+
 def usage(store: Store, stages: Sequence[str]) -> list[Usage]:
     """The calls by stage, in this order of stages, and model; dollars as they are stored, whatever is `unpriced`."""
     rows = store.query(
-        "SELECT r.stage, r.model, count(*), sum(c.prompt_tokens), sum(c.completion_tokens), "
+        f"SELECT r.stage, r.model, count(*), {_total('c.prompt_tokens')}, {_total('c.completion_tokens')}, "
         "CASE WHEN count(c.cost_usd) > 0 THEN sum(c.cost_usd) END "
         "FROM completions c JOIN requests r ON r.id = c.request_id GROUP BY r.stage, r.model"
     )
@@ -63,7 +68,7 @@ def usage(store: Store, stages: Sequence[str]) -> list[Usage]:
 def unpriced(store: Store) -> list[Unpriced]:
     """What was stored without a cost, by stage and model."""
     rows = store.query(
-        "SELECT r.stage, r.model, sum(c.prompt_tokens), sum(c.completion_tokens) "
+        f"SELECT r.stage, r.model, {_total('c.prompt_tokens')}, {_total('c.completion_tokens')} "
         "FROM completions c JOIN requests r ON r.id = c.request_id "
         "WHERE c.cost_usd IS NULL GROUP BY r.stage, r.model"
     )
@@ -73,7 +78,7 @@ def unpriced(store: Store) -> list[Unpriced]:
 def used(store: Store) -> dict[str, tuple[int, int, int, float]]:
     """Answers, calls, tokens, dollars by stage, of all sessions; failed tries with the most they may have used."""
     rows = store.query(
-        "SELECT stage, sum(answers), count(*), sum(tokens), sum(cost_usd) FROM ("
+        f"SELECT stage, sum(answers), count(*), {_total('tokens')}, sum(cost_usd) FROM ("
         "SELECT r.stage, 1 AS answers, prompt_tokens + completion_tokens AS tokens, coalesce(cost_usd, 0.0) AS "
         "cost_usd FROM completions c JOIN requests r ON r.id = c.request_id "
         "UNION ALL SELECT stage, 0, tokens, coalesce(cost_usd, 0.0) FROM faults) GROUP BY stage"
@@ -90,14 +95,14 @@ def longest_requests(store: Store) -> list[Request]:
     return [request_from(row[:-1]) for row in rows]
 
 
-def uncounted(store: Store) -> list[Request]:
-    """The requests to which an answer came without a count of its tokens."""
+def uncounted(store: Store) -> list[tuple[Request, int, int]]:
+    """The requests whose answer came without a count of prompt or answer tokens, with both counts: 0 for none."""
     rows = store.query(
-        f"SELECT {REQUEST_COLUMNS} FROM requests r "
+        f"SELECT {REQUEST_COLUMNS}, c.prompt_tokens, c.completion_tokens FROM requests r "
         "JOIN system_prompts s ON s.id = r.system_prompt JOIN completions c ON c.request_id = r.id "
-        "WHERE c.prompt_tokens = 0 AND c.raw != ''"
+        "WHERE (c.prompt_tokens = 0 OR c.completion_tokens = 0) AND c.raw != ''"
     )
-    return [request_from(row) for row in rows]
+    return [(request_from(row[:-2]), *row[-2:]) for row in rows]
 
 
 def answer_sizes(store: Store, stage: str) -> list[AnswerSize]:

@@ -267,9 +267,12 @@ class BatchTeacher:
             code, message = (error.get("code"), error.get("message")) if isinstance(error, dict) else ("error", error)
             said = self._server.said(code or "error")[:50].removeprefix("batch_")
             raise TryAgain(f"batch_{said}", self._server.said(message))
-        body = json.dumps(response.get("body"), ensure_ascii=False)
+        try:
+            body = json.dumps(response.get("body"), ensure_ascii=False)
+        except (ValueError, RecursionError):
+            raise TryAgain("malformed_answer", "the answer cannot be read", raw="") from None
         status = response.get("status_code")
-        if isinstance(status, int) and status >= 400:
+        if type(status) is int and 400 <= status < 600:
             raise self._reader.failure(status, {}, body)
         return self._reader.read(request, body, 0.0)
 

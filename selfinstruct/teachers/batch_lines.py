@@ -37,6 +37,33 @@ def in_parts(requests: Sequence[Request], most: int) -> list[list[Request]]:
     return parts
 
 
+class Lines:
+    """The lines of a file that comes in pieces; of one with more than `most` bytes nothing is kept, it is empty."""
+
+    def __init__(self, most: int):
+        self._most = most
+        self._parts: list[bytes] = []
+        self._n_bytes = 0
+
+    def feed(self, piece: bytes) -> list[bytes]:
+        """The lines that end in this piece. Only \\n ends a line: texts may hold U+2028 and the like."""
+        *ends, rest = piece.split(b"\n")
+        lines = []
+        for end in ends:
+            self._add(end)
+            lines.append(b"".join(self._parts))
+            self._parts, self._n_bytes = [], 0
+        self._add(rest)
+        return lines
+
+    def _add(self, part: bytes) -> None:
+        self._n_bytes += len(part)
+        if self._n_bytes <= self._most:
+            self._parts.append(part)
+        else:
+            self._parts = []
+
+
 def answer_row(line: bytes) -> dict[str, object]:
     """The JSON object of a line of the files that come back, an empty one where there is none."""
     try:

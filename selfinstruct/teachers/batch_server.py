@@ -4,7 +4,10 @@
     file = await client.patiently(lambda: client.upload("a.jsonl", content))
 
 Each call is made once, and raises TryAgain or TeacherError; `patiently` makes it again. A batch's files are read in
-pieces, so that a file of any size takes little memory. Source: https://platform.openai.com/docs/api-reference/batch.
+pieces, so that a file of any size takes little memory: a line of more than `max_answer_mb` is no answer, and a file
+with far more lines than a batch may have requests is not read on.
+
+Source: https://platform.openai.com/docs/api-reference/batch.
 """
 
 import asyncio
@@ -18,10 +21,14 @@ from typing import Any, NamedTuple, TypeVar
 import aiohttp
 
 from selfinstruct.errors import RequestRefused, TeacherError, TryAgain
-from selfinstruct.records import storable
+from selfinstruct.teachers.batch_lines import Lines
 from selfinstruct.teachers.openai_compatible import OpenAICompatible
 
 CALL_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=120)
+BODY_S = 600.0  # for what is not a file, from its first byte to its last
+PAGES_MOST = 1000  # of the list of batches: a list without an end is given up
+LINES_MOST = 200_000  # of a file; a batch has at most 50,000 requests
+ANSWERS_MOST = 1024  # times the most that one answer may have, that a file may have
 PIECE_BYTES = 2**20
 PAUSE_FIRST_S, PAUSE_MOST_S = 1.0, 60.0
 TRIES_FIRST, TRIES = 5, 30  # of one call: while the server has answered nothing yet, and later (about a quarter hour)
@@ -87,31 +94,33 @@ class BatchServer:
     async def find(self, marks: Mapping[str, str], since: float) -> str | None:
         """The id of the batch that carries `marks` and was made after `since` (seconds since 1970)."""
         query = {"limit": "100"}
-        while True:
+        for _ in range(PAGES_MOST):
             page = await self._json("GET", "/batches", params=query)
-            batches = [batch for batch in page.get("data") or [] if isinstance(batch, dict)]  # the newest first
+            batches = [batch for batch in _list(page.get("data")) if isinstance(batch, dict)]  # the newest first
             for batch in batches:
-                if marks.items() <= (batch.get("metadata") or {}).items():
+                if marks.items() <= _dict(batch.get("metadata")).items():
                     return _text(batch, "id")
-                if (batch.get("created_at") or since) < since - CLOCKS_DIFFER_S:
+                created_at = batch.get("created_at")
+                if isinstance(created_at, int | float) and 0 < created_at < since - CLOCKS_DIFFER_S:
                     return None
             if not batches or not page.get("has_more"):
                 return None
             query["after"] = _text(batches[-1], "id")
+        raise TryAgain("malformed_answer", "the list of batches has no end")
 
     async def look(self, identity: str) -> Found | None:
         """The state of a batch; None if the server does not know it any more."""
         batch = await self._json("GET", f"/batches/{identity}", missing=None)
         if batch is None:
             return None
-        counts, errors = batch.get("request_counts"), batch.get("errors")
-        counts = counts if isinstance(counts, dict) else {}
-        problems = errors.get("data") if isinstance(errors, dict) else None
+        counts = _dict(batch.get("request_counts"))
+        completed, failed, total = (_count(counts.get(name)) for name in ("completed", "failed", "total"))
+        problems = [one for one in _list(_dict(batch.get("errors")).get("data")) if isinstance(one, dict)]
         return Found(
-            self._reader.clean(_text(batch, "status")),
-            f"{(counts.get('completed') or 0) + (counts.get('failed') or 0):,} of {counts.get('total') or 0:,}",
+            self.said(_text(batch, "status"))[:50],
+            f"{completed + failed:,} of {total:,}",
             [file for key in ("output_file_id", "error_file_id") if isinstance(file := batch.get(key), str) and file],
-            [(str(p.get("code")), self.said(p.get("message"))) for p in problems or [] if isinstance(p, dict)],
+            [(self.said(one.get("code")), self.said(one.get("message"))) for one in problems],
         )
 
     async def read(self, file_id: str, take: Callable[[list[bytes]], None]) -> bool:
@@ -119,25 +128,35 @@ class BatchServer:
 
         A call that breaks off raises TryAgain, and the next one begins with the first line again.
         """
-        rest = b""
+        lines = Lines(self._reader.most_bytes)
+        n_lines = n_bytes = 0
         async with self._response("GET", f"/files/{file_id}/content") as response:
             if response.status in NO_SUCH_ADDRESS:
                 return False
             async for piece in response.content.iter_chunked(PIECE_BYTES):
-                # Only \n ends a line: texts may hold U+2028 and the like.
-                *lines, rest = (rest + piece).split(b"\n")
-                take(lines)
-        take([rest])
+                found = lines.feed(piece)
+                n_lines, n_bytes = n_lines + len(found), n_bytes + len(piece)
+                if n_lines > LINES_MOST or n_bytes > ANSWERS_MOST * self._reader.most_bytes:
+                    raise TeacherError(
+                        f"{self._reader.base_url}: the file of a batch has more than {n_lines:,} lines and "
+                        f"{n_bytes / 2**30:.1f} GB, which is more than {ANSWERS_MOST} times max_answer_mb, or than any "
+                        "batch has requests. If its answers are that long, raise max_answer_mb in [running]."
+                    )
+                take(found)
+        take(lines.feed(b"\n"))
         return True
 
     def said(self, text: Any) -> str:
         """What the server said, in a form that may be shown and stored."""
-        return storable(self._reader.clean(str(text)))[:500]
+        try:
+            return self._reader.shown(str(text))
+        except (ValueError, RecursionError):  # a number of thousands of digits, lists in lists
+            return "..."
 
     async def _json(self, method: str, path: str, *, missing: Any = TeacherError, **options: Any) -> Any:
         """The server's JSON object; `missing` where it knows no such address."""
         async with self._response(method, path, **options) as response:
-            text = (await response.read()).decode("utf-8", "replace")
+            text = await self._body(response)
             if response.status in NO_SUCH_ADDRESS:
                 if missing is not TeacherError:
                     return missing
@@ -158,13 +177,32 @@ class BatchServer:
         """The response, of status 2xx or of NO_SUCH_ADDRESS; raises what the others mean, as `complete` does."""
         try:
             async with self._reader.request(method, path, timeout=CALL_TIMEOUT, **options) as response:
-                if response.status >= 400 and response.status not in NO_SUCH_ADDRESS:
-                    text = (await response.read()).decode("utf-8", "replace")
-                    raise self._reader.failure(response.status, response.headers, text)
+                if response.status >= 300 and response.status not in NO_SUCH_ADDRESS:
+                    raise self._reader.failure(response.status, response.headers, await self._body(response))
                 yield response
         except (aiohttp.ClientError, TimeoutError) as error:
             unreachable = isinstance(error, aiohttp.ClientConnectorError)
             raise TryAgain("connection", self.said(error or type(error).__name__), unreachable=unreachable) from None
+
+    async def _body(self, response: aiohttp.ClientResponse) -> str:
+        """The body of what is not a file."""
+        async with asyncio.timeout(BODY_S):
+            text, is_whole = await self._reader.body_of(response)
+        if not is_whole:
+            raise self._reader.too_large(text)
+        return text
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _count(value: Any) -> int:
+    return value if type(value) is int and 0 <= value < 2**53 else 0
 
 
 def _text(body: Mapping[str, Any], key: str) -> str:

@@ -7,12 +7,14 @@ says that nothing more can be afforded; it stops within one call of the limit. P
 the tasks that exist already, and of those to be expected from the proposals before them: for each what such a task has
 used on average, in all sessions, and for the last of them what a call may use at most.
 
-A call whose answer never came (a deadline, a dropped connection, `kill -9`), or came without a count of its tokens, may
-have been paid for, and counts with the most that it may have used. Answers that were stored before their model had a
+A call whose answer never came (a deadline, a dropped connection, `kill -9`) may have been paid for, and counts with the
+most that it may have used; so does each half of a count of tokens, of the prompt and of the answer, that is missing or
+no number of tokens. Answers that were stored before their model had a
 price count at the price of now. So that `kill -9` does not forget the calls in flight, a run with a budget notes each
 before it is sent. Requests in batches are noted there, and count as in flight until their batch has been read.
 
-Not covered: what a provider bills besides tokens; failed calls with a status are taken as free.
+Not covered: what a provider bills besides tokens; a server that puts more into an answer or a prompt than the request
+allows, which shows only when it has answered; failed calls with a status are taken as free.
 """
 
 import math
@@ -82,8 +84,8 @@ class Budget:
         for one in unpriced(store):  # in full: whether batches answered it is not known
             cost = cost_usd(prices.get(one.model), one.prompt_tokens, one.completion_tokens)
             self._count(one.stage, Amount(cost_usd=cost or 0.0))
-        for request in uncounted(store):
-            self._count(request.stage, self.at_most(request)._replace(requests=0))
+        for request, n_prompt, n_new in uncounted(store):
+            self._count(request.stage, self._uncounted(request, n_prompt, n_new))
         for request in longest_requests(store):
             self._most[request.stage] = self.at_most(request)
         # What an earlier session has submitted in batches, until it is asked for again.
@@ -143,8 +145,11 @@ class Budget:
         self._in_flight -= 1
         self._reserved = self._reserved.plus(most, -1) if self._in_flight else Amount()
         spent = most
-        if completion and (completion.prompt_tokens or not completion.raw):
-            spent = Amount(1, completion.prompt_tokens + completion.completion_tokens, completion.cost_usd or 0.0)
+        if completion:
+            n_prompt, n_new = completion.prompt_tokens, completion.completion_tokens
+            spent = Amount(1, n_prompt + n_new, completion.cost_usd or 0.0)
+            if completion.raw:
+                spent = spent.plus(self._uncounted(request, n_prompt, n_new))
         elif isinstance(error, Stopped):
             spent = Amount()
         elif isinstance(error, TeacherError) or (
@@ -157,10 +162,15 @@ class Budget:
 
     def at_most(self, request: Request) -> Amount:
         """The most that one call of `request` may use."""
+        return self._uncounted(request, 0, 0)._replace(requests=1)
+
+    def _uncounted(self, request: Request, n_prompt: int, n_new: int) -> Amount:
+        """The most that an answer may have used of what its server did not count, given as 0."""
         text = request.system + request.user + canonical_json(request.sampling.get("response_format", ""))
-        n_prompt, n_new = len(text.encode("utf-8", "replace")) + TEMPLATE_TOKENS, request.max_new_tokens or 0
-        cost = cost_usd(self._prices.get(request.model), n_prompt, n_new, self._goes_by_batch(request))
-        return Amount(1, n_prompt + n_new, cost or 0.0)
+        most_prompt = 0 if n_prompt else len(text.encode("utf-8", "replace")) + TEMPLATE_TOKENS
+        most_new = 0 if n_new else request.max_new_tokens or 0
+        cost = cost_usd(self._prices.get(request.model), most_prompt, most_new, self._goes_by_batch(request))
+        return Amount(0, most_prompt + most_new, cost or 0.0)
 
     def _count(self, stage: str, used: Amount, n_answers: int = 0) -> None:
         self._used = self._used.plus(used)

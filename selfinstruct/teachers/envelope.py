@@ -1,12 +1,26 @@
 """The answer in the JSON that a server speaking OpenAI's protocol sends: its text, how it ended, what it took.
 
-Source: https://platform.openai.com/docs/api-reference/chat/object.
+The text is looked for where servers put it: `content` as text or in parts, the arguments of a call, `refusal`, and
+`reasoning_content` where a server's parser has taken a whole answer for reasoning. Reasoning itself is no part of the
+answer; it stays in the answer's JSON, which is stored. Every field may be anything: what is not of its type is missing.
+
+Sources: https://platform.openai.com/docs/api-reference/chat/object; for parts Mistral's and Databricks' references;
+for errors with status 200 https://openrouter.ai/docs/api-reference/errors.
 """
 
+import json
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from selfinstruct.errors import RequestRefused
+from selfinstruct.finish_reasons import ending_of
+from selfinstruct.parsing.thoughts import spoken
 from selfinstruct.records import canonical_json, storable
+
+TEXT_PARTS = ("text", "output_text")
+TOKENS_MOST = 10_000_000  # of one call, more than any model's window: a larger count is no count
+LOGPROB_MOST = 1e6  # and none is infinite or no number
+KEPT = 10_000  # characters of an answer that cannot be read
 
 
 class Answer(NamedTuple):
@@ -19,24 +33,112 @@ class Answer(NamedTuple):
     logprobs: tuple[float, ...] | None
 
 
-def answer_in(body: Any, endpoint: str) -> Answer:
-    """The answer in the server's JSON; ValueError, KeyError, IndexError, TypeError or AttributeError if it has none.
+class NoAnswer(ValueError):
+    """A body without an answer; `reason` is what the failed try is stored with."""
 
-    RequestRefused if the server withheld it.
+    def __init__(self, detail: str, reason: str = "malformed_answer"):
+        super().__init__(detail)
+        self.reason = reason
+
+
+class Reported(NamedTuple):
+    """An error with status 200: the JSON of it alone, the headers that came with it.
+
+    `may_have_cost`: there is part of an answer too, or a count of tokens.
     """
-    choice = body["choices"][0]
-    text = choice["message"]["content"] if endpoint == "chat" else choice["text"]
-    finish_reason = storable(str(choice.get("finish_reason") or "unknown"))
-    if not text and isinstance(refusal := choice.get("message", {}).get("refusal"), str) and refusal:
-        text, finish_reason = refusal, "refusal"
-    if text is None and finish_reason == "length":
-        text = ""  # a reasoning model that spent all its tokens on thinking: asking again would not help
-    if finish_reason == "content_filter" and not text:
-        raw = storable(canonical_json(body))[:10_000]
+
+    raw: str
+    headers: dict[str, str]
+    may_have_cost: bool
+
+
+def error_in(body: Any) -> Reported | None:
+    """The error in a body, in place of an answer or beside half of one; None if there is none."""
+    if isinstance(body, list):  # Google
+        body = next((one for one in body if isinstance(one, dict)), None)
+    if not isinstance(body, dict):
+        return None
+    choice = first_choice(body)
+    error = body.get("error") or (choice or {}).get("error")
+    base = body.get("base_resp")  # MiniMax
+    if not error and choice is None:
+        if isinstance(base, dict) and base.get("status_code"):
+            error = {"code": base.get("status_code"), "message": base.get("status_msg")}
+        elif body.get("object") == "error" or body.get("errors") or body.get("message") or body.get("detail"):
+            error = body  # older vLLM, Mistral; Cloudflare; FastAPI
+    if not error:
+        return None
+    if isinstance(body.get("error"), str):  # TGI, whose error_type stands beside it
+        error = {"message": body["error"], "type": body.get("error_type"), "code": body.get("code")}
+    metadata = error.get("metadata") if isinstance(error, dict) else None
+    headers = metadata.get("headers") if isinstance(metadata, dict) else None
+    return Reported(
+        json.dumps({"error": error}, ensure_ascii=False),
+        {str(name).lower(): value[:100] for name, value in headers.items() if isinstance(value, str)}
+        if isinstance(headers, dict)
+        else {},
+        bool(choice or body.get("usage")),
+    )
+
+
+def answer_in(body: Any, endpoint: str) -> Answer:
+    """The answer in the server's JSON; NoAnswer if it has none, RequestRefused if the server withheld it."""
+    choice = first_choice(body)
+    if choice is None:
+        raise NoAnswer("the answer has no choices")
+    finish_reason = finish_reason_of(choice)
+    ending = ending_of(finish_reason)
+    if ending == "failed":
+        raise NoAnswer(f'the server ended the answer with "{finish_reason}"', "incomplete_answer")
+    text = text_of(choice, endpoint)
+    if not text and (refused := refusal_of(choice)):
+        text, finish_reason = refused, "refusal"
+    if not text and ending == "filtered":
+        raw = storable(canonical_json(body))[:KEPT]
         raise RequestRefused("content_filter", "the server withheld its answer", raw)
-    if not isinstance(text, str):
-        raise TypeError("the content is null")
-    return Answer(text, finish_reason, _tokens(body, "prompt"), _tokens(body, "completion"), _logprobs(choice))
+    if text is None and ending in ("cut", "refusal"):
+        text = ""  # a reasoning model that spent all its tokens on thinking: asking again would not help
+    if text is None or (not text and ending != "cut" and _has_reasoning(choice)):
+        raise NoAnswer(_why_empty(choice, endpoint))
+    prompt_tokens, completion_tokens = _tokens(body.get("usage"))
+    return Answer(text, finish_reason, prompt_tokens, completion_tokens, _logprobs(choice.get("logprobs")))
+
+
+def first_choice(body: Any) -> dict[str, Any] | None:
+    """The first of the choices in a body, if there is one."""
+    choices = body.get("choices") if isinstance(body, dict) else None
+    first = choices[0] if isinstance(choices, list) and choices else None
+    return first if isinstance(first, dict) else None
+
+
+def finish_reason_of(choice: Mapping[str, Any], missing: str = "unknown") -> str:
+    """The finish reason of a choice as the server spells it, whichever field has it."""
+    for name in ("finish_reason", "native_finish_reason", "stop_reason"):
+        reason = choice.get(name)
+        if isinstance(reason, dict):  # SGLang
+            reason = reason.get("type")
+        if isinstance(reason, str) and reason:
+            return storable(reason[:100])
+    return missing
+
+
+def text_of(choice: Mapping[str, Any], endpoint: str = "chat") -> str | None:
+    """The text of a choice without its reasoning; None if it has none."""
+    if endpoint == "completion":
+        text = choice.get("text")
+        return text if isinstance(text, str) else None
+    message = choice.get("message")
+    if not isinstance(message, dict):
+        return None
+    text = _joined(message.get("content"))
+    return text or _arguments(message) or _taken_for_reasoning(message) or text
+
+
+def refusal_of(choice: Mapping[str, Any]) -> str | None:
+    """OpenAI's `refusal`: the text with which a model declines."""
+    message = choice.get("message")
+    refusal = message.get("refusal") if isinstance(message, dict) else None
+    return refusal if isinstance(refusal, str) and refusal else None
 
 
 def describe(error: BaseException) -> str:
@@ -44,19 +146,105 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
-def _tokens(body: dict[str, Any], part: str) -> int:
-    """The number of tokens that the server counted, 0 if it says nothing sensible."""
-    usage = body.get("usage")
-    count = usage.get(f"{part}_tokens") if isinstance(usage, dict) else None
-    return count if isinstance(count, int) and 0 <= count < 2**53 else 0
+def _joined(content: Any) -> str | None:
+    """The text of `message.content`: a text, or the parts of it that are text."""
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else [content]
+    texts = [text for part in parts if (text := _text_of_part(part)) is not None]
+    return "".join(texts) if texts else None
 
 
-def _logprobs(choice: dict[str, Any]) -> tuple[float, ...] | None:
-    """The log-probabilities of the answer's tokens, None if there are none, or in no known form."""
+def _text_of_part(part: Any) -> str | None:
+    if isinstance(part, dict):
+        if part.get("type", "text") not in TEXT_PARTS or part.get("thought") is True:
+            return None
+        part = part.get("text")
+        if isinstance(part, dict):
+            part = part.get("value")
+    return part if isinstance(part, str) else None
+
+
+def _arguments(message: Mapping[str, Any]) -> str | None:
+    """The answer of a server that holds to a schema by calling a function: the arguments of the calls."""
+    calls = message.get("tool_calls")
+    functions = [call.get("function") for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
+    found = []
+    for function in functions or [message.get("function_call")]:
+        arguments = function.get("arguments") if isinstance(function, dict) else None
+        text = canonical_json(arguments) if isinstance(arguments, dict | list) else arguments
+        if isinstance(text, str) and _is_json(text):
+            found.append(text)
+    return "\n".join(found) or None
+
+
+def _taken_for_reasoning(message: Mapping[str, Any]) -> str | None:
+    """An answer that the server's parser has filed under reasoning: what follows the thoughts, or a whole JSON answer.
+
+    Any other reasoning may be no more than thoughts, which must not become data.
+    """
+    for name in ("reasoning_content", "reasoning"):
+        reasoning = message.get(name)
+        if isinstance(reasoning, str) and reasoning:
+            said = spoken(reasoning)
+            return said.strip() or None if said != reasoning else (reasoning if _is_json(reasoning) else None)
+    return None
+
+
+def _is_json(text: str) -> bool:
+    """Whether the whole text is a JSON object or array."""
     try:
-        found = choice["logprobs"]
-        if "content" in found:
-            return tuple(float(token["logprob"]) for token in found["content"])
-        return tuple(float(p) for p in found["token_logprobs"] if p is not None)
-    except (KeyError, TypeError, ValueError):
+        return isinstance(json.loads(text), dict | list)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _has_reasoning(choice: Mapping[str, Any]) -> bool:
+    message = choice.get("message")
+    return isinstance(message, dict) and bool(message.get("reasoning_content") or message.get("reasoning"))
+
+
+def _why_empty(choice: Mapping[str, Any], endpoint: str) -> str:
+    """Why there is no text in a choice, in words."""
+    if endpoint == "completion":
+        return "the answer has no text"
+    message = choice.get("message")
+    if not isinstance(message, dict):
+        return "the answer has no message"
+    if _has_reasoning(choice):
+        return (
+            "the answer is reasoning without content. Turn thinking off (for many models with sampling = "
+            "{ chat_template_kwargs = { enable_thinking = false } }), or the reasoning parser of the server"
+        )
+    if message.get("tool_calls") or message.get("function_call"):
+        return "the answer is a call of a tool that was not offered"
+    return "the answer has no content"
+
+
+def _tokens(usage: Any) -> tuple[int, int]:
+    """The tokens of prompt and answer that the server counted; 0 for each that is no whole number, or absurd.
+
+    Some leave reasoning out of the answer's tokens, but not out of the total.
+    """
+    usage = usage if isinstance(usage, dict) else {}
+    prompt, completion, total = (_count(usage.get(f"{part}_tokens")) for part in ("prompt", "completion", "total"))
+    return prompt, max(completion, total - prompt) if prompt and completion else completion
+
+
+def _count(value: Any) -> int:
+    return value if type(value) is int and 0 <= value <= TOKENS_MOST else 0
+
+
+def _logprobs(found: Any) -> tuple[float, ...] | None:
+    """The log-probabilities of the answer's tokens, None if there are none, or in no known form."""
+    if not isinstance(found, dict):
         return None
+    tokens = found.get("content")
+    values: list[Any]
+    if isinstance(tokens, list):
+        values = [token.get("logprob") if isinstance(token, dict) else None for token in tokens]
+    else:
+        tokens = found.get("token_logprobs")
+        values = [value for value in tokens if value is not None] if isinstance(tokens, list) else [None]
+    is_known = all(type(value) in (int, float) and abs(value) < LOGPROB_MOST for value in values)
+    return tuple(map(float, values)) if is_known else None

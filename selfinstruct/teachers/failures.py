@@ -26,6 +26,8 @@ def failure(base_url: str, key_env: str, status: int, headers: Mapping[str, str]
     except (ValueError, AttributeError, RecursionError):
         said = {"code": "", "type": "", "message": ""}
     code = said["code"] or said["type"]
+    if status < 400:  # an error in an answer with status 200
+        status = int(said["code"]) if said["code"] in map(str, range(400, 600)) else 500
     detail = storable(said["message"] or raw.strip() or "no reason given")[:500]
     if status == 403 and any(word in raw.lower() for word in ("moderation", "flagged")):
         return RequestRefused("content_filter", detail)

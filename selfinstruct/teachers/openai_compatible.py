@@ -2,7 +2,9 @@
 
 The calls are made with aiohttp itself: the openai client would build each request and answer from models of its own, at
 several times the CPU of sending it, and its retries would hold a place among the calls in flight while they sleep.
-Answers are read from the JSON as it came, so that one which fits no model is still kept.
+Answers are read from the JSON as it came, so that one which fits no model is still kept; a server that streams is read
+like one that does not. A server cannot bloat the run: no more than `max_answer_mb` of an answer is read, decompressed.
+A POST follows no redirect, which might make a GET of it, or send prompts where nobody meant them to go.
 
 The key is read from the environment and leaves this module only in the request's header: wherever a server echoes
 it, in an answer or an error, it is blotted out.
@@ -13,23 +15,27 @@ import os
 import time
 import urllib.request
 from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 from pydantic import ValidationError
 
 from selfinstruct import __version__
-from selfinstruct.errors import TryAgain, UsageError
+from selfinstruct.errors import RequestRefused, TeacherError, TryAgain, UsageError
 from selfinstruct.records import Completion, Request, canonical_json, storable
 from selfinstruct.teachers.budget import cost_usd
-from selfinstruct.teachers.envelope import answer_in, describe
+from selfinstruct.teachers.envelope import KEPT, Answer, NoAnswer, answer_in, describe, error_in
+from selfinstruct.teachers.event_stream import body_of_events, is_event_stream
 from selfinstruct.teachers.failures import failure
 from selfinstruct.teachers.pacing import Pace
 from selfinstruct.teachers.rate_limits import rooms
-from selfinstruct.teachers.settings import OPENAI_HOST, Price, TeacherSettings
+from selfinstruct.teachers.settings import OPENAI_HOST, Price, RunningSettings, TeacherSettings
 
+MB = 2**20
+PIECE_BYTES = 2**16
+ANSWER_MB = RunningSettings().max_answer_mb
 PATHS = {"chat": "/chat/completions", "completion": "/completions"}
 
 
@@ -37,10 +43,18 @@ class OpenAICompatible:
     """The teacher behind one server's address and key. `close()` it when done."""
 
     def __init__(
-        self, settings: TeacherSettings, base_url: str, prices: dict[str, Price], pace: Pace, is_batch: bool = False
+        self,
+        settings: TeacherSettings,
+        base_url: str,
+        prices: dict[str, Price],
+        pace: Pace,
+        *,
+        is_batch: bool = False,
+        max_answer_mb: float = ANSWER_MB,
     ):
         self.base_url, self._key = address_and_key(base_url, settings.api_key_env)
         self.pace = pace
+        self.most_bytes = int(max_answer_mb * MB)
         self._key_env = settings.api_key_env
         self._prices = prices
         self._is_batch = is_batch
@@ -59,7 +73,7 @@ class OpenAICompatible:
 
     def request(self, method: str, path: str, **options: Any) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         """Any other call to the server, with the key."""
-        return self._session.request(method, self.base_url + path, **options)
+        return self._session.request(method, self.base_url + path, allow_redirects=method != "POST", **options)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -70,28 +84,41 @@ class OpenAICompatible:
         started = time.perf_counter()
         body = json.dumps(request_body(request)).encode()
         try:
-            async with self._session.post(self.base_url + PATHS[request.endpoint], data=body) as response:
-                raw = (await response.read()).decode("utf-8", "replace")
+            async with self.request("POST", PATHS[request.endpoint], data=body) as response:
+                raw, is_whole = await self.body_of(response)
         except aiohttp.ClientError as error:
             unreachable = isinstance(error, aiohttp.ClientConnectorError)  # nobody listens there, or no such name
-            raise TryAgain("connection", self.clean(describe(error)), unreachable=unreachable) from None
+            raise TryAgain("connection", self.shown(describe(error)), unreachable=unreachable) from None
         self.pace.heard(*rooms(response.headers))
-        if response.status >= 400:
+        if response.status >= 300:
             raise self.failure(response.status, response.headers, raw)
+        if not is_whole:
+            raise self.too_large(raw)
         return self.read(request, raw, time.perf_counter() - started)
 
+    async def body_of(self, response: aiohttp.ClientResponse) -> tuple[str, bool]:
+        """The body of a response, and whether that is all: of one that is too large, its beginning."""
+        body = bytearray()
+        async for piece in response.content.iter_chunked(PIECE_BYTES):  # decompressed
+            body += piece
+            if len(body) > self.most_bytes:
+                return body[:PIECE_BYTES].decode("utf-8", "replace"), False
+        return body.decode("utf-8", "replace"), True
+
+    def too_large(self, raw: str) -> TryAgain:
+        """What an answer means that is larger than may be read; `raw` is its beginning."""
+        most = f"more than max_answer_mb = {self.most_bytes / MB:g} megabytes"
+        return TryAgain("answer_too_large", f"the answer has {most}", raw=storable(self.clean(raw[:KEPT])))
+
     def read(self, request: Request, raw: str, latency_s: float) -> Completion:
-        """The completion in the server's JSON; TryAgain, with the answer in it, where it holds none."""
+        """The completion in the server's JSON; raises what `complete` raises, with the answer in it."""
         try:
-            body = json.loads(raw)
-            escaped = "\\u" in raw or "\\/" in raw  # it may be spelled otherwise there
-            if self._key and self._key in (canonical_json(body) if escaped else raw):
-                raw = self.clean(json.dumps(body, ensure_ascii=False))
-                body = json.loads(raw)
-            answer = answer_in(body, request.endpoint)
-        except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
-            kept = storable(self.clean(raw))[:10_000]
-            raise TryAgain("malformed_answer", self.clean(describe(error)), raw=kept) from None
+            raw, answer = self._read(raw, request.endpoint)
+        except (ValueError, RecursionError) as error:
+            reason, detail = ("malformed_answer", describe(error))
+            if isinstance(error, NoAnswer):
+                reason, detail = error.reason, str(error)
+            raise TryAgain(reason, self.shown(detail), raw=storable(self.clean(raw))[:KEPT]) from None
         is_batch = self._is_batch and request.stage != "probe"
         cost = cost_usd(self._prices.get(request.model), answer.prompt_tokens, answer.completion_tokens, is_batch)
         return Completion(
@@ -99,13 +126,49 @@ class OpenAICompatible:
             answer.logprobs, latency_s, cost_usd=cost, raw=storable(raw),
         )  # fmt: skip
 
+    def _read(self, raw: str, endpoint: str) -> tuple[str, Answer]:
+        """The JSON of an answer without the key, and what it says; ValueError or RecursionError if it is none."""
+        is_stream = is_event_stream(raw)
+        body = body_of_events(raw) if is_stream else json.loads(raw)
+        if is_stream:
+            raw = json.dumps(body, ensure_ascii=False)
+        escaped = "\\u" in raw or "\\/" in raw  # it may be spelled otherwise there
+        if self._key and self._key in (canonical_json(body) if escaped else raw):
+            raw = self.clean(json.dumps(body, ensure_ascii=False))
+            body = json.loads(raw)
+        if reported := error_in(body):
+            failure = self.failure(200, reported.headers, reported.raw)
+            if reported.may_have_cost and isinstance(failure, TryAgain | RequestRefused):
+                failure.raw = storable(raw)[:KEPT]
+            raise failure
+        return raw, answer_in(body, endpoint)
+
+    def shown(self, text: str) -> str:
+        """What the server said, without the key, in a form and length that may be shown and stored."""
+        return storable(self.clean(text))[:500]
+
     def clean(self, text: str) -> str:
         """The text without the key."""
         return text.replace(self._key, "[key]") if self._key else text
 
     def failure(self, status: int, headers: Mapping[str, str], raw: str) -> Exception:
-        """What a status other than 2xx means for this request and for the run."""
+        """What a status other than 2xx means for this request and for the run; 200: an error in the body."""
+        if 300 <= status < 400:
+            return self._redirect(status, headers.get("location", ""))
         return failure(self.base_url, self._key_env, status, headers, self.clean(raw))
+
+    def _redirect(self, status: int, location: str) -> Exception:
+        """What a redirect means: prompts go only where the user sends them, so its address is named."""
+        if not location:
+            return TryAgain(f"http_{status}", "a redirect without an address")
+        with suppress(ValueError):
+            location = urljoin(f"{self.base_url}/", location)
+        for path in PATHS.values():
+            location = location.removesuffix(path)
+        return TeacherError(
+            f"{self.base_url} redirects calls ({status}). If this is where they should go, set base_url (--base-url) "
+            f"to it: {self.shown(location)[:200]}"
+        )
 
 
 def address_and_key(base_url: str, api_key_env: str) -> tuple[str, str]:

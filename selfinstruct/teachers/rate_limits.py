@@ -4,11 +4,14 @@
     x-ratelimit-remaining-requests: 499     x-ratelimit-remaining-tokens: 29380
     x-ratelimit-reset-requests: 120ms       x-ratelimit-reset-tokens: 1.24s
     retry-after-ms: 812                     retry-after: 1  (or a date)
+    x-ratelimit-reset: 1743292800000        (OpenRouter: when the limit ends, in milliseconds since 1970)
 
-Groq, vLLM's gateways and others send the same. Not covered: limits in other names, which show only by refusals.
+Groq, vLLM's gateways and others send the same. A value that is no sensible number says nothing. Not covered: limits in
+other names, which show only by refusals.
 """
 
 import email.utils
+import math
 import re
 import time
 from collections.abc import Mapping
@@ -47,13 +50,20 @@ def duration_s(text: str) -> float:
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait, from retry-after-ms or Retry-After (seconds or a date); None if neither says."""
+    """Seconds to wait, from retry-after-ms, Retry-After (seconds or a date) or x-ratelimit-reset; None if none says."""
     for name, unit_s in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         with suppress(ValueError):
             seconds = float(headers.get(name, ""))
             if seconds >= 0:
                 return seconds * unit_s
-    try:
+    with suppress(ValueError, TypeError, OverflowError, OSError, IndexError):
         return max(0.0, email.utils.parsedate_to_datetime(headers.get("retry-after", "")).timestamp() - time.time())
-    except (ValueError, TypeError, OverflowError):
-        return None
+    with suppress(ValueError):
+        return _until(float(headers.get("x-ratelimit-reset", "")))
+    return None
+
+
+def _until(reset: float) -> float | None:
+    """Seconds until a limit ends: told in milliseconds or seconds since 1970, or as seconds; None if that is past."""
+    seconds = reset / 1000 - time.time() if reset >= 1e11 else reset - time.time() if reset >= 1e9 else reset
+    return seconds if 0 < seconds < math.inf else None

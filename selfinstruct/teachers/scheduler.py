@@ -28,6 +28,8 @@ UNREACHABLE_ATTEMPTS = 3  # while the server has not answered at all
 REFUSALS_IN_A_ROW = 5  # of a stage that never got an answer: the settings are wrong, not the request
 SESSIONS = 3  # a request that failed all its tries in so many sessions is to blame itself, not the server
 MALFORMED_ATTEMPTS = 4  # of a request that was answered with something unreadable: each may have been paid for
+BY_CHANCE = 1e-6  # below this chance that a server which garbles answers did it so often in a row, it is the request
+GARBLED = (1, 50)  # so many of so many calls a server is taken to garble, before others have shown how many
 AT_A_TURN = 2  # calls sent at one turn of the event loop; in between it is heard what has come, refusals too
 BUDGET_LOOK_S = 0.02  # seconds after which a call that the budget holds back looks again, whatever has happened
 BUSY = ("http_429", "http_503", "http_529")  # the server is well, and has too much to do
@@ -64,6 +66,7 @@ class Scheduler:
         self._is_due = False
         self._between_tries: set[str] = set()  # ids of requests that have failed and are tried again
         self._answered: Counter[object] = Counter()  # by servers, and by stage
+        self._malformed: Counter[object] = Counter()  # by servers
         self._refused: Counter[str] = Counter()  # by stage
 
     def look_again(self) -> None:
@@ -113,11 +116,15 @@ class Scheduler:
                 answered = self._answered[servers]  # busy with others' calls, or one of several: no try is used up
             else:
                 failed += 1
-            malformed += fault.raw is not None
-            if malformed == MALFORMED_ATTEMPTS:
-                if self._answered[request.stage]:
+            if fault.raw is not None:
+                malformed += 1
+                self._malformed[servers] += 1
+            if malformed >= MALFORMED_ATTEMPTS:
+                if not self._answered[request.stage]:
+                    break
+                others = self._malformed[servers] - malformed + GARBLED[0]
+                if (others / (others + self._answered[servers] + GARBLED[1])) ** malformed < BY_CHANCE:
                     return _failure(request, attempt, fault)
-                break
             if fault.unreachable and not self._answered[servers] and attempt == UNREACHABLE_ATTEMPTS * len(teachers):
                 break
             if failed < self._attempts:

@@ -143,6 +143,9 @@ class RunningSettings(Section):
     concurrency: int = Field(16, ge=1, le=4096, description="maximum calls in flight")
     deadline_s: float = Field(120.0, gt=0, description="seconds after which a call is abandoned and retried")
     attempts: int = Field(12, ge=1, description="maximum attempts per request")
+    max_answer_mb: float = Field(
+        16.0, gt=0, le=1024, description="maximum size of one answer from a server, in megabytes, after decompression"
+    )
     batch: bool = Field(False, description="use OpenAI's Batch API: half the price, answers within a day")
     max_cost: float | None = Field(None, gt=0, description="maximum cost of the whole run in US dollars; needs prices")
     max_requests: int | None = Field(None, ge=1, description="maximum calls of the whole run, retries included")

@@ -262,6 +262,43 @@ def test_an_answer_that_was_cut_off_loses_only_its_last_item(cli, tmp_path, seed
     assert (row["stage"], row["reason"], row["text"]) == ("filter", "cut_off", cut)
 
 
+# Logs of other servers: camel-ai/camel#4266, QwenLM/qwen-code#9884 (cut); bespokelabsai/curator#261 (filtered).
+@pytest.mark.parametrize(
+    ("fields", "is_cut"),
+    [({"finish_reason": "model_length"}, True), ({"finish_reason": "MAX_TOKENS"}, True),
+     ({"stop_reason": "max_tokens"}, True), ({"finish_reason": "RECITATION"}, True),
+     ({"finish_reason": "end_turn"}, False), ({"finish_reason": "eos_token"}, False), ({"finish_reason": 7}, False)],
+)  # fmt: skip
+def test_an_answer_was_cut_off_by_whatever_name(cli, tmp_path, seeds, fields, is_cut):
+    answer = {name: value for name, value in said(RIVERS, TENSE, ICE).items() if name != "finish_reason"} | fields
+    cli("import", tmp_path / "run", "--completions", written(tmp_path / "a.jsonl", [answer]), "--seeds", seeds)
+    assert admitted(tmp_path / "run") == [RIVERS, TENSE, ICE][: 2 if is_cut else 3]
+
+
+@pytest.mark.parametrize(
+    "recorded_message",
+    [{"content": [{"type": "thinking", "thinking": f"1. {RHYME}"}, {"type": "text", "text": LISTED}]},
+     {"content": LISTED, "reasoning_content": f"1. {RHYME}"},
+     {"content": None, "reasoning": f"1. {RHYME}</think>{LISTED}"}],
+)  # fmt: skip
+def test_a_recorded_answer_is_read_without_its_reasoning(cli, tmp_path, seeds, recorded_message):
+    row = {"prompt": "", "response": {"choices": [{"message": recorded_message, "finish_reason": "stop"}]}}
+    cli("import", tmp_path / "run", "--completions", written(tmp_path / "a.jsonl", [row]), "--seeds", seeds)
+    assert admitted(tmp_path / "run") == [RIVERS, TENSE, ICE]
+
+
+@pytest.mark.parametrize(
+    "response",
+    [{"error": {"code": 502, "message": "lost"}, "choices": [choice(LISTED)]},
+     {"choices": [choice(LISTED, "insufficient_system_resource")]}, {"choices": [choice(LISTED, "abort")]}],
+)  # fmt: skip
+def test_a_recorded_answer_that_failed_halfway_is_none(cli, tmp_path, seeds, response):
+    file = written(tmp_path / "a.jsonl", [{"prompt": "", "response": response}, said(RHYME)])
+    cli("import", tmp_path / "run", "--completions", file, "--seeds", seeds)
+    assert admitted(tmp_path / "run") == [RHYME]
+    assert [row["reason"] for row in rejections(tmp_path / "run")] == ["no_answer"]
+
+
 @pytest.mark.parametrize(
     "instruction",
     [

@@ -8,15 +8,20 @@ import signal
 import sqlite3
 import subprocess
 import threading
+import zlib
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from urllib.request import Request, urlopen
 
 import aiohttp
 import pytest
 from aiohttp import web
 
+from selfinstruct.errors import TryAgain
 from selfinstruct.teachers import batch, batch_server, scheduler
+from selfinstruct.teachers.openai_compatible import OpenAICompatible
+from selfinstruct.teachers.pacing import Pace
+from selfinstruct.teachers.settings import TeacherSettings
 from tests.conftest import run_cli, server_calls, simulated_server
 from tests.forks import Forked
 from tests.loopback import HANG_S, command_after, kill, loopback, wait_until
@@ -394,6 +399,123 @@ def test_a_batch_that_fails_validation_says_why(cli, tmp_path, expected):
         between.answer = between.through
         cli(*command(tmp_path / "run", between.url))
     assert (tmp_path / "run/records.jsonl").read_bytes() == expected
+
+
+# Fields of any type. Reports of the kind: 567-labs/instructor#2540, BerriAI/litellm#13995, openai/openai-openapi#302.
+
+WILD = [None, "many", -5, 1.5, True, [7], {"completed": "3", "failed": [1], "total": 10**400}, [None], 10**400]
+STRANGE_LINES = [
+    b"", b"[1]", b'"text"', b"\xff\xfe", b"[" * 100_000, b'{"custom_id": [1]}', b'{"custom_id": null, "response": {}}',
+    b'{"custom_id": "nobody", "response": "no"}', b"9" * 5000, b"x" * (17 * 2**20),
+]  # fmt: skip
+
+
+def test_fields_of_any_type_and_strange_lines_are_borne(cli, tmp_path, expected):
+    """The last of the lines is larger than an answer may be."""
+    n = iter(range(10**6))
+
+    async def wild(call, forward):
+        response = await forward()
+        if call.startswith("GET /v1/batches/"):
+            fields = dict.fromkeys(("request_counts", "metadata", "errors", "created_at"), WILD[next(n) % len(WILD)])
+            if next(n) % 2:
+                fields["errors"] = {"data": fields["errors"]}
+            return web.json_response(json.loads(response.body) | fields)
+        if call.endswith("/content"):
+            return web.Response(body=b"\n".join([*STRANGE_LINES, response.body, *STRANGE_LINES]))
+        return response
+
+    with simulated_server() as server, proxy(server) as between:
+        between.answer = wild
+        cli(*command(tmp_path / "run", between.url))
+    assert (tmp_path / "run/records.jsonl").read_bytes() == expected
+    assert rows(tmp_path / "run", "SELECT * FROM faults") == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"response": {"status_code": "429", "body": "no"}},
+        {"response": {"status_code": 10**400}},
+        {"response": [1]},
+        {"error": {"code": [1], "message": 10**400}},
+        {"response": {"status_code": 200, "body": {"error": {"code": 429, "message": "slow down"}}}},
+    ],
+    ids=range(5),
+)
+def test_a_line_of_a_request_that_is_no_answer_is_tried_again(cli, tmp_path, expected, wrong):
+    seen = set()
+
+    async def at_first(call, forward):
+        """The first line of each file is spoilt, once."""
+        response = await forward()
+        if not call.endswith("/content") or call in seen or len(seen) > 1:
+            return response
+        seen.add(call)
+        first, *others = response.body.splitlines(keepends=True)
+        spoilt = {"custom_id": json.loads(first)["custom_id"]} | wrong
+        return web.Response(body=json.dumps(spoilt).encode() + b"\n" + b"".join(others))
+
+    with simulated_server() as server, proxy(server) as between:
+        between.answer = at_first
+        cli(*command(tmp_path / "run", between.url))
+    assert (tmp_path / "run/records.jsonl").read_bytes() == expected
+    assert len(rows(tmp_path / "run", "SELECT * FROM faults")) == len(seen) > 0
+
+
+class Endless(web.StreamResponse):
+    """A file without an end, of blank lines that take hardly any room on the wire."""
+
+    def __init__(self):
+        super().__init__(headers={"Content-Encoding": "gzip", "Content-Type": "application/jsonl"})
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        zipped = zlib.compressobj(wbits=31)
+        with suppress(ConnectionError):
+            while True:
+                await self.write(zipped.compress(b"\n" * 2**20) + zipped.flush(zlib.Z_SYNC_FLUSH))
+
+
+def test_a_file_without_an_end_stops_the_run_with_a_message(cli, tmp_path):
+    async def endless(call, forward):
+        return Endless() if call.endswith("/content") else await forward()
+
+    with simulated_server() as server, proxy(server) as between:
+        between.answer = endless
+        said = cli(*command(tmp_path / "run", between.url), code=2).stderr
+    assert "max_answer_mb" in said
+
+
+@pytest.mark.parametrize(
+    "page",
+    [{"data": 5}, {"data": {"a": 1}}, {"data": [None, 1, {"metadata": [1], "created_at": "now"}]}, {"data": None},
+     {"data": [{"metadata": None, "created_at": 10**400}]}],
+)  # fmt: skip
+async def test_a_list_of_batches_may_hold_anything_and_need_not_end(monkeypatch, page):
+    monkeypatch.setattr(batch_server, "PAGES_MOST", 5)
+    pages = []
+
+    async def listing(request):
+        pages.append(request.query_string)
+        return web.json_response(page | {"has_more": True} | ({"data": [{"id": "b"}]} if len(pages) > 1 else {}))
+
+    app = web.Application()
+    app.router.add_get("/v1/batches", listing)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+    reader = OpenAICompatible(TeacherSettings(kind="openai", model="m"), url, {}, Pace(4))
+    try:
+        found = await batch_server.BatchServer(reader, print).find({"selfinstruct": "x"}, 1e9)
+    except TryAgain as error:
+        assert error.reason == "malformed_answer"
+        assert len(pages) <= 5
+    else:
+        assert found is None
+    finally:
+        await reader.close()
+        await runner.cleanup()
 
 
 def test_what_a_batch_brought_before_it_was_cancelled_is_kept(cli, tmp_path, expected):

@@ -1,7 +1,9 @@
 """Budgets against real servers, by the servers' own counts: never exceeded, and used well."""
 
 import asyncio
+import importlib.util
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +14,7 @@ from selfinstruct.runs.generate import generate
 from selfinstruct.runs.run import open_run
 from selfinstruct.simulated.server.app import serving
 from selfinstruct.simulated.settings import SimulatedSettings
-from selfinstruct.store.answers import used
+from selfinstruct.store.answers import usage, used
 from selfinstruct.store.store import Store
 from selfinstruct.store.verify import verify
 from selfinstruct.teachers import scheduler
@@ -32,6 +34,17 @@ LIMITS = [
     {"max_tokens": 100_000},
     {"max_cost": 0.1, "max_requests": 150, "max_tokens": 100_000},
 ]
+
+
+def benchmark():
+    """The module benchmarks/unruly.py, which is no part of a package."""
+    spec = importlib.util.spec_from_file_location("unruly", Path(__file__).parents[2] / "benchmarks/unruly.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+unruly = benchmark()
 
 
 @pytest.fixture(autouse=True)
@@ -169,6 +182,72 @@ def test_killed_again_and_again_a_run_keeps_to_its_budget(tmp_path, cli, limits)
     assert all(tokens > 0 for _, tokens in interrupted)
 
 
+# A server that answers in every form, with counts of tokens that are none. What it has really used counts.
+
+
+async def grown(folder, server, target=25, **running):
+    async with server.serving():
+        assert await grow(folder, server.url, target, deadline_s=30, **running)
+    return (folder / "records.jsonl").read_bytes()
+
+
+@on_virtual_time_with_servers
+async def test_whatever_a_server_sends_the_records_are_the_same_and_every_call_is_accounted_for(tmp_path):
+    expected = await grown(tmp_path / "calm", unruly.Unruly([unruly.plain], fault_share=0))
+    server = unruly.Unruly(fault_share=0.3)
+    assert await grown(tmp_path / "run", server, concurrency=64) == expected
+    assert len(server.kinds) >= 15
+    with Store.read(tmp_path / "run") as store:
+        ((answers, faults),) = store.query("SELECT (SELECT count(*) FROM completions), (SELECT count(*) FROM faults)")
+    assert server.received == answers + faults
+
+
+@pytest.mark.parametrize("concurrency", [16, 256])
+@pytest.mark.parametrize("limits", LIMITS[:3], ids="+".join)
+@pytest.mark.parametrize(("answers", "fault_share"), [("no_counts", 0), ("all", 0.3)])
+@on_virtual_time_with_servers
+async def test_no_budget_is_exceeded_by_answers_without_sensible_counts(
+    tmp_path, concurrency, limits, answers, fault_share
+):
+    server = unruly.Unruly(unruly.ANSWERS if answers == "all" else [unruly.no_counts], fault_share)
+    async with server.serving():
+        for _ in range(2):  # the second session must not forget what the first has used
+            with pytest.raises(BudgetReached):
+                await grow(tmp_path / "run", server.url, 5000, deadline_s=30, concurrency=concurrency, **limits)
+    used_up = {
+        "max_cost": server.bill_usd, "max_requests": server.received,
+        "max_tokens": server.prompt_tokens + server.completion_tokens,
+    }  # fmt: skip
+    (name,) = limits
+    assert 0 < used_up[name] <= limits[name]
+
+
+async def kill_once_held(server, command):
+    process = await asyncio.create_subprocess_exec(*map(str, command), stderr=subprocess.DEVNULL)
+    await until(lambda: server.received > server.let_through or process.returncode is not None)
+    process.kill()  # ProcessLookupError if it has ended by itself
+    await process.wait()
+
+
+async def test_killed_among_answers_without_sensible_counts_a_run_keeps_to_its_budget(tmp_path):
+    config = tmp_path / "run.toml"
+    config.write_text("[prices.simulated]\ninput = 1.0\noutput = 4.0\n")
+    server = unruly.Unruly([unruly.no_counts], fault_share=0.2)
+    async with server.serving():
+        command = [
+            *COMMAND, "generate", tmp_path / "run", "--target", 5000, "--base-url", server.url, "--model", "simulated",
+            "--config", config, "--max-cost", 0.3,
+        ]  # fmt: skip
+        for let_through in (5, 15):
+            server.let_through = let_through
+            await kill_once_held(server, command)
+        server.let_through = float("inf")
+        process = await asyncio.create_subprocess_exec(*map(str, command), stderr=subprocess.PIPE)
+        _, said = await process.communicate()
+    assert b"raise max_cost" in said
+    assert 0 < server.bill_usd <= 0.3
+
+
 def test_a_higher_limit_goes_on_and_ends_like_a_run_without_one(tmp_path, cli):
     run, whole = tmp_path / "run", tmp_path / "whole"
     cli("generate", whole, "--target", 30)
@@ -262,6 +341,31 @@ def test_an_answer_without_a_count_of_tokens_counts_with_the_most(store):
         store.add_completion(a_request(n), answer)
     assert n == 4  # each of 100 tokens of the answer, 100 for a template, and the bytes of the prompt
     assert not budget_fits(budget_of(store, max_tokens=1000), a_request(n))  # after a restart too
+
+
+@pytest.mark.parametrize(("n_prompt", "n_new"), [(0, 0), (5, 0), (0, 5), (5, 5)])
+def test_each_half_that_is_not_counted_counts_with_its_most(store, n_prompt, n_new):
+    """The answer may have 100 tokens."""
+    most = int(budget_of(store).at_most(a_request()).tokens)
+    counted = (n_prompt or most - 100) + (n_new or 100)
+    answer = Completion(a_request().id, "yes", "stop", n_prompt, n_new, raw="{}")
+    enough, too_little = (budget_of(store, max_tokens=counted + most - less) for less in (0, 1))
+    for budget in (enough, too_little):
+        budget.reserve(a_request())
+        budget.settle(a_request(), answer, None)
+        store.forget_sent(a_request())
+    assert (budget_fits(enough, a_request(1)), budget_fits(too_little, a_request(1))) == (True, False)
+    store.add_completion(a_request(), answer)
+    for less in (0, 1):  # after a restart
+        assert budget_fits(budget_of(store, max_tokens=counted + most - less), a_request(1)) is (less == 0)
+
+
+def test_counts_that_no_sum_of_64_bits_can_hold_do_not_break_a_run(store):
+    """From an earlier version, or a user's own teacher."""
+    for n in range(3):
+        store.add_completion(a_request(n), Completion(a_request(n).id, "yes", "stop", 2**62, 2**62, raw="{}"))
+    assert not budget_fits(budget_of(store, max_tokens=10**9), a_request(9))
+    assert usage(store, ["instances"])[0].prompt_tokens > 2**60
 
 
 def test_what_was_answered_before_there_was_a_price_counts(store):

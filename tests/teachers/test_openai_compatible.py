@@ -1,9 +1,12 @@
 """The teacher behind OpenAI's protocol, against a real server on loopback that says what it is told to."""
 
+import asyncio
 import email.utils
+import gzip
 import json
 import socket
 import time
+import zlib
 from contextlib import asynccontextmanager
 
 import pytest
@@ -245,8 +248,8 @@ async def test_logprobs_in_another_form_do_not_break_the_run(logprobs):
         ("no message", '{"choices": [{"finish_reason": "stop"}]}'),
         ("message null", '{"choices": [{"message": null}]}'),
         ("content null", '{"choices": [{"message": {"content": null}, "finish_reason": "stop"}]}'),
-        ("content in parts", '{"choices": [{"message": {"content": [{"text": "a"}]}}]}'),
-        ("an error with 200", '{"error": {"message": "overloaded"}}'),
+        ("parts without text", '{"choices": [{"message": {"content": [{"type": "image_url"}]}}]}'),
+        ("a number of too many digits", '{"created": ' + "9" * 5000 + "}"),
         ("a list", "[]"),
         ("a text", '"The Niger."'),
         ("null", "null"),
@@ -274,6 +277,106 @@ async def test_an_answer_held_back_by_a_filter_is_refused():
     error = await error_of(answering(chat("", "content_filter")))
     assert (type(error), error.reason) == (RequestRefused, "content_filter")
     assert (await answer_to(answering(chat("The Ni", "content_filter")))).text == "The Ni"
+
+
+async def test_a_stream_that_nobody_asked_for_is_read_and_stored_in_one_piece():
+    parts = [("The ", None), ("Niger.", "stop")]
+    events = [{"choices": [{"delta": {"content": text}, "finish_reason": reason}]} for text, reason in parts]
+    body = "".join(f"data: {json.dumps(event)}\n\n" for event in events)
+    answer = await answer_to(answering(body, content_type="text/event-stream"))
+    assert (answer.text, answer.finish_reason) == ("The Niger.", "stop")
+    assert json.loads(answer.raw)["choices"][0]["message"]["content"] == "The Niger."
+
+
+async def test_a_key_that_a_stream_says_in_pieces_is_blotted_out(monkeypatch):
+    monkeypatch.setenv(KEY_ENV, KEY)
+    events = [{"choices": [{"delta": {"content": text}}]} for text in ("It is ", KEY[:9], KEY[9:])]
+    body = "".join(f"data: {json.dumps(event)}\n\n" for event in events) + "data: [DONE]\n\n"
+    answer = await answer_to(answering(body))
+    assert answer.text == "It is [key]"
+    assert KEY not in answer.raw
+
+
+# Size. Reports of the kind: aio-libs/aiohttp#8248, saltstack/salt#69849, JuliaWeb/HTTP.jl#1262.
+
+BLANKS = b" " * 2**20
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", None])
+@pytest.mark.parametrize("status", [200, 503])
+async def test_no_more_of_an_answer_is_read_than_is_allowed(encoding, status):
+    body = BLANKS * 40  # the limit is 16 MB
+    body = {"gzip": gzip.compress, "deflate": zlib.compress, None: bytes}[encoding](body)
+    headers = {"Content-Encoding": encoding} if encoding else {}
+    error = await error_of(answering(body, status, headers))
+    assert error.reason == ("answer_too_large" if status == 200 else "http_503")
+    assert len(error.raw or "") <= 10_000
+    assert status == 503 or ("max_answer_mb = 16" in error.detail and error.may_have_cost)
+
+
+async def test_an_answer_that_is_as_large_as_allowed_is_read():
+    body = json.dumps(chat("The Niger.")).encode()
+    answer = await answer_to(answering(body + b" " * (16 * 2**20 - len(body))))
+    assert answer.text == "The Niger."
+    assert "answer_too_large" in str(await error_of(answering(body + b" " * (16 * 2**20 - len(body) + 1))))
+
+
+# Redirects. psf/requests#5494, traefik/traefik#1819, Kong/insomnia#1832: a POST becomes a GET on its way.
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize(
+    ("location", "named"),
+    [("https://other.example/v1/chat/completions", "to it: https://other.example/v1"),
+     ("/v2/chat/completions", "/v2"), ("http://[", "http://["), ("/v1/chat/completions/", "/v1/chat/completions/")],
+)  # fmt: skip
+async def test_a_redirect_is_not_followed_and_its_address_is_named(status, location, named):
+    async with running(answering("", status, {"Location": location})) as (teacher, server):
+        with pytest.raises(TeacherError) as caught:
+            await teacher.complete(request())
+    assert str(caught.value).endswith(named)
+    assert len(server.received) == 1
+
+
+async def test_a_redirect_to_nowhere_is_tried_again():
+    assert (await error_of(answering("", 304))).reason == "http_304"
+
+
+# Headers. Reports of the kind: auth0/auth0-python#761, AD-SDL/MADSci#313, WebexCommunity/WebexPythonSDK#181.
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "many", "-1", "nan", "inf", "1e999", "9" * 400, "rand(30),add(30)", "1h" * 1000, "Mon, 99 Foo 99999 99:99",
+     "Mon, 01 Jan 0001 00:00:00 -0000", "1 Jan 99999999999 00:00:00 +9999", ", ,", "0x10", "１２"],
+)  # fmt: skip
+async def test_a_header_that_says_nothing_sensible_is_ignored(value):
+    names = [f"x-ratelimit-{what}-{of}" for what in ("limit", "remaining", "reset") for of in ("requests", "tokens")]
+    names += ["Retry-After", "retry-after-ms", "x-ratelimit-reset"]
+    headers = dict.fromkeys(names, value)
+    assert (await answer_to(answering(chat(), headers=headers))).text == "The Niger."
+    error = await error_of(answering(problem("Busy."), 429, headers))
+    assert error.reason == "http_429"
+    assert error.retry_after_s is None or error.retry_after_s >= 0
+
+
+async def test_bytes_in_a_header_that_are_no_text_end_in_a_message_that_can_be_stored():
+    async def serve(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nX: \xff\xed\xa0\x80\r\nContent-Length: -5\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        teacher = OpenAICompatible(settings(), url, {}, Pace(4))
+        try:
+            with pytest.raises(TryAgain) as caught:
+                await teacher.complete(request())
+        finally:
+            await teacher.close()
+    assert caught.value.reason == "connection"
+    assert caught.value.detail.encode()
 
 
 # Statuses.

@@ -479,6 +479,19 @@ def test_an_unreadable_answer_is_asked_for_four_times_and_the_last_one_is_kept()
     play(scene())
 
 
+def test_where_a_server_garbles_many_answers_a_request_is_given_more_tries():
+    """Half of the answers of others cannot be read: four in a row say nothing of this request."""
+
+    async def scene():
+        sending, teacher = Sending(), Scripted(*[malformed(), None] * 60, *map(malformed, range(7)))
+        for number in range(60):
+            await sending.send(teacher, f"before {number}")
+        assert (await sending.send(teacher)).error is None
+        assert teacher.calls.count("a") == 8
+
+    play(scene())
+
+
 def test_other_faults_do_not_count_as_unreadable_answers():
     async def scene():
         faults = [fault for n in range(3) for fault in (malformed(n), busy(), busy())]

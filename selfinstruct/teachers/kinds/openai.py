@@ -30,7 +30,10 @@ class OpenAI(Kind):
         """A client of the server."""
         from selfinstruct.teachers.openai_compatible import OpenAICompatible
 
-        opened = OpenAICompatible(teacher, base_url, session.prices, session.pace(teacher), session.by_batches)
+        opened = OpenAICompatible(
+            teacher, base_url, session.prices, session.pace(teacher),
+            is_batch=session.by_batches, max_answer_mb=session.running.max_answer_mb,
+        )  # fmt: skip
         stack.push_async_callback(opened.close)
         return opened
 

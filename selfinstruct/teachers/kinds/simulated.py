@@ -25,7 +25,10 @@ class Simulated(Kind):
             here = session.simulated.model_copy(update={"api_key": None})
             base_url = (await stack.enter_async_context(serving(here))).base_url
             teacher = teacher.model_copy(update={"api_key_env": ""})
-        opened = OpenAICompatible(teacher, base_url, session.prices, session.pace(teacher), session.by_batches)
+        opened = OpenAICompatible(
+            teacher, base_url, session.prices, session.pace(teacher),
+            is_batch=session.by_batches, max_answer_mb=session.running.max_answer_mb,
+        )  # fmt: skip
         stack.push_async_callback(opened.close)
         return opened
 

@@ -1,0 +1,276 @@
+"""Where servers put an answer, in bodies as public reports show them; and what they put there that is none."""
+
+import json
+import time
+
+import hypothesis
+import hypothesis.strategies as st
+import pytest
+
+from selfinstruct.errors import RequestRefused, TeacherError, TryAgain
+from selfinstruct.records import Request
+from selfinstruct.teachers.envelope import NoAnswer, answer_in, error_in
+from selfinstruct.teachers.event_stream import body_of_events, is_event_stream
+from selfinstruct.teachers.openai_compatible import OpenAICompatible
+from selfinstruct.teachers.pacing import Pace
+from selfinstruct.teachers.settings import TeacherSettings
+
+JSON = '{"number": "7"}'
+
+
+def body(message, finish_reason="stop", **choice):
+    return {"choices": [{"message": message, "finish_reason": finish_reason, **choice}]}
+
+
+def part(kind, **more):
+    return {"type": kind, **more}
+
+
+THOUGHTS = "They want a river. 1. Maybe the Rhine."
+# What public reports show, and the text in it.
+ANSWERS = {
+    "posit-dev/chatlas#397: Databricks": (
+        body({"content": [part("reasoning", summary=[part("text", text=THOUGHTS)]), part("text", text="Niger")]}),
+        "Niger",
+    ),
+    "docs.mistral.ai/capabilities/reasoning": (
+        body({"content": [part("thinking", thinking=[part("text", text=THOUGHTS)]), part("text", text="Ni"),
+                          part("text", text="ger")]}), "Niger",
+    ),
+    "OpenAI's assistants: text is an object": (body({"content": [part("text", text={"value": "Niger"})]}), "Niger"),
+    "Gemini: thought = true": (body({"content": [{"text": THOUGHTS, "thought": True}, {"text": "Niger"}]}), "Niger"),
+    "vllm-project/vllm#19222: JSON taken for reasoning": (body({"content": None, "reasoning_content": JSON}), JSON),
+    "vllm-project/vllm#22507: thoughts end, the answer follows": (
+        body({"content": "", "reasoning": f"{THOUGHTS}</think>\nNiger"}), "Niger"),
+    "safety-research/safety-tooling#113": (
+        body({"content": None, "tool_calls": [{"function": {"name": "f", "arguments": JSON}}]}, "tool_calls"), JSON),
+    "chatanywhere/GPT_API_free#225": (
+        body({"content": None, "function_call": {"name": "f", "arguments": JSON}}, "function_call"), JSON),
+    "sigoden/aichat#1326: no content; ollama/docs/api.md: arguments as an object": (
+        body({"tool_calls": [{"function": {"name": "f", "arguments": {"number": "7"}}}]}), '{"number":"7"}'),
+    "darkmatter/nixmac#199: cut while it thought": (
+        body({"content": None, "reasoning_content": "We need to"}, "length"), ""),
+    "content left out": (body({}, "MAX_TOKENS"), ""),
+    "SGLang: a reason is an object": (body({"content": "Niger"}, {"type": "length", "length": 9}), "Niger"),
+    "reasoning beside an answer": (body({"content": "Niger", "reasoning_content": "{}"}), "Niger"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("source", ANSWERS)
+def test_an_answer_is_found_and_no_thoughts(source):
+    sent, text = ANSWERS[source]
+    assert answer_in(sent, "chat").text == text
+
+
+@pytest.mark.parametrize(
+    ("sent", "says"),
+    [
+        (body({"content": None, "reasoning_content": THOUGHTS}), "reasoning without content"),
+        (body({"content": "", "reasoning": THOUGHTS}), "reasoning without content"),
+        (body({"content": None}), "no content"),
+        (body({"content": [part("image_url", url="x")]}), "no content"),
+        (body({"content": None, "tool_calls": [{"function": {"arguments": "no json"}}]}), "tool that was not offered"),
+        (body({"content": "The Ni"}, "insufficient_system_resource"), "insufficient_system_resource"),
+        (body({"content": "The Ni"}, "error"), '"error"'),
+        ({"choices": [{"finish_reason": "stop"}]}, "no message"),
+        ({"choices": {"0": {}}}, "no choices"),
+    ],
+)
+def test_what_is_no_answer_is_told_in_words(sent, says):
+    with pytest.raises(NoAnswer, match=says):
+        answer_in(sent, "chat")
+
+
+@pytest.mark.parametrize("reason", ["SAFETY", "content_filter: PROHIBITED_CONTENT", "RECITATION", "sensitive"])
+def test_a_withheld_answer_is_refused_under_any_name(reason):
+    with pytest.raises(RequestRefused, match="content_filter"):
+        answer_in(body({"content": None}, reason), "chat")
+
+
+# Counts of tokens. Reports: philschmid/easyllm#42 (float), maximhq/bifrost#5425 (null), router-for-me/CLIProxyAPI#5733
+# and mozilla-ai/any-llm#1290 (an answer's tokens without those of its reasoning).
+
+
+@pytest.mark.parametrize(
+    "count", [None, 37.25, 12.0, "34", -1, True, [3], {}, 10**15, 10**400, float("nan"), float("inf")], ids=repr
+)
+@pytest.mark.parametrize("half", ["prompt_tokens", "completion_tokens"])
+def test_a_count_that_is_none_is_0_and_leaves_the_other_half(half, count):
+    usage = {"prompt_tokens": 11, "completion_tokens": 4, half: count}
+    answer = answer_in({**body({"content": "Niger"}), "usage": usage}, "chat")
+    assert [answer.prompt_tokens, answer.completion_tokens] == [0 if usage[k] is count else usage[k] for k in usage]
+
+
+def test_tokens_of_reasoning_count_where_only_the_total_has_them():
+    for completion, total, counted in [(198, 623, 603), (4, 15, 4), (4, "many", 4), (0, 81, 0)]:
+        usage = {"prompt_tokens": 20, "completion_tokens": completion, "total_tokens": total}
+        assert answer_in({**body({"content": "Niger"}), "usage": usage}, "chat").completion_tokens == counted
+
+
+@pytest.mark.parametrize("p", [10**400, float("nan"), float("-inf"), "-1", True, None, [1], {}], ids=repr)
+def test_log_probabilities_that_are_none_are_left_out(p):
+    for logprobs in ({"content": [{"logprob": -0.5}, {"logprob": p}]}, {"token_logprobs": [p, "x"]}, p, {"content": p}):
+        assert answer_in(body({"content": "Niger"}, logprobs=logprobs), "chat").logprobs is None
+
+
+# Streams.
+
+
+def stream(*events, end="\n\n", prefix="data: "):
+    return "".join(f"{prefix}{event if isinstance(event, str) else json.dumps(event)}{end}" for event in events)
+
+
+def delta(finish_reason=None, **fields):
+    return {"choices": [{"index": 0, "delta": fields, "finish_reason": finish_reason}]}
+
+
+HELLO = [delta(role="assistant", content=""), delta(content="Ni"), delta(content="ger"), delta("stop")]
+USAGE = {"choices": [], "usage": {"prompt_tokens": 11, "completion_tokens": 4}}
+STREAMS = {
+    "openai: usage last": stream(*HELLO, USAGE, "[DONE]"),
+    "no [DONE]": stream(*HELLO, USAGE),
+    "symfony/ai#909: comments of OpenRouter": ": OPENROUTER PROCESSING\n\n" + stream(*HELLO, USAGE, "[DONE]"),
+    "ggml-org/llama.cpp#14268: events without a blank line": stream(*HELLO, USAGE, "[DONE]", end="\n"),
+    "coddy-project/coddy-agent#106: empty data": "data:\n\n" + stream(*HELLO, USAGE, "[DONE]"),
+    "caikit/caikit#538: JSON over several lines": stream(*HELLO[:3])
+    + "data: {\ndata: \"choices\": [{\"delta\": {}, \"finish_reason\": \"stop\"}],\n"
+    + 'data: "usage": {"prompt_tokens": 11, "completion_tokens": 4}\ndata: }\n\n',
+    "CR LF, names, no space": "event: message\r\nid: 1\r\n" + stream(*HELLO, USAGE, end="\r\n\r\n", prefix="data:"),
+    "a byte order mark, whole messages": "\ufeff" + stream({"choices": [{"message": {"content": "Niger"},
+    "finish_reason": "stop"}], "usage": USAGE["usage"]}),
+    "lucasjinreal/Crane#121: text after the end": stream(*HELLO, USAGE, "error: late"),
+    "parts": stream(delta(content=[part("thinking", thinking=[part("text", text=THOUGHTS)])]), *HELLO, USAGE),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("source", STREAMS)
+def test_a_stream_is_read_like_an_answer(source):
+    assert is_event_stream(STREAMS[source])
+    answer = answer_in(body_of_events(STREAMS[source]), "chat")
+    assert (answer.text, answer.finish_reason) == ("Niger", "stop")
+    assert (answer.prompt_tokens, answer.completion_tokens) == (11, 4)
+
+
+def test_a_stream_of_calls_of_a_base_model_and_of_log_probabilities_is_read():
+    call = (
+        [{"index": 0, "function": {"name": "f", "arguments": JSON[:5]}}],
+        [{"index": 0, "function": {"arguments": JSON[5:]}}],
+    )
+    calls = stream(*(delta(tool_calls=one) for one in call), delta("tool_calls"))
+    assert answer_in(body_of_events(calls), "chat").text == JSON
+    texts = stream({"choices": [{"text": "Ni"}]}, {"choices": [{"text": "ger", "finish_reason": "length"}]})
+    assert answer_in(body_of_events(texts), "completion").text == "Niger"
+    scored = stream(
+        *({"choices": [{"delta": {"content": c}, "logprobs": {"content": [{"logprob": -1}]}}]} for c in "ab"), "[DONE]"
+    )
+    assert answer_in(body_of_events(scored), "chat").logprobs == (-1.0, -1.0)
+
+
+@pytest.mark.parametrize(
+    "text", [stream(*HELLO[:3]), stream(*HELLO[:2], '{"choices": [{"del'), stream(*HELLO[:2], "[1]"), stream(HELLO[0])]
+)
+def test_a_stream_that_breaks_off_is_no_answer(text):
+    with pytest.raises(NoAnswer) as caught:
+        body_of_events(text)
+    assert caught.value.reason == "incomplete_answer"
+
+
+# Errors with status 200. `failures.failure` says what they mean.
+
+ERRORS = {
+    "UKGovernmentBEIS/inspect_ai#1534": ({"error": {"message": "Slow down.", "code": 429}}, "http_429", False),
+    "damianvtran/local-operator#223: beside half an answer": (
+        {**body({"content": "The Ni"}, "error"), "error": {"code": 502, "message": "lost"}}, "http_502", True),
+    "openrouter.ai/docs/api-reference/errors: in a choice": (
+        body({"content": "The Ni"}, "error", error={"code": 502, "message": "lost"}), "http_502", True),
+    "diegosouzapw/OmniRoute#8210: no choices": (
+        {"choices": [], "error": {"code": 503, "message": "Worker limit"}}, "http_503", False),
+    "aaif-goose/goose#8027: no code": ({"error": {"message": "Internal server error"}}, "http_500", False),
+    "Blaizzy/nativ#195: a text": ({"error": "not supported while loading"}, "http_500", False),
+    "googleapis: a list": ([{"error": {"code": 503, "status": "UNAVAILABLE", "message": "m"}}], "http_503", False),
+    "vLLM before 0.10": ({"object": "error", "message": "m", "code": 503}, "http_503", False),
+    "MiniMax: base_resp": ({"choices": None, "base_resp": {"status_code": 1002, "status_msg": "m"}}, "http_500", False),
+}  # fmt: skip
+
+
+@pytest.fixture
+async def teacher():
+    made = OpenAICompatible(TeacherSettings(kind="openai", model="m"), "http://127.0.0.1:9/v1", {}, Pace(4))
+    yield made
+    await made.close()
+
+
+def a_request():
+    return Request("propose", "openai", "m", "chat", "", "Name a river.", {})
+
+
+@pytest.mark.parametrize("source", ERRORS)
+@pytest.mark.parametrize("is_stream", [False, True])
+async def test_an_error_with_status_200_is_what_its_code_says(teacher, source, is_stream):
+    sent, reason, may_have_cost = ERRORS[source]
+    raw = json.dumps(sent)
+    if is_stream and isinstance(sent, dict) and "error" in sent:
+        raw = stream(*HELLO[:2], sent, "[DONE]")
+        may_have_cost = True  # part of an answer was sent
+    with pytest.raises(TryAgain) as caught:
+        teacher.read(a_request(), raw, 0.0)
+    assert (caught.value.reason, caught.value.may_have_cost) == (reason, may_have_cost)
+    assert (caught.value.raw is not None) is may_have_cost
+
+
+@pytest.mark.parametrize("code", ["insufficient_quota", 402, 401, 404])
+async def test_an_error_with_status_200_that_no_request_would_be_spared_stops_the_run(teacher, code):
+    with pytest.raises(TeacherError):
+        teacher.read(a_request(), json.dumps({"error": {"code": code, "message": "no"}}), 0.0)
+
+
+async def test_the_error_field_of_older_llama_cpp_is_an_error(teacher):
+    """coddy-project/coddy-agent#106."""
+    raw = 'error: {"code":400,"message":"the request exceeds the context length"}\n\ndata: [DONE]\n\n'
+    with pytest.raises(RequestRefused, match="context_too_long"):
+        teacher.read(a_request(), raw, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("reset", "waits"),
+    [(lambda: (time.time() + 3600) * 1000, True), (lambda: time.time() + 3600, True), (lambda: 3600, True),
+     (lambda: 1743292800000, False), (lambda: -5, False), (lambda: "soon", False), (lambda: "9" * 400, False),
+     (lambda: "nan", False)],
+)  # fmt: skip
+async def test_the_end_of_a_limit_in_an_error_is_waited_for(teacher, reset, waits):
+    headers = {"X-RateLimit-Reset": str(reset())}
+    with pytest.raises(TryAgain) as caught:
+        teacher.read(a_request(), json.dumps({"error": {"code": 429, "metadata": {"headers": headers}}}), 0.0)
+    assert (0 < (caught.value.retry_after_s or 0) <= 3600) is waits
+
+
+# Anything at all.
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**400), 10**400) | st.floats() | st.text(max_size=20)
+    | st.sampled_from(["stop", "length", "error", "text", "thinking", "data: {}", "\ud800"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+        st.sampled_from(["choices", "message", "content", "type", "text", "finish_reason", "usage", "error", "code",
+                         "prompt_tokens", "tool_calls", "function", "arguments", "logprobs", "token_logprobs", "delta",
+                         "reasoning", "refusal", "metadata", "headers", "index", "base_resp", "status_code"]),
+        inner, max_size=5),
+    max_leaves=25,
+)  # fmt: skip
+
+
+@hypothesis.given(ANYTHING, ANYTHING, st.sampled_from(["chat", "completion"]))
+def test_any_json_is_an_answer_or_is_none_and_never_an_accident(message, value, endpoint):
+    for sent in (value, {"choices": [value]}, {"choices": [{"message": message, "delta": message, "logprobs": value,
+                 "finish_reason": value, "text": message}], "usage": value}):  # fmt: skip
+        error_in(sent)
+        try:
+            answer = answer_in(sent, endpoint)
+        except (NoAnswer, RequestRefused):
+            continue
+        assert isinstance(answer.text, str)
+        assert 0 <= answer.prompt_tokens <= 10**7
+        events = stream(sent, sent, "[DONE]") if isinstance(sent, dict) else ""
+        try:
+            answer_in(body_of_events(events), endpoint)
+        except (NoAnswer, RequestRefused):
+            continue
