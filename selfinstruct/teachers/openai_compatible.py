@@ -28,7 +28,8 @@ from selfinstruct.teachers.envelope import answer_in, describe
 from selfinstruct.teachers.failures import failure
 from selfinstruct.teachers.pacing import Pace
 from selfinstruct.teachers.rate_limits import rooms
-from selfinstruct.teachers.settings import OPENAI_HOST, Price, TeacherSettings
+from selfinstruct.teachers.settings import OPENAI_HOST, Price, TeacherSettings, is_azure
+from selfinstruct.teachers.words import GENERATE, Words
 
 PATHS = {"chat": "/chat/completions", "completion": "/completions"}
 
@@ -37,15 +38,19 @@ class OpenAICompatible:
     """The teacher behind one server's address and key. `close()` it when done."""
 
     def __init__(
-        self, settings: TeacherSettings, base_url: str, prices: dict[str, Price], pace: Pace, is_batch: bool = False
-    ):
-        self.base_url, self._key = address_and_key(base_url, settings.api_key_env)
+        self, settings: TeacherSettings, base_url: str, prices: dict[str, Price], pace: Pace, is_batch: bool = False, *,
+        words: Words = GENERATE,
+    ):  # fmt: skip
+        self.base_url, self._key = address_and_key(base_url, settings.api_key_env, words)
+        self._words = words
         self.pace = pace
         self._key_env = settings.api_key_env
         self._prices = prices
         self._is_batch = is_batch
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         headers |= {"User-Agent": f"selfinstruct/{__version__}", "Authorization": f"Bearer {self._key or 'none'}"}
+        if is_azure(self.base_url):
+            headers["api-key"] = headers.pop("Authorization").removeprefix("Bearer ")
         for name, variable in (("OpenAI-Organization", "OPENAI_ORG_ID"), ("OpenAI-Project", "OPENAI_PROJECT_ID")):
             if value := os.environ.get(variable):
                 headers[name] = value
@@ -59,7 +64,12 @@ class OpenAICompatible:
 
     def request(self, method: str, path: str, **options: Any) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         """Any other call to the server, with the key."""
-        return self._session.request(method, self.base_url + path, **options)
+        return self._session.request(method, self.url(path), **options)
+
+    def url(self, path: str) -> str:
+        """The address of `path`; what the server's own address ends in after a question mark stays at the end."""
+        address, mark, query = self.base_url.partition("?")
+        return address + path + mark + query
 
     async def close(self) -> None:
         """Close the connections."""
@@ -70,7 +80,7 @@ class OpenAICompatible:
         started = time.perf_counter()
         body = json.dumps(request_body(request)).encode()
         try:
-            async with self._session.post(self.base_url + PATHS[request.endpoint], data=body) as response:
+            async with self._session.post(self.url(PATHS[request.endpoint]), data=body) as response:
                 raw = (await response.read()).decode("utf-8", "replace")
         except aiohttp.ClientError as error:
             unreachable = isinstance(error, aiohttp.ClientConnectorError)  # nobody listens there, or no such name
@@ -105,17 +115,17 @@ class OpenAICompatible:
 
     def failure(self, status: int, headers: Mapping[str, str], raw: str) -> Exception:
         """What a status other than 2xx means for this request and for the run."""
-        return failure(self.base_url, self._key_env, status, headers, self.clean(raw))
+        return failure(self.base_url, self._key_env, status, headers, self.clean(raw), words=self._words)
 
 
-def address_and_key(base_url: str, api_key_env: str) -> tuple[str, str]:
+def address_and_key(base_url: str, api_key_env: str, words: Words = GENERATE) -> tuple[str, str]:
     """Where the server is, and its key ("" where there is none); UsageError if it cannot be asked like this."""
     base_url = base_url or _base_url_from_environment() or OPENAI_HOST
     key = os.environ.get(api_key_env, "").strip()
     if not key and base_url == OPENAI_HOST:
         raise UsageError(
-            f"No API key. Set the environment variable {api_key_env}, or base_url (--base-url) for a local "
-            "server. The simulated teacher (--teacher simulated) needs neither."
+            f"No API key. Set the environment variable {api_key_env}, or {words.base_url} for a local "
+            f"server. {words.simulated} needs neither."
         )
     if not key.isascii() or not key.isprintable() or any(mark in key for mark in '"\\ '):
         raise UsageError(f"The key in {api_key_env} contains invalid characters. Copy it again.")

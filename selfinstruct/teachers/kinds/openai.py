@@ -12,6 +12,7 @@ class OpenAI(Kind):
     """OpenAI-compatible servers, at one address or several."""
 
     has_batches = True
+    may_refuse = True
 
     def sampling(self, teacher: TeacherSettings, sampling: dict[str, Any]) -> dict[str, Any]:
         """OpenAI's newer models reject max_tokens; most other servers accept nothing else."""
@@ -30,7 +31,8 @@ class OpenAI(Kind):
         """A client of the server."""
         from selfinstruct.teachers.openai_compatible import OpenAICompatible
 
-        opened = OpenAICompatible(teacher, base_url, session.prices, session.pace(teacher), session.by_batches)
+        pace = session.pace(teacher)
+        opened = OpenAICompatible(teacher, base_url, session.prices, pace, session.by_batches, words=session.words)
         stack.push_async_callback(opened.close)
         return opened
 

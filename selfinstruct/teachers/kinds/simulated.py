@@ -25,7 +25,8 @@ class Simulated(Kind):
             here = session.simulated.model_copy(update={"api_key": None})
             base_url = (await stack.enter_async_context(serving(here))).base_url
             teacher = teacher.model_copy(update={"api_key_env": ""})
-        opened = OpenAICompatible(teacher, base_url, session.prices, session.pace(teacher), session.by_batches)
+        pace = session.pace(teacher)
+        opened = OpenAICompatible(teacher, base_url, session.prices, pace, session.by_batches, words=session.words)
         stack.push_async_callback(opened.close)
         return opened
 
