@@ -101,11 +101,9 @@ class _Server:
 
     async def settle(self, learned: Learned) -> list[Edit]:
         """All edits that the server needs, those of earlier sessions first."""
-        edits = list(
-            dict.fromkeys(
-                edit for place in self._places for edit in learned.about(place.stage, place.choice.teacher.model)
-            )
-        )
+        edits: list[Edit] = []
+        for place in self._places:
+            edits += [one for one in learned.about(place.stage, place.choice.teacher.model) if one not in edits]
         may_refuse = kinds.load(self._places[0].choice.teacher.kind).may_refuse
         for body, place in _trials(self._places).values():
             is_open = place.is_open and "response_format" in edited(body, edits)

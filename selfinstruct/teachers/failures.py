@@ -64,7 +64,9 @@ def failure(
     `base_url` and `key_env` are named in the messages. A status below 400 is that of an answer with an error in it.
     """
     error = said(raw)
-    status = status if status >= 400 else error.status or 500
+    is_unnamed = status < 400 and error.status is None  # an error with status 200 and no other: its words decide
+    if status < 400:
+        status = error.status or 400
     text = error.words
     about = f"{status}: {error.message}"
     if is_about_settings(text, status):
@@ -94,6 +96,8 @@ def failure(
         return TryAgain(
             f"http_{status}", error.message, retry_after_s=error.retry_after_s if wait_s is None else wait_s
         )
+    if is_unnamed and not _BUSY.search(text):
+        return TryAgain("http_500", error.message, retry_after_s=wait_s)
     if _BUSY.search(text):  # as if it had said it by the status that is meant for it, which the pace knows
         return TryAgain("http_429", error.message, retry_after_s=error.retry_after_s if wait_s is None else wait_s)
     if _PASSING.search(text):

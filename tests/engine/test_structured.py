@@ -49,7 +49,8 @@ class Server:
     Each is a status with an error, or a text; once they are used up the simulated teacher answers.
     """
 
-    def __init__(self, json_schema, probes):
+    def __init__(self, json_schema, probes, refuse=lambda body: None):
+        self.refuse = refuse  # gives the error to a request, a status and a body, or None
         self.settings = SimulatedSettings(json_schema=json_schema)
         self.probes = list(probes)
         self.received = []  # (path, body)
@@ -69,12 +70,18 @@ class Server:
             if said is None or isinstance(said, str):
                 choice = {"index": 0, "message": {"role": "assistant", "content": said}, "finish_reason": "stop"}
                 return web.json_response({"id": "c", "choices": [choice]})
+        if error := self.refuse(body):
+            return web.json_response(error[1], status=error[0])
+        body = {key: value for key, value in body.items() if key not in OTHER_SERVERS}
         answer = completion if request.path.endswith("/v1/completions") else chat
         digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).digest()
         try:
             return web.json_response(answer(body, self.settings, digest).body)
         except Refused as error:
             return web.json_response(error.body, status=error.status)
+
+
+OTHER_SERVERS = ("stream", "stream_options", "enable_thinking", "top_k", "reasoning_effort")  # not the simulated one
 
 
 def kind_of(body):
@@ -84,9 +91,9 @@ def kind_of(body):
 
 
 @asynccontextmanager
-async def serving(json_schema="honoured", probes=()):
+async def serving(json_schema="honoured", probes=(), refuse=lambda body: None):
     """A server, and its address."""
-    server = Server(json_schema, probes)
+    server = Server(json_schema, probes, refuse)
     app = web.Application()
     app.router.add_post("/v1/{path:.*}", server.handle)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
