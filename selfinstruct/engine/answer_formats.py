@@ -94,6 +94,7 @@ class _Server:
         self.found: list[tuple[Edit, str]] = []  # with what the server said
         self._teacher = teacher
         self._places = places
+        self._may_refuse = kinds.load(places[0].choice.teacher.kind).may_refuse
         self._seed = config.seed
         self._attempts = config.running.attempts
         self._scheduler = scheduler
@@ -104,10 +105,9 @@ class _Server:
         edits: list[Edit] = []
         for place in self._places:
             edits += [one for one in learned.about(place.stage, place.choice.teacher.model) if one not in edits]
-        may_refuse = kinds.load(self._places[0].choice.teacher.kind).may_refuse
         for body, place in _trials(self._places).values():
             is_open = place.is_open and "response_format" in edited(body, edits)
-            if is_open or (may_refuse and not self._was_tried(place, edited(body, edits), learned)):
+            if is_open or (self._may_refuse and not self._was_tried(place, edited(body, edits), learned)):
                 await self._try(body, place, edits)
                 learned.tried[_key(place, edited(body, edits))] = _temperature(edited(body, edits))
         if any(edit.name == "response_format" for edit in edits):
@@ -130,7 +130,8 @@ class _Server:
                 self._stop_if_too_long(place, completion.error)
                 self.answer_format = "text"
                 return
-            new = [edit for edit in edits_for(now, completion.error) if edit.of(now) != now]
+            known = edits_for(now, completion.error) if self._may_refuse else ()
+            new = [edit for edit in known if edit.of(now) != now]
             if place.is_open and not new and "response_format" in now:
                 new = [Edit("response_format", "omit")]  # the server did not say what it refuses: the schema, mostly
             fixed = [edit for edit in new if edit.name == "response_format" and not place.is_open]
@@ -142,6 +143,8 @@ class _Server:
                 )
             edits += new
             self.found += [(edit, completion.error.partition(": ")[2]) for edit in new]
+            if not self._may_refuse:
+                return
 
     async def _ask(self, place: Place, body: dict[str, Any]) -> Completion:
         """The server's answer to a probe with this body, once in a run."""
@@ -167,6 +170,8 @@ def _trials(places: list[Place]) -> dict[str, tuple[dict[str, Any], Place]]:
     trials: dict[str, tuple[dict[str, Any], Place]] = {}
     for place in places:
         body = body_of(place.choice, SCHEMA if place.may_be_json else None)
+        if not kinds.load(place.choice.teacher.kind).may_refuse:  # only whether it takes a schema is asked
+            body = {key: body[key] for key in body if key.startswith("max_") or key in ("response_format", "seed")}
         key = _key(place, body)
         if key in trials:
             before, first = trials[key]
