@@ -187,7 +187,7 @@ async def pipeline(arguments: argparse.Namespace) -> tuple[int, float, float]:
 async def run_engine(run: Any, target: int) -> tuple[int, float, float]:
     from contextlib import AsyncExitStack
 
-    from selfinstruct.engine.answer_formats import settle_answer_formats
+    from selfinstruct.engine.answer_formats import settle_settings
     from selfinstruct.engine.engine import Engine
     from selfinstruct.engine.gate import Gate
     from selfinstruct.engine.progress import Progress
@@ -200,7 +200,7 @@ async def run_engine(run: Any, target: int) -> tuple[int, float, float]:
             progress = Progress()
             running = run.config.running
             scheduler = Scheduler(running.concurrency, running.attempts, run.store.add_fault)
-            config = await settle_answer_formats(run.config, teachers, scheduler, run.store)
+            config = await settle_settings(run.config, teachers, scheduler, run.store, print)
             gate = Gate(run.store, config, progress)
             grower = Engine(gate, run.prompts, teachers, scheduler)
             wall, cpu = await timed(grower.run(target))

@@ -24,8 +24,15 @@ STOPPING = "finishing the calls in flight; press Ctrl-C again to stop at once"
 
 
 async def show_progress(progress: Progress, scheduler: Scheduler) -> None:
-    """Show how far the engine is until cancelled."""
+    """Show how far the engine is until cancelled, and what it was told about servers."""
     console = Console()
+    try:
+        await _show(progress, scheduler, console)
+    finally:
+        _print_told(progress, console)
+
+
+async def _show(progress: Progress, scheduler: Scheduler, console: Console) -> None:
     speed = Speed()
     if console.is_jupyter:
         cell = CellLine(line(progress, scheduler, None))
@@ -38,11 +45,20 @@ async def show_progress(progress: Progress, scheduler: Scheduler) -> None:
     if not console.is_terminal:
         while True:
             await asyncio.sleep(LINE_EVERY_S)
+            _print_told(progress, console)
             print(line(progress, scheduler, speed.seconds_left(progress)), flush=True)
     with Live(console=console, refresh_per_second=10, transient=True) as live:
         while True:
+            _print_told(progress, live.console)
             live.update(_panel(progress, scheduler, speed.seconds_left(progress)))
             await asyncio.sleep(LIVE_EVERY_S)
+
+
+def _print_told(progress: Progress, console: Console) -> None:
+    """Lines that stay; they may quote a server."""
+    for text in progress.told:
+        console.print(visible(text), markup=False, highlight=False, soft_wrap=True)
+    progress.told.clear()
 
 
 class Speed:

@@ -24,6 +24,7 @@ class Progress:
     failing_times: int = 0
     batches: str = ""  # how the latest of them is getting on
     rejected: Counter[str] = field(default_factory=Counter)
+    told: list[str] = field(default_factory=list)  # lines about servers that are not shown yet
 
     @property
     def candidates(self) -> int:
@@ -36,6 +37,10 @@ class Progress:
         again = self.failing is not None and self.failing.reason == fault.reason
         self.failing_times = self.failing_times + 1 if again else 1
         self.failing = fault
+
+    def tell(self, line: str) -> None:
+        """Show a line that stays."""
+        self.told.append(line)
 
     def tell_batches(self, line: str) -> None:
         """Show the progress of the latest batch."""

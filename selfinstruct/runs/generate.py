@@ -3,11 +3,13 @@
 import asyncio
 import itertools
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
 
-from selfinstruct.engine.answer_formats import settle_answer_formats
+from selfinstruct.engine.answer_formats import settle_settings
 from selfinstruct.engine.display import show_progress
 from selfinstruct.engine.engine import Engine
 from selfinstruct.engine.gate import Gate
@@ -16,7 +18,8 @@ from selfinstruct.export.export import write_records
 from selfinstruct.records import Request
 from selfinstruct.report.status import progress_of
 from selfinstruct.runs.run import Run, keep_config
-from selfinstruct.runs.teachers import by_the_batch_api, open_teachers
+from selfinstruct.runs.teachers import by_the_batch_api, check_budget, open_teachers
+from selfinstruct.store.answers import stages_with_answers
 from selfinstruct.store.batches import Batches
 from selfinstruct.teachers.batch import IN_FLIGHT
 from selfinstruct.teachers.budget import Amount, Budget
@@ -89,13 +92,16 @@ async def _grow(run: Run, target: int, by_batches: bool, on_start: Callable[[Sch
             return store.add_fault(request, attempt, fault, int(most.tokens), most.cost_usd)
 
         in_flight = IN_FLIGHT if by_batches else running.concurrency
-        scheduler = Scheduler(in_flight, running.attempts, note_fault, budget)
+        tell = progress.tell if show else partial(print, file=sys.stderr, flush=True)
+        answered = stages_with_answers(store)
+        scheduler = Scheduler(in_flight, running.attempts, note_fault, budget, answered=answered, tell=tell)
         teachers = await open_teachers(run.config, stack, by_batches)
         on_start(scheduler)
         showing = asyncio.create_task(show_progress(progress, scheduler) if show else asyncio.sleep(0))
         try:
-            config = await settle_answer_formats(run.config, teachers, scheduler, store)
+            config = await settle_settings(run.config, teachers, scheduler, store, tell)
             keep_config(store, config)
+            check_budget(config)
             if by_batches:
                 teachers = await by_the_batch_api(teachers, Batches(store), scheduler, stack, progress.tell_batches)
             return await Engine(Gate(store, config, progress), run.prompts, teachers, scheduler).run(target)

@@ -17,6 +17,7 @@ from selfinstruct.asking.stages import Prompt
 from selfinstruct.config.changes import State, differences, kept
 from selfinstruct.config.config import Config, parse_config
 from selfinstruct.config.custom import changed, declarations, not_loaded, settings_in, with_code
+from selfinstruct.config.learned import Learned
 from selfinstruct.config.stored import config_of, state_of, stored_settings
 from selfinstruct.errors import UsageError
 from selfinstruct.records import Line, SeedTask
@@ -131,7 +132,7 @@ def _resume(store: Store, now: Named, seeds_file: Path | None, asking: bool) -> 
     asked = merge(before, now.settings)
     config = parse_config(asked, now.source).resolved()
     if state.answered:
-        config = settled(config, config_of(store), state)
+        config = Learned.of(began).applied(settled(config, config_of(store), state), state.answered)
     refuse_not_loaded(store, config, *(("strategies", "filters", "teachers") if asking else ("filters",)))
     if asking:
         _check_teachers(config)

@@ -136,6 +136,16 @@ def answered_stages(store: Store, stages: Iterable[str]) -> set[str]:
     return {stage for stage in stages if _any(store, "stage = ? AND teacher != ?", stage, IMPORTED)}
 
 
+def stages_with_answers(store: Store) -> set[str]:
+    """The stages in which a teacher of this run has answered a request, rather than refused it."""
+    rows = store.query(
+        "SELECT DISTINCT r.stage FROM requests r JOIN completions c ON c.request_id = r.id "
+        "WHERE c.error IS NULL AND r.teacher != ?",
+        (IMPORTED,),
+    )
+    return {stage for (stage,) in rows}
+
+
 def counted_here(store: Store) -> list[Counted]:
     """The counted fields whose stage has an answer in this run: an Alpaca run, for example, has no class."""
     return [one for stage, one in declared_by(store).counted.items() if _any(store, "stage = ?", stage)]

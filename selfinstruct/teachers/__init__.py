@@ -3,7 +3,9 @@
     kinds              one file for each kind of teacher: its check, and its opening
     settings           which model answers in which stage, at what price
     openai_compatible  a server that speaks OpenAI's protocol; rate_limits: what its headers say of limits
-    envelope           the answer in the server's JSON; failures: what an error status means
+    envelope           the answer in the server's JSON
+    failures           what an error means; error_bodies: what it says; words: how messages name our settings
+    refused            settings that a server refuses; probing: a first request that finds them
     scheduler          which call goes out when, when to try again, when to give up
     pacing             how fast one server may be called: bucket (limits that are known), throttle (found from refusals)
     budget             what a run may use

@@ -1,52 +1,120 @@
-"""What a status other than 2xx means: that the request, the run or only this try has failed.
+"""What an error means: that the request, the run or only this try has failed.
 
-Servers share OpenAI's form, {"error": {"code": ..., "type": ..., "message": ...}}, but not the words in it.
+Neither the status nor the code settles it: servers say that a key is wrong with 400, that a prompt is too long with
+413, 422, 429 or 500, that they are busy with 400 or with an `error` in an answer of status 200. So words are looked for
+first, in the order of what would be wrong if another class came before it, and the status decides where there are none.
+Sources: the table of `tests/teachers/test_failures.py`.
 """
 
-import json
+import re
 from collections.abc import Mapping
 
 from selfinstruct.errors import RequestRefused, TeacherError, TryAgain
-from selfinstruct.records import storable
+from selfinstruct.teachers.error_bodies import Said, said
 from selfinstruct.teachers.rate_limits import retry_after_s
+from selfinstruct.teachers.refused import is_about_settings
+from selfinstruct.teachers.words import GENERATE, Words
 
-# What servers call a request that is too long for the model; there is no common code.
-TOO_LONG = ("context_length_exceeded", "maximum context length", "context length", "too many tokens", "too long")
+_FILTERED = re.compile(
+    r"content_filter|content_policy|content management policy|responsibleaipolicy|data_?inspection_?failed"
+    r"|prohibited_content|inappropriate content|\bmoderation\b"
+)
+_TOO_LONG = re.compile(
+    r"context_length|context length|context window|context size|context limit|context_size|context the overflows"
+    r"|(?:prompt|input|inputs|request|messages?|query|content|text)\b[^.]{0,60}? too (?:long|large|many tokens|big)"
+    r"|too many tokens|reduce (?:the length|your (?:prompt|message size))|token limit|tokens must be reduced"
+    r"|maximum (?:model|prompt|context|input) length|(?:input|prompt) length\b[^.]{0,40}(?:exceed|should be|range)"
+    r"|range of input length|token count\b[^.]{0,60}exceed"
+    r"|max_(?:completion_|new_)?tokens[^.]{0,40}?\b(?:got|is|:) ?-\d"
+    r"|inputs?` (?:tokens \+|must have less than)|exceeds? (?:the )?max(?:imum)? (?:number of )?(?:context|tokens)"
+    r"|超长|超过.{0,10}(?:长度|上下文)"
+)
+_KEY = re.compile(
+    r"api[ _]key (?:not|is not) valid|api_?key_?invalid|(?:incorrect|invalid|wrong|missing) (?:x-)?api[ -_]?key"
+    r"|invalid_api_key|api key (?:is )?(?:invalid|expired|missing|not found)|authentication_?error|no auth credentials"
+    r"|invalid authentication"
+)
+_QUOTA = re.compile(
+    r"insufficient[_ ](?:quota|balance|credit|fund)|exceeded_current_quota|billing_|credit balance"
+    r"|balance is (?:too low|insufficient"
+    r"|not enough)|out of credits|no credits|used all (?:available|of your) credits|spending limit"
+    r"|arrearage|good standing|account (?:is )?suspended|quota is used up|perday|余额不足|欠费"
+)
+_OPENAI_QUOTA = "exceeded your current quota"  # Gemini says it too, of a limit per minute
+_ELSEWHERE = re.compile(r"(?:country|region|location)[^.]{0,40} not (?:supported|available)|unsupported_country")
+_NO_MODEL = re.compile(
+    r"model_not_found|deploymentnotfound|invalid_model|model[^.]{0,80}? (?:does not exist|not exist|not found)"
+    r"|not a valid model|(?:unknown|invalid|no such) model\b|method not allowed"
+)
+_BUSY = re.compile(r"rate.?limit|too many requests|throttl|resource_exhausted|per minute|requests per|限流|频率")
+_PASSING = re.compile(
+    r"overloaded|try again|temporar|busy|at capacity|capacity exceeded|is loading|loading model|failed to load model"
+    r"|time[d ]?-?out|took too long|crashed|is unloaded|upstream|internal (?:server )?error|please retry|繁忙|稍后"
+)
+_WAIT = re.compile(r"wait before|throttl")
+_UNREADABLE = ("json_validate_failed", "failed to generate json")
+PASSING_STATUSES = (408, 409, 424, 425, 429, 498, 499)
 
 
-def failure(base_url: str, key_env: str, status: int, headers: Mapping[str, str], raw: str) -> Exception:
+def failure(
+    base_url: str, key_env: str, status: int, headers: Mapping[str, str], raw: str, *, words: Words = GENERATE
+) -> Exception:
     """RequestRefused, TryAgain or TeacherError for an answer with this status; `raw` is its body without the key.
 
-    `base_url` and `key_env` are named in the messages.
+    `base_url` and `key_env` are named in the messages. A status below 400 is that of an answer with an error in it.
     """
-    try:
-        body = json.loads(raw)
-        body = body.get("error") or body
-        said = {key: str(body.get(key) or "") for key in ("code", "type", "message")}
-    except (ValueError, AttributeError, RecursionError):
-        said = {"code": "", "type": "", "message": ""}
-    code = said["code"] or said["type"]
-    if status < 400:  # an error in an answer with status 200
-        status = int(said["code"]) if said["code"] in map(str, range(400, 600)) else 500
-    detail = storable(said["message"] or raw.strip() or "no reason given")[:500]
-    if status == 403 and any(word in raw.lower() for word in ("moderation", "flagged")):
-        return RequestRefused("content_filter", detail)
-    if status in (401, 403):
+    error = said(raw)
+    is_unnamed = status < 400 and error.status is None  # an error with status 200 and no other: its words decide
+    if status < 400:
+        status = error.status or 400
+    text = error.words
+    about = f"{status}: {error.message}"
+    if is_about_settings(text, status):
+        return RequestRefused(f"http_{status}", error.message)
+    if status < 500 and (_FILTERED.search(text) or (status == 403 and "flagged" in text)):
+        return RequestRefused("content_filter", error.message)
+    wait_s = retry_after_s(headers)
+    if _is_quota(status, error):
+        return TeacherError(f"{base_url}: the account's quota is used up ({error.message}). {words.resume}")
+    if status < 500 and (_ELSEWHERE.search(text) or (status == 403 and error.is_page)):
+        return TeacherError(f"{base_url} refused access ({about}). {words.resume}")
+    if status in (401, 403) or (status < 500 and _KEY.search(text)):
         return TeacherError(
-            f"{base_url} rejected the key ({status}: {detail}). Check the environment variable "
-            f"{key_env}, then run the same command again."
+            f"{base_url} rejected the key ({about}). Check the environment variable {key_env}, then run the same "
+            "command again."
         )
-    if status == 404 or code == "model_not_found":
+    if _is_too_long(status, text):
+        return RequestRefused("context_too_long", error.message)
+    if status == 404 or (status < 500 and _NO_MODEL.search(text)):
         return TeacherError(
-            f"{base_url} does not know this model or address ({status}: {detail}). Check model (--model) "
-            "and base_url (--base-url), which usually ends in /v1."
+            f"{base_url} does not know this model or address ({about}). Check {words.model} and {words.base_url}, "
+            "which usually ends in /v1."
         )
-    if status == 402 or code == "insufficient_quota" or "billing" in code:
-        return TeacherError(f"{base_url}: the account's quota is used up ({detail}). You can resume the run later.")
-    if status in (408, 409, 425, 429) or status >= 500:
-        return TryAgain(f"http_{status}", detail, retry_after_s=retry_after_s(headers))
-    if "content_filter" in code or "content_policy" in code:
-        return RequestRefused("content_filter", detail)
-    if code in TOO_LONG or any(phrase in detail.lower() for phrase in TOO_LONG):
-        return RequestRefused("context_too_long", detail)
-    return RequestRefused(f"http_{status}", detail)
+    if any(word in text for word in _UNREADABLE):  # the model answered, but not in the form that was asked for
+        return TryAgain("malformed_answer", error.message, raw=raw[:10_000])
+    if status in PASSING_STATUSES or status >= 500:
+        return TryAgain(
+            f"http_{status}", error.message, retry_after_s=error.retry_after_s if wait_s is None else wait_s
+        )
+    if is_unnamed and not _BUSY.search(text):
+        return TryAgain("http_500", error.message, retry_after_s=wait_s)
+    if _BUSY.search(text):  # as if it had said it by the status that is meant for it, which the pace knows
+        return TryAgain("http_429", error.message, retry_after_s=error.retry_after_s if wait_s is None else wait_s)
+    if _PASSING.search(text):
+        return TryAgain(f"http_{status}", error.message, retry_after_s=wait_s)
+    return RequestRefused(f"http_{status}", error.message)
+
+
+def _is_too_long(status: int, text: str) -> bool:
+    """Whether it never fits; that a minute's tokens are used up is said in similar words, with 429."""
+    if not _TOO_LONG.search(text) or _WAIT.search(text):
+        return False
+    return status < 429 or (status == 429 and "reduce" in text) or (status == 500 and "exceed" in text)
+
+
+def _is_quota(status: int, error: Said) -> bool:
+    """Whether money or a daily allowance is used up, rather than this minute's."""
+    if status >= 500:
+        return False
+    is_pace = "resource_exhausted" in error.codes or error.retry_after_s is not None
+    return status == 402 or bool(_QUOTA.search(error.words)) or (_OPENAI_QUOTA in error.words and not is_pace)

@@ -31,7 +31,8 @@ from selfinstruct.teachers.event_stream import body_of_events, is_event_stream
 from selfinstruct.teachers.failures import failure
 from selfinstruct.teachers.pacing import Pace
 from selfinstruct.teachers.rate_limits import rooms
-from selfinstruct.teachers.settings import OPENAI_HOST, Price, RunningSettings, TeacherSettings
+from selfinstruct.teachers.settings import OPENAI_HOST, Price, RunningSettings, TeacherSettings, is_azure
+from selfinstruct.teachers.words import GENERATE, Words
 
 MB = 2**20
 PIECE_BYTES = 2**16
@@ -51,8 +52,10 @@ class OpenAICompatible:
         *,
         is_batch: bool = False,
         max_answer_mb: float = ANSWER_MB,
+        words: Words = GENERATE,
     ):
-        self.base_url, self._key = address_and_key(base_url, settings.api_key_env)
+        self.base_url, self._key = address_and_key(base_url, settings.api_key_env, words)
+        self._words = words
         self.pace = pace
         self.most_bytes = int(max_answer_mb * MB)
         self._key_env = settings.api_key_env
@@ -60,6 +63,8 @@ class OpenAICompatible:
         self._is_batch = is_batch
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         headers |= {"User-Agent": f"selfinstruct/{__version__}", "Authorization": f"Bearer {self._key or 'none'}"}
+        if is_azure(self.base_url):
+            headers["api-key"] = headers.pop("Authorization").removeprefix("Bearer ")
         for name, variable in (("OpenAI-Organization", "OPENAI_ORG_ID"), ("OpenAI-Project", "OPENAI_PROJECT_ID")):
             if value := os.environ.get(variable):
                 headers[name] = value
@@ -73,7 +78,14 @@ class OpenAICompatible:
 
     def request(self, method: str, path: str, **options: Any) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         """Any other call to the server, with the key."""
-        return self._session.request(method, self.base_url + path, allow_redirects=method != "POST", **options)
+        # A header that aiohttp does not know for a key would go along to another address.
+        follows = method != "POST" and not is_azure(self.base_url)
+        return self._session.request(method, self.url(path), allow_redirects=follows, **options)
+
+    def url(self, path: str) -> str:
+        """The address of `path`; what the server's own address ends in after a question mark stays at the end."""
+        address, mark, query = self.base_url.partition("?")
+        return address + path + mark + query
 
     async def close(self) -> None:
         """Close the connections."""
@@ -155,7 +167,7 @@ class OpenAICompatible:
         """What a status other than 2xx means for this request and for the run; 200: an error in the body."""
         if 300 <= status < 400:
             return self._redirect(status, headers.get("location", ""))
-        return failure(self.base_url, self._key_env, status, headers, self.clean(raw))
+        return failure(self.base_url, self._key_env, status, headers, self.clean(raw), words=self._words)
 
     def _redirect(self, status: int, location: str) -> Exception:
         """What a redirect means: prompts go only where the user sends them, so its address is named."""
@@ -171,14 +183,14 @@ class OpenAICompatible:
         )
 
 
-def address_and_key(base_url: str, api_key_env: str) -> tuple[str, str]:
+def address_and_key(base_url: str, api_key_env: str, words: Words = GENERATE) -> tuple[str, str]:
     """Where the server is, and its key ("" where there is none); UsageError if it cannot be asked like this."""
     base_url = base_url or _base_url_from_environment() or OPENAI_HOST
     key = os.environ.get(api_key_env, "").strip()
     if not key and base_url == OPENAI_HOST:
         raise UsageError(
-            f"No API key. Set the environment variable {api_key_env}, or base_url (--base-url) for a local "
-            "server. The simulated teacher (--teacher simulated) needs neither."
+            f"No API key. Set the environment variable {api_key_env}, or {words.base_url} for a local "
+            f"server. {words.simulated} needs neither."
         )
     if not key.isascii() or not key.isprintable() or any(mark in key for mark in '"\\ '):
         raise UsageError(f"The key in {api_key_env} contains invalid characters. Copy it again.")

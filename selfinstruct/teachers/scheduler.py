@@ -11,7 +11,7 @@ import asyncio
 import math
 import random
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -20,12 +20,15 @@ from selfinstruct.records import Completion, Request
 from selfinstruct.teachers import Teacher
 from selfinstruct.teachers.budget import Budget
 from selfinstruct.teachers.pacing import Call, Outcome
+from selfinstruct.teachers.words import GENERATE, Words
 
 BACKOFF_FIRST_S = 0.5
 BACKOFF_MOST_S = 30.0
 AWAY_S = 5.0  # so long a server that cannot be reached is left alone, where there is another one
 UNREACHABLE_ATTEMPTS = 3  # while the server has not answered at all
 REFUSALS_IN_A_ROW = 5  # of a stage that never got an answer: the settings are wrong, not the request
+TOO_LONG_IN_A_ROW = 20  # of any stage: the window is too small for it, though some requests had room
+LONG_PAUSE_S = 60.0  # a server that asks for as much is quoted, so that nobody takes the run to be stuck
 SESSIONS = 3  # a request that failed all its tries in so many sessions is to blame itself, not the server
 MALFORMED_ATTEMPTS = 4  # of a request that was answered with something unreadable: each may have been paid for
 BY_CHANCE = 1e-6  # below this chance that a server which garbles answers did it so often in a row, it is the request
@@ -49,9 +52,15 @@ class Waiting(NamedTuple):
 
 
 class Scheduler:
-    """Sends requests, at most `concurrency` at a time, each at most `attempts` times, within the budget."""
+    """Sends requests, at most `concurrency` at a time, each at most `attempts` times, within the budget.
 
-    def __init__(self, concurrency: int, attempts: int, on_fault: Fault, budget: Budget | None = None):
+    `answered`: the stages that earlier sessions got answers in. `tell` is given a line about long pauses.
+    """
+
+    def __init__(
+        self, concurrency: int, attempts: int, on_fault: Fault, budget: Budget | None = None, *,
+        answered: Iterable[str] = (), tell: Callable[[str], None] = lambda line: None, words: Words = GENERATE,
+    ):  # fmt: skip
         self.in_flight = 0
         self.held_until = 0.0  # on the loop's clock: when the next call may be sent, by its server's pace
         self.stopping = asyncio.Event()
@@ -65,9 +74,12 @@ class Scheduler:
         self._alarm: asyncio.TimerHandle | None = None
         self._is_due = False
         self._between_tries: set[str] = set()  # ids of requests that have failed and are tried again
-        self._answered: Counter[object] = Counter()  # by servers, and by stage
+        self._answered: Counter[object] = Counter(answered)  # by servers, and by stage
         self._malformed: Counter[object] = Counter()  # by servers
         self._refused: Counter[str] = Counter()  # by stage
+        self._too_long: Counter[str] = Counter()  # by stage, since its last answer
+        self._tell, self._told_until = tell, -math.inf
+        self._words = words
 
     def look_again(self) -> None:
         """Look who may go, or is not wanted any more, when all that has arrived by now has been heard."""
@@ -108,6 +120,7 @@ class Scheduler:
             else:
                 self._answered[servers] += 1
                 self._answered[request.stage] += 1
+                self._too_long[request.stage] = 0
                 return completion if attempt == 1 else replace(completion, attempts=attempt)
             tries = fault.tries or self.on_fault(request, attempt, fault)
             self._between_tries.add(request.id)
@@ -136,8 +149,8 @@ class Scheduler:
         if fault.unreachable or server_is_down:
             begin = "has stopped answering" if self._answered[servers] else "has not answered at all"
             raise TeacherError(
-                f"The teacher {begin} and failed repeatedly ({fault}). Check that the server is up and base_url "
-                "(--base-url) is right, then run the same command again to resume."
+                f"{self._words.teacher} {begin} and failed repeatedly ({fault}). Check that the server is up and "
+                f"{self._words.base_url} is right, then run the same command again to resume."
             )
         return _failure(request, attempt, fault)
 
@@ -165,6 +178,7 @@ class Scheduler:
                 outcome = "refused" if error.reason in BUSY else "failed"
                 if error.retry_after_s is not None:
                     teacher.pace.pause(clock(), error.retry_after_s)
+                    self._tell_pause(clock(), error, error.retry_after_s)
                 elif error.unreachable and len(teachers) > 1:
                     teacher.pace.pause(clock(), AWAY_S)
             raise
@@ -254,18 +268,32 @@ class Scheduler:
         self.look_again()
 
     def _is_about_the_request(self, request: Request, error: RequestRefused) -> bool:
-        """False if the stage was never answered: the settings may be wrong; TeacherError once that is likely."""
-        if self._answered[request.stage] or error.reason in ("context_too_long", "content_filter"):
+        """False if the stage was never answered: the settings may be wrong; TeacherError once that is likely.
+
+        That all are too long says something about the server's window, also where an answer came before.
+        """
+        stage, is_known = request.stage, bool(self._answered[request.stage])
+        if error.reason == "content_filter":
             return True
-        self._refused[request.stage] += 1
-        if self._refused[request.stage] >= REFUSALS_IN_A_ROW:
-            raise TeacherError(
-                f"The first {REFUSALS_IN_A_ROW} {request.stage} requests were all refused: {error}. Check the model "
-                f"and the sampling settings of [{request.stage}]"
-                + (' (or set answer_format = "text" there)' if "response_format" in request.sampling else "")
-                + ". The run is unchanged."
+        self._refused[stage] += 1
+        if error.reason == "context_too_long":
+            self._too_long[stage] += 1
+            if self._too_long[stage] >= (TOO_LONG_IN_A_ROW if is_known else REFUSALS_IN_A_ROW):
+                raise TeacherError(self._words.window_too_small(stage, self._too_long[stage], is_known, error.detail))
+        elif not is_known and self._refused[stage] >= REFUSALS_IN_A_ROW:
+            what = f"The first {REFUSALS_IN_A_ROW} {stage} requests were all refused: {error}"
+            raise TeacherError(self._words.refused(what, stage, request.sampling))
+        return is_known
+
+    def _tell_pause(self, now: float, error: TryAgain, seconds: float) -> None:
+        """Say it, once for each long pause."""
+        if seconds >= LONG_PAUSE_S and now >= self._told_until:
+            self._told_until = now + seconds
+            length = f"{seconds / 60:,.0f} minutes" if seconds >= 120 else f"{seconds:.0f} seconds"
+            self._tell(
+                f"The server asks for a pause of {length} ({error}). Nothing is sent to it until then; Ctrl-C stops, "
+                "and the same command resumes."
             )
-        return False
 
     async def _sleep(self, seconds: float) -> None:
         """Sleep, but wake up and raise Stopped as soon as the run stops."""

@@ -3,7 +3,7 @@
 import json
 import re
 from typing import Annotated, Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import Field, field_validator
 
@@ -14,6 +14,7 @@ from selfinstruct.settings import MayChange, Section
 OPENAI_HOST = "https://api.openai.com/v1"
 BaseUrl = str | tuple[str, ...]
 AnyTime = MayChange.ANY_TIME
+_API_VERSION = re.compile(r"api-version=[\w.-]{1,40}")
 
 
 def _server_address(url: BaseUrl | None) -> BaseUrl | None:
@@ -23,11 +24,29 @@ def _server_address(url: BaseUrl | None) -> BaseUrl | None:
     if isinstance(url, tuple):
         return tuple(dict.fromkeys(str(_server_address(each)) for each in url))
     parts = urlsplit(url)
-    if parts.username or parts.password or parts.query:
-        raise ValueError("must not contain a key. Put the key into the environment variable that api_key_env names")
+    if parts.username or parts.password or (parts.query and not _API_VERSION.fullmatch(parts.query)):
+        raise ValueError(
+            "must not contain a key, or anything but api-version=... after a question mark. The key is read from the "
+            "environment: from OPENAI_API_KEY, or the variable that api_key_env names"
+        )
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:  # port raises above 65535
         raise ValueError("must look like http://localhost:8000/v1")
-    return url.rstrip("/")
+    path = parts.path.rstrip("/").removesuffix("/completions").removesuffix("/chat").rstrip("/")
+    if is_azure(url) and not re.search(r"/v1$|/deployments/[^/]+$|/models$", path):
+        raise ValueError(
+            f"must end in /openai/v1 for Azure: {parts.scheme}://{parts.netloc}/openai/v1, which needs no api-version; "
+            "model is the name of the deployment. .../openai/deployments/NAME?api-version=... works too"
+        )
+    if "/deployments/" in path and is_azure(url) and not parts.query:
+        raise ValueError("needs ?api-version=... at its end, or write https://RESOURCE.openai.azure.com/openai/v1")
+    return urlunsplit((parts.scheme, parts.netloc, path, parts.query, ""))
+
+
+def is_azure(url: str) -> bool:
+    """Whether a server is one of Azure's, which wants the key in a header of its own."""
+    return (urlsplit(url).hostname or "").endswith(
+        (".openai.azure.com", ".cognitiveservices.azure.com", ".ai.azure.com")
+    )
 
 
 def _variable_name(name: str | None) -> str | None:
@@ -101,9 +120,7 @@ class Overrides(Section):
     @field_validator("sampling")
     @classmethod
     def _only_sampling(cls, sampling: dict[str, Any] | None) -> dict[str, Any] | None:
-        ours = {"model", "messages", "prompt", "stream", "n", "seed", "logprobs", "response_format"} & set(
-            sampling or ()
-        )
+        ours = {"model", "messages", "prompt", "n", "seed", "logprobs", "response_format"} & set(sampling or ())
         if ours:
             raise ValueError(f"must not contain {', '.join(sorted(ours))}, which selfinstruct sets itself")
         try:

@@ -27,7 +27,7 @@ from finetune.compare.judge import read_verdict
 from finetune.compare.prompts import in_words, read_answers, read_asked, read_prompts, without_overlap
 from finetune.compare.results import results
 from finetune.compare.store import SIDES, Judgement, Store
-from selfinstruct.errors import UsageError
+from selfinstruct.errors import TeacherError, UsageError
 from selfinstruct.simulated.world.tasks import compose_task, families, make_instance, wrong_answer
 from selfinstruct.untrusted import INVISIBLE
 from tests.conftest import COMMAND, json_lines, simulated_server
@@ -521,13 +521,18 @@ async def judge_one(browser):
 
 
 @asynccontextmanager
-async def scripted(say):
-    """A server that answers each question to a judge with `say(question, first, second)`; gives its URL and a log."""
+async def scripted(say, refuse=lambda body: ""):
+    """A server that answers each question to a judge with `say(question, first, second)`; gives its URL and a log.
+
+    `refuse` gives the message with which a request is refused, if it is.
+    """
     log = []
 
     async def complete(request: web.Request) -> web.Response:
         body = await request.json()
         log.append(body)
+        if message := refuse(body):
+            return web.json_response({"error": {"message": message, "code": None}}, status=400)
         user = body["messages"][-1]["content"]
         found = re.search(r"\[Question\]\n(.*)\n\n\[Answer 1\]\n(.*)\n\n\[Answer 2\]\n(.*)\n\n\[End", user, re.DOTALL)
         said = say(*found.groups())
@@ -545,10 +550,10 @@ async def scripted(say):
         await runner.cleanup()
 
 
-async def ask_judge(store: Store, say) -> list[dict]:
+async def ask_judge(store: Store, say, refuse=lambda body: "") -> list[dict]:
     import asyncio
 
-    async with scripted(say) as (url, log):
+    async with scripted(say, refuse) as (url, log):
         folder = store.path.parent
 
         def ask() -> None:
@@ -569,6 +574,32 @@ async def test_a_judge_that_takes_the_first_one_finds_nothing(tmp_path):
         assert (judge.first.n, judge.first.interval.value) == (40, 1.0)
         assert judge.first.interval.low > 0.8
         assert await ask_judge(store, lambda *_: "Verdict: 2") == [], "nothing is asked twice"
+
+
+def reasoning_model(body) -> str:
+    """ServiceNow/AgentLab#251: o3-mini."""
+    if "max_tokens" in body:
+        return "Unsupported parameter: 'max_tokens' is not supported. Use 'max_completion_tokens' instead."
+    return "Unsupported value: 'temperature' does not support 0.0" if "temperature" in body else ""
+
+
+async def test_a_judge_is_asked_without_what_its_server_refuses(tmp_path, capsys):
+    with begun(tmp_path, some(3, "yes"), some(3, "no")) as store:
+        log = await ask_judge(store, lambda *_: "Verdict: 1", reasoning_model)
+        assert [bool(reasoning_model(body)) for body in log] == [True, True] + [False] * 6, "found out by the first"
+        assert log[-1]["max_completion_tokens"] == 512
+        assert len(results(store).outcomes) == 1
+        said = capsys.readouterr().err
+        assert "scripted is asked with max_completion_tokens instead of max_tokens" in said
+        assert "scripted is asked without temperature" in said
+        assert await ask_judge(store, lambda *_: "Verdict: 2", reasoning_model) == [], "nothing is asked twice"
+
+
+async def test_a_judge_that_takes_nothing_is_quoted_and_no_setting_is_named_that_it_has_not(tmp_path):
+    with begun(tmp_path, some(3, "yes"), some(3, "no")) as store:
+        with pytest.raises(TeacherError) as caught:
+            await ask_judge(store, lambda *_: "", lambda body: "top_k must be 1")
+        assert str(caught.value) == "The judge scripted: http_400: top_k must be 1."
 
 
 async def test_a_judge_wins_only_in_both_orders_and_is_read_or_left_out(tmp_path):
@@ -717,7 +748,8 @@ def test_mistakes_say_what_to_do(cli, graded, tmp_path, monkeypatch):
         (["compare", a, b, "--prompts", tmp_path / "none.jsonl", *out], "none.jsonl: no such file."),
         (
             ["compare", a, "m@http://me:secret@host/v1", "--prompts", prompts, *out],
-            "m: URL: must not contain a key. Put the key into OPENAI_API_KEY",
+            "m: MODEL@URL: must not contain a key, or anything but api-version=... after a question mark. The key is "
+            "read from the environment: from OPENAI_API_KEY, or the variable that api_key_env names",
         ),
         (
             ["compare", a, b, "--prompts", prompts, *out, "--judge-base-url", "http://x/v1"],

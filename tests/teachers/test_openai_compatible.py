@@ -621,6 +621,52 @@ async def test_a_local_server_needs_no_key():
     assert server.received[0][2]["Authorization"] == "Bearer none"
 
 
+@pytest.mark.parametrize(
+    "address",
+    ["/openai/v1", "/openai/deployments/gpt-4o?api-version=2024-10-21", "/openai/v1/chat/completions",
+     "/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21"],
+)  # fmt: skip
+async def test_azures_addresses_and_its_header_for_the_key(monkeypatch, address):
+    """Through a proxy, since a test cannot be found at Azure's name."""
+    monkeypatch.setenv(KEY_ENV, KEY)
+    server = Server(answering(chat()))
+    app = web.Application()
+    app.router.add_post("/{path:.*}", server.handle)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{runner.addresses[0][1]}")
+    azure = settings(f"http://myres.openai.azure.com{address}")
+    teacher = OpenAICompatible(azure, azure.servers[0], {}, Pace(4))
+    try:
+        assert (await teacher.complete(request())).text == "The Niger."
+    finally:
+        await teacher.close()
+        await runner.cleanup()
+    ((path, _, headers),) = server.received
+    place, mark, version = address.partition("?")
+    assert path == place.removesuffix("/chat/completions") + "/chat/completions"
+    assert teacher.url("/x").endswith(mark + version)
+    assert headers["api-key"] == KEY
+    assert "Authorization" not in headers
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("https://myres.openai.azure.com", "https://myres.openai.azure.com/openai/v1"),
+        ("https://myres.openai.azure.com/openai?api-version=2024-10-21", "https://myres.openai.azure.com/openai/v1"),
+        ("https://myres.openai.azure.com/openai/deployments/gpt-4o", "needs ?api-version=... at its end"),
+        ("https://host/v1?key=sk-0", "must not contain a key"),
+        ("https://host/v1?api-version=1&key=sk-0", "must not contain a key"),
+    ],
+)
+def test_an_address_that_azure_would_not_take_says_what_to_write(url, words):
+    with pytest.raises(ValueError, match="base_url") as caught:
+        settings(url)
+    assert words in str(caught.value)
+
+
 async def test_the_address_may_come_from_the_environment(monkeypatch):
     async with running(answering(chat())) as (teacher, server):
         monkeypatch.setenv("OPENAI_BASE_URL", teacher.base_url)

@@ -10,6 +10,7 @@ from selfinstruct.records import Completion, Request
 from selfinstruct.teachers.scheduler import (
     MALFORMED_ATTEMPTS,
     REFUSALS_IN_A_ROW,
+    TOO_LONG_IN_A_ROW,
     UNREACHABLE_ATTEMPTS,
     Scheduler,
 )
@@ -416,13 +417,62 @@ def test_the_first_refusals_in_a_row_of_a_stage_stop_the_run():
     play(scene())
 
 
-def test_a_refusal_that_is_about_the_request_is_believed_at_once():
+@pytest.mark.parametrize(("reason", "first"), [("content_filter", ()), ("context_too_long", (None,))])
+def test_a_refusal_that_is_about_the_request_is_believed_at_once(reason, first):
     async def scene():
-        sending, teacher = Sending(), Scripted(*[RequestRefused("context_too_long", "9,000 tokens")] * 9)
+        sending, teacher = Sending(), Scripted(*first, *[RequestRefused(reason, "no")] * 9)
+        for _ in first:
+            await sending.send(teacher)
         answers = [await sending.send(teacher, str(n)) for n in range(9)]
-        assert {(a.error, a.finish_reason, a.attempts) for a in answers} == {
-            ("context_too_long: 9,000 tokens", "error", 1)
-        }
+        assert {(a.error, a.finish_reason, a.attempts) for a in answers} == {(f"{reason}: no", "error", 1)}
+
+    play(scene())
+
+
+def too_long():
+    return RequestRefused("context_too_long", "9,000 tokens, 512 fit")
+
+
+def test_a_stage_that_is_too_long_from_the_first_request_on_stops_the_run_and_stores_nothing():
+    async def scene():
+        sending, teacher = Sending(), Scripted(*[too_long()] * 9)
+        with pytest.raises(TeacherError, match="all too long for the server's context window: 9,000 tokens, 512 fit"):
+            await asyncio.gather(*sending.begin(teacher, *"abc"))
+        assert len(teacher.calls) == REFUSALS_IN_A_ROW
+
+    play(scene())
+
+
+def test_a_stage_that_is_too_long_again_and_again_stops_the_run():
+    async def scene():
+        sending, teacher = Sending(), Scripted(None, *[too_long()] * 99)
+        await sending.send(teacher)
+        for n in range(TOO_LONG_IN_A_ROW - 1):
+            assert (await sending.send(teacher, str(n))).error
+        with pytest.raises(TeacherError, match=r"latest 20 propose requests .* larger window"):
+            await sending.send(teacher, "last")
+
+    play(scene())
+
+
+def test_one_long_request_among_others_is_stored_also_in_a_later_session():
+    async def scene():
+        sending, teacher = Sending(), Scripted(too_long())
+        sending.scheduler = Scheduler(4, 12, sending.note, answered=["propose"])
+        assert (await sending.send(teacher)).error == "context_too_long: 9,000 tokens, 512 fit"
+
+    play(scene())
+
+
+def test_a_long_pause_is_told_in_the_servers_words_and_once():
+    async def scene():
+        told = []
+        pause = TryAgain("http_429", "tokens per day: 99,815 of 100,000 used", retry_after_s=3012.0)
+        sending, teacher = Sending(), Scripted(pause, pause, pause)
+        sending.scheduler = Scheduler(4, 12, sending.note, tell=told.append)
+        await asyncio.gather(*sending.begin(teacher, *"abc"))
+        (line,) = told
+        assert "a pause of 50 minutes (http_429: tokens per day: 99,815 of 100,000 used)" in line
 
     play(scene())
 

@@ -19,6 +19,7 @@ from selfinstruct.simulated.settings import SimulatedSettings
 from selfinstruct.teachers import Teacher
 from selfinstruct.teachers.pacing import Pace
 from selfinstruct.teachers.settings import Price, RunningSettings, TeacherSettings
+from selfinstruct.teachers.words import GENERATE, Words
 
 NAMES = parts.TEACHERS
 
@@ -31,6 +32,7 @@ class Session:
     prices: dict[str, Price] = field(default_factory=dict)
     simulated: SimulatedSettings = field(default_factory=SimulatedSettings)
     by_batches: bool = False
+    words: Words = GENERATE
 
     def pace(self, teacher: TeacherSettings) -> Pace:
         """The limits on the calls to each server of a teacher."""
@@ -44,11 +46,13 @@ class Kind:
     - `default_model`: the model if the settings name none.
     - `has_batches`: whether its servers may offer OpenAI's Batch API.
     - `holds_to_schemas`: whether its servers may constrain answers to a JSON schema; one call per run finds out.
+    - `may_refuse`: whether its servers may refuse settings that others take; a few small calls per run find out.
     """
 
     default_model = ""
     has_batches = False
     holds_to_schemas = True
+    may_refuse = False
 
     def sampling(self, teacher: TeacherSettings, sampling: dict[str, Any]) -> dict[str, Any]:
         """Rename a stage's default sampling settings to what the servers of this kind accept."""

@@ -217,7 +217,7 @@ class GuardedKind(Kind):
     def __init__(self, kind: Kind):
         self._kind = kind
         self.default_model, self.has_batches = kind.default_model, kind.has_batches
-        self.holds_to_schemas = kind.holds_to_schemas
+        self.holds_to_schemas, self.may_refuse = kind.holds_to_schemas, kind.may_refuse
 
     def sampling(self, teacher: TeacherSettings, sampling: dict[str, Any]) -> dict[str, Any]:
         """As the user's has it."""

@@ -12,6 +12,7 @@ class OpenAI(Kind):
     """OpenAI-compatible servers, at one address or several."""
 
     has_batches = True
+    may_refuse = True
 
     def sampling(self, teacher: TeacherSettings, sampling: dict[str, Any]) -> dict[str, Any]:
         """OpenAI's newer models reject max_tokens; most other servers accept nothing else."""
@@ -32,7 +33,7 @@ class OpenAI(Kind):
 
         opened = OpenAICompatible(
             teacher, base_url, session.prices, session.pace(teacher),
-            is_batch=session.by_batches, max_answer_mb=session.running.max_answer_mb,
+            is_batch=session.by_batches, max_answer_mb=session.running.max_answer_mb, words=session.words,
         )  # fmt: skip
         stack.push_async_callback(opened.close)
         return opened

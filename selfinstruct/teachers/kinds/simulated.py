@@ -27,7 +27,7 @@ class Simulated(Kind):
             teacher = teacher.model_copy(update={"api_key_env": ""})
         opened = OpenAICompatible(
             teacher, base_url, session.prices, session.pace(teacher),
-            is_batch=session.by_batches, max_answer_mb=session.running.max_answer_mb,
+            is_batch=session.by_batches, max_answer_mb=session.running.max_answer_mb, words=session.words,
         )  # fmt: skip
         stack.push_async_callback(opened.close)
         return opened

@@ -1,0 +1,42 @@
+"""Messages that name settings: `generate` has them by other names than `compare`."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from selfinstruct.teachers.refused import advice
+
+
+class Words(NamedTuple):
+    """The names of things in messages; these are those of `generate`.
+
+    `has_sampling`: whether the user can say what goes into a request.
+    """
+
+    teacher: str = "The teacher"
+    model: str = "model (--model)"
+    base_url: str = "base_url (--base-url)"
+    simulated: str = "The simulated teacher (--teacher simulated)"
+    resume: str = "You can resume the run later."
+    has_sampling: bool = True
+
+    def refused(self, what: str, stage: str, sampling: Mapping[str, Any]) -> str:
+        """`what` was refused, in the server's words, and which setting may change that."""
+        ours = f" {advice(what, stage, sampling)} The run is unchanged." if self.has_sampling else ""
+        return what.rstrip(". ") + "." + ours
+
+    def window_too_small(self, stage: str, n: int, is_known: bool, detail: str) -> str:
+        """The server's context window is too small for `n` requests of a stage, and what helps."""
+        settings = (
+            ", show fewer demonstrations (seed_demonstrations, generated_demonstrations), or lower max_tokens in "
+            f"sampling of [{stage}]"
+            if self.has_sampling
+            else ""
+        )
+        return (
+            f"The {'latest' if is_known else 'first'} {n} {stage} requests were all too long for the server's context "
+            f"window: {detail.rstrip('. ')}. Start the server with a larger window, or choose another model{settings}. "
+            "Then run the same command again to resume."
+        )
+
+
+GENERATE = Words()
