@@ -27,6 +27,8 @@ BACKOFF_MOST_S = 30.0
 AWAY_S = 5.0  # so long a server that cannot be reached is left alone, where there is another one
 UNREACHABLE_ATTEMPTS = 3  # while the server has not answered at all
 REFUSALS_IN_A_ROW = 5  # of a stage that never got an answer: the settings are wrong, not the request
+TOO_LONG_TRIES = 3  # of a request that is too long, while its stage has no answer
+TOO_LONG_AT_FIRST = 3  # requests of a stage, and none was answered: the window is too small
 TOO_LONG_IN_A_ROW = 20  # of any stage: the window is too small for it, though some requests had room
 LONG_PAUSE_S = 60.0  # a server that asks for as much is quoted, so that nobody takes the run to be stuck
 SESSIONS = 3  # a request that failed all its tries in so many sessions is to blame itself, not the server
@@ -77,7 +79,8 @@ class Scheduler:
         self._answered: Counter[object] = Counter(answered)  # by servers, and by stage
         self._malformed: Counter[object] = Counter()  # by servers
         self._refused: Counter[str] = Counter()  # by stage
-        self._too_long: Counter[str] = Counter()  # by stage, since its last answer
+        # By stage, since its last answer: how often each request was too long.
+        self._too_long: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._tell, self._told_until = tell, -math.inf
         self._words = words
 
@@ -120,7 +123,7 @@ class Scheduler:
             else:
                 self._answered[servers] += 1
                 self._answered[request.stage] += 1
-                self._too_long[request.stage] = 0
+                self._too_long[request.stage].clear()
                 return completion if attempt == 1 else replace(completion, attempts=attempt)
             tries = fault.tries or self.on_fault(request, attempt, fault)
             self._between_tries.add(request.id)
@@ -275,12 +278,16 @@ class Scheduler:
         stage, is_known = request.stage, bool(self._answered[request.stage])
         if error.reason == "content_filter":
             return True
-        self._refused[stage] += 1
         if error.reason == "context_too_long":
-            self._too_long[stage] += 1
-            if self._too_long[stage] >= (TOO_LONG_IN_A_ROW if is_known else REFUSALS_IN_A_ROW):
-                raise TeacherError(self._words.window_too_small(stage, self._too_long[stage], is_known, error.detail))
-        elif not is_known and self._refused[stage] >= REFUSALS_IN_A_ROW:
+            tries = self._too_long[stage]
+            tries[request.id] += 1
+            # Twice, while no answer is known: others that are in flight may yet be answered.
+            n = len(tries) if is_known else sum(n > 1 for n in tries.values())
+            if n >= (TOO_LONG_IN_A_ROW if is_known else TOO_LONG_AT_FIRST):
+                raise TeacherError(self._words.window_too_small(stage, n, is_known, error.detail))
+            return is_known or tries[request.id] >= TOO_LONG_TRIES
+        self._refused[stage] += 1
+        if not is_known and self._refused[stage] >= REFUSALS_IN_A_ROW:
             what = f"The first {REFUSALS_IN_A_ROW} {stage} requests were all refused: {error}"
             raise TeacherError(self._words.refused(what, stage, request.sampling))
         return is_known

@@ -10,7 +10,9 @@ from selfinstruct.records import Completion, Request
 from selfinstruct.teachers.scheduler import (
     MALFORMED_ATTEMPTS,
     REFUSALS_IN_A_ROW,
+    TOO_LONG_AT_FIRST,
     TOO_LONG_IN_A_ROW,
+    TOO_LONG_TRIES,
     UNREACHABLE_ATTEMPTS,
     Scheduler,
 )
@@ -438,7 +440,16 @@ def test_a_stage_that_is_too_long_from_the_first_request_on_stops_the_run_and_st
         sending, teacher = Sending(), Scripted(*[too_long()] * 9)
         with pytest.raises(TeacherError, match="all too long for the server's context window: 9,000 tokens, 512 fit"):
             await asyncio.gather(*sending.begin(teacher, *"abc"))
-        assert len(teacher.calls) == REFUSALS_IN_A_ROW
+        assert len(teacher.calls) == 2 * TOO_LONG_AT_FIRST
+
+    play(scene())
+
+
+def test_a_long_request_at_the_very_beginning_does_not_stop_the_run():
+    async def scene():
+        sending, teacher = Sending(), Scripted(*[too_long()] * TOO_LONG_TRIES, None)
+        assert (await sending.send(teacher, "long")).error == "context_too_long: 9,000 tokens, 512 fit"
+        assert not (await sending.send(teacher, "short")).error
 
     play(scene())
 
