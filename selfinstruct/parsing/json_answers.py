@@ -16,6 +16,8 @@ from typing import Any
 
 import json_repair
 
+from selfinstruct.rows.escapes import meant
+
 INSTRUCTION = ("instruction", "task", "prompt", "question", "request", "description", "text", "content")
 INPUT = ("input", "context", "passage", "text", "sentence", "question", "example")
 OUTPUT = (
@@ -36,6 +38,7 @@ _OTHER_FORM = re.compile(
     r"|^\W*(?:example|input|output|answer|(?:class\s*)?label|task|instruction)\b[^\n]{0,20}(?::|$)",
     re.IGNORECASE | re.MULTILINE,
 )
+_BETWEEN = re.compile(r"[ \t\r\n,]*")
 _DECODER = json.JSONDecoder(strict=False)  # models put line breaks into strings
 
 
@@ -44,7 +47,7 @@ def json_rows(text: str) -> list[Any] | None:
     found = _FENCED.search(text) or _BARE.search(text)
     if not found or _OTHER_FORM.search(text[: found.end()]):
         return None
-    value = _decoded(text[found.end() :])
+    value = _decoded(meant(text[found.end() :]))
     while isinstance(value, dict) and len(value) == 1 and isinstance(inner := next(iter(value.values())), dict):
         if _names(value).keys() & _KNOWN:
             break
@@ -86,7 +89,7 @@ def _decoded(body: str) -> Any:
         while body[at : at + 1] in ("{", "["):
             value, at = _DECODER.raw_decode(body, at)
             values.append(value)
-            at += len(body[at:]) - len(body[at:].lstrip(" \t\r\n,"))
+            at = _BETWEEN.match(body, at).end()  # type: ignore[union-attr]
     except (ValueError, RecursionError):
         try:
             repaired = json_repair.loads(f"[{body}]")

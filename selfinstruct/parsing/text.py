@@ -6,9 +6,10 @@ from selfinstruct.parsing.thoughts import spoken
 
 # "9. ", "9.Name", "9、", "9) ", "(9) ", "**9.** ", "- 9. ", "Task 9: ", "### 9. "; "### Task 9" with the text below it.
 NUMBERED = re.compile(
-    r"^(?P<indent>[ \t]{0,8})(?:[-*•>]\s+)?(?:#{1,6}\s*)?[*_]{0,2}\(?(?:task|instruction)?\s*#?(?P<number>\d{1,3})"
-    r"[*_]{0,2}\s*\\?(?P<sign>[.):、．）：])[*_]{0,2}(?:\s+|$|(?=[^\W\d_]))"
-    r"|^(?P<indent2>[ \t]{0,8})(?:#{1,6}\s*)?[*_]{0,2}(?:task|instruction)\s+#?\d{1,3}[*_]{0,2}\s*$",
+    r"^(?P<indent>[ \t]{0,8})(?:[-*•>][^\S\n]{1,8})?(?:#{1,6}[^\S\n]{0,8})?[*_]{0,2}\(?(?:task|instruction)?"
+    r"[^\S\n]{0,8}#?(?P<number>\d{1,3})[*_]{0,2}[^\S\n]{0,8}\\?(?P<sign>[.):、．）：])[*_]{0,2}(?:\s+|$|(?=[^\W\d_]))"
+    r"|^(?P<indent2>[ \t]{0,8})(?:#{1,6}[^\S\n]{0,8})?[*_]{0,2}(?:task|instruction)[^\S\n]{1,8}#?\d{1,3}[*_]{0,2}"
+    r"[^\S\n]{0,20}$",
     re.IGNORECASE,
 )
 FENCE = re.compile(r"^\s*(?:```|~~~)")
