@@ -13,18 +13,20 @@ from selfinstruct.parsing.names import any_of
 from selfinstruct.parsing.verdicts import says_no_input
 
 # "2. ", "(2) ", "[2] ", "2、" before a name.
-NUMBER = r"[(（\[【]?\d{1,3}[ \t]{0,3}[.)）\]】、．:：][ \t]{0,12}"
-END = r"[ \t]{0,20}$"
+_NUMBER = r"[(（\[【]?\d{1,3}+[ \t]{0,3}+[.)）\]】、．:：][ \t]{0,12}+"
+_END = r"[ \t]{0,20}+$"
 
 
 def _field(names: str) -> re.Pattern[str]:
     """A field's name where a line begins: "Input:", "**Input 2:**", "- Input:", "2. Input:", "**Input**", "# Input"."""
     return re.compile(
-        r"^(?:[ ]{0,3}|[ \t]{0,12}(?=(?:[-*•][ \t]{1,8})?\*\*))(?:>[ ]?)?(?:[-*•][ \t]{1,8})?[*_]{0,3}"
-        rf"(?:{NUMBER})?(?:#{{1,6}}[ \t]{{0,8}})?[*_]{{0,3}}(?:{NUMBER})?[【\[]?"
+        r"^(?=[^\n])(?:[ ]{0,3}+(?!\t)|[ \t]{0,12}+(?=(?:[-*•][ \t]{1,8}+)?\*\*))(?:>[ ]?+)?+"
+        r"(?:[-*•][ \t]{1,8}+)?[*_]{0,3}+"
+        rf"(?:{_NUMBER})?(?:#{{1,6}}+[ \t]{{0,8}}+)?+[*_]{{0,3}}+(?:{_NUMBER})?[【\[]?"
         rf"{names}[】\]]?[ \t]{{0,3}}\d{{0,3}}"
-        rf"(?:[*_ \t]{{0,6}}(?:[:：][*_]{{0,3}}|[ ]::(?!:))[ \t]{{0,20}}|[ \t]{{0,3}}[*_]{{2,3}}{END})"
-        rf"|^(?:[ ]{{0,3}}#{{1,6}}|\*{{1,4}}(?=[ \t]))[ \t]{{0,8}}(?:{NUMBER})?{names}[ \t]{{0,3}}\d{{0,3}}{END}",
+        rf"(?:[*_ \t]{{0,6}}(?:[:：][*_]{{0,3}}|[ ]::(?!:))[ \t]{{0,20}}|[ \t]{{0,3}}[*_]{{2,3}}{_END})"
+        rf"|^(?=[ #*])(?:[ ]{{0,3}}+#{{1,6}}+|\*{{2,4}}+(?=[ \t]))[ \t]{{0,8}}+(?:{_NUMBER})?{names}"
+        rf"[ \t]{{0,3}}\d{{0,3}}{_END}",
         re.IGNORECASE | re.MULTILINE,
     )
 
@@ -32,7 +34,7 @@ def _field(names: str) -> re.Pattern[str]:
 INPUT_FIELD = _field(any_of("input"))
 # "Response" stands in texts too often to be a field's name anywhere but in a heading.
 OUTPUT_FIELD = re.compile(
-    _field(any_of("output")).pattern + rf"|^[ ]{{0,3}}#{{1,6}}[ \t]{{0,8}}response[ \t]{{0,3}}[:：]?{END}",
+    _field(any_of("output")).pattern + rf"|^(?=[ #])[ ]{{0,3}}#{{1,6}}[ \t]{{0,8}}response[ \t]{{0,3}}[:：]?{_END}",
     re.IGNORECASE | re.MULTILINE,
 )
 LABEL_FIELD = _field(any_of("label"))

@@ -5,7 +5,7 @@
     >>> json_rows('9. Put {"a": 1} into words.') is None
     True
 
-Sound JSON is read as it is, the rest by json_repair. The names of the fields are read generously: a schema that the
+Sound JSON is read as it is, the rest by `broken_json`. The names of the fields are read generously: a schema that the
 server keeps to decides them, but a model that was only asked for JSON chooses its own.
 """
 
@@ -14,8 +14,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import json_repair
-
+from selfinstruct.parsing.broken_json import broken_values
 from selfinstruct.rows.escapes import meant
 
 INSTRUCTION = ("instruction", "task", "prompt", "question", "request", "description", "text", "content")
@@ -30,14 +29,18 @@ VERDICT = (
 )  # fmt: skip
 _KNOWN = {*INSTRUCTION, *OUTPUT, *VERDICT}
 
-_FENCED = re.compile(r"^[ \t]*(?:```|~~~)\w*[ \t]*\n\s*(?=[\[{])", re.MULTILINE)
-_BARE = re.compile(r"^[ \t]*(?:[^\n{}\[\]]{0,80}:[ \t]*)?(?=\{\s*[\"'{]|\[\s*[\"'\[{]|\{\}|\[\])", re.MULTILINE)
+_FENCED = re.compile(r"^[ \t]{0,40}(?:```|~~~)\w{0,20}[ \t]{0,40}\n\s{0,400}(?=[\[{])", re.MULTILINE)
+_BARE = re.compile(
+    r"^[ \t]{0,40}(?:[^\n{}\[\]]{0,80}:[ \t]{0,40})?(?=\{\s{0,400}[\"'{]|\[\s{0,400}[\"'\[{]|\{\}|\[\])",
+    re.MULTILINE,
+)
 # Before JSON that is the answer there is a greeting at most, but no item and no field of another form.
 _OTHER_FORM = re.compile(
-    r"^[ \t]*[-*•]\s|^\W*\d{1,3}[.):]\s"
-    r"|^\W*(?:example|input|output|answer|(?:class\s*)?label|task|instruction)\b[^\n]{0,20}(?::|$)",
+    r"^[ \t]{0,40}[-*•]\s|^[^\w\n]{0,40}\d{1,3}[.):]\s"
+    r"|^[^\w\n]{0,40}(?:example|input|output|answer|(?:class\s{0,3})?label|task|instruction)\b[^\n]{0,20}(?::|$)",
     re.IGNORECASE | re.MULTILINE,
 )
+_SAYS_SOMETHING = re.compile(r"[^\W_]")
 _BETWEEN = re.compile(r"[ \t\r\n,]*")
 _DECODER = json.JSONDecoder(strict=False)  # models put line breaks into strings
 
@@ -92,9 +95,7 @@ def _decoded(body: str) -> Any:
             at = _BETWEEN.match(body, at).end()  # type: ignore[union-attr]
     except (ValueError, RecursionError):
         try:
-            repaired = json_repair.loads(f"[{body}]")
-        except (ValueError, RecursionError):
-            repaired = []
-        # Words that follow the JSON come out as texts of their own.
-        values = [value for value in repaired if isinstance(value, (dict, list))] if isinstance(repaired, list) else []
+            values = broken_values(body) if _SAYS_SOMETHING.search(body) else []
+        except ValueError:
+            values = []
     return values[0] if len(values) == 1 else values or None

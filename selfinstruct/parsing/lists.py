@@ -55,21 +55,26 @@ def numbered_items(text: str, cut: bool) -> list[Item]:
         said = [row if isinstance(row, str) else json_field(row, INSTRUCTION) or "" for row in rows]
         texts = [tidy(NUMBERED.sub("", text, 1), False) for text in said]
     else:
-        texts = next((found for mark in _MARKS if (found := _listed(text, mark))), [])
+        lines = _lines(text)
+        texts = next((found for mark in _MARKS if (found := _listed(lines, mark))), [])
         if texts and all(_LABELLED.match(text) for text in texts):
             texts = [tidy(_LABELLED.sub("", text, 1), False) for text in texts]
     last = len(texts) - 1
     return [Item(text, cut and i == last) for i, text in enumerate(texts) if text or (cut and i == last)]
 
 
-def _listed(text: str, mark: re.Pattern[str]) -> list[str]:
+def _lines(text: str) -> list[str]:
+    """The lines without fences and rules, and several blank ones as one."""
+    lines = [line for line in text.splitlines() if not line.strip() or not (FENCE.match(line) or _RULE.match(line))]
+    return [line for line, before in zip(lines, ["", *lines], strict=False) if line.strip() or before.strip()]
+
+
+def _listed(lines: list[str], mark: re.Pattern[str]) -> list[str]:
     """The texts that `mark` stands before; a blank one for a mark without a text."""
     starts: list[re.Match[str]] = []
     below: re.Match[str] | None = None  # the latest line of a list inside the current item
     paragraphs: list[list[list[str]]] = []  # of each item, each of them lines
-    for line in text.splitlines():
-        if FENCE.match(line) or _RULE.match(line):
-            continue
+    for line in lines:
         found = mark.match(line)
         follows = found and starts and _goes_on(found, starts[-1])
         if found and (not starts or follows or not (_goes_on(found, below) or _is_below(found, starts[-1]))):

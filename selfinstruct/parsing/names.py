@@ -51,4 +51,5 @@ NAMES: dict[Field, tuple[str, ...]] = {
 def any_of(*fields: Field) -> str:
     """A pattern for the names of these fields, longer ones first; spaces as wide as they come."""
     names = sorted({name for field in fields for name in NAMES[field]}, key=lambda name: (-len(name), name))
-    return "(?:" + "|".join(name.replace(" ", r"[ \t]{0,3}") for name in names) + ")"
+    firsts = "".join(sorted({case for name in names for case in (name[0].lower(), name[0].upper())}))
+    return f"(?=[{firsts}])(?:" + "|".join(name.replace(" ", r"[ \t]{0,3}") for name in names) + ")"

@@ -29,9 +29,9 @@ _OPEN = (
     rf"|{_CHANNEL}(?:analysis|commentary)[^<>\n]{{0,60}}{_MESSAGE}"
     r"|<\|channel>thought\b|<unused94>(?:thought\b)?"
 )
-# At the very beginning only: elsewhere these are words of a text, or its own markup.
+# These open thoughts at the very beginning only: elsewhere these are words of a text, or its own markup.
 _OPEN_FIRST = (
-    r"\A\s*(?:(?i:<(?:analysis|reflection|scratchpad|inner_monologue)>|<details type=\"reasoning\"[^<>\n]{0,80}>"
+    r"\s*(?:(?i:<(?:analysis|reflection|scratchpad|inner_monologue)>|<details type=\"reasoning\"[^<>\n]{0,80}>"
     r"|here(?:['’]s| is) my thought process:|here are my reasoning steps:|thinking\.\.\.[ \t]*\n)"
     r"|analysis(?=[^\W_a-z]|[\"'(“]))"
 )
@@ -45,7 +45,10 @@ _CLOSE_OPEN = (
     r"(?i:</(?:analysis|reflection|scratchpad|inner_monologue|details)>|\.\.\.done thinking\.?"
     r"|here(?:['’]s| is) my response:|\[BEGIN FINAL RESPONSE\])"
 )
-_MARK = re.compile(rf"(?<!`)(?:(?P<open>{_OPEN_FIRST}|{_OPEN})|(?P<close>{_CLOSE})|(?P<close_open>{_CLOSE_OPEN}))(?!`)")
+_FIRST = re.compile(_OPEN_FIRST)
+_MARK = re.compile(
+    rf"(?=[<\[◁aAhH.])(?<!`)(?:(?P<open>{_OPEN})|(?P<close>{_CLOSE})|(?P<close_open>{_CLOSE_OPEN}))(?!`)"
+)
 _MAY_HOLD = re.compile(r"[<\[◁]|assistantfinal|\A\s*(?:analysis|here|thinking)", re.IGNORECASE)
 # Around the answer itself, behind the thoughts.
 _FRAME = re.compile(
@@ -67,9 +70,10 @@ def spoken(text: str) -> str:
     if not _MAY_HOLD.search(text):
         return text
     parts: list[str] = []
-    begin: int | None = 0  # of what is spoken; None inside of thoughts
-    has_thoughts = False
-    for mark in _MARK.finditer(text):
+    first = _FIRST.match(text)
+    begin: int | None = None if first else 0  # of what is spoken; None inside of thoughts
+    has_thoughts = first is not None
+    for mark in _MARK.finditer(text, first.end() if first else 0):
         if begin is not None and mark["open"] and _begins_line(text, mark.start(), begin):
             parts.append(text[begin : mark.start()])
             begin, has_thoughts = None, True

@@ -9,7 +9,7 @@ from selfinstruct.parsing.text import NUMBERED, body, tidy
 from selfinstruct.parsing.thoughts import spoken
 
 # What Alpaca's prompt asks for between two tasks.
-_SEPARATOR = re.compile(r"\s*^[ \t]*#{2,}\s*\Z", re.MULTILINE)
+_SEPARATOR = re.compile(r"^[ \t]{0,40}#{2,40}\Z", re.MULTILINE)
 
 
 def whole_tasks(text: str, cut: bool) -> list[WholeTask]:
@@ -31,7 +31,7 @@ def whole_tasks(text: str, cut: bool) -> list[WholeTask]:
             numbers = with_ends(list(re.finditer(NUMBERED.pattern, text, re.IGNORECASE | re.MULTILINE)))
             marks = [mark for mark, end in numbers if OUTPUT_FIELD.search(text[mark.end() : end])]
         for mark, end in with_ends(marks):
-            block = _SEPARATOR.sub("", text[mark.end() : end])
+            block = _SEPARATOR.sub("", text[mark.end() : end].rstrip()).rstrip()
             first = INPUT_FIELD.search(block) or OUTPUT_FIELD.search(block)
             instruction, rest = (block[: first.start()], block[first.start() :]) if first else (block, "")
             if named := INSTRUCTION_FIELD.match(instruction.lstrip()):  # "### Task 4", and its name again below

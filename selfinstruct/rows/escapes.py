@@ -12,19 +12,21 @@ import re
 
 _LETTERS = r"(?![A-Za-z])"
 _AFTER = {
-    "t": rf"(?:ext(?:bf|it|rm|tt|sf|sc|color|style|normal)?|frac)\{{|(?:heta|imes|ilde|riangle|herefore){_LETTERS}",
+    "t": r"(?:(?:ext(?:bf|it|rm|tt|sf|sc|color|style|normal)?|frac)\{"
+    rf"|(?:heta|imes|ilde|riangle|herefore){_LETTERS})",
     "n": rf"(?:abla|eq|leq|geq|otin|subseteq|onumber|ewline|[Rr]ightarrow|[Ll]eftarrow){_LETTERS}",
     "r": rf"(?:ight(?:arrow)?|ho|angle|ceil|floor){_LETTERS}",
 }
 _SHORT = rf"t(?:o|au|an|op|ag){_LETTERS}"  # may be a name in code behind a tab that indents it
-_VALID = r"[\"\\/'\n\r]|u[0-9A-Fa-f]{4}|u[0-9A-Fa-f]{0,3}\Z|\Z"
-_ESCAPE = re.compile(
-    rf"\\(?:(?P<command>b|f(?=[A-Za-z])|{'|'.join(f'{sign}(?:{rest})' for sign, rest in _AFTER.items())}"
-    rf"|(?<=[\w ${{}})^]\\){_SHORT})|(?P<valid>{_VALID}|[bfnrt])|)"
+_COMMANDS = "|".join(f"{sign}{rest}" for sign, rest in _AFTER.items())
+_NOT_MEANT = rf"b|f(?=[A-Za-z])|{_COMMANDS}|(?<=[\w ${{}})^]\\){_SHORT}"
+_MEANT = re.compile(  # several in a row at once; one that the end cuts off may become one
+    rf"(?P<meant>(?:\\(?!{_NOT_MEANT})(?:[\"\\/'\n\rbfnrt]|u[0-9A-Fa-f]{{4}}|(?:u[0-9A-Fa-f]{{0,3}})?\Z))+)|\\"
 )
 _SIGN = {"\b": "b", "\f": "f", "\t": "t", "\n": "n", "\r": "r"}
+# A form feed where a line begins is a page's end.
 _LOST = re.compile(
-    rf"\x08(?=[A-Za-z])|\f(?=[A-Za-z])|\t(?={_AFTER['t']})|(?<=[\w ${{}})])\n(?={_AFTER['n']})|\r(?={_AFTER['r']})"
+    rf"\x08(?=[A-Za-z])|(?<=[^\n])\f(?=[A-Za-z])|\f(?=(?:rac|box)\{{|orall{_LETTERS})|\t(?={_AFTER['t']})|(?<=[\w ${{}})])\n(?={_AFTER['n']})|\r(?={_AFTER['r']})"
 )
 
 
@@ -32,7 +34,7 @@ def meant(source: str) -> str:
     r"""JSON with a second backslash where one is no escape, or one that was not meant: \frac, \alpha, \( ."""
     if "\\" not in source:
         return source
-    return _ESCAPE.sub(lambda found: found.group() if found["valid"] is not None else "\\" + found.group(), source)
+    return _MEANT.sub(lambda found: found["meant"] or r"\\", source)
 
 
 def lost_command(text: str) -> re.Match[str] | None:
