@@ -4,6 +4,7 @@ Each sees the instances that passed the filters before it, by position.
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 
 from pydantic import Field
@@ -19,19 +20,16 @@ METHOD = "Self-Instruct, section 2.2"
 INSTANCES = "instances"  # the stage under which rejected instances are listed
 
 _MARK_OF_NOTHING = re.compile(r"\W*no\s*(?:input|output)\W*", re.IGNORECASE)
-# "7. Instruction: ..." of Alpaca's prompt, its further fields under the same number ("1. Input: ..." may be a step),
-# "### Response:" of the usual training templates, "Task: ..." above a first example, as Self-Instruct's prompt has it.
-_INSTRUCTION, _FIELD = any_of("instruction"), any_of("input", "output", "label")
-_EXAMPLE = any_of("example")
+# "7. Instruction: ..." of Alpaca's prompt, "### Response:" of the usual training templates, "Task: ..." above a first
+# example, as Self-Instruct's prompt has it.
+_INSTRUCTION, _FIELD, _EXAMPLE = any_of("instruction"), any_of("input", "output", "label"), any_of("example")
 _NEXT_TASK = re.compile(
-    rf"^[ \t]{{0,12}}(?:\d{{1,3}}\.[ \t]{{0,3}}instruction[ \t]{{0,3}}[:：][^\n]*"
-    r"|(\d{1,3})\.[ \t]{0,3}(?:input|output)[ \t]{0,3}[:：][^\n]*"
-    r"(?=\n(?:[^\n]*\n){0,12}?[ \t]{0,12}\1\.[ \t]{0,3}(?:in|out)put)"
-    r"|#{2,6}[ \t]{0,8}(?:instruction|input|response|human|assistant)[ \t]{0,3}[:：][^\n]*"
-    rf"|#{{2,6}}[ \t]{{0,8}}(?:{_INSTRUCTION}|{_FIELD})[ \t]{{0,3}}：[^\n]*"
-    rf"|(?:task|{_INSTRUCTION})[:：][^\n]{{1,400}}(?=\n{{1,3}}{_EXAMPLE}[ \t]{{0,2}}1[ \t:：]{{0,3}}\n))",
+    r"^[ \t]{0,12}(?:(?P<number>\d{1,3})\.[ \t]{0,3}(?:(?P<task>instruction)|input|output)[ \t]{0,3}[:：][^\n]*"
+    rf"|#{{2,6}}[ \t]{{0,8}}(?:response|human|assistant|{_INSTRUCTION}|{_FIELD})[ \t]{{0,3}}[:：][^\n]*"
+    rf"|{_INSTRUCTION}[:：][^\n]{{1,400}}(?=\n{{1,3}}{_EXAMPLE}[ \t]{{0,2}}1[ \t:：]{{0,3}}\n))",
     re.IGNORECASE | re.MULTILINE,
 )
+_STEP = re.compile(r"^[ \t]{0,12}(\d{1,3})\.", re.MULTILINE)
 # "Example 2" with its fields below it; "Input: ..." and "Output: ..." as a paragraph below an answer.
 _NEXT_EXAMPLE = re.compile(
     rf"^[ \t#*_【\[]{{0,8}}{_EXAMPLE}[ \t]{{0,3}}#?{ORDINAL}[^\n]{{0,60}}\n{{1,3}}"
@@ -91,9 +89,21 @@ def ends_with_colon(i: int, instances: Instances, rules: InstanceSettings) -> Ev
 def merged_tasks(i: int, instances: Instances, rules: InstanceSettings) -> Evidence | None:
     """The output continues with another task: the answer was not split where the next one began."""
     output = instances[i].output
-    found = _NEXT_TASK.search(output)
-    line = found.group().strip() if found else next_example(output) or _next_pair(output)
+    line = _next_task(output) or next_example(output) or _next_pair(output)
     return {"line": line} if line else None
+
+
+def _next_task(text: str) -> str | None:
+    """The heading of another task; "2. Output: ..." below a "1." is a step, unless there are two of its number."""
+    steps: Counter[int] = Counter()
+    for found in _NEXT_TASK.finditer(text):
+        if not found["number"] or found["task"]:
+            return found.group().strip()
+        steps = steps or Counter(map(int, _STEP.findall(text)))
+        number = int(found["number"])
+        if steps[number] > 1 or not steps[number - 1 or 2]:
+            return found.group().strip()
+    return None
 
 
 def next_example(text: str) -> str | None:

@@ -20,7 +20,7 @@ REFUSALS: dict[str, tuple[str, ...]] = {
         r"i['’]?m (?:unable|not able) to\b|i (?:must|have to) (?:respectfully )?decline\b|unfortunately, i\b",
         r"(?:i |my |please accept my )?(?:sincere )?apologi[sz]?(?:e|es)\b(?: for [^.,\n]{1,60})?,? ?(?:but|as)?,? ?"
         rf"{_DECLINES}",
-        rf"as {MODEL}[^.\n]{{0,40}},? (?:i\b|it is not\b|my\b)",
+        rf"as {MODEL}(?: (?:created|developed|trained|made|built) by [\w ]{{1,30}})?,? (?:i\b|it is not\b|my\b)",
         rf"i(?:['’]?m| am) (?:just |only |merely )?{MODEL}(?: and|,|\.)? (?:so )?"
         r"(?:i |do not|don['’]t|cannot|can['’]t)",
     ),

@@ -26,7 +26,8 @@ _MEANT = re.compile(  # several in a row at once; one that the end cuts off may 
 _SIGN = {"\b": "b", "\f": "f", "\t": "t", "\n": "n", "\r": "r"}
 # A form feed where a line begins is a page's end.
 _LOST = re.compile(
-    rf"\x08(?=[A-Za-z])|(?<=[^\n])\f(?=[A-Za-z])|\f(?=(?:rac|box)\{{|orall{_LETTERS})|\t(?={_AFTER['t']})|(?<=[\w ${{}})])\n(?={_AFTER['n']})|\r(?={_AFTER['r']})"
+    rf"\x08(?=[A-Za-z])|(?<=[^\n])\f(?=[A-Za-z])|\f(?=(?:rac|box)\{{|orall{_LETTERS})"
+    rf"|\t(?={_AFTER['t']})|(?<=[\w ${{}})])\n(?={_AFTER['n']})|\r(?={_AFTER['r']})"
 )
 
 
