@@ -11,8 +11,8 @@
 | half a sentence  | after sentences with their marks, four words without one, in an answer of 40     |
 
 The last three look at letters of scripts that put a mark at a sentence's end, or know English only; Thai, Lao, Khmer,
-Burmese and texts in code are left alone there. Not covered: an answer cut between two sentences or two list items, and
-one cut inside a list item.
+Burmese and texts in code are left alone there, and a letter that ends with a greeting and a name on its last line. Not
+covered: an answer cut between two sentences or two list items, and one cut inside a list item.
 """
 
 import re
@@ -27,6 +27,17 @@ _LISTED = re.compile(r"\s*(?:[-*•·–#>|+]|\(?\w{1,3}[.)]\s|\w{1,20}:\s)")
 _CODE_LIKE = re.compile(r"[=<>{}\[\]|\\#@_;^$~`]|\w\(|//|::|->")
 # Three small letters before the mark, or "St. Nicholas" would end there.
 _SENTENCE_END = re.compile(r"[^\W\d_A-Z]{3}[)”\"’]?[.!?؟।॥][\"”’)]?\s+(?=[^\W_])")
+# A letter's end on the line of its last sentence: "Yours sincerely, Ada Lovelace", "- Harry from the docks".
+_SIGNED = re.compile(
+    r"(?:(?:yours?|sincerely|love|lots of love|cheers|(?:\w+ )?regards|best|best wishes|best of luck|respectfully"
+    r"|(?:many )?thanks?(?: you)?|cordially|faithfully|fondly|take care|all (?:the best|my love)|hugs|blessings|signed"
+    r"|gratefully|affectionately|(?:with|in) (?:\w+ ){0,2}(?:love|respect|regards?|gratitude|hope|thanks|appreciation"
+    r"|affection|admiration|sympathy|friendship|solidarity|wishes)"
+    r"|mit (?:freundlichen|besten|herzlichen) grüßen|(?:liebe|viele) grüße|cordialement|bien à (?:vous|toi)|amicalement"
+    r"|atentamente|saludos|un abrazo|cordiali saluti|un abbraccio|atenciosamente|с уважением)\b[^.!?\n]{0,40}[,!:]?\s+"
+    r"|[-–—~]{1,2}\s?(?=[^\W\d_]))(?:[^\s.!?]+\s*){1,8}\Z",
+    re.IGNORECASE,
+)
 _ENDS_OPEN = re.compile(rf"[^\W_{UNSPACED}]\Z")
 
 
@@ -62,6 +73,12 @@ def _why(text: str, last: str) -> str | None:
     if last.count("(") > last.count(")") and len(words) >= 8:
         return "a bracket is open"
     rest = _SENTENCE_END.split(last)[-1]
-    if rest != last and len(rest.split()) >= 4 and "://" not in rest and len(text.split()) >= LONG:
+    if (
+        rest != last
+        and not _SIGNED.match(rest)
+        and len(rest.split()) >= 4
+        and "://" not in rest
+        and len(text.split()) >= LONG
+    ):
         return "the last sentence has no end"
     return None

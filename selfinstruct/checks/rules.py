@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 from selfinstruct.checks.endings import breaks_off
+from selfinstruct.checks.leftovers import page_markup, scaffolding, template_left
 from selfinstruct.checks.media import needs_media
-from selfinstruct.filters.instance import InstanceSettings, empty_output, merged_tasks
+from selfinstruct.filters.instance import InstanceSettings, empty_output, merged_tasks, next_example
 from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.parsing.verdicts import is_refusal, says_no_input
 from selfinstruct.rows.encodings import control_character, half_surrogate, mojibake, replacement_character
@@ -23,6 +24,7 @@ TextRule = Callable[[Text, bool], str | None]
 ExchangeRule = Callable[[Exchange], tuple[Text, str] | None]
 
 _TOKEN = r"<\|[a-z][a-z_]{1,30}\|>|<｜[^｜<>\n]{1,40}｜>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>"
+_TOKEN += r"|◁/?think▷|\[/?THINK\]"
 _SPECIAL = re.compile(_TOKEN)
 _SPECIAL_LAST = re.compile(rf"(?:{_TOKEN}|</s>)\Z")
 LONGEST_TOKEN = 50  # characters
@@ -80,7 +82,7 @@ def special_tokens(text: Text, is_raw: bool) -> str | None:
 
 def _control_token(text: str) -> int | None:
     """Where the first one stands; None if there is none. <s> and </s> count around a text: inside it is HTML."""
-    if "<" not in text and "[" not in text:
+    if "<" not in text and "[" not in text and "◁" not in text:
         return None
     if found := _SPECIAL.search(text):
         return found.start()
@@ -144,7 +146,9 @@ def nothing_answered(text: Text, is_raw: bool) -> str | None:
 
 
 def next_task(text: Text, is_raw: bool) -> str | None:
-    """The numbered or marked heading of another task in an answer, or a numbered one in an instruction."""
+    """The heading of another task or example in an answer, a numbered one in an instruction, examples in an input."""
+    if text.kind == "input" and not is_raw:
+        return next_example(text.text)
     if not (text.is_answer or text.kind == "instruction"):
         return None
     found = merged_tasks(0, {0: ParsedInstance("", text.text, False)}, InstanceSettings())
@@ -228,6 +232,9 @@ EXCHANGE_RULES: dict[str, ExchangeRule] = {
     "media_task": needs_media,
     "cut_off": cut_off,
     "refusal": refusal,
+    "template_marks": template_left,
+    "page_markup": page_markup,
+    "scaffolding": scaffolding,
 }
 
 

@@ -4,12 +4,14 @@ Each sees the instances that passed the filters before it, by position.
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 
 from pydantic import Field
 
 from selfinstruct.filters.rule import Evidence, rule
 from selfinstruct.parsing.items import ParsedInstance
+from selfinstruct.parsing.names import ORDINAL, any_of
 from selfinstruct.parsing.verdicts import says_no_input
 from selfinstruct.settings import Section
 
@@ -18,11 +20,28 @@ METHOD = "Self-Instruct, section 2.2"
 INSTANCES = "instances"  # the stage under which rejected instances are listed
 
 _MARK_OF_NOTHING = re.compile(r"\W*no\s*(?:input|output)\W*", re.IGNORECASE)
-# "7. Instruction: ..." of Alpaca's prompt, "### Response:" of the usual training templates.
+# "7. Instruction: ..." of Alpaca's prompt, "### Response:" of the usual training templates, "Task: ..." above a first
+# example, as Self-Instruct's prompt has it.
+_INSTRUCTION, _FIELD, _EXAMPLE = any_of("instruction"), any_of("input", "output", "label"), any_of("example")
 _NEXT_TASK = re.compile(
-    r"^[ \t]*(?:\d{1,3}\.[ \t]*(?:instruction|input|output)|#{2,}[ \t]*(?:instruction|input|response))[ \t]*:.*$",
+    r"^[ \t]{0,12}(?:(?P<number>\d{1,3})\.[ \t]{0,3}(?:(?P<task>instruction)|input|output)[ \t]{0,3}[:：][^\n]*"
+    rf"|#{{2,6}}[ \t]{{0,8}}(?:response|human|assistant|{_INSTRUCTION}|{_FIELD})[ \t]{{0,3}}[:：][^\n]*"
+    rf"|{_INSTRUCTION}[:：][^\n]{{1,400}}(?=\n{{1,3}}{_EXAMPLE}[ \t]{{0,2}}1[ \t:：]{{0,3}}\n))",
     re.IGNORECASE | re.MULTILINE,
 )
+_STEP = re.compile(r"^[ \t]{0,12}(\d{1,3})\.", re.MULTILINE)
+# "Example 2" with its fields below it; "Input: ..." and "Output: ..." as a paragraph below an answer.
+_NEXT_EXAMPLE = re.compile(
+    rf"^[ \t#*_【\[]{{0,8}}{_EXAMPLE}[ \t]{{0,3}}#?{ORDINAL}[^\n]{{0,60}}\n{{1,3}}"
+    rf"[ \t*_-]{{0,6}}{_FIELD}[*_ \t]{{0,4}}[:：][^\n]*",
+    re.IGNORECASE | re.MULTILINE,
+)
+_NEXT_PAIR = re.compile(
+    rf"\n[ \t]{{0,12}}\n[ \t*_-]{{0,6}}{any_of('input')}[*_ \t]{{0,4}}[:：][^\n]{{0,400}}\n[ \t*_-]{{0,6}}"
+    rf"{any_of('output')}[*_ \t]{{0,4}}[:：]",
+    re.IGNORECASE,
+)
+_SPEAKS_OF_PAIRS = re.compile(rf"```|[:：]\s*\Z|(?:in|out)puts?|examples?|samples?|tests?|{_EXAMPLE}", re.IGNORECASE)
 Instances = Mapping[int, ParsedInstance]
 
 
@@ -66,11 +85,39 @@ def ends_with_colon(i: int, instances: Instances, rules: InstanceSettings) -> Ev
     return None
 
 
-@rule(INSTANCES, "the output continues with another task", ALPACA)
+@rule(INSTANCES, "the output continues with another task or example", ALPACA)
 def merged_tasks(i: int, instances: Instances, rules: InstanceSettings) -> Evidence | None:
     """The output continues with another task: the answer was not split where the next one began."""
-    found = _NEXT_TASK.search(instances[i].output)
-    return {"line": found.group().strip()} if found else None
+    output = instances[i].output
+    line = _next_task(output) or next_example(output) or _next_pair(output)
+    return {"line": line} if line else None
+
+
+def _next_task(text: str) -> str | None:
+    """The heading of another task; "2. Output: ..." below a "1." is a step, unless there are two of its number."""
+    steps: Counter[int] = Counter()
+    for found in _NEXT_TASK.finditer(text):
+        if not found["number"] or found["task"]:
+            return found.group().strip()
+        steps = steps or Counter(map(int, _STEP.findall(text)))
+        number = int(found["number"])
+        if steps[number] > 1 or not steps[number - 1 or 2]:
+            return found.group().strip()
+    return None
+
+
+def next_example(text: str) -> str | None:
+    """The heading of an example with the field below it, on one line; None if there is none."""
+    found = _NEXT_EXAMPLE.search(text)
+    return " ".join(found.group().split()) if found else None
+
+
+def _next_pair(text: str) -> str | None:
+    """An input and an output below an answer that does not speak of such."""
+    found = _NEXT_PAIR.search(text)
+    if found is None or not text[: found.start()].strip() or _SPEAKS_OF_PAIRS.search(text, 0, found.start()):
+        return None
+    return " ".join(found.group().split())
 
 
 @rule(INSTANCES, "same input, different outputs; all instances of the task are rejected", METHOD)

@@ -9,6 +9,13 @@ parser fail: what it cannot read gives an empty list, which the caller turns int
     examples      instances, the input first or the class label
     whole_tasks   tasks with their instances, as Alpaca's prompt asks for them
     json_answers  all of these in JSON
+    begun         an answer that the prompt has begun
+    names, phrases
+                  the tables of languages: what fields are called; how to decline, and to say that there is no input
     fields, text, thoughts
-                  shared by all of these: the names of fields, clean-up, and the thoughts of reasoning models
+                  what they share: fields, tidying, and what a reasoning model thought aloud
 """
+
+from selfinstruct.parsing.lists import numbered_items
+
+__all__ = ["numbered_items"]

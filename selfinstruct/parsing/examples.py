@@ -15,28 +15,49 @@ from selfinstruct.parsing.fields import (
 )
 from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.parsing.json_answers import json_rows
+from selfinstruct.parsing.names import ORDINAL, any_of
 from selfinstruct.parsing.text import body, tidy
 from selfinstruct.parsing.thoughts import spoken
 
-# A heading has its own line: "Example 2", "**Example 2:**", "### Example 2 (harder)"; "2." above an input.
-_EXAMPLE = re.compile(
-    r"^[ \t#*_>-]*example(?:[ \t]*#?\d+\.?)?(?:[ \t]*\([^()\n]*\))?[ \t:*_#]*$"
-    r"|^[ \t#*_>\[-]*example[ \t]*#?\d+[^\n]{0,60}$(?=\n+[ \t*_-]*(?:input|output)\b)"
-    r"|^[ \t]*[*_]{0,2}\(?\d{1,2}[.):][*_]{0,2}[ \t]*$(?=\n+[ \t*_-]*(?:input|output)\b)",
+_HEADING = rf"[ \t#*_>\[【-]{{0,12}}{any_of('example')}"
+_FIELD = rf"{any_of('input', 'output')}(?!\w)"
+_ABOVE_FIELD = rf"$(?=\n{{1,4}}[ \t*_-]{{0,8}}{_FIELD})"
+# A heading stands on a line of its own: "Example 2", "**Example 2:**", "### Example 2 (harder)"; "2." above an input;
+# or before the first field: "Example 2: Input: ...".
+EXAMPLE = re.compile(
+    rf"^(?=[^\n]){_HEADING}(?:[ \t]{{0,3}}#?{ORDINAL}\.?)?(?:[ \t]{{0,3}}[(（][^()（）\n]{{0,60}}[)）])?"
+    r"[ \t:：*_#\]】]{0,12}$"
+    rf"|^(?=[^\n]){_HEADING}[ \t]{{0,3}}#?{ORDINAL}[^\n]{{0,60}}{_ABOVE_FIELD}"
+    rf"|^(?=[^\n])[ \t]{{0,12}}[*_]{{0,2}}\(?\d{{1,2}}[.):][*_]{{0,2}}[ \t]{{0,12}}{_ABOVE_FIELD}"
+    rf"|^(?=[^\n]){_HEADING}[ \t]{{0,3}}#?{ORDINAL}[ \t]{{0,3}}[.:：)–—-][ \t*_]{{1,6}}(?={_FIELD}[*_ \t]{{0,6}}[:：])",
     re.IGNORECASE | re.MULTILINE,
 )
+# A task of the model's own begins with examples of its own.
+_NEXT_TASK = re.compile(
+    rf"^(?=[^\n])[ \t*_#]{{0,6}}task[*_]{{0,2}}:[^\n]{{1,400}}\n{{1,3}}(?={any_of('example')}[ \t]1[ \t:]{{0,3}}$)",
+    re.IGNORECASE | re.MULTILINE,
+)
+# "Esimerkki 1" and below it "Syöte: ...": the form of an example, in words that are not known.
+_UNKNOWN_FIELD = re.compile(r"^[ \t*_-]{0,6}([^\W\d_][^\n:：.!?\"“]{0,30})[*_]{0,2}[:：](?!//)", re.MULTILINE)
+_UNKNOWN_HEADING = re.compile(rf"[ \t#*_【\[]{{0,8}}(?!\d)\w{{1,20}}[ \t]{{0,3}}{ORDINAL}[】\]]?[*_:：. \t]{{0,6}}\n")
 
 
 def input_first(text: str, cut: bool) -> list[ParsedInstance]:
     """Read instances in the form "Example 1 / Input: ... / Output: ...", or in JSON.
 
     An example without an input line has the input "". Only a heading on its own line, or an "Input:" after an output,
-    starts a new example. `cut`: whether the token limit ended the answer; the last instance is then marked as cut.
+    starts a new example. A text without a known field whose lines look like fields of other names has no instance.
+    `cut`: whether the token limit ended the answer; the last instance is then marked as cut.
     """
     if (rows := json_rows(spoken(text))) is not None:
         return mark_cut(from_json(rows), cut)
     text = body(text)
-    marks = list(_EXAMPLE.finditer(text))
+    marks = list(EXAMPLE.finditer(text))
+    if not marks and _has_other_names(text):
+        return []
+    if marks and (next_task := _NEXT_TASK.search(text, marks[0].end())):
+        text, cut = text[: next_task.start()], False
+        marks = [mark for mark in marks if mark.end() <= next_task.start()]
     blocks = [text[m.end() : end] for m, end in with_ends(marks)] or [text]
     if marks:  # the first example may have no heading, but the text there may also be a greeting
         above = text[: marks[0].start()]
@@ -51,17 +72,16 @@ def output_first(text: str, cut: bool) -> list[ParsedInstance]:
     """Read instances in the form "Class label: ... / Input: ...", or in JSON; the label becomes the output."""
     if (rows := json_rows(spoken(text))) is not None:
         return mark_cut(from_json(rows), cut)
-    text = _EXAMPLE.sub("", body(text))
+    text = EXAMPLE.sub("", body(text))
     instances = []
     marks = list(LABEL_FIELD.finditer(text)) or list(OUTPUT_FIELD.finditer(text))
     marks = [mark for mark in marks if _last_word(mark) == _last_word(marks[0])]  # others are part of an input
     if marks and INPUT_FIELD.search(text, 0, marks[0].start()):
         return mark_cut(_labels_below(text, marks), cut)
     for mark, end in with_ends(marks):
-        block = text[mark.end() : end]
-        given = INPUT_FIELD.search(block)
-        label, _, rest = block[: given.start() if given else None].strip().partition("\n")
-        before = read_input(block, given) if given else no_input(rest)
+        given = INPUT_FIELD.search(text, mark.end(), len(text) if end is None else end)
+        label, _, rest = text[mark.end() : given.start() if given else end].strip().partition("\n")
+        before = read_input(text, given, end) if given else no_input(rest)
         instances.append(ParsedInstance(before, tidy(label, mark.group().count("**") == 1), False))
     return mark_cut(instances, cut)
 
@@ -70,23 +90,41 @@ def _labels_below(text: str, marks: list[re.Match[str]]) -> list[ParsedInstance]
     """The instances of an answer in which, contrary to the prompt, each input precedes its label."""
     instances = []
     begin = 0
-    for mark in marks:
+    for mark, end in with_ends(marks):
         given = INPUT_FIELD.search(text, begin, mark.start())
-        label = text[mark.end() :].strip().partition("\n")[0]
-        before = read_input(text[: mark.start()], given) if given else ""
+        label = text[mark.end() : end].strip().partition("\n")[0]
+        before = read_input(text, given, mark.start()) if given else ""
         instances.append(ParsedInstance(before, tidy(label, mark.group().count("**") == 1), False))
         begin = mark.end()
     return instances
 
 
 def _last_word(mark: re.Match[str]) -> str:
-    return str(re.findall(r"[a-z]+", mark.group().lower())[-1])
+    return str(re.findall(r"[^\W\d_]+", mark.group().lower())[-1])
 
 
 def _split_at_inputs(block: str) -> list[str]:
     """One part for each "Input:" that follows an "Output:" (models leave the heading out)."""
     starts = [0]
+    outputs = [mark.start() for mark in OUTPUT_FIELD.finditer(block)]
+    at = 0
     for mark in INPUT_FIELD.finditer(block):
-        if OUTPUT_FIELD.search(block, starts[-1], mark.start()):
+        while at < len(outputs) and outputs[at] < starts[-1]:
+            at += 1
+        if at < len(outputs) and outputs[at] < mark.start():
             starts.append(mark.start())
     return [block[a:b] for a, b in zip(starts, [*starts[1:], None], strict=True)]
+
+
+def _has_other_names(text: str) -> bool:
+    """Whether a text without known fields has lines like fields: below a numbered heading, or alike in each block.
+
+    In English such blocks are mostly what was asked for: jokes as "Q:" and "A:", recipes.
+    """
+    if INPUT_FIELD.search(text) or OUTPUT_FIELD.search(text):
+        return False
+    blocks = [[name.strip().lower() for name in _UNKNOWN_FIELD.findall(block)] for block in text.split("\n\n")]
+    if len(blocks[0]) < 2:
+        return False
+    alike = len(blocks) > 1 and all(one == blocks[0] for one in blocks)
+    return bool(_UNKNOWN_HEADING.match(text)) or (alike and not "".join(blocks[0]).isascii())

@@ -1,32 +1,44 @@
-"""Fields of an instance, each after its name at the start of a line, and the same in JSON."""
+"""Fields of an instance, each behind its name where a line begins, and the same in JSON.
+
+A name may be bold, a heading (Markdown's or org's), numbered or a list's item, and its colon may be a full-width one;
+`names` has the names.
+"""
 
 import re
 from typing import Any
 
 from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.parsing.json_answers import INPUT, OUTPUT, json_field, json_rows
+from selfinstruct.parsing.names import any_of
 from selfinstruct.parsing.verdicts import says_no_input
+
+# "2. ", "(2) ", "[2] ", "2、" before a name.
+_NUMBER = r"[(（\[【]?\d{1,3}+[ \t]{0,3}+[.)）\]】、．:：][ \t]{0,12}+"
+_END = r"[ \t]{0,20}+$"
 
 
 def _field(names: str) -> re.Pattern[str]:
     """A field's name that starts a line: "Input:", "**Input 2:**", "- Input:", "2. Input:", "**Input**", "# Input"."""
     return re.compile(
-        r"^(?:[ ]{0,3}|[ \t]{0,12}(?=(?:[-*•][ \t]+)?\*\*))(?:>[ ]?)?(?:[-*•][ \t]+)?[*_]{0,3}"
-        r"(?:\d{1,3}[.)][ \t]*)?(?:#{1,6}[ \t]*)?[*_]{0,3}"
-        rf"(?:{names})[ \t]*\d*"
-        r"(?:[*_ \t]*:[*_]*[ \t]*|[ \t]*[*_]{2,3}[ \t]*$)"
-        rf"|^[ ]{{0,3}}#{{1,6}}[ \t]*(?:\d{{1,3}}[.)][ \t]*)?(?:{names})[ \t]*\d*[ \t]*$",
+        r"^(?=[^\n])(?:[ ]{0,3}+(?!\t)|[ \t]{0,12}+(?=(?:[-*•][ \t]{1,8}+)?\*\*))(?:>[ ]?+)?+"
+        r"(?:[-*•][ \t]{1,8}+)?[*_]{0,3}+"
+        rf"(?:{_NUMBER})?(?:#{{1,6}}+[ \t]{{0,8}}+)?+[*_]{{0,3}}+(?:{_NUMBER})?[【\[]?"
+        rf"{names}[】\]]?[ \t]{{0,3}}\d{{0,3}}"
+        rf"(?:[*_ \t]{{0,6}}(?:[:：][*_]{{0,3}}|[ ]::(?!:))[ \t]{{0,20}}|[ \t]{{0,3}}[*_]{{2,3}}{_END})"
+        rf"|^(?=[ #*])(?:[ ]{{0,3}}+#{{1,6}}+|\*{{2,4}}+(?=[ \t]))[ \t]{{0,8}}+(?:{_NUMBER})?{names}"
+        rf"[ \t]{{0,3}}\d{{0,3}}{_END}",
         re.IGNORECASE | re.MULTILINE,
     )
 
 
-INPUT_FIELD = _field("input")
-# "Response" is too common in texts to be a field's name anywhere but in a heading.
+INPUT_FIELD = _field(any_of("input"))
+# "Response" stands in texts too often to be a field's name anywhere but in a heading.
 OUTPUT_FIELD = re.compile(
-    _field("output|answer").pattern + r"|^[ ]{0,3}#{1,6}[ \t]*response[ \t]*:?[ \t]*$", re.IGNORECASE | re.MULTILINE
+    _field(any_of("output")).pattern + rf"|^(?=[ #])[ ]{{0,3}}#{{1,6}}[ \t]{{0,8}}response[ \t]{{0,3}}[:：]?{_END}",
+    re.IGNORECASE | re.MULTILINE,
 )
-LABEL_FIELD = _field(r"(?:class[ \t]*)?label|class|category")
-INSTRUCTION_FIELD = _field("instruction|task")
+LABEL_FIELD = _field(any_of("label"))
+INSTRUCTION_FIELD = _field(any_of("instruction"))
 
 
 def read_example(part: str) -> ParsedInstance:
@@ -35,6 +47,8 @@ def read_example(part: str) -> ParsedInstance:
         return from_json(rows)[0]
     output = OUTPUT_FIELD.search(part)
     given = INPUT_FIELD.search(part, 0, output.start() if output else len(part))
+    if given and not output and "input" not in given.group().lower():
+        given = None  # "Entrée:" of a menu: names of other languages count in pairs
     if not output and not given:
         return ParsedInstance("", _value(part), False)
     before = part[: output.start()] if output else part
@@ -52,9 +66,9 @@ def from_json(rows: list[Any]) -> list[ParsedInstance]:
     ]
 
 
-def read_input(text: str, mark: re.Match[str]) -> str:
-    """The input that follows its name in `text`."""
-    return no_input(_value(text[mark.end() :], mark))
+def read_input(text: str, mark: re.Match[str], end: int | None = None) -> str:
+    """The input that stands behind its name in `text`, up to `end`."""
+    return no_input(_value(text[mark.end() : end], mark))
 
 
 def no_input(text: str) -> str:
@@ -64,10 +78,14 @@ def no_input(text: str) -> str:
 
 
 def _value(text: str, mark: re.Match[str] | None = None) -> str:
-    """A field's text, without a rule below it or the closing marks of bold type that began before its name."""
+    """A field's text: without a rule or a separator below it, and without the end of bold type that began before."""
     text = text.strip()
-    while text.endswith("\n---"):
-        text = text.removesuffix("---").strip()
+    end = len(text)
+    while text.endswith(("\n---", "\n###"), 0, end):
+        end -= len("\n---")
+        while end and text[end - 1].isspace():
+            end -= 1
+    text = text[:end]
     if mark and mark.group().count("**") == 1:
         text = text.removesuffix("**").rstrip()
     return text

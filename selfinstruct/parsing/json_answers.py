@@ -5,8 +5,8 @@
     >>> json_rows('9. Put {"a": 1} into words.') is None
     True
 
-Valid JSON is read as it is, the rest by json_repair. Field names are matched loosely: a server that enforces a schema
-fixes them, but a model that was only asked for JSON chooses its own.
+Sound JSON is read as it is, the rest by `broken_json`. The names of the fields are read generously: a schema that the
+server keeps to decides them, but a model that was only asked for JSON chooses its own.
 """
 
 import json
@@ -14,7 +14,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import json_repair
+from selfinstruct.parsing.broken_json import broken_values
+from selfinstruct.rows.escapes import meant
 
 INSTRUCTION = ("instruction", "task", "prompt", "question", "request", "description", "text", "content")
 INPUT = ("input", "context", "passage", "text", "sentence", "question", "example")
@@ -28,14 +29,19 @@ VERDICT = (
 )  # fmt: skip
 _KNOWN = {*INSTRUCTION, *OUTPUT, *VERDICT}
 
-_FENCED = re.compile(r"^[ \t]*(?:```|~~~)\w*[ \t]*\n\s*(?=[\[{])", re.MULTILINE)
-_BARE = re.compile(r"^[ \t]*(?:[^\n{}\[\]]{0,80}:[ \t]*)?(?=\{\s*[\"'{]|\[\s*[\"'\[{]|\{\}|\[\])", re.MULTILINE)
-# If JSON is the answer, at most a greeting precedes it, but no item and no field in another form.
+_FENCED = re.compile(r"^[ \t]{0,40}(?:```|~~~)\w{0,20}[ \t]{0,40}\n\s{0,400}(?=[\[{])", re.MULTILINE)
+_BARE = re.compile(
+    r"^[ \t]{0,40}(?:[^\n{}\[\]]{0,80}:[ \t]{0,40})?(?=\{\s{0,400}[\"'{]|\[\s{0,400}[\"'\[{]|\{\}|\[\])",
+    re.MULTILINE,
+)
+# Before JSON that is the answer there is a greeting at most, but no item and no field of another form.
 _OTHER_FORM = re.compile(
-    r"^[ \t]*[-*•]\s|^\W*\d{1,3}[.):]\s"
-    r"|^\W*(?:example|input|output|answer|(?:class\s*)?label|task|instruction)\b[^\n]{0,20}(?::|$)",
+    r"^[ \t]{0,40}[-*•]\s|^[^\w\n]{0,40}\d{1,3}[.):]\s"
+    r"|^[^\w\n]{0,40}(?:example|input|output|answer|(?:class\s{0,3})?label|task|instruction)\b[^\n]{0,20}(?::|$)",
     re.IGNORECASE | re.MULTILINE,
 )
+_SAYS_SOMETHING = re.compile(r"[^\W_]")
+_BETWEEN = re.compile(r"[ \t\r\n,]*")
 _DECODER = json.JSONDecoder(strict=False)  # models put line breaks into strings
 
 
@@ -44,7 +50,7 @@ def json_rows(text: str) -> list[Any] | None:
     found = _FENCED.search(text) or _BARE.search(text)
     if not found or _OTHER_FORM.search(text[: found.end()]):
         return None
-    value = _decoded(text[found.end() :])
+    value = _decoded(meant(text[found.end() :]))
     while isinstance(value, dict) and len(value) == 1 and isinstance(inner := next(iter(value.values())), dict):
         if _names(value).keys() & _KNOWN:
             break
@@ -86,12 +92,10 @@ def _decoded(body: str) -> Any:
         while body[at : at + 1] in ("{", "["):
             value, at = _DECODER.raw_decode(body, at)
             values.append(value)
-            at += len(body[at:]) - len(body[at:].lstrip(" \t\r\n,"))
+            at = _BETWEEN.match(body, at).end()  # type: ignore[union-attr]
     except (ValueError, RecursionError):
         try:
-            repaired = json_repair.loads(f"[{body}]")
-        except (ValueError, RecursionError):
-            repaired = []
-        # Words after the JSON are returned as separate texts.
-        values = [value for value in repaired if isinstance(value, (dict, list))] if isinstance(repaired, list) else []
+            values = broken_values(body) if _SAYS_SOMETHING.search(body) else []
+        except ValueError:
+            values = []
     return values[0] if len(values) == 1 else values or None

@@ -10,6 +10,7 @@ import re
 
 from selfinstruct.parsing.items import Item
 from selfinstruct.parsing.json_answers import INSTRUCTION, json_field, json_rows
+from selfinstruct.parsing.names import ORDINAL, any_of
 from selfinstruct.parsing.text import FENCE, NUMBERED, tidy
 from selfinstruct.parsing.thoughts import spoken
 
@@ -20,8 +21,24 @@ _LABELLED = re.compile(r"^[*_]{0,2}(?:task|instruction)[*_]{0,2}:[*_]{0,2}\s+", 
 _MARKED_HEADING = re.compile(r"^\s*(?:#{1,6}\s.*|\*\*[^*]+\*\*:?)\s*$")
 _HEADING = re.compile(r"^\s*(?:#{1,6}\s.*|\*\*[^*]+\*\*:?|[^.?!]{1,80}:)\s*$")
 _BULLET = re.compile(r"^(?P<indent>[ \t]{0,8})(?P<indent2>)(?:[-*•·–]\s+|[①-⑳]\s*)")
+# "（1）", "[1] ", "1.) ", "1 - ", "1/ ", "№ 1: ", "任务1：", "**Tarefa 1:** ", "Prompt 1: ", "第一题：", "一、", "1️⃣ ".
+_OTHERWISE_NUMBERED = re.compile(
+    r"^(?P<indent>[ \t]{0,8})(?P<indent2>)(?:[-*•>][ \t]{1,8})?(?:#{1,6}[ \t]{0,8})?[*_]{0,2}(?:"
+    r"[(（\[【<]"
+    rf"{ORDINAL}[)）\]】>][:：.]?"
+    r"|(?P<number>\d{1,3})(?:(?P<sign>\.\)|\)\.|[ \t]?[-–—/](?=[*_]{0,2}[ \t])|[ \t]?[】\]]|\ufe0f?\u20e3))"
+    rf"|(?:{any_of('instruction')}|prompt|question|item|idea|q|№|n[º°]|no\.|nr\.)[ \t]{{0,3}}"
+    rf"{ORDINAL}[ \t]{{0,3}}[:：.、)）–—-]|第[ \t]{{0,2}}{ORDINAL}[ \t]{{0,2}}[^\W\d_]{{0,4}}[:：.、]"
+    r"|[一二三四五六七八九十]{1,3}[、．.]"
+    r")[*_]{0,2}(?:\s+|$|(?=[^\W\d_]|[*\"“「《]))",
+    re.IGNORECASE,
+)
+_OTHER_BULLET = re.compile(
+    r"^(?P<indent>[ \t]{0,8})(?P<indent2>)(?:[+—▪‣◦●○■□◆◇★☆➢►▶✅✔✓][ \t]+|[⑴-⒇⒈-⒛❶-❿➀-➓㊀-㊉][ \t]*)"
+)
 _LETTERED = re.compile(r"^(?P<indent>[ \t]{0,8})(?P<indent2>)\(?(?:[a-z]|[ivx]{2,4})[.)]\s+", re.IGNORECASE)
-_MARKS = (NUMBERED, _BULLET, _LETTERED)
+_MARKS = (NUMBERED, _OTHERWISE_NUMBERED, _BULLET, _OTHER_BULLET, _LETTERED)
+_NUMBER_INSIDE = re.compile(r"\s[*_]{0,2}\(?(\d{1,3})[.)][*_]{0,2}(?=\s)")
 _RULE = re.compile(r"^\s*(?:-{3,}|\*{3,}|_{3,}|={3,})\s*$")
 
 
@@ -38,21 +55,26 @@ def numbered_items(text: str, cut: bool) -> list[Item]:
         said = [row if isinstance(row, str) else json_field(row, INSTRUCTION) or "" for row in rows]
         texts = [tidy(NUMBERED.sub("", text, 1), False) for text in said]
     else:
-        texts = next((found for mark in _MARKS if (found := _listed(text, mark))), [])
+        lines = _lines(text)
+        texts = next((found for mark in _MARKS if (found := _listed(lines, mark))), [])
         if texts and all(_LABELLED.match(text) for text in texts):
             texts = [tidy(_LABELLED.sub("", text, 1), False) for text in texts]
     last = len(texts) - 1
     return [Item(text, cut and i == last) for i, text in enumerate(texts) if text or (cut and i == last)]
 
 
-def _listed(text: str, mark: re.Pattern[str]) -> list[str]:
-    """The texts that follow each `mark`; blank for a mark without a text."""
+def _lines(text: str) -> list[str]:
+    """The lines without fences and rules, and several blank ones as one."""
+    lines = [line for line in text.splitlines() if not line.strip() or not (FENCE.match(line) or _RULE.match(line))]
+    return [line for line, before in zip(lines, ["", *lines], strict=False) if line.strip() or before.strip()]
+
+
+def _listed(lines: list[str], mark: re.Pattern[str]) -> list[str]:
+    """The texts that `mark` stands before; a blank one for a mark without a text."""
     starts: list[re.Match[str]] = []
     below: re.Match[str] | None = None  # the latest line of a list inside the current item
-    paragraphs: list[list[list[str]]] = []  # of each item, as lines
-    for line in text.splitlines():
-        if FENCE.match(line) or _RULE.match(line):
-            continue
+    paragraphs: list[list[list[str]]] = []  # of each item, each of them lines
+    for line in lines:
         found = mark.match(line)
         follows = found and starts and _goes_on(found, starts[-1])
         if found and (not starts or follows or not (_goes_on(found, below) or _is_below(found, starts[-1]))):
@@ -109,9 +131,9 @@ def _is_quoted(text: str) -> bool:
 def _run_on(text: str, start: re.Match[str]) -> list[str]:
     """The items of a list that was written on one line, each after its number."""
     texts = []
-    number = int(start["number"] or 0)
-    while found := re.search(rf"\s[*_]{{0,2}}\(?{number + 1}[.)][*_]{{0,2}}\s", text):
-        texts.append(tidy(text[: found.start()], False))
-        text = text[found.end() :]
-        number += 1
-    return [*texts, tidy(text, False)]
+    number, begin = int(start["number"] or 0), 0
+    for found in _NUMBER_INSIDE.finditer(text):
+        if int(found[1]) == number + 1:
+            texts.append(tidy(text[begin : found.start()], False))
+            number, begin = number + 1, found.end()
+    return [*texts, tidy(text[begin:], False)]

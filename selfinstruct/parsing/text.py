@@ -6,26 +6,30 @@ from selfinstruct.parsing.thoughts import spoken
 
 # "9. ", "9.Name", "9、", "9) ", "(9) ", "**9.** ", "- 9. ", "Task 9: ", "### 9. "; "### Task 9" with the text below it.
 NUMBERED = re.compile(
-    r"^(?P<indent>[ \t]{0,8})(?:[-*•>]\s+)?(?:#{1,6}\s*)?[*_]{0,2}\(?(?:task|instruction)?\s*#?(?P<number>\d{1,3})"
-    r"[*_]{0,2}\s*\\?(?P<sign>[.):、．）：])[*_]{0,2}(?:\s+|$|(?=[^\W\d_]))"
-    r"|^(?P<indent2>[ \t]{0,8})(?:#{1,6}\s*)?[*_]{0,2}(?:task|instruction)\s+#?\d{1,3}[*_]{0,2}\s*$",
+    r"^(?P<indent>[ \t]{0,8})(?:[-*•>][^\S\n]{1,8})?(?:#{1,6}[^\S\n]{0,8})?[*_]{0,2}\(?(?:task|instruction)?"
+    r"[^\S\n]{0,8}#?(?P<number>\d{1,3})[*_]{0,2}[^\S\n]{0,8}\\?(?P<sign>[.):、．）：])[*_]{0,2}(?:\s+|$|(?=[^\W\d_]))"
+    r"|^(?P<indent2>[ \t]{0,8})(?:#{1,6}[^\S\n]{0,8})?[*_]{0,2}(?:task|instruction)[^\S\n]{1,8}#?\d{1,3}[*_]{0,2}"
+    r"[^\S\n]{0,20}$",
     re.IGNORECASE,
 )
 FENCE = re.compile(r"^\s*(?:```|~~~)")
 _BOLD = re.compile(r"(?<![\w*])\*\*(?=[^\s*])([^*]+)(?<=\S)\*\*(?![\w*])")
 _QUOTES = ("__", "__"), ("`", "`"), ('"', '"'), ("“", "”"), ("*", "*"), ("_", "_"), ("'", "'"), ("‘", "’")
-# A last paragraph that offers more of the same. A letter may end similarly, but hardly in these words.
+# A last paragraph that offers more of the same. A letter may end alike, but hardly in these words.
+_LONGEST_SIGN_OFF = 500  # characters
 _SIGN_OFF = re.compile(
-    r"\n[ \t]*\n\W*(?:(?:i )?hope (?:this|these|they) (?:examples )?(?:helps?|is useful|are useful)\b[^\n]{0,40}"
-    r"|(?:let me know|feel free|would you like|do you want|if you (?:need|want|would like|['’]d like))[^\n]*"
-    r"\b(?:examples?|more|another|ask for changes)\b[^\n]{0,40})\s*\Z",
+    r"\n[ \t]{0,40}\n\W{0,40}(?:(?:i )?hope (?:this|these|they) (?:examples )?(?:helps?|(?:is|are) useful)\b"
+    r"[^\n]{0,40}"
+    r"|(?:let me know|feel free|would you like|do you want|if you (?:need|want|would like|['’]d like))[^\n]{0,200}"
+    r"\b(?:examples?|more|another|ask for changes)\b[^\n]{0,40})\Z",
     re.IGNORECASE,
 )
 
 
 def body(text: str) -> str:
-    """The answer without a sign-off below it or a code fence around all of it; fences inside an output stay."""
-    text = _SIGN_OFF.sub("", spoken(text).strip())
+    """What is said, without a sign-off below it or a code fence around all of it; fences inside an output stay."""
+    text = spoken(text).strip()
+    text = text[:-_LONGEST_SIGN_OFF] + _SIGN_OFF.sub("", text[-_LONGEST_SIGN_OFF:])
     lines = text.replace("\r\n", "\n").split("\n")
     if len(lines) > 1 and FENCE.match(lines[0]) and FENCE.match(lines[-1]):
         return "\n".join(lines[1:-1])

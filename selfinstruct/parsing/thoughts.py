@@ -1,13 +1,113 @@
-"""The thoughts that a reasoning model writes before its answer, and that are not part of it."""
+"""What a reasoning model thought aloud before its answer, which is no part of it.
+
+A server without the model's own reasoning parser hands its thoughts over in the text. Known marks:
+
+| marks                                                        | models or programs                                  |
+|--------------------------------------------------------------|-----------------------------------------------------|
+| <think>, <thinking>, <thought>, <reasoning>, <seed:think> ... | DeepSeek, Qwen, EXAONE Deep, Gemini, Seed-OSS      |
+| [THINK]                                                      | Magistral                                           |
+| ◁think▷                                                      | Kimi-VL                                             |
+| <|begin_of_thought|>, <|START_THINKING|>, <|inner_prefix|>   | Sky-T1, Command A, Apertus                          |
+| <|channel|>analysis<|message|>, analysis...assistantfinal    | gpt-oss (harmony), also without its control tokens  |
+| <unused94>thought, <|channel>thought                         | MedGemma, Gemma                                     |
+| "Here is my thought process:", "Here are my reasoning steps:" | Granite, Apriel                                    |
+| "Thinking...", <details type="reasoning">                    | Ollama, Open WebUI                                  |
+
+A mark in backticks is spoken of, not used. Thoughts stay in the stored answer; only what is read from it is without
+them.
+"""
 
 import re
 
-# Some templates put the opening tag into the prompt, so the answer has only the closing one.
-_THOUGHTS = re.compile(
-    r"\A.*</(?:think|thinking|reasoning)>|\A\s*<(?:think|thinking|reasoning)>.*\Z", re.DOTALL | re.IGNORECASE
+_TAG = r"(?:\w{1,12}[:_])?(?:think|thinking|thoughts?|reasoning)"
+_TOKEN = r"(?:thought|thinking|reasoning)"
+_CHANNEL = r"(?:<\|end\|>)?(?:<\|start\|>assistant)?<\|channel\|>[ \t]{0,3}"
+_MESSAGE = r"(?:<\|constrain\|>[^<>\n]{0,20})?<\|message\|>"
+_OPEN = (
+    rf"(?i:<{_TAG}(?:[ \t][^<>\n]{{0,60}})?>|\[THINK(?:ING)?\]|◁think▷"
+    rf"|<\|(?:begin_of|start)_{_TOKEN}\|>|<\|inner_prefix\|>)"
+    rf"|{_CHANNEL}(?:analysis|commentary)[^<>\n]{{0,60}}{_MESSAGE}"
+    r"|<\|channel>thought\b|<unused94>(?:thought\b)?"
 )
+# These open thoughts at the very beginning only: elsewhere these are words of a text, or its own markup.
+_OPEN_FIRST = (
+    r"\s*(?:(?i:<(?:analysis|reflection|scratchpad|inner_monologue)>|<details type=\"reasoning\"[^<>\n]{0,80}>"
+    r"|here(?:['’]s| is) my thought process:|here are my reasoning steps:|thinking\.\.\.[ \t]*\n)"
+    r"|analysis(?=[^\W_a-z]|[\"'(“]))"
+)
+_CLOSE = (
+    rf"(?i:</{_TAG}>|\[/THINK(?:ING)?\]|◁/think▷|<\|end_of_{_TOKEN}\|>|<\|end_{_TOKEN}\|>|<\|inner_suffix\|>)"
+    rf"|{_CHANNEL}final[ \t]{{0,3}}{_MESSAGE}"
+    r"|assistantfinal|<channel\|>|<unused95>"
+)
+# These close thoughts, but are nothing without them.
+_CLOSE_OPEN = (
+    r"(?i:</(?:analysis|reflection|scratchpad|inner_monologue|details)>|\.\.\.done thinking\.?"
+    r"|here(?:['’]s| is) my response:|\[BEGIN FINAL RESPONSE\])"
+)
+_FIRST = re.compile(_OPEN_FIRST)
+_MARK = re.compile(
+    rf"(?=[<\[◁aAhH.])(?<!`)(?:(?P<open>{_OPEN})|(?P<close>{_CLOSE})|(?P<close_open>{_CLOSE_OPEN}))(?!`)"
+)
+_MAY_HOLD = re.compile(r"[<\[◁]|assistantfinal|\A\s*(?:analysis|here|thinking)", re.IGNORECASE)
+# Around the answer itself, behind the thoughts.
+_FRAME = re.compile(
+    r"(?i:</?answer>|<\|(?:begin|end)_of_solution\|>|<\|(?:start|end)_response\|>|\[(?:BEGIN|END) FINAL RESPONSE\])"
+)
+_LAST_TOKEN = re.compile(
+    r"(?:<\|(?:end|return|im_end|eot_id|endoftext|end_of_text|end_of_turn|eom_id)\|>|<end_of_turn>"
+    r"|<｜end▁of▁sentence｜>|</s>)\Z"
+)
+_LONGEST_TOKEN = 30  # characters
 
 
 def spoken(text: str) -> str:
-    """The text without the thoughts that a reasoning model wrote before it."""
-    return _THOUGHTS.sub("", text)
+    """The text without what a reasoning model thought aloud, and without control tokens at its end.
+
+    Thoughts that do not end take the rest; some templates put the opening mark into the prompt, so that a closing one
+    alone takes what stands before it.
+    """
+    if not _MAY_HOLD.search(text):
+        return text
+    parts: list[str] = []
+    first = _FIRST.match(text)
+    begin: int | None = None if first else 0  # of what is spoken; None inside of thoughts
+    has_thoughts = first is not None
+    for mark in _MARK.finditer(text, first.end() if first else 0):
+        if begin is not None and mark["open"] and _begins_line(text, mark.start(), begin):
+            parts.append(text[begin : mark.start()])
+            begin, has_thoughts = None, True
+        elif mark["close"] or (mark["close_open"] and begin is None):
+            parts = parts if begin is None else []
+            begin, has_thoughts = mark.end(), True
+    if begin is not None:
+        parts.append(text[begin:])
+    found = "".join(parts)
+    return _unframed(found) if has_thoughts else _without_last_tokens(found)
+
+
+def _begins_line(text: str, at: int, begin: int) -> bool:
+    """Whether a mark begins a line, or stands right behind a sentence or earlier thoughts."""
+    if text[at - 1 : at] in (".", "!", "?"):
+        return True
+    while at > begin and text[at - 1] in " \t":
+        at -= 1
+    return at == begin or text[at - 1] == "\n"
+
+
+def _unframed(text: str) -> str:
+    """The answer behind thoughts without the marks around it."""
+    text = _without_last_tokens(text).strip()
+    if first := _FRAME.match(text):
+        text = text[first.end() :]
+    frames = list(_FRAME.finditer(text, max(0, len(text) - _LONGEST_TOKEN)))
+    return text[: frames[-1].start()] if frames and frames[-1].end() == len(text) else text
+
+
+def _without_last_tokens(text: str) -> str:
+    end = len(text.rstrip())
+    while end and text[end - 1] == ">" and (found := _LAST_TOKEN.search(text, max(0, end - _LONGEST_TOKEN), end)):
+        end = found.start()
+        while end and text[end - 1].isspace():
+            end -= 1
+    return text[:end] if end < len(text.rstrip()) else text

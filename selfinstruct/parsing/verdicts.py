@@ -3,46 +3,42 @@
 import re
 
 from selfinstruct.parsing.json_answers import VERDICT, json_field, json_rows
+from selfinstruct.parsing.phrases import REFUSALS, WITHOUT_INPUT, any_of
 from selfinstruct.parsing.thoughts import spoken
 
-_REFUSAL = re.compile(
-    r"^\W*(?:(?:i['’]?m |i am )?(?:so |very )?sorry\W{1,4}(?:but|i|no|as an ai)\b"
-    r"|i (?:can(?:no|['’])t|can not|won['’]t|will not) (?:help|assist|fulfill?|comply|provide|create|generate|answer"
-    r"|write|continue|engage|support|complete|do (?:this|that))\b|i['’]?m (?:unable|not able) to\b"
-    r"|as an ai(?: language)?(?: model| assistant)?,? i\b|unfortunately, i\b"
-    r"|(?:很)?抱歉|对不起|申し訳(?:あり|ござい)|죄송)",
-    re.IGNORECASE,
-)
-_NO_INPUT = re.compile(
-    r"^(?:\W*(?:none|n/?a|no\s*(?:(?:additional|further|specific)\s+)?inputs?(?:\s+(?:is\s+)?(?:needed|required|necessary"
-    r"|provided|given)(?:\s+for\s+this\s+task)?)?|blank|null|not\s+(?:applicable|needed|required)|empty)\W*|\s*[-–—\"'“”]+\s*)$",
-    re.IGNORECASE,
-)
+_REFUSAL = re.compile(any_of(REFUSALS), re.IGNORECASE)
+_NO_INPUT = re.compile(rf"(?:[\W_]*(?:{any_of(WITHOUT_INPUT)})[\W_]*|\s*[-–—\"'“”]+\s*)", re.IGNORECASE)
+_NO_INPUT_AT_MOST = 80  # characters
+_BEGINNING = 1000  # characters of an answer in which it declines
+_BEFORE_WORDS = re.compile(r"\A\W+")
 _YES_NO = re.compile(r"\b(yes|no)\b", re.IGNORECASE)
 # Phrases with a yes or a no that is not a verdict, and words that take a verdict back.
 _NO_VERDICT = re.compile(
-    r"\byes\b[\"'”’]?\s*(?:/|\||,|or|and|nor)\s*[\"'“‘]?no\b|\bno (?:doubt|problem|worries)\b|\bneither\b.*",
+    r"\byes\b[\"'”’]?\s{0,9}(?:/|\||,|or|and|nor)\s{0,9}[\"'“‘]?no\b|\bno (?:doubt|problem|worries)\b|\bneither\b.*",
     re.IGNORECASE,
 )
-_ANSWER = re.compile(r"\b(?:answer|verdict)\b(?:\s+(?:is|would be))?\s*:?\s*[*_\"']*(yes|no)\b", re.IGNORECASE)
+_ANSWER = re.compile(
+    r"\b(?:answer|verdict)\b(?:\s{1,9}(?:is|would be))?\s{0,9}:?\s{0,9}[*_\"']{0,9}(yes|no)\b", re.IGNORECASE
+)
 _UNSURE = re.compile(
     r"\b(?:whether|unclear|not sure|unsure|can(?:not|['’]t) (?:say|tell|decide|answer))\b", re.IGNORECASE
 )
 _IS_CLASSIFICATION = re.compile(
-    r"(?:\bis|(?<=it)['’]s|(?<=this)['’]s|^\W*(?=not\b))(?!\s+(?:it|this)\b)(n['’]t|\s*\bnot)?\b"
-    r"(?:\s+(?!not\b)\w+){0,3}?\s+classification\b",
+    r"(?:\bis|(?<=it)['’]s|(?<=this)['’]s|^\W{0,9}(?=not\b))(?!\s{1,9}(?:it|this)\b)(n['’]t|\s{0,9}\bnot)?\b"
+    r"(?:\s{1,9}(?!not\b)\w{1,40}){0,3}?\s{1,9}classification\b",
     re.IGNORECASE,
 )
 
 
 def is_refusal(text: str) -> bool:
-    """Whether the answer starts like a refusal."""
-    return bool(_REFUSAL.match(spoken(text)))
+    """Whether the answer begins like a refusal."""
+    said = spoken(text)[:_BEGINNING]
+    return bool(_REFUSAL.match(_BEFORE_WORDS.sub("", said, count=1)))
 
 
 def says_no_input(text: str) -> bool:
     """Whether the text is one of the ways to say that there is no input: "None", "N/A", "<noinput>", "No input." """
-    return bool(_NO_INPUT.match(text))
+    return len(text) <= _NO_INPUT_AT_MOST and bool(_NO_INPUT.fullmatch(text))
 
 
 def yes_or_no(text: str) -> bool | None:

@@ -8,8 +8,8 @@ from selfinstruct.parsing.json_answers import INSTRUCTION, json_field, json_rows
 from selfinstruct.parsing.text import NUMBERED, body, tidy
 from selfinstruct.parsing.thoughts import spoken
 
-# The separator between two tasks that Alpaca's prompt asks for.
-_SEPARATOR = re.compile(r"\s*^[ \t]*#{2,}\s*\Z", re.MULTILINE)
+# What Alpaca's prompt asks for between two tasks.
+_SEPARATOR = re.compile(r"^[ \t]{0,40}#{2,40}\Z", re.MULTILINE)
 
 
 def whole_tasks(text: str, cut: bool) -> list[WholeTask]:
@@ -31,7 +31,7 @@ def whole_tasks(text: str, cut: bool) -> list[WholeTask]:
             numbers = with_ends(list(re.finditer(NUMBERED.pattern, text, re.IGNORECASE | re.MULTILINE)))
             marks = [mark for mark, end in numbers if OUTPUT_FIELD.search(text[mark.end() : end])]
         for mark, end in with_ends(marks):
-            block = _SEPARATOR.sub("", text[mark.end() : end])
+            block = _SEPARATOR.sub("", text[mark.end() : end].rstrip()).rstrip()
             first = INPUT_FIELD.search(block) or OUTPUT_FIELD.search(block)
             instruction, rest = (block[: first.start()], block[first.start() :]) if first else (block, "")
             if named := INSTRUCTION_FIELD.match(instruction.lstrip()):  # "### Task 4", with the field's name below it

@@ -12,6 +12,8 @@ by itself.
 
 import re
 
+from selfinstruct.rows.escapes import lost_command, restored
+
 _CONTINUATION = "\x80-\xbf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ"
 _QUOTES = "«»‘’“”–—…"
 _SEQUENCE = f"(?:[Â-ß][{_CONTINUATION}]|[à-ï][{_CONTINUATION}]{{2}}|[ð-ô][{_CONTINUATION}]{{3}})"
@@ -49,14 +51,14 @@ def decoded(text: str) -> str:
 
 
 def control_character(text: str) -> str | None:
-    """The first control character but tab, line ends and form feed; None if there is none."""
-    found = _CONTROL.search(text)
+    """The first control character but tab, line ends and form feed, or a formula's backslash; None if there is none."""
+    found = _CONTROL.search(text) or lost_command(text)
     return _with_surroundings(text, found) if found else None
 
 
 def without_control_characters(text: str) -> str:
-    """The text without them; those from 0x80 on become what Windows-1252 has there."""
-    return _CONTROL.sub(lambda found: _windows(found.group()), text)
+    """The text without them; those from 0x80 on become what Windows-1252 has there, and formulas are restored."""
+    return _CONTROL.sub(lambda found: _windows(found.group()), restored(text))
 
 
 def half_surrogate(text: str) -> str | None:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from selfinstruct.asking.reading import declined, no_answer
 from selfinstruct.asking.stages import GrowthSettings, Prompt, Stage, Variables, rows_of, sample_tasks
+from selfinstruct.parsing.begun import whole_answer
 from selfinstruct.parsing.whole_tasks import whole_tasks
 from selfinstruct.pool.pool import Snapshot
 from selfinstruct.records import Candidate, Completion, Endpoint, Instance, Rejection, SeedTask, Task
@@ -74,7 +75,7 @@ def read_whole_tasks(completion: Completion, prefix: str) -> Proposal:
     """Read candidates with their instances from an answer; `prefix`: as in `Answer`."""
     if nothing := no_answer(completion):
         return Proposal([], [(completion.request_id, nothing)])
-    found = whole_tasks(prefix + completion.text, completion.was_cut)
+    found = whole_tasks(whole_answer(prefix, completion.text), completion.was_cut)
     if not found:
         reason = declined(completion) or Rejection("no_list", {})
         return Proposal([], [(completion.request_id, reason)])

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from selfinstruct.asking.reading import declined, no_answer
 from selfinstruct.asking.stages import Counted, GrowthSettings, Prompt, Stage, Variables, rows_of, sample_tasks
+from selfinstruct.parsing.begun import whole_answer
 from selfinstruct.parsing.examples import input_first, output_first
 from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.parsing.lists import numbered_items
@@ -145,7 +146,7 @@ def read_proposal(completion: Completion, prefix: str) -> Proposal:
     """Read the candidates from an answer to a proposal request; `prefix`: as in `Answer`."""
     if nothing := no_answer(completion):
         return Proposal([], [(completion.request_id, nothing)])
-    items = numbered_items(prefix + completion.text, completion.was_cut)
+    items = numbered_items(whole_answer(prefix, completion.text), completion.was_cut)
     # Text after a number is at least one item.
     if len(items) <= bool(prefix) and (refusal := declined(completion)):
         return Proposal([], [(completion.request_id, refusal)])
@@ -176,7 +177,7 @@ def read_generated(classes: Sequence[Completion], examples: Sequence[Completion]
     instances: list[ParsedInstance] = []
     for answer in examples:
         nothing = no_answer(answer) or declined(answer)
-        instances = [] if nothing else read(prefix + answer.text, answer.was_cut)
+        instances = [] if nothing else read(whole_answer(prefix, answer.text), answer.was_cut)
         if not instances:
             unreadable.append((answer.request_id, nothing or Rejection("no_instance", {})))
     extra = {} if is_classification is None else {"is_classification": is_classification}

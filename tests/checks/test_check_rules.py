@@ -248,7 +248,7 @@ LEFT_ALONE = {
         row(output="<s>old</s> new"),
         {"prompt": "<|user|>\nWhich one?<|assistant|>", "completion": " Nine."},
     ],
-    "control_characters": [row(output="a\tb\r\nc\fd"), row(output="\u200bzero\u00a0width")],
+    "control_characters": [row(output="a\tb\r\nc\n\fd"), row(output="\u200bzero\u00a0width")],
     "half_surrogate": [row(output="nine 😀")],
     "pseudo_empty_input": [row(input="None of the locks was open."), row(input="0"), row(output="None")],
     "output_equals_input": [row(input="", output="Nine."), row(input="nine", output="Nine, of course")],

@@ -228,7 +228,8 @@ def test_no_json_makes_reading_fail_whole_or_cut(value, end):
             assert isinstance(json_field(row, OUTPUT), str | None)
 
 
-TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+# No text means a backspace or a form feed, and "\\frac" may begin with one: see rows/escapes.py.
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\b\f"), max_size=30)
 
 
 @given(st.lists(TEXTS, min_size=1, max_size=6), st.sampled_from([None, 0, 2]), st.booleans())

@@ -1,0 +1,29 @@
+"""An answer that the prompt has begun, as base models continue it."""
+
+import re
+
+from selfinstruct.parsing.examples import EXAMPLE
+from selfinstruct.parsing.fields import INSTRUCTION_FIELD, LABEL_FIELD
+from selfinstruct.parsing.text import NUMBERED
+from selfinstruct.parsing.thoughts import spoken
+
+_MARKS = (INSTRUCTION_FIELD, LABEL_FIELD, EXAMPLE, NUMBERED)
+_JSON = re.compile(r"(?:```\w*\s+|~~~\w*\s+)?[\[{]")
+
+
+def whole_answer(prefix: str, text: str) -> str:
+    """The answer with what the prompt had begun of it, and without thoughts.
+
+    A model that says again what the prompt had begun, thinks aloud, announces its list or turns to JSON begins anew.
+    """
+    said = spoken(text)
+    if not prefix:
+        return said
+    first = said.lstrip()
+    announced, _, rest = first.partition("\n")
+    number = NUMBERED.match(prefix)
+    listed = NUMBERED.match(rest.lstrip()) if announced.rstrip().endswith((":", "：")) else None
+    again = any(mark.match(prefix) and mark.match(first) for mark in _MARKS) or (
+        number and listed and number["number"] == listed["number"]
+    )
+    return said if again or _JSON.match(first) else prefix + said

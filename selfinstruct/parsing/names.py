@@ -1,0 +1,55 @@
+"""What fields, examples and tasks are called, in the larger languages: the one table of it.
+
+A model that is prompted in another language names the fields in it, also where the prompt does not. English names come
+first. Names of other languages can be set: `field_names` in the settings.
+"""
+
+from typing import Literal
+
+ORDINAL = r"(?:\d{1,3}|[一二三四五六七八九十]{1,3})"
+Field = Literal["instruction", "input", "output", "label", "example"]
+
+NAMES: dict[Field, tuple[str, ...]] = {
+    "instruction": (
+        "instruction", "task", "Anweisung", "Aufgabe", "consigne", "tâche", "instrucción", "tarea",
+        "instrução", "tarefa", "istruzione", "compito", "instructie", "opdracht", "taak", "uppgift", "opgave",
+        "oppgave", "instrukcja", "polecenie", "zadanie", "instrukce", "úkol", "utasítás", "feladat", "instrucțiune",
+        "sarcină", "инструкция", "задание", "задача", "інструкція", "завдання", "talimat", "görev", "οδηγία",
+        "εργασία", "تعليمات", "التعليمات", "المهمة", "دستور", "دستورالعمل", "הוראה", "משימה", "निर्देश", "कार्य",
+        "hướng dẫn", "nhiệm vụ", "instruksi", "tugas", "คำสั่ง", "指令", "指示", "任务", "任務", "命令", "課題",
+        "タスク", "지시", "지시문", "과제", "작업",
+    ),
+    "input": (
+        "input", "Eingabe", "entrée", "entrada", "invoer", "indata", "wejście", "dane wejściowe", "vstup", "bemenet",
+        "intrare", "вход", "ввод", "входные данные", "вхід", "вхідні дані", "girdi", "giriş", "είσοδος", "الإدخال",
+        "المدخل", "المدخلات", "ورودی", "קלט", "इनपुट", "đầu vào", "masukan", "อินพุต", "ข้อมูลเข้า", "输入", "輸入",
+        "入力", "입력",
+    ),
+    "output": (
+        "output", "answer", "Ausgabe", "Antwort", "sortie", "réponse", "salida", "respuesta", "saída", "resposta",
+        "risposta", "uitvoer", "antwoord", "utdata", "wyjście", "odpowiedź", "výstup", "odpověď", "kimenet", "ieșire",
+        "răspuns", "выход", "вывод", "ответ", "вихід", "відповідь", "çıktı", "yanıt", "cevap", "έξοδος", "الإخراج",
+        "المخرج", "المخرجات", "الإجابة", "خروجی", "פלט", "आउटपुट", "उत्तर", "đầu ra", "keluaran", "เอาต์พุต",
+        "ผลลัพธ์", "输出", "輸出", "答案", "回答", "出力", "출력", "답변",
+    ),
+    "label": (
+        "class label", "label", "class", "category", "Klassenlabel", "Klasse", "Kategorie", "étiquette", "classe",
+        "catégorie", "etiqueta", "etiqueta de clase", "clase", "categoría", "rótulo", "categoria", "etichetta",
+        "etykieta", "klasa", "kategoria", "метка", "метка класса", "класс", "категория", "sınıf", "etiket",
+        "sınıf etiketi", "الفئة", "التصنيف", "वर्ग", "nhãn", "label kelas", "kelas", "类别", "類別", "类别标签",
+        "标签", "標籤", "分类", "分類", "ラベル", "クラス", "クラスラベル", "カテゴリ", "레이블", "라벨", "클래스",
+        "분류",
+    ),
+    "example": (
+        "example", "Beispiel", "exemple", "ejemplo", "exemplo", "esempio", "voorbeeld", "exempel", "eksempel",
+        "przykład", "příklad", "példa", "exemplu", "пример", "приклад", "örnek", "παράδειγμα", "مثال", "דוגמה",
+        "उदाहरण", "ví dụ", "contoh", "ตัวอย่าง", "示例", "例子", "范例", "範例", "实例", "例", "サンプル", "예시", "예제",
+    ),
+}  # fmt: skip
+
+
+def any_of(*fields: Field) -> str:
+    """A pattern for the names of these fields, longer ones first; spaces as wide as they come."""
+    names = sorted({name for field in fields for name in NAMES[field]}, key=lambda name: (-len(name), name))
+    firsts = "".join(sorted({case for name in names for case in (name[0].lower(), name[0].upper())}))
+    return f"(?=[{firsts}])(?:" + "|".join(name.replace(" ", r"[ \t]{0,3}") for name in names) + ")"

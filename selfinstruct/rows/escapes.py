@@ -1,0 +1,48 @@
+r"""Backslashes of formulas that JSON took for escapes: \frac read as a form feed and "rac".
+
+Models write formulas into JSON as they are, without doubling the backslash. \b and \f are escapes in JSON, but no text
+means a backspace, nor a form feed before a letter; tabs and line ends are meant, unless what follows is the rest of a
+command and no word: "ext{", "imes", "abla", "ight". `meant` looks at the JSON before it is decoded, where "\n" and a
+line break still differ; `restored` at texts that were decoded already.
+
+Not covered: commands whose rest is a word or a letter, such as \nu, \neg and \rm; "\\" for a line's end in a formula.
+"""
+
+import re
+
+_LETTERS = r"(?![A-Za-z])"
+_AFTER = {
+    "t": r"(?:(?:ext(?:bf|it|rm|tt|sf|sc|color|style|normal)?|frac)\{"
+    rf"|(?:heta|imes|ilde|riangle|herefore){_LETTERS})",
+    "n": rf"(?:abla|eq|leq|geq|otin|subseteq|onumber|ewline|[Rr]ightarrow|[Ll]eftarrow){_LETTERS}",
+    "r": rf"(?:ight(?:arrow)?|ho|angle|ceil|floor){_LETTERS}",
+}
+_SHORT = rf"t(?:o|au|an|op|ag){_LETTERS}"  # may be a name in code behind a tab that indents it
+_COMMANDS = "|".join(f"{sign}{rest}" for sign, rest in _AFTER.items())
+_NOT_MEANT = rf"b|f(?=[A-Za-z])|{_COMMANDS}|(?<=[\w ${{}})^]\\){_SHORT}"
+_MEANT = re.compile(  # several in a row at once; one that the end cuts off may become one
+    rf"(?P<meant>(?:\\(?!{_NOT_MEANT})(?:[\"\\/'\n\rbfnrt]|u[0-9A-Fa-f]{{4}}|(?:u[0-9A-Fa-f]{{0,3}})?\Z))+)|\\"
+)
+_SIGN = {"\b": "b", "\f": "f", "\t": "t", "\n": "n", "\r": "r"}
+# A form feed where a line begins is a page's end.
+_LOST = re.compile(
+    rf"\x08(?=[A-Za-z])|(?<=[^\n])\f(?=[A-Za-z])|\f(?=(?:rac|box)\{{|orall{_LETTERS})"
+    rf"|\t(?={_AFTER['t']})|(?<=[\w ${{}})])\n(?={_AFTER['n']})|\r(?={_AFTER['r']})"
+)
+
+
+def meant(source: str) -> str:
+    r"""JSON with a second backslash where one is no escape, or one that was not meant: \frac, \alpha, \( ."""
+    if "\\" not in source:
+        return source
+    return _MEANT.sub(lambda found: found["meant"] or r"\\", source)
+
+
+def lost_command(text: str) -> re.Match[str] | None:
+    """The first control character that was a formula's backslash; None if there is none."""
+    return _LOST.search(text)
+
+
+def restored(text: str) -> str:
+    """The text with those backslashes again."""
+    return _LOST.sub(lambda found: "\\" + _SIGN[found.group()], text)
