@@ -4,6 +4,7 @@
     settings           which model answers in which stage, at what price
     openai_compatible  a server that speaks OpenAI's protocol; rate_limits: what its headers say of limits
     envelope           the answer in the server's JSON; failures: what an error status means
+    secrets            the key, blotted out wherever a server echoes it
     scheduler          which call goes out when, when to try again, when to give up
     pacing             how fast one server may be called: bucket (limits that are known), throttle (found from refusals)
     budget             what a run may use

@@ -5,7 +5,7 @@ several times the CPU of sending it, and its retries would hold a place among th
 Answers are read from the JSON as it came, so that one which fits no model is still kept.
 
 The key is read from the environment and leaves this module only in the request's header: wherever a server echoes
-it, in an answer or an error, it is blotted out.
+it, in an answer or an error, it is blotted out (`secrets`).
 """
 
 import json
@@ -22,12 +22,13 @@ from pydantic import ValidationError
 
 from selfinstruct import __version__
 from selfinstruct.errors import TryAgain, UsageError
-from selfinstruct.records import Completion, Request, canonical_json, storable
+from selfinstruct.records import Completion, Request, storable
 from selfinstruct.teachers.budget import cost_usd
 from selfinstruct.teachers.envelope import answer_in, describe
 from selfinstruct.teachers.failures import failure
 from selfinstruct.teachers.pacing import Pace
 from selfinstruct.teachers.rate_limits import rooms
+from selfinstruct.teachers.secrets import Blotter
 from selfinstruct.teachers.settings import OPENAI_HOST, Price, TeacherSettings
 
 PATHS = {"chat": "/chat/completions", "completion": "/completions"}
@@ -41,13 +42,14 @@ class OpenAICompatible:
     ):
         self.base_url, self._key = address_and_key(base_url, settings.api_key_env)
         self.pace = pace
+        self._blotter = Blotter(self._key)
         self._key_env = settings.api_key_env
         self._prices = prices
         self._is_batch = is_batch
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         headers |= {"User-Agent": f"selfinstruct/{__version__}", "Authorization": f"Bearer {self._key or 'none'}"}
         for name, variable in (("OpenAI-Organization", "OPENAI_ORG_ID"), ("OpenAI-Project", "OPENAI_PROJECT_ID")):
-            if value := os.environ.get(variable):
+            if self._key and (value := os.environ.get(variable)):  # to nobody who is not trusted with the key
                 headers[name] = value
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),  # the scheduler counts the calls
@@ -84,10 +86,9 @@ class OpenAICompatible:
         """The completion in the server's JSON; TryAgain, with the answer in it, where it holds none."""
         try:
             body = json.loads(raw)
-            escaped = "\\u" in raw or "\\/" in raw  # it may be spelled otherwise there
-            if self._key and self._key in (canonical_json(body) if escaped else raw):
-                raw = self.clean(json.dumps(body, ensure_ascii=False))
-                body = json.loads(raw)
+            if self._blotter.is_in(raw):
+                body = self._blotter.value(body)
+                raw = json.dumps(body, ensure_ascii=False)
             answer = answer_in(body, request.endpoint)
         except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
             kept = storable(self.clean(raw))[:10_000]
@@ -101,7 +102,7 @@ class OpenAICompatible:
 
     def clean(self, text: str) -> str:
         """The text without the key."""
-        return text.replace(self._key, "[key]") if self._key else text
+        return self._blotter.text(text)
 
     def failure(self, status: int, headers: Mapping[str, str], raw: str) -> Exception:
         """What a status other than 2xx means for this request and for the run."""
