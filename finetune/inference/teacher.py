@@ -29,6 +29,7 @@ import random
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import torch
@@ -37,6 +38,7 @@ from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache, GenerationConfig, PreTrainedModel
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
+from finetune.data import templates  # noqa: F401 - which puts limits on chat templates
 from finetune.inference.decoding import Batch, Row
 from finetune.inference.sampling import Sampling, read_sampling
 from finetune.quiet import quieten
@@ -242,12 +244,14 @@ def prompt_tokens(tokenizer: Any, request: Request) -> list[int]:
         return list(found["input_ids"])
 
     user = {"role": "user", "content": request.user}
-    if not request.system:
-        return rendered(user)
     try:
-        return rendered({"role": "system", "content": request.system}, user)
-    except TemplateError:  # some know no system turn, and say so
+        if not request.system:
+            return rendered(user)
+        with suppress(TemplateError):  # some know no system turn, and say so
+            return rendered({"role": "system", "content": request.system}, user)
         return rendered({"role": "user", "content": f"{request.system}\n\n{request.user}"})
+    except TemplateError as error:
+        raise UsageError(f"{tokenizer.name_or_path}: its chat template fails: {error}") from None
 
 
 def end_tokens(tokenizer: Any, generation: GenerationConfig | None) -> frozenset[int]:
