@@ -16,10 +16,13 @@ SHORTEST = 16  # characters; the shortest keys that servers issue have 32
 WORDY = 20  # below this length letters alone are words: lm_studio_needs_one
 FEWEST_KINDS = 8  # different characters: not sk-xxxxxxxxxxxxxxxx, not 00000000-0000-...
 PLACEHOLDERS = frozenset(
-    "a an any anything api change changeme dummy empty enter example fake for foo free goes here insert is key llama "
-    "llm lm local localhost me my need needed needs no none not nothing null ollama one open openai or paste "
-    "placeholder put proxy replace required secret server sk studio test the this token used user valid value vllm "
-    "with x xxx your".split()
+    re.findall(
+        r"\w+",
+        "a an any anything api change changeme dummy empty enter example fake for foo free goes here insert is key "
+        "llama llm lm local localhost me my need needed needs no none not nothing null ollama one open openai or paste "
+        "placeholder put proxy replace required secret server sk studio test the this token used user valid value vllm "
+        "with x xxx your",
+    )
 )
 
 
@@ -81,7 +84,7 @@ def _spelled(spelling: str) -> str:
 
 def _in_base64(key: str) -> list[str]:
     """What base64 makes of the key wherever it begins in a longer text, without what depends on its neighbours."""
-    found = []
+    found: list[str] = []
     for before in range(3):
         code = base64.b64encode(b"\0" * before + key.encode())
         inner = code[(before * 8 + 5) // 6 : (before + len(key)) * 8 // 6].decode()
