@@ -25,6 +25,7 @@ from finetune.training.loss_picture import draw
 from selfinstruct.errors import UsageError
 from selfinstruct.rows.writing import whole_file
 from selfinstruct.terminal import CELL_EVERY_S, CellLine, time_left
+from selfinstruct.untrusted import say
 
 LINE_EVERY_S = 5.0
 PICTURE_EVERY_S = 30.0
@@ -149,7 +150,7 @@ class Progress(TrainerCallback):
     def _say(self, said: str) -> None:
         """A line of its own; in a notebook, instead of the one before."""
         if not self._in_notebook:
-            print(said, flush=True)
+            say(said)
         elif self._cell is None:
             self._cell = CellLine(said)
         else:

@@ -28,9 +28,8 @@ from selfinstruct.cli.options import (
     Teacher,
     Without,
 )
-from selfinstruct.cli.printing import to_json
 from selfinstruct.errors import BudgetReached, TeacherError, UsageError, YieldCollapsed
-from selfinstruct.untrusted import visible
+from selfinstruct.untrusted import say, to_json
 
 if TYPE_CHECKING:
     from selfinstruct.runs.run import Run
@@ -81,9 +80,9 @@ def generate(  # noqa: PLR0917 - typer reads the options from here
     flags = named.pop("") | {table: values for table, values in named.items() if values}
     opened = open_run(run, config, flags, seeds)
     with opened.store:
-        print(f"{'Started' if opened.is_new else 'Resuming'} {run}. Teacher: {_teachers(opened.config)}", flush=True)
+        say(f"{'Started' if opened.is_new else 'Resuming'} {run}. Teacher: {_teachers(opened.config)}")
         for name in opened.changed:
-            print(f"{name} has changed since the last session. Its earlier decisions are kept.")
+            say(f"{name} has changed since the last session. Its earlier decisions are kept.")
         _grow(run, opened, target, dry_run)
 
 
@@ -100,23 +99,23 @@ def _grow(folder: Path, run: "Run", target: int, dry_run: bool) -> None:
     except (asyncio.CancelledError, KeyboardInterrupt):
         finished = False
     except (BudgetReached, TeacherError, YieldCollapsed):
-        print(render(status(run.store), str(folder)))
+        say(render(status(run.store), str(folder)))
         raise
     if dry_run and finished:
         _print_estimate(run, target)
         return
-    print(render(status(run.store), str(folder)))
+    say(render(status(run.store), str(folder)))
     quoted = shlex.quote(str(folder))
-    print(f"Records: {folder / 'records.jsonl'}. To see what was rejected: selfinstruct rejected {quoted}")
+    say(f"Records: {folder / 'records.jsonl'}. To see what was rejected: selfinstruct rejected {quoted}")
     if not finished:
-        print(f"Stopped before the target. To resume: selfinstruct generate {quoted} --target {target}")
+        say(f"Stopped before the target. To resume: selfinstruct generate {quoted} --target {target}")
         sys.exit(130)
 
 
 def _print_estimate(run: "Run", target: int) -> None:
     from selfinstruct.runs.estimate import estimate, render
 
-    print(render(estimate(run.store, run.config, target)))
+    say(render(estimate(run.store, run.config, target)))
 
 
 def _teachers(config: Any) -> str:
@@ -186,13 +185,13 @@ def import_(  # noqa: PLR0917 - typer reads the options from here
     opened = open_run(run, config, flags, seeds, asking=False)
     with opened.store as store:
         brought = bring_in(opened, recorded)
-        print(render(count(store), str(run)))
+        say(render(count(store), str(run)))
     if brought.lost:
-        print(f"Answers that no admitted task could use: {brought.lost:,} (reasons no_such_task, answered_again).")
+        say(f"Answers that no admitted task could use: {brought.lost:,} (reasons no_such_task, answered_again).")
     if brought.waiting:
-        print(f"Tasks without recorded instances: {brought.waiting:,}. selfinstruct generate will request them.")
+        say(f"Tasks without recorded instances: {brought.waiting:,}. selfinstruct generate will request them.")
     quoted = shlex.quote(str(run))
-    print(f"Records: {run / 'records.jsonl'}. To see what was rejected: selfinstruct rejected {quoted}")
+    say(f"Records: {run / 'records.jsonl'}. To see what was rejected: selfinstruct rejected {quoted}")
 
 
 def refilter(  # noqa: PLR0917 - typer reads the options from here
@@ -239,6 +238,6 @@ def refilter(  # noqa: PLR0917 - typer reads the options from here
     if json:
         print(to_json(found.as_dict()))
         return
-    print(visible(render(found, str(run), str(new))))
+    say(render(found, str(run), str(new)))
     quoted = shlex.quote(str(new))
-    print(f"Records: {new / 'records.jsonl'}. To grow it further: selfinstruct generate {quoted} --target N")
+    say(f"Records: {new / 'records.jsonl'}. To grow it further: selfinstruct generate {quoted} --target N")

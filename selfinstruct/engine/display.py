@@ -9,10 +9,12 @@ from rich.console import Console
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
 
 from selfinstruct.engine.progress import Progress
 from selfinstruct.teachers.scheduler import Scheduler
 from selfinstruct.terminal import CELL_EVERY_S, CellLine, time_left
+from selfinstruct.untrusted import say, visible
 
 LIVE_EVERY_S = 0.2
 LINE_EVERY_S = 5.0
@@ -35,7 +37,7 @@ async def show_progress(progress: Progress, scheduler: Scheduler) -> None:
     if not console.is_terminal:
         while True:
             await asyncio.sleep(LINE_EVERY_S)
-            print(line(progress, scheduler, speed.seconds_left(progress)), flush=True)
+            say(line(progress, scheduler, speed.seconds_left(progress)))
     with Live(console=console, refresh_per_second=10, transient=True) as live:
         while True:
             live.update(_panel(progress, scheduler, speed.seconds_left(progress)))
@@ -64,7 +66,7 @@ def line(progress: Progress, scheduler: Scheduler, seconds_left: float | None) -
 
 
 def _so_far(progress: Progress, scheduler: Scheduler) -> str:
-    batches = f"; {progress.batches}" if progress.batches else ""
+    batches = f"; {visible(progress.batches)}" if progress.batches else ""
     return (
         f"{progress.admitted:,} of {progress.target:,} tasks admitted, {progress.generated:,} with instances; "
         f"{_accepted(progress)} of {progress.candidates:,} candidates; "
@@ -84,10 +86,10 @@ def _panel(progress: Progress, scheduler: Scheduler, seconds_left: float | None)
     grid.add_row("tasks", bar)
     grid.add_row("candidates", f"{progress.candidates:,} filtered, {_accepted(progress)} admitted")
     reasons = ", ".join(f"{reason} {n:,}" for reason, n in progress.rejected.most_common(4))
-    grid.add_row("rejected", reasons or "none so far")
+    grid.add_row("rejected", Text(visible(reasons)) if reasons else "none so far")
     grid.add_row("calls", _calls(progress, scheduler))
     if progress.batches:
-        grid.add_row("batches", progress.batches)
+        grid.add_row("batches", Text(visible(progress.batches)))  # the server's words
     grid.add_row("spent", _spent(progress))
     grid.add_row(
         "time",
