@@ -23,16 +23,18 @@ from selfinstruct.cli.options import (
     RunFolder,
     Seed,
     Seeds,
+    SendKeys,
     Strategy,
     Target,
     Teacher,
     Without,
 )
 from selfinstruct.errors import BudgetReached, TeacherError, UsageError, YieldCollapsed
-from selfinstruct.untrusted import say, to_json
+from selfinstruct.untrusted import say, to_json, visible
 
 if TYPE_CHECKING:
     from selfinstruct.runs.run import Run
+    from selfinstruct.runs.trust import Untrusted
 
 
 def generate(  # noqa: PLR0917 - typer reads the options from here
@@ -54,6 +56,7 @@ def generate(  # noqa: PLR0917 - typer reads the options from here
     max_cost: MaxCost = None,
     max_requests: MaxRequests = None,
     max_tokens: MaxTokens = None,
+    send_keys: SendKeys = False,
 ) -> None:
     """Start a run, or resume it, until it has N tasks.
 
@@ -62,6 +65,7 @@ def generate(  # noqa: PLR0917 - typer reads the options from here
     selfinstruct generate outputs/mine --target 500 --model gpt-4.1-mini --dry-run
     """
     from selfinstruct.runs.run import open_run
+    from selfinstruct.runs.trust import Untrusted, remember
 
     servers = base_url[0] if base_url and len(base_url) == 1 else base_url or None
     asked: dict[str, dict[str, Any]] = {
@@ -78,12 +82,29 @@ def generate(  # noqa: PLR0917 - typer reads the options from here
     }  # fmt: skip
     named = {table: {k: v for k, v in values.items() if v is not None} for table, values in asked.items()}
     flags = named.pop("") | {table: values for table, values in named.items() if values}
-    opened = open_run(run, config, flags, seeds)
+    try:
+        opened = open_run(run, config, flags, seeds)
+    except Untrusted as error:
+        if not (send_keys or _confirmed(error)):
+            raise
+        remember(error.pairs)
+        opened = open_run(run, config, flags, seeds)
     with opened.store:
         say(f"{'Started' if opened.is_new else 'Resuming'} {run}. Teacher: {_teachers(opened.config)}")
         for name in opened.changed:
             say(f"{name} has changed since the last session. Its earlier decisions are kept.")
         _grow(run, opened, target, dry_run)
+
+
+def _confirmed(error: "Untrusted") -> bool:
+    """Whether the user, asked at a terminal, lets the servers have the keys."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    for server, variable in error.pairs:
+        question = f"Send the key in {variable} to {server or 'OpenAI'}, which the run or the config file names?"
+        if not typer.confirm(visible(question), err=True):
+            return False
+    return True
 
 
 def _grow(folder: Path, run: "Run", target: int, dry_run: bool) -> None:

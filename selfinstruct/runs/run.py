@@ -95,7 +95,7 @@ def open_run(
     config = parse_config(now.settings, now.source).resolved()
     seeds: tuple[SeedTask, ...] = ()
     if asking:
-        _check_teachers(config)
+        _check_teachers(config, now.flags)
         seeds_file = seeds_file or shipped("seeds") / "seeds.jsonl"
     if seeds_file:
         seeds = read_seeds(seeds_file)
@@ -121,7 +121,7 @@ def _resume(store: Store, now: Named, seeds_file: Path | None, asking: bool) -> 
         config = settled(config, config_of(store), state)
     refuse_not_loaded(store, config, *(("strategies", "filters", "teachers") if asking else ("filters",)))
     if asking:
-        _check_teachers(config)
+        _check_teachers(config, now.flags)
         if not config.running.batch:
             Batches(store).refuse_under_way()
     names_test_sets = bool(now.config_file) or "decontaminate" in now.flags
@@ -236,11 +236,13 @@ def _read_test_sets(config: Config) -> list[Line]:
     return [line for name in config.decontaminate for line in read_lines(Path(name))]
 
 
-def _check_teachers(config: Config) -> None:
-    """UsageError where a stage's teacher cannot be asked: before a run is made for it."""
+def _check_teachers(config: Config, flags: dict[str, Any]) -> None:
+    """UsageError where a stage's teacher cannot be asked, or may not be sent its key: before a run is made for it."""
     from selfinstruct.runs.teachers import check_teachers
+    from selfinstruct.runs.trust import check_trusted
 
     check_teachers(config)
+    check_trusted(config, flags)
 
 
 def _prompts(config: Config) -> list[tuple[str, Prompt]]:
