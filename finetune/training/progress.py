@@ -23,7 +23,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from finetune.training.loss_picture import draw
 from selfinstruct.errors import UsageError
-from selfinstruct.rows.writing import whole_file
+from selfinstruct.rows.writing import refuse_link, whole_file
 from selfinstruct.terminal import CELL_EVERY_S, CellLine, time_left
 from selfinstruct.untrusted import say
 
@@ -110,6 +110,7 @@ class Progress(TrainerCallback):
             "tokens": state.num_input_tokens_seen,
             "seconds": round(self._seconds + time.monotonic() - self._began, 3),
         }  # fmt: skip
+        refuse_link(self._path)
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 

@@ -1,5 +1,6 @@
 """Commands on datasets: export a run for trainers, and check files that exist already."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -48,7 +49,10 @@ def export(
 
             card_path(place(store, format, output))  # before anything is written
         path, rows = write(store, format, output)
-        write_records(store)
+        if output and not os.access(run, os.W_OK):
+            say(f"{run} cannot be written, so records.jsonl in it stays as it was.")
+        else:
+            write_records(store)
         say(f"{rows:,} rows in {path}")
         if rows or card:
             varied = measure_diversity(store)

@@ -21,6 +21,7 @@ from selfinstruct.config.stored import config_of, state_of, stored_settings
 from selfinstruct.errors import UsageError
 from selfinstruct.records import Line, SeedTask
 from selfinstruct.rows.seeds import read_seeds
+from selfinstruct.rows.writing import whole_file
 from selfinstruct.settings import merge
 from selfinstruct.store.batches import Batches
 from selfinstruct.store.declared import custom_parts
@@ -263,7 +264,5 @@ def keep_config(store: Store, config: Config) -> None:
     values = config.model_dump(mode="json", exclude_none=True, exclude={"simulated": {"api_key"}})
     with store.transaction():
         store.set_settings({"config": values})
-    try:
-        (store.folder / "config.toml").write_text(CONFIG_HEAD + tomli_w.dumps(values), encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{store.folder}/config.toml: cannot be written ({error.strerror}).") from None
+    with whole_file(store.folder / "config.toml", "RUN") as part:
+        part.write_text(CONFIG_HEAD + tomli_w.dumps(values), encoding="utf-8")
