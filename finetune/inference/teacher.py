@@ -30,6 +30,7 @@ import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from pickle import UnpicklingError
 from typing import Any, NamedTuple
 
 import torch
@@ -45,6 +46,11 @@ from finetune.quiet import quieten
 from selfinstruct.errors import RequestRefused, TeacherError, UsageError
 from selfinstruct.records import Completion, Request, canonical_json
 from selfinstruct.teachers.pacing import Pace
+
+MORE_THAN_TENSORS = (
+    "its weights are a pickle (.bin) that holds more than tensors. It could run code, so it is not loaded. Ask for "
+    "weights in safetensors."
+)
 
 
 class TransformersTeacher:
@@ -208,6 +214,8 @@ def load(name: str, as_stored: bool = False) -> tuple[Any, PreTrainedModel]:
         model.to(device)
     except torch.OutOfMemoryError:
         raise UsageError(f"{name} does not fit into the memory of {device}. Use a smaller model.") from None
+    except UnpicklingError:
+        raise UsageError(f"{name}: {MORE_THAN_TENSORS}") from None
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UsageError(
