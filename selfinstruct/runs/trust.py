@@ -39,7 +39,7 @@ class Untrusted(UsageError):
 
 def check_trusted(config: Config, named: dict[str, Any]) -> None:
     """Untrusted if a key would go to a server without the user's word; `named`: the settings named in this call."""
-    servers = {*USERS_OWN, *_named(named, "base_url")}
+    servers = {*USERS_OWN, *(one for url in _named(named, "base_url") for one in TeacherSettings(base_url=url).servers)}
     variables = {DEFAULT_KEY, *_named(named, "api_key_env")}
     sent = dict.fromkeys(pair for pair in _sent(config) if pair[0] not in USERS_OWN or pair[1] != DEFAULT_KEY)
     known = _remembered() if sent else set()
@@ -90,7 +90,7 @@ def _named(settings: Any, key: str) -> Iterator[str]:
     """The values of a key in settings, at any depth."""
     for name, value in settings.items() if isinstance(settings, dict) else ():
         if name == key:
-            yield from (str(one).rstrip("/") for one in (value if isinstance(value, list | tuple) else [value]))
+            yield from (str(one) for one in (value if isinstance(value, list | tuple) else [value]))
         elif isinstance(value, list | tuple):
             for one in value:
                 yield from _named(one, key)

@@ -86,6 +86,10 @@ def test_what_the_user_names_is_sent_and_remembered(tmp_path, settings):
     opened(tmp_path / "other", config=config_file(tmp_path, settings))
 
 
+def test_an_address_counts_however_it_is_spelled(tmp_path):
+    opened(tmp_path / "run", {"teacher": {"base_url": [EVIL + "/"], "kind": "openai", "model": "m"}})
+
+
 def test_a_variable_that_is_not_set_needs_no_trust(tmp_path, monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY")
     opened(tmp_path / "run", config=config_file(tmp_path, teacher(base_url=EVIL)))
