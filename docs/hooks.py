@@ -21,6 +21,7 @@ PAGES = {
     "changelog.md": "CHANGELOG.md",
     "seed-tasks.md": "seeds/README.md",
     "tests.md": "tests/README.md",
+    "security.md": "SECURITY.md",
 }
 _SITE_NAMES = {source: page for page, source in PAGES.items()} | {"README.md": "index.md"}
 _LINK = re.compile(r"(?<!!)\[(?P<text>[^\]]*)\]\((?P<target>[^)#\s:]+)(?P<anchor>#[^)\s]*)?\)")

@@ -25,7 +25,7 @@ from finetune.cli_options import (
     TrainingData,
 )
 from selfinstruct.errors import UsageError
-from selfinstruct.untrusted import visible
+from selfinstruct.untrusted import say, to_json
 
 Student = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the student.")]
 
@@ -74,9 +74,9 @@ def finetune(  # noqa: PLR0917 - typer reads the options from here
 
     trained = train(settings, out, dry_run=dry_run)
     if trained:
-        print(f"\nTo talk to it: selfinstruct chat {shlex.quote(str(out))}")
+        say(f"\nTo talk to it: selfinstruct chat {shlex.quote(str(out))}")
     elif not dry_run:
-        print(f"Stopped. {out} has a checkpoint; the same command resumes from it.")
+        say(f"Stopped. {out} has a checkpoint; the same command resumes from it.")
         sys.exit(130)
 
 
@@ -140,7 +140,7 @@ def merge(
     from finetune.inference.converting import merge as write
 
     write(student, out)
-    print(f"Merged into {out}. To try it: selfinstruct chat {shlex.quote(str(out))}")
+    say(f"Merged into {out}. To try it: selfinstruct chat {shlex.quote(str(out))}")
 
 
 def gguf(
@@ -162,9 +162,9 @@ def gguf(
     from finetune.inference.converting import gguf as write
 
     written, modelfile = write(student, out, converter)
-    print(f"Wrote {written} and {modelfile}. To add it to Ollama: ollama create NAME -f {shlex.quote(str(modelfile))}")
+    say(f"Wrote {written} and {modelfile}. To add it to Ollama: ollama create NAME -f {shlex.quote(str(modelfile))}")
     if UNKNOWN_TO_OLLAMA in modelfile.read_text(encoding="utf-8"):
-        print(f"First: {UNKNOWN_TO_OLLAMA}")
+        say(f"First: {UNKNOWN_TO_OLLAMA}")
 
 
 def evaluate(  # noqa: PLR0917 - typer reads the options from here
@@ -203,7 +203,6 @@ def evaluate(  # noqa: PLR0917 - typer reads the options from here
     check_installed()
     from finetune.evaluation.evaluate import constrained, evaluate, held_out, reasoning_of, template_of, trained
     from finetune.evaluation.report import render
-    from selfinstruct.rows.files import to_line
 
     if not output and not student.is_dir():
         raise UsageError(f"{student}: no such folder. For a model on the hub, also pass --output FILE.jsonl.")
@@ -217,13 +216,13 @@ def evaluate(  # noqa: PLR0917 - typer reads the options from here
     try:
         found = evaluate(str(student), [*questions, *constrained(constraints)], before, max_tokens, answers)
     except KeyboardInterrupt:
-        print(f"The answers so far are in {answers}; the same command resumes from there.", file=sys.stderr)
+        say(f"The answers so far are in {answers}; the same command resumes from there.", file=sys.stderr)
         raise
     overlap = trained(student, questions)
     if json:
-        print(to_line({**found.as_dict(), "trained": overlap and overlap._asdict()}))
+        print(to_json({**found.as_dict(), "trained": overlap and overlap._asdict()}))
     else:
-        print(visible(render(found, overlap)))
+        say(render(found, overlap))
 
 
 def compare(  # noqa: PLR0917 - typer reads the options from here
@@ -262,7 +261,6 @@ def compare(  # noqa: PLR0917 - typer reads the options from here
     from finetune.compare.asking import Served
     from finetune.compare.results import results
     from finetune.compare.store import Store
-    from selfinstruct.rows.files import to_line
 
     if judge_base_url and not judge:
         raise UsageError("--judge-base-url needs --judge MODEL.")
@@ -278,9 +276,9 @@ def compare(  # noqa: PLR0917 - typer reads the options from here
         found = results(store)
         path = report.write_page(found, out)
     if json:
-        print(to_line(found.as_dict()))
+        print(to_json(found.as_dict()))
     else:
-        print(visible(report.render(found)), f"Report: {path}", sep="\n")
+        say(f"{report.render(found)}\nReport: {path}")
 
 
 def check_installed() -> None:

@@ -3,7 +3,9 @@
 The one table of what cannot be seen, or turns around what stands beside it, is INVISIBLE.
 """
 
+import json
 import re
+from typing import IO, Any
 
 from markupsafe import Markup, escape
 
@@ -32,6 +34,17 @@ def visible(text: str) -> str:
     """
     text = INVISIBLE.sub(lambda found: _escaped(found[0]), text)
     return "".join(c if c.isprintable() or c in "\n\t" else _escaped(c) for c in text)
+
+
+def say(text: str, end: str = "\n", file: IO[str] | None = None) -> None:
+    """Print a text for people, at once; it may hold what a server, a model or a file said, or the name of any file."""
+    print(visible(text), end=end, file=file, flush=True)
+
+
+def to_json(value: Any) -> str:
+    """A value as one line of JSON, for other programs, and safe where it is printed on a terminal all the same."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return INVISIBLE.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def shown(text: str, around: str = '<span class="invisible">{}</span>') -> Markup:

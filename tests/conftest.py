@@ -64,6 +64,12 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(50_000)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def state_of_ones_own(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What the tests let the program remember is nobody's."""
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+
+
 COMMAND = [sys.executable, "-m", "selfinstruct"]
 # Before another command: root, who may read and write anything, gives that right up.
 AS_ANYONE = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []

@@ -13,6 +13,7 @@ from finetune.compare.prompts import read_prompts, without_overlap
 from finetune.compare.store import SIDES, Store
 from selfinstruct.errors import UsageError
 from selfinstruct.records import content_id
+from selfinstruct.untrusted import say
 
 NAMES = {"prompts": "the prompts", "train": "--train", "max_tokens": "--max-tokens", "temperature": "--temperature",
          "seed": "--seed"}  # fmt: skip
@@ -88,7 +89,7 @@ def judged_by_people(store: Store, port: int) -> None:
 
 def tell(line: str) -> None:
     """Print a message that is not a result."""
-    print(line, file=sys.stderr, flush=True)
+    say(line, file=sys.stderr)
 
 
 def _tell(reasons: list[str], what: str) -> None:

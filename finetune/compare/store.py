@@ -6,7 +6,6 @@ judge's answer is stored as text, and parsed each time. The two answers are call
 """
 
 import json
-import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -14,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 from finetune.examples import Message
 from selfinstruct.errors import UsageError
 from selfinstruct.records import storable
+from selfinstruct.store.connecting import connect, refuse_triggers
 from selfinstruct.store.database import SqliteFile
 from selfinstruct.store.schema import explaining
 
@@ -100,7 +100,8 @@ class Store(SqliteFile):
                 f"{folder}: cannot be created ({error.strerror}). Choose another folder with --out."
             ) from None
         with explaining(path):
-            super().__init__(path, sqlite3.connect(path, isolation_level=None, timeout=10))
+            super().__init__(path, connect(path))
+            refuse_triggers(self.db, path)
             self.db.execute("PRAGMA journal_mode = WAL")
             self.db.execute("PRAGMA foreign_keys = ON")
             self.db.executescript(SCHEMA)

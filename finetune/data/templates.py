@@ -19,7 +19,9 @@ the model's own template and chatml, and elsewhere, they are two paragraphs.
 Sources: Alpaca's prompt (Taori et al. 2023) and Self-Instruct's varied ones (Wang et al. 2023, appendix A.3) for the
 form; the wording is ours. chatml and the two others mark trained text with {% generation %}, for tools that need it.
 
-Not covered: thinking switched on or off.
+A chat template comes with a model, and so from anybody: it is rendered in a sandbox with limits of size and steps.
+
+Not covered: thinking switched on or off; the limits where a server of its own renders (`selfinstruct serve`).
 """
 
 import hashlib
@@ -28,10 +30,15 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NamedTuple, get_args
 
 from jinja2 import TemplateError
+from transformers.utils import chat_template_utils
 
 from finetune.examples import Dialogue, Message, thought_of
+from selfinstruct.asking.sandbox import Bounded
 from selfinstruct.errors import UsageError
 from selfinstruct.records import user_message
+
+# transformers has a sandbox without limits, and no other way to give it one with them.
+chat_template_utils.ImmutableSandboxedEnvironment = Bounded  # type: ignore[attr-defined]
 
 Template = Literal["model", "chatml", "alpaca", "paper"]
 

@@ -32,6 +32,7 @@ from finetune.inference.student import Student
 from selfinstruct.errors import UsageError
 from selfinstruct.records import canonical_json
 from selfinstruct.rows.files import to_line
+from selfinstruct.rows.writing import refuse_link
 from selfinstruct.terminal import tracked
 
 BATCH = 16
@@ -92,6 +93,7 @@ class AnswerFile:
         self.known: dict[str, Answered] = {}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            refuse_link(path)
             self._file = path.open("a+b")
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)

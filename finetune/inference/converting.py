@@ -32,6 +32,7 @@ from finetune.inference.student import check_folder, is_adapter, no_template, wi
 from finetune.inference.teacher import end_tokens
 from selfinstruct.errors import UsageError
 from selfinstruct.rows.writing import whole_file
+from selfinstruct.untrusted import say
 
 MERGED_FROM = ("adapter_*", "chat_template*", "*token*", "*vocab*", "*.model", "merges.txt")
 CONVERTER = "convert_hf_to_gguf.py"
@@ -75,12 +76,14 @@ def whole(folder: Path) -> Path:
     if not is_adapter(folder):
         return folder
     merged = folder / "merged"
+    if merged.is_symlink():
+        raise UsageError(f"{merged} is a link, and nothing is written through it. Remove it.")
     made_from, now = merged / "made_from", _identity(folder)
     if (merged / "config.json").is_file():
         if made_from.is_file() and made_from.read_bytes() == now.encode():
             return merged
         shutil.rmtree(merged, ignore_errors=True)
-    print(f"Merging the adapter and its base into {merged} ...", flush=True)
+    say(f"Merging the adapter and its base into {merged} ...")
     merge(folder, merged)
     with whole_file(made_from) as part:
         part.write_text(now, encoding="utf-8")

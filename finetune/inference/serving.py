@@ -28,6 +28,7 @@ from huggingface_hub.constants import HF_HUB_CACHE
 from finetune.inference.converting import asked_well, how_to_ask, whole
 from selfinstruct.errors import UsageError
 from selfinstruct.rows.writing import whole_file
+from selfinstruct.untrusted import say
 
 
 def serve(folder: Path, host: str, port: int) -> NoReturn:
@@ -37,8 +38,8 @@ def serve(folder: Path, host: str, port: int) -> NoReturn:
     name, command = _server(str(model), host, port)
     prepare(model)
     url = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}/v1"
-    print(f"{name} will be served at {url}. Ctrl-C stops it. To use it as a teacher:")
-    print(f"selfinstruct generate RUN --target N --base-url {url} --model {shlex.quote(str(model))}", flush=True)
+    say(f"{name} will be served at {url}. Ctrl-C stops it. To use it as a teacher:")
+    say(f"selfinstruct generate RUN --target N --base-url {url} --model {shlex.quote(str(model))}")
     os.execv(command[0], command)
 
 
@@ -50,7 +51,7 @@ def prepare(model: Path) -> None:
     if before is None or after.to_dict() != before.to_dict():
         with whole_file(path) as part:
             after.to_json_file(part)
-        print(f"Added end tokens and do_sample to {path}.", flush=True)
+        say(f"Added end tokens and do_sample to {path}.")
     Path(HF_HUB_CACHE).mkdir(parents=True, exist_ok=True)  # `transformers serve` lists its contents
 
 

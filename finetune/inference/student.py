@@ -14,6 +14,7 @@ Not covered: several GPUs, quantised weights, adapters other than LoRA.
 import random
 from collections.abc import Generator, Sequence
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, NamedTuple
 
 import torch
@@ -27,7 +28,7 @@ from finetune.data.templates import fitting
 from finetune.examples import Message, Tools
 from finetune.inference.decoding import Batch, Row
 from finetune.inference.sampling import Sampling
-from finetune.inference.teacher import end_tokens, load
+from finetune.inference.teacher import MORE_THAN_TENSORS, end_tokens, load
 from finetune.training.weights import add_tokens
 from selfinstruct.errors import UsageError
 
@@ -205,6 +206,8 @@ def with_adapter(folder: Path, as_stored: bool = False) -> tuple[Any, PeftModel]
         if size := _vocabulary(folder):
             base.resize_token_embeddings(size, mean_resizing=False)
         return tokenizer, PeftModel.from_pretrained(base, str(folder), config=config)
+    except UnpicklingError:
+        raise UsageError(f"{folder}: {MORE_THAN_TENSORS}") from None
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UsageError(f"{folder}: does not fit {config.base_model_name_or_path} ({reason}).") from None

@@ -29,6 +29,8 @@ import random
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from pickle import UnpicklingError
 from typing import Any, NamedTuple
 
 import torch
@@ -37,12 +39,18 @@ from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache, GenerationConfig, PreTrainedModel
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
+from finetune.data import templates  # noqa: F401 - which puts limits on chat templates
 from finetune.inference.decoding import Batch, Row
 from finetune.inference.sampling import Sampling, read_sampling
 from finetune.quiet import quieten
 from selfinstruct.errors import RequestRefused, TeacherError, UsageError
 from selfinstruct.records import Completion, Request, canonical_json
 from selfinstruct.teachers.pacing import Pace
+
+MORE_THAN_TENSORS = (
+    "its weights are a pickle (.bin) that holds more than tensors. It could run code, so it is not loaded. Ask for "
+    "weights in safetensors."
+)
 
 
 class TransformersTeacher:
@@ -206,6 +214,8 @@ def load(name: str, as_stored: bool = False) -> tuple[Any, PreTrainedModel]:
         model.to(device)
     except torch.OutOfMemoryError:
         raise UsageError(f"{name} does not fit into the memory of {device}. Use a smaller model.") from None
+    except UnpicklingError:
+        raise UsageError(f"{name}: {MORE_THAN_TENSORS}") from None
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UsageError(
@@ -242,12 +252,14 @@ def prompt_tokens(tokenizer: Any, request: Request) -> list[int]:
         return list(found["input_ids"])
 
     user = {"role": "user", "content": request.user}
-    if not request.system:
-        return rendered(user)
     try:
-        return rendered({"role": "system", "content": request.system}, user)
-    except TemplateError:  # some raise it for a system turn
+        if not request.system:
+            return rendered(user)
+        with suppress(TemplateError):  # some know no system turn, and say so
+            return rendered({"role": "system", "content": request.system}, user)
         return rendered({"role": "user", "content": f"{request.system}\n\n{request.user}"})
+    except TemplateError as error:
+        raise UsageError(f"{tokenizer.name_or_path}: its chat template fails: {error}") from None
 
 
 def end_tokens(tokenizer: Any, generation: GenerationConfig | None) -> frozenset[int]:

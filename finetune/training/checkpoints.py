@@ -18,7 +18,7 @@ from finetune.examples import Example
 from finetune.training.progress import read_metrics
 from finetune.training.settings import RUNNING, FinetuneSettings, parse_settings, to_toml
 from selfinstruct.errors import UsageError
-from selfinstruct.rows.writing import whole_file
+from selfinstruct.rows.writing import refuse_link, whole_file
 from selfinstruct.settings import merge, read_toml
 
 HEAD = """# The settings of this student, including defaults. To train another one like it:
@@ -73,6 +73,9 @@ def _check_free(folder: Path) -> None:
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Lock `folder` for this training; UsageError if another one is running there."""
+    if (folder / "checkpoints").is_symlink():
+        raise UsageError(f"{folder / 'checkpoints'} is a link, and nothing is written through it. Remove it.")
+    refuse_link(folder / "checkpoints" / "lock")
     try:
         (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
         file = (folder / "checkpoints" / "lock").open("w")

@@ -23,8 +23,9 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from finetune.training.loss_picture import draw
 from selfinstruct.errors import UsageError
-from selfinstruct.rows.writing import whole_file
+from selfinstruct.rows.writing import refuse_link, whole_file
 from selfinstruct.terminal import CELL_EVERY_S, CellLine, time_left
+from selfinstruct.untrusted import say
 
 LINE_EVERY_S = 5.0
 PICTURE_EVERY_S = 30.0
@@ -109,6 +110,7 @@ class Progress(TrainerCallback):
             "tokens": state.num_input_tokens_seen,
             "seconds": round(self._seconds + time.monotonic() - self._began, 3),
         }  # fmt: skip
+        refuse_link(self._path)
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 
@@ -149,7 +151,7 @@ class Progress(TrainerCallback):
     def _say(self, said: str) -> None:
         """Print a line; in a notebook it replaces the previous one."""
         if not self._in_notebook:
-            print(said, flush=True)
+            say(said)
         elif self._cell is None:
             self._cell = CellLine(said)
         else:

@@ -45,6 +45,7 @@ from finetune.training.weights import load_to_train, lora_config, save
 from selfinstruct.errors import UsageError
 from selfinstruct.pool.novelty import tokens
 from selfinstruct.rows.writing import whole_file
+from selfinstruct.untrusted import say
 
 STOP_PROMPTS = 8  # held-out questions that the student answers after the training
 UNREADABLE = (SafetensorError, RuntimeError, ValueError, TypeError, KeyError, EOFError, OSError, UnpicklingError)
@@ -74,7 +75,7 @@ def train(settings: FinetuneSettings, folder: Path, *, dry_run: bool = False) ->
     """
     settings = checkpoints.taken_up(settings, folder)
     if checkpoints.is_finished(folder) and not dry_run:
-        print(f"{folder} is already trained. Choose another --out to train from the start.")
+        say(f"{folder} is already trained. Choose another --out to train from the start.")
         return _result(folder)
     if torch.cuda.device_count() > 1 and processes() == 1:
         raise UsageError(
@@ -202,11 +203,11 @@ def _stop_test(model: Any, prepared: Prepared) -> Stopped:
 
 
 def _say_whether_it_stops(stopped: Stopped) -> None:
-    print(f"Stop test: {stopped.answers} of {stopped.of} answers ended on their own.")
+    say(f"Stop test: {stopped.answers} of {stopped.of} answers ended on their own.")
     if stopped.answers < stopped.of:
-        print(
+        say(
             "Warning: the others were cut off. That is normal after a short training. After a long one, check "
-            "with --dry-run that the stop token is trained.",
+            "with --dry-run that the stop token is trained."
         )
 
 
@@ -223,15 +224,14 @@ def _say_what_comes(prepared: Prepared, schedule: Schedule) -> None:
     settings = prepared.settings
     print(prepared.report.render(colour=sys.stdout.isatty()), end="\n\n")
     if not torch.cuda.is_available():
-        print(
+        say(
             "No GPU found (torch.cuda): training on the CPU. That is fine for a few million parameters; with a "
             "billion it takes about a thousand times as long as on a GPU."
         )
-    print(
+    say(
         f"{schedule.steps:,} updates of {schedule.rows:,} rows, {settings.micro_batch} at a time; {settings.method}, "
         f"{settings.precision}, learning rate {settings.learning_rate:g}"
-        + (f", in {processes()} processes." if processes() > 1 else "."),
-        flush=True,
+        + (f", in {processes()} processes." if processes() > 1 else ".")
     )
 
 

@@ -10,6 +10,7 @@ Not covered: code that comes with a model (trust_remote_code), 8-bit weights.
 
 import importlib.util
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ from peft import LoraConfig
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, GenerationConfig, PreTrainedModel
 
-from finetune.inference.teacher import end_tokens
+from finetune.inference.teacher import MORE_THAN_TENSORS, end_tokens
 from finetune.training.settings import FinetuneSettings
 from selfinstruct.errors import UsageError
 
@@ -37,6 +38,8 @@ def load_to_train(settings: FinetuneSettings, tokenizer: Any, n_known: int) -> P
         model: Any = AutoModelForCausalLM.from_pretrained(
             place, attn_implementation=settings.attention, trust_remote_code=False, **more
         )
+    except UnpicklingError:
+        raise UsageError(f"{settings.model}: {MORE_THAN_TENSORS}") from None
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
         if isinstance(error, torch.OutOfMemoryError):
             raise

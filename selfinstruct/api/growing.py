@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from selfinstruct.api.blocking import blocking, cancel_all
 from selfinstruct.api.runs import Run
 from selfinstruct.api.settings import AnyTeacher, FilePath, Settings, file_path, optional_path, tables, whole_number
+from selfinstruct.untrusted import say
 
 if TYPE_CHECKING:
     from selfinstruct.runs.run import Run as Opened
@@ -109,5 +110,5 @@ async def _grow(
         for name in opened.changed:
             warnings.warn(f"{name} has changed since the last session. Its earlier decisions are kept.", stacklevel=4)
         if progress and opened.kept:
-            print(opened.kept)
+            say(opened.kept)
         return await growing.generate(opened, target, on_start=on_start, show=progress)

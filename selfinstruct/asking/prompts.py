@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from selfinstruct.asking.sandbox import Bounded
 from selfinstruct.asking.stages import Prompt
 from selfinstruct.errors import UsageError
 
@@ -62,9 +62,9 @@ def read_prompts(folder: Path, prompts: Iterable[tuple[str, Prompt]], n_demonstr
 
 
 @lru_cache(maxsize=32)
-def _environment(texts: tuple[tuple[str, str], ...]) -> jinja2.Environment:
+def _environment(texts: tuple[tuple[str, str], ...]) -> Bounded:
     """Compiles these texts on first use; cached for the next run with the same prompts."""
-    return ImmutableSandboxedEnvironment(  # a run's folder contains prompts, and may come from somebody else
+    return Bounded(  # a run's folder contains prompts, and may come from somebody else
         loader=jinja2.DictLoader(dict(texts)), undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
         autoescape=False,
     )  # fmt: skip
@@ -95,12 +95,12 @@ class Prompts:
             raise UsageError(
                 f"{name}.jinja: {error.message}; it may use {', '.join(variables)} in its user block."
             ) from None
-        except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
-            raise UsageError(f"{name}.jinja: cannot be rendered ({type(error).__name__}: {error}).") from None
+        except jinja2.TemplateError as error:
+            raise UsageError(f"{name}.jinja: cannot be rendered ({error}).") from None
 
     def _block(self, name: str, block: str, variables: dict[str, Any]) -> str:
-        template = self._environment.get_template(name)
-        return "".join(template.blocks[block](template.new_context(variables))).strip()
+        template: Any = self._environment.get_template(name)
+        return str(template.block(block, variables)).strip()
 
     def check(self, name: str, prompt: Prompt, n_demonstrations: int) -> None:
         """Render a prompt with samples: it must work, and depend on its variables and on nothing else."""

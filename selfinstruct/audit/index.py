@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 from selfinstruct.pool.novelty import tokens
 from selfinstruct.pool.pool import record_text
 from selfinstruct.store import items
+from selfinstruct.store.connecting import connect, has_code
 from selfinstruct.store.decisions import decided_after, notes, standing, state_of
 from selfinstruct.store.items import ItemRow
 from selfinstruct.store.schema import explaining
@@ -230,13 +231,13 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, isolation_level=None, timeout=10)
+    db = connect(path)
     try:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = OFF")  # what is lost is made again
         db.execute("PRAGMA temp_store = MEMORY")
         db.execute("PRAGMA cache_size = -65536")  # KiB
-        if db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+        if has_code(db) or db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
             raise sqlite3.DatabaseError("malformed")
         if db.execute("PRAGMA user_version").fetchone() != (VERSION,):
             db.execute("BEGIN IMMEDIATE")

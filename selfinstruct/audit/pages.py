@@ -206,7 +206,7 @@ class Pages:
         query = {key: value for key, value in request.query.items() if key != "done"}
         here = str(request.rel_url.with_query([(k, v) for k, v in request.query.items() if k != "done"]))
         html = render(
-            template, path=request.path, here=here, query=query, form_token=self.form_token,
+            template, path="/" + request.path.split("/", 2)[2], here=here, query=query, form_token=self.form_token,
             run=str(self.store.folder), done=done, batch=batch, reasons=declared_by(self.store).reasons, **values,
         )  # fmt: skip
         return web.Response(text=html, content_type="text/html")

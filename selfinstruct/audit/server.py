@@ -10,6 +10,7 @@ from aiohttp import web
 from selfinstruct.audit.index import Index
 from selfinstruct.audit.pages import Pages, render
 from selfinstruct.store.store import Store
+from selfinstruct.untrusted import say
 from selfinstruct.web.guard import SHARED, Guard, listening, static_files
 
 STATIC = SHARED | {file.name: file for file in (Path(__file__).parent / "static").iterdir()}
@@ -56,7 +57,7 @@ async def serve(folder: Path, port: int) -> None:
             except (KeyError, OSError):  # a user without a name
                 author = "unknown"
             async with serving(store, index, author, port) as address:
-                print(f"Audit of {folder} (Ctrl-C stops it):\n{address}", flush=True)
+                say(f"Audit of {folder} (Ctrl-C stops it):\n{address}")
                 await asyncio.Event().wait()
         finally:
             index.close()

@@ -1,5 +1,6 @@
 """Commands on datasets: export a run for trainers, and check files that exist already."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -7,8 +8,8 @@ from typing import Annotated, Literal
 import typer
 
 from selfinstruct.cli.options import ExportFormat, Json, RunFolder
-from selfinstruct.cli.printing import measure_diversity, print_diversity, to_json
-from selfinstruct.untrusted import visible
+from selfinstruct.cli.printing import measure_diversity, print_diversity
+from selfinstruct.untrusted import say, to_json, visible
 
 
 def export(
@@ -48,8 +49,11 @@ def export(
 
             card_path(place(store, format, output))  # before anything is written
         path, rows = write(store, format, output)
-        write_records(store)
-        print(f"{rows:,} rows in {path}", flush=True)
+        if output and not os.access(run, os.W_OK):
+            say(f"{run} cannot be written, so records.jsonl in it stays as it was.")
+        else:
+            write_records(store)
+        say(f"{rows:,} rows in {path}")
         if rows or card:
             varied = measure_diversity(store)
         if rows:
@@ -58,11 +62,11 @@ def export(
             from selfinstruct.export.card import write_card
 
             readme = write_card(store, format, path, rows, varied)
-            print(f"Card: {readme}. Choose a license in it.", flush=True)
+            say(f"Card: {readme}. Choose a license in it.")
     if push:
         from selfinstruct.export.hub import push as send
 
-        print(f"Pushed to {send([path, readme], push, token)}")
+        say(f"Pushed to {send([path, readme], push, token)}")
 
 
 def overlap(
@@ -107,7 +111,6 @@ def check(
     selfinstruct check data.jsonl --fix cleaned.jsonl
     """
     from selfinstruct.checks import checking, fixing, report
-    from selfinstruct.rows.files import to_line
 
     if fix:
         fixing.refuse_existing(fix)
@@ -115,10 +118,10 @@ def check(
     fixed = fixing.fix(found, fix) if fix else None
     if json:
         for finding in found.findings:
-            print(to_line(finding.as_dict(found.file.unit)))
-        print(to_line({"summary": {**found.summary(), **({"fixed": fixed.as_dict()} if fixed else {})}}))
+            print(to_json(finding.as_dict(found.file.unit)))
+        print(to_json({"summary": {**found.summary(), **({"fixed": fixed.as_dict()} if fixed else {})}}))
     else:
-        print(visible(report.render(found, fixed)))
+        say(report.render(found, fixed))
     if found.worst(level):
         sys.exit(1)
 
@@ -139,6 +142,6 @@ def check_seeds(
         row = {"level": level, "line": line, "message": message}
         print(to_json(row) if json else visible(f"{where}: {level}: {message}"))
     if not json:
-        print(f"{file}: {summary}. " + (f"Findings: {len(findings)}." if findings else "No problems found."))
+        say(f"{file}: {summary}. " + (f"Findings: {len(findings)}." if findings else "No problems found."))
     if any(finding.level != "advice" for finding in findings):
         sys.exit(1)

@@ -23,17 +23,18 @@ from selfinstruct.cli.options import (
     RunFolder,
     Seed,
     Seeds,
+    SendKeys,
     Strategy,
     Target,
     Teacher,
     Without,
 )
-from selfinstruct.cli.printing import to_json
 from selfinstruct.errors import BudgetReached, TeacherError, YieldCollapsed
-from selfinstruct.untrusted import visible
+from selfinstruct.untrusted import say, to_json, visible
 
 if TYPE_CHECKING:
     from selfinstruct.runs.run import Run
+    from selfinstruct.runs.trust import Untrusted
 
 
 def generate(  # noqa: PLR0917 - typer reads the options from here
@@ -55,6 +56,7 @@ def generate(  # noqa: PLR0917 - typer reads the options from here
     max_cost: MaxCost = None,
     max_requests: MaxRequests = None,
     max_tokens: MaxTokens = None,
+    send_keys: SendKeys = False,
 ) -> None:
     """Start a run, or resume it, until it has N tasks.
 
@@ -63,6 +65,7 @@ def generate(  # noqa: PLR0917 - typer reads the options from here
     selfinstruct generate outputs/mine --target 500 --model gpt-4.1-mini --dry-run
     """
     from selfinstruct.runs.run import open_run
+    from selfinstruct.runs.trust import Untrusted, remember
 
     servers = base_url[0] if base_url and len(base_url) == 1 else base_url or None
     asked: dict[str, dict[str, Any]] = {
@@ -79,14 +82,31 @@ def generate(  # noqa: PLR0917 - typer reads the options from here
     }  # fmt: skip
     named = {table: {k: v for k, v in values.items() if v is not None} for table, values in asked.items()}
     flags = named.pop("") | {table: values for table, values in named.items() if values}
-    opened = open_run(run, config, flags, seeds)
+    try:
+        opened = open_run(run, config, flags, seeds)
+    except Untrusted as error:
+        if not (send_keys or _confirmed(error)):
+            raise
+        remember(error.pairs)
+        opened = open_run(run, config, flags, seeds)
     with opened.store:
-        print(f"{'Started' if opened.is_new else 'Resuming'} {run}. Teacher: {_teachers(opened.config)}", flush=True)
+        say(f"{'Started' if opened.is_new else 'Resuming'} {run}. Teacher: {_teachers(opened.config)}")
         for name in opened.changed:
-            print(f"{name} has changed since the last session. Its earlier decisions are kept.")
+            say(f"{name} has changed since the last session. Its earlier decisions are kept.")
         if opened.kept:
-            print(opened.kept)
+            say(opened.kept)
         _grow(run, opened, target, dry_run)
+
+
+def _confirmed(error: "Untrusted") -> bool:
+    """Whether the user, asked at a terminal, lets the servers have the keys."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    for server, variable in error.pairs:
+        question = f"Send the key in {variable} to {server or 'OpenAI'}, which the run or the config file names?"
+        if not typer.confirm(visible(question), err=True):
+            return False
+    return True
 
 
 def _grow(folder: Path, run: "Run", target: int, dry_run: bool) -> None:
@@ -102,23 +122,23 @@ def _grow(folder: Path, run: "Run", target: int, dry_run: bool) -> None:
     except (asyncio.CancelledError, KeyboardInterrupt):
         finished = False
     except (BudgetReached, TeacherError, YieldCollapsed):
-        print(render(status(run.store), str(folder)))
+        say(render(status(run.store), str(folder)))
         raise
     if dry_run and finished:
         _print_estimate(run, target)
         return
-    print(render(status(run.store), str(folder)))
+    say(render(status(run.store), str(folder)))
     quoted = shlex.quote(str(folder))
-    print(f"Records: {folder / 'records.jsonl'}. To see what was rejected: selfinstruct rejected {quoted}")
+    say(f"Records: {folder / 'records.jsonl'}. To see what was rejected: selfinstruct rejected {quoted}")
     if not finished:
-        print(f"Stopped before the target. To resume: selfinstruct generate {quoted} --target {target}")
+        say(f"Stopped before the target. To resume: selfinstruct generate {quoted} --target {target}")
         sys.exit(130)
 
 
 def _print_estimate(run: "Run", target: int) -> None:
     from selfinstruct.runs.estimate import estimate, render
 
-    print(render(estimate(run.store, run.config, target)))
+    say(render(estimate(run.store, run.config, target)))
 
 
 def _teachers(config: Any) -> str:
@@ -178,15 +198,15 @@ def import_(  # noqa: PLR0917 - typer reads the options from here
     opened = open_run(run, config, flags, seeds, asking=False)
     with opened.store as store:
         if opened.kept:
-            print(opened.kept)
+            say(opened.kept)
         brought = bring_in(opened, recorded)
-        print(render(count(store), str(run)))
+        say(render(count(store), str(run)))
     if brought.lost:
-        print(f"Answers that no admitted task could use: {brought.lost:,} (reasons no_such_task, answered_again).")
+        say(f"Answers that no admitted task could use: {brought.lost:,} (reasons no_such_task, answered_again).")
     if brought.waiting:
-        print(f"Tasks without recorded instances: {brought.waiting:,}. selfinstruct generate will request them.")
+        say(f"Tasks without recorded instances: {brought.waiting:,}. selfinstruct generate will request them.")
     quoted = shlex.quote(str(run))
-    print(f"Records: {run / 'records.jsonl'}. To see what was rejected: selfinstruct rejected {quoted}")
+    say(f"Records: {run / 'records.jsonl'}. To see what was rejected: selfinstruct rejected {quoted}")
 
 
 def refilter(  # noqa: PLR0917 - typer reads the options from here
@@ -234,6 +254,6 @@ def refilter(  # noqa: PLR0917 - typer reads the options from here
     if json:
         print(to_json(found.as_dict()))
         return
-    print(visible(render(found, str(run), str(new))))
+    say(render(found, str(run), str(new)))
     quoted = shlex.quote(str(new))
-    print(f"Records: {new / 'records.jsonl'}. To grow it further: selfinstruct generate {quoted} --target N")
+    say(f"Records: {new / 'records.jsonl'}. To grow it further: selfinstruct generate {quoted} --target N")

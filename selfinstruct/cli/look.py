@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from selfinstruct.cli.options import Json, Reason, RunFolder, Stage
-from selfinstruct.cli.printing import measure_diversity, print_diversity, to_json
+from selfinstruct.cli.printing import measure_diversity, print_diversity
 from selfinstruct.errors import UsageError
-from selfinstruct.untrusted import visible
+from selfinstruct.untrusted import say, to_json, visible
 
 
 def status(
@@ -35,7 +35,7 @@ def status(
     if json:
         print(to_json({**found.as_dict(), **({"diversity": varied.as_dict()} if varied else {})}))
         return
-    print(render(found, str(run)))
+    say(render(found, str(run)))
     if varied:
         print_diversity(varied)
 
@@ -62,7 +62,7 @@ def report(
 
     with Store.read(run) as store:
         found = figures(store)
-        print(to_json(found.as_dict()) if json else write_page(store, found, output))
+        print(to_json(found.as_dict()) if json else visible(str(write_page(store, found, output))))
 
 
 def verify(run: RunFolder) -> None:
@@ -77,11 +77,11 @@ def verify(run: RunFolder) -> None:
     with Store.read(run) as store:
         problems = check(store)
     for problem in problems[:50]:
-        print(problem)
+        say(problem)
     if problems:
-        print(f"{run}: {len(problems):,} {'problem' if len(problems) == 1 else 'problems'}.")
+        say(f"{run}: {len(problems):,} {'problem' if len(problems) == 1 else 'problems'}.")
         sys.exit(1)
-    print(f"{run}: no problems.")
+    say(f"{run}: no problems.")
 
 
 def tasks(

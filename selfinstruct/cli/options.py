@@ -71,6 +71,12 @@ Batch = Annotated[
     bool | None,
     typer.Option("--batch/--no-batch", help="Use OpenAI's Batch API: half the price, answers within a day."),
 ]
+SendKeys = Annotated[
+    bool,
+    typer.Option(
+        "--send-keys", help="Trust the servers that RUN or --config names with the API keys that it names. Remembered."
+    ),
+]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Generate only a few tasks and estimate what N tasks will need.")
 ]

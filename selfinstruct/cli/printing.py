@@ -1,17 +1,12 @@
 """What several commands print."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from selfinstruct.untrusted import say
 
 if TYPE_CHECKING:
     from selfinstruct.report.diversity import Diversity
     from selfinstruct.store.store import Store
-
-
-def to_json(value: Any) -> str:
-    """A value as one line of JSON, for other programs."""
-    import json
-
-    return json.dumps(value, ensure_ascii=False)
 
 
 def measure_diversity(store: "Store") -> "Diversity":
@@ -25,4 +20,4 @@ def print_diversity(varied: "Diversity") -> None:
     """Print it in words."""
     from selfinstruct.report.diversity import render
 
-    print("\n".join(render(varied)))
+    say("\n".join(render(varied)))

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from selfinstruct.errors import UsageError
+from selfinstruct.untrusted import say
 
 
 def simulate(
@@ -29,8 +30,8 @@ def simulate(
 
     async def serve() -> None:
         async with serving(settings, port=port) as server:
-            print(f"The simulated teacher listens at {server.base_url}. Ctrl-C stops it. To use it:", flush=True)
-            print(f"selfinstruct generate RUN --target N --base-url {server.base_url} --model simulated", flush=True)
+            say(f"The simulated teacher listens at {server.base_url}. Ctrl-C stops it. To use it:")
+            say(f"selfinstruct generate RUN --target N --base-url {server.base_url} --model simulated")
             await asyncio.Event().wait()
 
     try:

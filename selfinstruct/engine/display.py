@@ -14,7 +14,7 @@ from rich.text import Text
 from selfinstruct.engine.progress import Progress
 from selfinstruct.teachers.scheduler import Scheduler
 from selfinstruct.terminal import CELL_EVERY_S, CellLine, time_left
-from selfinstruct.untrusted import visible
+from selfinstruct.untrusted import say, visible
 
 LIVE_EVERY_S = 0.2
 LINE_EVERY_S = 5.0
@@ -46,7 +46,7 @@ async def _show(progress: Progress, scheduler: Scheduler, console: Console) -> N
         while True:
             await asyncio.sleep(LINE_EVERY_S)
             _print_told(progress, console)
-            print(line(progress, scheduler, speed.seconds_left(progress)), flush=True)
+            say(line(progress, scheduler, speed.seconds_left(progress)))
     with Live(console=console, refresh_per_second=10, transient=True) as live:
         while True:
             _print_told(progress, live.console)
@@ -83,7 +83,7 @@ def line(progress: Progress, scheduler: Scheduler, seconds_left: float | None) -
 
 
 def _so_far(progress: Progress, scheduler: Scheduler) -> str:
-    batches = f"; {progress.batches}" if progress.batches else ""
+    batches = f"; {visible(progress.batches)}" if progress.batches else ""
     return (
         f"{progress.admitted:,} of {progress.target:,} tasks admitted, {progress.generated:,} with instances; "
         f"{_accepted(progress)} of {progress.candidates:,} candidates; "
@@ -103,10 +103,10 @@ def _panel(progress: Progress, scheduler: Scheduler, seconds_left: float | None)
     grid.add_row("tasks", bar)
     grid.add_row("candidates", f"{progress.candidates:,} filtered, {_accepted(progress)} admitted")
     reasons = ", ".join(f"{reason} {n:,}" for reason, n in progress.rejected.most_common(4))
-    grid.add_row("rejected", reasons or "none so far")
+    grid.add_row("rejected", Text(visible(reasons)) if reasons else "none so far")
     grid.add_row("calls", Text(_calls(progress, scheduler)))  # a reason may hold what rich reads as markup
     if progress.batches:
-        grid.add_row("batches", progress.batches)
+        grid.add_row("batches", Text(visible(progress.batches)))  # the server's words
     grid.add_row("spent", _spent(progress))
     grid.add_row(
         "time",

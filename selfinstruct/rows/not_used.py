@@ -17,6 +17,7 @@ from selfinstruct.rows import fields
 from selfinstruct.rows.fields import Field, is_empty, key_of, spelled, value_of
 from selfinstruct.rows.formats import Format, format_of
 from selfinstruct.rows.turns import SHAREGPT_ROLES
+from selfinstruct.untrusted import say
 
 _ALWAYS = (fields.SYSTEM, fields.HISTORY, fields.TOOLS, fields.MEDIA, fields.REJECTED)
 _FIELDS = (fields.INSTRUCTION, fields.INPUT, fields.OUTPUT, fields.REASONING)
@@ -75,7 +76,7 @@ def in_words(counts: Mapping[str, int]) -> str:
 def say(path: Path | str, counts: Mapping[str, int]) -> None:
     """Name the fields on standard error, where there are some."""
     if counts:
-        print(f"{path}: {in_words(counts)}", file=sys.stderr)
+        say(f"{path}: {in_words(counts)}", file=sys.stderr)
 
 
 def _is_mark(row: dict[str, Any], field: Field, key: str) -> bool:

@@ -1,4 +1,8 @@
-"""Files written next to their place and moved there when complete, so that a reader never sees half of one."""
+"""Files written next to their place and moved there when complete, so that a reader never sees half of one.
+
+Nothing is written through a symbolic link: a folder that came from somebody else may hold one to any file of ours.
+Links to folders are followed, as people keep their runs on other disks.
+"""
 
 import errno
 from collections.abc import Iterator
@@ -6,6 +10,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from selfinstruct.errors import UsageError
+
+
+def refuse_link(path: Path) -> None:
+    """UsageError if `path`, which is about to be written in place, is a link, or anything else but a file."""
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise UsageError(
+            f"{path} is a link, or no file, and nothing is written through it. Put a file in its place, or remove it."
+        )
 
 
 @contextmanager
@@ -18,6 +30,7 @@ def whole_file(path: Path, option: str = "--output") -> Iterator[Path]:
         raise UsageError(f"{path} holds a run's answers and is never overwritten. Choose another path with {option}.")
     part = path.parent / f".{path.name}.part"
     try:
+        part.unlink(missing_ok=True)  # what is there is not ours, or was left by a kill
         if not path.name or (path.exists() and not path.is_file()):
             raise IsADirectoryError(errno.EISDIR, "not a file")
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -27,6 +27,7 @@ from selfinstruct.rows import fields, not_used
 from selfinstruct.rows.formats import Problem, conversations, format_of
 from selfinstruct.rows.reading import read_rows
 from selfinstruct.teachers.envelope import error_in, finish_reason_of, refusal_of, text_of
+from selfinstruct.untrusted import say
 
 # How a prompt can end that has begun the answer: a number, an example's heading, a field's name.
 _PREFIX = re.compile(r"(?:^|\n)[ \t]*(\d{1,3}[.)]|Example[ \t]*\d*[.:]?|(?:Class label|Input|Output):)[ \t]*\Z")
@@ -140,7 +141,7 @@ def read_alpaca(path: Path) -> list[Whole]:
         grouped.setdefault(same, (number, instruction, []))[2].append(Instance(given, output))
     not_used.say(path, unused)
     if unwanted:
-        print(f"{path}: rows marked as unwanted answers, left out: {unwanted:,}", file=sys.stderr)
+        say(f"{path}: rows marked as unwanted answers, left out: {unwanted:,}", file=sys.stderr)
     return [Whole(line, instruction, tuple(instances)) for line, instruction, instances in grouped.values()]
 
 

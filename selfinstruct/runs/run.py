@@ -22,6 +22,7 @@ from selfinstruct.config.stored import config_of, state_of, stored_settings
 from selfinstruct.errors import UsageError
 from selfinstruct.records import Line, SeedTask
 from selfinstruct.rows.seeds import read_seeds
+from selfinstruct.rows.writing import whole_file
 from selfinstruct.settings import merge
 from selfinstruct.store.batches import Batches
 from selfinstruct.store.declared import custom_parts, under_recorded_names
@@ -105,7 +106,7 @@ def open_run(
     config = parse_config(now.settings, now.source).resolved()
     seeds: tuple[SeedTask, ...] = ()
     if asking:
-        _check_teachers(config)
+        _check_teachers(config, now.flags)
         seeds_file = seeds_file or shipped("seeds") / "seeds.jsonl"
     if seeds_file:
         seeds = read_seeds(seeds_file)
@@ -135,7 +136,7 @@ def _resume(store: Store, now: Named, seeds_file: Path | None, asking: bool) -> 
         config = Learned.of(began).applied(settled(config, config_of(store), state), state.answered)
     refuse_not_loaded(store, config, *(("strategies", "filters", "teachers") if asking else ("filters",)))
     if asking:
-        _check_teachers(config)
+        _check_teachers(config, now.flags)
         if not config.running.batch:
             Batches(store).refuse_under_way()
     given = UserInput(
@@ -245,13 +246,15 @@ def _read_test_sets(config: Config) -> list[Line]:
     return [line for name in config.decontaminate for line in read_lines(Path(name))]
 
 
-def _check_teachers(config: Config) -> None:
-    """UsageError where a stage's teacher cannot be asked, or its answers not be counted: before a run is made."""
+def _check_teachers(config: Config, flags: dict[str, Any]) -> None:
+    """UsageError where a stage's teacher cannot be asked, may not be sent its key, or its answers not be counted."""
     from selfinstruct.report.status import check_counted
     from selfinstruct.runs.teachers import check_teachers
+    from selfinstruct.runs.trust import check_trusted
 
     check_teachers(config)
     check_counted(config)
+    check_trusted(config, flags)
 
 
 def _prompts(config: Config) -> list[tuple[str, Prompt]]:
@@ -272,7 +275,5 @@ def keep_config(store: Store, config: Config) -> None:
     values = config.model_dump(mode="json", exclude_none=True, exclude={"simulated": {"api_key"}})
     with store.transaction():
         store.set_settings({"config": values})
-    try:
-        (store.folder / "config.toml").write_text(CONFIG_HEAD + tomli_w.dumps(values), encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{store.folder}/config.toml: cannot be written ({error.strerror}).") from None
+    with whole_file(store.folder / "config.toml", "RUN") as part:
+        part.write_text(CONFIG_HEAD + tomli_w.dumps(values), encoding="utf-8")

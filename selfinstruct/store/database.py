@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from selfinstruct.errors import StoreError, UsageError
+from selfinstruct.rows.writing import refuse_link
+from selfinstruct.store.connecting import connect
 from selfinstruct.store.schema import MIGRATIONS, check_version, explaining, migrate
 
 
@@ -89,7 +91,7 @@ class Database(SqliteFile):
                 f"{folder}: no run here (run.db not found). Start one with selfinstruct generate {folder} --target N."
             )
         path = folder / "run.db"
-        with explaining(path), closing(sqlite3.connect(path, timeout=10)) as db:
+        with explaining(path), closing(connect(path, reading=True)) as db:
             is_old = check_version(db, path) < len(MIGRATIONS)
         if is_old:
             cls._open(folder, writing=True).close()
@@ -110,7 +112,7 @@ class Database(SqliteFile):
                 return False
         except OSError as error:  # a name that is too long, a folder that may not be looked into
             raise UsageError(f"{folder}: cannot be opened ({error.strerror}). Choose another folder.") from None
-        with explaining(path), closing(sqlite3.connect(path, timeout=10)) as db:
+        with explaining(path), closing(connect(path, reading=True)) as db:
             return check_version(db, path) > 0 and bool(db.execute("SELECT 1 FROM run").fetchone())
 
     @classmethod
@@ -119,7 +121,7 @@ class Database(SqliteFile):
         lock = _lock(folder) if writing else None
         try:
             with explaining(path):
-                opened = cls._connect(folder, lock)
+                opened = cls._connect(folder, lock, reading=not writing)
                 if writing:
                     opened.db.execute("PRAGMA journal_mode = WAL")
                     # With WAL, a killed process loses nothing; only a power failure may cost the last commits.
@@ -135,16 +137,16 @@ class Database(SqliteFile):
         return opened
 
     @classmethod
-    def _connect(cls, folder: Path, lock: IO[str] | None) -> Self:
+    def _connect(cls, folder: Path, lock: IO[str] | None, reading: bool = False) -> Self:
         with explaining(folder / "run.db"):
-            db = sqlite3.connect(folder / "run.db", isolation_level=None, timeout=10)
+            db = connect(folder / "run.db", reading)
             db.execute("PRAGMA foreign_keys = ON")
         return cls(folder, db, lock)
 
     def copy_to(self, folder: Path) -> None:
         """Copy the file as it is, or as the `snapshot` sees it, into `folder`, which is made."""
         folder.mkdir()
-        with explaining(folder / "run.db"), closing(sqlite3.connect(folder / "run.db")) as copy:
+        with explaining(folder / "run.db"), closing(connect(folder / "run.db")) as copy:
             self.db.backup(copy)
 
     def close(self) -> None:
@@ -170,6 +172,7 @@ class Database(SqliteFile):
 
 def _lock(folder: Path) -> IO[str]:
     """Hold `run.lock` as long as this process lives; StoreError if another process does."""
+    refuse_link(folder / "run.lock")
     try:
         lock = (folder / "run.lock").open("w")
     except OSError as error:

@@ -10,10 +10,12 @@ browser.
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 
 from selfinstruct.errors import StoreError
+from selfinstruct.store.connecting import refuse_triggers
 
 
 def _create_tables(db: sqlite3.Connection) -> None:
@@ -228,7 +230,33 @@ def check_version(db: sqlite3.Connection, path: Path) -> int:
     version = int(db.execute("PRAGMA user_version").fetchone()[0])
     if version > len(MIGRATIONS):
         raise StoreError(f"{path} was written by a newer selfinstruct (store version {version}). Upgrade selfinstruct.")
+    if version:
+        _refuse_other_schema(db, path, version)
     return version
+
+
+def _refuse_other_schema(db: sqlite3.Connection, path: Path, version: int) -> None:
+    """StoreError if the file would do other things than ours when it is read or written.
+
+    Tables and views of others beside ours are left alone.
+    """
+    refuse_triggers(db, path)
+    found = {name: (kind, sql) for kind, name, sql in db.execute("SELECT type, name, sql FROM sqlite_master")}
+    for name, (kind, sql) in _schema(version).items():
+        is_there, its = found.get(name, (kind, sql))  # what is missing is named when it is needed
+        is_other = its != sql if kind == "view" else str(its).lower().startswith("create virtual")
+        if is_there != kind or is_other:
+            raise StoreError(f"{path}: its {kind} {name} is not the one that selfinstruct makes. Restore a copy.")
+
+
+@cache
+def _schema(version: int) -> dict[str, tuple[str, str]]:
+    """The kind and the SQL of our tables and views in files of a version, by name."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+        for make in MIGRATIONS[:version]:
+            make(db)
+        rows = db.execute("SELECT type, name, sql FROM sqlite_master WHERE type IN ('table', 'view')").fetchall()
+        return {name: (kind, sql) for kind, name, sql in rows}
 
 
 @contextmanager

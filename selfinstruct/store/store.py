@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from selfinstruct.errors import StoreError, TryAgain
+from selfinstruct.errors import StoreError, TryAgain, UsageError
 from selfinstruct.filters.instance import INSTANCES
 from selfinstruct.filters.verdicts import Verdict
 from selfinstruct.records import (
@@ -100,9 +100,14 @@ class Store(Database):
 
     def set_settings(self, settings: dict[str, Any]) -> None:
         """Store settings by key; the caller opens the transaction."""
-        self.db.executemany(
-            "INSERT OR REPLACE INTO run VALUES (?, ?)", [(k, canonical_json(v)) for k, v in settings.items()]
-        )
+        rows = [(k, canonical_json(v)) for k, v in settings.items()]
+        try:
+            self.db.executemany("INSERT OR REPLACE INTO run VALUES (?, ?)", rows)
+        except UnicodeEncodeError as error:  # a file's name may be other bytes
+            text = error.object[max(error.start - 40, 0) : error.end]
+            raise UsageError(
+                f"A setting is not UTF-8 text, and cannot be stored: ...{text}. Rename the file."
+            ) from None
 
     def seeds(self) -> tuple[SeedTask, ...]:
         """The seed tasks that the run was started with."""

@@ -6,6 +6,7 @@
     envelope           the answer in the server's JSON
     failures           what an error means; error_bodies: what it says; words: how messages name our settings
     refused            settings that a server refuses; probing: a first request that finds them
+    secrets            the key, blotted out wherever a server echoes it
     scheduler          which call goes out when, when to try again, when to give up
     pacing             how fast one server may be called: bucket (limits that are known), throttle (found from refusals)
     budget             what a run may use

@@ -7,7 +7,7 @@ like one that does not. A server cannot bloat the run: no more than `max_answer_
 A POST follows no redirect, which might make a GET of it, or send prompts where nobody meant them to go.
 
 The key is read from the environment and leaves this module only in the request's header: wherever a server echoes
-it, in an answer or an error, it is blotted out.
+it, in an answer or an error, it is blotted out (`secrets`).
 """
 
 import json
@@ -24,13 +24,14 @@ from pydantic import ValidationError
 
 from selfinstruct import __version__
 from selfinstruct.errors import RequestRefused, TeacherError, TryAgain, UsageError
-from selfinstruct.records import Completion, Request, canonical_json, storable
+from selfinstruct.records import Completion, Request, storable
 from selfinstruct.teachers.budget import cost_usd
 from selfinstruct.teachers.envelope import KEPT, Answer, NoAnswer, answer_in, describe, error_in
 from selfinstruct.teachers.event_stream import body_of_events, is_event_stream
 from selfinstruct.teachers.failures import failure
 from selfinstruct.teachers.pacing import Pace
 from selfinstruct.teachers.rate_limits import rooms
+from selfinstruct.teachers.secrets import Blotter
 from selfinstruct.teachers.settings import OPENAI_HOST, Price, RunningSettings, TeacherSettings, is_azure
 from selfinstruct.teachers.words import GENERATE, Words
 
@@ -58,6 +59,7 @@ class OpenAICompatible:
         self._words = words
         self.pace = pace
         self.most_bytes = int(max_answer_mb * MB)
+        self._blotter = Blotter(self._key)
         self._key_env = settings.api_key_env
         self._prices = prices
         self._is_batch = is_batch
@@ -66,7 +68,7 @@ class OpenAICompatible:
         if is_azure(self.base_url):
             headers["api-key"] = headers.pop("Authorization").removeprefix("Bearer ")
         for name, variable in (("OpenAI-Organization", "OPENAI_ORG_ID"), ("OpenAI-Project", "OPENAI_PROJECT_ID")):
-            if value := os.environ.get(variable):
+            if self._key and (value := os.environ.get(variable)):  # to nobody who is not trusted with the key
                 headers[name] = value
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),  # the scheduler counts the calls
@@ -144,10 +146,9 @@ class OpenAICompatible:
         body = body_of_events(raw) if is_stream else json.loads(raw)
         if is_stream:
             raw = json.dumps(body, ensure_ascii=False)
-        escaped = "\\u" in raw or "\\/" in raw  # it may be spelled otherwise there
-        if self._key and self._key in (canonical_json(body) if escaped else raw):
-            raw = self.clean(json.dumps(body, ensure_ascii=False))
-            body = json.loads(raw)
+        if self._blotter.is_in(raw):
+            body = self._blotter.value(body)
+            raw = json.dumps(body, ensure_ascii=False)
         if reported := error_in(body):
             failure = self.failure(200, reported.headers, reported.raw)
             if reported.may_have_cost and isinstance(failure, TryAgain | RequestRefused):
@@ -161,7 +162,7 @@ class OpenAICompatible:
 
     def clean(self, text: str) -> str:
         """The text without the key."""
-        return text.replace(self._key, "[key]") if self._key else text
+        return self._blotter.text(text)
 
     def failure(self, status: int, headers: Mapping[str, str], raw: str) -> Exception:
         """What a status other than 2xx means for this request and for the run; 200: an error in the body."""

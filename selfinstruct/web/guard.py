@@ -5,13 +5,16 @@
         print(address)
 
 It listens on 127.0.0.1. The address holds a random token; the first visit exchanges it for a cookie that no script and
-no other site can use, and goes on to an address without the token. Every request must name this server as its host
+no other site can use, and goes on to an address without the token. Cookies do not know ports: what else listens on this
+host would be sent them too. So all pages stand below a random folder, which the cookie names and nobody else knows; the
+pages themselves are written as if there were none. Every request must name this server as its host
 (which a foreign name that resolves to 127.0.0.1 does not), and whatever changes something must come from one of its own
 pages: by the browser's word (Origin) and by a second random token in the form. The pages load nothing from elsewhere,
 and no script or style but files of ours.
 """
 
 import hmac
+import re
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -52,6 +55,7 @@ class Guard:
         self.form_token = secrets.token_urlsafe(24)
         self.command = command
         self._refused = refused
+        self.root = f"/{secrets.token_urlsafe(24)}"
         self._session = secrets.token_urlsafe(24)
         self.port = 0  # known once it listens
 
@@ -71,7 +75,20 @@ class Guard:
             status = 400 if isinstance(error, UsageError) else 500
             response = self._refuse(str(error), status)
         response.headers.update(HEADERS)
+        self._lead_to_root(response)
         return response
+
+    def _lead_to_root(self, response: web.StreamResponse) -> None:
+        """Put our folder before the addresses on a page, and before the one that is gone on to.
+
+        What a model said cannot be taken for one: on a page it has no quotation marks.
+        """
+        if isinstance(response, web.Response) and response.content_type == "text/html":
+            ours = rf'\b(href|src|action)="/(?!{self.root[1:]}/)'
+            response.text = re.sub(ours, rf'\1="{self.root}/', response.text or "")
+        place = response.headers.get("Location", "")
+        if place.startswith("/") and not place.startswith(f"{self.root}/"):
+            response.headers["Location"] = self.root + place
 
     async def _refusal(self, request: web.Request) -> web.Response | None:
         if request.headers.get("Host") not in self.hosts:
@@ -79,7 +96,7 @@ class Guard:
         cookie = f"selfinstruct_{self.command}_{self.port}"  # cookies do not know ports
         if request.method == "GET" and _same(request.query.get("token", ""), self.token):
             answer = web.Response(status=303, headers={"Location": request.path})
-            answer.set_cookie(cookie, self._session, httponly=True, samesite="Strict", path="/")
+            answer.set_cookie(cookie, self._session, httponly=True, samesite="Strict", path=f"{self.root}/")
             return answer
         if not _same(request.cookies.get(cookie, ""), self._session):
             message = f"Open the address that selfinstruct {self.command} printed. It contains the token."
@@ -128,7 +145,7 @@ async def listening(routes: Sequence[web.RouteDef], guard: Guard, port: int = 0)
         return await guard(request, handler)
 
     app = web.Application(middlewares=[guarded], client_max_size=MOST_BYTES)
-    app.add_routes(routes)
+    app.add_routes([web.route(one.method, guard.root + one.path, one.handler, **one.kwargs) for one in routes])
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
@@ -140,6 +157,6 @@ async def listening(routes: Sequence[web.RouteDef], guard: Guard, port: int = 0)
                 f"Port {port} cannot be used ({error.strerror}). Choose another port, or 0 for a free one."
             ) from None
         guard.port = runner.addresses[0][1]
-        yield f"http://127.0.0.1:{guard.port}/?token={guard.token}"
+        yield f"http://127.0.0.1:{guard.port}{guard.root}/?token={guard.token}"
     finally:
         await runner.cleanup()

@@ -15,8 +15,10 @@ from urllib.parse import urlencode
 
 import aiohttp
 import pytest
+from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
+from yarl import URL
 
 from selfinstruct.audit import what_if
 from selfinstruct.audit.index import Index
@@ -98,18 +100,20 @@ class Browser:
         self.client = client
         self.address = address
         self.base = address.partition("/?")[0]
+        self.origin = self.base.rpartition("/")[0]
 
     async def get(self, path: str, status: int = 200, **options: object) -> str:
+        """A page, as it stands without the random folder that all of them are below."""
         async with self.client.get(self.base + path, **options) as answer:
             text = await answer.text()
             assert answer.status == status, f"{path}: {answer.status}\n{text[:600]}"
-            return text
+            return text.replace(self.base.removeprefix(self.origin), "")
 
     async def post(self, path: str, status: int = 303, origin: str = "", **fields: object) -> aiohttp.ClientResponse:
         token = re.search(r'name="form_token" value="([^"]+)"', await self.get("/list")).group(1)
         data = aiohttp.FormData([(k, v) for k, vs in {"form_token": token, "back": "/list", **fields}.items()
                                  for v in (vs if isinstance(vs, list) else [vs])])  # fmt: skip
-        headers = {"Origin": origin or self.base}
+        headers = {"Origin": origin or self.origin}
         async with self.client.post(self.base + path, data=data, headers=headers, allow_redirects=False) as answer:
             assert answer.status == status, await answer.text()
             return answer
@@ -146,12 +150,38 @@ def links(page: str) -> list[str]:
 async def test_the_token_is_exchanged_for_a_cookie_that_nobody_else_can_use(folder):
     with Store.read(folder) as store:
         async with serving(store, Index(store), "ada") as address, aiohttp.ClientSession() as client:
-            assert re.fullmatch(r"http://127\.0\.0\.1:\d+/\?token=[\w-]{32}", address)
+            found = re.fullmatch(r"http://127\.0\.0\.1:\d+(/[\w-]{32}/)\?token=([\w-]{32})", address)
             async with client.get(address, allow_redirects=False) as answer:
                 cookie = answer.headers["Set-Cookie"]
-                assert (answer.status, answer.headers["Location"]) == (303, "/")
-                assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(cookie.split("; "))
-                assert address.partition("token=")[2] not in cookie
+                assert (answer.status, answer.headers["Location"]) == (303, found[1])
+                assert {"HttpOnly", "SameSite=Strict", f"Path={found[1]}"} <= set(cookie.split("; "))
+                assert found[2] not in cookie
+
+
+async def test_the_cookie_is_sent_to_no_other_port_and_opens_nothing_there(folder):
+    """As reported of programs whose cookies know no ports: nengo/nengo-gui#981, ipython/ipython#2352."""
+    asked = []
+
+    async def elsewhere(request):
+        asked.append(request.headers.get("Cookie"))
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", elsewhere)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        async with browsing(folder) as browser, browsing(folder) as second:
+            for path in ("/", "/list", "/static/pages.css"):
+                await browser.client.get(f"http://127.0.0.1:{runner.addresses[0][1]}{path}")
+                async with browser.client.get(f"{second.base}{path}") as answer:
+                    assert answer.status == 403
+                async with browser.client.get(f"{browser.origin}{path}") as answer:
+                    assert answer.status in (403, 404)
+    finally:
+        await runner.cleanup()
+    assert asked == [None] * 3
 
 
 @pytest.mark.parametrize(
@@ -161,7 +191,7 @@ async def test_without_the_token_there_is_nothing_to_see(folder, path):
     with Store.read(folder) as store:
         async with serving(store, Index(store), "ada") as address, aiohttp.ClientSession() as client:
             base = address.partition("/?")[0]
-            for headers in ({}, {"Cookie": f"selfinstruct_audit_{base.rpartition(':')[2]}=guess"}):
+            for headers in ({}, {"Cookie": f"selfinstruct_audit_{URL(base).port}=guess"}):
                 async with client.get(base + path, headers=headers) as answer:
                     assert answer.status == 403
                     assert str(folder) not in await answer.text()
@@ -170,14 +200,14 @@ async def test_without_the_token_there_is_nothing_to_see(folder, path):
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:{port}", "127.0.0.1", "127.0.0.1:1", "0.0.0.0:{port}"])
 async def test_another_name_for_this_server_is_refused(folder, host):
     async with browsing(folder) as browser:
-        name = host.format(port=browser.base.rpartition(":")[2])
+        name = host.format(port=URL(browser.base).port)
         await browser.get("/", 421, headers={"Host": name})
 
 
 @pytest.mark.parametrize("path", ["/decide", "/undo"])
 async def test_a_form_of_another_site_is_refused(folder, path):
     async with browsing(folder) as browser:
-        for origin in ("http://evil.example", "null", browser.base.replace("http", "https"), browser.base + "0"):
+        for origin in ("http://evil.example", "null", browser.origin.replace("http", "https"), browser.origin + "0"):
             await browser.post(path, 403, origin=origin)
         await browser.post(path, 403, form_token="guess")
         async with browser.client.post(browser.base + path) as answer:
@@ -202,7 +232,7 @@ async def test_a_form_leads_back_to_our_own_pages_only(folder):
     async with browsing(folder) as browser:
         for back in ("//evil.example/x", "http://evil.example", "/\\evil.example", "javascript:alert(1)"):
             answer = await browser.post("/decide", action="comment", text="x", item=f"instance/{name}", back=back)
-            assert re.fullmatch(r"/\?done=\d+", answer.headers["Location"])
+            assert re.fullmatch(rf"{URL(browser.base).path}/\?done=\d+", answer.headers["Location"])
 
 
 # What is shown.
@@ -493,7 +523,7 @@ async def test_rescued_in_bulk_exported_and_taken_back(folder):
         listed = await browser.get("/list?kind=instance&reason=cut_off")
         answer = await browser.post("/decide", action="rescue", all="kind=instance&reason=cut_off")
         assert set(rows(folder, "SELECT id FROM records")) == {*before, *rejected}
-        page = await browser.get(answer.headers["Location"])
+        page = await browser.get(answer.headers["Location"].removeprefix(URL(browser.base).path))
         assert f"Rescued: {len(rejected)}." in page
         assert f"<strong>{len(rejected)}</strong> found" in await browser.get("/list?state=rescued")
         assert "<strong>0</strong> found" in await browser.get("/list?kind=instance&reason=cut_off&state=rejected")
@@ -542,7 +572,7 @@ async def test_what_cannot_be_decided_is_explained(folder, fields, expected):
                 "form_token": re.search(r'form_token" value="([^"]+)', await browser.get("/list")).group(1),
                 **fields,
             },
-            headers={"Origin": browser.base},
+            headers={"Origin": browser.origin},
         ) as again:
             assert expected in await again.text()
     assert rows(folder, "SELECT * FROM decisions") == []
@@ -753,7 +783,7 @@ def test_the_command_prints_an_address_and_opens_nothing(folder):
         lines = [process.stdout.readline() for _ in range(2)]
         process.terminate()
     assert str(folder) in lines[0]
-    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/\?token=[\w-]+\n", lines[1])
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/[\w-]+/\?token=[\w-]+\n", lines[1])
 
 
 def test_a_folder_without_a_run_and_a_port_in_use_are_explained(folder, tmp_path):

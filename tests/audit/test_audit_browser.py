@@ -47,7 +47,7 @@ def exported(folder) -> list[dict]:
 
 def test_found_rescued_exported_banned_and_undone(page, folder):
     before = exported(folder)
-    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", page.url), "the token is gone from the address"
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/[\w-]+/", page.url), "the token is gone from the address"
     assert page.context.cookies()[0]["httpOnly"]
     assert page.evaluate("document.cookie") == ""
 

@@ -269,19 +269,20 @@ class Browser:
     def __init__(self, client: aiohttp.ClientSession, address: str):
         self.client = client
         self.base = address.partition("/?")[0]
-        self.origin = self.base
+        self.origin = self.base.rpartition("/")[0]
 
     async def get(self, path: str, status: int = 200) -> str:
+        """A page, as it stands without the random folder that all of them are below."""
         async with self.client.get(self.base + path) as answer:
             assert answer.status == status
-            return await answer.text()
+            return (await answer.text()).replace(self.base.removeprefix(self.origin), "")
 
     async def post(self, path: str, status: int = 200, **fields: object) -> str:
         found = re.search(r'name="form_token" value="([^"]+)"', await self.get("/item?rater=x"))
         data = {"form_token": found[1], **fields}
         async with self.client.post(self.base + path, data=data, headers={"Origin": self.origin}) as answer:
             assert answer.status == status, await answer.text()
-            return await answer.text()
+            return (await answer.text()).replace(self.base.removeprefix(self.origin), "")
 
 
 @asynccontextmanager

@@ -89,7 +89,7 @@ def judge(page, address: str) -> None:
     shows(page, f"2 of {N}")
     page.keyboard.press("t")
     shows(page, f"3 of {N}")
-    page.goto(page.url.partition("/item")[0])
+    page.goto(page.url.partition("item")[0])
     page.get_by_role("button", name="ada").press("Enter")
     shows(page, f"3 of {N}")
     page.keyboard.press("b")

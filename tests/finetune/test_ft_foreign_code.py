@@ -58,3 +58,22 @@ def test_code_that_comes_with_a_model_is_not_run(model, tmp_path, monkeypatch):
             assert "custom code" in result.stderr
         elif command[0] != "generate":  # for that it babbles too much
             assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        "{{ 'a' * 10**9 }}",
+        "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
+        "{{ messages[0].content.ljust(10**10) }}",
+    ],
+)
+def test_a_chat_template_that_would_eat_memory_or_time_is_one_message(bomb, tmp_path, monkeypatch):
+    folder = tmp_path / "model"
+    write_model(folder, [])
+    (folder / "chat_template.jinja").write_text(bomb)
+    for command in (("chat", folder), ("evaluate", folder, "--constraints", 1, "--output", tmp_path / "a.jsonl")):
+        monkeypatch.setattr("sys.stdin", io.StringIO("Why?\n"))
+        result = run_cli(*command)
+        assert result.returncode == 2, command
+        assert "chat template fails: it would make too much text or take too many steps" in result.stderr

@@ -62,7 +62,7 @@ const keys = {
   "/": () => {
     const search = document.querySelector("[type=search]");
     if (search) search.select();
-    else location.href = "/list#search";
+    else location.href = `${document.querySelector("a.run").href}list#search`;
   },
   "?": () => help?.showModal(),
 };

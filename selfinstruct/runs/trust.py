@@ -1,0 +1,98 @@
+"""Which server may be sent which key: what the user has named or confirmed, never what a run's folder or a file says.
+
+A run that somebody else made, or a config file from elsewhere, may name a server of its author's, and an environment
+variable with a secret of the reader's. So a key goes out only where both were named in this command (an option, an
+argument of the Python API, OPENAI_BASE_URL; the variable may be the default, OPENAI_API_KEY), or were confirmed. Both
+are remembered outside of all runs, so that one's own run is resumed, and one's own config used, without a question.
+"""
+
+import json
+import os
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+from selfinstruct.config.config import Config
+from selfinstruct.errors import UsageError
+from selfinstruct.rows.writing import whole_file
+from selfinstruct.teachers.settings import OPENAI_HOST, TeacherSettings
+
+Pair = tuple[str, str]  # a server's address, and the variable with its key
+USERS_OWN = ("", OPENAI_HOST)  # OPENAI_BASE_URL or OpenAI: whose key is the default one
+DEFAULT_KEY = TeacherSettings().api_key_env
+
+_confirmed: set[Pair] = set()  # in this process, also where no file can be written
+
+
+class Untrusted(UsageError):
+    """A key would go to a server that the user has not named with it; `pairs`, by server and variable."""
+
+    def __init__(self, pairs: Collection[Pair]):
+        self.pairs = pairs
+        what = "\n".join(f"  {variable} to {server or 'OpenAI, or OPENAI_BASE_URL'}" for server, variable in pairs)
+        super().__init__(
+            f"The settings of the run or the config file would send keys to servers that you have not named:\n{what}\n"
+            "If you trust them with these keys, add --send-keys; that is remembered. In Python, name base_url and "
+            "api_key_env in the call. Otherwise choose another server with --base-url, or unset the variables."
+        )
+
+
+def check_trusted(config: Config, named: dict[str, Any]) -> None:
+    """Untrusted if a key would go to a server without the user's word; `named`: the settings named in this call."""
+    servers = {*USERS_OWN, *(one for url in _named(named, "base_url") for one in TeacherSettings(base_url=url).servers)}
+    variables = {DEFAULT_KEY, *_named(named, "api_key_env")}
+    sent = dict.fromkeys(pair for pair in _sent(config) if pair[0] not in USERS_OWN or pair[1] != DEFAULT_KEY)
+    known = _remembered() if sent else set()
+    ours = {(server, variable) for server, variable in sent if server in servers and variable in variables}
+    if unknown := [pair for pair in sent if pair not in ours | known]:
+        raise Untrusted(unknown)
+    if ours - known:
+        remember(ours)
+
+
+def remember(pairs: Collection[Pair]) -> None:
+    """Trust these servers with these keys from now on; where no file can be written, in this process only."""
+    _confirmed.update(pairs)
+    try:
+        with whole_file(state_file()) as part:
+            part.write_text(json.dumps(sorted(_remembered()), indent=1), encoding="utf-8")
+    except (UsageError, RuntimeError):
+        pass  # asked again next time
+
+
+def state_file() -> Path:
+    """Where trusted servers are remembered."""
+    folder = Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state")
+    return folder.expanduser() / "selfinstruct" / "servers.json"  # RuntimeError for a user without a home
+
+
+def _remembered() -> set[Pair]:
+    try:
+        stored = json.loads(state_file().read_text(encoding="utf-8"))
+        return _confirmed | {(str(server), str(variable)) for server, variable in stored}
+    except (FileNotFoundError, NotADirectoryError, RuntimeError):
+        return set(_confirmed)
+    except (OSError, ValueError, TypeError) as error:
+        raise UsageError(f"{state_file()}: cannot be read ({error}). Delete it; you will be asked again.") from None
+
+
+def _sent(config: Config) -> Iterator[Pair]:
+    """The servers of the run's stages with the variables whose values they are sent."""
+    for stage in config.stages:
+        for choice in config.choices(stage):
+            teacher = choice.teacher
+            has_server = teacher.kind == "openai" or teacher.servers != ("",)
+            if has_server and os.environ.get(teacher.api_key_env, "").strip():
+                yield from ((server, teacher.api_key_env) for server in teacher.servers)
+
+
+def _named(settings: Any, key: str) -> Iterator[str]:
+    """The values of a key in settings, at any depth."""
+    for name, value in settings.items() if isinstance(settings, dict) else ():
+        if name == key:
+            yield from (str(one) for one in (value if isinstance(value, list | tuple) else [value]))
+        elif isinstance(value, list | tuple):
+            for one in value:
+                yield from _named(one, key)
+        else:
+            yield from _named(value, key)
