@@ -115,7 +115,7 @@ def read_asked(path: Path) -> list[Asked]:
         value = whole_row(file, i)
         unused.update(sorted(not_used.not_used(value) - {"model"}))
         found += _asked(value, row.number, where)
-    not_used.say(path, unused)
+    not_used.tell(path, unused)
     return found
 
 

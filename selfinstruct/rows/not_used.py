@@ -73,7 +73,7 @@ def in_words(counts: Mapping[str, int]) -> str:
     return f"not used: {said}" if said else ""
 
 
-def say(path: Path | str, counts: Mapping[str, int]) -> None:
+def tell(path: Path | str, counts: Mapping[str, int]) -> None:
     """Name the fields on standard error, where there are some."""
     if counts:
         say(f"{path}: {in_words(counts)}", file=sys.stderr)

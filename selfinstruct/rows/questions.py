@@ -57,7 +57,7 @@ def read_pairs(path: Path) -> list[tuple[Line, Line]]:
         found += [(Line(str(path), number, question), Line(str(path), number, whole)) for question, whole in texts]
     if not found:
         raise UsageError(f"{path} is empty.")
-    not_used.say(path, unused)
+    not_used.tell(path, unused)
     return found
 
 

@@ -53,7 +53,7 @@ def read_seeds(path: Path) -> tuple[SeedTask, ...]:
     if problems:
         more = [f"... and {len(problems) - 10} more"] if len(problems) > 10 else []
         raise UsageError("\n".join([*(f"{path}, line {n}: {problem}" for n, problem in problems[:10]), *more]))
-    not_used.say(path, unused)
+    not_used.tell(path, unused)
     return tuple(seeds.values())
 
 

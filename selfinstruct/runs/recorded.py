@@ -139,7 +139,7 @@ def read_alpaca(path: Path) -> list[Whole]:
             continue
         same = " ".join(instruction.split())
         grouped.setdefault(same, (number, instruction, []))[2].append(Instance(given, output))
-    not_used.say(path, unused)
+    not_used.tell(path, unused)
     if unwanted:
         say(f"{path}: rows marked as unwanted answers, left out: {unwanted:,}", file=sys.stderr)
     return [Whole(line, instruction, tuple(instances)) for line, instruction, instances in grouped.values()]
