@@ -194,7 +194,8 @@ def test_a_model_that_babbles_in_lists_reaches_the_target(settings, tmp_path, mo
     stages = {usage["stage"]: usage["requests"] for usage in found["usage"]}
     assert set(stages) - {"probe"} == {"propose", "classify", "instances"}
     # The server does not know response_format, and says so or ignores it: the run goes on in text.
-    assert stages.get("probe", 0) == (1 if settings is SHORT_ANSWERS else 0)
+    # Settings are tried first: those of a chat's stages in one request, as they differ only in limits and temperature.
+    assert stages["probe"] == (1 if settings is SHORT_ANSWERS else 3)
     assert not rows(tmp_path / "run", "SELECT 1 FROM requests WHERE stage != 'probe' AND sampling LIKE '%response_%'")
     assert rows(tmp_path / "run", "SELECT count(*) FROM completions WHERE error IS NULL") == [(served(log) - before,)]
     reasons = rejected(tmp_path / "run")
@@ -217,7 +218,7 @@ def test_a_server_without_the_model_is_one_clear_message_and_the_run_can_go_on_e
     arguments = ("--target", 2, "--teacher", "openai", "--model", models / "other", "--config", settings)
     url, _, log = pinned
     told = generate(tmp_path / "run", *arguments, "--base-url", url, code=2)
-    assert "The first 5 propose requests were all refused: http_400" in told
+    assert "The server refuses the settings of [propose]: http_400" in told
     assert "Check the model" in told
     assert "pinned" in told, "the server's own words are lost"
     assert told.count("Error:") == 1

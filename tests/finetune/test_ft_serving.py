@@ -73,7 +73,8 @@ def prompts_and_answers(run):
 
     sql = (
         "SELECT system_prompts.text, user, completions.text FROM requests "
-        "JOIN completions ON request_id = requests.id JOIN system_prompts ON system_prompts.id = system_prompt"
+        "JOIN completions ON request_id = requests.id JOIN system_prompts ON system_prompts.id = system_prompt "
+        "WHERE stage != 'probe'"
     )
     with closing(sqlite3.connect(run / "run.db")) as db:
         asked = db.execute(sql).fetchall()
