@@ -4,14 +4,13 @@
     >>> train, held_out = split(dialogues, 0.05, seed=0)
 
 Formats are those of `selfinstruct check`, recognized by the rows' fields; a file has one format. A run gives what
-`export` would give, with people's decisions applied. Each instance of a self-instruct task is a conversation; a prompt
+`export` would write, with people's decisions applied. Each instance of a self-instruct task is a conversation; a prompt
 and completion that are plain texts are a question and an answer, without surrounding white space.
 
-Nothing is left out silently: rows that cannot be trained on are an error that names them; rows and answers that are
-marked as unwanted, and fields that nothing reads, are counted in the notes.
+Nothing is left out silently: rows that cannot be trained on raise an error that names them; unwanted rows and answers,
+and fields that are not used, are counted in the notes.
 
-Not covered: pictures and sounds, pairs of a chosen and a rejected answer, several splits or configurations of a dataset
-on the hub.
+Not covered: images and audio, preference pairs, hub datasets with several splits or configurations.
 """
 
 import hashlib
@@ -33,7 +32,7 @@ from selfinstruct.store.store import Store
 
 __all__ = ["Split", "count_tasks", "normalised", "read_dialogues", "split", "write_dialogues"]
 
-# What is held out where nothing is said of it.
+# Held out by default.
 USUAL_SHARE, MOST_HELD_OUT, FEWEST_ROWS = 0.05, 500, 20
 
 
@@ -50,9 +49,9 @@ def read_dialogues(
     """The conversations of a run's folder, a file, or a dataset on the hub, in their order, `weight` times each.
 
     Of a weight's fraction that share of rows is drawn, whole tasks at a time, by the seed: 2.5 is all rows twice, and
-    half of them again. What was not used is added to `notes`, or said on standard error.
+    half of them again. What was not used is added to `notes`, or printed on standard error.
 
-    UsageError if there is nothing to read, the weight takes nothing, or a row cannot be trained on.
+    UsageError if there is nothing to read, the weight selects nothing, or a row cannot be trained on.
     """
     if weight <= 0:
         raise UsageError(f"{source}: weight = {weight:g}. Set it above 0, or leave the source out.")
@@ -150,7 +149,7 @@ def _joined(dialogues: Iterable[Dialogue]) -> dict[str, str]:
         tasks.append(dialogue.task)
         texts = [question_of(dialogue.messages)]
         if dialogue.instruction and sum(message["role"] == "user" for message in dialogue.messages) == 1:
-            texts.append(dialogue.instruction)  # behind earlier turns it says little: "Make it shorter."
+            texts.append(dialogue.instruction)  # after earlier turns it means little: "Make it shorter."
         for text in texts:
             parent[root(f"text {normalised(text)}")] = root(f"task {dialogue.task}")
     return {task: root(f"task {task}") for task in tasks}

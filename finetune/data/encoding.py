@@ -14,14 +14,14 @@ Some templates render earlier turns differently from how they were prompted or g
 later Mistral templates move the system turn to the last question. Such turns are not trained, as the model would learn
 answers to prompts that it never gets; the last turn always is. They are counted too.
 
-Reasoning before an answer is trained with it, or with `reasoning="mask"` read like a prompt; answers of weight 0 and
-turns of tools are read only. What a template leaves out, an error names where it is a call, a tool or its answer, and a
-count where it is reasoning.
+Reasoning before an answer is trained on, or with `reasoning="mask"` only part of the context, like answers of weight 0
+and tool results. If the template leaves out tools, tool calls or their results, that is an error; if it leaves out
+reasoning, that is counted.
 
-Nothing is added to what the template writes: where it begins with a BOS token there is one, and never two.
+Nothing is added to the template's output: if it begins with a BOS token, there is one, and never two.
 
-Not covered: answers that hold control tokens of the model (an error, since they would teach it to stop
-in the middle); models for pictures.
+Not covered: answers that contain control tokens of the model (an error, since they would teach it to stop too early);
+vision models.
 """
 
 from collections.abc import Sequence
@@ -46,10 +46,10 @@ class Encoded:
 
     `examples` and `dialogues` are the rows that are left, in their order; `lengths` are tokens of all rows before
     anything was cut. `dropped` rows are too long, or (`lost`) have a prompt that leaves no room for an answer;
-    `shortened` ones lost turns at their end; `cut` are the places in `examples` of those whose only answer breaks off,
-    without its stop token. `merged` rows were tokenised apart, `untrained` turns are shown otherwise than said.
-    `thoughts` are answers with reasoning, and `unshown` those of them whose reasoning
-    the template leaves out.
+    `shortened` ones lost turns at their end; `cut` are the positions in `examples` of those whose only answer breaks
+    off, without its stop token. `merged` rows had prompt and answer tokenised separately, `untrained` turns are
+    rendered differently from how they were written. `thoughts` are answers with reasoning, `unshown` those of them
+    whose reasoning the template leaves out.
     """
 
     most_tokens: int | None
@@ -233,7 +233,7 @@ class _Speller:
         return render(self._tokenizer, messages, ask, dialogue.tools)
 
     def _check_shown(self, text: str, messages: Sequence[Message], dialogue: Dialogue) -> None:
-        """UsageError if the template leaves out tools, calls of them, or what one answered."""
+        """UsageError if the template leaves out tools, tool calls or tool results."""
         missing = "tools" if dialogue.tools and render(self._tokenizer, messages) == text else ""
         for n, message in enumerate(messages):
             is_tool = message["role"] == "tool"
@@ -248,7 +248,7 @@ class _Speller:
             )
 
     def _masked(self, text: str, span: _Span, message: Message, thoughts: list[bool]) -> _Span:
-        """The span, without its reasoning where that is to be read only; notes whether the template shows it."""
+        """The span, without its reasoning if that is masked; records whether the template shows it."""
         thought = thought_of(message)
         if not thought:
             return span

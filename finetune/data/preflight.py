@@ -66,7 +66,7 @@ class Preflight:
     `histogram` has, for lengths in tokens up to each key, the number of rows before anything is cut. `duplicates` are
     rows that repeat an earlier one (sources with a weight do). `tasks` are those of the rows that are trained, as
     `finetune.data.dialogues.split` tells them apart. `available` is what `memory` is held against.
-    `notes` say what became of reasoning, and what of the data is not used.
+    `notes` say how reasoning was used, and which parts of the data are not used.
     """
 
     rows: int

@@ -1,7 +1,7 @@
-"""Rows of a file as conversations to learn from, and what makes two of them the same.
+"""Rows of a file as conversations to train on, and what makes two of them the same.
 
-What a row holds beside its texts becomes a part of its conversation: earlier turns, reasoning in front of its answer,
-calls of tools, tools, and weights of turns. What cannot be trained on is an error that names the rows.
+A row's other fields become part of its conversation: earlier turns, reasoning before the answer, tool calls, tools, and
+turn weights. Rows that cannot be trained on raise an error that names them.
 """
 
 import json
@@ -24,12 +24,12 @@ REFUSED = {
     "preference_pair": "a pair of a chosen and a rejected answer; to train on it, keep the chosen one as output",
     "not_read": "not read",
 }
-# Such rows are left in the copy that `check --fix` writes.
+# `check --fix` keeps such rows in its copy.
 _LEFT_BY_FIX = (*REFUSED.values(), RULES["media_task"].says)
 
 
 def from_rows(file: File, notes: list[str]) -> list[Dialogue]:
-    """The rows of a file, or of something like one, as conversations; `notes` gets what was not used of them."""
+    """The rows of a file or hub dataset as conversations; what was not used is added to `notes`."""
     formats = Counter(format_of(row.value) for row in file.rows if not row.fault)
     known = [format for format in formats if format]
     if not known:
@@ -64,7 +64,7 @@ def from_rows(file: File, notes: list[str]) -> list[Dialogue]:
 
 
 def _look_at(row: Row, format: Format) -> tuple[list[Conversation], list[Problem]]:
-    """A row as conversations, and what keeps it from being trained on."""
+    """A row as conversations, and the problems that make it unusable for training."""
     if row.fault:
         return [], [Problem("unreadable", "", row.fault)]
     if format_of(row.value) is None:
@@ -100,7 +100,7 @@ def _refuse(file: File, faults: dict[int, list[str]]) -> None:
 
 
 def _check_command(file: File) -> str:
-    """How to look at the rows; those of the hub have to be saved as a file before."""
+    """The command that lists the rows' problems; a hub dataset has to be saved as a file first."""
     return (
         f"selfinstruct check {file.path}"
         if file.path.is_file()
@@ -109,14 +109,14 @@ def _check_command(file: File) -> str:
 
 
 def _task_name(file: File, position: int, format: Format) -> str | None:
-    """The task that a row says to be of; None if rows of its format do not say it."""
+    """The task that a row names; None if its format has no such field."""
     name = {"records": "task", "self-instruct": "id"}.get(format)
     named = files.whole_row(file, position).get(name) if name else None
     return None if named is None else f"{file.path}, task {named}"
 
 
 def _with_fields(dialogues: list[Dialogue], row: Any) -> list[Dialogue]:
-    """What `write_dialogues` has put beside the messages."""
+    """The dialogues with the fields that `write_dialogues` adds to the messages."""
     if not isinstance(row.get("task"), str):
         return dialogues
     fields = {name: row[name] for name in ("task", "instruction", "input") if isinstance(row.get(name), str)}
@@ -124,7 +124,7 @@ def _with_fields(dialogues: list[Dialogue], row: Any) -> list[Dialogue]:
 
 
 def _dialogue(conversation: Conversation, source: str, task: str | None, unwanted: Counter[str]) -> Dialogue | None:
-    """The conversation up to its last answer that is to be learned; None if it has none, which `unwanted` counts."""
+    """The conversation up to its last trained answer; None if it has none, which is counted in `unwanted`."""
     if conversation.is_unwanted:
         unwanted["rows marked as unwanted answers, left out"] += 1
         return None
@@ -146,13 +146,13 @@ def _dialogue(conversation: Conversation, source: str, task: str | None, unwante
 
 
 def _messages(conversation: Conversation) -> list[Message]:
-    """The turns, with one system turn, and reasoning and calls of tools in the answer that they belong to."""
+    """The turns, with a single system turn, and with reasoning and tool calls inside the answers they belong to."""
     texts = conversation.texts
     system = "\n\n".join(text.text for text in texts if text.kind == "system" and text.text.strip())
     messages = [Message(role="system", content=system)] if system else []
     thought = ""
     for before, text in zip([None, *texts], texts, strict=False):
-        # Prompt and completion come with the white space that joins them, which the template has of its own.
+        # Prompt and completion include the white space that joins them; a template adds its own.
         content = text.text.strip() if conversation.is_raw else text.text
         if text.kind == "input":
             messages[-1]["content"] = user_message(messages[-1]["content"], content)
@@ -178,18 +178,18 @@ def _is_one_turn(one: Text, other: Text) -> bool:
 
 
 def normalised(text: str) -> str:
-    """The text as it counts for sameness: without case, and with single spaces."""
+    """The text normalized for comparison: case folded, with single spaces."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 def question_of(messages: Sequence[Message]) -> str:
-    """What tells conversations apart: the first user turn where it is the only one, all that was said elsewhere."""
+    """The text that identifies a conversation: the user turn if there is only one, otherwise all turns."""
     asked = [message["content"] for message in messages if message["role"] == "user"]
     return asked[0] if len(asked) == 1 else said_in(messages)
 
 
 def said_in(messages: Sequence[Message]) -> str:
-    """All turns as one text, with the calls of tools."""
+    """All turns as one text, including tool calls."""
     turns = [f"{message['role']}: {message['content']}{_calls(message)}" for message in messages]
     return "\n\n".join(turns)
 

@@ -3,7 +3,7 @@
     TextRule     = (Text, is it raw prompt and completion?) -> evidence | None
     ExchangeRule = (Exchange)                               -> (Text, evidence) | None
 
-A rule that is unsure says nothing: what it misses stands in docs/check.md. Evidence is short and from the text itself.
+An uncertain rule reports nothing; docs/check.md lists what is missed. Evidence is a short quote from the text.
 """
 
 import re
@@ -37,7 +37,7 @@ _CODE = re.compile(
     r"```|\b(?:def|return|import|print|const|function|template|jinja|placeholder|f-string)\b", re.IGNORECASE
 )
 _URL = re.compile(r"(?:https?://|\bwww\.)[^\s<>\"')\]]+", re.IGNORECASE)
-# Addresses that stand for any, and names of XML's that nobody opens.
+# Placeholder URLs, and XML namespaces, which nobody opens.
 _NO_PLACE = re.compile(
     r"//(?:[\w.-]*[.-])?(?:example\w*|localhost|your[\w-]*|w3|schemas?)\b|//(?:127|192|10|0)\.", re.IGNORECASE
 )
@@ -60,7 +60,7 @@ _SPEAKS_OF_ITSELF = re.compile(
     r" (?:performed|completed|done|fulfilled) by an? (?:gpt|ai|language)\b",
     re.IGNORECASE,
 )
-# Where such words are part of what was asked for.
+# Questions that ask for such words.
 _SAYS_SORRY = re.compile(
     r"\b(?:apolog\w+|sorry|letters?|e-?mails?|messages?|dialog(?:ue)?s?|conversations?|repl(?:y|ies)|respon[ds]\w*|translat\w*"
     r"|rewrit\w*|rephras\w*|lyrics|stor(?:y|ies)|roleplay|role-play|pretend|excuses?|declin\w+|refus\w+|unfortunately)\b",
@@ -72,7 +72,7 @@ _AFTER: dict[Kind | None, set[Kind]] = {
 
 
 def special_tokens(text: Text, is_raw: bool) -> str | None:
-    """A chat template's control token; a prompt that is fed as it is may have some."""
+    """A chat template's control token; allowed in a raw prompt."""
     if is_raw and not text.is_answer:
         return None
     bare = text.text.strip()
@@ -81,7 +81,7 @@ def special_tokens(text: Text, is_raw: bool) -> str | None:
 
 
 def _control_token(text: str) -> int | None:
-    """Where the first one stands; None if there is none. <s> and </s> count around a text: inside it is HTML."""
+    """The position of the first one, or None. <s> and </s> count only around a text: inside, they are HTML."""
     if "<" not in text and "[" not in text and "◁" not in text:
         return None
     if found := _SPECIAL.search(text):
@@ -105,7 +105,7 @@ def without_special_tokens(text: str) -> str:
 
 
 def template_marks(text: Text, is_raw: bool) -> str | None:
-    """A heading or a place-holder of a prompt template; in answers and code they may be meant."""
+    """A heading or placeholder of a prompt template; in answers and code they may be intended."""
     if is_raw or text.is_answer or text.kind == "tool" or ("#" not in text.text and "{" not in text.text):
         return None
     found = _HEADING.search(text.text)
@@ -113,7 +113,7 @@ def template_marks(text: Text, is_raw: bool) -> str | None:
 
 
 def surrounding_space(text: Text, is_raw: bool) -> str | None:
-    """White space before or behind a text; where prompt and completion are joined as they are, it is meant."""
+    """White space before or after a text; intended if prompt and completion are concatenated as they are."""
     bare = trimmed(text.text)
     return (
         None if is_raw or bare == text.text else repr(text.text[-20:] if text.text.startswith(bare) else text.text[:20])
@@ -121,7 +121,7 @@ def surrounding_space(text: Text, is_raw: bool) -> str | None:
 
 
 def trimmed(text: str) -> str:
-    """The text without white space behind it, and before it; but the first of several lines keeps its indentation."""
+    """The text without white space around it; the first of several lines keeps its indentation."""
     bare = text.strip()
     return re.sub(r"\A(?:[^\S\n]*\n)+", "", text.rstrip()) if "\n" in bare else bare
 
@@ -132,12 +132,12 @@ def pseudo_empty_input(text: Text, is_raw: bool) -> str | None:
 
 
 def nothing_asked(text: Text, is_raw: bool) -> str | None:
-    """An instruction, prompt or turn without a text; an empty system turn or input field is as good as none."""
+    """An empty instruction, prompt or turn; an empty system turn or input field is fine."""
     return "" if text.kind in ("instruction", "user", "tool", "unknown") and not text.text.strip() else None
 
 
 def nothing_answered(text: Text, is_raw: bool) -> str | None:
-    """An answer without a text, or with nothing but the mark of an input that is not there."""
+    """An empty answer, or one with only a marker for a missing input."""
     return (
         text.text.strip()
         if text.is_answer and empty_output(0, {0: ParsedInstance("", text.text, False)}, InstanceSettings())
@@ -185,7 +185,7 @@ def _address(text: str) -> re.Match[str] | None:
 
 
 def url_in_input(exchange: Exchange) -> tuple[Text, str] | None:
-    """An address that stands for the text behind it: hardly anything else is given, and it is not about addresses."""
+    """A URL in place of the text it points to: little else is given, and the task is not about URLs."""
     asked, given = exchange.asked, exchange.given
     if given and (found := _address(given.text)):
         about_it = asked.text
@@ -200,7 +200,7 @@ def url_in_input(exchange: Exchange) -> tuple[Text, str] | None:
 
 
 def url_in_output(exchange: Exchange) -> tuple[Text, str] | None:
-    """An address in the answer that is not in the question and does not stand for any."""
+    """A URL in the answer that is neither in the question nor a placeholder."""
     if not _address(exchange.answer.text):
         return None
     question = exchange.question
@@ -217,7 +217,7 @@ def cut_off(exchange: Exchange) -> tuple[Text, str] | None:
 
 
 def refusal(exchange: Exchange) -> tuple[Text, str] | None:
-    """The answer declines, or speaks of itself as a model; not where it was asked for something like it."""
+    """The answer refuses, or talks about itself as a model, unless the question asks for something similar."""
     said = exchange.answer.text.lstrip()
     found = _SPEAKS_OF_ITSELF.search(said[:1000])
     if found or (is_refusal(said) and said[:1] not in "\"'“‘«*-" and not _SAYS_SORRY.search(exchange.question)):
@@ -239,7 +239,7 @@ EXCHANGE_RULES: dict[str, ExchangeRule] = {
 
 
 def turns(conversation: Conversation) -> Iterator[Problem]:
-    """The first place where the turns do not alternate, and an end that is not the assistant's."""
+    """The first place where the turns do not alternate, and a last turn that is not the assistant's."""
     if not conversation.has_turns:
         return
     spoken = _speakers(conversation.texts)
@@ -255,7 +255,7 @@ def turns(conversation: Conversation) -> Iterator[Problem]:
 
 
 def _speakers(texts: Sequence[Text]) -> list[Text]:
-    """One text for each turn, of whom speaks there: calls are the assistant's, also beside a text of the same turn."""
+    """One text per turn, with its speaker: tool calls are the assistant's, even next to a text in the same turn."""
     found: list[Text] = []
     for text in texts:
         turn = text.field.rpartition(".")[0]
@@ -269,7 +269,7 @@ def _speakers(texts: Sequence[Text]) -> list[Text]:
 
 
 def problems(conversation: Conversation) -> Iterator[Problem]:
-    """Everything that the rules find in a conversation."""
+    """All problems that the rules find in a conversation."""
     yield from turns(conversation)
     if conversation.is_unwanted:
         yield Problem("unwanted_answer", "", "")

@@ -74,7 +74,7 @@ Batch = Annotated[
 SendKeys = Annotated[
     bool,
     typer.Option(
-        "--send-keys", help="Trust the servers that RUN or --config names with the API keys that it names. Remembered."
+        "--send-keys", help="Allow sending the API keys that RUN or --config names to the servers it names. Remembered."
     ),
 ]
 DryRun = Annotated[

@@ -1,4 +1,4 @@
-"""An answer that the prompt has begun, as base models continue it."""
+"""An answer whose beginning is part of the prompt, for base models, which continue it."""
 
 import re
 
@@ -12,9 +12,9 @@ _JSON = re.compile(r"(?:```\w*\s+|~~~\w*\s+)?[\[{]")
 
 
 def whole_answer(prefix: str, text: str) -> str:
-    """The answer with what the prompt had begun of it, and without thoughts.
+    """The answer including its beginning from the prompt, without thoughts.
 
-    A model that says again what the prompt had begun, thinks aloud, announces its list or turns to JSON begins anew.
+    If, after any thoughts, the model repeats the beginning, announces its list or writes JSON, nothing is prepended.
     """
     said = spoken(text)
     if not prefix:

@@ -1,8 +1,8 @@
-"""JSON that is not sound, as models write it, in linear time: cut off, or with errors that a person reads over.
+"""Reads invalid JSON as models write it, in linear time: cut off, or with errors that a person would overlook.
 
-Trailing, doubled and missing commas, comments, single quotes, names without quotes, quotes inside a text that were not
-escaped, quotes and brackets that are missing. What cannot be told apart goes to the text before it: a quote ends a text
-only where what follows can follow one. Nothing is read that is nested deeper than DEEPEST or has more than MOST values.
+Trailing, doubled and missing commas, comments, single quotes, names without quotes, unescaped quotes inside a text,
+missing quotes and brackets. Ambiguous characters count as part of the text: a quote ends a text only if what follows
+can follow one. JSON nested deeper than DEEPEST, or with more than MOST values, is not read.
 """
 
 import json
@@ -46,7 +46,7 @@ def broken_values(text: str) -> list[Any]:
 
 
 class _Reader:
-    """A place in a text, and what is read from there."""
+    """A position in a text, and the values read from there."""
 
     def __init__(self, text: str):
         self.text = text
@@ -54,13 +54,13 @@ class _Reader:
         self.left = MOST
 
     def skip(self) -> str:
-        """Go to the next character that says something, and return it; "" at the end."""
+        """Go to the next significant character, and return it; "" at the end."""
         found = _BETWEEN.match(self.text, self.at)
         self.at = found.end() if found else self.at
         return self.text[self.at : self.at + 1]
 
     def value(self, depth: int, after: dict[str, re.Pattern[str]] = _AFTER_ITEM) -> Any:
-        """The value that begins here; a text or a word that is none ends where `after` says."""
+        """The value that begins here; an unquoted text or unknown word ends where `after` says."""
         first = self.text[self.at : self.at + 1]
         self.left -= 1
         if depth > DEEPEST or self.left < 0:
@@ -114,6 +114,6 @@ _MEANS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
 def _unescaped(text: str) -> str:
-    """A JSON string's text; half of a surrogate pair stands for itself."""
+    """A JSON string's text; half of a surrogate pair is kept."""
     plain = _ESCAPE.sub(lambda e: chr(int(e[1], 16)) if e[1] else _MEANS.get(e[2], e[2]) if e[2] else "", text)
     return plain.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")

@@ -22,7 +22,7 @@ from selfinstruct.parsing.thoughts import spoken
 _HEADING = rf"[ \t#*_>\[【-]{{0,12}}{any_of('example')}"
 _FIELD = rf"{any_of('input', 'output')}(?!\w)"
 _ABOVE_FIELD = rf"$(?=\n{{1,4}}[ \t*_-]{{0,8}}{_FIELD})"
-# A heading stands on a line of its own: "Example 2", "**Example 2:**", "### Example 2 (harder)"; "2." above an input;
+# A heading is on a separate line: "Example 2", "**Example 2:**", "### Example 2 (harder)"; "2." above an input;
 # or before the first field: "Example 2: Input: ...".
 EXAMPLE = re.compile(
     rf"^(?=[^\n]){_HEADING}(?:[ \t]{{0,3}}#?{ORDINAL}\.?)?(?:[ \t]{{0,3}}[(（][^()（）\n]{{0,60}}[)）])?"
@@ -32,12 +32,12 @@ EXAMPLE = re.compile(
     rf"|^(?=[^\n]){_HEADING}[ \t]{{0,3}}#?{ORDINAL}[ \t]{{0,3}}[.:：)–—-][ \t*_]{{1,6}}(?={_FIELD}[*_ \t]{{0,6}}[:：])",
     re.IGNORECASE | re.MULTILINE,
 )
-# A task of the model's own begins with examples of its own.
+# A further task that the model made up has examples of its own.
 _NEXT_TASK = re.compile(
     rf"^(?=[^\n])[ \t*_#]{{0,6}}task[*_]{{0,2}}:[^\n]{{1,400}}\n{{1,3}}(?={any_of('example')}[ \t]1[ \t:]{{0,3}}$)",
     re.IGNORECASE | re.MULTILINE,
 )
-# "Esimerkki 1" and below it "Syöte: ...": the form of an example, in words that are not known.
+# "Esimerkki 1" and below it "Syöte: ...": the form of an example, in an unknown language.
 _UNKNOWN_FIELD = re.compile(r"^[ \t*_-]{0,6}([^\W\d_][^\n:：.!?\"“]{0,30})[*_]{0,2}[:：](?!//)", re.MULTILINE)
 _UNKNOWN_HEADING = re.compile(rf"[ \t#*_【\[]{{0,8}}(?!\d)\w{{1,20}}[ \t]{{0,3}}{ORDINAL}[】\]]?[*_:：. \t]{{0,6}}\n")
 
@@ -46,7 +46,7 @@ def input_first(text: str, cut: bool) -> list[ParsedInstance]:
     """Read instances in the form "Example 1 / Input: ... / Output: ...", or in JSON.
 
     An example without an input line has the input "". Only a heading on its own line, or an "Input:" after an output,
-    starts a new example. A text without a known field whose lines look like fields of other names has no instance.
+    starts a new example. A text without known fields, but with lines that look like other fields, gives no instance.
     `cut`: whether the token limit ended the answer; the last instance is then marked as cut.
     """
     if (rows := json_rows(spoken(text))) is not None:
@@ -104,7 +104,7 @@ def _last_word(mark: re.Match[str]) -> str:
 
 
 def _split_at_inputs(block: str) -> list[str]:
-    """One part for each "Input:" that follows an "Output:" (models leave the heading out)."""
+    """One part for each "Input:" that follows an "Output:" (models omit the heading)."""
     starts = [0]
     outputs = [mark.start() for mark in OUTPUT_FIELD.finditer(block)]
     at = 0
@@ -117,9 +117,9 @@ def _split_at_inputs(block: str) -> list[str]:
 
 
 def _has_other_names(text: str) -> bool:
-    """Whether a text without known fields has lines like fields: below a numbered heading, or alike in each block.
+    """Whether a text without known fields has lines like fields: below a numbered heading, or the same in each block.
 
-    In English such blocks are mostly what was asked for: jokes as "Q:" and "A:", recipes.
+    In English, such blocks are usually what the task asked for: jokes with "Q:" and "A:", recipes.
     """
     if INPUT_FIELD.search(text) or OUTPUT_FIELD.search(text):
         return False

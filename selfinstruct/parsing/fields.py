@@ -1,7 +1,7 @@
-"""Fields of an instance, each behind its name where a line begins, and the same in JSON.
+"""Fields of an instance, each after its name at the beginning of a line, or in JSON.
 
-A name may be bold, a heading (Markdown's or org's), numbered or a list's item, and its colon may be a full-width one;
-`names` has the names.
+A name may be bold, a heading (Markdown or org), numbered or a list item, and its colon may be full-width. The names are
+in `names`.
 """
 
 import re
@@ -32,7 +32,7 @@ def _field(names: str) -> re.Pattern[str]:
 
 
 INPUT_FIELD = _field(any_of("input"))
-# "Response" stands in texts too often to be a field's name anywhere but in a heading.
+# "Response" is too common in texts to count as a field's name outside of a heading.
 OUTPUT_FIELD = re.compile(
     _field(any_of("output")).pattern + rf"|^(?=[ #])[ ]{{0,3}}#{{1,6}}[ \t]{{0,8}}response[ \t]{{0,3}}[:：]?{_END}",
     re.IGNORECASE | re.MULTILINE,
@@ -42,13 +42,13 @@ INSTRUCTION_FIELD = _field(any_of("instruction"))
 
 
 def read_example(part: str) -> ParsedInstance:
-    """The instance that a part of an answer holds; without fields, all of it is the output."""
+    """The instance in a part of an answer; without fields, all of it is the output."""
     if rows := json_rows(part):
         return from_json(rows)[0]
     output = OUTPUT_FIELD.search(part)
     given = INPUT_FIELD.search(part, 0, output.start() if output else len(part))
     if given and not output and "input" not in given.group().lower():
-        given = None  # "Entrée:" of a menu: names of other languages count in pairs
+        given = None  # "Entrée:" in a menu: names in other languages count only in pairs
     if not output and not given:
         return ParsedInstance("", _value(part), False)
     before = part[: output.start()] if output else part
@@ -57,7 +57,7 @@ def read_example(part: str) -> ParsedInstance:
 
 
 def from_json(rows: list[Any]) -> list[ParsedInstance]:
-    """One instance for each row: an object, or a text that is an output by itself."""
+    """One instance for each row: an object, or a text, which is the output."""
     return [
         ParsedInstance(no_input(json_field(row, INPUT) or ""), json_field(row, OUTPUT) or "", False)
         if isinstance(row, dict)
@@ -67,7 +67,7 @@ def from_json(rows: list[Any]) -> list[ParsedInstance]:
 
 
 def read_input(text: str, mark: re.Match[str], end: int | None = None) -> str:
-    """The input that stands behind its name in `text`, up to `end`."""
+    """The input after its name in `text`, up to `end`."""
     return no_input(_value(text[mark.end() : end], mark))
 
 
@@ -78,7 +78,7 @@ def no_input(text: str) -> str:
 
 
 def _value(text: str, mark: re.Match[str] | None = None) -> str:
-    """A field's text: without a rule or a separator below it, and without the end of bold type that began before."""
+    """A field's text, without a rule or separator below it, and without the end of bold type that began before it."""
     text = text.strip()
     end = len(text)
     while text.endswith(("\n---", "\n###"), 0, end):
@@ -92,7 +92,7 @@ def _value(text: str, mark: re.Match[str] | None = None) -> str:
 
 
 def with_ends(marks: list[re.Match[str]]) -> list[tuple[re.Match[str], int | None]]:
-    """Each mark with the place where the next one begins, None for the last."""
+    """Each mark with the position of the next one; None for the last."""
     return list(zip(marks, [*(mark.start() for mark in marks[1:]), None], strict=True)) if marks else []
 
 

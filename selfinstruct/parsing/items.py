@@ -1,4 +1,4 @@
-"""What answers are parsed into: list items, instances, whole tasks."""
+"""The results of parsing: list items, instances, whole tasks."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

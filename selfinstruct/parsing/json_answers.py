@@ -5,8 +5,8 @@
     >>> json_rows('9. Put {"a": 1} into words.') is None
     True
 
-Sound JSON is read as it is, the rest by `broken_json`. The names of the fields are read generously: a schema that the
-server keeps to decides them, but a model that was only asked for JSON chooses its own.
+Valid JSON is read by the standard parser, the rest by `broken_json`. Field names are matched loosely: a schema enforced
+by the server fixes them, but a model that was only asked for JSON chooses its own.
 """
 
 import json
@@ -34,7 +34,7 @@ _BARE = re.compile(
     r"^[ \t]{0,40}(?:[^\n{}\[\]]{0,80}:[ \t]{0,40})?(?=\{\s{0,400}[\"'{]|\[\s{0,400}[\"'\[{]|\{\}|\[\])",
     re.MULTILINE,
 )
-# Before JSON that is the answer there is a greeting at most, but no item and no field of another form.
+# If JSON is the answer, only a greeting may precede it, but no item or field in another form.
 _OTHER_FORM = re.compile(
     r"^[ \t]{0,40}[-*•]\s|^[^\w\n]{0,40}\d{1,3}[.):]\s"
     r"|^[^\w\n]{0,40}(?:example|input|output|answer|(?:class\s{0,3})?label|task|instruction)\b[^\n]{0,20}(?::|$)",
@@ -46,7 +46,7 @@ _DECODER = json.JSONDecoder(strict=False)  # models put line breaks into strings
 
 
 def json_rows(text: str) -> list[Any] | None:
-    """The elements of the list that an answer holds in JSON, or its one object; None if the answer is not JSON."""
+    """The elements of the JSON list in an answer, or its single object; None if the answer is not JSON."""
     found = _FENCED.search(text) or _BARE.search(text)
     if not found or _OTHER_FORM.search(text[: found.end()]):
         return None

@@ -1,4 +1,4 @@
-"""Items of a list, however a model numbers them:
+"""Items of a list, in any numbering style:
 
     >>> [item.text for item in numbered_items("Sure!\\n\\n**1.** Name a river.\\n2) Name a lake.", cut=False)]
     ['Name a river.', 'Name a lake.']
@@ -43,11 +43,11 @@ _RULE = re.compile(r"^\s*(?:-{3,}|\*{3,}|_{3,}|={3,})\s*$")
 
 
 def numbered_items(text: str, cut: bool) -> list[Item]:
-    """Read the items of a list, in order: numbered in any way, or with bullets or letters, or in JSON.
+    """Read the items of a list, in order: numbered, or with bullets or letters, or in JSON.
 
     Text below an item belongs to it, including a nested list. Headings, text before the first item and remarks after
-    the last one are left out. White space is collapsed. `cut`: whether the token limit ended the answer; its last item
-    is then marked as cut.
+    the last one are left out. White space is collapsed. `cut`: whether the token limit ended the answer; if so, its
+    last item is marked as cut.
     """
     text = spoken(text)
     rows = json_rows(text)
@@ -64,13 +64,13 @@ def numbered_items(text: str, cut: bool) -> list[Item]:
 
 
 def _lines(text: str) -> list[str]:
-    """The lines without fences and rules, and several blank ones as one."""
+    """The lines without fences and rules, with blank lines collapsed."""
     lines = [line for line in text.splitlines() if not line.strip() or not (FENCE.match(line) or _RULE.match(line))]
     return [line for line, before in zip(lines, ["", *lines], strict=False) if line.strip() or before.strip()]
 
 
 def _listed(lines: list[str], mark: re.Pattern[str]) -> list[str]:
-    """The texts that `mark` stands before; a blank one for a mark without a text."""
+    """The texts after each `mark`; a blank one for a mark without a text."""
     starts: list[re.Match[str]] = []
     below: re.Match[str] | None = None  # the latest line of a list inside the current item
     paragraphs: list[list[list[str]]] = []  # of each item, each of them lines
@@ -123,13 +123,13 @@ def _goes_on(line: re.Match[str], before: re.Match[str] | None) -> bool:
 
 
 def _is_quoted(text: str) -> bool:
-    """Whether the whole text is in quotes; a quote that ends inside it belongs to one that began there."""
+    """Whether the whole text is in quotes; a closing quote inside it must belong to one that opened inside."""
     inside = text[1:-1]
     return len(text) > 1 and text[0] == text[-1] == '"' and not re.match(r'[^"]*[^"\s]"', inside)
 
 
 def _run_on(text: str, start: re.Match[str]) -> list[str]:
-    """The items of a list that was written on one line, each after its number."""
+    """The items of a list on one line, each after its number."""
     texts = []
     number, begin = int(start["number"] or 0), 0
     for found in _NUMBER_INSIDE.finditer(text):

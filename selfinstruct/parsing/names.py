@@ -1,7 +1,7 @@
-"""What fields, examples and tasks are called, in the larger languages: the one table of it.
+"""The names of fields, examples and tasks in the larger languages, in one table.
 
-A model that is prompted in another language names the fields in it, also where the prompt does not. English names come
-first. Names of other languages can be set: `field_names` in the settings.
+A model that is prompted in another language uses that language for field names, even if the prompt does not. English
+names come first. Names in further languages can be set with `field_names` in the settings.
 """
 
 from typing import Literal
@@ -49,7 +49,7 @@ NAMES: dict[Field, tuple[str, ...]] = {
 
 
 def any_of(*fields: Field) -> str:
-    """A pattern for the names of these fields, longer ones first; spaces as wide as they come."""
+    """A pattern for the names of these fields, longer ones first; a space matches any white space."""
     names = sorted({name for field in fields for name in NAMES[field]}, key=lambda name: (-len(name), name))
     firsts = "".join(sorted({case for name in names for case in (name[0].lower(), name[0].upper())}))
     return f"(?=[{firsts}])(?:" + "|".join(name.replace(" ", r"[ \t]{0,3}") for name in names) + ")"

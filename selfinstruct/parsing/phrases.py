@@ -1,6 +1,6 @@
-"""How the larger languages decline, and how they say that there is no input: patterns, one line or two for each.
+"""Patterns for refusals, and for statements that there is no input, in the larger languages: a line or two for each.
 
-A refusal is told by its first words; what is left without an input is the whole text.
+A refusal is recognized by its first words; a statement that there is no input must be the whole text.
 """
 
 MODEL = (

@@ -1,4 +1,4 @@
-"""What the grammars share: the number before a text, and the clean-up of texts."""
+"""Shared by the parsers: the number before a text, and the clean-up of texts."""
 
 import re
 
@@ -15,7 +15,7 @@ NUMBERED = re.compile(
 FENCE = re.compile(r"^\s*(?:```|~~~)")
 _BOLD = re.compile(r"(?<![\w*])\*\*(?=[^\s*])([^*]+)(?<=\S)\*\*(?![\w*])")
 _QUOTES = ("__", "__"), ("`", "`"), ('"', '"'), ("“", "”"), ("*", "*"), ("_", "_"), ("'", "'"), ("‘", "’")
-# A last paragraph that offers more of the same. A letter may end alike, but hardly in these words.
+# A last paragraph that offers more of the same. A letter may end similarly, but hardly in these words.
 _LONGEST_SIGN_OFF = 500  # characters
 _SIGN_OFF = re.compile(
     r"\n[ \t]{0,40}\n\W{0,40}(?:(?:i )?hope (?:this|these|they) (?:examples )?(?:helps?|(?:is|are) useful)\b"
@@ -27,7 +27,7 @@ _SIGN_OFF = re.compile(
 
 
 def body(text: str) -> str:
-    """What is said, without a sign-off below it or a code fence around all of it; fences inside an output stay."""
+    """The content of an answer, without a sign-off below it or a code fence around it; fences inside an output stay."""
     text = spoken(text).strip()
     text = text[:-_LONGEST_SIGN_OFF] + _SIGN_OFF.sub("", text[-_LONGEST_SIGN_OFF:])
     lines = text.replace("\r\n", "\n").split("\n")
@@ -37,9 +37,9 @@ def body(text: str) -> str:
 
 
 def tidy(text: str, bold: bool) -> str:
-    """The text with white space collapsed, and without bold marks and quotes around all of it.
+    """The text with white space collapsed, without bold marks and quotes around the whole of it.
 
-    `bold`: bold type that began before the text ends at its end.
+    `bold`: bold type that began before the text ends with it.
     """
     text = " ".join(text.split())
     if bold:

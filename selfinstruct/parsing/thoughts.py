@@ -1,6 +1,6 @@
-"""What a reasoning model thought aloud before its answer, which is no part of it.
+"""Removes a reasoning model's thoughts, which are not part of its answer.
 
-A server without the model's own reasoning parser hands its thoughts over in the text. Known marks:
+A server without the model's reasoning parser leaves the thoughts in the text. Known markers:
 
 | marks                                                        | models or programs                                  |
 |--------------------------------------------------------------|-----------------------------------------------------|
@@ -13,8 +13,7 @@ A server without the model's own reasoning parser hands its thoughts over in the
 | "Here is my thought process:", "Here are my reasoning steps:" | Granite, Apriel                                    |
 | "Thinking...", <details type="reasoning">                    | Ollama, Open WebUI                                  |
 
-A mark in backticks is spoken of, not used. Thoughts stay in the stored answer; only what is read from it is without
-them.
+A marker in backticks is mentioned, not used. Thoughts stay in the stored answer; only the parsers ignore them.
 """
 
 import re
@@ -29,7 +28,7 @@ _OPEN = (
     rf"|{_CHANNEL}(?:analysis|commentary)[^<>\n]{{0,60}}{_MESSAGE}"
     r"|<\|channel>thought\b|<unused94>(?:thought\b)?"
 )
-# These open thoughts at the very beginning only: elsewhere these are words of a text, or its own markup.
+# These open thoughts only at the very beginning: elsewhere they are ordinary words or markup.
 _OPEN_FIRST = (
     r"\s*(?:(?i:<(?:analysis|reflection|scratchpad|inner_monologue)>|<details type=\"reasoning\"[^<>\n]{0,80}>"
     r"|here(?:['’]s| is) my thought process:|here are my reasoning steps:|thinking\.\.\.[ \t]*\n)"
@@ -40,7 +39,7 @@ _CLOSE = (
     rf"|{_CHANNEL}final[ \t]{{0,3}}{_MESSAGE}"
     r"|assistantfinal|<channel\|>|<unused95>"
 )
-# These close thoughts, but are nothing without them.
+# These close thoughts, but mean nothing without an opening marker.
 _CLOSE_OPEN = (
     r"(?i:</(?:analysis|reflection|scratchpad|inner_monologue|details)>|\.\.\.done thinking\.?"
     r"|here(?:['’]s| is) my response:|\[BEGIN FINAL RESPONSE\])"
@@ -50,7 +49,7 @@ _MARK = re.compile(
     rf"(?=[<\[◁aAhH.])(?<!`)(?:(?P<open>{_OPEN})|(?P<close>{_CLOSE})|(?P<close_open>{_CLOSE_OPEN}))(?!`)"
 )
 _MAY_HOLD = re.compile(r"[<\[◁]|assistantfinal|\A\s*(?:analysis|here|thinking)", re.IGNORECASE)
-# Around the answer itself, behind the thoughts.
+# Around the answer itself, after the thoughts.
 _FRAME = re.compile(
     r"(?i:</?answer>|<\|(?:begin|end)_of_solution\|>|<\|(?:start|end)_response\|>|\[(?:BEGIN|END) FINAL RESPONSE\])"
 )
@@ -62,16 +61,16 @@ _LONGEST_TOKEN = 30  # characters
 
 
 def spoken(text: str) -> str:
-    """The text without what a reasoning model thought aloud, and without control tokens at its end.
+    """The text without a reasoning model's thoughts, and without control tokens at its end.
 
-    Thoughts that do not end take the rest; some templates put the opening mark into the prompt, so that a closing one
-    alone takes what stands before it.
+    Thoughts without an end include the rest of the text. Some templates put the opening marker into the prompt, so
+    everything before a lone closing marker is thoughts.
     """
     if not _MAY_HOLD.search(text):
         return text
     parts: list[str] = []
     first = _FIRST.match(text)
-    begin: int | None = None if first else 0  # of what is spoken; None inside of thoughts
+    begin: int | None = None if first else 0  # of the answer; None inside thoughts
     has_thoughts = first is not None
     for mark in _MARK.finditer(text, first.end() if first else 0):
         if begin is not None and mark["open"] and _begins_line(text, mark.start(), begin):
@@ -87,7 +86,7 @@ def spoken(text: str) -> str:
 
 
 def _begins_line(text: str, at: int, begin: int) -> bool:
-    """Whether a mark begins a line, or stands right behind a sentence or earlier thoughts."""
+    """Whether a marker begins a line, or directly follows a sentence or earlier thoughts."""
     if text[at - 1 : at] in (".", "!", "?"):
         return True
     while at > begin and text[at - 1] in " \t":
@@ -96,7 +95,7 @@ def _begins_line(text: str, at: int, begin: int) -> bool:
 
 
 def _unframed(text: str) -> str:
-    """The answer behind thoughts without the marks around it."""
+    """The answer after the thoughts, without the markers around it."""
     text = _without_last_tokens(text).strip()
     if first := _FRAME.match(text):
         text = text[first.end() :]

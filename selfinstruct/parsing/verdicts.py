@@ -12,7 +12,7 @@ _NO_INPUT_AT_MOST = 80  # characters
 _BEGINNING = 1000  # characters of an answer in which it declines
 _BEFORE_WORDS = re.compile(r"\A\W+")
 _YES_NO = re.compile(r"\b(yes|no)\b", re.IGNORECASE)
-# Phrases with a yes or a no that is not a verdict, and words that take a verdict back.
+# Phrases with a yes or no that is not a verdict, and words that retract a verdict.
 _NO_VERDICT = re.compile(
     r"\byes\b[\"'”’]?\s{0,9}(?:/|\||,|or|and|nor)\s{0,9}[\"'“‘]?no\b|\bno (?:doubt|problem|worries)\b|\bneither\b.*",
     re.IGNORECASE,

@@ -1,4 +1,4 @@
-"""Tasks with their instances, several in one answer, as Alpaca's prompt asks for them."""
+"""Several tasks with their instances in one answer, as requested by Alpaca's prompt."""
 
 import re
 
@@ -8,7 +8,7 @@ from selfinstruct.parsing.json_answers import INSTRUCTION, json_field, json_rows
 from selfinstruct.parsing.text import NUMBERED, body, tidy
 from selfinstruct.parsing.thoughts import spoken
 
-# What Alpaca's prompt asks for between two tasks.
+# The separator that Alpaca's prompt asks for.
 _SEPARATOR = re.compile(r"^[ \t]{0,40}#{2,40}\Z", re.MULTILINE)
 
 

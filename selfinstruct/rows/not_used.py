@@ -1,9 +1,9 @@
-"""What rows hold that no format knows: counted by name, so that nothing is left out in silence.
+"""Fields of rows that no format uses: counted by name, so that nothing is silently ignored.
 
     >>> in_words({"source": 2, "messages.*.name": 1})
     'not used: source in 2 rows, messages.*.name in 1 row'
 
-A field of a turn is named once for all turns of a row. Empty fields are none.
+A field of a turn counts once per row. Empty fields do not count.
 """
 
 import sys
@@ -32,7 +32,7 @@ READ: dict[Format, tuple[Field, ...]] = {
     "alpaca": _FIELDS,
     "prompt-completion": (fields.PROMPT, fields.COMPLETION, fields.REASONING),
 }  # fmt: skip
-# What our own files have beside the texts.
+# The other fields of our own files.
 OURS: dict[Format, frozenset[str]] = {
     "self-instruct": frozenset({"id", "name", "is_classification"}),
     "records": frozenset({"id", "task", "is_classification", "extra", "messages"}),
@@ -41,7 +41,7 @@ OURS: dict[Format, frozenset[str]] = {
 
 
 def not_used(row: Any) -> set[str]:
-    """The names of the fields of a row that nothing reads; of one whose format is not known, none."""
+    """The names of a row's fields that are not used; none if the row's format is unknown."""
     format = format_of(row)
     if format is None:
         return set()
@@ -60,7 +60,7 @@ def not_used(row: Any) -> set[str]:
 
 
 def count(rows: Iterable[Any]) -> Counter[str]:
-    """In how many rows each field is not used."""
+    """The number of rows in which each field is not used."""
     found: Counter[str] = Counter()
     for row in rows:
         found.update(sorted(not_used(row)))
@@ -68,26 +68,26 @@ def count(rows: Iterable[Any]) -> Counter[str]:
 
 
 def in_words(counts: Mapping[str, int]) -> str:
-    """The counts in a line; "" where all is used."""
+    """The counts as one line; "" if all fields are used."""
     said = ", ".join(f"{name} in {n:,} row{'s' if n > 1 else ''}" for name, n in counts.items())
     return f"not used: {said}" if said else ""
 
 
 def tell(path: Path | str, counts: Mapping[str, int]) -> None:
-    """Name the fields on standard error, where there are some."""
+    """Name the unused fields on standard error, if there are any."""
     if counts:
         say(f"{path}: {in_words(counts)}", file=sys.stderr)
 
 
 def _is_mark(row: dict[str, Any], field: Field, key: str) -> bool:
-    """Whether a label or weight is one that `fields.is_unwanted` understands; a class or a share is not."""
+    """Whether `fields.is_unwanted` understands this label or weight; a class or a fraction is not used."""
     if field is fields.LABEL and key.lower() == "label" and not isinstance(row[key], bool | str):
         return False
     return fields.flag(row[key]) is not None
 
 
 def _says_otherwise(row: dict[str, Any]) -> bool:
-    """Whether a record's messages are others than its fields."""
+    """Whether a record's messages differ from its fields."""
     asked, answer = row.get("instruction"), row.get("output")
     if not isinstance(asked, str) or not isinstance(row["messages"], list):
         return True
@@ -96,7 +96,7 @@ def _says_otherwise(row: dict[str, Any]) -> bool:
 
 
 def _of_list(name: str, value: list[Any]) -> Iterator[str]:
-    """What the turns, parts or instances of a list hold that is not read."""
+    """The unused fields in a list of turns, parts or instances."""
     known = (*_FIELDS,) if name == fields.INSTANCES.name else fields.TURN
     for one in value if name not in (*fields.TOOLS.spellings, *fields.MEDIA.spellings) else ():
         if not isinstance(one, dict):
@@ -110,9 +110,9 @@ def _of_list(name: str, value: list[Any]) -> Iterator[str]:
 
 
 def _beside(holder: dict[str, Any], known: tuple[Field, ...]) -> Iterator[str]:
-    """The keys that no field is read from."""
+    """The keys that are not read."""
     read = {key_of(holder, field) for field in known}
-    # Two marks of the same kind say the same; two texts do not.
+    # Two flags of the same kind mean the same; two texts do not.
     read |= {key for field in (fields.TURN_WEIGHT, fields.CALLS) for key in spelled(tuple(holder), field)}
     role = value_of(holder, fields.ROLE)
     if isinstance(role, str) and SHAREGPT_ROLES.get(role) in ("tool", "call"):
@@ -120,5 +120,5 @@ def _beside(holder: dict[str, Any], known: tuple[Field, ...]) -> Iterator[str]:
             "name",
             "arguments",
             "parameters",
-        }  # a call in its turn itself; the tool that answers is the one called
+        }  # the turn is the call itself, or the result of the tool that was called
     yield from (key for key, value in holder.items() if key not in read and not is_empty(value))

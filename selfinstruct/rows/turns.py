@@ -1,4 +1,4 @@
-"""A list of turns as texts that know where they stand: contents, their parts, reasoning, calls of tools, weights."""
+"""A list of turns as texts with their positions in the row: contents, parts, reasoning, tool calls, weights."""
 
 import json
 import re
@@ -22,16 +22,16 @@ SHAREGPT_ROLES: dict[str, Kind] = OPENAI_ROLES | {
     "bot": "assistant", "bing": "assistant", "bard": "assistant", "function_call": "call",
     "function_response": "tool", "observation": "tool", "ipython": "tool",
 }  # fmt: skip
-# <image> and its like where multimodal trainers put the file: at the beginning, at the end, or alone on a line.
+# Placeholders such as <image>, where multimodal trainers put them: at the beginning, at the end, or alone on a line.
 _PLACE = re.compile(r"(?:\A|\n)\s*<(image|video|audio)>|<(image|video|audio)>\s*\Z")
 _TEXTS = {"text", "input_text", "output_text"}
 _THOUGHTS = {"thinking", "reasoning", "thought"}
 
 
 class Text(NamedTuple):
-    """A text of a row; `path` leads to it through the row's fields and lists, None if it is put together.
+    """A text of a row; `path` leads to it through the row's fields and lists, None if it was assembled.
 
-    `trained`: false where the row says that this answer is not to be learned.
+    `trained`: false if the row excludes this answer from training.
     """
 
     kind: Kind
@@ -42,12 +42,12 @@ class Text(NamedTuple):
 
     @property
     def is_answer(self) -> bool:
-        """Whether a model is trained to say it."""
+        """Whether it is an answer of the assistant."""
         return self.kind == "assistant"
 
 
 class Problem(NamedTuple):
-    """Something wrong with a row's form: the rule's name, the field, what was seen."""
+    """A problem with a row's structure: the rule's name, the field, and the evidence."""
 
     rule: str
     field: str
@@ -55,7 +55,7 @@ class Problem(NamedTuple):
 
 
 def turns(value: Any, path: Path, problems: list[Problem], mask: Sequence[Any] | None = None) -> list[Text]:
-    """The texts of a list of turns; `mask` has, for each, whether it is to be learned."""
+    """The texts of a list of turns; `mask` says for each turn whether it is trained on."""
     if not isinstance(value, list):
         problems.append(Problem("wrong_type", dotted(path), f"{type_of(value)}, not a list of turns"))
         return []
@@ -71,7 +71,7 @@ def turns(value: Any, path: Path, problems: list[Problem], mask: Sequence[Any] |
 
 
 def answers(value: Any, path: Path, kind: Kind, problems: list[Problem]) -> list[Text]:
-    """What a field holds that may be a text, a turn, or a list of turns; the text is of `kind`."""
+    """The texts of a field that may hold a text, a turn, or a list of turns; a plain text is of `kind`."""
     if isinstance(value, str):
         return [Text(kind, value, dotted(path), path)]
     return _turn(value, path, problems) if isinstance(value, dict) else turns(value, path, problems)
@@ -107,7 +107,7 @@ def the_tools(value: Any, path: Path, problems: list[Problem]) -> list[Text]:
 
 
 def one_text(holder: dict[str, Any], path: Path, kind: Kind, problems: list[Problem]) -> list[Text]:
-    """The text that `holder` has at the end of the path."""
+    """The text in `holder` under the last key of the path."""
     value = holder[str(path[-1])]
     if not isinstance(value, str):
         problems.append(Problem("wrong_type", dotted(path), f"{type_of(value)}, not text"))
@@ -119,17 +119,17 @@ def one_text(holder: dict[str, Any], path: Path, kind: Kind, problems: list[Prob
 
 
 def dotted(path: Path) -> str:
-    """A path as messages name it."""
+    """A path in dotted form, for messages."""
     return ".".join(map(str, path))
 
 
 def as_json(value: Any) -> str:
-    """A value as one text, the same for the same value."""
+    """A value as canonical JSON text: equal values give equal texts."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
 
 
 def type_of(value: Any) -> str:
-    """What a value is, in words."""
+    """A value's type in words."""
     names = {
         dict: "an object",
         list: "a list",
@@ -170,7 +170,7 @@ def _turn(turn: dict[str, Any], path: Path, problems: list[Problem]) -> list[Tex
 
 
 def _weighed(turn: dict[str, Any], found: list[Text], path: Path, problems: list[Problem]) -> list[Text]:
-    """The texts with what the turn says about their training."""
+    """The texts, with the turn's weight applied."""
     if not fields.is_empty(turn.get(fields.DETAIL.name)):
         problems.append(Problem("not_read", dotted((*path, fields.DETAIL.name)), "parts of a turn cannot be left out"))
     key = key_of(turn, fields.TURN_WEIGHT)
@@ -183,7 +183,7 @@ def _weighed(turn: dict[str, Any], found: list[Text], path: Path, problems: list
 
 
 def _of_parts(parts: Sequence[Any], kind: Kind, path: Path, problems: list[Problem]) -> list[Text]:
-    """A turn whose content is a list of parts: their texts joined, and their reasoning before it."""
+    """A turn whose content is a list of parts: the reasoning, then the texts joined into one."""
     texts: list[tuple[str, Path]] = []
     thoughts: list[Text] = []
     for i, part in enumerate(parts):
@@ -215,7 +215,7 @@ def _look_for_media(text: Text, problems: list[Problem]) -> None:
 
 
 def _calls(value: Any, path: Path, problems: list[Problem]) -> list[Text]:
-    """Calls of tools as one text: a JSON list of names with their arguments."""
+    """Tool calls as one text: a JSON list of names with arguments."""
     read = _parsed(value)
     found = []
     for one in read if isinstance(read, list) else [read]:
@@ -229,7 +229,7 @@ def _calls(value: Any, path: Path, problems: list[Problem]) -> list[Text]:
 
 
 def _parsed(value: Any) -> Any:
-    """What a text of JSON holds; anything else as it is."""
+    """A JSON text parsed; anything else unchanged."""
     if not isinstance(value, str):
         return value
     try:

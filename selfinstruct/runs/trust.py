@@ -1,9 +1,9 @@
-"""Which server may be sent which key: what the user has named or confirmed, never what a run's folder or a file says.
+"""Which key may be sent to which server: only what the user named or confirmed, not what a run folder or file names.
 
-A run that somebody else made, or a config file from elsewhere, may name a server of its author's, and an environment
-variable with a secret of the reader's. So a key goes out only where both were named in this command (an option, an
-argument of the Python API, OPENAI_BASE_URL; the variable may be the default, OPENAI_API_KEY), or were confirmed. Both
-are remembered outside of all runs, so that one's own run is resumed, and one's own config used, without a question.
+A run folder or config file from somebody else may name its author's server, and an environment variable that holds one
+of the user's secrets. So a key is sent only if server and variable were named in this command (an option, an argument
+of the Python API, OPENAI_BASE_URL; the variable may be the default, OPENAI_API_KEY), or were confirmed. Such pairs are
+remembered outside of run folders, so the user's own runs and config files work without a question.
 """
 
 import json
@@ -21,7 +21,7 @@ Pair = tuple[str, str]  # a server's address, and the variable with its key
 USERS_OWN = ("", OPENAI_HOST)  # OPENAI_BASE_URL or OpenAI: whose key is the default one
 DEFAULT_KEY = TeacherSettings().api_key_env
 
-_confirmed: set[Pair] = set()  # in this process, also where no file can be written
+_confirmed: set[Pair] = set()  # in this process, even if no file can be written
 
 
 class Untrusted(UsageError):
@@ -32,13 +32,13 @@ class Untrusted(UsageError):
         what = "\n".join(f"  {variable} to {server or 'OpenAI, or OPENAI_BASE_URL'}" for server, variable in pairs)
         super().__init__(
             f"The settings of the run or the config file would send keys to servers that you have not named:\n{what}\n"
-            "If you trust them with these keys, add --send-keys; that is remembered. In Python, name base_url and "
+            "If you trust them with these keys, add --send-keys once; this is remembered. In Python, pass base_url and "
             "api_key_env in the call. Otherwise choose another server with --base-url, or unset the variables."
         )
 
 
 def check_trusted(config: Config, named: dict[str, Any]) -> None:
-    """Untrusted if a key would go to a server without the user's word; `named`: the settings named in this call."""
+    """Raise Untrusted if a key would go to a server without the user's consent; `named`: the settings of this call."""
     servers = {*USERS_OWN, *(one for url in _named(named, "base_url") for one in TeacherSettings(base_url=url).servers)}
     variables = {DEFAULT_KEY, *_named(named, "api_key_env")}
     sent = dict.fromkeys(pair for pair in _sent(config) if pair[0] not in USERS_OWN or pair[1] != DEFAULT_KEY)
@@ -51,7 +51,7 @@ def check_trusted(config: Config, named: dict[str, Any]) -> None:
 
 
 def remember(pairs: Collection[Pair]) -> None:
-    """Trust these servers with these keys from now on; where no file can be written, in this process only."""
+    """Trust these servers with these keys from now on; if no file can be written, only in this process."""
     _confirmed.update(pairs)
     try:
         with whole_file(state_file()) as part:
@@ -77,7 +77,7 @@ def _remembered() -> set[Pair]:
 
 
 def _sent(config: Config) -> Iterator[Pair]:
-    """The servers of the run's stages with the variables whose values they are sent."""
+    """The servers of the run's stages, each with the variable whose value would be sent to it."""
     for stage in config.stages:
         for choice in config.choices(stage):
             teacher = choice.teacher

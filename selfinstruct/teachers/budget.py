@@ -1,20 +1,20 @@
-"""What a run may use: calls, tokens and dollars, of all its sessions together, and never more.
+"""The hard limits of a run: calls, tokens and dollars, summed over all its sessions.
 
-A call is sent only where what was used, what the calls in flight may use, and what this one may use stay within the
-limits. What a call may use at most is known beforehand: no tokenizer makes more tokens than a text has bytes, and the
-request says how long the answer may get. The estimate is far too high, so a run waits for answers in flight before it
-says that nothing more can be afforded; it stops within one call of the limit. Proposals leave room for the instances of
-the tasks that exist already, and of those to be expected from the proposals before them: for each what such a task has
-used on average, in all sessions, and for the last of them what a call may use at most.
+A call is sent only if usage so far, plus the maximum of the calls in flight, plus the maximum of this call stays within
+the limits. The maximum of a call is known in advance: no tokenizer makes more tokens than a text has bytes, and the
+request limits the answer's length. This bound is far too high, so a run waits for the answers in flight before it
+stops; it stops within one call of the limit. Proposals leave budget for the instances of the tasks that already exist,
+and of those expected from earlier proposals: for each task the average usage over all sessions, and for the last one
+the maximum of a call.
 
-A call whose answer never came (a deadline, a dropped connection, `kill -9`) may have been paid for, and counts with the
-most that it may have used; so does each half of a count of tokens, of the prompt and of the answer, that is missing or
-no number of tokens. Answers that were stored before their model had a
-price count at the price of now. So that `kill -9` does not forget the calls in flight, a run with a budget notes each
-before it is sent. Requests in batches are noted there, and count as in flight until their batch has been read.
+A call that never got an answer (deadline, dropped connection, `kill -9`) may have been billed, and counts as the
+maximum it may have used. So does a token count, of the prompt or of the answer, that is missing or invalid. Answers
+stored before their model had a price count at today's price. To account for calls in flight at `kill -9`, a run with a
+budget records each call before sending it. Requests in batches are recorded with the batch, and count as in flight
+until its results have been read.
 
-Not covered: what a provider bills besides tokens; a server that puts more into an answer or a prompt than the request
-allows, which shows only when it has answered; failed calls with a status are taken as free.
+Not covered: anything that a provider bills besides tokens; a server that makes an answer or a prompt longer than the
+request allows, which is visible only in the answer. Failed calls with an HTTP error status are taken to be free.
 """
 
 import math
@@ -31,8 +31,8 @@ from selfinstruct.store.batches import Batches
 from selfinstruct.store.store import Store
 from selfinstruct.teachers.settings import Price, RunningSettings
 
-IDLE_S = 0.2  # without anything in flight or to be made: then nothing more will be afforded
-TEMPLATE_TOKENS = 100  # that a server's chat template puts around the messages, at most
+IDLE_S = 0.2  # seconds with nothing in flight and nothing to do, after which the budget counts as reached
+TEMPLATE_TOKENS = 100  # the most that a server's chat template adds around the messages
 
 
 class Amount(NamedTuple):
@@ -47,15 +47,15 @@ class Amount(NamedTuple):
         return Amount(*(a + times * b for a, b in zip(self, other, strict=True)))
 
     def or_more(self, other: "Amount") -> "Amount":
-        """Of each quantity the larger."""
+        """The larger of each quantity."""
         return Amount(*map(max, self, other))
 
 
 class Budget:
     """The limits of a run, what it has used, and what is in flight.
 
-    Of `stages` the first asks for new tasks, the others are asked of each task.
-    `waiting()` counts tasks that wait for instances, `coming(n)` those to be expected of n proposals of this session.
+    The first of `stages` asks for new tasks, the others are run for each task. `waiting()` is the number of tasks that
+    wait for instances, `coming(n)` the number of tasks expected from n proposals of this session.
     """
 
     def __init__(
@@ -78,17 +78,17 @@ class Budget:
         self._used = Amount()
         self._used_by: defaultdict[str, Amount] = defaultdict(Amount)  # by stage, in all sessions
         self._n_answers: Counter[str] = Counter()
-        self._most: dict[str, Amount] = {}  # by stage: what a call may use, of those seen
+        self._most: dict[str, Amount] = {}  # by stage: the maximum of any call seen so far
         for stage, (n_answers, *amount) in used(store).items():
             self._count(stage, Amount(*amount), n_answers)
-        for one in unpriced(store):  # in full: whether batches answered it is not known
+        for one in unpriced(store):  # at full price: whether batches answered it is not known
             cost = cost_usd(prices.get(one.model), one.prompt_tokens, one.completion_tokens)
             self._count(one.stage, Amount(cost_usd=cost or 0.0))
         for request, n_prompt, n_new in uncounted(store):
             self._count(request.stage, self._uncounted(request, n_prompt, n_new))
         for request in longest_requests(store):
             self._most[request.stage] = self.at_most(request)
-        # What an earlier session has submitted in batches, until it is asked for again.
+        # What an earlier session has submitted in batches, until this session requests it again.
         self._under_way = {identity: self.at_most(one) for identity, one in Batches(store).requests().items()}
         for most in self._under_way.values():
             self._used = self._used.plus(most)
@@ -102,11 +102,11 @@ class Budget:
         return request.stage == self._proposing
 
     def is_new_proposal(self, request: Request) -> bool:
-        """Whether a request asks for tasks, and was not sent yet: it leaves room for what was begun before."""
+        """Whether a request asks for new tasks and has not been sent yet: budget is reserved for earlier ones first."""
         return self.is_proposal(request) and request.id not in self._proposals
 
     def fits(self, request: Request, n_between_tries: int) -> bool:
-        """Whether `request` may be sent; BudgetReached if it may not, and nothing that goes on can change that."""
+        """Whether `request` may be sent now; BudgetReached if it may not, and no work in progress can change that."""
         if request.id in self._under_way:
             return True
         most = self.at_most(request)
@@ -117,10 +117,10 @@ class Budget:
         over = [name for name, limit, amount in zip(Amount._fields, self.limits, needed, strict=True) if amount > limit]
         if not over:
             return True
-        # What is made of tasks shows how much that takes, and a proposal that comes at last lets the gate go on.
+        # Finished tasks correct the averages, and a proposal that succeeds after retries lets the gate proceed.
         if self._in_flight or waiting or (n_between_tries and self.is_new_proposal(request)):
             return False
-        # What has just been answered may not have been through the gate yet.
+        # The latest answers may not have passed through the gate yet.
         now = time.monotonic()
         self._idle_since = min(self._idle_since, now)
         if now - self._idle_since >= IDLE_S:
@@ -140,7 +140,7 @@ class Budget:
         self._reserved = self._reserved.plus(most)
 
     def settle(self, request: Request, completion: Completion | None, error: Exception | None) -> None:
-        """The call has ended: with a completion, an error (Stopped: before it was sent), or, cancelled, neither."""
+        """The call has ended: with a completion, an error (Stopped: before it was sent), or neither if cancelled."""
         most = self.at_most(request)
         self._in_flight -= 1
         self._reserved = self._reserved.plus(most, -1) if self._in_flight else Amount()
@@ -165,7 +165,7 @@ class Budget:
         return self._uncounted(request, 0, 0)._replace(requests=1)
 
     def _uncounted(self, request: Request, n_prompt: int, n_new: int) -> Amount:
-        """The most that an answer may have used of what its server did not count, given as 0."""
+        """The maximum of what the server did not count; such counts are given as 0."""
         text = request.system + request.user + canonical_json(request.sampling.get("response_format", ""))
         most_prompt = 0 if n_prompt else len(text.encode("utf-8", "replace")) + TEMPLATE_TOKENS
         most_new = 0 if n_new else request.max_new_tokens or 0
@@ -178,13 +178,13 @@ class Budget:
         self._n_answers[stage] += n_answers
 
     def _for_instances(self, proposal: Request, waiting: int) -> Amount:
-        """What is kept free for the tasks waiting for instances and those to be expected, `proposal`'s included."""
+        """The budget reserved for tasks that wait for instances, and for expected ones, `proposal`'s included."""
         n_tasks = waiting + self.coming(len(self._proposals) + self.is_new_proposal(proposal))
         kept_free = last = Amount()
         for stage in self._of_each_task if n_tasks else ():
             mean = Amount().plus(self._used_by[stage], 1 / max(1, self._n_answers[stage]))
             kept_free = kept_free.plus(mean, n_tasks)
-            # A stage that was not asked yet: its calls are taken to be like this one.
+            # For a stage without calls so far, assume calls like this one.
             last = last.or_more(self._most.get(stage, self.at_most(proposal)).plus(mean, -1))
         return kept_free.plus(last)
 
@@ -205,7 +205,7 @@ class Budget:
 
 
 def cost_usd(price: Price | None, n_prompt: int, n_new: int, is_batch: bool = False) -> float | None:
-    """US dollars for so many tokens of prompts and answers; None if the price is not known."""
+    """The price in US dollars of these numbers of prompt and answer tokens; None if it is unknown."""
     if price is None:
         return None
     return (n_prompt * price.input + n_new * price.output) / 1e6 * (price.batch if is_batch else 1.0)

@@ -1,8 +1,8 @@
-"""The answer in the JSON that a server speaking OpenAI's protocol sends: its text, how it ended, what it took.
+"""The answer in the JSON of an OpenAI-compatible server: its text, how it ended, and the tokens it took.
 
-The text is looked for where servers put it: `content` as text or in parts, the arguments of a call, `refusal`, and
-`reasoning_content` where a server's parser has taken a whole answer for reasoning. Reasoning itself is no part of the
-answer; it stays in the answer's JSON, which is stored. Every field may be anything: what is not of its type is missing.
+The text is read from wherever servers put it: `content` as text or in parts, the arguments of a call, `refusal`, and
+`reasoning_content` if a server's parser mistook the whole answer for reasoning. Reasoning itself is not part of the
+answer; it stays in the stored JSON. A field may have any value; one of the wrong type is treated as missing.
 
 Sources: https://platform.openai.com/docs/api-reference/chat/object; for parts Mistral's and Databricks' references;
 for errors with status 200 https://openrouter.ai/docs/api-reference/errors.
@@ -18,13 +18,13 @@ from selfinstruct.parsing.thoughts import spoken
 from selfinstruct.records import canonical_json, storable
 
 TEXT_PARTS = ("text", "output_text")
-TOKENS_MOST = 10_000_000  # of one call, more than any model's window: a larger count is no count
-LOGPROB_MOST = 1e6  # and none is infinite or no number
+TOKENS_MOST = 10_000_000  # in one call, more than any model's window: a larger count is invalid
+LOGPROB_MOST = 1e6  # excludes infinity and NaN
 KEPT = 10_000  # characters of an answer that cannot be read
 
 
 class Answer(NamedTuple):
-    """What a server answered; tokens are 0 where it gives no sensible count."""
+    """A server's answer; token counts are 0 if it gives no valid ones."""
 
     text: str
     finish_reason: str
@@ -34,7 +34,7 @@ class Answer(NamedTuple):
 
 
 class NoAnswer(ValueError):
-    """A body without an answer; `reason` is what the failed try is stored with."""
+    """A body without an answer; `reason` is stored with the failed attempt."""
 
     def __init__(self, detail: str, reason: str = "malformed_answer"):
         super().__init__(detail)
@@ -42,9 +42,9 @@ class NoAnswer(ValueError):
 
 
 class Reported(NamedTuple):
-    """An error with status 200: the JSON of it alone, the headers that came with it.
+    """An error with status 200: its JSON, and the headers that it contains.
 
-    `may_have_cost`: there is part of an answer too, or a count of tokens.
+    `may_have_cost`: the body also has part of an answer, or token counts.
     """
 
     raw: str
@@ -53,7 +53,7 @@ class Reported(NamedTuple):
 
 
 def error_in(body: Any) -> Reported | None:
-    """The error in a body, in place of an answer or beside half of one; None if there is none."""
+    """The error in a body, instead of an answer or next to part of one; None if there is none."""
     if isinstance(body, list):  # Google
         body = next((one for one in body if isinstance(one, dict)), None)
     if not isinstance(body, dict):
@@ -68,7 +68,7 @@ def error_in(body: Any) -> Reported | None:
             error = body  # older vLLM, Mistral; Cloudflare; FastAPI
     if not error:
         return None
-    if isinstance(body.get("error"), str):  # TGI, whose error_type stands beside it
+    if isinstance(body.get("error"), str):  # TGI, which has error_type next to it
         error = {"message": body["error"], "type": body.get("error_type"), "code": body.get("code")}
     metadata = error.get("metadata") if isinstance(error, dict) else None
     headers = metadata.get("headers") if isinstance(metadata, dict) else None
@@ -97,7 +97,7 @@ def answer_in(body: Any, endpoint: str) -> Answer:
         raw = storable(canonical_json(body))[:KEPT]
         raise RequestRefused("content_filter", "the server withheld its answer", raw)
     if text is None and ending in ("cut", "refusal"):
-        text = ""  # a reasoning model that spent all its tokens on thinking: asking again would not help
+        text = ""  # a reasoning model that spent all its tokens on thinking: a retry would not help
     if text is None or (not text and ending != "cut" and _has_reasoning(choice)):
         raise NoAnswer(_why_empty(choice, endpoint))
     prompt_tokens, completion_tokens = _tokens(body.get("usage"))
@@ -112,7 +112,7 @@ def first_choice(body: Any) -> dict[str, Any] | None:
 
 
 def finish_reason_of(choice: Mapping[str, Any], missing: str = "unknown") -> str:
-    """The finish reason of a choice as the server spells it, whichever field has it."""
+    """The finish reason of a choice in the server's spelling, from whichever field has it."""
     for name in ("finish_reason", "native_finish_reason", "stop_reason"):
         reason = choice.get(name)
         if isinstance(reason, dict):  # SGLang
@@ -166,7 +166,7 @@ def _text_of_part(part: Any) -> str | None:
 
 
 def _arguments(message: Mapping[str, Any]) -> str | None:
-    """The answer of a server that holds to a schema by calling a function: the arguments of the calls."""
+    """The arguments of function calls: the answer of a server that uses calls to enforce a schema."""
     calls = message.get("tool_calls")
     functions = [call.get("function") for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
     found = []
@@ -179,9 +179,9 @@ def _arguments(message: Mapping[str, Any]) -> str | None:
 
 
 def _taken_for_reasoning(message: Mapping[str, Any]) -> str | None:
-    """An answer that the server's parser has filed under reasoning: what follows the thoughts, or a whole JSON answer.
+    """An answer that the server's parser mistook for reasoning: the text after the thoughts, or an answer in JSON.
 
-    Any other reasoning may be no more than thoughts, which must not become data.
+    Any other reasoning may be only thoughts, which must not become data.
     """
     for name in ("reasoning_content", "reasoning"):
         reasoning = message.get(name)
@@ -213,18 +213,18 @@ def _why_empty(choice: Mapping[str, Any], endpoint: str) -> str:
         return "the answer has no message"
     if _has_reasoning(choice):
         return (
-            "the answer is reasoning without content. Turn thinking off (for many models with sampling = "
-            "{ chat_template_kwargs = { enable_thinking = false } }), or the reasoning parser of the server"
+            "the answer has reasoning but no content. Turn off thinking (for many models with sampling = "
+            "{ chat_template_kwargs = { enable_thinking = false } }), or the server's reasoning parser"
         )
     if message.get("tool_calls") or message.get("function_call"):
-        return "the answer is a call of a tool that was not offered"
+        return "the answer calls a tool that was not offered"
     return "the answer has no content"
 
 
 def _tokens(usage: Any) -> tuple[int, int]:
-    """The tokens of prompt and answer that the server counted; 0 for each that is no whole number, or absurd.
+    """The server's token counts of prompt and answer; 0 for a count that is not an integer, or absurd.
 
-    Some leave reasoning out of the answer's tokens, but not out of the total.
+    Some servers count reasoning in the total, but not in the answer's tokens.
     """
     usage = usage if isinstance(usage, dict) else {}
     prompt, completion, total = (_count(usage.get(f"{part}_tokens")) for part in ("prompt", "completion", "total"))
@@ -236,7 +236,7 @@ def _count(value: Any) -> int:
 
 
 def _logprobs(found: Any) -> tuple[float, ...] | None:
-    """The log-probabilities of the answer's tokens, None if there are none, or in no known form."""
+    """The log-probabilities of the answer's tokens; None if there are none, or their form is unknown."""
     if not isinstance(found, dict):
         return None
     tokens = found.get("content")

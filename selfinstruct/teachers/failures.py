@@ -1,9 +1,9 @@
-"""What an error means: that the request, the run or only this try has failed.
+"""What an error means: whether the request, the whole run, or only this attempt has failed.
 
-Neither the status nor the code settles it: servers say that a key is wrong with 400, that a prompt is too long with
-413, 422, 429 or 500, that they are busy with 400 or with an `error` in an answer of status 200. So words are looked for
-first, in the order of what would be wrong if another class came before it, and the status decides where there are none.
-Sources: the table of `tests/teachers/test_failures.py`.
+Neither the status nor the code is reliable: servers report a wrong key with 400, a prompt that is too long with 413,
+422, 429 or 500, and overload with 400 or with an `error` in an answer of status 200. So the text is searched for known
+phrases first, and the status decides only if there are none. The order of the checks matters: some texts match several.
+Sources: the table in `tests/teachers/test_failures.py`.
 """
 
 import re
@@ -40,7 +40,7 @@ _QUOTA = re.compile(
     r"|not enough)|out of credits|no credits|used all (?:available|of your) credits|spending limit"
     r"|arrearage|good standing|account (?:is )?suspended|quota is used up|perday|余额不足|欠费"
 )
-_OPENAI_QUOTA = "exceeded your current quota"  # Gemini says it too, of a limit per minute
+_OPENAI_QUOTA = "exceeded your current quota"  # Gemini also says this of a limit per minute
 _ELSEWHERE = re.compile(r"(?:country|region|location)[^.]{0,40} not (?:supported|available)|unsupported_country")
 _NO_MODEL = re.compile(
     r"model_not_found|deploymentnotfound|invalid_model|model[^.]{0,80}? (?:does not exist|not exist|not found)"
@@ -61,10 +61,10 @@ def failure(
 ) -> Exception:
     """RequestRefused, TryAgain or TeacherError for an answer with this status; `raw` is its body without the key.
 
-    `base_url` and `key_env` are named in the messages. A status below 400 is that of an answer with an error in it.
+    The messages name `base_url` and `key_env`. A status below 400 means that the answer's body contains an error.
     """
     error = said(raw)
-    is_unnamed = status < 400 and error.status is None  # an error with status 200 and no other: its words decide
+    is_unnamed = status < 400 and error.status is None  # status 200, and no status in the error: its text decides
     if status < 400:
         status = error.status or 400
     text = error.words
@@ -90,7 +90,7 @@ def failure(
             f"{base_url} does not know this model or address ({about}). Check {words.model} and {words.base_url}, "
             "which usually ends in /v1."
         )
-    if any(word in text for word in _UNREADABLE):  # the model answered, but not in the form that was asked for
+    if any(word in text for word in _UNREADABLE):  # the model answered, but not in the requested format
         return TryAgain("malformed_answer", error.message, raw=raw[:10_000])
     if status in PASSING_STATUSES or status >= 500:
         return TryAgain(
@@ -98,7 +98,7 @@ def failure(
         )
     if is_unnamed and not _BUSY.search(text):
         return TryAgain("http_500", error.message, retry_after_s=wait_s)
-    if _BUSY.search(text):  # as if it had said it by the status that is meant for it, which the pace knows
+    if _BUSY.search(text):  # treated as a 429, which pacing understands
         return TryAgain("http_429", error.message, retry_after_s=error.retry_after_s if wait_s is None else wait_s)
     if _PASSING.search(text):
         return TryAgain(f"http_{status}", error.message, retry_after_s=wait_s)
@@ -106,14 +106,14 @@ def failure(
 
 
 def _is_too_long(status: int, text: str) -> bool:
-    """Whether it never fits; that a minute's tokens are used up is said in similar words, with 429."""
+    """Whether the request can never fit. Servers use similar words, with 429, for the limit of tokens per minute."""
     if not _TOO_LONG.search(text) or _WAIT.search(text):
         return False
     return status < 429 or (status == 429 and "reduce" in text) or (status == 500 and "exceed" in text)
 
 
 def _is_quota(status: int, error: Said) -> bool:
-    """Whether money or a daily allowance is used up, rather than this minute's."""
+    """Whether the account's credit or daily quota is used up, not just the limit per minute."""
     if status >= 500:
         return False
     is_pace = "resource_exhausted" in error.codes or error.retry_after_s is not None

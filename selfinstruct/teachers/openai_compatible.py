@@ -1,13 +1,13 @@
-"""Any server that speaks OpenAI's protocol: OpenAI itself, vLLM, llama.cpp, Ollama, `transformers serve`, ...
+"""Any server with an OpenAI-compatible API: OpenAI itself, vLLM, llama.cpp, Ollama, `transformers serve`, ...
 
-The calls are made with aiohttp itself: the openai client would build each request and answer from models of its own, at
-several times the CPU of sending it, and its retries would hold a place among the calls in flight while they sleep.
-Answers are read from the JSON as it came, so that one which fits no model is still kept; a server that streams is read
-like one that does not. A server cannot bloat the run: no more than `max_answer_mb` of an answer is read, decompressed.
-A POST follows no redirect, which might make a GET of it, or send prompts where nobody meant them to go.
+Calls use aiohttp directly. The openai client would parse each request and answer into its own model classes, which
+takes several times the CPU of sending it, and its retries would occupy a place among the calls in flight while they
+sleep. Answers are read from the raw JSON, so even one that matches no schema is kept. Streamed answers are read like
+any others. A server cannot bloat the run: at most `max_answer_mb` of an answer is read, decompressed. A POST does not
+follow redirects, which could turn it into a GET, or send prompts to an unintended server.
 
-The key is read from the environment and leaves this module only in the request's header: wherever a server echoes
-it, in an answer or an error, it is blotted out (`secrets`).
+The key is read from the environment and leaves this module only in the request's header. If a server echoes it, in an
+answer or an error, it is redacted (`secrets`).
 """
 
 import json
@@ -68,11 +68,11 @@ class OpenAICompatible:
         if is_azure(self.base_url):
             headers["api-key"] = headers.pop("Authorization").removeprefix("Bearer ")
         for name, variable in (("OpenAI-Organization", "OPENAI_ORG_ID"), ("OpenAI-Project", "OPENAI_PROJECT_ID")):
-            if self._key and (value := os.environ.get(variable)):  # to nobody who is not trusted with the key
+            if self._key and (value := os.environ.get(variable)):  # only to servers that are trusted with the key
                 headers[name] = value
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),  # the scheduler counts the calls
-            timeout=aiohttp.ClientTimeout(total=None),  # and keeps the time of each
+            timeout=aiohttp.ClientTimeout(total=None),  # and enforces their deadlines
             headers=headers,
             cookie_jar=aiohttp.DummyCookieJar(),
             proxy=_proxy(self.base_url),
@@ -80,12 +80,12 @@ class OpenAICompatible:
 
     def request(self, method: str, path: str, **options: Any) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         """Any other call to the server, with the key."""
-        # A header that aiohttp does not know for a key would go along to another address.
+        # aiohttp would forward Azure's api-key header to the new address, since it does not know that it is a key.
         follows = method != "POST" and not is_azure(self.base_url)
         return self._session.request(method, self.url(path), allow_redirects=follows, **options)
 
     def url(self, path: str) -> str:
-        """The address of `path`; what the server's own address ends in after a question mark stays at the end."""
+        """The URL of `path`; the query string of the server's base URL stays at the end."""
         address, mark, query = self.base_url.partition("?")
         return address + path + mark + query
 
@@ -111,7 +111,7 @@ class OpenAICompatible:
         return self.read(request, raw, time.perf_counter() - started)
 
     async def body_of(self, response: aiohttp.ClientResponse) -> tuple[str, bool]:
-        """The body of a response, and whether that is all: of one that is too large, its beginning."""
+        """The body of a response, and whether it is complete; if it is too large, only its beginning."""
         body = bytearray()
         async for piece in response.content.iter_chunked(PIECE_BYTES):  # decompressed
             body += piece
@@ -120,9 +120,9 @@ class OpenAICompatible:
         return body.decode("utf-8", "replace"), True
 
     def too_large(self, raw: str) -> TryAgain:
-        """What an answer means that is larger than may be read; `raw` is its beginning."""
-        most = f"more than max_answer_mb = {self.most_bytes / MB:g} megabytes"
-        return TryAgain("answer_too_large", f"the answer has {most}", raw=storable(self.clean(raw[:KEPT])))
+        """The error for an answer that is larger than allowed; `raw` is its beginning."""
+        most = f"larger than max_answer_mb = {self.most_bytes / MB:g} megabytes"
+        return TryAgain("answer_too_large", f"the answer is {most}", raw=storable(self.clean(raw[:KEPT])))
 
     def read(self, request: Request, raw: str, latency_s: float) -> Completion:
         """The completion in the server's JSON; raises what `complete` raises, with the answer in it."""
@@ -141,7 +141,7 @@ class OpenAICompatible:
         )  # fmt: skip
 
     def _read(self, raw: str, endpoint: str) -> tuple[str, Answer]:
-        """The JSON of an answer without the key, and what it says; ValueError or RecursionError if it is none."""
+        """The JSON of an answer without the key, and its content; ValueError or RecursionError if there is none."""
         is_stream = is_event_stream(raw)
         body = body_of_events(raw) if is_stream else json.loads(raw)
         if is_stream:
@@ -157,7 +157,7 @@ class OpenAICompatible:
         return raw, answer_in(body, endpoint)
 
     def shown(self, text: str) -> str:
-        """What the server said, without the key, in a form and length that may be shown and stored."""
+        """The server's text without the key, shortened and made safe to show and store."""
         return storable(self.clean(text))[:500]
 
     def clean(self, text: str) -> str:
@@ -171,7 +171,7 @@ class OpenAICompatible:
         return failure(self.base_url, self._key_env, status, headers, self.clean(raw), words=self._words)
 
     def _redirect(self, status: int, location: str) -> Exception:
-        """What a redirect means: prompts go only where the user sends them, so its address is named."""
+        """The error for a redirect: prompts go only where the user sends them, so the message names the new address."""
         if not location:
             return TryAgain(f"http_{status}", "a redirect without an address")
         with suppress(ValueError):
@@ -179,13 +179,13 @@ class OpenAICompatible:
         for path in PATHS.values():
             location = location.removesuffix(path)
         return TeacherError(
-            f"{self.base_url} redirects calls ({status}). If this is where they should go, set base_url (--base-url) "
-            f"to it: {self.shown(location)[:200]}"
+            f"{self.base_url} redirects calls ({status}). If you trust the new address, set base_url (--base-url) "
+            f"to {self.shown(location)[:200]}"
         )
 
 
 def address_and_key(base_url: str, api_key_env: str, words: Words = GENERATE) -> tuple[str, str]:
-    """Where the server is, and its key ("" where there is none); UsageError if it cannot be asked like this."""
+    """The server's address and key ("" if it has none); UsageError if they cannot be used."""
     base_url = base_url or _base_url_from_environment() or OPENAI_HOST
     key = os.environ.get(api_key_env, "").strip()
     if not key and base_url == OPENAI_HOST:
@@ -199,7 +199,7 @@ def address_and_key(base_url: str, api_key_env: str, words: Words = GENERATE) ->
 
 
 def _proxy(url: str) -> str | None:
-    """The proxy that the environment names for an address: asked once, since aiohttp would ask again for each call."""
+    """The proxy from the environment for an address; looked up once, because aiohttp would do so for each call."""
     parts = urlsplit(url)
     if urllib.request.proxy_bypass(parts.hostname or ""):
         return None
@@ -218,7 +218,7 @@ def request_body(request: Request) -> dict[str, Any]:
 
 
 def _base_url_from_environment() -> str:
-    """OPENAI_BASE_URL, held to the same rules as the setting base_url."""
+    """OPENAI_BASE_URL, validated like the setting base_url."""
     try:
         return TeacherSettings(base_url=os.environ.get("OPENAI_BASE_URL", "")).servers[0]
     except ValidationError as error:

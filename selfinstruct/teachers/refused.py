@@ -1,19 +1,19 @@
-"""Settings that a server refuses, told from its words, and how a request does without them.
+"""Settings that a server refuses, recognized in its error text, and how to change the request.
 
     "Unsupported parameter: 'max_tokens' ... Use 'max_completion_tokens' instead."   renamed
     "`temperature` must be strictly positive"                                        0.01 instead of 0
     "Unknown name "seed": Cannot find field."                                        left out
     "This model only support stream mode"                                            stream = true
 
-An `Edit` holds for every request to the same server and model, so that it is found out once. Only settings are edited
-that the server names, and only where it says that it does not know them: a value out of range is the user's to change.
+An `Edit` applies to every request to the same server and model, so each is detected only once. Only settings that the
+server names are edited, and only if it says that it does not support them. Values out of range are left to the user.
 """
 
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
-NEARLY_0 = 0.01  # a temperature at which the likeliest token is drawn as good as always
+NEARLY_0 = 0.01  # a temperature at which the likeliest token is almost always drawn
 SHAPING = ("temperature", "top_p", "enable_thinking", "stop", "max_tokens", "max_completion_tokens")
 
 
@@ -51,7 +51,7 @@ class Edit(NamedTuple):
 
     @property
     def shapes_data(self) -> bool:
-        """Whether the answers are others because of it."""
+        """Whether it changes the answers."""
         return self.name in SHAPING and self.action != "rename"
 
     def __str__(self) -> str:
@@ -82,7 +82,7 @@ _SCHEMA = re.compile(
 
 
 def edits_for(body: Mapping[str, Any], problem: str) -> tuple[Edit, ...]:
-    """What would make the server accept `body`, which it refused with these words; none if they do not say."""
+    """The edits that would make the server accept `body`, which it refused with this text; none if it does not say."""
     text = problem.lower().partition("did you mean")[0]
     if "thinking" in text and (edits := _about_thinking(body, text)):
         return edits
@@ -106,7 +106,7 @@ def edits_for(body: Mapping[str, Any], problem: str) -> tuple[Edit, ...]:
 
 
 def _about_thinking(body: Mapping[str, Any], text: str) -> tuple[Edit, ...]:
-    """Qwen's models think only where the answer is streamed, and some do nothing else."""
+    """Some Qwen models think only if the answer is streamed, and some cannot turn thinking off."""
     thinks = body.get("enable_thinking")
     if thinks is not False and "false" in text and re.search(r"must|should|必须", text):
         return (Edit("enable_thinking", "set", False),)
@@ -116,20 +116,20 @@ def _about_thinking(body: Mapping[str, Any], text: str) -> tuple[Edit, ...]:
 
 
 def edited(body: Mapping[str, Any], edits: Iterable[Edit]) -> dict[str, Any]:
-    """The body with all these changes, one after the other."""
+    """The body with all these changes, in order."""
     for edit in edits:
         body = edit.of(body)
     return dict(body)
 
 
 def is_about_settings(problem: str, status: int) -> bool:
-    """Whether a refusal with a status that means something else is about a setting: some servers use 403 and 404."""
+    """Whether a 403 or 404 is about a setting: some servers use these statuses for it."""
     text = problem.lower()
     return status in (403, 404) and bool(re.search(r"request(?:ed)? (?:top_)?(?:logprobs|parameters)", text))
 
 
 def advice(problem: str, stage: str, body: Mapping[str, Any]) -> str:
-    """Which of our settings changes what the server refuses."""
+    """Which setting to change after the server's refusal."""
     text = problem.lower()
     if "seed" in body and re.search(r"\bseed\b", text):
         return f"Set send_seed = false in [{stage}] or [teacher]."

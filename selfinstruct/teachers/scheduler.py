@@ -1,10 +1,10 @@
-"""Which call goes out when, when to try again, when to give up.
+"""Decides when to send each call, when to retry, and when to give up.
 
-One scheduler carries all calls of a run. A call holds one of `concurrency` places only while it is in flight, not while
-it waits for another try or for room at its server: how often each server may be called is its teacher's `pace`. A
-request goes to the one of its servers that has room. A request that fails for good becomes a Completion with an
-`error`, and the run goes on. Where nothing else is answered either, the server or the settings are to blame: the run
-stops, nothing is stored for the request, and it is asked again later. Nothing is sent that the budget might not bear.
+One scheduler handles all calls of a run. A call holds one of `concurrency` places only while it is in flight, not while
+it waits for a retry or for capacity at its server. How often a server may be called is decided by its teacher's `pace`.
+A request goes to whichever of its servers has capacity. A request that fails for good becomes a Completion with an
+`error`, and the run continues. If nothing else is answered either, the server or the settings are to blame: the run
+stops, nothing is stored for the request, and it is sent again later. Nothing is sent that might exceed the budget.
 """
 
 import asyncio
@@ -24,27 +24,27 @@ from selfinstruct.teachers.words import GENERATE, Words
 
 BACKOFF_FIRST_S = 0.5
 BACKOFF_MOST_S = 30.0
-AWAY_S = 5.0  # so long a server that cannot be reached is left alone, where there is another one
+AWAY_S = 5.0  # how long an unreachable server gets no calls, if there is another one
 UNREACHABLE_ATTEMPTS = 3  # while the server has not answered at all
 REFUSALS_IN_A_ROW = 5  # of a stage that never got an answer: the settings are wrong, not the request
 TOO_LONG_TRIES = 3  # of a request that is too long, while its stage has no answer
-TOO_LONG_AT_FIRST = 3  # requests of a stage, and none was answered: the window is too small
-TOO_LONG_IN_A_ROW = 20  # of any stage: the window is too small for it, though some requests had room
-LONG_PAUSE_S = 60.0  # a server that asks for as much is quoted, so that nobody takes the run to be stuck
-SESSIONS = 3  # a request that failed all its tries in so many sessions is to blame itself, not the server
-MALFORMED_ATTEMPTS = 4  # of a request that was answered with something unreadable: each may have been paid for
-BY_CHANCE = 1e-6  # below this chance that a server which garbles answers did it so often in a row, it is the request
-GARBLED = (1, 50)  # so many of so many calls a server is taken to garble, before others have shown how many
-AT_A_TURN = 2  # calls sent at one turn of the event loop; in between it is heard what has come, refusals too
-BUDGET_LOOK_S = 0.02  # seconds after which a call that the budget holds back looks again, whatever has happened
-BUSY = ("http_429", "http_503", "http_529")  # the server is well, and has too much to do
+TOO_LONG_AT_FIRST = 3  # requests of a stage without any answer: the window is too small
+TOO_LONG_IN_A_ROW = 20  # of any stage: the window is too small for it, although some requests fit
+LONG_PAUSE_S = 60.0  # a pause this long is announced, so that the run does not seem stuck
+SESSIONS = 3  # if all attempts failed in this many sessions, the request is to blame, not the server
+MALFORMED_ATTEMPTS = 4  # of a request with unreadable answers: each may have been billed
+BY_CHANCE = 1e-6  # if a row of garbled answers is less likely than this by chance, the request is to blame
+GARBLED = (1, 50)  # prior: garbled calls out of all calls, before a server's own rate is known
+AT_A_TURN = 2  # calls sent per turn of the event loop; in between, answers and refusals are processed
+BUDGET_LOOK_S = 0.02  # seconds after which a call that the budget holds back is checked again in any case
+BUSY = ("http_429", "http_503", "http_529")  # the server works, but is overloaded
 
-# Told of every try that failed; answers how often this request has failed so far, in earlier sessions too.
+# Called for every failed attempt; returns how often this request has failed so far, including earlier sessions.
 Fault = Callable[[Request, int, TryAgain], int]
 
 
 class Waiting(NamedTuple):
-    """A request that waits for its turn: `turn` is given the server that it goes to, and what its pace notes of it."""
+    """A waiting request. `turn` receives the server to call, and the record that its pace keeps of the call."""
 
     number: int
     teachers: Sequence[Teacher]
@@ -56,7 +56,7 @@ class Waiting(NamedTuple):
 class Scheduler:
     """Sends requests, at most `concurrency` at a time, each at most `attempts` times, within the budget.
 
-    `answered`: the stages that earlier sessions got answers in. `tell` is given a line about long pauses.
+    `answered`: the stages that have answers from earlier sessions. `tell` is called with a line about each long pause.
     """
 
     def __init__(
@@ -70,12 +70,12 @@ class Scheduler:
         self._concurrency = concurrency
         self._attempts = attempts
         self.on_fault = on_fault
-        # One for each model. What the budget holds back waits apart from what it leaves room for.
+        # One for each model, with separate ones for proposals, which the budget may hold back.
         self._queues: defaultdict[object, deque[Waiting]] = defaultdict(deque)
         self._n_waited = 0
         self._alarm: asyncio.TimerHandle | None = None
         self._is_due = False
-        self._between_tries: set[str] = set()  # ids of requests that have failed and are tried again
+        self._between_tries: set[str] = set()  # ids of requests that have failed and are being retried
         self._answered: Counter[object] = Counter(answered)  # by servers, and by stage
         self._malformed: Counter[object] = Counter()  # by servers
         self._refused: Counter[str] = Counter()  # by stage
@@ -85,21 +85,21 @@ class Scheduler:
         self._words = words
 
     def look_again(self) -> None:
-        """Look who may go, or is not wanted any more, when all that has arrived by now has been heard."""
+        """Schedule a check of the queues, after everything that has arrived by now is processed."""
         if not self._is_due:
             self._is_due = True
             asyncio.get_running_loop().call_soon(self._take_turns)
 
     def stop(self) -> None:
-        """Send nothing more; calls in flight come to their end, everything else raises Stopped."""
+        """Send nothing more. Calls in flight are completed, everything else raises Stopped."""
         self.stopping.set()
         self.look_again()
 
     async def complete(self, teachers: Sequence[Teacher], request: Request, wanted: Callable[[], bool]) -> Completion:
         """The answer to `request` from any of `teachers`, or a Completion whose `error` says why there is none.
 
-        Raises Stopped where the run stops, or `wanted()` has become false, before it was sent; TeacherError where
-        they would answer no request; BudgetReached if the budget does not allow it any more.
+        Raises Stopped if the run stops or `wanted()` becomes false before it is sent; TeacherError if the servers would
+        answer no request; BudgetReached if the budget no longer allows it.
         """
         try:
             return await self._complete(teachers, request, wanted)
@@ -129,7 +129,7 @@ class Scheduler:
             self._between_tries.add(request.id)
             may_wait = fault.reason == "http_429" or (fault.unreachable and len(teachers) > 1)
             if may_wait and self._answered[servers] > answered:
-                answered = self._answered[servers]  # busy with others' calls, or one of several: no try is used up
+                answered = self._answered[servers]  # busy, or one of several: this is no attempt
             else:
                 failed += 1
             if fault.raw is not None:
@@ -147,7 +147,7 @@ class Scheduler:
                 # Exponential, with full jitter. Timing only: the data does not depend on it.
                 most = min(BACKOFF_MOST_S, BACKOFF_FIRST_S * 2 ** max(0, failed - 1))
                 await self._sleep(random.uniform(0, most))
-        # Is it the request, or the server? While a request failed again and again, were others answered?
+        # Is the request to blame, or the server? Were others answered while this one kept failing?
         server_is_down = self._answered[servers] == answered and tries < SESSIONS * self._attempts
         if fault.unreachable or server_is_down:
             begin = "has stopped answering" if self._answered[servers] else "has not answered at all"
@@ -158,7 +158,7 @@ class Scheduler:
         return _failure(request, attempt, fault)
 
     async def _send(self, teachers: Sequence[Teacher], request: Request, wanted: Callable[[], bool]) -> Completion:
-        """One try, as soon as there is room for it."""
+        """One attempt, as soon as there is capacity for it."""
         teacher, call = await self._turn(teachers, request, wanted)
         outcome: Outcome = "failed"
         completion: Completion | None = None
@@ -193,7 +193,7 @@ class Scheduler:
     async def _turn(
         self, teachers: Sequence[Teacher], request: Request, wanted: Callable[[], bool]
     ) -> tuple[Teacher, Call]:
-        """Wait for a place and for one of the teachers that may be called; first come, first served."""
+        """Wait for a place and for a teacher that may be called; first come, first served."""
         held_back: object = None
         if self.budget is not None and self.budget.is_proposal(request):
             held_back = "new" if self.budget.is_new_proposal(request) else "again"
@@ -216,7 +216,7 @@ class Scheduler:
             raise
 
     def _take_turns(self) -> None:
-        """Send on those who may go now: whoever waits longest of those at the heads of their queues goes first."""
+        """Send the requests that may go now: of those at the heads of the queues, the longest-waiting one first."""
         self._is_due = False
         if self._alarm:
             self._alarm.cancel()
@@ -231,7 +231,7 @@ class Scheduler:
                     continue
                 try:
                     wait_s = self._go(queue[0])
-                except Exception as error:  # noqa: BLE001  # whoever waits must hear of it, or would wait for ever
+                except Exception as error:  # noqa: BLE001  # the waiting request must get it, or would wait forever
                     queue.popleft().turn.set_exception(error)
                     continue
                 if wait_s > 0:
@@ -243,7 +243,7 @@ class Scheduler:
             self._alarm = asyncio.get_running_loop().call_later(soonest, self._take_turns)
 
     def _go(self, waiting: Waiting) -> float:
-        """Give it its turn and 0, or seconds until it may have one; infinite: when a call has ended."""
+        """Send it and return 0, or return the seconds until it may go; infinite: not before a call has ended."""
         _, teachers, request, wanted, turn = waiting
         if self.stopping.is_set() or not wanted():
             raise Stopped
@@ -265,15 +265,15 @@ class Scheduler:
         return wait_s
 
     def _end(self, teacher: Teacher, call: Call, outcome: Outcome) -> None:
-        """A call has ended, and its place is free."""
+        """Free the place of a call that has ended."""
         self.in_flight -= 1
         teacher.pace.ended(asyncio.get_running_loop().time(), call, outcome)
         self.look_again()
 
     def _is_about_the_request(self, request: Request, error: RequestRefused) -> bool:
-        """False if the stage was never answered: the settings may be wrong; TeacherError once that is likely.
+        """False if the stage has no answer yet: the settings may be wrong; TeacherError once that is likely.
 
-        That all are too long says something about the server's window, also where an answer came before.
+        If all requests are too long, the server's window is too small, even if some were answered before.
         """
         stage, is_known = request.stage, bool(self._answered[request.stage])
         if error.reason == "content_filter":
@@ -281,7 +281,7 @@ class Scheduler:
         if error.reason == "context_too_long":
             tries = self._too_long[stage]
             tries[request.id] += 1
-            # Twice, while no answer is known: others that are in flight may yet be answered.
+            # Without any answer so far, count requests refused twice: others in flight may still be answered.
             n = len(tries) if is_known else sum(n > 1 for n in tries.values())
             if n >= (TOO_LONG_IN_A_ROW if is_known else TOO_LONG_AT_FIRST):
                 raise TeacherError(self._words.window_too_small(stage, n, is_known, error.detail))
@@ -293,13 +293,13 @@ class Scheduler:
         return is_known
 
     def _tell_pause(self, now: float, error: TryAgain, seconds: float) -> None:
-        """Say it, once for each long pause."""
+        """Announce each long pause once."""
         if seconds >= LONG_PAUSE_S and now >= self._told_until:
             self._told_until = now + seconds
             length = f"{seconds / 60:,.0f} minutes" if seconds >= 120 else f"{seconds:.0f} seconds"
             self._tell(
-                f"The server asks for a pause of {length} ({error}). Nothing is sent to it until then; Ctrl-C stops, "
-                "and the same command resumes."
+                f"The server asks for a pause of {length} ({error}). It gets no calls until then. Ctrl-C stops the "
+                "run; the same command resumes it."
             )
 
     async def _sleep(self, seconds: float) -> None:
@@ -313,5 +313,5 @@ class Scheduler:
 
 
 def _failure(request: Request, attempts: int, why: RequestRefused | TryAgain) -> Completion:
-    """What is stored for a request that gets no answer."""
+    """The completion that is stored for a request without an answer."""
     return Completion(request.id, "", "error", attempts=attempts, error=str(why), raw=why.raw or "")

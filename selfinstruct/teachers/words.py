@@ -1,4 +1,4 @@
-"""Messages that name settings: `generate` has them by other names than `compare`."""
+"""Messages that name settings: `generate` and `compare` have different names for them."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -7,9 +7,9 @@ from selfinstruct.teachers.refused import advice
 
 
 class Words(NamedTuple):
-    """The names of things in messages; these are those of `generate`.
+    """The names used in messages; the defaults are those of `generate`.
 
-    `has_sampling`: whether the user can say what goes into a request.
+    `has_sampling`: whether the user can set sampling parameters.
     """
 
     teacher: str = "The teacher"
@@ -20,12 +20,12 @@ class Words(NamedTuple):
     has_sampling: bool = True
 
     def refused(self, what: str, stage: str, sampling: Mapping[str, Any]) -> str:
-        """`what` was refused, in the server's words, and which setting may change that."""
+        """The message that `what` was refused, in the server's words, and which setting may help."""
         ours = f" {advice(what, stage, sampling)} The run is unchanged." if self.has_sampling else ""
         return what.rstrip(". ") + "." + ours
 
     def window_too_small(self, stage: str, n: int, is_known: bool, detail: str) -> str:
-        """The server's context window is too small for `n` requests of a stage, and what helps."""
+        """The message that the server's context window was too small for `n` requests of a stage, and what helps."""
         settings = (
             ", show fewer demonstrations (seed_demonstrations, generated_demonstrations), or lower max_tokens in "
             f"sampling of [{stage}]"

@@ -65,8 +65,8 @@ def test_an_answer_is_found_and_no_thoughts(source):
 @pytest.mark.parametrize(
     ("sent", "says"),
     [
-        (body({"content": None, "reasoning_content": THOUGHTS}), "reasoning without content"),
-        (body({"content": "", "reasoning": THOUGHTS}), "reasoning without content"),
+        (body({"content": None, "reasoning_content": THOUGHTS}), "reasoning but no content"),
+        (body({"content": "", "reasoning": THOUGHTS}), "reasoning but no content"),
         (body({"content": None}), "no content"),
         (body({"content": [part("image_url", url="x")]}), "no content"),
         (body({"content": None, "tool_calls": [{"function": {"arguments": "no json"}}]}), "tool that was not offered"),

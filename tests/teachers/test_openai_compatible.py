@@ -327,7 +327,7 @@ async def test_an_answer_that_is_as_large_as_allowed_is_read():
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize(
     ("location", "named"),
-    [("https://other.example/v1/chat/completions", "to it: https://other.example/v1"),
+    [("https://other.example/v1/chat/completions", "to https://other.example/v1"),
      ("/v2/chat/completions", "/v2"), ("http://[", "http://["), ("/v1/chat/completions/", "/v1/chat/completions/")],
 )  # fmt: skip
 async def test_a_redirect_is_not_followed_and_its_address_is_named(status, location, named):
