@@ -29,6 +29,7 @@ from selfinstruct.rows.fields import KNOWN
 from selfinstruct.rows.files import File, Row
 from selfinstruct.rows.writing import whole_file
 from selfinstruct.store.store import Store
+from selfinstruct.untrusted import say
 
 __all__ = ["Split", "count_tasks", "normalised", "read_dialogues", "split", "write_dialogues"]
 
@@ -64,7 +65,8 @@ def read_dialogues(
     else:
         found = from_rows(_on_hub(str(source)), said)
     if notes is None:
-        print(*said, sep="\n", end="\n" if said else "", file=sys.stderr)
+        for line in said:
+            say(line, file=sys.stderr)
     else:
         notes += said
     times = int(weight)
