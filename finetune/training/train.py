@@ -238,7 +238,8 @@ def _say_what_comes(prepared: Prepared, schedule: Schedule) -> None:
 def _say_where_it_resumes(damaged: Sequence[str], begun: Path | None) -> None:
     """Name the damaged checkpoints, and what is used instead."""
     if damaged:
-        print(*damaged, f"The training resumes from {begun}." if begun else "The training starts over.", sep="\n")
+        for line in [*damaged, f"The training resumes from {begun}." if begun else "The training starts over."]:
+            say(line)
 
 
 def _out_of_memory(prepared: Prepared) -> str:
