@@ -47,8 +47,9 @@ _CLOSE_OPEN = (
 )
 _FIRST = re.compile(_OPEN_FIRST)
 _MARK = re.compile(
-    rf"(?=[<\[◁aAhH.])(?<!`)(?:(?P<open>{_OPEN})|(?P<close>{_CLOSE})|(?P<close_open>{_CLOSE_OPEN}))(?!`)"
+    rf"(?=<[\w/|]|\[[/TBtb]|[◁aAhH.])(?<!`)(?:(?P<open>{_OPEN})|(?P<close>{_CLOSE})|(?P<close_open>{_CLOSE_OPEN}))(?!`)"
 )
+_BLANK_LINES = re.compile(r"\n(?:[^\S\n]{0,40}\n){10,}")  # nobody means so many
 _MAY_HOLD = re.compile(r"[<\[◁]|assistantfinal|\A\s*(?:analysis|here|thinking)", re.IGNORECASE)
 # Around the answer itself, behind the thoughts.
 _FRAME = re.compile(
@@ -62,11 +63,12 @@ _LONGEST_TOKEN = 30  # characters
 
 
 def spoken(text: str) -> str:
-    """The text without what a reasoning model thought aloud, and without control tokens at its end.
+    """The text without what a reasoning model thought aloud, without control tokens at its end and many blank lines.
 
     Thoughts that do not end take the rest; some templates put the opening mark into the prompt, so that a closing one
     alone takes what stands before it.
     """
+    text = _BLANK_LINES.sub("\n" * 10, text)
     if not _MAY_HOLD.search(text):
         return text
     parts: list[str] = []
