@@ -26,7 +26,9 @@ def _closing(quote: str, follows: str, forgotten: str = "") -> re.Pattern[str]:
 
 _AFTER_KEY = {quote: _closing(quote, r"\s{0,20}:") for quote in "\"'"}
 _AFTER_FIELD = {
-    quote: _closing(quote, rf"\s{{0,400}},?\s{{0,400}}(?:{_KEY}|[}}\]]|\Z)", rf"|(?=,\s{{0,20}}{_KEY_IN_QUOTES})")
+    quote: _closing(
+        quote, rf"\s{{0,400}}[,;]?\s{{0,400}}(?:{_KEY}|[}}\]]|//|/\*|\Z)", rf"|(?=,\s{{0,20}}{_KEY_IN_QUOTES})"
+    )
     for quote in "\"'"
 }
 _AFTER_ITEM = {
