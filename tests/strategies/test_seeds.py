@@ -273,7 +273,7 @@ def test_an_instruction_that_a_filter_would_reject_is_a_warning(cli, tmp_path, i
         ([example("a", "a")], "field instances.0: the output repeats the input"),
         ([example("N/A", "a")], "field instances.0: the input only says that there is none"),
         ([example("a", "Here it is:")], "field instances.0: input or output ends with a colon"),
-        ([example("a", "b\n3. Instruction: c")], "field instances.0: the output continues with another task"),
+        ([example("a", "b\n3. Instruction: c")], "field instances.0: the output continues with another task or example"),
         ([example("a", "b"), example("a", "b")], "field instances.1: the same as another instance of the task"),
     ],
 )
