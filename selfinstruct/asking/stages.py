@@ -9,14 +9,16 @@ CLASSIFY = Stage(
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field
 
+from selfinstruct.parsing.names import Field as FieldName
 from selfinstruct.records import Endpoint
 from selfinstruct.settings import Section
 
 Variables = dict[str, Any]
+Name = Annotated[str, Field(min_length=1)]
 PROBE = "probe"  # the stage of the request that finds out what a server supports, before a run's first real one
 
 
@@ -31,6 +33,9 @@ class GrowthSettings(Section):
     generated_demonstrations: int = Field(2, ge=0, description="generated tasks shown in each proposal request")
     proposals_per_request: int = Field(8, ge=1, le=50, description="new tasks asked for in one request")
     instances_per_task: int = Field(3, ge=1, le=20, description="instances asked for each task")
+    field_names: dict[FieldName, tuple[Name, ...]] = Field(
+        {}, description='what prompts in another language call fields: `{output = ["Tuloste"]}`; larger ones are known'
+    )
 
 
 class Prompt(NamedTuple):

@@ -29,15 +29,17 @@ _CODE_LIKE = re.compile(r"[=<>{}\[\]|\\#@_;^$~`]|\w\(|//|::|->")
 _SENTENCE_END = re.compile(r"[^\W\d_A-Z]{3}[)”\"’]?[.!?؟।॥][\"”’)]?\s+(?=[^\W_])")
 # A letter's end on the line of its last sentence: "Yours sincerely, Ada Lovelace", "- Harry from the docks".
 _SIGNED = re.compile(
-    r"(?:(?:yours?|sincerely|love|lots of love|cheers|(?:\w+ )?regards|best|best wishes|best of luck|respectfully"
-    r"|(?:many )?thanks?(?: you)?|cordially|faithfully|fondly|take care|all (?:the best|my love)|hugs|blessings|signed"
-    r"|gratefully|affectionately|(?:with|in) (?:\w+ ){0,2}(?:love|respect|regards?|gratitude|hope|thanks|appreciation"
-    r"|affection|admiration|sympathy|friendship|solidarity|wishes)"
+    r"(?:(?:yours|love|best|(?:many )?thanks|thank you|cheers|hugs|blessings|signed)\b[^.!?\n]{0,40}[,!:]\s+"
+    r"|(?:yours (?:sincerely|truly|faithfully)|sincerely|(?:\w+ )?regards|best wishes|best of luck|respectfully"
+    r"|cordially|faithfully|fondly|take care|all (?:the best|my love)|gratefully|affectionately"
+    r"|(?:with|in) (?:\w+ ){0,2}(?:love|respect|regards?|gratitude|hope|thanks|appreciation|affection|admiration"
+    r"|sympathy|friendship|solidarity|wishes)"
     r"|mit (?:freundlichen|besten|herzlichen) grüßen|(?:liebe|viele) grüße|cordialement|bien à (?:vous|toi)|amicalement"
     r"|atentamente|saludos|un abrazo|cordiali saluti|un abbraccio|atenciosamente|с уважением)\b[^.!?\n]{0,40}[,!:]?\s+"
-    r"|[-–—~]{1,2}\s?(?=[^\W\d_]))(?:[^\s.!?]+\s*){1,8}\Z",
+    r"|[-–—~]{1,2}\s?(?=[^\W\d_]))(?:[^\s.!?]+(?:\s+|\Z)){1,8}\Z",
     re.IGNORECASE,
 )
+_DASHED = re.compile(r"[.!?]\s{1,3}[-–—~]{1,2}\s?[^\W\d_][^.!?]{0,60}\Z")
 _ENDS_OPEN = re.compile(rf"[^\W_{UNSPACED}]\Z")
 
 
@@ -75,7 +77,7 @@ def _why(text: str, last: str) -> str | None:
     rest = _SENTENCE_END.split(last)[-1]
     if (
         rest != last
-        and not _SIGNED.match(rest)
+        and not (_SIGNED.match(rest) or _DASHED.search(rest[-80:]))
         and len(rest.split()) >= 4
         and "://" not in rest
         and len(text.split()) >= LONG

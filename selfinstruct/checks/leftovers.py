@@ -31,6 +31,7 @@ _COPIED = re.compile(
     r"|^This content may violate our content policy\b",
     re.MULTILINE,
 )
+_COPIED_WORDS = re.compile("opy code|egenerate response|violate our content policy")
 _MARKUP = re.compile(
     r"<(?:div|span|p|pre|button|code|svg|ul|ol|li|a|img|table)\b[^<>\n]{0,200}\bclass=[^<>\n]{0,300}>"
     r"|</?(?:div|span|p|br|pre|button)[ \t]{0,2}/?>|&(?:quot|lt|gt|amp|nbsp|apos|#39|#x27|#34);"
@@ -66,7 +67,7 @@ def page_markup(exchange: Exchange) -> tuple[Text, str] | None:
     found = _PAGED.search(asked[-40:].rstrip())
     if found and exchange.asked.kind == "user" and int(found[1]) <= int(found[2]):
         return exchange.asked, found.group().strip()
-    if "opy code" in said and (found := _COPIED.search(said)):
+    if _COPIED_WORDS.search(said) and (found := _COPIED.search(said)):
         return exchange.answer, found.group().strip()
     if ("<" in said or "&" in said) and (found := _MARKUP.search(said)) and not _is_about_code(exchange):
         return exchange.answer, found.group()

@@ -23,7 +23,7 @@ _NOUN = (
 _LOOKED_AT = rf"(?:{_NOUN}|(?:(?:bar|pie|line|flow) ?)?charts?|graphs?|diagrams?)"
 _SHOWN = re.compile(
     r"!\[[^\]\n]{0,80}\]\([^)\n]{1,500}\)?|<(?:img|audio|video)\b[^>\n]{0,300}>?"
-    rf"|[\[<(](?:an? |the |cropped |edited |attached |link to (?:an? |the )?|insert (?:an? )?){{0,2}}{_NOUN}"
+    rf"|[\[<(](?=[a-z])(?:an? |the |cropped |edited |attached |link to (?:an? |the )?|insert (?:an? )?){{0,2}}{_NOUN}"
     r"(?: (?:attached|here|clip|of|file|showing)\b[^\]>)\n]{0,200})?[\]>)]",
     re.IGNORECASE,
 )

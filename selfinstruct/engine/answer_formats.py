@@ -80,6 +80,8 @@ async def settle_settings(
                 changes["answer_format"] = server.answer_format if place.may_be_json else "text"
             settled[place.stage][place.number] = changes
         for edit, problem in server.found:
+            if edit.name == "stream_options":  # it comes with stream, so that tokens are counted
+                continue
             tell(_line(edit, problem, places))
     with store.transaction():
         store.set_settings(learned.as_settings())

@@ -21,12 +21,14 @@ _END = r"\s{0,400}(?:\Z|[}\]]|//|/\*)"
 
 
 def _closing(quote: str, follows: str, forgotten: str = "") -> re.Pattern[str]:
-    return re.compile(rf"\\[\s\S]|(?P<end>{quote}(?={_END}|{follows}){forgotten})")
+    return re.compile(rf"(?:\\[\s\S])++|(?P<end>{quote}(?={_END}|{follows}){forgotten})")
 
 
 _AFTER_KEY = {quote: _closing(quote, r"\s{0,20}:") for quote in "\"'"}
 _AFTER_FIELD = {
-    quote: _closing(quote, rf"\s{{0,400}},?\s{{0,400}}(?:{_KEY}|[}}\]]|\Z)", rf"|(?=,\s{{0,20}}{_KEY_IN_QUOTES})")
+    quote: _closing(
+        quote, rf"\s{{0,400}}[,;]?\s{{0,400}}(?:{_KEY}|[}}\]]|//|/\*|\Z)", rf"|(?=,\s{{0,20}}{_KEY_IN_QUOTES})"
+    )
     for quote in "\"'"
 }
 _AFTER_ITEM = {

@@ -25,11 +25,11 @@ _ABOVE_FIELD = rf"$(?=\n{{1,4}}[ \t*_-]{{0,8}}{_FIELD})"
 # A heading is on a separate line: "Example 2", "**Example 2:**", "### Example 2 (harder)"; "2." above an input;
 # or before the first field: "Example 2: Input: ...".
 EXAMPLE = re.compile(
-    rf"^(?=[^\n]){_HEADING}(?:[ \t]{{0,3}}#?{ORDINAL}\.?)?(?:[ \t]{{0,3}}[(（][^()（）\n]{{0,60}}[)）])?"
+    rf"^(?=[^\n]){_HEADING}[ \t]{{0,3}}#?{ORDINAL}[ \t]{{0,3}}[.:：)–—-][ \t*_]{{1,6}}(?={_FIELD}[*_ \t]{{0,6}}[:：])"
+    rf"|^(?=[^\n]){_HEADING}(?:[ \t]{{0,3}}#?{ORDINAL}\.?)?(?:[ \t]{{0,3}}[(（][^()（）\n]{{0,60}}[)）])?"
     r"[ \t:：*_#\]】]{0,12}$"
     rf"|^(?=[^\n]){_HEADING}[ \t]{{0,3}}#?{ORDINAL}[^\n]{{0,60}}{_ABOVE_FIELD}"
-    rf"|^(?=[^\n])[ \t]{{0,12}}[*_]{{0,2}}\(?\d{{1,2}}[.):][*_]{{0,2}}[ \t]{{0,12}}{_ABOVE_FIELD}"
-    rf"|^(?=[^\n]){_HEADING}[ \t]{{0,3}}#?{ORDINAL}[ \t]{{0,3}}[.:：)–—-][ \t*_]{{1,6}}(?={_FIELD}[*_ \t]{{0,6}}[:：])",
+    rf"|^(?=[^\n])[ \t]{{0,12}}[*_]{{0,2}}\(?\d{{1,2}}[.):][*_]{{0,2}}[ \t]{{0,12}}{_ABOVE_FIELD}",
     re.IGNORECASE | re.MULTILINE,
 )
 # A further task that the model made up has examples of its own.

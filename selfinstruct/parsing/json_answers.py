@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from selfinstruct.parsing.broken_json import broken_values
+from selfinstruct.parsing.broken_json import MOST, broken_values
 from selfinstruct.rows.escapes import meant
 
 INSTRUCTION = ("instruction", "task", "prompt", "question", "request", "description", "text", "content")
@@ -63,7 +63,7 @@ def json_rows(text: str) -> list[Any] | None:
             value = lists[0]
         else:
             value = [value]
-    return value if isinstance(value, list) else None
+    return value if isinstance(value, list) and len(value) <= MOST else None
 
 
 def json_field(row: Any, names: tuple[str, ...]) -> str | None:
@@ -89,7 +89,7 @@ def _decoded(body: str) -> Any:
     values: list[Any] = []
     at = 0
     try:
-        while body[at : at + 1] in ("{", "["):
+        while body[at : at + 1] in ("{", "[") and len(values) <= MOST:
             value, at = _DECODER.raw_decode(body, at)
             values.append(value)
             at = _BETWEEN.match(body, at).end()  # type: ignore[union-attr]

@@ -4,10 +4,14 @@ A model that is prompted in another language uses that language for field names,
 names come first. Names in further languages can be set with `field_names` in the settings.
 """
 
+import re
+from collections.abc import Mapping
+from functools import cache
 from typing import Literal
 
 ORDINAL = r"(?:\d{1,3}|[一二三四五六七八九十]{1,3})"
 Field = Literal["instruction", "input", "output", "label", "example"]
+FieldNames = Mapping[Field, tuple[str, ...]]
 
 NAMES: dict[Field, tuple[str, ...]] = {
     "instruction": (
@@ -53,3 +57,21 @@ def any_of(*fields: Field) -> str:
     names = sorted({name for field in fields for name in NAMES[field]}, key=lambda name: (-len(name), name))
     firsts = "".join(sorted({case for name in names for case in (name[0].lower(), name[0].upper())}))
     return f"(?=[{firsts}])(?:" + "|".join(name.replace(" ", r"[ \t]{0,3}") for name in names) + ")"
+
+
+def in_english(text: str, names: FieldNames) -> str:
+    """The text with these names of fields in English where a line begins, so that the parsers know them."""
+    for field, more in names.items():
+        if more:
+            text = _beginning(more).sub(rf"\g<before>{NAMES[field][0]}", text)
+    return text
+
+
+@cache
+def _beginning(names: tuple[str, ...]) -> re.Pattern[str]:
+    longest_first = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
+    return re.compile(
+        r"^(?P<before>[ \t#*_>\[【(-]{0,12}(?:\d{1,3}[.)、][ \t]{0,3})?[*_]{0,3})"
+        rf"(?:{longest_first})(?=[ \t]{{0,3}}\d{{0,3}}[*_\]】) \t]{{0,6}}(?:[:：]|$))",
+        re.IGNORECASE | re.MULTILINE,
+    )

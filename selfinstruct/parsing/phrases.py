@@ -16,7 +16,8 @@ REFUSALS: dict[str, tuple[str, ...]] = {
     "English": (
         r"(?:i['’]?m |i am )?(?:so |very |truly |really )?sorry\W{1,4}(?:but|i|no|as an ai)\b",
         r"i (?:can(?:no|['’])t|can not|won['’]t|will not) (?:help|assist|fulfill?|comply|provide|create|generate|answer"
-        r"|write|continue|engage|support|complete|access|browse|do (?:this|that))\b",
+        r"|write|continue|engage|support|complete|access|browse|perform|do (?:this|that))\b",
+        r"i['’]?m afraid (?:that )?i (?:can(?:no|['’])t|can not|won['’]t)\b",
         r"i['’]?m (?:unable|not able) to\b|i (?:must|have to) (?:respectfully )?decline\b|unfortunately, i\b",
         r"(?:i |my |please accept my )?(?:sincere )?apologi[sz]?(?:e|es)\b(?: for [^.,\n]{1,60})?,? ?(?:but|as)?,? ?"
         rf"{_DECLINES}",

@@ -44,6 +44,8 @@ def tidy(text: str, bold: bool) -> str:
     text = " ".join(text.split())
     if bold:
         text = text.removesuffix("**").rstrip()
+    if text[:1].isalnum() and "**" not in text:
+        return text
     text = _BOLD.sub(r"\1", text)
     for begin, end in _QUOTES:
         inside = text[len(begin) : -len(end)]

@@ -46,8 +46,9 @@ _CLOSE_OPEN = (
 )
 _FIRST = re.compile(_OPEN_FIRST)
 _MARK = re.compile(
-    rf"(?=[<\[◁aAhH.])(?<!`)(?:(?P<open>{_OPEN})|(?P<close>{_CLOSE})|(?P<close_open>{_CLOSE_OPEN}))(?!`)"
+    rf"(?=<[\w/|]|\[[/TBtb]|[◁aAhH.])(?<!`)(?:(?P<open>{_OPEN})|(?P<close>{_CLOSE})|(?P<close_open>{_CLOSE_OPEN}))(?!`)"
 )
+_BLANK_LINES = re.compile(r"\n(?:[^\S\n]{0,40}\n){10,}")  # nobody means so many
 _MAY_HOLD = re.compile(r"[<\[◁]|assistantfinal|\A\s*(?:analysis|here|thinking)", re.IGNORECASE)
 # Around the answer itself, after the thoughts.
 _FRAME = re.compile(
@@ -61,11 +62,12 @@ _LONGEST_TOKEN = 30  # characters
 
 
 def spoken(text: str) -> str:
-    """The text without a reasoning model's thoughts, and without control tokens at its end.
+    """The text without a reasoning model's thoughts, control tokens at its end, and long runs of blank lines.
 
     Thoughts without an end include the rest of the text. Some templates put the opening marker into the prompt, so
     everything before a lone closing marker is thoughts.
     """
+    text = _BLANK_LINES.sub("\n" * 10, text)
     if not _MAY_HOLD.search(text):
         return text
     parts: list[str] = []

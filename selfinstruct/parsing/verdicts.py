@@ -11,6 +11,7 @@ _NO_INPUT = re.compile(rf"(?:[\W_]*(?:{any_of(WITHOUT_INPUT)})[\W_]*|\s*[-–—
 _NO_INPUT_AT_MOST = 80  # characters
 _BEGINNING = 1000  # characters of an answer in which it declines
 _BEFORE_WORDS = re.compile(r"\A\W+")
+_SIDE = 5000  # characters on each side of an answer in which a verdict can stand
 _YES_NO = re.compile(r"\b(yes|no)\b", re.IGNORECASE)
 # Phrases with a yes or no that is not a verdict, and words that retract a verdict.
 _NO_VERDICT = re.compile(
@@ -44,6 +45,7 @@ def says_no_input(text: str) -> bool:
 def yes_or_no(text: str) -> bool | None:
     """Read a verdict such as "Yes, it is." or "It is not a classification task" as a bool; None if there is none."""
     text = spoken(text)
+    text = text if len(text) <= 2 * _SIDE else text[:_SIDE] + text[-_SIDE:]
     if rows := json_rows(text):
         text = json_field(rows[0], VERDICT) or ""
     text = {"true": "yes", "false": "no"}.get(text.strip(" .*`\n").lower(), text)

@@ -5,7 +5,7 @@ means a backspace, nor a form feed before a letter; tabs and line ends are meant
 command and no word: "ext{", "imes", "abla", "ight". `meant` looks at the JSON before it is decoded, where "\n" and a
 line break still differ; `restored` at texts that were decoded already.
 
-Not covered: commands whose rest is a word or a letter, such as \nu, \neg and \rm; "\\" for a line's end in a formula.
+Not covered: commands whose rest is a word, such as \nexists and \reflectbox; "\\" for a line's end in a formula.
 """
 
 import re
@@ -17,11 +17,12 @@ _AFTER = {
     "n": rf"(?:abla|eq|leq|geq|otin|subseteq|onumber|ewline|[Rr]ightarrow|[Ll]eftarrow){_LETTERS}",
     "r": rf"(?:ight(?:arrow)?|ho|angle|ceil|floor){_LETTERS}",
 }
-_SHORT = rf"t(?:o|au|an|op|ag){_LETTERS}"  # may be a name in code behind a tab that indents it
+# Words and names too, where a line begins: only inside of one.
+_SHORT = rf"(?<=[\w ${{}})^]\\)t(?:o|au|an|op|ag){_LETTERS}|(?<=[ $({{^_=]\\)n(?:u|e|eg|i){_LETTERS}"
 _COMMANDS = "|".join(f"{sign}{rest}" for sign, rest in _AFTER.items())
-_NOT_MEANT = rf"b|f(?=[A-Za-z])|{_COMMANDS}|(?<=[\w ${{}})^]\\){_SHORT}"
+_NOT_MEANT = rf"b|f(?=[A-Za-z])|{_COMMANDS}|{_SHORT}"
 _MEANT = re.compile(  # several in a row at once; one that the end cuts off may become one
-    rf"(?P<meant>(?:\\(?!{_NOT_MEANT})(?:[\"\\/'\n\rbfnrt]|u[0-9A-Fa-f]{{4}}|(?:u[0-9A-Fa-f]{{0,3}})?\Z))+)|\\"
+    rf"(?P<meant>(?:\\(?:[\"\\/'\n\r]|(?!{_NOT_MEANT})[bfnrt]|u[0-9A-Fa-f]{{4}}|(?:u[0-9A-Fa-f]{{0,3}})?\Z))+)|\\"
 )
 _SIGN = {"\b": "b", "\f": "f", "\t": "t", "\n": "n", "\r": "r"}
 # A form feed where a line begins is a page's end.

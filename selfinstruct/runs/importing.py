@@ -14,6 +14,7 @@ from selfinstruct.engine.gate import Gate
 from selfinstruct.errors import UsageError
 from selfinstruct.export.export import write_records
 from selfinstruct.finish_reasons import ending_of
+from selfinstruct.parsing.names import FieldNames
 from selfinstruct.records import IMPORTED, Candidate, Completion, Rejection, Request, canonical_json
 from selfinstruct.report.status import progress_of
 from selfinstruct.runs.recorded import (
@@ -119,11 +120,12 @@ def bring_in(run: Run, recorded: Recorded) -> Brought:
     """Import recorded answers into the run, and write its records."""
     store = run.store
     gate = Gate(store, run.config, progress_of(store))
+    names = run.config.field_names
     done = store.settings().get("imported_steps", 0)
     for group in tracked(_chunks(list(enumerate(recorded.steps))[done:], STEPS_AT_ONCE), "tasks"):
         with store.transaction():
             for step, said in group:
-                gate.admit(step, _proposal(store, said), float("inf"))
+                gate.admit(step, _proposal(store, said, names), float("inf"))
             store.set_settings({"imported": recorded.source, "imported_steps": group[-1][0] + 1})
     lost = _reject_unused(store, recorded)
     _keep_classes(store, recorded)
@@ -138,17 +140,18 @@ def bring_in(run: Run, recorded: Recorded) -> Brought:
                     if verdict and not classified:
                         classified = _store(store, CLASSIFY, verdict, task.instruction)
                     completion = _store(store, INSTANCES, answer, task.instruction)
-                    gate.keep(task, read_generated([classified] if classified else [], [completion], answer.prefix))
+                    classes = [classified] if classified else []
+                    gate.keep(task, read_generated(classes, [completion], answer.prefix, names))
     write_records(store)
     return Brought(lost, len(store.tasks(only_waiting=True)))
 
 
-def _proposal(store: Store, said: Sequence[Answer | Whole]) -> Proposal:
+def _proposal(store: Store, said: Sequence[Answer | Whole], names: FieldNames) -> Proposal:
     """The candidates of one step: those of one answer, or tasks that stand alone."""
     candidates: list[Candidate] = []
     for one in said:
         if isinstance(one, Answer):
-            return read_proposal(_store(store, PROPOSE, one, one.prompt), one.prefix)
+            return read_proposal(_store(store, PROPOSE, one, one.prompt), one.prefix, names)
         rows = [{"instruction": one.instruction, "input": i.input, "output": i.output} for i in one.instances]
         text = canonical_json(rows) if rows else one.instruction
         completion = _store(store, PROPOSE, Answer(one.line, 0, "", text, "stop"), "")

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from selfinstruct.errors import StoreError
+from selfinstruct.parsing.names import FieldNames
 from selfinstruct.records import Candidate, Completion, Rejection, Task
 from selfinstruct.runs.recorded import Answer, key
 from selfinstruct.store.answers import recorded_requests, superseded_requests
@@ -20,8 +21,9 @@ from selfinstruct.strategies.self_instruct import CLASSIFY, INSTANCES, PROPOSE, 
 class Recalled:
     """The recorded answers of a run, in the order of their import; `steps` are its requests by step."""
 
-    def __init__(self, store: Store, candidates: Mapping[int, Sequence[Candidate]]):
+    def __init__(self, store: Store, candidates: Mapping[int, Sequence[Candidate]], names: FieldNames):
         self._store = store
+        self._names = names
         self._candidates = candidates
         self._of_name: dict[str, defaultdict[str, list[str]]] = {
             CLASSIFY.name: defaultdict(list), INSTANCES.name: defaultdict(list)
@@ -47,7 +49,8 @@ class Recalled:
         if found and (found[0].instances or found[0].instruction == completion.text):
             return Proposal(list(found), [])
         prompt = self._prefix[first]
-        return read_proposal(completion, Answer(0, 0, prompt, completion.text, completion.finish_reason).prefix)
+        prefix = Answer(0, 0, prompt, completion.text, completion.finish_reason).prefix
+        return read_proposal(completion, prefix, self._names)
 
     def holds(self, request_id: str) -> bool:
         """Whether a request's answer was imported from a file."""
@@ -59,7 +62,8 @@ class Recalled:
         if not found:
             return None
         classes = self._latest(CLASSIFY.name, key(task.instruction))
-        return read_generated([self._said(one) for one in classes], [self._said(found[0])], self._prefix[found[0]])
+        said, prefix = self._said(found[0]), self._prefix[found[0]]
+        return read_generated([self._said(one) for one in classes], [said], prefix, self._names)
 
     def reject_unused(self, store: Store) -> None:
         """Store, as rejections, what no task of `store` can use."""

@@ -165,7 +165,7 @@ class _Refiltering:
         self.strategy = self.config_before.asks(self.config_before)
         self.requests = Requests(self.config_before, prompts)
         self.candidates = replayed.candidates(before)  # of the run as it was, by step
-        self.recalled = Recalled(before, self.candidates)
+        self.recalled = Recalled(before, self.candidates, self.config_before.field_names)
         self.reasons = replayed.unreadable(before)
         # Requests by step, which a run that was refiltered cannot find by its own pool.
         self.empty_steps: dict[str, str] = before.settings().get("empty_steps", {})

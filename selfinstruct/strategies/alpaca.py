@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 
 from selfinstruct.asking.reading import declined, no_answer
 from selfinstruct.asking.stages import GrowthSettings, Prompt, Stage, Variables, rows_of, sample_tasks
-from selfinstruct.parsing.begun import whole_answer
+from selfinstruct.parsing.begun import NO_NAMES, whole_answer
+from selfinstruct.parsing.names import FieldNames
 from selfinstruct.parsing.whole_tasks import whole_tasks
 from selfinstruct.pool.pool import Snapshot
 from selfinstruct.records import Candidate, Completion, Endpoint, Instance, Rejection, SeedTask, Task
@@ -64,18 +65,18 @@ class Alpaca:
             PROPOSE, "alpaca", rng.getrandbits(63), f"{len(shown) + 1}. Instruction:",
             demonstrations=shown, n_new=self.settings.proposals_per_request,
         )  # fmt: skip
-        return read_whole_tasks(answer.completion, answer.prefix)
+        return read_whole_tasks(answer.completion, answer.prefix, self.settings.field_names)
 
     async def generate_instances(self, task: Task, ask: Ask) -> GeneratedInstances:
         """Return the instance that was proposed with the task, without a request."""
         return came_with(task)
 
 
-def read_whole_tasks(completion: Completion, prefix: str) -> Proposal:
-    """Read candidates with their instances from an answer; `prefix`: as in `Answer`."""
+def read_whole_tasks(completion: Completion, prefix: str, names: FieldNames = NO_NAMES) -> Proposal:
+    """Read candidates with their instances from an answer; `prefix`: as in `Answer`, `names`: of fields."""
     if nothing := no_answer(completion):
         return Proposal([], [(completion.request_id, nothing)])
-    found = whole_tasks(whole_answer(prefix, completion.text), completion.was_cut)
+    found = whole_tasks(whole_answer(prefix, completion.text, names), completion.was_cut)
     if not found:
         reason = declined(completion) or Rejection("no_list", {})
         return Proposal([], [(completion.request_id, reason)])

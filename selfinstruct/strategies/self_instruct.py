@@ -12,10 +12,11 @@ from typing import Any, ClassVar
 
 from selfinstruct.asking.reading import declined, no_answer
 from selfinstruct.asking.stages import Counted, GrowthSettings, Prompt, Stage, Variables, rows_of, sample_tasks
-from selfinstruct.parsing.begun import whole_answer
+from selfinstruct.parsing.begun import NO_NAMES, whole_answer
 from selfinstruct.parsing.examples import input_first, output_first
 from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.parsing.lists import numbered_items
+from selfinstruct.parsing.names import FieldNames
 from selfinstruct.parsing.verdicts import yes_or_no
 from selfinstruct.pool.pool import Snapshot
 from selfinstruct.records import Candidate, Completion, Endpoint, Rejection, Task
@@ -112,7 +113,7 @@ class SelfInstruct:
             PROPOSE, "propose", rng.getrandbits(63), f"{len(demonstrations) + 1}. ",
             demonstrations=demonstrations, n_new=self.settings.proposals_per_request,
         )  # fmt: skip
-        return read_proposal(answer.completion, answer.prefix)
+        return read_proposal(answer.completion, answer.prefix, self.settings.field_names)
 
     async def generate_instances(self, task: Task, ask: Ask) -> GeneratedInstances:
         """Request the class, then the instances; each a second time if its answer cannot be read."""
@@ -134,7 +135,7 @@ class SelfInstruct:
                 instruction=task.instruction, n_instances=self.settings.instances_per_task, again=again,
             )  # fmt: skip
             examples.append(answer.completion)
-            generated = read_generated(classes, examples, answer.prefix)
+            generated = read_generated(classes, examples, answer.prefix, self.settings.field_names)
             is_last = examples[-1].error or examples[-1].was_cut or answer.endpoint == "completion"
             # A base model is asked in the same words, and a longer answer would be cut off again.
             if generated.instances or is_last:
@@ -142,11 +143,11 @@ class SelfInstruct:
         return generated
 
 
-def read_proposal(completion: Completion, prefix: str) -> Proposal:
-    """Read the candidates from an answer to a proposal request; `prefix`: as in `Answer`."""
+def read_proposal(completion: Completion, prefix: str, names: FieldNames = NO_NAMES) -> Proposal:
+    """Read the candidates from an answer to a proposal request; `prefix`: as in `Answer`, `names`: of fields."""
     if nothing := no_answer(completion):
         return Proposal([], [(completion.request_id, nothing)])
-    items = numbered_items(whole_answer(prefix, completion.text), completion.was_cut)
+    items = numbered_items(whole_answer(prefix, completion.text, names), completion.was_cut)
     # Text after a number is at least one item.
     if len(items) <= bool(prefix) and (refusal := declined(completion)):
         return Proposal([], [(completion.request_id, refusal)])
@@ -160,7 +161,9 @@ def read_class(completion: Completion) -> bool | None:
     return None if no_answer(completion) else yes_or_no(completion.text)
 
 
-def read_generated(classes: Sequence[Completion], examples: Sequence[Completion], prefix: str) -> GeneratedInstances:
+def read_generated(
+    classes: Sequence[Completion], examples: Sequence[Completion], prefix: str, names: FieldNames = NO_NAMES
+) -> GeneratedInstances:
     """Read what was generated for a task: `classes` are the answers about its class, `examples` those with instances.
 
     The last answer of each decides. A task of unknown class is kept: it is read input-first, which works for every
@@ -177,7 +180,7 @@ def read_generated(classes: Sequence[Completion], examples: Sequence[Completion]
     instances: list[ParsedInstance] = []
     for answer in examples:
         nothing = no_answer(answer) or declined(answer)
-        instances = [] if nothing else read(whole_answer(prefix, answer.text), answer.was_cut)
+        instances = [] if nothing else read(whole_answer(prefix, answer.text, names), answer.was_cut)
         if not instances:
             unreadable.append((answer.request_id, nothing or Rejection("no_instance", {})))
     extra = {} if is_classification is None else {"is_classification": is_classification}

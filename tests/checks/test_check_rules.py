@@ -75,11 +75,16 @@ FOUND = {
         row(output="Nine.<｜end▁of▁sentence｜>"),
         row(input="<|im_start|>user\nNine?"),
         {"prompt": "Which one?", "completion": "Nine.<|endoftext|>"},
+        row(output="[THINK]Nine?[/THINK]Nine."),
+        row(output="◁think▷Nine?◁/think▷Nine."),
     ],
     "control_characters": [
         row(output="nine\x00"),
         row(input="a\x1b[31mred\x1b[0m lock"),
         row(output="it\x92s the ninth"),
+        row(output="It is \x0crac{1}{2} of \x08oxed{9}."),
+        row(output="9 \times 2, below \theta"),  # THU-MAIC/OpenMAIC#658
+        row(output="where a\neq b"),
     ],
     "half_surrogate": [row(output="nine \ud83d"), row(instruction="\udc00 Which?")],
     "preference_pair": [
@@ -123,7 +128,20 @@ FOUND = {
             ]
         },
     ],
-    "pseudo_empty_input": [row(input=text) for text in ("<noinput>", "No input", "N/A", "None.", "Noinput")],
+    "pseudo_empty_input": [
+        row(input=text)
+        for text in (
+            "<noinput>",
+            "No input",
+            "N/A",
+            "None.",
+            "Noinput",
+            "<no_input>",
+            "特になし",
+            "ohne Eingabe",
+            "nincs bemenet",
+        )
+    ],
     "output_equals_input": [
         row(input="lock, weir", output="lock, weir\n"),
         row(output="Name the highest lock of the canal."),
@@ -132,6 +150,14 @@ FOUND = {
         row(output="It is nine.\n\n4. Instruction: Name a weir."),
         row(output="Nine.\n### Instruction:\nName a weir."),
         row(instruction="Name a lock.\n2. Output: nine\n3. Instruction: Name a weir."),
+        row(output="Nine.\n\nExample 2\nInput: Brelo\nOutput: ten"),
+        row(output="nine\nПример 2\nВход: десять"),
+        row(output="nine\n### Example 3 (harder):\n**Output:** ten"),
+        row(output="nine\n\nInput: ten\nOutput: 10"),
+        row(output="nine\nTask: Name a weir.\nExample 1\nOutput: Brelo"),
+        row(output="nine\n4. Input: ten\n4. Output: 10"),
+        row(output="nine\n### Human: and the next?"),
+        row(input="The ninth.\nExample 2\nInput: the tenth", output="nine"),
     ],
     "url_in_input": [
         row("Summarize the article.", "https://news.test/locks-reopened", "The locks are open again."),
@@ -170,6 +196,7 @@ FOUND = {
         row(output="The keeper came down, opened both of the gates,"),
         row(output=LONG + "After that the keeper went back to his"),
         row(output="It is the largest lock of them all (next to the one in Brelo"),
+        row(output=LONG + "With the upper gates open the water runs into the lower"),
     ],
     "refusal": [
         row(output="I'm sorry, but I can't help with that."),
@@ -177,6 +204,9 @@ FOUND = {
         row(output="It depends. As a language model, I have no gates."),
         row(output="很抱歉,我不能回答。"),
         row(output="This task cannot be performed by a GPT model."),
+        row(output="I'm afraid I can't open gates."),  # promptfoo/promptfoo#9793
+        row(output="Je suis désolé, mais je ne peux pas ouvrir."),
+        row(output="申し訳ありませんが、お答えできません。"),
     ],
     "mojibake": [
         row(output=broken(text))
@@ -187,6 +217,25 @@ FOUND = {
         row("### Instruction:\nName a lock."),
         row("Translate {{ input }} into French."),
         row("Answer: {question}"),
+        row("Who keeps it?", "", "My name is {{ char }}, keeper of {{place name}}."),
+        row("Who keeps it?", "", "I am {name}, the keeper."),
+        row("谁看守?", "", "我是[名字代号]。"),
+        row(output="It is the ninth one.\n###"),
+    ],
+    "page_markup": [
+        chat(("user", "Nine?"), ("assistant", '<p>Yes.</p><ul class="list-disc"><li>Nine</li></ul>')),
+        row(output='The <span class="hljs-number">ninth</span> one.'),  # phugadev/gpt2markdown#3
+        row(output="Locks &amp; weirs say &quot;nine&quot;."),
+        row(output="bashCopy code\nopen gate"),
+        row(output="It is nine.\n\nRegenerate response"),
+        chat(("user", "Nine or ten?\n\n\n1 / 2"), ("assistant", "Nine.")),
+    ],
+    "scaffolding": [
+        row(output="Nine.\n\nConfidence: 90 %"),
+        row(output="Nine.\n**Confidence level:** High"),
+        row(output="Nine.\n(Certainty: 0.95)"),
+        row(output="It is the ninth.\n\nWord count: 4"),
+        row(output="Nine.\n[End of response]"),
     ],
     "url_in_output": [row(output="See https://locks.test/nine for more.")],
     "surrounding_space": [row(output="Nine. "), row(instruction="\nName a lock."), row(input="  nine")],
@@ -247,6 +296,7 @@ LEFT_ALONE = {
         row(output="if a < b | c > d: print([INSTALL])"),
         row(output="<s>old</s> new"),
         {"prompt": "<|user|>\nWhich one?<|assistant|>", "completion": " Nine."},
+        row(output="I [THINK about] it."),
     ],
     "control_characters": [row(output="a\tb\r\nc\n\fd"), row(output="\u200bzero\u00a0width")],
     "half_surrogate": [row(output="nine 😀")],
@@ -257,6 +307,16 @@ LEFT_ALONE = {
         row(output="# Output\nnine"),
         row(instruction="Read the instruction: name a lock."),
         row(output="Input: 9, output: 10"),
+        row(output="\tright\n\tabout\nequal"),
+        row(input="Нет, девятый."),
+        row(input="aucune écluse"),
+        row(input="无锡"),
+        row(output="1. Input: the depth is read.\n2. Output: the gate opens."),
+        row(output="Steps:\n1. Read it.\n2. Input: 9\n3. Stop."),
+        row(output="Recursion calls itself.\n\nExample 2 builds on it: the ninth."),
+        row(output="It doubles a number, for example:\n\nInput: 9\nOutput: 18"),
+        row(output="Input: 9\nOutput: 18\n\nInput: 2\nOutput: 4"),
+        row(output="# Example 2\nThe ninth lock."),
     ],
     "url_in_input": [
         row("Extract the domain.", "https://locks.test/nine", "locks.test"),
@@ -314,6 +374,10 @@ LEFT_ALONE = {
             "नाव ऊपर उठती है। द्वार खुलता है।",
             "បើកទ្វារ",
             LONG + "https://locks.test/nine",
+            LONG + "I hope it helps you all. Yours sincerely, Mara of Brelo",
+            LONG + "Open it when you can. With love and best wishes, your old keeper Mara",
+            LONG + "We wait for the rain. – Mara from the ninth lock",
+            LONG + "Wir warten auf den Regen. Mit freundlichen Grüßen Mara aus Brelo",
             "He stood in front of St. Nicholas by the old canal",
         )
     ],
@@ -323,6 +387,9 @@ LEFT_ALONE = {
         row(output='"Sorry, I am late," said the keeper.'),
         row(output="A language model predicts words. It can be trained."),
         row(output="As an AI engineer, I build gates."),
+        row(output="I apologize, but the lock closes at nine."),
+        row(output="Lo siento mucho por el barco: llegó tarde."),
+        row(output="Leider war die Schleuse zu."),
     ],
     "mojibake": [
         row(output=text)
@@ -357,6 +424,24 @@ LEFT_ALONE = {
         row("# Locks\nName one."),
         row("Use f'{x}'."),
         {"prompt": "### Instruction:\nNine?\n### Response:\n", "completion": "Nine."},
+        row("Write a Jinja template for a keeper.", "", "Hello {{ name }}!"),
+        row("Show the helm value.", "", "```\n{{ name }}\n```"),
+        row(output="Open {n} gates: {a, b}."),
+        row(output="C# is a language; so is F#"),
+    ],
+    "page_markup": [
+        row("Write HTML for it.", "", '<div class="lock">&nbsp;</div>'),
+        row("How do I escape it?", "", "Write &lt; in HTML."),
+        row(output="```\n<p>nine</p>\n```"),
+        row(output="Press the button Copy code, then go on."),
+        row(output="a < b && c > d; R&D; AT&T"),
+        chat(("user", "How much is it?\n9 / 2"), ("assistant", "4.5")),
+    ],
+    "scaffolding": [
+        row("Say how confident you are.", "", "Nine.\nConfidence: 90 %"),
+        row("Write 9 words and their count.", "", "Nine.\nWord count: 1"),
+        row(output="Confidence: what a keeper needs."),
+        row(output="Certainty is rare."),
     ],
     "url_in_output": [
         row(output="fetch('https://api.example.com/nine')"),

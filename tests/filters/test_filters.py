@@ -331,6 +331,10 @@ def test_an_input_that_is_empty_or_says_something(given):
         ("The Nile.\n\n### Instruction:\nName a lake.", "### Instruction:"),
         ("The Nile.\n## response: Baikal", "## response: Baikal"),
         ("  3. input: here", "3. input: here"),
+        ("The Nile.\n1. Input: lakes\n1. Output: Baikal\n2. Done", "1. Input: lakes"),
+        ("The Nile.\n\nExample 2\nInput: lakes\nOutput: Baikal", "Example 2 Input: lakes"),
+        ("Нил.\nПример 2\nВыход: Байкал", "Пример 2 Выход: Байкал"),
+        ("The Nile.\n\nInput: lakes\nOutput: Baikal", "Input: lakes Output:"),
     ],
 )
 def test_an_output_that_goes_on_with_another_task(output, line):
@@ -345,6 +349,10 @@ def test_an_output_that_goes_on_with_another_task(output, line):
         "# Input: a heading of the README",
         "See 7. Instruction: in the middle of a line",
         "### Responses\nThree people wrote.",
+        "1. Input: read it.\n2. Output: print it.",
+        "Its samples are:\n\nInput: 3\nOutput: 9",
+        "Input: 3\nOutput: 9",
+        "The first was easy.\nExample 2 is not.",
     ],
 )
 def test_an_output_that_speaks_of_instructions_is_whole(output):

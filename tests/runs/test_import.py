@@ -1227,3 +1227,23 @@ def test_the_published_rules_admit_the_same(cli, tmp_path, seed):
         rejection["reason"] for rejection in rejections(tmp_path / "run")
     }
     cli("verify", tmp_path / "run")
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_names_of_fields_in_a_language_that_is_not_known_can_be_set(cli, tmp_path, seeds, named):
+    config = tmp_path / "run.toml"
+    config.write_text(
+        '[field_names]\nexample = ["Esimerkki"]\ninput = ["Syöte"]\noutput = ["Tuloste"]\n' if named else ""
+    )
+    answer = "Esimerkki 1\nSyöte: sade\nTuloste: rain\n\nEsimerkki 2\n**Syöte:** lumi\n**Tuloste:** snow"
+    completions = written(tmp_path / "completions.jsonl", [said(TENSE)])
+    instances = written(tmp_path / "instances.jsonl", [{"instruction": TENSE, "raw_instances": answer}])
+    run, again = tmp_path / "run", tmp_path / "again"
+    cli(
+        "import", run, "--completions", completions, "--instances", instances, "--seeds", seeds, "--config", config
+    )  # fmt: skip
+    cli("refilter", run, again)
+    for folder in (run, again):
+        read = [record[1:3] for record in records(folder)]
+        assert read == ([("sade", "rain"), ("lumi", "snow")] if named else [])
+        assert [row["reason"] for row in rejections(folder)] == ([] if named else ["no_instance"])
