@@ -64,7 +64,7 @@ REFUSALS: dict[str, tuple[str, ...]] = {
 }
 WITHOUT_INPUT: dict[str, tuple[str, ...]] = {
     "English": (
-        r"none|n/?a|nan|nil|null|void|blank|empty|not\s+(?:applicable|needed|required|provided|given|available)",
+        r"none|n/?a|(?-i:nan)|nil|null|void|blank|empty|not\s+(?:applicable|needed|required|provided|given|available)",
         r"(?:none|nothing)\s+(?:is\s+)?(?:needed|required|necessary|provided|given)",
         r"(?:there\s+is\s+)?no[\s_-]*(?:(?:additional|further|specific)\s+)?inputs?(?:\s+(?:is\s+|was\s+)?(?:needed"
         r"|required|necessary|provided|given)(?:\s+for\s+this\s+task)?)?",

@@ -23,7 +23,7 @@ SHAREGPT_ROLES: dict[str, Kind] = OPENAI_ROLES | {
     "function_response": "tool", "observation": "tool", "ipython": "tool",
 }  # fmt: skip
 # Placeholders such as <image>, where multimodal trainers put them: at the beginning, at the end, or alone on a line.
-_PLACE = re.compile(r"(?:\A|\n)\s*<(image|video|audio)>|<(image|video|audio)>\s*\Z")
+_PLACE = re.compile(r"(?:\A\s*|\n[^\S\n]{0,40})<(image|video|audio)>|<(image|video|audio)>\s*\Z")
 _TEXTS = {"text", "input_text", "output_text"}
 _THOUGHTS = {"thinking", "reasoning", "thought"}
 
