@@ -6,7 +6,7 @@ Source: https://platform.openai.com/docs/api-reference/chat/object.
 from typing import Any, NamedTuple
 
 from selfinstruct.errors import RequestRefused
-from selfinstruct.records import canonical_json, storable
+from selfinstruct.records import storable
 
 
 class Answer(NamedTuple):
@@ -19,10 +19,10 @@ class Answer(NamedTuple):
     logprobs: tuple[float, ...] | None
 
 
-def answer_in(body: Any, endpoint: str) -> Answer:
+def answer_in(body: Any, endpoint: str, raw: str) -> Answer:
     """The answer in the server's JSON; ValueError, KeyError, IndexError, TypeError or AttributeError if it has none.
 
-    RequestRefused if the server withheld it.
+    RequestRefused, with `raw` as it was sent, if the server withheld it.
     """
     choice = body["choices"][0]
     text = choice["message"]["content"] if endpoint == "chat" else choice["text"]
@@ -32,8 +32,7 @@ def answer_in(body: Any, endpoint: str) -> Answer:
     if text is None and finish_reason == "length":
         text = ""  # a reasoning model that spent all its tokens on thinking: asking again would not help
     if finish_reason == "content_filter" and not text:
-        raw = storable(canonical_json(body))[:10_000]
-        raise RequestRefused("content_filter", "the server withheld its answer", raw)
+        raise RequestRefused("content_filter", "the server withheld its answer", storable(raw)[:10_000])
     if not isinstance(text, str):
         raise TypeError("the content is null")
     return Answer(text, finish_reason, _tokens(body, "prompt"), _tokens(body, "completion"), _logprobs(choice))

@@ -88,7 +88,7 @@ class OpenAICompatible:
             if self._key and self._key in (canonical_json(body) if escaped else raw):
                 raw = self.clean(json.dumps(body, ensure_ascii=False))
                 body = json.loads(raw)
-            answer = answer_in(body, request.endpoint)
+            answer = answer_in(body, request.endpoint, raw)
         except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
             kept = storable(self.clean(raw))[:10_000]
             raise TryAgain("malformed_answer", self.clean(describe(error)), raw=kept) from None
