@@ -31,7 +31,6 @@ from selfinstruct.records import Completion, Request, storable
 from selfinstruct.teachers import Teacher
 from selfinstruct.teachers.budget import cost_usd
 from selfinstruct.teachers.kinds import Kind, Session
-from selfinstruct.teachers.openai_compatible import OpenAICompatible
 from selfinstruct.teachers.pacing import Pace
 from selfinstruct.teachers.settings import Price, TeacherSettings
 
@@ -233,6 +232,8 @@ class GuardedKind(Kind):
         """The user's teacher; what it answers is checked like a function's."""
         with explained():
             opened = await self._kind.open(teacher, base_url, session, stack)
+        from selfinstruct.teachers.openai_compatible import OpenAICompatible  # late: it imports aiohttp
+
         if isinstance(opened, OpenAICompatible):  # which checks by itself, and may be asked by batches
             return opened
         return CustomTeacher(opened.complete, opened.pace, session.prices)
