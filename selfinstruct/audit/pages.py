@@ -120,11 +120,12 @@ class Pages:
         if "threshold" in query:
             rules = what_if.Rules(_share(query["threshold"]), frozenset(query.getall("off", [])) & set(names))
             replay = self._replay(rules)
+        is_replaying = replay is not None and replay.is_alive()  # before its outcome, which may come in between
         outcome = replay.outcome if replay else None
         shift = _number(query.get("from", ""), 0)
         return self._page(
             request, "what_if.html", rules=rules, run_threshold=run_rules.rouge_threshold, names=names,
-            replay=replay, outcome=outcome, shift=shift, size=CHANGES,
+            replay=replay, is_replaying=is_replaying, outcome=outcome, shift=shift, size=CHANGES,
             rules_query=urlencode([("threshold", rules.threshold), *(("off", name) for name in sorted(rules.off))]),
             has_tests=bool(self.store.test_lines()),
         )  # fmt: skip
