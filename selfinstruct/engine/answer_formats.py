@@ -18,8 +18,8 @@ from selfinstruct.teachers import Teacher, Teachers, kinds
 from selfinstruct.teachers.scheduler import Scheduler
 from selfinstruct.teachers.settings import TeacherSettings
 
-SERVER_ERRORS = 5  # so many in a row to a request with a schema: the server cannot do it (llama.cpp answers 500)
-MALFORMED = 2  # so many answers without content: the same
+SERVER_ERRORS = 5  # in a row, to a request with a schema: the server does not support it (llama.cpp answers 500)
+MALFORMED = 2  # answers without content: the same
 
 
 async def settle_answer_formats(config: Config, teachers: Teachers, scheduler: Scheduler, store: Store) -> Config:
