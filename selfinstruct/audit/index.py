@@ -27,7 +27,7 @@ from selfinstruct.store.items import ItemRow
 from selfinstruct.store.schema import explaining
 from selfinstruct.store.store import Store
 
-VERSION = 1  # of the tables below; another one is made anew
+VERSION = 1  # of the tables below; an index of another version is rebuilt
 AT_ONCE = 5_000  # rows read and written between two reports of progress
 LENGTHS = (0, 5, 10, 20, 50, 150, 500)  # tokens; each begins a class
 MARKS = {"edit": "edited", "comment": "commented"}  # besides tags, as #tag

@@ -13,7 +13,7 @@ from selfinstruct.audit.index import FACETS, LENGTHS, Group, Index, length_class
 from selfinstruct.pool.novelty import tokens
 
 PAGE = 50  # items
-FEW = 20_000  # up to so many are sorted; more are read in the order of an index until a page is full
+FEW = 20_000  # rows: up to this number they are sorted; more are read in the order of an index until a page is full
 
 # By name: the column, whether it falls, and in words.
 SORTS = {

@@ -20,7 +20,7 @@ LIVE_EVERY_S = 0.2
 LINE_EVERY_S = 5.0
 SPEED_OVER_S = 60.0
 REASON_CHARACTERS = 100
-STOPPING = "finishing the calls in flight; press Ctrl-C again to stop at once"
+STOPPING = "finishing the calls in flight; press Ctrl-C again to stop immediately"
 
 
 async def show_progress(progress: Progress, scheduler: Scheduler) -> None:

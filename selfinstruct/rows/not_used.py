@@ -116,9 +116,6 @@ def _beside(holder: dict[str, Any], known: tuple[Field, ...]) -> Iterator[str]:
     read |= {key for field in (fields.TURN_WEIGHT, fields.CALLS) for key in spelled(tuple(holder), field)}
     role = value_of(holder, fields.ROLE)
     if isinstance(role, str) and SHAREGPT_ROLES.get(role) in ("tool", "call"):
-        read |= {
-            "name",
-            "arguments",
-            "parameters",
-        }  # the turn is the call itself, or the result of the tool that was called
+        # The turn is the call itself, or the result of the tool that was called.
+        read |= {"name", "arguments", "parameters"}
     yield from (key for key, value in holder.items() if key not in read and not is_empty(value))

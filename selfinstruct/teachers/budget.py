@@ -112,7 +112,7 @@ class Budget:
         most = self.at_most(request)
         self._most[request.stage] = most.or_more(self._most.get(request.stage, most))
         waiting = self.waiting() if self.is_proposal(request) else 0
-        kept_free = self._for_instances(request, waiting) if self.is_proposal(request) else Amount()
+        kept_free = self._for_instances(request, most, waiting) if self.is_proposal(request) else Amount()
         needed = self._used.plus(self._reserved).plus(most).plus(kept_free)
         over = [name for name, limit, amount in zip(Amount._fields, self.limits, needed, strict=True) if amount > limit]
         if not over:
@@ -177,15 +177,18 @@ class Budget:
         self._used_by[stage] = self._used_by[stage].plus(used)
         self._n_answers[stage] += n_answers
 
-    def _for_instances(self, proposal: Request, waiting: int) -> Amount:
-        """The budget reserved for tasks that wait for instances, and for expected ones, `proposal`'s included."""
+    def _for_instances(self, proposal: Request, most: Amount, waiting: int) -> Amount:
+        """The budget reserved for tasks that wait for instances, and for expected ones, `proposal`'s included.
+
+        `most`: what the proposal itself may use.
+        """
         n_tasks = waiting + self.coming(len(self._proposals) + self.is_new_proposal(proposal))
         kept_free = last = Amount()
         for stage in self._of_each_task if n_tasks else ():
             mean = Amount().plus(self._used_by[stage], 1 / max(1, self._n_answers[stage]))
             kept_free = kept_free.plus(mean, n_tasks)
             # For a stage without calls so far, assume calls like this one.
-            last = last.or_more(self._most.get(stage, self.at_most(proposal)).plus(mean, -1))
+            last = last.or_more(self._most.get(stage, most).plus(mean, -1))
         return kept_free.plus(last)
 
     def _goes_by_batch(self, request: Request) -> bool:

@@ -94,8 +94,7 @@ def answer_in(body: Any, endpoint: str) -> Answer:
     if not text and (refused := refusal_of(choice)):
         text, finish_reason = refused, "refusal"
     if not text and ending == "filtered":
-        raw = storable(canonical_json(body))[:KEPT]
-        raise RequestRefused("content_filter", "the server withheld its answer", raw)
+        raise RequestRefused("content_filter", "the server withheld its answer")
     if text is None and ending in ("cut", "refusal"):
         text = ""  # a reasoning model that spent all its tokens on thinking: a retry would not help
     if text is None or (not text and ending != "cut" and _has_reasoning(choice)):

@@ -154,7 +154,11 @@ class OpenAICompatible:
             if reported.may_have_cost and isinstance(failure, TryAgain | RequestRefused):
                 failure.raw = storable(raw)[:KEPT]
             raise failure
-        return raw, answer_in(body, endpoint)
+        try:
+            return raw, answer_in(body, endpoint)
+        except RequestRefused as refused:
+            refused.raw = storable(raw)[:KEPT]
+            raise
 
     def shown(self, text: str) -> str:
         """The server's text without the key, shortened and made safe to show and store."""

@@ -276,6 +276,7 @@ async def test_only_the_beginning_of_a_long_unreadable_answer_is_kept():
 async def test_an_answer_held_back_by_a_filter_is_refused():
     error = await error_of(answering(chat("", "content_filter")))
     assert (type(error), error.reason) == (RequestRefused, "content_filter")
+    assert error.raw == json.dumps(chat("", "content_filter"))  # as it was sent
     assert (await answer_to(answering(chat("The Ni", "content_filter")))).text == "The Ni"
 
 
