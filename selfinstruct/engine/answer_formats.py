@@ -12,6 +12,7 @@ lowest temperature: who takes 0 takes 1.
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
+from zlib import crc32
 
 from selfinstruct.asking.stages import PROBE, response_format
 from selfinstruct.config.config import Config
@@ -120,51 +121,56 @@ class _Server:
         return learned.tried.get(_key(place, body), math.inf) <= _temperature(body)
 
     async def _try(self, body: dict[str, Any], place: Place, edits: list[Edit]) -> None:
-        """Send a probe, and edit it until it is accepted."""
+        """Send a probe, and edit it until it is accepted.
+
+        What the server says is stored, unless it ends the run: then the next session may find another server.
+        """
         while True:
             now = edited(body, edits)
-            completion = await self._ask(place, now)
-            if not completion.error:
-                if "response_format" in now and json_rows(completion.text) is None:
-                    self.answer_format = "text"
-                return
-            if not completion.error.startswith("http_4"):  # errors, one after the other: with a schema, an answer too
-                self._stop_if_too_long(place, completion.error)
-                self.answer_format = "text"
-                return
-            known = edits_for(now, completion.error) if self._may_refuse else ()
-            new = [edit for edit in known if edit.of(now) != now]
-            if place.is_open and not new and "response_format" in now:
-                new = [Edit("response_format", "omit")]  # the server did not say what it refuses: the schema, mostly
-            fixed = [edit for edit in new if edit.name == "response_format" and not place.is_open]
-            if not new or fixed or len(edits) >= EDITS_MOST:
-                raise TeacherError(
-                    GENERATE.refused(
-                        f"The server refuses the settings of [{place.stage}]: {completion.error}", place.stage, now
-                    )
-                )
+            probe = self._probe(place, now)
+            completion = self._store.completion(probe.id)
+            if completion is None:
+                probed = Probed(self._teacher, self._attempts, "response_format" in now)
+                completion = await self._scheduler.complete((probed,), probe, lambda: True)
+            try:
+                new = self._edits(completion, now, place, len(edits))
+            except TeacherError:
+                self._store.forget_sent(probe)
+                raise
+            self._store.add_completion(probe, completion)
             edits += new
-            self.found += [(edit, completion.error.partition(": ")[2]) for edit in new]
-            if not self._may_refuse:
+            self.found += [(edit, (completion.error or "").partition(": ")[2]) for edit in new]
+            if not new or not self._may_refuse:
                 return
 
-    async def _ask(self, place: Place, body: dict[str, Any]) -> Completion:
-        """The server's answer to a probe with this body, once in a run."""
+    def _edits(self, completion: Completion, now: dict[str, Any], place: Place, n_edits: int) -> list[Edit]:
+        """What to edit after the server's answer to a probe with the settings `now`; none if it was accepted."""
+        if not completion.error:
+            if "response_format" in now and json_rows(completion.text) is None:
+                self.answer_format = "text"
+            return []
+        if completion.error.startswith("context_too_long"):
+            raise TeacherError(GENERATE.window_too_small(place.stage, 1, False, completion.error))
+        if not completion.error.startswith("http_4"):  # errors, one after the other: with a schema, an answer too
+            self.answer_format = "text"
+            return []
+        known = edits_for(now, completion.error) if self._may_refuse else ()
+        new = [edit for edit in known if edit.of(now) != now]
+        if place.is_open and not new and "response_format" in now:
+            new = [Edit("response_format", "omit")]  # the server did not say what it refuses: the schema, mostly
+        fixed = [edit for edit in new if edit.name == "response_format" and not place.is_open]
+        if not new or fixed or n_edits >= EDITS_MOST:
+            problem = f"The server refuses the settings of [{place.stage}]: {completion.error}"
+            raise TeacherError(GENERATE.refused(problem, place.stage, now))
+        return new
+
+    def _probe(self, place: Place, body: dict[str, Any]) -> Request:
+        """The probe with this body: another for each server, since a run may go on at another."""
         settings = place.choice.teacher
         seed = {"seed": self._seed & 0x7FFFFFFF} if "seed" in body else {}
         question = "Name any number between 1 and 9."
-        probe = Request(PROBE, settings.kind, settings.model, settings.endpoint, "", question, {**body, **seed})
-        completion = self._store.completion(probe.id)
-        if completion is None:
-            is_schema = "response_format" in body
-            probed = Probed(self._teacher, self._attempts, is_schema)
-            completion = await self._scheduler.complete((probed,), probe, lambda: True)
-            self._store.add_completion(probe, completion)
-        return completion
-
-    def _stop_if_too_long(self, place: Place, error: str) -> None:
-        if error.startswith("context_too_long"):
-            raise TeacherError(GENERATE.window_too_small(place.stage, 1, False, error))
+        server = crc32(settings.servers[0].encode())
+        return Request(PROBE, settings.kind, settings.model, settings.endpoint, "", question, {**body, **seed}, server)
 
 
 def _trials(places: list[Place]) -> dict[str, tuple[dict[str, Any], Place]]:

@@ -169,6 +169,24 @@ async def test_a_window_that_is_too_small_for_any_answer_stops_the_run(tmp_path)
         assert len(server.received) == 1
 
 
+def no_seed_and_no_answers(body):
+    return no_seed(body) or (None if kind_of(body) == "probe" else error("no such stage"))
+
+
+@pytest.mark.parametrize("refuse", [lambda body: error("the model is being replaced"), no_seed_and_no_answers])
+@pytest.mark.parametrize("elsewhere", [False, True])
+async def test_what_a_server_refused_is_tried_again_after_it_has_stopped_the_run(tmp_path, refuse, elsewhere):
+    """Of another server, nothing is known yet. Where the same one is mended, what stopped the run is open again."""
+    down = [True]
+    async with serving(refuse=lambda body: refuse(body) if down else None) as (first, url), serving() as (second, other):
+        with pytest.raises(TeacherError):
+            await grow(tmp_path / "run", 2, teacher=teacher(url))
+        down.clear()
+        await grow(tmp_path / "run", 2, teacher=teacher(other if elsewhere else url))
+        assert bool(second.received) == elsewhere
+        assert all("seed" in body for _, body in second.received)
+
+
 async def test_a_stage_that_was_never_answered_may_get_other_settings(tmp_path):
     """A refusal that only the stage's own requests meet: nothing of it is stored, so its settings are open."""
 

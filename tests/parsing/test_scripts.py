@@ -148,6 +148,8 @@ def repeating(said: Said) -> Iterator[str]:
     proposals = []
 
     def answer(model: str, prompt: str) -> str:
+        if prompt.startswith("Name any number"):  # whether the server takes the settings
+            return "5"
         if model == "classifies":
             return "No"
         if model == "makes":
