@@ -12,8 +12,8 @@
     ‹The Nile, the Amazon and the Danube.</s>›
 
 It fails if no token would be trained, a row begins with two BOS tokens, an answer that was not cut lacks its stop
-token, the padding token is the one that ends answers, or an id is not in the model's vocabulary. Otherwise users notice
-such faults only after the training, when the student never stops.
+token, or an id is not in the model's vocabulary. Otherwise users notice such faults only after the training, when the
+student never stops.
 
 Not covered: whether the data is any good; that is `selfinstruct check`.
 """
@@ -240,12 +240,6 @@ def _check(tokenizer: Any, encoded: Encoded, vocabulary: int) -> None:
     if faults:
         said = [f"{len(rows):,} rows: {fault}: {'; '.join(rows[:SHOWN])}" for fault, rows in faults.items()]
         raise UsageError("\n".join(["Training on this data is not possible:", *said]))
-    if tokenizer.pad_token_id in (None, stop):
-        raise UsageError(
-            f"The tokenizer's padding token, {tokenizer.pad_token}, is missing or also ends an answer. Padding is "
-            "left out of the loss, so the student would not learn to stop. Give the tokenizer a separate padding "
-            "token."
-        )
 
 
 def _histogram(lengths: list[int]) -> dict[int, int]:

@@ -25,6 +25,7 @@ Not covered: tools, thinking switched on or off.
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import Any, Literal, NamedTuple, get_args
 
 from jinja2 import TemplateError
@@ -99,8 +100,13 @@ WITHOUT_INPUT = (
     "What to do: {instruction}\n\nSolution:",
 )
 
-# Tokens that models use for padding, or never generate, in order of preference.
+# Tokens that models use for padding, or never generate, in order of preference; then those that they have to spare.
 PADS = ("<pad>", "<|pad|>", "[PAD]", "<|finetune_right_pad_id|>", "<|endoftext|>", "<unk>", "[UNK]")
+SPARE = re.compile(
+    r"[<\[>|｜]+▁?((fim_)?pad(ding)?(_token)?|(reserved|unused|place.?holder)[\w▁]*|(dummy|control|special|extra_id)_?\d+)▁?"
+    r"[>\]<|｜]+",
+    re.IGNORECASE,
+)
 
 
 class Prepared(NamedTuple):
@@ -114,11 +120,11 @@ class Prepared(NamedTuple):
     added: list[str]
 
 
-def prepare_tokenizer(tokenizer: Any, template: Template | None = None) -> Prepared:
+def prepare_tokenizer(tokenizer: Any, template: Template | None = None, rows: int = 0) -> Prepared:
     """Give the tokenizer the chat template, and any missing tokens for the end of a turn and for padding.
 
-    Without `template`: the model's own, or chatml if it has none. UsageError if "model" was chosen and the model has
-    none, or one that does not end answers.
+    Without `template`: the model's own, or chatml if it has none. `rows`: the number of embeddings that the model has;
+    0: unknown. UsageError if "model" was chosen and the model has none, or one that does not end answers.
     """
     if template is not None and template not in get_args(Template):
         raise UsageError(f"Unknown template {template}. Choose one of: {', '.join(get_args(Template))}.")
@@ -136,11 +142,31 @@ def prepare_tokenizer(tokenizer: Any, template: Template | None = None) -> Prepa
     if template != "model":
         tokenizer.chat_template = ("{{ bos_token }}" if _begins_with_bos(tokenizer) else "") + OURS[template]
     end = end_of_turn(tokenizer)
-    # A trainer that leaves padding out of the loss would then also leave out the end of every answer.
-    if tokenizer.pad_token in (None, end):
-        spare = [token for token in PADS if token in before and token not in (end, tokenizer.bos_token)]
-        tokenizer.add_special_tokens({"pad_token": spare[0] if spare else "<|pad|>"})
+    # A trainer that leaves padding out of the loss would also leave out the end of every answer if they were the same.
+    if tokenizer.pad_token in (None, end) or 0 < rows <= tokenizer.pad_token_id:
+        tokenizer.pad_token = _padding(tokenizer, end, rows)
     return Prepared(template, sorted(set(tokenizer.get_vocab()) - before))
+
+
+def _padding(tokenizer: Any, end: str, rows: int) -> str:
+    """A token for padding that needs no new row of the embeddings, which an adapter would have to come with.
+
+    The end of an answer is the last resort. It does no harm in our training, where the length of a row is what counts.
+    """
+    taken = tokenizer.chat_template + end + (tokenizer.bos_token or "")
+    free = [
+        token for token, number in sorted(tokenizer.get_vocab().items(), key=itemgetter(1))
+        if (token in PADS or SPARE.fullmatch(token)) and token not in taken and not 0 < rows <= number
+    ]  # fmt: skip
+    if free:
+        return min(free, key=lambda token: PADS.index(token) if token in PADS else len(PADS))
+    if len(tokenizer) < rows:  # embeddings often have more rows than there are tokens
+        tokenizer.add_special_tokens({"pad_token": "<|pad|>"})
+        return "<|pad|>"
+    if tokenizer.bos_token not in (None, end):
+        return str(tokenizer.bos_token)
+    others = (token.content for token in tokenizer.added_tokens_decoder.values() if token.special)
+    return next((token for token in others if token not in taken), end)
 
 
 def _begins_with_bos(tokenizer: Any) -> bool:

@@ -13,6 +13,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile, ZipFile
+
+from safetensors import SafetensorError, safe_open
 
 from finetune.examples import Example
 from finetune.training.progress import read_metrics
@@ -24,6 +27,7 @@ from selfinstruct.settings import merge, read_toml
 HEAD = """# The settings of this student, including defaults. To train another one like it:
 # selfinstruct finetune --config THIS_FILE --out OTHER
 """
+PARTS = ("*model*", "optimizer*", "scheduler.pt", "rng_state*", "trainer_state.json")
 
 
 def taken_up(settings: FinetuneSettings, folder: Path) -> FinetuneSettings:
@@ -112,16 +116,16 @@ def check_data(examples: Iterable[Example], folder: Path) -> None:
 
 
 def latest(folder: Path) -> Path | None:
-    """The latest complete checkpoint."""
-    found = sorted(_checkpoints(folder), key=lambda path: int(path.name.partition("-")[2]))
-    return next((path for path in reversed(found) if _is_whole(path)), None)
+    """The latest checkpoint that can be resumed from."""
+    return next((path for path in _checkpoints(folder) if not _fault(path)), None)
 
 
-def drop_broken(folder: Path) -> None:
-    """Remove checkpoints that a kill left incomplete; the trainer would take them for complete ones."""
-    for path in _checkpoints(folder):
-        if not _is_whole(path):
-            shutil.rmtree(path)
+def drop_damaged(folder: Path) -> list[str]:
+    """Remove checkpoints that cannot be resumed from, which the trainer would take for whole ones; say why, of each."""
+    faults = {path: fault for path in _checkpoints(folder) if (fault := _fault(path))}
+    for path in faults:
+        shutil.rmtree(path)
+    return [f"{path} was incomplete or damaged ({fault}) and has been removed." for path, fault in faults.items()]
 
 
 def is_finished(folder: Path) -> bool:
@@ -131,15 +135,39 @@ def is_finished(folder: Path) -> bool:
 
 
 def _checkpoints(folder: Path) -> list[Path]:
-    return [path for path in (folder / "checkpoints").glob("checkpoint-*") if path.name[11:].isdecimal()]
+    """The latest one first."""
+    found = [path for path in (folder / "checkpoints").glob("checkpoint-*") if path.name[11:].isdecimal()]
+    return sorted(found, key=lambda path: int(path.name[11:]), reverse=True)
 
 
-def _is_whole(checkpoint: Path) -> bool:
-    """Whether all files exist, and the trainer's state, which is written last, can be read."""
-    if not all(any(checkpoint.glob(file)) for file in ("*model*", "optimizer*", "scheduler.pt", "rng_state*")):
-        return False
-    try:
-        state = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError):
-        return False
-    return isinstance(state, dict) and "global_step" in state
+def _fault(checkpoint: Path) -> str | None:
+    """Why a checkpoint cannot be resumed from, by itself or because the best one before it is lost."""
+    if fault := _fault_of_files(checkpoint):
+        return fault
+    state = json.loads((checkpoint / "trainer_state.json").read_bytes())
+    if not isinstance(state, dict) or state.get("global_step") != int(checkpoint.name[11:]):
+        return "trainer_state.json belongs to another checkpoint"
+    best = state.get("best_global_step") or state["global_step"]
+    if best != state["global_step"] and (fault := _fault_of_files(checkpoint.with_name(f"checkpoint-{best}"))):
+        return f"checkpoint-{best}, the best one before it: {fault}"
+    return None
+
+
+def _fault_of_files(checkpoint: Path) -> str | None:
+    """The first file that is missing or cut off. Not covered: damage inside of a file, which shows when it is read."""
+    for part in PARTS:
+        if not any(checkpoint.glob(part)):
+            return f"{part.replace('*', '')} is missing"
+    for path in sorted(checkpoint.iterdir()):
+        try:
+            if path.suffix == ".json":
+                content = json.loads(path.read_bytes())
+                for shard in content["weight_map"].values() if path.name.endswith(".index.json") else ():
+                    (checkpoint / shard).stat()
+            elif path.suffix == ".safetensors":
+                safe_open(path, "pt").__exit__(None, None, None)
+            elif path.suffix in (".pt", ".pth"):
+                ZipFile(path).close()
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, BadZipFile, SafetensorError) as error:
+            return f"{path.name}: {(str(error).strip() or type(error).__name__).splitlines()[0]}"
+    return None

@@ -52,13 +52,13 @@ def prepare(settings: FinetuneSettings) -> Prepared:
         check_qlora()
     tokenizer, config = _load(settings.model)
     n_known = len(tokenizer)
-    template, added = prepare_tokenizer(tokenizer, settings.template)
     known = getattr(config.get_text_config(), "vocab_size", None)
     if known is None:
         raise UsageError(
             f"{settings.model} is not a language model, but {config.model_type}. Choose another model (--model)."
         )
-    vocabulary = max(len(tokenizer), known)
+    template, added = prepare_tokenizer(tokenizer, settings.template, known)
+    vocabulary = max(len(tokenizer), known) if added else known
     settings = settings.model_copy(update={"template": template})
     parts = _dialogues(settings)
     train, held_out = ([worded(dialogue, template) for dialogue in part] for part in parts)

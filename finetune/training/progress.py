@@ -57,6 +57,8 @@ class Progress(TrainerCallback):
         if threading.current_thread() is threading.main_thread():  # no other thread may set handlers
             self._before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
         self.began = True
+        if state.best_global_step:  # the state has a path, which is another one where the folder was moved
+            state.best_model_checkpoint = f"{args.output_dir}/checkpoint-{state.best_global_step}"
         self._began = time.monotonic()
         self._first = state.global_step, self._began
         self._tokens = state.num_input_tokens_seen
@@ -171,9 +173,11 @@ class Progress(TrainerCallback):
 
 
 def read_metrics(path: Path, upto: int | None = None) -> list[dict[str, Any]]:
-    """The lines of metrics.jsonl, up to the update `upto`; a line cut off by a kill is ignored."""
+    """The lines of metrics.jsonl, up to the update `upto`; a line cut off by a kill, or damaged, is left out."""
+    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
     rows = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        with suppress(json.JSONDecodeError):
+    for line in text.splitlines():
+        with suppress(ValueError, RecursionError):
             rows.append(json.loads(line))
-    return [row for row in rows if upto is None or row["step"] <= upto]
+    whole = [row for row in rows if isinstance(row, dict) and {"step", "seconds"} <= row.keys()]
+    return [row for row in whole if upto is None or row["step"] <= upto]

@@ -100,7 +100,7 @@ def train(settings: FinetuneSettings, folder: Path, *, dry_run: bool = False) ->
     with checkpoints.locked(folder) if is_first else nullcontext():
         if is_first:
             checkpoints.check_data(prepared.train.examples, folder)
-            checkpoints.drop_broken(folder)
+            _say_where_it_resumes(checkpoints.drop_damaged(folder), checkpoints.latest(folder))
             checkpoints.write_settings(settings, folder)
             with whole_file(folder / "preflight.json", "--out") as part:
                 part.write_text(json.dumps(prepared.report.as_dict(), ensure_ascii=False), encoding="utf-8")
@@ -231,6 +231,12 @@ def _say_what_comes(prepared: Prepared, schedule: Schedule) -> None:
         + (f", in {processes()} processes." if processes() > 1 else "."),
         flush=True,
     )
+
+
+def _say_where_it_resumes(damaged: Sequence[str], begun: Path | None) -> None:
+    """Name the damaged checkpoints, and what is used instead."""
+    if damaged:
+        print(*damaged, f"The training resumes from {begun}." if begun else "The training starts over.", sep="\n")
 
 
 def _out_of_memory(prepared: Prepared) -> str:

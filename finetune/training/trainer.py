@@ -51,6 +51,11 @@ class Trainer(SFTTrainer):
             tuple[float, int]
         ] = []  # of an evaluation's batches: the summed loss, and its number of tokens
 
+    def _run_epoch(self, **named: Any) -> None:
+        """An epoch, unless no update is left: resumed from the last checkpoint, transformers would make one more."""
+        if self.state.global_step < self.state.max_steps:
+            super()._run_epoch(**named)
+
     def prediction_step(self, model: Any, inputs: dict[str, Any], *rest: Any, **named: Any) -> Any:
         """The loss of a batch, which is also summed over tokens."""
         loss, logits, labels = super().prediction_step(model, inputs, *rest, **named)

@@ -52,7 +52,7 @@ def load_to_train(settings: FinetuneSettings, tokenizer: Any, n_known: int) -> P
 @torch.no_grad()
 def add_tokens(model: Any, n_known: int, n_tokens: int) -> None:
     """Give tokens n_known ... n_tokens - 1 the mean embedding of those before, in input and output; resizes."""
-    if n_tokens > model.get_input_embeddings().weight.shape[0]:
+    if n_tokens > n_known and n_tokens > model.get_input_embeddings().weight.shape[0]:
         model.resize_token_embeddings(n_tokens, mean_resizing=False)
     if n_tokens > n_known:
         for weight in {model.get_input_embeddings().weight, model.get_output_embeddings().weight}:  # one if tied

@@ -8,11 +8,12 @@ from ft_tokenizers import STYLES, assistant, marked, system, tokenizer_of, train
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_ft_dialogues import ROWS, WITH_FIELDS, write
+from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
 from finetune.data.dialogues import read_dialogues
 from finetune.data.encoding import IGNORED, encode, encode_all
 from finetune.data.templates import WITH_INPUT, WITHOUT_INPUT, end_of_turn, fitting, prepare_tokenizer, worded
-from finetune.examples import Dialogue
+from finetune.examples import Dialogue, Example
 from selfinstruct.errors import UsageError
 
 TEMPLATES = ("model", "chatml", "alpaca", "paper")
@@ -246,6 +247,57 @@ def test_a_prepared_tokenizer_ends_answers_and_pads_with_different_tokens(tmp_pa
     messages = [user("Hi")]
     assert asked(again, messages) == asked(tokenizer, messages)
     assert again.pad_token == tokenizer.pad_token
+
+
+@pytest.mark.parametrize(
+    ("style", "special", "more_rows", "padding"),
+    [
+        ("llama-3", ["<|reserved_special_token_0|>", "<|reserved_special_token_1|>"], 0,
+         "<|reserved_special_token_0|>"),  # unslothai/unsloth#416
+        ("llama-3", ["<|reserved_special_token_0|>", "<|finetune_right_pad_id|>"], 0,
+         "<|finetune_right_pad_id|>"),  # opendatahub-io/distributed-workloads#380
+        ("mistral", [], 0, "<unk>"),  # bobazooba/xllm#15
+        ("mistral", ["[control_8]"], 0, "<unk>"),
+        ("qwen", [], 0, "<|endoftext|>"),  # its chats end with another token
+        ("base", ["<|dummy_3|>"], 0, "<|dummy_3|>"),  # meta-pytorch/torchtune#2197
+        ("base", [">>UNUSED_221<<"], 0, ">>UNUSED_221<<"),
+        ("base", ["<fim_pad>", "<|image_pad|>"], 0, "<fim_pad>"),  # ibm-granite/granite-3.1-language-models#2
+        ("base", [], 2, "<|pad|>"),  # huggingface/transformers#28415
+        ("base", [], 0, "<s>"),
+    ],
+)  # fmt: skip
+def test_padding_needs_no_new_embedding(style, special, more_rows, padding):
+    """Else an adapter comes with both whole matrices, which servers refuse (vllm-project/vllm#9280)."""
+    tokenizer = tokenizer_of(style)
+    tokenizer.add_special_tokens({"additional_special_tokens": special})
+    rows = len(tokenizer) + more_rows
+    found = prepare_tokenizer(tokenizer, None if tokenizer.chat_template else "alpaca", rows)
+    assert tokenizer.pad_token == padding
+    assert len(tokenizer) <= rows
+    assert found.added == (["<|pad|>"] if more_rows else [])
+
+
+def test_padding_that_the_model_has_no_row_for_is_replaced():
+    """As where somebody added it to the tokenizer alone (georgesung/llm_qlora#7)."""
+    tokenizer = tokenizer_of("base")
+    rows = len(tokenizer)
+    tokenizer.add_special_tokens({"pad_token": "[PAD]"})
+    assert tokenizer.pad_token_id == rows
+    prepare_tokenizer(tokenizer, "alpaca", rows)
+    assert tokenizer.pad_token == "<s>"
+
+
+def test_the_only_special_token_ends_answers_and_pads():
+    """As in GPT-2 (mlabonne/llm-course#33); the end of an answer is trained all the same."""
+    tokenizer = tokenizer_of("base", adds_bos=False)
+    tokenizer.bos_token = tokenizer.eos_token
+    prepare_tokenizer(tokenizer, "alpaca", len(tokenizer))
+    assert tokenizer.pad_token == tokenizer.eos_token
+    rows = [Example(*encode(tokenizer, talk("Hi", answer))) for answer in ("Hello", "Hello, and a good day to you")]
+    collate = DataCollatorForLanguageModeling(pad_token_id=tokenizer.pad_token_id)
+    batch = collate([{"input_ids": row.ids, "labels": row.labels} for row in rows])
+    assert batch["labels"].eq(tokenizer.eos_token_id).sum() == 2
+    assert batch["attention_mask"].sum(1).tolist() == [len(row.ids) for row in rows]
 
 
 def test_templates_that_cannot_be_used():

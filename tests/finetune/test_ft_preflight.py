@@ -117,16 +117,6 @@ def test_an_answer_that_ends_with_another_token_than_the_templates_stop_fails():
         report(tokenizer, of(Example(good.ids[:-1], good.labels[:-1])))
 
 
-def test_padding_with_what_ends_answers_fails(tokenizer):
-    encoded = encode_all(tokenizer, [talk("Hi", "Hello")])
-    tokenizer.pad_token = tokenizer.eos_token
-    with pytest.raises(UsageError, match="padding token, </s>, is missing or also ends an answer"):
-        report(tokenizer, encoded)
-    tokenizer.pad_token = None
-    with pytest.raises(UsageError, match="would not learn to stop"):
-        report(tokenizer, encoded)
-
-
 def test_the_traps_of_other_tools(tokenizer):
     """Each is what a trainer does by itself with such data; here it does not come about, or the training is refused."""
     chat = talk("Name a river.", "The Elbe.", "And a town?", "Dresden.")

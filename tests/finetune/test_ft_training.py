@@ -6,6 +6,7 @@ import resource
 import shutil
 import signal
 import subprocess
+import zipfile
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -188,24 +189,122 @@ def test_an_edited_file_of_settings_is_refused_unless_it_only_says_how(model, da
     assert train(parse_settings({}), stopped)
 
 
-@pytest.mark.parametrize("missing", ["optimizer.pt", "scheduler.pt", "rng_state.pth"])
-def test_a_checkpoint_that_lacks_a_part_is_none(stopped, missing):
-    whole = checkpoints.latest(stopped)
-    (whole / missing).unlink()
-    assert checkpoints.latest(stopped) not in (whole, None)
+def cut(path):
+    path.write_bytes(path.read_bytes()[:100])
 
 
-def test_a_damaged_checkpoint_is_named(stopped):
+DAMAGE = {
+    "no state (hiyouga/LlamaFactory#8300)": lambda folder: (folder / "trainer_state.json").unlink(),
+    "an empty state (huggingface/transformers#35782)": lambda folder: (folder / "trainer_state.json").write_bytes(b""),
+    "a state in another encoding": lambda folder: (folder / "trainer_state.json").write_bytes(b"\xff\xfe"),
+    "a state that is none": lambda folder: (folder / "trainer_state.json").write_text("[]"),
+    "the state of another": lambda folder: (folder / "trainer_state.json").write_text('{"global_step": 1}'),
+    "weights cut off (vllm-project/speculators#739)": lambda folder: cut(folder / "adapter_model.safetensors"),
+    "no adapter's settings": lambda folder: (folder / "adapter_config.json").write_text("{"),
+    "no weights": lambda folder: (folder / "adapter_model.safetensors").unlink(),
+    "no optimizer": lambda folder: (folder / "optimizer.pt").unlink(),
+    "optimizer cut off (Lightning-AI/pytorch-lightning#688)": lambda folder: cut(folder / "optimizer.pt"),
+    "no schedule": lambda folder: (folder / "scheduler.pt").unlink(),
+    "an empty schedule": lambda folder: (folder / "scheduler.pt").write_bytes(b""),
+    "no random numbers": lambda folder: (folder / "rng_state.pth").unlink(),
+    "an empty folder": lambda folder: [path.unlink() for path in folder.iterdir()],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(stopped, damage):
     latest = checkpoints.latest(stopped)
-    for damaged in ("adapter_model.safetensors", "optimizer.pt", "scheduler.pt"):
-        whole = (latest / damaged).read_bytes()
-        (latest / damaged).write_bytes(whole[:100])
-        with pytest.raises(UsageError, match=rf"{latest.name} cannot be read .*Delete it"):
-            train(parse_settings({}), stopped)
-        (latest / damaged).write_bytes(whole)
-    (latest / "scheduler.pt").write_bytes(b"")
-    shutil.rmtree(latest)
+    damage(latest)
+    before = checkpoints.latest(stopped)
+    assert before not in (latest, None)
+    (said,) = checkpoints.drop_damaged(stopped)
+    assert said.startswith(f"{latest} was incomplete or damaged (")
+    assert not latest.exists()
+    assert checkpoints.latest(stopped) == before
+
+
+def test_a_training_whose_latest_checkpoint_is_damaged_says_so_and_ends_as_if_nothing_had_happened(
+    stopped, uninterrupted, capsys
+):
+    cut(checkpoints.latest(stopped) / "optimizer.pt")
     assert train(parse_settings({}), stopped)
+    said = capsys.readouterr().out
+    assert "was incomplete or damaged (optimizer.pt: " in said
+    assert f"The training resumes from {stopped}/checkpoints/checkpoint-12." in said
+    assert all(torch.equal(a, weights(uninterrupted)[name]) for name, a in weights(stopped).items())
+
+
+def test_damage_that_shows_only_when_it_is_read_is_named(stopped):
+    latest = checkpoints.latest(stopped)
+    whole = (latest / "scheduler.pt").read_bytes()
+    with zipfile.ZipFile(latest / "scheduler.pt", "w") as file:
+        file.writestr("archive/data.pkl", b"no pickle")
+    with pytest.raises(UsageError, match=rf"{latest.name} cannot be read .*Delete it"):
+        train(parse_settings({}), stopped)
+    (latest / "scheduler.pt").write_bytes(whole)
+    (stopped / "metrics.jsonl").write_bytes(b"\xff\n3\n" + (stopped / "metrics.jsonl").read_bytes() + b'{"step"')
+    assert train(parse_settings({}), stopped)
+
+
+@pytest.fixture
+def best_first(model, data, tmp_path) -> Path:
+    """A training whose last checkpoint was written, but not its student; the best one is another one."""
+    folder = tmp_path / "best_first"
+    trained(model, data, folder, max_steps=7, eval_every=2, schedule="constant", learning_rate=0.3, warmup=0.0)
+    state = json.loads((folder / "checkpoints/checkpoint-7/trainer_state.json").read_text())
+    assert state["best_global_step"] == 2
+    return folder
+
+
+def test_the_best_checkpoint_is_found_where_the_folder_was_moved(best_first, tmp_path):
+    """huggingface/transformers#10412: the state of a training holds the path."""
+    best = load_file(best_first / "checkpoints/checkpoint-2/model.safetensors")
+    moved = unfinished(best_first).rename(tmp_path / "moved")
+    assert train(parse_settings({}), moved)
+    kept = load_file(moved / "model.safetensors")
+    assert all(torch.equal(kept[name], best[name]) for name in best)
+
+
+def test_without_the_best_checkpoint_a_later_one_is_of_no_use(best_first, capsys):
+    best = load_file(best_first / "checkpoints/checkpoint-2/model.safetensors")
+    (unfinished(best_first) / "checkpoints/checkpoint-2/model.safetensors").unlink()
+    assert train(parse_settings({}), best_first)
+    said = capsys.readouterr().out
+    assert "checkpoint-7 was incomplete or damaged (checkpoint-2, the best one before it: model is missing)" in said
+    assert "The training starts over." in said
+    kept = load_file(best_first / "model.safetensors")
+    assert all(torch.equal(kept[name], best[name]) for name in best)
+
+
+def unfinished(folder):
+    """The training as it is right after its last checkpoint."""
+    lines = (folder / "metrics.jsonl").read_text().splitlines(keepends=True)
+    (folder / "metrics.jsonl").write_text("".join(line for line in lines if "stopped" not in line))
+    for weights in folder.glob("*.safetensors"):
+        weights.unlink()
+    return folder
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"schedule": "constant"},
+        {"schedule": "linear", "keep": "eval_loss"},
+        {"schedule": "cosine", "warmup": 0.5, "micro_batch": 3},
+        {"schedule": "constant", "precision": "mixed"},
+        {"schedule": "constant", "packing": True, "max_length": 128},
+        {"schedule": "constant", "method": "lora", "precision": "bfloat16", "lora": {"rank": 4, "dropout": 0.2}},
+    ],
+    ids=str,
+)
+def test_a_training_that_was_killed_after_its_last_checkpoint_makes_no_further_update(model, data, tmp_path, how):
+    """As others did: Lightning-AI/pytorch-lightning#19403, verl-project/verl#6232, vllm-project/speculators#898."""
+    folder = tmp_path / "student"
+    trained(model, data, folder, **{"keep": "last", "eval_share": 4, "max_steps": 5, "eval_every": 3, **how})
+    before, lines = weights(folder), metrics(folder)
+    assert train(parse_settings({}), unfinished(folder))
+    assert metrics(folder) == lines
+    assert all(torch.equal(tensor, before[name]) for name, tensor in weights(folder).items())
 
 
 def test_two_at_once_in_a_folder_are_one_too_many(model, data, tmp_path):
@@ -321,6 +420,13 @@ def test_the_student_that_is_saved_has_the_loss_that_was_reported(model, data, t
     assert held_out_loss(folder, Student(str(folder))) == pytest.approx(least_eval_loss(folder), rel=1e-5)
 
 
+@pytest.mark.parametrize("base", ["model", "tied"])
+def test_an_adapter_holds_no_embeddings_where_only_padding_was_missing(request, data, tmp_path, base):
+    """Servers refuse them: vllm-project/vllm#9280, hiyouga/LlamaFactory#9545, unslothai/unsloth#1191."""
+    trained(request.getfixturevalue(base), data, tmp_path / "student", method="lora", max_steps=1)
+    assert all(".lora_" in name for name in weights(tmp_path / "student"))
+
+
 def test_adapters_learn_the_tokens_that_a_template_adds(model, data, uninterrupted):
     trained_weights = weights(uninterrupted)
     delta = next(value for name, value in trained_weights.items() if name.endswith("trainable_tokens_delta"))
@@ -390,4 +496,5 @@ def metrics_so_far(folder: Path) -> list[str]:
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
-    return load_file(folder / "adapter_model.safetensors")
+    (file,) = folder.glob("*model.safetensors")  # of a model, or of an adapter
+    return load_file(file)
