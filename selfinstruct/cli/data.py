@@ -1,5 +1,6 @@
 """Commands on datasets: export a run for trainers, and check files that exist already."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -48,7 +49,10 @@ def export(
 
             card_path(place(store, format, output))  # before anything is written
         path, rows = write(store, format, output)
-        write_records(store)
+        if os.access(run, os.W_OK):
+            write_records(store)
+        else:
+            print(f"{run / 'records.jsonl'} was not written again: the folder may only be read.", file=sys.stderr)
         print(f"{rows:,} rows in {path}", flush=True)
         if rows or card:
             varied = measure_diversity(store)
