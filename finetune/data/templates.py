@@ -159,14 +159,14 @@ def _padding(tokenizer: Any, end: str, rows: int) -> str:
         if (token in PADS or SPARE.fullmatch(token)) and token not in taken and not 0 < rows <= number
     ]  # fmt: skip
     if free:
-        return min(free, key=lambda token: PADS.index(token) if token in PADS else len(PADS))
+        return min(map(str, free), key=lambda token: PADS.index(token) if token in PADS else len(PADS))
     if len(tokenizer) < rows:  # embeddings often have more rows than there are tokens
         tokenizer.add_special_tokens({"pad_token": "<|pad|>"})
         return "<|pad|>"
     if tokenizer.bos_token not in (None, end):
         return str(tokenizer.bos_token)
     others = (token.content for token in tokenizer.added_tokens_decoder.values() if token.special)
-    return next((token for token in others if token not in taken), end)
+    return next((str(token) for token in others if token not in taken), end)
 
 
 def _begins_with_bos(tokenizer: Any) -> bool:

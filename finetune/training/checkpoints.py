@@ -165,7 +165,8 @@ def _fault_of_files(checkpoint: Path) -> str | None:
                 for shard in content["weight_map"].values() if path.name.endswith(".index.json") else ():
                     (checkpoint / shard).stat()
             elif path.suffix == ".safetensors":
-                safe_open(path, "pt").__exit__(None, None, None)
+                with safe_open(path, "pt"):
+                    pass
             elif path.suffix in (".pt", ".pth"):
                 ZipFile(path).close()
         except (OSError, ValueError, LookupError, TypeError, AttributeError, BadZipFile, SafetensorError) as error:

@@ -51,10 +51,10 @@ class Trainer(SFTTrainer):
             tuple[float, int]
         ] = []  # of an evaluation's batches: the summed loss, and its number of tokens
 
-    def _run_epoch(self, **named: Any) -> None:
+    def _run_epoch(self, *rest: Any, **named: Any) -> None:
         """An epoch, unless no update is left: resumed from the last checkpoint, transformers would make one more."""
         if self.state.global_step < self.state.max_steps:
-            super()._run_epoch(**named)
+            super()._run_epoch(*rest, **named)  # type: ignore[no-untyped-call]
 
     def prediction_step(self, model: Any, inputs: dict[str, Any], *rest: Any, **named: Any) -> Any:
         """The loss of a batch, which is also summed over tokens."""

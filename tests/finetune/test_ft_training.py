@@ -422,7 +422,7 @@ def test_the_student_that_is_saved_has_the_loss_that_was_reported(model, data, t
 
 @pytest.mark.parametrize("base", ["model", "tied"])
 def test_an_adapter_holds_no_embeddings_where_only_padding_was_missing(request, data, tmp_path, base):
-    """Servers refuse them: vllm-project/vllm#9280, hiyouga/LlamaFactory#9545, unslothai/unsloth#1191."""
+    """Servers refuse them: vllm-project/vllm#9280, hiyouga/LlamaFactory#9545, vllm-project/vllm#4186."""
     trained(request.getfixturevalue(base), data, tmp_path / "student", method="lora", max_steps=1)
     assert all(".lora_" in name for name in weights(tmp_path / "student"))
 
