@@ -100,7 +100,7 @@ class Store(SqliteFile):
                 f"{folder}: cannot be created ({error.strerror}). Choose another folder with --out."
             ) from None
         with explaining(path):
-            super().__init__(path, sqlite3.connect(path, isolation_level=None, timeout=10))
+            super().__init__(path, sqlite3.connect(path.absolute(), isolation_level=None, timeout=10))
             self.db.execute("PRAGMA journal_mode = WAL")
             self.db.execute("PRAGMA foreign_keys = ON")
             self.db.executescript(SCHEMA)

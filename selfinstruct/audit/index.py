@@ -70,7 +70,7 @@ class Index:
     def __init__(self, store: Store):
         self.store = store
         # In a folder that may only be read, the index lasts as long as the audit.
-        self.path = store.folder / "audit.db" if os.access(store.folder, os.W_OK) else Path(":memory:")
+        self.path = store.folder.absolute() / "audit.db" if os.access(store.folder, os.W_OK) else Path(":memory:")
         self.version = 0  # changes whenever something has come in
         self.found: tuple[str, str, int] | None = None  # what temp.found holds (listing.py), and how many by group
         self.found_sizes = Counter[int]()

@@ -147,14 +147,14 @@ class Database(SqliteFile):
     @classmethod
     def _connect(cls, folder: Path, lock: IO[str] | None) -> Self:
         with explaining(folder / "run.db"):
-            db = sqlite3.connect(folder / "run.db", isolation_level=None, timeout=10)
+            db = sqlite3.connect((folder / "run.db").absolute(), isolation_level=None, timeout=10)
             db.execute("PRAGMA foreign_keys = ON")
         return cls(folder, db, lock)
 
     def copy_to(self, folder: Path) -> None:
         """Copy the file as it is, or as the `snapshot` sees it, into `folder`, which is made."""
         folder.mkdir()
-        with explaining(folder / "run.db"), closing(sqlite3.connect(folder / "run.db")) as copy:
+        with explaining(folder / "run.db"), closing(sqlite3.connect((folder / "run.db").absolute())) as copy:
             self.db.backup(copy)
 
     def close(self) -> None:
@@ -186,7 +186,7 @@ def _to_read(path: Path) -> tuple[sqlite3.Connection, ExitStack | None]:
     earlier version, a copy in the folder for temporary files is.
     """
     try:
-        db = sqlite3.connect(path, isolation_level=None, timeout=10)
+        db = sqlite3.connect(path.absolute(), isolation_level=None, timeout=10)  # "file:" would be a URI
         db.execute("SELECT 1 FROM sqlite_master").fetchone()
         return db, None
     except sqlite3.DatabaseError as error:

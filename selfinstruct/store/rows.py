@@ -57,15 +57,17 @@ def completion_from(row: Row) -> Completion:
     return Completion(request_id, text, finish, n_prompt, n_new, known, latency_s, attempts, cost_usd, error, raw)
 
 
-def completion_row(completion: Completion, created_at: float) -> Row:
-    """A row of `completions`, except its hash."""
+def completion_row(stage: str, completion: Completion, created_at: float) -> Row:
+    """A row of `completions`; its hash leaves out when it came, so the same answer has the same one."""
     c = completion
     logprobs = canonical_json(c.logprobs) if c.logprobs is not None else None
     cost = None if c.cost_usd is None else float(c.cost_usd)
-    return (
+    row = (
         c.request_id, c.text, c.finish_reason, c.prompt_tokens, c.completion_tokens, logprobs, float(c.latency_s),
-        c.attempts, cost, c.error, c.raw, created_at,
+        c.attempts, cost, c.error, c.raw,
     )  # fmt: skip
+    *_, hashed = with_hash("completions", row, stage)
+    return *row, created_at, hashed
 
 
 def seed_from(row: Row) -> SeedTask:

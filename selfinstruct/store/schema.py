@@ -79,7 +79,7 @@ HASHED = {
     "seeds": "position, id, name, instruction, instances, is_classification",
     "test_lines": "file, number, text",
     "completions": "(SELECT stage FROM requests WHERE id = request_id), request_id, text, finish_reason, "
-    "prompt_tokens, completion_tokens, logprobs, latency_s, attempts, cost_usd, error, raw, created_at",
+    "prompt_tokens, completion_tokens, logprobs, latency_s, attempts, cost_usd, error, raw",
     "faults": "request_id, stage, attempt, reason, detail, raw, created_at, tokens, cost_usd",
     "tasks": "id, extra",
 }

@@ -151,7 +151,7 @@ class Store(Database):
             self.add_request(request)
             self.db.execute(
                 "INSERT OR IGNORE INTO completions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                with_hash("completions", completion_row(completion, time.time()), request.stage),
+                completion_row(request.stage, completion, time.time()),
             )
 
     def add_request(self, request: Request) -> None:

@@ -287,10 +287,10 @@ def test_padding_that_the_model_has_no_row_for_is_replaced():
     assert tokenizer.pad_token == "<s>"
 
 
-def test_the_only_special_token_ends_answers_and_pads():
+def test_the_only_special_token_ends_answers_and_pads(monkeypatch):
     """As in GPT-2 (mlabonne/llm-course#33); the end of an answer is trained all the same."""
-    tokenizer = tokenizer_of("base", adds_bos=False)
-    tokenizer.bos_token = tokenizer.eos_token
+    monkeypatch.setitem(STYLES, "gpt-2", ("", "", ["<|endoftext|>"]))
+    tokenizer = tokenizer_of("gpt-2")
     prepare_tokenizer(tokenizer, "alpaca", len(tokenizer))
     assert tokenizer.pad_token == tokenizer.eos_token
     rows = [Example(*encode(tokenizer, talk("Hi", answer))) for answer in ("Hello", "Hello, and a good day to you")]

@@ -1,6 +1,7 @@
 """The store keeps its promises, and `verify` notices where it does not."""
 
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from selfinstruct.runs.run import open_run
 from selfinstruct.store.schema import HASHED, MIGRATIONS
 from selfinstruct.store.store import Store
 from selfinstruct.store.verify import verify
-from tests.conftest import AS_ANYONE, run_cli
+from tests.conftest import AS_ANYONE, COMMAND, run_cli
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +102,6 @@ def test_verify_notices(copied, statement, expected):
         ("UPDATE completions SET completion_tokens = completion_tokens + 1 WHERE rowid = 3", "completions row 3"),
         ("UPDATE completions SET cost_usd = 0.5 WHERE rowid = 3", "completions row 3"),
         ("UPDATE completions SET finish_reason = 'length' WHERE rowid = 3", "completions row 3"),
-        ("UPDATE completions SET created_at = 0 WHERE rowid = 3", "completions row 3"),
         ("UPDATE completions SET hash = NULL WHERE rowid = 3", "completions row 3"),
         ("UPDATE requests SET stage = 'classify' WHERE stage = 'instances'", "completions row"),
         ("UPDATE seeds SET instruction = 'Something else.' WHERE position = 2", "seeds row 2"),
@@ -194,6 +194,19 @@ def test_a_folder_that_may_only_be_read_is_read(finished, tmp_path, version, lef
         assert result.returncode == 0, result.stdout + result.stderr
         assert ("older than hashes" in result.stderr) == (version == "earlier")
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("name", ["file:run?mode=ro", "a%20b #c", os.fsdecode(b"r\xff\xfen")])
+def test_a_folder_may_have_any_name(tmp_path, monkeypatch, name):
+    """SQLite takes what begins with "file:" for an address, and bytes that are no UTF-8 are names too."""
+    monkeypatch.chdir(tmp_path)
+    described(Path(name)).close()
+    with Store.read(Path(name)) as store:
+        assert verify(store) == []
+        store.copy_to(Path(f"{name} copied"))
+    Path(name).chmod(0o555)
+    result = subprocess.run([*AS_ANYONE, *COMMAND, "verify", name], capture_output=True, check=True)
+    assert b"no problems" in result.stdout
 
 
 def test_an_audit_of_a_folder_that_may_only_be_read_keeps_its_index_in_memory(copied):
