@@ -41,6 +41,12 @@ def content_id(*parts: Any) -> str:
     return hashlib.sha256(canonical_json(parts).encode("utf-8", "replace")).hexdigest()[:24]
 
 
+def row_hash(*values: Any) -> str:
+    """24 hex digits (96 bits) of stored values: texts, numbers, None. A third cheaper than `content_id`, per answer."""
+    text = "\x1f".join(map(str, values))
+    return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=12).hexdigest()
+
+
 def new_tokens_at_most(sampling: Mapping[str, Any]) -> int | None:
     """Maximum tokens of an answer under these sampling settings; None if they set no limit."""
     named = [sampling.get("max_completion_tokens"), sampling.get("max_tokens")]

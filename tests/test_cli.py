@@ -358,7 +358,7 @@ def test_full_disk_loses_nothing_and_the_run_goes_on(cli, tmp_path):
     """The store hits a limit on the size of files, as it would hit the end of the disk."""
     import resource
 
-    limit = 400_000
+    limit = 600_000
     result = run_cli(
         "generate", tmp_path / "run", "--target", 150, "--seed", 1,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),

@@ -10,6 +10,7 @@ instead of a few hundred thousand. The full-text index holds the tokens of the n
 spaces between words can be searched; it keeps no text.
 """
 
+import os
 import sqlite3
 from bisect import bisect_right
 from collections import Counter
@@ -69,7 +70,8 @@ class Index:
 
     def __init__(self, store: Store):
         self.store = store
-        self.path = store.folder / "audit.db"
+        # In a folder that may only be read, the index lasts as long as the audit.
+        self.path = store.folder.absolute() / "audit.db" if os.access(store.folder, os.W_OK) else Path(":memory:")
         self.version = 0  # changes whenever something has come in
         self.found: tuple[str, str, int] | None = None  # what temp.found holds (listing.py), and how many by group
         self.found_sizes = Counter[int]()

@@ -66,22 +66,30 @@ def report(
 
 
 def verify(run: RunFolder) -> None:
-    """Recompute every id, count and score in RUN. Exit code 1 if any is wrong.
+    """Recompute every id, hash, count and score in RUN. Exit code 1 if any is wrong.
 
     Examples:
     selfinstruct verify outputs/first
     """
     from selfinstruct.store.store import Store
+    from selfinstruct.store.verify import hashed_later
     from selfinstruct.store.verify import verify as check
 
     with Store.read(run) as store:
         problems = check(store)
+        n_later = 0 if problems else hashed_later(store)
     for problem in problems[:50]:
         say(problem)
     if problems:
         say(f"{run}: {len(problems):,} {'problem' if len(problems) == 1 else 'problems'}.")
         sys.exit(1)
     say(f"{run}: no problems.")
+    if n_later:
+        say(
+            f"Note: {n_later:,} answers are older than hashes. Theirs were computed when the file was updated, so a "
+            "change before that would not be found.",
+            file=sys.stderr,
+        )
 
 
 def tasks(

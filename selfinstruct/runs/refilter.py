@@ -13,10 +13,10 @@ decided comes along, but for decisions about what is no longer there.
 import asyncio
 import itertools
 import random
+import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from selfinstruct import __version__
@@ -40,6 +40,7 @@ from selfinstruct.runs.recalled import Recalled
 from selfinstruct.runs.run import keep_config, refuse_not_loaded, settled
 from selfinstruct.settings import MayChange, merge
 from selfinstruct.store import replayed
+from selfinstruct.store.database import lock_folder
 from selfinstruct.store.decisions import leave_out
 from selfinstruct.store.declared import custom_parts, under_recorded_names
 from selfinstruct.store.rows import instance_id
@@ -142,9 +143,17 @@ def _becoming(new: Path) -> Iterator[Path]:
         if new.exists() and not (new.is_dir() and not any(new.iterdir())):
             raise UsageError(f"{new} exists already. Choose a new folder.")
         new.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=f".{new.name}.", suffix=".unfinished", dir=new.parent) as place:
-            yield Path(place) / "run"
-            (Path(place) / "run").rename(new)
+        place = new.with_name(f".{new.name}.unfinished")
+        if place.is_symlink():
+            raise UsageError(f"{place} is a symlink. Remove it, or choose another folder.")
+        place.mkdir(exist_ok=True)
+        with closing(lock_folder(place)):
+            shutil.rmtree(place / "run", ignore_errors=True)  # of a process that was killed
+            try:
+                yield place / "run"
+                (place / "run").rename(new)
+            finally:
+                shutil.rmtree(place)
     except OSError as error:
         raise UsageError(
             f"{new}: cannot be created ({error.strerror}). Choose a folder that you can write to."

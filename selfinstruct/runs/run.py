@@ -213,8 +213,9 @@ def _describe(store: Store, config: Config, prompts: dict[str, str], given: User
     before = custom_parts(store)
     custom = declarations(config, before)
     settings = {"prompts": prompts, "asked": asked, "version": __version__, "custom": custom}
-    store.describe(settings, given.seeds, given.test_lines)
-    keep_config(store, config)
+    with store.transaction():
+        store.describe(settings, given.seeds, given.test_lines)
+        keep_config(store, config)
     return Run(store, config, Prompts(prompts), is_new, tuple(changed(custom, before)))
 
 

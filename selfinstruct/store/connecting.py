@@ -1,10 +1,9 @@
-"""How SQLite files are opened that may come from somebody else, or stand where nothing can be written.
+"""How SQLite files are opened that may come from somebody else.
 
 Nothing is written through a link, and a trigger, which would write for others, is refused
 (https://sqlite.org/security.html). The path is absolute, so that one that begins with "file:" is no address to SQLite.
 """
 
-import os
 import sqlite3
 from pathlib import Path
 
@@ -14,24 +13,11 @@ from selfinstruct.rows.writing import refuse_link
 BESIDE = ("", "-wal", "-shm", "-journal")
 
 
-def connect(path: Path, reading: bool = False) -> sqlite3.Connection:
-    """The file at `path`; with `reading` also where neither file nor folder can be written.
-
-    UsageError if it is a link. What SQLite cannot read raises its own error, later.
-    """
+def connect(path: Path) -> sqlite3.Connection:
+    """The file at `path`; UsageError if it is a link. What SQLite cannot read raises its own error, later."""
     for suffix in BESIDE:
         refuse_link(path.with_name(path.name + suffix))
-    place = path.absolute()
-    if reading and not _may_write(place):
-        # Without a log nothing can be written beside it, and nobody else writes: as it stands, it is whole.
-        log = place.with_name(f"{place.name}-wal")
-        how = "mode=ro" if log.exists() and log.stat().st_size else "immutable=1"
-        return sqlite3.connect(f"{place.as_uri()}?{how}", isolation_level=None, timeout=10, uri=True)
-    return sqlite3.connect(place, isolation_level=None, timeout=10)
-
-
-def _may_write(path: Path) -> bool:
-    return os.access(path.parent, os.W_OK) and (not path.exists() or os.access(path, os.W_OK))
+    return sqlite3.connect(path.absolute(), isolation_level=None, timeout=10)
 
 
 def has_code(db: sqlite3.Connection) -> bool:

@@ -8,10 +8,13 @@ systems, where neither locks nor WAL can be relied upon.
 """
 
 import fcntl
+import os
+import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO, Any, Self
 
 from selfinstruct.errors import StoreError, UsageError
@@ -62,10 +65,10 @@ class SqliteFile:
 class Database(SqliteFile):
     """The file run.db in a run's folder. Use `create`, `resume`, `read` or `beside`; `close()` it when done."""
 
-    def __init__(self, folder: Path, db: sqlite3.Connection, lock: IO[str] | None):
+    def __init__(self, folder: Path, db: sqlite3.Connection, held: IO[str] | ExitStack | None):
         super().__init__(folder / "run.db", db)
         self.folder = folder
-        self._lock = lock
+        self._held = held  # the lock, or the copy that is read
 
     @classmethod
     def create(cls, folder: Path) -> Self:
@@ -76,12 +79,12 @@ class Database(SqliteFile):
             raise UsageError(
                 f"{folder}: cannot be created ({error.strerror}). Choose a folder that you can write to."
             ) from None
-        return cls._open(folder, writing=True)
+        return cls._open(folder)
 
     @classmethod
     def resume(cls, folder: Path) -> Self:
         """An existing run, to resume; StoreError if another process has it."""
-        return cls._open(folder, writing=True)
+        return cls._open(folder)
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -91,11 +94,21 @@ class Database(SqliteFile):
                 f"{folder}: no run here (run.db not found). Start one with selfinstruct generate {folder} --target N."
             )
         path = folder / "run.db"
-        with explaining(path), closing(connect(path, reading=True)) as db:
-            is_old = check_version(db, path) < len(MIGRATIONS)
-        if is_old:
-            cls._open(folder, writing=True).close()
-        return cls._open(folder, writing=False)
+        with explaining(path):
+            db, copy = _to_read(path)
+            opened = cls(folder, db, copy)
+            try:
+                if check_version(db, path) < len(MIGRATIONS):
+                    if not copy:
+                        opened.close()
+                        cls._open(folder).close()
+                        return cls.read(folder)
+                    migrate(db, path)
+                db.execute("PRAGMA query_only = ON")
+            except BaseException:
+                opened.close()
+                raise
+        return opened
 
     @classmethod
     def beside(cls, folder: Path) -> Self:
@@ -112,34 +125,31 @@ class Database(SqliteFile):
                 return False
         except OSError as error:  # a name that is too long, a folder that may not be looked into
             raise UsageError(f"{folder}: cannot be opened ({error.strerror}). Choose another folder.") from None
-        with explaining(path), closing(connect(path, reading=True)) as db:
-            return check_version(db, path) > 0 and bool(db.execute("SELECT 1 FROM run").fetchone())
+        with explaining(path):
+            db, copy = _to_read(path)
+            with closing(cls(folder, db, copy)):
+                return check_version(db, path) > 0 and bool(db.execute("SELECT 1 FROM run").fetchone())
 
     @classmethod
-    def _open(cls, folder: Path, writing: bool) -> Self:
+    def _open(cls, folder: Path) -> Self:
         path = folder / "run.db"
-        lock = _lock(folder) if writing else None
+        lock = lock_folder(folder)
         try:
             with explaining(path):
-                opened = cls._connect(folder, lock, reading=not writing)
-                if writing:
-                    opened.db.execute("PRAGMA journal_mode = WAL")
-                    # With WAL, a killed process loses nothing; only a power failure may cost the last commits.
-                    opened.db.execute("PRAGMA synchronous = NORMAL")
-                    migrate(opened.db, path)
-                else:
-                    opened.db.execute("PRAGMA query_only = ON")
-                    check_version(opened.db, path)
+                opened = cls._connect(folder, lock)
+                opened.db.execute("PRAGMA journal_mode = WAL")
+                # With WAL, a killed process loses nothing; only a power failure may cost the last commits.
+                opened.db.execute("PRAGMA synchronous = NORMAL")
+                migrate(opened.db, path)
         except BaseException:
-            if lock:
-                lock.close()
+            lock.close()
             raise
         return opened
 
     @classmethod
-    def _connect(cls, folder: Path, lock: IO[str] | None, reading: bool = False) -> Self:
+    def _connect(cls, folder: Path, lock: IO[str] | None) -> Self:
         with explaining(folder / "run.db"):
-            db = connect(folder / "run.db", reading)
+            db = connect(folder / "run.db")
             db.execute("PRAGMA foreign_keys = ON")
         return cls(folder, db, lock)
 
@@ -150,10 +160,10 @@ class Database(SqliteFile):
             self.db.backup(copy)
 
     def close(self) -> None:
-        """Close the file and let go of the lock."""
+        """Close the file and let go of the lock, or of the copy."""
         super().close()
-        if self._lock:
-            self._lock.close()
+        if self._held:
+            self._held.close()
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -170,7 +180,41 @@ class Database(SqliteFile):
                 self.db.execute("ROLLBACK")
 
 
-def _lock(folder: Path) -> IO[str]:
+def _to_read(path: Path) -> tuple[sqlite3.Connection, ExitStack | None]:
+    """The file at `path`, to be read; with a copy to be closed where it can be read only as one.
+
+    A file in WAL mode cannot be opened in a folder that may not be written to, unless another process has it open.
+    Where all is in the file itself, it is read as it is; where answers are left in its WAL, or its tables are of an
+    earlier version, a copy in the folder for temporary files is.
+    """
+    try:
+        db = connect(path)
+        db.execute("SELECT 1 FROM sqlite_master").fetchone()
+        return db, None
+    except sqlite3.DatabaseError as error:
+        db.close()
+        may_write = os.access(path.parent, os.W_OK) and os.access(path, os.W_OK)
+        if may_write or not isinstance(error, sqlite3.OperationalError):
+            raise
+    wal = Path(f"{path}-wal")
+    try:
+        if not wal.exists() or not wal.stat().st_size:
+            address = f"{path.absolute().as_uri()}?immutable=1"
+            db = sqlite3.connect(address, isolation_level=None, uri=True)
+            if check_version(db, path) == len(MIGRATIONS):
+                return db, None
+            db.close()
+        copy = ExitStack()
+        place = Path(copy.enter_context(TemporaryDirectory(prefix="selfinstruct-")))
+        for file in (path, wal):
+            if file.exists():
+                shutil.copyfile(file, place / file.name)
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read ({error.strerror}). Copy the folder, and read the copy.") from None
+    return sqlite3.connect(place / path.name, isolation_level=None), copy
+
+
+def lock_folder(folder: Path) -> IO[str]:
     """Hold `run.lock` as long as this process lives; StoreError if another process does."""
     refuse_link(folder / "run.lock")
     try:

@@ -20,6 +20,7 @@ from selfinstruct.records import (
     Task,
     canonical_json,
     content_id,
+    row_hash,
     storable,
 )
 
@@ -56,14 +57,17 @@ def completion_from(row: Row) -> Completion:
     return Completion(request_id, text, finish, n_prompt, n_new, known, latency_s, attempts, cost_usd, error, raw)
 
 
-def completion_row(completion: Completion, created_at: float) -> Row:
-    """A row of `completions`."""
+def completion_row(stage: str, completion: Completion, created_at: float) -> Row:
+    """A row of `completions`; its hash leaves out when it came, so the same answer has the same one."""
     c = completion
     logprobs = canonical_json(c.logprobs) if c.logprobs is not None else None
-    return (
-        c.request_id, c.text, c.finish_reason, c.prompt_tokens, c.completion_tokens, logprobs, c.latency_s, c.attempts,
-        c.cost_usd, c.error, c.raw, created_at,
+    cost = None if c.cost_usd is None else float(c.cost_usd)
+    row = (
+        c.request_id, c.text, c.finish_reason, c.prompt_tokens, c.completion_tokens, logprobs, float(c.latency_s),
+        c.attempts, cost, c.error, c.raw,
     )  # fmt: skip
+    *_, hashed = with_hash("completions", row, stage)
+    return *row, created_at, hashed
 
 
 def seed_from(row: Row) -> SeedTask:
@@ -73,8 +77,13 @@ def seed_from(row: Row) -> SeedTask:
 
 
 def seed_row(position: int, seed: SeedTask) -> Row:
-    """A row of `seeds`."""
-    return position, seed.id, seed.name, seed.instruction, as_pairs(seed.instances), seed.is_classification
+    """A row of `seeds`, except its hash."""
+    return position, seed.id, seed.name, seed.instruction, as_pairs(seed.instances), int(seed.is_classification)
+
+
+def with_hash(table: str, row: Row, *more: Any) -> Row:
+    """The row of a table with its hash (see `schema.HASHED`), which covers `more` too."""
+    return *row, row_hash(table, *more, *row)
 
 
 def candidate_from(row: Row) -> Candidate:

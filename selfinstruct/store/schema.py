@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from selfinstruct.errors import StoreError
+from selfinstruct.records import row_hash
 from selfinstruct.store.connecting import refuse_triggers
 
 
@@ -75,6 +76,29 @@ def _add_extra(db: sqlite3.Connection) -> None:
         db.execute(statement)
 
 
+# What the hash of a row covers, in this order: tables whose rows are not named by their content.
+HASHED = {
+    "seeds": "position, id, name, instruction, instances, is_classification",
+    "test_lines": "file, number, text",
+    "completions": "(SELECT stage FROM requests WHERE id = request_id), request_id, text, finish_reason, "
+    "prompt_tokens, completion_tokens, logprobs, latency_s, attempts, cost_usd, error, raw",
+    "faults": "request_id, stage, attempt, reason, detail, raw, created_at, tokens, cost_usd",
+    "tasks": "id, extra",
+}
+
+
+def _add_hashes(db: sqlite3.Connection) -> None:
+    """`hash` of what `HASHED` names, as `verify` computes it again; of a task, once its instances are generated.
+
+    The setting `hashed_later` is the number of answers that were there before, and may have been changed before.
+    """
+    db.create_function("row_hash", -1, row_hash, deterministic=True)
+    for table, columns in HASHED.items():
+        db.execute(f"ALTER TABLE {table} ADD COLUMN hash TEXT")
+        db.execute(f"UPDATE {table} SET hash = row_hash('{table}', {columns})")
+    db.execute("INSERT INTO run SELECT 'hashed_later', count(*) FROM completions HAVING count(*)")
+
+
 # Each brings the file from version i to i + 1 (PRAGMA user_version). Append; never change one that was released.
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _create_tables,
@@ -84,6 +108,7 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _add_batches,
     _add_decisions,
     _add_extra,
+    _add_hashes,
 )
 
 _TABLES = """

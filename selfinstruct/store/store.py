@@ -13,7 +13,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -49,6 +49,7 @@ from selfinstruct.store.rows import (
     seed_from,
     seed_row,
     task_from,
+    with_hash,
 )
 from selfinstruct.store.schema import explaining
 from selfinstruct.strategies import GeneratedInstances, Proposal
@@ -57,8 +58,8 @@ from selfinstruct.strategies import GeneratedInstances, Proposal
 class Store(Database):
     """One run's store; `create`, and `describe` it, or `resume`, or `read`."""
 
-    def __init__(self, folder: Path, db: sqlite3.Connection, lock: IO[str] | None):
-        super().__init__(folder, db, lock)
+    def __init__(self, folder: Path, db: sqlite3.Connection, held: IO[str] | ExitStack | None):
+        super().__init__(folder, db, held)
         self._system_prompts: dict[str, int] = {}
         self._arrived: list[tuple[Request, Completion]] | None = None
         self._committed: asyncio.Future[None]
@@ -77,13 +78,17 @@ class Store(Database):
 
     def describe(self, settings: dict[str, Any], seeds: Sequence[SeedTask], test_lines: Sequence[Line]) -> None:
         """Commit what the run is started, or resumed, with."""
-        rows = [seed_row(n, seed) for n, seed in enumerate(seeds)]
         with self.transaction():
             self.set_settings(settings)
-            self.db.execute("DELETE FROM seeds")
-            self.db.executemany("INSERT INTO seeds VALUES (?, ?, ?, ?, ?, ?)", rows)
-            self.db.execute("DELETE FROM test_lines")
-            self.db.executemany("INSERT INTO test_lines VALUES (?, ?, ?)", test_lines)
+            # What is the same stays, with its hash: a row that was changed by hand must not get a new one.
+            if tuple(seeds) != self.seeds():
+                rows = [with_hash("seeds", seed_row(n, seed)) for n, seed in enumerate(seeds)]
+                self.db.execute("DELETE FROM seeds")
+                self.db.executemany("INSERT INTO seeds VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+            if list(test_lines) != self.test_lines():
+                lines = [with_hash("test_lines", line) for line in test_lines]
+                self.db.execute("DELETE FROM test_lines")
+                self.db.executemany("INSERT INTO test_lines VALUES (?, ?, ?, ?)", lines)
 
     def settings(self) -> dict[str, Any]:
         """The run's settings by key, as they were stored."""
@@ -150,8 +155,8 @@ class Store(Database):
             self.db.execute("DELETE FROM sent WHERE request_id = ?", (request.id,))
             self.add_request(request)
             self.db.execute(
-                "INSERT OR IGNORE INTO completions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                completion_row(completion, time.time()),
+                "INSERT OR IGNORE INTO completions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                completion_row(request.stage, completion, time.time()),
             )
 
     def add_request(self, request: Request) -> None:
@@ -174,15 +179,18 @@ class Store(Database):
         """Commit a try that failed, with what it may have used; give the number of all that this request has had."""
         with self.transaction():
             self.db.execute("DELETE FROM sent WHERE request_id = ?", (request.id,))
-            self.db.execute(
-                "INSERT INTO faults(request_id, stage, attempt, reason, detail, raw, created_at, tokens, cost_usd) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    request.id, request.stage, attempt, fault.reason, fault.detail, fault.raw, time.time(), tokens,
-                    cost_usd,
-                ),
+            self._add_fault(
+                request.id, request.stage, attempt, fault.reason, fault.detail, fault.raw, time.time(), tokens,
+                float(cost_usd),
             )  # fmt: skip
         return int(self.query("SELECT count(*) FROM faults WHERE request_id = ?", (request.id,))[0][0])
+
+    def _add_fault(self, *row: Any) -> None:
+        self.db.execute(
+            "INSERT INTO faults(request_id, stage, attempt, reason, detail, raw, created_at, tokens, cost_usd, hash) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            with_hash("faults", row),
+        )
 
     # What it has cost.
 
@@ -199,12 +207,11 @@ class Store(Database):
     def settle_interrupted(self) -> None:
         """Commit calls that were in flight when the run was cancelled, or its process killed, as tries that failed."""
         with self.transaction():
-            self.db.execute(
-                "INSERT INTO faults(request_id, stage, attempt, reason, detail, created_at, tokens, cost_usd) "
-                "SELECT request_id, stage, 1, 'interrupted', 'the run ended before an answer came', ?, tokens, "
-                "cost_usd FROM sent",
-                (time.time(),),
-            )
+            detail, now = "the run ended before an answer came", time.time()
+            for request_id, stage, tokens, cost_usd in self.query(
+                "SELECT request_id, stage, tokens, cost_usd FROM sent ORDER BY rowid"
+            ):
+                self._add_fault(request_id, stage, 1, "interrupted", detail, None, now, tokens, cost_usd)
             self.db.execute("DELETE FROM sent")
 
     # The gate.
@@ -292,8 +299,8 @@ class Store(Database):
         identities = []
         with self.transaction():
             self.db.execute(
-                "UPDATE tasks SET extra = ?, generated = 1 WHERE position = ?",
-                (as_object(generated.extra), task.position),
+                "UPDATE tasks SET extra = ?, hash = ?, generated = 1 WHERE position = ?",
+                (*with_hash("tasks", (as_object(generated.extra),), task.id), task.position),
             )
             for position, (instance, rejection) in enumerate(zip(generated.instances, verdicts, strict=True)):
                 identity = instance_id(task.id, generated.request_id, position, instance)

@@ -1,13 +1,15 @@
-"""Whether a run's store is consistent: every id recomputed, every count added up, every score computed again.
+"""Whether a run's store is consistent: every id and hash recomputed, every count added up, every score computed again.
 
 The scores are recomputed with the rouge_score package, and near-duplicates are searched with datasketch; the engine
 itself uses neither.
 """
 
 import json
+import sqlite3
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from selfinstruct.errors import StoreError
 from selfinstruct.filters.instruction import contaminated, too_similar
 from selfinstruct.filters.record import near_duplicate
 from selfinstruct.parsing.items import ParsedInstance
@@ -15,6 +17,7 @@ from selfinstruct.pool.contamination import TestSet
 from selfinstruct.pool.near_duplicates import shingles
 from selfinstruct.pool.novelty import ascii_tokens, tokens
 from selfinstruct.pool.pool import record_text
+from selfinstruct.store.columns import changed_rows, damaged_columns
 from selfinstruct.store.decisions import problems as problems_of_decisions
 from selfinstruct.store.declared import rules_of
 from selfinstruct.store.generations import kept_record
@@ -34,7 +37,21 @@ CERTAINLY_FOUND = 0.2  # so far above the threshold less than one copy in a mill
 def verify(store: Store) -> list[str]:
     """The problems in the store, one line each; empty if there are none."""
     with store.snapshot():
-        return [problem for check in CHECKS for problem in check(store)]
+        return [problem for check in CHECKS for problem in _found(check, store)]
+
+
+def hashed_later(store: Store) -> int:
+    """The number of answers whose hash is of an update of the file, so that changes before it are not found."""
+    found = store.settings().get("hashed_later", 0)
+    return found if isinstance(found, int) else 0
+
+
+def _found(check: Callable[[Store], Iterator[str]], store: Store) -> Iterator[str]:
+    """What a check finds; where damage ends it, that is a finding too."""
+    try:
+        yield from check(store)
+    except (StoreError, sqlite3.Error, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        yield f"{check.__name__.strip('_')}: could not be checked any further ({type(error).__name__}: {error})"
 
 
 def _file(store: Store) -> Iterator[str]:
@@ -167,10 +184,10 @@ def _scores(store: Store) -> Iterator[str]:
             yield f"task {instruction!r}: was admitted, though its similarity {score} is above {threshold}"
     for instruction, text in rejected:
         evidence = json.loads(text)
-        score = evidence["score"]
-        if texts.get(evidence["nearest_id"]) != evidence["nearest"]:
+        score, nearest = evidence.get("score"), evidence.get("nearest")
+        if nearest is None or texts.get(evidence.get("nearest_id")) != nearest:
             yield f"rejected {instruction!r}: its evidence names an unknown instruction"
-        elif scorer.score(evidence["nearest"], instruction)["rougeL"].fmeasure != score or score <= threshold:
+        elif scorer.score(nearest, instruction)["rougeL"].fmeasure != score or score <= threshold:
             yield f"rejected {instruction!r}: its similarity is not {score}, or not above {threshold}"
 
 
@@ -245,6 +262,6 @@ def _contaminated(store: Store) -> Iterator[str]:
 
 
 CHECKS: tuple[Callable[[Store], Iterator[str]], ...] = (
-    _file, _requests, _candidates, _steps, _tasks, _instances, _rejections, _scores, _near_duplicates, _copies,
-    _contaminated, problems_of_decisions,
+    _file, damaged_columns, changed_rows, _requests, _candidates, _steps, _tasks, _instances, _rejections, _scores,
+    _near_duplicates, _copies, _contaminated, problems_of_decisions,
 )  # fmt: skip

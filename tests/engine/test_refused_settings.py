@@ -178,7 +178,10 @@ def no_seed_and_no_answers(body):
 async def test_what_a_server_refused_is_tried_again_after_it_has_stopped_the_run(tmp_path, refuse, elsewhere):
     """Of another server, nothing is known yet. Where the same one is mended, what stopped the run is open again."""
     down = [True]
-    async with serving(refuse=lambda body: refuse(body) if down else None) as (first, url), serving() as (second, other):
+    async with (
+        serving(refuse=lambda body: refuse(body) if down else None) as (_, url),
+        serving() as (second, other),
+    ):
         with pytest.raises(TeacherError):
             await grow(tmp_path / "run", 2, teacher=teacher(url))
         down.clear()

@@ -14,11 +14,12 @@ import pytest
 from selfinstruct.asking.prompts import shipped
 from selfinstruct.filters.verdicts import OPTIONAL, verdict_on
 from selfinstruct.pool.pool import Pool
-from selfinstruct.records import Candidate, Task
+from selfinstruct.records import Candidate, Task, row_hash
 from selfinstruct.runs.refilter import refilter
 from selfinstruct.store.database import Database
 from selfinstruct.store.decisions import decide, undo
 from selfinstruct.store.declared import rules_of
+from selfinstruct.store.schema import HASHED
 from selfinstruct.store.store import Store
 from tests.conftest import COMMAND, json_lines, run_cli
 from tests.loopback import HANG_S, kill, loopback, wait_until, working
@@ -477,6 +478,18 @@ def test_a_folder_that_is_there_and_a_run_that_is_not(messy, tmp_path):
     judged_again(messy, tmp_path / "deep/down/new")
 
 
+def test_what_a_killed_process_left_is_swept(messy, tmp_path):
+    """Copies under names of their own pile up: ibis-project/ibis#6974, openfoodfacts/robotoff#1696, storj/core#167."""
+    (tmp_path / ".new.unfinished/run").mkdir(parents=True)
+    (tmp_path / ".new.unfinished/run/run.db").write_bytes(b"half of a run")
+    judged_again(messy, tmp_path / "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["new"]
+    (tmp_path / "elsewhere/run").mkdir(parents=True)
+    (tmp_path / ".other.unfinished").symlink_to(tmp_path / "elsewhere")
+    assert "is a symlink" in fails("refilter", messy, tmp_path / "other")
+    assert (tmp_path / "elsewhere/run").exists()
+
+
 async def test_ctrl_c_leaves_nothing_behind(messy, tmp_path):
     working = asyncio.create_task(refilter(messy, tmp_path / "new", None, {}))
     await asyncio.sleep(0)
@@ -503,6 +516,8 @@ def test_answers_that_are_read_differently_are_counted_and_judged_as_they_are_re
         text = "1. Explain to a child why ice floats on water.\n2. Name three rivers that cross a border."
         db.execute("UPDATE completions SET text = ? WHERE request_id = ?", (text, proposal))
         db.execute("UPDATE completions SET text = 'Input: a\nOutput: b' WHERE request_id = ?", (instance,))
+        db.create_function("row_hash", -1, row_hash)  # what changes is the reading, so the hash must fit
+        db.execute(f"UPDATE completions SET hash = row_hash('completions', {HASHED['completions']})")
     found = judged_again(run, tmp_path / "new")
     assert found["read_differently"] == 2
     assert counts(found, "tasks", "lost")["read_differently"] >= 1

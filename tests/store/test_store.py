@@ -1,18 +1,22 @@
 """The store keeps its promises, and `verify` notices where it does not."""
 
 import json
+import os
 import sqlite3
+import subprocess
+import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from selfinstruct.errors import StoreError, TryAgain, UsageError
-from selfinstruct.records import Completion, Request
+from selfinstruct.records import Completion, Line, Request
 from selfinstruct.runs.run import open_run
-from selfinstruct.store.schema import MIGRATIONS
+from selfinstruct.store.schema import HASHED, MIGRATIONS
 from selfinstruct.store.store import Store
 from selfinstruct.store.verify import verify
-from tests.conftest import run_cli
+from tests.conftest import AS_ANYONE, COMMAND, run_cli
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +37,9 @@ def copied(finished, tmp_path) -> Path:
     folder.mkdir()
     (folder / "run.db").write_bytes((finished / "run.db").read_bytes())
     return folder
+
+
+REQUEST = Request("classify", "openai", "m", "chat", "", "Task: Name a tree.", {})
 
 
 def described(folder: Path) -> Store:
@@ -84,6 +91,133 @@ def test_finished_run_is_sound_and_has_something_to_check(finished):
 def test_verify_notices(copied, statement, expected):
     found = problems(copied, statement)
     assert any(expected in problem for problem in found), found
+
+
+@pytest.mark.parametrize(
+    ("statement", "row"),
+    [
+        # As rows that others let be edited, and lines that they let be deleted (Drakon-Systems-Ltd/ShieldCortex#508).
+        ("UPDATE completions SET text = text || ' ' WHERE rowid = 3", "completions row 3"),
+        ("UPDATE completions SET raw = replace(raw, 'a', 'b') WHERE rowid = 3", "completions row 3"),
+        ("UPDATE completions SET completion_tokens = completion_tokens + 1 WHERE rowid = 3", "completions row 3"),
+        ("UPDATE completions SET cost_usd = 0.5 WHERE rowid = 3", "completions row 3"),
+        ("UPDATE completions SET finish_reason = 'length' WHERE rowid = 3", "completions row 3"),
+        ("UPDATE completions SET hash = NULL WHERE rowid = 3", "completions row 3"),
+        ("UPDATE requests SET stage = 'classify' WHERE stage = 'instances'", "completions row"),
+        ("UPDATE seeds SET instruction = 'Something else.' WHERE position = 2", "seeds row 2"),
+        ("UPDATE seeds SET instances = '[]' WHERE position = 2", "seeds row 2"),
+        ("UPDATE tasks SET extra = '{\"is_classification\":true}' WHERE position = 1", "tasks row 1"),
+        ("UPDATE faults SET tokens = 7 WHERE id = 1", "faults row 1"),
+        ("DELETE FROM faults WHERE id = 1", "faults: 1 rows were deleted"),
+        ("UPDATE test_lines SET text = 'What else?'", "test_lines row 1"),
+    ],
+)
+def test_verify_finds_any_change_of_what_came_from_outside(copied, statement, row):
+    with Store.resume(copied) as store:
+        for attempt in (1, 2):
+            store.add_fault(REQUEST, attempt, TryAgain("busy", "HTTP 503"), tokens=5)
+        store.describe({}, store.seeds(), [Line("test.txt", 1, "What is two plus two?")])
+        assert verify(store) == []
+    found = problems(copied, statement)
+    assert any(line.startswith(row) for line in found), found
+
+
+def test_a_resumed_run_does_not_make_a_changed_seed_good(copied):
+    assert problems(copied, "UPDATE seeds SET instruction = 'Something else.' WHERE position = 2")
+    with Store.resume(copied) as store:
+        store.describe({}, store.seeds(), store.test_lines())
+        assert [line for line in verify(store) if line.startswith("seeds row 2: its hash")]
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        # SQLite keeps what does not fit the type (duckdb/duckdb-sqlite#15, duckdb/duckdb#8439, outerbase/studio#145),
+        # and bytes that are no text (coleifer/sqlite-web#160, chrrel/whatsapp-exporter#18, dbcli/litecli#89).
+        ("UPDATE completions SET prompt_tokens = 'many' WHERE rowid = 2", "prompt_tokens is many, not INTEGER"),
+        ("UPDATE completions SET latency_s = x'00' WHERE rowid = 2", "latency_s is b'\\x00', not REAL"),
+        ("UPDATE completions SET text = cast(x'61ff' AS TEXT) WHERE rowid = 2", "text is not UTF-8: a\\xff"),
+        ("UPDATE candidates SET instruction = x'6162' WHERE rowid = 2", "instruction is b'ab', not TEXT"),
+        ("UPDATE candidates SET extra = '[1]' WHERE rowid = 2", "extra is no dict in JSON: [1]"),
+        ("UPDATE requests SET sampling = '{\"a\": ' WHERE rowid = 2", 'sampling is not JSON: {"a":'),
+        ("UPDATE rejections SET evidence = '{'", "evidence is not JSON: {"),
+        ("UPDATE rejections SET evidence = '{}' WHERE reason = 'too_similar'", "its evidence names an unknown"),
+        ("UPDATE seeds SET instances = '[[' || char(34) || 'a'", "instances is not JSON: [["),
+        ("UPDATE seeds SET instances = '[1]'", "seeds row 0: its hash"),
+        ("UPDATE run SET value = '[' WHERE key = 'config'", "run row config: value is not JSON: ["),
+        ("UPDATE tasks SET nearest_score = 'near' WHERE position = 1", "nearest_score is near, not REAL"),
+        ("UPDATE tasks SET generated = 'x' WHERE position = 1", "generated is x, not INTEGER"),
+        ("UPDATE instances SET extra = cast(x'ff' AS TEXT) WHERE rowid = 1", "extra is not UTF-8"),
+    ],
+)
+def test_a_damaged_column_is_a_finding_with_its_table_and_row(copied, statement, expected):
+    found = problems(copied, statement)
+    assert any(expected in line for line in found), found
+    table = statement.split()[1]
+    assert any(line.startswith((table, table[:-1], "rejected", "instance ")) for line in found), found
+
+
+READING = (
+    ["status", "--json"], ["tasks", "--json"], ["rejected", "--json"], ["report", "--json"], ["verify"],
+    ["export", "--format", "alpaca", "--output"],
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("version", ["today", "earlier"])
+@pytest.mark.parametrize("left", [False, True], ids=["closed", "with a WAL"])
+def test_a_folder_that_may_only_be_read_is_read(finished, tmp_path, version, left):
+    """sifiveinc/wake#501, dgobbi/vtk-dicom#178, python/cpython#135386."""
+    folder, output = tmp_path / "copy", tmp_path / "alpaca.json"
+    folder.mkdir()
+    with closing(sqlite3.connect(finished / "run.db")) as whole, closing(sqlite3.connect(folder / "run.db")) as db:
+        whole.backup(db)
+        db.execute("PRAGMA journal_mode = WAL")
+        if version == "earlier":
+            for table in HASHED:
+                db.execute(f"ALTER TABLE {table} DROP COLUMN hash")
+            db.execute(f"PRAGMA user_version = {len(MIGRATIONS) - 1}")
+        if left:
+            db.execute("PRAGMA wal_autocheckpoint = 0")
+            with db:
+                db.execute("UPDATE run SET value = value || ' '")
+            kept = {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".db-shm"}
+            assert kept["run.db-wal"]
+    if left:
+        for name, content in kept.items():
+            if not name.endswith("-shm"):
+                (folder / name).write_bytes(content)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    folder.chmod(0o555)
+    for command in READING if version == "today" and left else READING[4:5]:
+        options = [*command[1:], output] if "--output" in command else command[1:]
+        result = run_cli(command[0], folder, *options, prefix=AS_ANYONE)
+        assert result.returncode == 0, result.stdout + result.stderr
+        assert ("older than hashes" in result.stderr) == (version == "earlier")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("name", ["file:run?mode=ro", "a%20b #c", os.fsdecode(b"r\xff\xfen")])
+def test_a_folder_may_have_any_name(tmp_path, monkeypatch, name):
+    """SQLite takes what begins with "file:" for an address, and bytes that are no UTF-8 are names too."""
+    monkeypatch.chdir(tmp_path)
+    described(Path(name)).close()
+    with Store.read(Path(name)) as store:
+        assert verify(store) == []
+        store.copy_to(Path(f"{name} copied"))
+    Path(name).chmod(0o555)
+    result = subprocess.run([*AS_ANYONE, *COMMAND, "verify", name], capture_output=True, check=True)
+    assert b"no problems" in result.stdout
+
+
+def test_an_audit_of_a_folder_that_may_only_be_read_keeps_its_index_in_memory(copied):
+    copied.chmod(0o555)
+    code = (
+        "import sys; from pathlib import Path; from selfinstruct.audit.index import Index\n"
+        "from selfinstruct.store.store import Store\n"
+        "with Store.read(Path(sys.argv[1])) as store: index = Index(store); index.refresh(); index.close()"
+    )
+    subprocess.run([*AS_ANYONE, sys.executable, "-c", code, str(copied)], check=True)
+    assert [path.name for path in copied.iterdir()] == ["run.db"]
 
 
 def test_verify_notices_tasks_out_of_order(copied):
