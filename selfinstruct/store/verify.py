@@ -51,7 +51,8 @@ def _found(check: Callable[[Store], Iterator[str]], store: Store) -> Iterator[st
     try:
         yield from check(store)
     except (StoreError, sqlite3.Error, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        yield f"{check.__name__.strip('_')}: could not be checked any further ({type(error).__name__}: {error})"
+        why = error if isinstance(error, StoreError) else f"{type(error).__name__}: {error}"
+        yield f"{check.__name__.strip('_')}: could not be checked any further ({why})"
 
 
 def _file(store: Store) -> Iterator[str]:

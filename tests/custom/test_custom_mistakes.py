@@ -1,6 +1,7 @@
 """What custom parts do wrong: refused where it is named or returned; nothing of it is stored, paid twice or lost."""
 
 import asyncio
+import gc
 import re
 import sqlite3
 import sys
@@ -232,6 +233,13 @@ def never_returns(request):
 NEVER = [never_stops, stops_for_nothing, never_returns]
 
 
+@pytest.fixture
+def frees_its_coroutines():
+    """Freed while a later test's loop is running, stops_for_nothing would sleep again, which Python complains of."""
+    yield
+    gc.collect()
+
+
 def asked(teacher, faults):
     """The scheduler's answer to a request to this teacher, each of whose calls may take a minute."""
     scheduler = Scheduler(4, 2, lambda request, attempt, fault: faults.append(str(fault)) or attempt)
@@ -239,6 +247,7 @@ def asked(teacher, faults):
     return scheduler.complete((CustomTeacher(teacher, Pace(4, 60.0), {}),), request, lambda: True)
 
 
+@pytest.mark.usefixtures("frees_its_coroutines")
 @pytest.mark.parametrize("teacher", NEVER)
 def test_a_teacher_that_never_ends_fails_at_its_deadline(teacher):
     faults = []
@@ -251,6 +260,7 @@ def test_a_teacher_that_never_ends_fails_at_its_deadline(teacher):
             assert re.search(r"s; .*test_custom_mistakes\.py, line \d+: the teacher did not stop when it was", fault)
 
 
+@pytest.mark.usefixtures("frees_its_coroutines")
 @pytest.mark.parametrize("teacher", NEVER)
 def test_a_teacher_that_never_ends_does_not_hold_up_a_run_that_is_stopped_at_once(teacher):
     async def scene():
@@ -695,9 +705,11 @@ def test_settings_of_any_shape_are_one_message(key, value):
         db.execute("INSERT OR REPLACE INTO run VALUES (?, ?)", (key, value))
     for command in ("status", "tasks", "rejected", "verify", "report"):
         done = run_cli(command, "run")
-        assert done.returncode in (0, 2)
         assert "Traceback" not in done.stderr
-        assert done.returncode == 0 or done.stderr.startswith("Error: ")
+        if command == "verify" and done.returncode == 1:
+            assert "damaged" in done.stdout
+        else:
+            assert done.returncode == 0 or (done.returncode == 2 and done.stderr.startswith("Error: "))
 
 
 @pytest.mark.parametrize("extra", ["[1, 2]", '"q"', "5"])
