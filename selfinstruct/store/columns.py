@@ -8,6 +8,7 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from functools import cache
 from typing import Any, NamedTuple
 
 from selfinstruct.store.database import SqliteFile
@@ -72,6 +73,7 @@ def changed_rows(file: SqliteFile) -> Iterator[str]:
             yield f"{table}: {last - n:,} rows were deleted"
 
 
+@cache
 def _tables() -> dict[str, list[_Column]]:
     """The columns of each table."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:

@@ -240,14 +240,24 @@ CREATE VIEW rejected AS SELECT r.stage, r.reason, r.subject, r.subject_id, r.evi
 
 def migrate(db: sqlite3.Connection, path: Path) -> None:
     """Bring the file at `path` up to the newest version; StoreError if it is newer than this package."""
-    version = check_version(db, path)
-    if version == 0 and db.execute("SELECT 1 FROM sqlite_master").fetchone():
-        raise StoreError(f"{path} is another program's database. Choose another folder.")
-    for number in range(version, len(MIGRATIONS)):
+    version, newest = check_version(db, path), len(MIGRATIONS)
+    if version == 0:
+        if db.execute("SELECT 1 FROM sqlite_master").fetchone():
+            raise StoreError(f"{path} is another program's database. Choose another folder.")
+        steps: tuple[Callable[[sqlite3.Connection], None], ...] = (_make_newest,)
+    else:
+        steps = MIGRATIONS[version:]
+    for number, step in enumerate(steps, newest - len(steps) + 1):
         db.execute("BEGIN IMMEDIATE")
-        MIGRATIONS[number](db)
-        db.execute(f"PRAGMA user_version = {number + 1}")
+        step(db)
+        db.execute(f"PRAGMA user_version = {number}")
         db.execute("COMMIT")
+
+
+def _make_newest(db: sqlite3.Connection) -> None:
+    """What all migrations make of an empty file, at once: one after the other, on disk, they take 20 ms."""
+    for _, _, sql in _schema(len(MIGRATIONS)):
+        db.execute(sql)
 
 
 def check_version(db: sqlite3.Connection, path: Path) -> int:
@@ -267,7 +277,9 @@ def _refuse_other_schema(db: sqlite3.Connection, path: Path, version: int) -> No
     """
     refuse_triggers(db, path)
     found = {name: (kind, sql) for kind, name, sql in db.execute("SELECT type, name, sql FROM sqlite_master")}
-    for name, (kind, sql) in _schema(version).items():
+    for kind, name, sql in _schema(version):
+        if kind == "index":
+            continue
         is_there, its = found.get(name, (kind, sql))  # what is missing is named when it is needed
         is_other = its != sql if kind == "view" else str(its).lower().startswith("create virtual")
         if is_there != kind or is_other:
@@ -275,13 +287,12 @@ def _refuse_other_schema(db: sqlite3.Connection, path: Path, version: int) -> No
 
 
 @cache
-def _schema(version: int) -> dict[str, tuple[str, str]]:
-    """The kind and the SQL of our tables and views in files of a version, by name."""
+def _schema(version: int) -> list[tuple[str, str, str]]:
+    """The kind, name and SQL of our tables, indexes and views in files of a version, in the order they are made in."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
         for make in MIGRATIONS[:version]:
             make(db)
-        rows = db.execute("SELECT type, name, sql FROM sqlite_master WHERE type IN ('table', 'view')").fetchall()
-        return {name: (kind, sql) for kind, name, sql in rows}
+        return db.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid").fetchall()
 
 
 @contextmanager

@@ -190,3 +190,18 @@ def test_a_run_that_was_stopped_in_version_1_pays_for_nothing_twice(cli, old):
     cli("generate", old, "--target", 30)
     cli("verify", old)
     assert [row for row in answers(old) if row[0] != "probe"] == asked
+
+
+def test_a_new_file_is_what_all_migrations_make_of_an_empty_one(tmp_path):
+    def tables(path):
+        with closing(sqlite3.connect(path)) as db:
+            version = db.execute("PRAGMA user_version").fetchone()
+            return version, db.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall()
+
+    with closing(sqlite3.connect(tmp_path / "one.db", isolation_level=None)) as db:
+        schema.migrate(db, tmp_path / "one.db")
+    with closing(sqlite3.connect(tmp_path / "each.db", isolation_level=None)) as db:
+        for number, migration in enumerate(schema.MIGRATIONS, 1):
+            migration(db)
+            db.execute(f"PRAGMA user_version = {number}")
+    assert tables(tmp_path / "one.db") == tables(tmp_path / "each.db")
