@@ -242,12 +242,10 @@ def _selection(store: Store, config: Config, found: Status) -> Iterable[str]:
     judged = found.candidates - found.pending
     yield f"## What was rejected\n\nOf {judged:,} candidates, {found.tasks:,} were admitted, under these rules:"
     yield _table(("rule", "threshold"), [[rule, _code(value)] for rule, value in thresholds])
-    said = found.declared.reasons
     if found.rejected:
-        yield _table(
-            ("stage", "reason", "what it means", "rejected"),
-            [[stage, reason, _plain(said.get(reason, "")), f"{n:,}"] for stage, reason, n in found.rejected],
-        )
+        means = found.declared.reasons
+        rows = [[stage, reason, _plain(means.get(reason, "")), f"{n:,}"] for stage, reason, n in found.rejected]
+        yield _table(("stage", "reason", "what it means", "rejected"), rows)
     files = counts.test_files(store)
     if files:
         names = ", ".join(f"{_code(file)} ({n:,} questions)" for file, n in files)
