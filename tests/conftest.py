@@ -27,6 +27,7 @@ from selfinstruct.asking.stages import Prompt
 from selfinstruct.cli import main
 from selfinstruct.rows import seeds
 from selfinstruct.strategies import load
+from tests.forks import Forked
 from tests.loopback import HANG_S, loopback
 
 # A script's background ignores Ctrl-C, and so would the commands that tests start and interrupt.
@@ -71,22 +72,26 @@ def state_of_ones_own(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 COMMAND = [sys.executable, "-m", "selfinstruct"]
-# Before another command: root, who may read and write anything, gives that right up.
-AS_ANYONE = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
 
 
 def run_cli(
     *arguments: object,
     timeout: float = HANG_S,
     prefix: Sequence[str] = (),
+    as_anyone: bool = False,
     env: Mapping[str, str] | None = None,
     **options: object,
 ) -> subprocess.CompletedProcess[str]:
     """Run `selfinstruct ARGUMENTS` to its end, without a terminal.
 
     In this process, which saves the start-up; in one of its own where it is started by another command (`prefix`), or
-    with options of subprocess.run.
+    with options of subprocess.run; `as_anyone`: in one that cannot read and write whatever root can.
     """
+    if as_anyone:
+        pipe = subprocess.PIPE
+        with Forked([*COMMAND, *map(str, arguments)], pipe, pipe, as_anyone=True) as process:
+            output, errors = process.communicate()
+        return subprocess.CompletedProcess(arguments, process.returncode or 0, output, errors)
     if not prefix and not options:
         with patch.dict(os.environ, env or os.environ, clear=True):
             return run_here([str(argument) for argument in arguments])

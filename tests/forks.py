@@ -3,10 +3,12 @@
 That one is a server of multiprocessing's: it has no threads, and holds nothing that tests have open.
 """
 
+import ctypes
 import multiprocessing
 import os
 import runpy
 import signal
+import struct
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -20,10 +22,16 @@ _SERVER.set_forkserver_preload(["selfinstruct.cli", "selfinstruct.runs.generate"
 class Forked:
     """`python -m MODULE ...` or `python -c CODE ...`, with what tests use of a Popen; what it prints is text."""
 
-    def __init__(self, command: Sequence[str], stdout: int | None = None, stderr: int | None = None):
+    def __init__(
+        self,
+        command: Sequence[str],
+        stdout: int | None = None,
+        stderr: int | None = None,
+        as_anyone: bool = False,
+    ):
         self.stdout, out = _ends(stdout, 1)
         self.stderr, errors = _ends(stderr, out.fileno() if stderr == subprocess.STDOUT else 2)
-        self._process = _SERVER.Process(target=_run, args=(command[1:], dict(os.environ), out, errors))
+        self._process = _SERVER.Process(target=_run, args=(command[1:], dict(os.environ), as_anyone, out, errors))
         self._process.start()
         out.close()
         errors.close()
@@ -73,7 +81,17 @@ def _ends(wanted: int | None, number: int) -> tuple[TextIO | None, Connection]:
     return None, Connection(place, readable=False)
 
 
-def _run(command: list[str], environment: dict[str, str], *printed: Any) -> None:
+def _give_up_capabilities() -> None:
+    """Leave root without its right to read and write anything (capabilities(7)); others never have it."""
+    if os.geteuid() == 0:
+        version_3, all_of_none = struct.pack("Ii", 0x20080522, 0), bytes(24)
+        if ctypes.CDLL(None).capset(version_3, all_of_none):
+            raise OSError("capset failed")
+
+
+def _run(command: list[str], environment: dict[str, str], as_anyone: bool, *printed: Any) -> None:
+    if as_anyone:
+        _give_up_capabilities()
     os.environ.clear()
     os.environ.update(environment)
     for number, end in enumerate(printed, 1):

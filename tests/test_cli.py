@@ -16,7 +16,6 @@ from selfinstruct.cli.grow import _teachers
 from selfinstruct.config.config import parse_config
 from selfinstruct.engine.display import STOPPING
 from tests.conftest import (
-    AS_ANYONE,
     COMMAND,
     environment,
     json_lines,
@@ -351,7 +350,7 @@ def test_folder_that_cannot_be_written(cli, tmp_path):
     locked = tmp_path / "locked"
     locked.mkdir(mode=0o555)
     for folder in (locked / "run", locked, tmp_path / "run"):
-        assert "can write to" in fails("generate", folder, "--target", 6, prefix=AS_ANYONE)
+        assert "can write to" in fails("generate", folder, "--target", 6, as_anyone=True)
 
 
 def test_full_disk_loses_nothing_and_the_run_goes_on(cli, tmp_path):

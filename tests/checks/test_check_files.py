@@ -15,7 +15,7 @@ from selfinstruct.errors import UsageError
 from selfinstruct.pool.novelty import tokens
 from selfinstruct.rows.fields import KNOWN
 from selfinstruct.rows.files import read
-from tests.conftest import AS_ANYONE, json_lines
+from tests.conftest import json_lines
 
 TASKS = [
     ("Name the highest lock of the canal.", "", "It is the ninth one."),
@@ -354,7 +354,7 @@ def test_a_place_that_may_not_be_written(tmp_path, cli):
     (tmp_path / "shut").mkdir(mode=0o500)
     path = alpaca(tmp_path / "a.json", *TASKS)
     arguments = ("check", path, "--fix", tmp_path / "shut/out.json")
-    assert "cannot be written" in cli(*arguments, code=2, prefix=AS_ANYONE).stderr
+    assert "cannot be written" in cli(*arguments, code=2, as_anyone=True).stderr
 
 
 def test_a_place_that_is_no_folder_leaves_nothing_behind(tmp_path, cli):
@@ -404,7 +404,7 @@ def test_a_missing_file_and_a_folder(tmp_path, cli):
 def test_a_file_that_may_not_be_read(tmp_path, cli):
     path = alpaca(tmp_path / "a.json", *TASKS)
     path.chmod(0)
-    assert "a.json' is not readable" in cli("check", path, code=2, prefix=AS_ANYONE).stderr
+    assert "a.json' is not readable" in cli("check", path, code=2, as_anyone=True).stderr
 
 
 def test_lines_that_cannot_be_read_are_findings_and_the_others_are_checked(tmp_path):

@@ -3,7 +3,6 @@
 import os
 import shutil
 import sqlite3
-import subprocess
 from contextlib import closing
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from selfinstruct.errors import SelfInstructError, StoreError, UsageError
 from selfinstruct.report.status import status
 from selfinstruct.store.store import Store
 from selfinstruct.store.verify import verify
-from tests.conftest import AS_ANYONE, COMMAND, environment, run_cli
+from tests.conftest import run_cli
 
 
 @pytest.fixture(scope="module")
@@ -173,10 +172,7 @@ def test_reading_commands_work_on_a_read_only_copy(folder, command):
     for path in (*folder.iterdir(), folder):
         path.chmod(path.stat().st_mode & ~0o222)
     before = sorted(path.name for path in folder.iterdir())
-    shown = subprocess.run(
-        [*AS_ANYONE, *COMMAND, command[0], str(folder), *command[1:]],
-        capture_output=True, text=True, check=False, env=environment(),
-    )  # fmt: skip
+    shown = run_cli(command[0], folder, *command[1:], as_anyone=True)
     assert shown.returncode == 0, shown.stderr
     assert shown.stdout == run_cli(command[0], folder, *command[1:]).stdout
     assert sorted(path.name for path in folder.iterdir()) == before
@@ -190,9 +186,7 @@ def test_a_read_only_copy_can_be_exported_and_reported_elsewhere(folder, tmp_pat
         ["export", str(folder), "--format", "alpaca", "--output", str(tmp_path / "out.json")],
         ["refilter", str(folder), str(tmp_path / "new")],
     ):
-        shown = subprocess.run(
-            [*AS_ANYONE, *COMMAND, *command], capture_output=True, text=True, check=False, env=environment()
-        )
+        shown = run_cli(*command, as_anyone=True)
         assert shown.returncode == 0, shown.stderr
     assert status_of(folder) == status_of(tmp_path / "new")
 

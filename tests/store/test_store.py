@@ -3,7 +3,6 @@
 import json
 import os
 import sqlite3
-import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -16,7 +15,8 @@ from selfinstruct.runs.run import open_run
 from selfinstruct.store.schema import HASHED, MIGRATIONS
 from selfinstruct.store.store import Store
 from selfinstruct.store.verify import verify
-from tests.conftest import AS_ANYONE, COMMAND, run_cli
+from tests.conftest import run_cli
+from tests.forks import Forked
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +190,7 @@ def test_a_folder_that_may_only_be_read_is_read(finished, tmp_path, version, lef
     folder.chmod(0o555)
     for command in READING if version == "today" and left else READING[4:5]:
         options = [*command[1:], output] if "--output" in command else command[1:]
-        result = run_cli(command[0], folder, *options, prefix=AS_ANYONE)
+        result = run_cli(command[0], folder, *options, as_anyone=True)
         assert result.returncode == 0, result.stdout + result.stderr
         assert ("older than hashes" in result.stderr) == (version == "earlier")
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
@@ -205,8 +205,7 @@ def test_a_folder_may_have_any_name(tmp_path, monkeypatch, name):
         assert verify(store) == []
         store.copy_to(Path(f"{name} copied"))
     Path(name).chmod(0o555)
-    result = subprocess.run([*AS_ANYONE, *COMMAND, "verify", name], capture_output=True, check=True)
-    assert b"no problems" in result.stdout
+    assert "no problems" in run_cli("verify", name, as_anyone=True).stdout
 
 
 def test_an_audit_of_a_folder_that_may_only_be_read_keeps_its_index_in_memory(copied):
@@ -216,7 +215,8 @@ def test_an_audit_of_a_folder_that_may_only_be_read_keeps_its_index_in_memory(co
         "from selfinstruct.store.store import Store\n"
         "with Store.read(Path(sys.argv[1])) as store: index = Index(store); index.refresh(); index.close()"
     )
-    subprocess.run([*AS_ANYONE, sys.executable, "-c", code, str(copied)], check=True)
+    with Forked([sys.executable, "-c", code, str(copied)], as_anyone=True) as process:
+        assert process.wait() == 0
     assert [path.name for path in copied.iterdir()] == ["run.db"]
 
 
