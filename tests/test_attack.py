@@ -3,91 +3,26 @@
 Watched by Python's audit hooks: whatever is started, opened, moved or connected to while a command works.
 """
 
-import importlib.util
-import io
 import json
 import os
-import pickle
 import shutil
 import sqlite3
 import sys
 import threading
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
 from selfinstruct.cli import app
-from selfinstruct.runs import trust
 from selfinstruct.untrusted import INVISIBLE
 from tests.conftest import run_cli
+from tests.watching import SECRETS, reader, watched  # noqa: F401 - a fixture
 
-SECRETS = {"OPENAI_API_KEY": "sk-0a1b2c3d4e5f60718293", "AWS_SECRET_ACCESS_KEY": "aws-9f8e7d6c5b4a32100"}
-PROCESSES = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty", "os.startfile",
-             "pty.spawn", "webbrowser.open")  # fmt: skip
-CHANGES = ("os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.truncate", "os.chmod",
-           "shutil.rmtree", "shutil.move", "shutil.copyfile")  # fmt: skip
+pytestmark = pytest.mark.usefixtures("reader")
+
 ESCAPE = "\x1b]0;owned\x07\x9b2J\u202e<script>alert(1)</script>{{ 7 * 7 }}"
-
-
-class Watch:
-    """What a process does while it is watched, and is not in `allowed` folders."""
-
-    def __init__(self):
-        self.allowed: tuple[Path, ...] | None = None
-        self.found: list[str] = []
-
-    def hook(self, event: str, args: tuple) -> None:
-        if self.allowed is None:
-            return
-        if event in PROCESSES:
-            self.found.append(f"{event} {args}")
-        elif event == "socket.connect":
-            address = args[1]
-            if not (isinstance(address, tuple) and address[0] in ("127.0.0.1", "::1")):
-                self.found.append(f"{event} {address}")
-        elif event == "open" and isinstance(args[0], str | bytes) and self._writes(args):
-            self._check(event, args[0])
-        elif event in CHANGES:
-            for path in args[: 2 if event in ("os.rename", "shutil.move", "os.link") else 1]:
-                self._check(event, path)
-        elif event == "sqlite3.connect":
-            self._check(event, args[0])
-
-    @staticmethod
-    def _writes(args: tuple) -> bool:
-        _, mode, flags = args
-        by_mode = isinstance(mode, str) and any(letter in mode for letter in "wax+")
-        return by_mode or bool(isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
-
-    def _check(self, event: str, path) -> None:
-        if isinstance(path, int):
-            return
-        name = os.fsdecode(path)
-        if name in ("/dev/null", ":memory:", "") or name.startswith("file:"):
-            return
-        # Where it ends, links and all; but a link itself is renamed or removed, not what it leads to.
-        real = Path(os.path.realpath(name)) if event in ("open", "sqlite3.connect") else _beside(name)
-        if not any(real.is_relative_to(folder) for folder in self.allowed or ()):
-            self.found.append(f"{event} {name} -> {real}")
-
-
-def _beside(name: str) -> Path:
-    return Path(name).parent.resolve() / Path(name).name
-
-
-WATCH = Watch()
-sys.addaudithook(WATCH.hook)
-
-
-@contextmanager
-def watched(*allowed: Path):
-    WATCH.found, WATCH.allowed = [], tuple(path.resolve() for path in allowed)
-    try:
-        yield WATCH.found
-    finally:
-        WATCH.allowed = None
 
 
 @pytest.fixture
@@ -121,18 +56,6 @@ def finished(tmp_path_factory):
     assert run_cli("generate", folder, "--target", 6).returncode == 0
     assert run_cli("export", folder, "--format", "messages").returncode == 0
     return folder
-
-
-@pytest.fixture(autouse=True)
-def reader(tmp_path, monkeypatch):
-    """Somebody with secrets, who has trusted nobody yet, and has a file of his own."""
-    monkeypatch.setattr(trust, "_confirmed", set())
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-    for name, value in SECRETS.items():
-        monkeypatch.setenv(name, value)
-    (tmp_path / "victim").write_text("mine")
 
 
 def settings(folder: Path, **changes) -> None:
@@ -308,122 +231,3 @@ def test_a_run_of_an_attacker(attack, finished, tmp_path, monkeypatch, evil):
         monkeypatch.chdir(tmp_path)
         shutil.rmtree(folder)
     assert received == []
-
-
-# Students.
-
-needs_torch = pytest.mark.skipif(
-    not all(map(importlib.util.find_spec, ("torch", "transformers", "peft", "trl"))),
-    reason="needs pip install 'selfinstruct[finetune]'",
-)
-
-
-class Payload:
-    """A pickle that writes a file as soon as it is loaded."""
-
-    def __init__(self, path: Path):
-        self.path = path
-
-    def __reduce__(self):
-        return open, (str(self.path), "w")
-
-
-def bad_weights(student: Path, owned: Path) -> None:
-    (student / "model.safetensors").unlink()
-    (student / "pytorch_model.bin").write_bytes(pickle.dumps(Payload(owned)))
-
-
-def bad_extras(student: Path, owned: Path) -> None:
-    """Beside good weights: what is only loaded by mistake."""
-    for name in (
-        "training_args.bin",
-        "optimizer.pt",
-        "scheduler.pt",
-        "rng_state.pth",
-        "pytorch_model.bin",
-        "scaler.pt",
-    ):
-        (student / name).write_bytes(pickle.dumps(Payload(owned)))
-
-
-def bad_code(student: Path, owned: Path) -> None:
-    (student / "foreign.py").write_text(f"open({str(owned)!r}, 'w')\nclass Foreign: pass\n")
-    for name, classes in (
-        ("config.json", {"AutoConfig": "foreign.Foreign", "AutoModelForCausalLM": "foreign.Foreign"}),
-        ("tokenizer_config.json", {"AutoTokenizer": ["foreign.Foreign", "foreign.Foreign"]}),
-    ):
-        values = json.loads((student / name).read_text())
-        (student / name).write_text(json.dumps({**values, "auto_map": classes}))
-
-
-def bad_links(student: Path, owned: Path) -> None:
-    for name in ("evaluation.jsonl", ".generation_config.json.part", "generation_config.json", "metrics.jsonl"):
-        (student / name).unlink(missing_ok=True)
-        (student / name).symlink_to(owned)
-    (student / "merged").symlink_to(owned.parent / "elsewhere")
-    (student / "checkpoints").symlink_to(owned.parent / "elsewhere")
-
-
-def bad_adapter(student: Path, owned: Path) -> None:
-    from tests.tiny_model import write_adapter
-
-    base = shutil.copytree(student, student.parent / "base")
-    shutil.rmtree(student)
-    write_adapter(base, student)
-    (student / "adapter_model.safetensors").unlink()
-    (student / "adapter_model.bin").write_bytes(pickle.dumps(Payload(owned)))
-    config = json.loads((student / "adapter_config.json").read_text())
-    config |= {"megatron_config": {"a": 1}, "megatron_core": "antigravity"}
-    (student / "adapter_config.json").write_text(json.dumps(config))
-
-
-STUDENT_COMMANDS = [
-    ("chat", "STUDENT", "--max-tokens", 2),
-    ("evaluate", "STUDENT", "--constraints", 1, "--max-tokens", 2),
-    ("merge", "STUDENT", "NEW"),
-    ("gguf", "STUDENT", "NEW/s.gguf", "--converter", "STUDENT/config.json/nothing"),
-    ("compare", "STUDENT", "STUDENT", "--prompts", "Q", "--out", "NEW", "--no-people", "--max-tokens", 2),
-    ("finetune", "Q", "--model", "STUDENT", "--out", "NEW", "--dry-run"),
-    ("finetune", "Q", "--out", "STUDENT"),
-]
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    from tests.tiny_model import write_model
-
-    folder = tmp_path_factory.mktemp("model") / "student"
-    write_model(folder, [])
-    return folder
-
-
-@needs_torch
-@pytest.mark.filterwarnings("default:::torch", "default:::transformers", "default:::peft")
-@pytest.mark.parametrize(
-    "attack", [bad_weights, bad_extras, bad_code, bad_links, bad_adapter], ids=lambda a: a.__name__
-)
-def test_a_student_of_an_attacker(attack, model, tmp_path, monkeypatch):
-    owned = tmp_path / "owned"
-    (tmp_path / "elsewhere").mkdir()
-    data = tmp_path / "q.json"
-    data.write_text(json.dumps([{"instruction": f"Say {n}.", "input": "", "output": str(n)} for n in range(30)]))
-    for number, command in enumerate(STUDENT_COMMANDS):
-        student = shutil.copytree(model, tmp_path / "student")
-        attack(student, owned)
-        monkeypatch.chdir(student)
-        monkeypatch.setattr("sys.stdin", io.StringIO("Why?\n"))
-        new = tmp_path / f"out{number}" / "new"
-        new.parent.mkdir()
-        places = {"STUDENT": student, "NEW": new, "Q": data}
-        arguments = [
-            places.get(a) or (str(a).replace("STUDENT/", f"{student}/").replace("NEW/", f"{new}/")) for a in command
-        ]
-        with watched(student, new.parent) as found:
-            result = run_cli(*arguments)
-        assert [one for one in found if "/.cache/" not in one and "/tmp/torch" not in one] == [], command
-        assert not owned.exists(), command
-        assert list((tmp_path / "elsewhere").iterdir()) == [], command
-        assert "Traceback" not in result.stderr, (command, result.stderr)
-        monkeypatch.chdir(tmp_path)
-        shutil.rmtree(student)
-        shutil.rmtree(tmp_path / "base", ignore_errors=True)
