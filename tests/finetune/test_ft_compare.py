@@ -850,7 +850,7 @@ def test_a_student_answers_and_goes_on_where_it_was(tmp_path):
     pytest.importorskip("transformers")
     from tests.tiny_model import write_model
 
-    write_model(tmp_path / "student", [])
+    write_model(tmp_path / "student", [], layers=1)
     n = PART + 6  # two parts
     prompts = lines(tmp_path / "prompts.jsonl", list(some(n, "")))
     sources = str(tmp_path / "student"), a_file(tmp_path, "b.jsonl", some(n, "no"))
@@ -869,11 +869,11 @@ def test_a_student_answers_and_goes_on_where_it_was(tmp_path):
 
         # Trained again in the meantime: the answers must not be those of two models.
         store.db.execute("DELETE FROM answers WHERE side = 'a' AND item >= ?", (PART,))
-        write_model(tmp_path / "student", [], seed=7)
+        write_model(tmp_path / "student", [], seed=7, layers=1)
         with pytest.raises(UsageError, match=r"has changed since .* another folder with --out"):
             said()
         assert len(store.unanswered("a")) == n - PART
-        write_model(tmp_path / "student", [])
+        write_model(tmp_path / "student", [], layers=1)
         (tmp_path / "student/chat_template.jinja").write_text("{{ messages[0].content }}")
         with pytest.raises(UsageError, match="has changed since"):
             said()
