@@ -20,6 +20,16 @@ CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}<|begin|>assistant\n{% endif %}"
 )
 
+# Settings of a run with such a teacher: the usual sampling, with fewer tokens.
+SHORT_ANSWERS = """
+[propose]
+sampling = { temperature = 1.0, max_tokens = 40 }
+[classify]
+sampling = { temperature = 0.0, max_tokens = 4 }
+[instances]
+sampling = { temperature = 1.0, max_tokens = 30 }
+"""
+
 
 def write_model(folder: Path, marks: list[str], seed: int = 20261121, layers: int = 2) -> None:
     """Write a model whose tokens are bytes, pieces of the seeds' words, and `marks`; with one layer it is faster."""

@@ -20,27 +20,19 @@ import pytest
 from tests.conftest import environment, run_cli
 from tests.ft_forked import command, forked
 from tests.loopback import HANG_S
-from tests.tiny_model import MARKS, write_model
+from tests.tiny_model import MARKS, SHORT_ANSWERS, write_model
 
 NEEDED = ("torch", "transformers", "fastapi", "uvicorn")
 pytestmark = pytest.mark.skipif(
     not all(map(importlib.util.find_spec, NEEDED)), reason="needs pip install 'selfinstruct[finetune]'"
 )
 
-# The endpoint's default sampling with fewer tokens; `logprobs`, `presence_penalty` and the like are sent and ignored.
-SHORT_ANSWERS = """
-[propose]
-sampling = { temperature = 1.0, max_tokens = 40 }
-[classify]
-sampling = { temperature = 0.0, max_tokens = 4 }
-[instances]
-sampling = { temperature = 1.0, max_tokens = 20 }
-"""
+# What `logprobs`, `presence_penalty` and the like ask for is sent, and ignored by the server.
 SHORT_CONTINUATIONS = """
 [propose]
 sampling = { temperature = 0.7, top_p = 0.5, presence_penalty = 2.0, max_tokens = 40, stop = ["\\n\\n", "\\n17."] }
 [instances]
-sampling = { temperature = 0.0, presence_penalty = 1.5, max_tokens = 20, stop = ["\\nTask:"] }
+sampling = { temperature = 0.0, presence_penalty = 1.5, max_tokens = 30, stop = ["\\nTask:"] }
 [teacher]
 endpoint = "completion"
 logprobs = true
@@ -52,7 +44,7 @@ def models(tmp_path_factory):
     """A folder with the two models, the second of them under another name too."""
     folder = tmp_path_factory.mktemp("models")
     write_model(folder / "babble", [], layers=1)
-    write_model(folder / "lists", MARKS, seed=11, layers=1)  # which comes upon tasks soon
+    write_model(folder / "lists", MARKS, seed=17, layers=1)  # which soon says tasks and instances
     shutil.copytree(folder / "lists", folder / "other")
     return folder
 
@@ -203,7 +195,7 @@ def test_a_model_that_babbles_in_lists_reaches_the_target(settings, tmp_path, mo
     assert reasons
     assert all(row["reason"] and row["explanation"] for row in reasons)
     records = (tmp_path / "run/records.jsonl").read_text(encoding="utf-8").split("\n")
-    assert len([json.loads(line) for line in records if line]) == found["records"]
+    assert len([json.loads(line) for line in records if line]) == found["records"] > 0
 
     # One call at a time, the server honours the seeds that it is sent: the same run again gives the same data.
     generate(tmp_path / "again", *arguments, code=0)
