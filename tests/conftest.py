@@ -220,3 +220,19 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def lists(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the tiny model that has list numbers among its tokens. It is not to be changed."""
+    from tests.tiny_model import MARKS, write_model
+
+    folder = tmp_path_factory.mktemp("models") / "lists"
+    write_model(folder, MARKS)
+    return folder
+
+
+@pytest.fixture
+def lists_copy(lists: Path, tmp_path: Path) -> Path:
+    """A copy of that folder, to be changed."""
+    return Path(shutil.copytree(lists, tmp_path / "model"))

@@ -1,5 +1,7 @@
 """What the tests of training share: a tiny model, something to learn, and a training in this process."""
 
+import functools
+import importlib.metadata
 import json
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,8 @@ def _kept_once(config: Any, *rest: Any) -> int:
 
 
 memory._kept_of = _kept_once
+# accelerate looks up in each step of a training what is installed.
+importlib.metadata.metadata = functools.cache(importlib.metadata.metadata)
 
 
 def write_student(folder: Path) -> Path:

@@ -20,9 +20,19 @@ CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}<|begin|>assistant\n{% endif %}"
 )
 
+# Settings of a run with such a teacher: the usual sampling, with fewer tokens.
+SHORT_ANSWERS = """
+[propose]
+sampling = { temperature = 1.0, max_tokens = 40 }
+[classify]
+sampling = { temperature = 0.0, max_tokens = 4 }
+[instances]
+sampling = { temperature = 1.0, max_tokens = 30 }
+"""
 
-def write_model(folder: Path, marks: list[str], seed: int = 20261121) -> None:
-    """Write a model whose tokens are bytes, pieces of the seeds' words, and `marks`."""
+
+def write_model(folder: Path, marks: list[str], seed: int = 20261121, layers: int = 2) -> None:
+    """Write a model whose tokens are bytes, pieces of the seeds' words, and `marks`; with one layer it is faster."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -48,7 +58,7 @@ def write_model(folder: Path, marks: list[str], seed: int = 20261121) -> None:
     torch.manual_seed(seed)
     tokens = {"bos_token_id": fast.bos_token_id, "eos_token_id": fast.eos_token_id, "pad_token_id": fast.pad_token_id}
     config = LlamaConfig(
-        vocab_size=len(fast), hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
+        vocab_size=len(fast), hidden_size=64, intermediate_size=128, num_hidden_layers=layers, num_attention_heads=4,
         num_key_value_heads=2, max_position_embeddings=4096, **tokens,
     )  # fmt: skip
     model = LlamaForCausalLM(config)

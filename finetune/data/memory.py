@@ -1,6 +1,6 @@
 """How much memory a training step takes, from the model's config alone: no weights are loaded.
 
-    >>> estimate = estimate_memory(config, "lora", tokens=4096)
+    >>> estimate = measure(config, "lora").memory(tokens=4096)
     >>> estimate.total, estimate.most_tokens(24 * 2**30)
 
 The model is built from torch's meta and fake tensors, which have shapes but no content. These give the weights, and the
@@ -93,19 +93,54 @@ def available_memory() -> Available:
     return Available(psutil.virtual_memory().available, "main memory")
 
 
-def estimate_memory(
+class Kept(NamedTuple):
+    """Bytes kept for the backward pass: per token, and independent of the number of tokens."""
+
+    a_token: float
+    fixed: float
+
+
+class Measured(NamedTuple):
+    """What `measure` finds in a model: the bytes of a step that do not depend on its tokens, and those per token."""
+
+    method: Method
+    parameters: int
+    trained: int
+    weights: int
+    gradients: int
+    optimizer: int
+    layers: int
+    stream: int  # bytes of a layer's input
+    layer: Kept
+    outside: Kept
+    in_float32: int
+    vocabulary: int
+    a_tile: int  # bytes per token of the logits
+
+    def memory(self, tokens: int, gradient_checkpointing: bool = True) -> Memory:
+        """The memory for a step over `tokens` tokens."""
+        in_layers = self.layers * self.layer.a_token
+        if gradient_checkpointing:
+            in_layers = self.layers * self.stream + self.layer.a_token
+        return Memory(
+            self.method, tokens, self.parameters, self.trained, self.weights, self.gradients, self.optimizer,
+            activations=round(tokens * (in_layers + max(self.outside.a_token, 0) + self.in_float32)),
+            logits=min(tokens, TILE[0]) * self.a_tile,
+            whole_logits=tokens * self.vocabulary * WHOLE_LOGITS,
+        )  # fmt: skip
+
+
+def measure(
     config: Any,
     method: Method,
     *,
-    tokens: int,
     dtype: torch.dtype = torch.bfloat16,
     compute: torch.dtype | None = None,
-    gradient_checkpointing: bool = True,
     lora_rank: int = 16,
     lora_targets: Sequence[str] | None = None,
     vocabulary: int | None = None,
-) -> Memory:
-    """The memory for a step over `tokens` tokens with Adam; `config` is the model's.
+) -> Measured:
+    """What a step takes with Adam, whatever its tokens; `config` is the model's.
 
     Weights are in `dtype`, activations in `compute` if autocast uses another type. An adapter has `lora_rank`, on the
     linear layers whose last name is in `lora_targets` (default: all but the head). `vocabulary`: the number of rows of
@@ -136,18 +171,15 @@ def estimate_memory(
     layer = Kept(two.a_token - one.a_token, two.fixed - one.fixed)
     outside = Kept(one.a_token - layer.a_token, one.fixed - layer.fixed)
     layers = text_config.num_hidden_layers
-    stream = hidden * held.itemsize
-    a_token = layers * stream + layer.a_token if gradient_checkpointing else layers * layer.a_token
     in_float32 = hidden * torch.float32.itemsize
     folded = 0 if torch.cuda.is_available() else FOLDS * torch.float32.itemsize * min(vocab, TILE[1])
-    return Memory(
-        method, tokens, parameters, trained,
+    return Measured(
+        method, parameters, trained,
         weights=weights + round(max(layers * layer.fixed + outside.fixed, 0)),
         gradients=trained * size + (vocab * in_float32 if method == "full" else 0),
         optimizer=2 * trained * size,
-        activations=round(tokens * (a_token + max(outside.a_token, 0) + in_float32)),
-        logits=min(tokens, TILE[0]) * (TILE[1] * compute.itemsize + folded),
-        whole_logits=tokens * vocab * WHOLE_LOGITS,
+        layers=layers, stream=hidden * held.itemsize, layer=layer, outside=outside, in_float32=in_float32,
+        vocabulary=vocab, a_tile=TILE[1] * compute.itemsize + folded,
     )  # fmt: skip
 
 
@@ -175,13 +207,6 @@ def _layers(config: Any, n: int) -> Any:
     if getattr(of_text, "layer_types", None):
         of_text.layer_types = of_text.layer_types[:n]
     return fewer
-
-
-class Kept(NamedTuple):
-    """Bytes kept for the backward pass: per token, and independent of the number of tokens."""
-
-    a_token: float
-    fixed: float
 
 
 def _kept(config: Any, dtype: torch.dtype, compute: torch.dtype) -> Kept:

@@ -33,6 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 DRAWS = 2000
+AT_ONCE = 1 << 20  # numbers drawn at once
 LEVEL = 0.95
 
 Floats = NDArray[np.float64]
@@ -66,8 +67,11 @@ def mean(
     """
     sums, sizes = _by_group(values, weights, groups)
     rng = np.random.default_rng(seed)
-    places = (rng.integers(len(sums), size=len(sums)) for _ in range(draws))
-    means = [float(sums[drawn].sum() / sizes[drawn].sum()) for drawn in places]
+    means: list[float] = []
+    at_once = max(1, AT_ONCE // len(sums))  # draws, so that those of many groups fit into memory
+    for begin in range(0, draws, at_once):
+        drawn = rng.integers(len(sums), size=(min(at_once, draws - begin), len(sums)))
+        means += (sums[drawn].sum(1) / sizes[drawn].sum(1)).tolist()
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2]).tolist()
     return Interval(float(sums.sum() / sizes.sum()), low, high)
 

@@ -2,6 +2,8 @@
 
 import os
 import re
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,12 +13,12 @@ from transformers import AutoConfig, AutoTokenizer
 
 from finetune.data.dialogues import Split, read_dialogues, split
 from finetune.data.encoding import Encoded, encode_all
-from finetune.data.memory import Memory, available_memory, estimate_memory
+from finetune.data.memory import Measured, Memory, available_memory, measure
 from finetune.data.preflight import Preflight, preflight
 from finetune.data.templates import prepare_tokenizer, without_reasoning, worded
 from finetune.examples import Dialogue, Message, thought_of
 from finetune.training import defaults
-from finetune.training.settings import FinetuneSettings
+from finetune.training.settings import FinetuneSettings, Method, Precision
 from finetune.training.weights import check_qlora
 from selfinstruct.errors import UsageError
 from selfinstruct.records import user_message
@@ -70,17 +72,7 @@ def prepare(settings: FinetuneSettings) -> Prepared:
     available = available_memory()
     free = available.bytes * (processes() if is_sharded() else 1)
 
-    def estimate(settings: FinetuneSettings, checkpointing: bool, n_rows: int = 1) -> Memory:
-        assert settings.method
-        precision = settings.precision or defaults.usual_precision(settings.method, here)
-        return estimate_memory(
-            config, settings.method, tokens=n_rows * (settings.max_length or defaults.PACKED_LENGTH),
-            dtype=torch.bfloat16 if precision == "bfloat16" else torch.float32,
-            compute=torch.float32 if precision == "float32" else torch.bfloat16,
-            gradient_checkpointing=checkpointing, lora_rank=settings.lora.rank,
-            lora_targets=settings.lora.targets or None, vocabulary=vocabulary,
-        )  # fmt: skip
-
+    estimate = _estimates(config, settings, vocabulary, here)
     full = settings.model_copy(update={"method": "full"})
     settings = defaults.with_method(settings, here, lambda: estimate(full, True).fits(free))
     found = [encode_all(tokenizer, part, reasoning=settings.reasoning) for part in (train, held_out)]
@@ -129,6 +121,28 @@ def _load(name: str) -> tuple[Any, Any]:
             f"{name}: transformers finds no model there ({reason}). Set model (--model) to a folder with config, "
             "weights and tokenizer, or a name on the hub."
         ) from None
+
+
+def _estimates(
+    config: Any, settings: FinetuneSettings, vocabulary: int, here: defaults.Machine
+) -> Callable[..., Memory]:
+    """The memory by settings, checkpointing and rows at a time; a model is measured once, as it takes a second."""
+
+    @cache
+    def measured(method: Method, precision: Precision) -> Measured:
+        return measure(
+            config, method, dtype=torch.bfloat16 if precision == "bfloat16" else torch.float32,
+            compute=torch.float32 if precision == "float32" else torch.bfloat16,
+            lora_rank=settings.lora.rank, lora_targets=settings.lora.targets or None, vocabulary=vocabulary,
+        )  # fmt: skip
+
+    def estimate(settings: FinetuneSettings, checkpointing: bool, n_rows: int = 1) -> Memory:
+        assert settings.method
+        precision = settings.precision or defaults.usual_precision(settings.method, here)
+        tokens = n_rows * (settings.max_length or defaults.PACKED_LENGTH)
+        return measured(settings.method, precision).memory(tokens, checkpointing)
+
+    return estimate
 
 
 def _about_reasoning(settings: FinetuneSettings, n_thoughts: int, unshown: int) -> list[str]:

@@ -78,6 +78,9 @@ class Trainer(SFTTrainer):
             output.metrics.update({f"{metric_key_prefix}_{name}": value for name, value in found.items()})
         return output
 
+    def create_model_card(self, *_: Any, **__: Any) -> None:
+        """Write no README with each checkpoint: it would be a draft for publishing one, and is a third of its time."""
+
     def _send_telemetry(self) -> None:
         """Send no telemetry."""
 

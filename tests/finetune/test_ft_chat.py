@@ -38,7 +38,7 @@ def model(tmp_path_factory):
 
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("models") / "lists"
-    write_model(folder, MARKS)
+    write_model(folder, MARKS, layers=1)
     path = folder / "config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "max_position_embeddings": 600}))
     return folder

@@ -31,6 +31,7 @@ from selfinstruct.errors import TeacherError, UsageError
 from selfinstruct.simulated.world.tasks import compose_task, families, make_instance, wrong_answer
 from selfinstruct.untrusted import INVISIBLE
 from tests.conftest import COMMAND, json_lines, simulated_server
+from tests.forks import Forked
 from tests.loopback import kill, loopback, wait_until, working
 from tests.odd_text import ORDINARY, STORABLE, names
 
@@ -830,6 +831,7 @@ def test_where_both_say_the_same_nobody_is_asked(cli, graded, tmp_path):
 
 
 def test_what_needs_no_model_imports_no_torch(graded, tmp_path):
+    """A comparison of files, growing a run, reading a local teacher's settings, scoring answers."""
     arguments = [str(x) for x in command(graded, "--out", tmp_path / "out", "--judge", "simulated")]
     code = f"""
 import sys
@@ -839,10 +841,14 @@ try:
     main()
 except SystemExit as end:
     assert not end.code
+import selfinstruct.runs.generate, finetune.inference.sampling
+import finetune.evaluation.scoring, finetune.evaluation.constraints, finetune.evaluation.statistics
 print([name for name in ("torch", "transformers", "trl") if name in sys.modules])
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "[]"
+    process = Forked([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    said, _ = process.communicate()
+    assert process.returncode == 0
+    assert said.splitlines()[-1] == "[]"
 
 
 def test_a_student_answers_and_goes_on_where_it_was(tmp_path):
@@ -850,7 +856,7 @@ def test_a_student_answers_and_goes_on_where_it_was(tmp_path):
     pytest.importorskip("transformers")
     from tests.tiny_model import write_model
 
-    write_model(tmp_path / "student", [])
+    write_model(tmp_path / "student", [], layers=1)
     n = PART + 6  # two parts
     prompts = lines(tmp_path / "prompts.jsonl", list(some(n, "")))
     sources = str(tmp_path / "student"), a_file(tmp_path, "b.jsonl", some(n, "no"))
@@ -869,11 +875,11 @@ def test_a_student_answers_and_goes_on_where_it_was(tmp_path):
 
         # Trained again in the meantime: the answers must not be those of two models.
         store.db.execute("DELETE FROM answers WHERE side = 'a' AND item >= ?", (PART,))
-        write_model(tmp_path / "student", [], seed=7)
+        write_model(tmp_path / "student", [], seed=7, layers=1)
         with pytest.raises(UsageError, match=r"has changed since .* another folder with --out"):
             said()
         assert len(store.unanswered("a")) == n - PART
-        write_model(tmp_path / "student", [])
+        write_model(tmp_path / "student", [], layers=1)
         (tmp_path / "student/chat_template.jinja").write_text("{{ messages[0].content }}")
         with pytest.raises(UsageError, match="has changed since"):
             said()

@@ -19,7 +19,7 @@ pytestmark = [
 
 @pytest.mark.parametrize("page", sorted(NEED_TORCH))
 def test_blocks_run_and_print_what_is_shown(page, tmp_path):
-    write_model(tmp_path / TINY_MODEL, [])
+    write_model(tmp_path / TINY_MODEL, [], layers=1)
     with simulated_server() as server:
         for block, printed, shown in run_page(page, tmp_path, server, environment(**PLAIN, HF_HUB_OFFLINE="1")):
             if shown:

@@ -5,8 +5,6 @@ import json
 import random
 import re
 import shutil
-import subprocess
-import sys
 
 import pytest
 from rouge_score.rouge_scorer import RougeScorer
@@ -48,7 +46,7 @@ def dialogue(question, answer, task="a", **fields):
     return Dialogue(messages, task, "here", **fields)
 
 
-def simulated(families=FAMILIES, n=3):
+def simulated(families=FAMILIES, n=2):
     """Rows as a training leaves them in held_out.jsonl."""
     rng = random.Random(20261121)
     rows = []
@@ -75,7 +73,7 @@ def base(tmp_path_factory):
     """An untrained model without a chat template."""
     torch.set_num_threads(1)  # such small models are slower with more
     folder = tmp_path_factory.mktemp("evaluate") / "base"
-    write_model(folder, [])
+    write_model(folder, [], layers=1)
     (folder / "chat_template.jinja").unlink()
     return folder
 
@@ -89,14 +87,17 @@ def trained_student(base, tmp_path_factory):
     path = write_rows(folder / "held_out.jsonl", simulated())
     student = Student(str(folder))
     examples = [encode(student.tokenizer, question.dialogue) for question in held_out(path, "model")]
-    student.model.train()
-    optimizer = torch.optim.AdamW(student.model.parameters(), lr=4e-3)
-    for _ in range(60):
-        width = max(len(example.ids) for example in examples)
-        ids = torch.tensor([example.ids + [0] * (width - len(example.ids)) for example in examples])
-        mask = torch.tensor([[1] * len(e.ids) + [0] * (width - len(e.ids)) for e in examples])
-        labels = torch.tensor([e.labels + [-100] * (width - len(e.ids)) for e in examples])
-        student.model(input_ids=ids, attention_mask=mask, labels=labels).loss.backward()
+    width = max(len(example.ids) for example in examples)
+    ids = torch.tensor([example.ids + [0] * (width - len(example.ids)) for example in examples])
+    labels = torch.tensor([e.labels[1:] + [-100] * (width - len(e.ids)) for e in examples])
+    optimizer = torch.optim.AdamW(student.model.parameters(), lr=6e-3)
+    for _ in range(100):
+        states = student.model.model(input_ids=ids).last_hidden_state[:, :-1]
+        is_trained = labels != -100  # of the others no probabilities are worked out, to save time
+        loss = torch.nn.functional.cross_entropy(student.model.lm_head(states[is_trained]), labels[is_trained])
+        if loss < 0.03:
+            break
+        loss.backward()
         optimizer.step()
         optimizer.zero_grad()
     student.model.save_pretrained(folder)
@@ -459,9 +460,3 @@ def test_without_held_out_rows_the_command_says_what_to_give(tmp_path):
     with pytest.raises(UsageError, match=r"no such folder.*--output"):
         CliRunner().invoke(app, ["evaluate", str(tmp_path / "typo")], catch_exceptions=False)
     assert not (tmp_path / "typo").exists()
-
-
-def test_what_needs_no_model_does_not_import_torch():
-    rooms = ", ".join(f"finetune.evaluation.{name}" for name in ("scoring", "constraints", "statistics"))
-    code = f"import sys, {rooms}; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

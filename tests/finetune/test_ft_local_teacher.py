@@ -7,8 +7,6 @@ import asyncio
 import importlib.util
 import json
 import random
-import shutil
-import subprocess
 import sys
 from contextlib import asynccontextmanager
 
@@ -19,42 +17,18 @@ from selfinstruct.errors import RequestRefused, TeacherError, UsageError
 from selfinstruct.records import Request
 from selfinstruct.teachers.scheduler import Scheduler
 from tests.conftest import json_lines, until
-from tests.tiny_model import CHAT_TEMPLATE, MARKS, write_model
+from tests.tiny_model import CHAT_TEMPLATE, SHORT_ANSWERS
 
 pytestmark = [
     pytest.mark.skipif(
         not all(map(importlib.util.find_spec, ("torch", "transformers"))),
         reason="needs pip install 'selfinstruct[finetune]'",
     ),
+    pytest.mark.usefixtures("one_thread"),
     pytest.mark.filterwarnings("default:::torch", "default:::transformers"),
 ]
 
 PROMPTS = ["Name three rivers.", "Say it again, and again, and at greater length, please.", "Why?", "Sort 3, 1, 2."]
-SHORT_ANSWERS = """
-[propose]
-sampling = { temperature = 1.0, max_tokens = 60 }
-[classify]
-sampling = { temperature = 0.0, max_tokens = 4 }
-[instances]
-sampling = { temperature = 1.0, max_tokens = 60 }
-"""
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    """The folder of the model that has list numbers among its tokens."""
-    import torch
-
-    torch.set_num_threads(1)  # such small models are slower with more
-    folder = tmp_path_factory.mktemp("models") / "lists"
-    write_model(folder, MARKS)
-    return folder
-
-
-@pytest.fixture
-def copy(model, tmp_path):
-    """A copy of the model's folder, to be changed."""
-    return shutil.copytree(model, tmp_path / "model")
 
 
 @asynccontextmanager
@@ -87,7 +61,7 @@ def loaded(folder):
 def many_requests():
     """Requests of every length and setting."""
     rng = random.Random(11)
-    for i in range(24):
+    for i in range(16):
         sampling = {
             "temperature": rng.choice([0.0, 0.5, 1.0, 1.5]),
             "top_p": rng.choice([0.3, 0.9, 1.0]),
@@ -125,17 +99,17 @@ def write_other(folder, kind):
 
 
 @pytest.mark.parametrize("kind", ["", "learned positions", "sliding window"])
-async def test_greedy_is_what_generate_says_for_each_row_alone(kind, copy):
+async def test_greedy_is_what_generate_says_for_each_row_alone(kind, lists_copy):
     import torch
     from transformers import GenerationConfig
 
     if kind:
         torch.manual_seed(3)
-        write_other(copy, kind)
-    tokenizer, model = loaded(copy)
+        write_other(lists_copy, kind)
+    tokenizer, model = loaded(lists_copy)
     greedy = GenerationConfig(max_new_tokens=30, do_sample=False, pad_token_id=0, eos_token_id=tokenizer.eos_token_id)
     requests = [ask(prompt, endpoint="completion", temperature=0.0) for prompt in PROMPTS]
-    for request, completion in zip(requests, await answers(copy, requests), strict=True):
+    for request, completion in zip(requests, await answers(lists_copy, requests), strict=True):
         prompt = tokenizer(request.user, return_tensors="pt")
         said = model.generate(**prompt, generation_config=greedy)[0, prompt["input_ids"].shape[1] :]
         assert completion.text == tokenizer.decode(said, skip_special_tokens=True)
@@ -143,29 +117,29 @@ async def test_greedy_is_what_generate_says_for_each_row_alone(kind, copy):
         assert completion.prompt_tokens == prompt["input_ids"].shape[1]
 
 
-async def test_an_answer_does_not_depend_on_the_batch(model):
+async def test_an_answer_does_not_depend_on_the_batch(lists):
     requests = list(many_requests())
-    alone = [completion.text for completion in await answers(model, requests, 1)]
-    assert len(set(alone)) > 15
+    alone = [completion.text for completion in await answers(lists, requests, 1)]
+    assert len(set(alone)) > 10
     for batch_size in (3, 16):
-        assert [completion.text for completion in await answers(model, requests, batch_size)] == alone
-    backwards = await answers(model, requests[::-1], 5)
+        assert [completion.text for completion in await answers(lists, requests, batch_size)] == alone
+    backwards = await answers(lists, requests[::-1], 5)
     assert [completion.text for completion in backwards][::-1] == alone
 
 
-async def test_the_seed_decides_and_without_one_the_request(model):
+async def test_the_seed_decides_and_without_one_the_request(lists):
     seeded = [ask(seed=seed) for seed in (1, 1, 2)]
     unseeded = [ask(sample=sample) for sample in (0, 0, 1)]
-    texts = [completion.text for completion in await answers(model, seeded + unseeded)]
+    texts = [completion.text for completion in await answers(lists, seeded + unseeded)]
     assert texts[0] == texts[1] != texts[2]
     assert texts[3] == texts[4] != texts[5]
-    again = [completion.text for completion in await answers(model, seeded + unseeded)]
+    again = [completion.text for completion in await answers(lists, seeded + unseeded)]
     assert again == texts
 
 
-async def test_the_settings_mean_what_the_protocol_says(model):
+async def test_the_settings_mean_what_the_protocol_says(lists):
     sampled, likeliest, narrow, varied = await answers(
-        model,
+        lists,
         [
             ask(seed=1),
             ask(temperature=0.0),
@@ -197,8 +171,8 @@ def test_frequencies_are_those_of_the_distribution():
     assert last.tolist() == [2]
 
 
-async def test_the_text_ends_before_the_first_stop_text(model):
-    whole = (await answers(model, [ask(seed=5, max_tokens=60, logprobs=True)]))[0]
+async def test_the_text_ends_before_the_first_stop_text(lists):
+    whole = (await answers(lists, [ask(seed=5, max_tokens=60, logprobs=True)]))[0]
     rng = random.Random(4)
     stops = []
     for _ in range(20):
@@ -208,23 +182,23 @@ async def test_the_text_ends_before_the_first_stop_text(model):
     assert len(stops) > 8
     requests = [ask(seed=5, max_tokens=60, stop=["not said", stop], logprobs=True) for stop in stops]
     requests.append(ask(seed=5, max_tokens=60, stop=stops[0], logprobs=True))  # without a list
-    for stop, completion in zip([*stops, stops[0]], await answers(model, requests), strict=True):
+    for stop, completion in zip([*stops, stops[0]], await answers(lists, requests), strict=True):
         assert completion.text == whole.text[: whole.text.index(stop)]
         assert completion.finish_reason == "stop"
         assert completion.completion_tokens <= whole.completion_tokens
         # Log-probabilities of the tokens that the text is made of, the last of which may reach beyond it.
         assert completion.logprobs == pytest.approx(whole.logprobs[: len(completion.logprobs)], abs=1e-4)
-    assert (await answers(model, [ask(seed=5, max_tokens=60, stop="not said")]))[0].text == whole.text
+    assert (await answers(lists, [ask(seed=5, max_tokens=60, stop="not said")]))[0].text == whole.text
 
 
-async def test_logprobs_are_those_of_a_plain_forward_pass(model):
+async def test_logprobs_are_those_of_a_plain_forward_pass(lists):
     import torch
 
-    tokenizer, plain = loaded(model)
+    tokenizer, plain = loaded(lists)
     odd = {"temperature": 0.7, "top_p": 0.5, "presence_penalty": 1.0, "seed": 3}
     request = ask("Once upon a time", endpoint="completion", logprobs=0, **odd)
     chat = ask("Once upon a time", logprobs=True, **odd)
-    completion, in_chat, without = await answers(model, [request, chat, ask(**odd)])
+    completion, in_chat, without = await answers(lists, [request, chat, ask(**odd)])
     assert without.logprobs is None
     choice = json.loads(completion.raw)["choices"][0]
     said = tokenizer.convert_tokens_to_ids(choice["logprobs"]["tokens"])
@@ -238,8 +212,8 @@ async def test_logprobs_are_those_of_a_plain_forward_pass(model):
     assert [token["logprob"] for token in content] == list(in_chat.logprobs)
 
 
-async def test_the_answer_is_like_a_servers(model):
-    chat, continued = await answers(model, [ask(seed=1, max_tokens=7), ask(seed=1, endpoint="completion")])
+async def test_the_answer_is_like_a_servers(lists):
+    chat, continued = await answers(lists, [ask(seed=1, max_tokens=7), ask(seed=1, endpoint="completion")])
     body = json.loads(chat.raw)
     assert body["choices"][0]["message"] == {"role": "assistant", "content": chat.text}
     assert body["choices"][0]["finish_reason"] == chat.finish_reason == "length"
@@ -248,36 +222,38 @@ async def test_the_answer_is_like_a_servers(model):
     assert json.loads(continued.raw)["choices"][0]["text"] == continued.text
 
 
-async def test_every_end_token_ends_the_answer_and_is_not_in_it(copy):
-    tokenizer, _ = loaded(copy)
+async def test_every_end_token_ends_the_answer_and_is_not_in_it(lists_copy):
+    tokenizer, _ = loaded(lists_copy)
     request = ask(seed=2, max_tokens=60, logprobs=True)
-    whole = (await answers(copy, [request]))[0]
+    whole = (await answers(lists_copy, [request]))[0]
     tokens = [token["token"] for token in json.loads(whole.raw)["choices"][0]["logprobs"]["content"]]
     at = next(i for i in range(5, len(tokens)) if tokens[i] not in tokens[:i])
-    config = json.loads((copy / "generation_config.json").read_text())
+    config = json.loads((lists_copy / "generation_config.json").read_text())
     config["eos_token_id"] = [tokenizer.eos_token_id, *tokenizer.convert_tokens_to_ids([tokens[at]])]
-    (copy / "generation_config.json").write_text(json.dumps(config))
-    ended = (await answers(copy, [request]))[0]
+    (lists_copy / "generation_config.json").write_text(json.dumps(config))
+    ended = (await answers(lists_copy, [request]))[0]
     assert ended.finish_reason == "stop"
     assert ended.completion_tokens == at + 1
     assert ended.text == tokenizer.decode(tokenizer.convert_tokens_to_ids(tokens[:at]))
     assert len(ended.logprobs) == at
 
 
-async def test_the_templates_end_of_turn_ends_the_answer(copy):
-    requests = [ask(seed=seed, max_tokens=100, endpoint="completion") for seed in range(40)]
-    assert any("Yes" in completion.text for completion in await answers(copy, requests))
+async def test_the_templates_end_of_turn_ends_the_answer(lists_copy):
+    requests = [ask(seed=seed, max_tokens=60, endpoint="completion") for seed in range(16)]
+    assert any("Yes" in completion.text for completion in await answers(lists_copy, requests))
     # A token that is not special, that no configuration names, and that only the template shows to be the end.
-    (copy / "chat_template.jinja").write_text(CHAT_TEMPLATE.replace("<|end|>", "Yes"))
-    ended = await answers(copy, requests)
+    (lists_copy / "chat_template.jinja").write_text(CHAT_TEMPLATE.replace("<|end|>", "Yes"))
+    ended = await answers(lists_copy, requests)
     assert not any("Yes" in completion.text for completion in ended)
     assert any(completion.finish_reason == "stop" for completion in ended)
 
 
-async def test_a_template_without_a_system_turn_gets_it_with_the_users(copy):
+async def test_a_template_without_a_system_turn_gets_it_with_the_users(lists_copy):
     refusing = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}" + CHAT_TEMPLATE
-    (copy / "chat_template.jinja").write_text(refusing)
-    both, joined = await answers(copy, [ask("Go on.", system="Be brief.", seed=1), ask("Be brief.\n\nGo on.", seed=1)])
+    (lists_copy / "chat_template.jinja").write_text(refusing)
+    both, joined = await answers(
+        lists_copy, [ask("Go on.", system="Be brief.", seed=1), ask("Be brief.\n\nGo on.", seed=1)]
+    )
     assert both.text == joined.text
     assert both.prompt_tokens == joined.prompt_tokens
 
@@ -285,8 +261,8 @@ async def test_a_template_without_a_system_turn_gets_it_with_the_users(copy):
 # What is refused.
 
 
-async def test_a_request_longer_than_the_context_is_refused_and_others_are_answered(model):
-    async with opened(model) as teacher:
+async def test_a_request_longer_than_the_context_is_refused_and_others_are_answered(lists):
+    async with opened(lists) as teacher:
         fits = teacher.complete(ask(max_tokens=4000))
         for request in (ask(max_tokens=4096), ask("again " * 5000)):
             with pytest.raises(RequestRefused) as refused:
@@ -297,16 +273,16 @@ async def test_a_request_longer_than_the_context_is_refused_and_others_are_answe
         fits.close()
 
 
-async def test_a_base_model_is_asked_at_the_other_endpoint(copy):
-    (copy / "chat_template.jinja").unlink()
-    async with opened(copy) as teacher:
+async def test_a_base_model_is_asked_at_the_other_endpoint(lists_copy):
+    (lists_copy / "chat_template.jinja").unlink()
+    async with opened(lists_copy) as teacher:
         with pytest.raises(UsageError, match='endpoint = "completion"'):
             await teacher.complete(ask())
         assert (await teacher.complete(ask(endpoint="completion"))).text
 
 
-async def test_a_schema_is_refused(model):
-    async with opened(model) as teacher:
+async def test_a_schema_is_refused(lists):
+    async with opened(lists) as teacher:
         with pytest.raises(RequestRefused, match="http_400"):
             await teacher.complete(ask(response_format={"type": "json_object"}))
 
@@ -319,21 +295,21 @@ def test_a_wrong_setting_is_named(wrong):
         read_sampling(wrong, "here")
 
 
-def test_what_is_wrong_is_said_before_a_run_is_made(cli, tmp_path, model, monkeypatch):
+def test_what_is_wrong_is_said_before_a_run_is_made(cli, tmp_path, lists, monkeypatch):
     def told(folder, settings):
         config = tmp_path / "config.toml"
         config.write_text(settings)
         arguments = ("--teacher", "transformers", "--model", folder, "--config", config)
         return cli("generate", tmp_path / "run", "--target", 2, *arguments, code=2).stderr
 
-    assert "top_k: not supported" in told(model, "[classify]\nsampling = { top_k = 5 }")
-    assert "answer_format" in told(model, '[teacher]\nanswer_format = "json"')
+    assert "top_k: not supported" in told(lists, "[classify]\nsampling = { top_k = 5 }")
+    assert "answer_format" in told(lists, '[teacher]\nanswer_format = "json"')
     monkeypatch.setitem(sys.modules, "torch", None)  # not installed
-    assert "selfinstruct[finetune]" in told(model, "")
+    assert "selfinstruct[finetune]" in told(lists, "")
     assert not (tmp_path / "run").exists()
 
 
-def test_a_folder_without_a_model_is_one_clear_message(cli, tmp_path, copy):
+def test_a_folder_without_a_model_is_one_clear_message(cli, tmp_path, lists_copy):
     def told(folder):
         run = tmp_path / "run"
         result = cli("generate", run, "--target", 2, "--teacher", "transformers", "--model", folder, code=2)
@@ -341,28 +317,28 @@ def test_a_folder_without_a_model_is_one_clear_message(cli, tmp_path, copy):
         return result.stderr
 
     assert "cannot load a model" in told(tmp_path)
-    (copy / "model.safetensors").write_bytes(b"nonsense")
-    assert "cannot load a model" in told(copy)
-    (copy / "config.json").write_text('{"model_type": "of the future"}')
-    assert "cannot load a model" in told(copy)
+    (lists_copy / "model.safetensors").write_bytes(b"nonsense")
+    assert "cannot load a model" in told(lists_copy)
+    (lists_copy / "config.json").write_text('{"model_type": "of the future"}')
+    assert "cannot load a model" in told(lists_copy)
 
 
-def test_a_model_with_another_state_is_refused(copy):
+def test_a_model_with_another_state_is_refused(lists_copy):
     from finetune.inference.teacher import load
 
-    write_other(copy, "state")
+    write_other(lists_copy, "state")
     with pytest.raises(UsageError, match="keys and values"):
-        load(str(copy))
+        load(str(lists_copy))
 
 
 # What goes wrong.
 
 
-async def test_out_of_memory_halves_the_batch_and_changes_no_answer(model):
+async def test_out_of_memory_halves_the_batch_and_changes_no_answer(lists):
     import torch
 
     requests = list(many_requests())
-    expected = [completion.text for completion in await answers(model, requests)]
+    expected = [completion.text for completion in await answers(lists, requests)]
     widths = []
 
     def little_memory(module, args, kwargs):
@@ -371,7 +347,7 @@ async def test_out_of_memory_halves_the_batch_and_changes_no_answer(model):
         if widths[-1] > 3 and len(widths) > 10:
             raise torch.OutOfMemoryError("too much")
 
-    async with opened(model) as teacher:
+    async with opened(lists) as teacher:
         teacher._model.register_forward_pre_hook(little_memory, with_kwargs=True)
         found = await asyncio.gather(*map(teacher.complete, requests))
     assert [completion.text for completion in found] == expected
@@ -379,13 +355,13 @@ async def test_out_of_memory_halves_the_batch_and_changes_no_answer(model):
     assert max(widths[-10:]) <= 3
 
 
-async def test_memory_for_less_than_one_answer_ends_the_run_with_what_to_change(model):
+async def test_memory_for_less_than_one_answer_ends_the_run_with_what_to_change(lists):
     import torch
 
     def no_memory(module, args, kwargs):
         raise torch.OutOfMemoryError("too much")
 
-    async with opened(model) as teacher:
+    async with opened(lists) as teacher:
         teacher._model.register_forward_pre_hook(no_memory, with_kwargs=True)
         found = await asyncio.gather(*(teacher.complete(ask(seed=i)) for i in range(5)), return_exceptions=True)
         assert all(isinstance(error, TeacherError) and "max_tokens" in str(error) for error in found)
@@ -393,8 +369,8 @@ async def test_memory_for_less_than_one_answer_ends_the_run_with_what_to_change(
             await teacher.complete(ask())
 
 
-async def test_closing_ends_answers_under_way(model):
-    async with opened(model) as teacher:
+async def test_closing_ends_answers_under_way(lists):
+    async with opened(lists) as teacher:
         calls = [asyncio.ensure_future(teacher.complete(ask(seed=i, max_tokens=4000))) for i in range(4)]
         await teacher.complete(ask(max_tokens=2))
         await teacher.close()
@@ -402,8 +378,8 @@ async def test_closing_ends_answers_under_way(model):
             assert isinstance(error, TeacherError)
 
 
-async def test_a_call_that_nobody_waits_for_gives_up_its_place(model):
-    async with opened(model, 2) as teacher:
+async def test_a_call_that_nobody_waits_for_gives_up_its_place(lists):
+    async with opened(lists, 2) as teacher:
         calls = [asyncio.ensure_future(teacher.complete(ask(seed=i, max_tokens=4000))) for i in range(6)]
         await until(lambda: teacher._under_way)
         for call in calls:
@@ -414,8 +390,8 @@ async def test_a_call_that_nobody_waits_for_gives_up_its_place(model):
         await asyncio.gather(*calls, return_exceptions=True)
 
 
-async def test_no_answer_is_given_up_as_late(model):
-    async with opened(model, 2) as teacher:
+async def test_no_answer_is_given_up_as_late(lists):
+    async with opened(lists, 2) as teacher:
         assert teacher.pace.deadline_s is None
         scheduler = Scheduler(2, 1, lambda *fault: 1)
         assert (await scheduler.complete((teacher,), ask(max_tokens=2), lambda: True)).completion_tokens == 2
@@ -424,10 +400,11 @@ async def test_no_answer_is_given_up_as_late(model):
 # A whole run.
 
 
-def test_a_run_reaches_its_target_and_is_the_same_again(cli, tmp_path, model):
+def test_a_run_reaches_its_target_and_is_the_same_again(cli, tmp_path, lists):
     config = tmp_path / "config.toml"
     config.write_text(SHORT_ANSWERS)
-    arguments = ("--target", 2, "--teacher", "transformers", "--model", model, "--config", config)
+    # With this seed, two tasks and an instance are said soon.
+    arguments = ("--target", 2, "--seed", 5, "--teacher", "transformers", "--model", lists, "--config", config)
     for run, concurrency in (("one", 1), ("eight", 8)):
         cli("generate", tmp_path / run, *arguments, "--concurrency", concurrency)
         cli("verify", tmp_path / run)
@@ -444,9 +421,3 @@ def test_a_run_reaches_its_target_and_is_the_same_again(cli, tmp_path, model):
     cli("generate", tmp_path / "one", "--target", 2)
     after = json_lines(cli("status", tmp_path / "one", "--json").stdout)[0]
     assert {usage["stage"]: usage["requests"] for usage in after["usage"]} == stages
-
-
-def test_nothing_else_imports_torch():
-    rooms = "selfinstruct.cli, selfinstruct.runs.generate, finetune.inference.sampling"
-    code = f"import sys, {rooms}; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig, Qwen3Con
 from trl.trainer.utils import add_fused_lm_head
 
 from finetune.data.encoding import IGNORED, Encoded, encode_all
-from finetune.data.memory import Available, available_memory, estimate_memory
+from finetune.data.memory import Available, available_memory, measure
 from finetune.data.preflight import preflight
 from finetune.data.templates import prepare_tokenizer
 from finetune.examples import Dialogue, Example
@@ -49,7 +49,7 @@ def test_the_report_says_what_is_trained_and_what_becomes_of_long_rows(tokenizer
     config = LlamaConfig(vocab_size=len(tokenizer), hidden_size=64, intermediate_size=128, num_hidden_layers=2)
     found = report(
         tokenizer, encode_all(tokenizer, rows, 200, "truncate"), added_tokens=["<|pad|>"],
-        memory=estimate_memory(config, "full", tokens=400), available=Available(2**30, "a small GPU"),
+        memory=measure(config, "full").memory(400), available=Available(2**30, "a small GPU"),
     )  # fmt: skip
     assert (found.rows, found.dropped, found.lost, found.shortened, found.cut) == (6, 1, 1, 1, 1)
     assert (found.duplicates, found.merged, found.too_long, found.most_tokens) == (1, 1, 3, 200)
@@ -182,9 +182,7 @@ def test_the_estimate_is_near_what_a_step_takes(case):
         now += n_bytes
         peak = max(peak, now)
 
-    found = estimate_memory(
-        model.config, "full", tokens=tokens, dtype=dtype, compute=compute, gradient_checkpointing=checkpointing
-    )
+    found = measure(model.config, "full", dtype=dtype, compute=compute).memory(tokens, checkpointing)
     weights = sum(weight.nbytes for weight in model.parameters())
     moments = sum(t.nbytes for state in optimizer.state.values() for t in state.values() if t.dim())
     head_in_float32 = vocabulary * width * 4
@@ -203,12 +201,12 @@ def test_adapters_are_counted_as_peft_makes_them():
             AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16),
             LoraConfig(r=8, target_modules=targets or "all-linear", task_type="CAUSAL_LM"),
         )
-        found = estimate_memory(config, "lora", tokens=512, lora_rank=8, lora_targets=targets)
+        found = measure(config, "lora", lora_rank=8, lora_targets=targets).memory(512)
         adapter = [weight for weight in model.parameters() if weight.requires_grad]
         assert found.trained == sum(weight.numel() for weight in adapter)
         assert found.weights == sum(weight.nbytes for weight in model.parameters())
         assert found.gradients == sum(weight.nbytes for weight in adapter)
-    quantised = estimate_memory(config, "qlora", tokens=512, lora_rank=8, lora_targets=targets)
+    quantised = measure(config, "qlora", lora_rank=8, lora_targets=targets).memory(512)
     in_linear = found.parameters - 2 * 4_000 * 64 - 7 * 64  # all but embeddings, head and norms
     assert found.weights - quantised.weights == pytest.approx(in_linear * (2 - 0.516), rel=1e-3)
 
@@ -218,24 +216,27 @@ def test_an_estimate_of_a_large_model_needs_none_of_its_memory():
         vocab_size=128_256, hidden_size=4096, intermediate_size=14_336, num_hidden_layers=32, num_attention_heads=32,
         num_key_value_heads=8,
     )  # fmt: skip
-    full, lora = (estimate_memory(config, method, tokens=2048) for method in ("full", "lora"))
+    full = measure(config, "full").memory(2048)
+    adapter = measure(config, "lora")
+    lora = adapter.memory(2048)
     assert full.parameters == 8_030_261_248  # Llama 3.1 8B
     assert full.weights + full.optimizer == 3 * 2 * full.parameters
     most = lora.most_tokens(40 * 2**30)
-    assert estimate_memory(config, "lora", tokens=most).fits(40 * 2**30)
-    assert not estimate_memory(config, "lora", tokens=most + 5000).fits(40 * 2**30)
+    assert adapter.memory(most).fits(40 * 2**30)
+    assert not adapter.memory(most + 5000).fits(40 * 2**30)
     assert full.most_tokens(24 * 2**30) == 0
     assert not full.fits(24 * 2**30)
     assert full.whole_logits == 2048 * 128_256 * 12
-    without = estimate_memory(config, "lora", tokens=2048, gradient_checkpointing=False)
+    without = adapter.memory(2048, gradient_checkpointing=False)
     assert without.activations > 5 * lora.activations
 
 
 @pytest.mark.parametrize("config", [GPT2Config(n_layer=3), Qwen3Config(num_hidden_layers=3, hidden_size=64)])
 def test_other_architectures(config):
-    two, one = (estimate_memory(config, "full", tokens=n, gradient_checkpointing=False) for n in (200, 100))
+    measured = measure(config, "full")
+    two, one = (measured.memory(n, gradient_checkpointing=False) for n in (200, 100))
     assert two.activations == pytest.approx(2 * one.activations, rel=0.01)
-    more = estimate_memory(config, "full", tokens=100, vocabulary=config.vocab_size + 8)
+    more = measure(config, "full", vocabulary=config.vocab_size + 8).memory(100)
     rows = 8 * config.hidden_size
     assert more.parameters - one.parameters in (rows, 2 * rows)  # the head may be the embeddings
 

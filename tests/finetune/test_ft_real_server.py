@@ -20,27 +20,19 @@ import pytest
 from tests.conftest import environment, run_cli
 from tests.ft_forked import command, forked
 from tests.loopback import HANG_S
-from tests.tiny_model import MARKS, write_model
+from tests.tiny_model import MARKS, SHORT_ANSWERS, write_model
 
 NEEDED = ("torch", "transformers", "fastapi", "uvicorn")
 pytestmark = pytest.mark.skipif(
     not all(map(importlib.util.find_spec, NEEDED)), reason="needs pip install 'selfinstruct[finetune]'"
 )
 
-# The endpoint's default sampling with fewer tokens; `logprobs`, `presence_penalty` and the like are sent and ignored.
-SHORT_ANSWERS = """
-[propose]
-sampling = { temperature = 1.0, max_tokens = 60 }
-[classify]
-sampling = { temperature = 0.0, max_tokens = 4 }
-[instances]
-sampling = { temperature = 1.0, max_tokens = 50 }
-"""
+# What `logprobs`, `presence_penalty` and the like ask for is sent, and ignored by the server.
 SHORT_CONTINUATIONS = """
 [propose]
-sampling = { temperature = 0.7, top_p = 0.5, presence_penalty = 2.0, max_tokens = 60, stop = ["\\n\\n", "\\n17."] }
+sampling = { temperature = 0.7, top_p = 0.5, presence_penalty = 2.0, max_tokens = 40, stop = ["\\n\\n", "\\n17."] }
 [instances]
-sampling = { temperature = 0.0, presence_penalty = 1.5, max_tokens = 50, stop = ["\\nTask:"] }
+sampling = { temperature = 0.0, presence_penalty = 1.5, max_tokens = 30, stop = ["\\nTask:"] }
 [teacher]
 endpoint = "completion"
 logprobs = true
@@ -51,8 +43,8 @@ logprobs = true
 def models(tmp_path_factory):
     """A folder with the two models, the second of them under another name too."""
     folder = tmp_path_factory.mktemp("models")
-    write_model(folder / "babble", [])
-    write_model(folder / "lists", MARKS)
+    write_model(folder / "babble", [], layers=1)
+    write_model(folder / "lists", MARKS, seed=17, layers=1)  # which soon says tasks and instances
     shutil.copytree(folder / "lists", folder / "other")
     return folder
 
@@ -61,6 +53,7 @@ def models(tmp_path_factory):
 def serving(folder, *arguments):
     """`transformers serve ARGUMENTS`, ready to answer: its URL, the process, its log."""
     from transformers.cli import transformers
+    from transformers.cli.serving import chat_completion, completion, response, server  # noqa: F401 - a second each
 
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -155,7 +148,7 @@ def served(log):
 def test_a_model_that_only_babbles_ends_the_run_with_the_reason(tmp_path, models, server):
     url, log = server
     before = served(log)
-    settings = config(tmp_path, SHORT_ANSWERS.replace("60", "20") + "[running]\ncollapse_after = 40\n")
+    settings = config(tmp_path, SHORT_ANSWERS.replace("40", "20") + "[running]\ncollapse_after = 40\n")
     told = generate(
         tmp_path / "run", "--target", 5, "--teacher", "openai", "--model", models / "babble", "--base-url", url,
         "--config", settings, code=2,
@@ -202,7 +195,7 @@ def test_a_model_that_babbles_in_lists_reaches_the_target(settings, tmp_path, mo
     assert reasons
     assert all(row["reason"] and row["explanation"] for row in reasons)
     records = (tmp_path / "run/records.jsonl").read_text(encoding="utf-8").split("\n")
-    assert len([json.loads(line) for line in records if line]) == found["records"]
+    assert len([json.loads(line) for line in records if line]) == found["records"] > 0
 
     # One call at a time, the server honours the seeds that it is sent: the same run again gives the same data.
     generate(tmp_path / "again", *arguments, code=0)
@@ -234,7 +227,7 @@ def test_a_server_that_dies_in_mid_run_leaves_a_run_that_goes_on_later(tmp_path,
     url, process, log = pinned
     run = command("generate", folder, "--target", 300, *arguments, "--base-url", url)
     with forked(run, tmp_path / "said", tmp_path / "told") as started:
-        wait_until(lambda: served(log) >= 8, process, log)
+        wait_until(lambda: served(log) >= 6, process, log)
         process.kill()
         started.join(HANG_S)
     told = (tmp_path / "told").read_text()

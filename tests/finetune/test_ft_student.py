@@ -7,13 +7,14 @@ import shutil
 import pytest
 
 from selfinstruct.errors import UsageError
-from tests.tiny_model import MARKS, write_adapter, write_model
+from tests.tiny_model import write_adapter
 
 pytestmark = [
     pytest.mark.skipif(
         not all(map(importlib.util.find_spec, ("torch", "transformers", "peft"))),
         reason="needs pip install 'selfinstruct[finetune]'",
     ),
+    pytest.mark.usefixtures("one_thread"),
     pytest.mark.filterwarnings("default:::torch", "default:::transformers"),
 ]
 
@@ -21,32 +22,15 @@ QUESTIONS = ["Name three rivers.", "Why?", "Sort 3, 1, 2, and say it at greater 
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    """The folder of the model that has list numbers among its tokens."""
-    import torch
-
-    torch.set_num_threads(1)
-    folder = tmp_path_factory.mktemp("models") / "lists"
-    write_model(folder, MARKS)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def adapter(model, tmp_path_factory):
+def adapter(lists, tmp_path_factory):
     folder = tmp_path_factory.mktemp("models") / "adapter"
-    write_adapter(model, folder)
+    write_adapter(lists, folder)
     return folder
 
 
-@pytest.fixture
-def copy(model, tmp_path):
-    """A copy of the model's folder, to be changed."""
-    return shutil.copytree(model, tmp_path / "model")
-
-
 @pytest.fixture(scope="module")
-def student(model):
-    return opened(model)
+def student(lists):
+    return opened(lists)
 
 
 def opened(folder):
@@ -125,14 +109,14 @@ def test_characters_come_whole(student, monkeypatch):
 
 
 @pytest.mark.parametrize("said_by", ["generation_config", "tokenizer", "template"])
-def test_an_answer_ends_where_any_of_the_three_says(said_by, copy, monkeypatch):
-    student = opened(copy)
+def test_an_answer_ends_where_any_of_the_three_says(said_by, lists_copy, monkeypatch):
+    student = opened(lists_copy)
     token = 7
     if said_by == "generation_config":
-        change(copy / "generation_config.json", eos_token_id=[token])
+        change(lists_copy / "generation_config.json", eos_token_id=[token])
     else:
-        change(copy / "generation_config.json", eos_token_id=None)
-        change(copy / "config.json", eos_token_id=None)
+        change(lists_copy / "generation_config.json", eos_token_id=None)
+        change(lists_copy / "config.json", eos_token_id=None)
         student.tokenizer.add_special_tokens({"additional_special_tokens": ["<|stop|>"]})
         if said_by == "tokenizer":
             student.tokenizer.eos_token = student.tokenizer.convert_ids_to_tokens(token)
@@ -141,8 +125,8 @@ def test_an_answer_ends_where_any_of_the_three_says(said_by, copy, monkeypatch):
             last = student.tokenizer.convert_ids_to_tokens(1)  # of the template, <|end|>
             token = 1
             assert last in student.tokenizer.chat_template
-        student.tokenizer.save_pretrained(copy)
-    student = opened(copy)
+        student.tokenizer.save_pretrained(lists_copy)
+    student = opened(lists_copy)
     assert token in student.ends
     Speaking(student, [9, 9, token, 9], monkeypatch)
     (answer,) = student.answer([asked("Hm?")], 10)
@@ -151,9 +135,9 @@ def test_an_answer_ends_where_any_of_the_three_says(said_by, copy, monkeypatch):
     assert answer.text == student.tokenizer.decode([9, 9])
 
 
-def test_an_answer_ends_where_the_context_does(copy):
-    change(copy / "config.json", max_position_embeddings=64)
-    student = opened(copy)
+def test_an_answer_ends_where_the_context_does(lists_copy):
+    change(lists_copy / "config.json", max_position_embeddings=64)
+    student = opened(lists_copy)
     student.ends = frozenset()
     free = 64 - len(student.prompt(asked("Why?")))
     assert 20 < free < 60
@@ -165,11 +149,11 @@ def test_an_answer_ends_where_the_context_does(copy):
     assert student.answer([asked("Why?")], 5)[0].n_tokens == 5
 
 
-def test_a_system_message_goes_before_the_question_where_the_template_knows_none(copy):
-    template = (copy / "chat_template.jinja").read_text()
+def test_a_system_message_goes_before_the_question_where_the_template_knows_none(lists_copy):
+    template = (lists_copy / "chat_template.jinja").read_text()
     refusing = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system turn') }}{% endif %}"
-    (copy / "chat_template.jinja").write_text(refusing + template)
-    student = opened(copy)
+    (lists_copy / "chat_template.jinja").write_text(refusing + template)
+    student = opened(lists_copy)
     found = student.prompt([{"role": "system", "content": "Be brief."}, *asked("Why?")])
     assert found == student.prompt(asked("Be brief.\n\nWhy?"))
 
@@ -177,7 +161,7 @@ def test_a_system_message_goes_before_the_question_where_the_template_knows_none
 # What can be opened.
 
 
-def test_an_adapter_answers_as_it_was_trained(model, adapter, student):
+def test_an_adapter_answers_as_it_was_trained(lists, adapter, student):
     from peft import AutoPeftModelForCausalLM
     from transformers import GenerationConfig
 
@@ -194,18 +178,18 @@ def test_an_adapter_answers_as_it_was_trained(model, adapter, student):
     assert answers != student.answer([asked(question) for question in QUESTIONS], 30)
 
 
-def test_an_adapter_that_brings_tokens_finds_its_base_too_small_and_grows_it(model, tmp_path):
-    write_adapter(model, tmp_path / "adapter", added=("<|im_start|>", "<|im_end|>"))
+def test_an_adapter_that_brings_tokens_finds_its_base_too_small_and_grows_it(lists, tmp_path):
+    write_adapter(lists, tmp_path / "adapter", added=("<|im_start|>", "<|im_end|>"))
     adapted = opened(tmp_path / "adapter")
     assert len(adapted.tokenizer) == adapted.model.get_input_embeddings().num_embeddings
     assert adapted.answer([asked("Why?")], 5)[0].n_tokens
 
 
-def test_a_checkpoint_of_the_trainer_is_a_student(model, tmp_path):
+def test_a_checkpoint_of_the_trainer_is_a_student(lists, tmp_path):
     from datasets import Dataset
     from transformers import AutoModelForCausalLM, AutoTokenizer, Trainer, TrainingArguments
 
-    tokenizer, trained = AutoTokenizer.from_pretrained(model), AutoModelForCausalLM.from_pretrained(model)
+    tokenizer, trained = AutoTokenizer.from_pretrained(lists), AutoModelForCausalLM.from_pretrained(lists)
     rows = Dataset.from_list([{"input_ids": [3, 4, 5], "labels": [3, 4, 5]}])
     settings = TrainingArguments(
         str(tmp_path / "checkpoints"), use_cpu=True, report_to="none", max_steps=1, save_steps=1, learning_rate=0.1,
@@ -215,31 +199,31 @@ def test_a_checkpoint_of_the_trainer_is_a_student(model, tmp_path):
     with pytest.raises(UsageError, match=r"not finished.*checkpoints/checkpoint-1"):
         opened(tmp_path)
     found = opened(tmp_path / "checkpoints/checkpoint-1").answer([asked("Why?")], 5)
-    assert found != opened(model).answer([asked("Why?")], 5)
+    assert found != opened(lists).answer([asked("Why?")], 5)
 
 
-def test_what_is_no_student_says_what_is_missing(tmp_path, copy, adapter):
-    def told(folder=copy):
+def test_what_is_no_student_says_what_is_missing(tmp_path, lists_copy, adapter):
+    def told(folder=lists_copy):
         with pytest.raises(UsageError) as error:
             opened(folder)
         return str(error.value)
 
     assert "cannot load a model" in told(tmp_path / "nowhere")
-    assert "no such folder" in told(copy / "config.json")
+    assert "no such folder" in told(lists_copy / "config.json")
     assert "neither config.json nor adapter_config.json" in told(tmp_path)
     (tmp_path / "run.db").touch()
     assert f"selfinstruct finetune {tmp_path}" in told(tmp_path)
-    (copy / "chat_template.jinja").rename(copy / "kept")
+    (lists_copy / "chat_template.jinja").rename(lists_copy / "kept")
     assert "chat_template.jinja" in told()
-    (copy / "kept").rename(copy / "chat_template.jinja")
-    for path in copy.glob("tokenizer*"):
+    (lists_copy / "kept").rename(lists_copy / "chat_template.jinja")
+    for path in lists_copy.glob("tokenizer*"):
         path.unlink()
     assert "no tokenizer" in told()
-    (copy / "model.safetensors").unlink()
+    (lists_copy / "model.safetensors").unlink()
     assert "no weights" in told()
 
 
-def test_an_adapter_whose_base_is_gone_or_another_one_is_one_clear_message(tmp_path, copy, adapter):
+def test_an_adapter_whose_base_is_gone_or_another_one_is_one_clear_message(tmp_path, lists_copy, adapter):
     moved = shutil.copytree(adapter, tmp_path / "adapter")
     settings = moved / "adapter_config.json"
 
@@ -251,9 +235,9 @@ def test_an_adapter_whose_base_is_gone_or_another_one_is_one_clear_message(tmp_p
     change(settings, base_model_name_or_path=str(tmp_path / "gone"))
     assert f"is an adapter of {tmp_path / 'gone'}" in told()
     assert "base_model_name_or_path" in told()
-    change(copy / "config.json", hidden_size=32)  # weights of 64
-    change(settings, base_model_name_or_path=str(copy))
-    assert str(copy) in told()
+    change(lists_copy / "config.json", hidden_size=32)  # weights of 64
+    change(settings, base_model_name_or_path=str(lists_copy))
+    assert str(lists_copy) in told()
     settings.write_text('{"peft_type": "IA3", "task_type": "CAUSAL_LM"}')
     assert "IA3" in told()
     settings.write_text("{")

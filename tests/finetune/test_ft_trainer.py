@@ -3,6 +3,7 @@
 import math
 import random
 import signal
+import socket
 from pathlib import Path
 
 import pytest
@@ -134,7 +135,7 @@ def test_accumulating_gradients_changes_neither_losses_nor_weights(model, tmp_pa
     """One update of 8 rows at once, and of 8 rows one after the other; the rows' answers differ in length."""
     found = []
     for micro in (8, 1):
-        trainer = trainer_over(model, examples(24), tmp_path / str(micro), 8, 6, micro_batch=micro)
+        trainer = trainer_over(model, examples(24), tmp_path / str(micro), 8, 3, micro_batch=micro)
         assert trainer.args.gradient_accumulation_steps == 8 // micro
         trainer.train()
         found.append((losses(trainer), trainer.model.state_dict()))
@@ -235,12 +236,13 @@ def test_added_tokens_begin_as_the_mean_of_the_others(model, is_tied):
 def torchrun(monkeypatch, capfd):
     """The command `torchrun`, run in this process and forking it, to save their starts; what its processes print."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    AcceleratorState._reset_state(reset_partial_state=True)  # or what it forks would take itself for the only process
     signals = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
     before = [signal.getsignal(number) for number in signals]
 
     def run(*arguments: object) -> str:
         capfd.readouterr()
+        # Or what it forks would take itself for the only process.
+        AcceleratorState._reset_state(reset_partial_state=True)
         torch.distributed.run.main([str(argument) for argument in arguments])
         return capfd.readouterr().out
 
@@ -252,22 +254,29 @@ def torchrun(monkeypatch, capfd):
 def test_two_processes_learn_what_one_learns(model, tmp_path, torchrun):
     """On CPUs: the batch is counted over both, and of five held-out rows none counts twice."""
     data = write_data(tmp_path / "numbers.json", n=29)
-    settings = settings_for(model, data, batch_size=8, micro_batch=4, eval_share=5)
+    settings = settings_for(model, data, batch_size=8, micro_batch=4, eval_share=5, eval_every=2)
+    assert train(settings, tmp_path / "one")  # first, so that what is forked knows how large the model is
     file = tmp_path / "settings.toml"
     file.write_text(to_toml(settings))
+    # The rendezvous of --standalone looks at the source of all modules each time it says what it does: two seconds.
     said = torchrun(
-        "--nproc_per_node", 2, "--standalone", "--start-method", "fork", "--run-path",
+        "--nproc_per_node", 2, "--master-addr", "127.0.0.1", "--master-port", free_port(), "--start-method", "fork",
+        "--run-path",
         Path(selfinstruct.__file__).with_name("__main__.py"), "finetune", "--config", file, "--out", tmp_path / "two",
     )  # fmt: skip
     assert "in 2 processes" in said
     assert said.count("Stop test") == 1
-    assert train(settings, tmp_path / "one")
     one, two = metrics(tmp_path / "one"), metrics(tmp_path / "two")
     assert [row["step"] for row in two] == [row["step"] for row in one]
     for key in ("loss", "eval_loss"):
         expected = [row[key] for row in one if key in row]
         assert [row[key] for row in two if key in row] == pytest.approx(expected, rel=1e-3)
     assert [row["tokens"] for row in two] == [row["tokens"] for row in one]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
 
 
 def _apart(packed: object) -> list[list[int]]:

@@ -19,9 +19,11 @@ from finetune.data.encoding import encode
 from finetune.examples import Dialogue
 from finetune.inference.student import Student, with_adapter
 from finetune.training import checkpoints
+from finetune.training.preparing import prepare
 from finetune.training.progress import Progress
 from finetune.training.settings import parse_settings, to_toml
 from finetune.training.train import train
+from finetune.training.trainer import rows_of
 from selfinstruct.errors import UsageError
 from tests.ft_forked import command, forked
 from tests.loopback import HANG_S
@@ -101,18 +103,20 @@ def test_dry_run_loads_no_weights_and_writes_nothing(cli, model, data, tmp_path)
     assert not (tmp_path / "student").exists()
 
 
-@pytest.mark.parametrize(("overlong", "dropped_and_cut"), [("drop", (30, 0)), ("truncate", (0, 30))])
-def test_rows_that_are_too_long_are_treated_as_asked(model, tmp_path, overlong, dropped_and_cut):
+def test_rows_that_are_too_long_are_treated_as_asked(model, tmp_path):
     data = tmp_path / "mixed.json"
     data.write_text(json.dumps([
         {"instruction": f"Say {n}.", "input": "", "output": "yes " * (60 if n % 2 else 1)} for n in range(60)
     ]))  # fmt: skip
-    more = {"max_length": 64, "eval_share": 0, "max_steps": 1, "overlong": overlong}
-    trained(model, data, tmp_path / "student", **more)
+    more = {"max_length": 64, "eval_share": 0, "max_steps": 1}
+    prepared = prepare(settings_for(model, data, **more, overlong="drop"))
+    assert (prepared.report.dropped, prepared.report.cut) == (30, 0)
+    assert len(rows_of(prepared.train.examples, prepared.settings)) == 30  # and none of them is too long
+    trained(model, data, tmp_path / "student", **more, overlong="truncate")
     report = json.loads((tmp_path / "student/preflight.json").read_text())
-    assert (report["dropped"], report["cut"]) == dropped_and_cut
+    assert (report["dropped"], report["cut"]) == (0, 30)
     with pytest.raises(UsageError, match="138 tokens, more than the maximum of 64"):
-        trained(model, data, tmp_path / "other", **more | {"overlong": "error"})
+        trained(model, data, tmp_path / "other", **more, overlong="error")
 
 
 def test_after_ctrl_c_the_same_call_goes_on_as_if_nothing_had_happened(
@@ -245,20 +249,26 @@ def test_damage_that_shows_only_when_it_is_read_is_named(stopped):
     assert train(parse_settings({}), stopped)
 
 
-@pytest.fixture
-def best_first(model, data, tmp_path) -> Path:
-    """A training whose last checkpoint was written, but not its student; the best one is another one."""
-    folder = tmp_path / "best_first"
+@pytest.fixture(scope="module")
+def ended(model, data, tmp_path_factory) -> Path:
+    """A training whose best checkpoint is not its last."""
+    folder = tmp_path_factory.mktemp("students") / "ended"
     trained(model, data, folder, max_steps=7, eval_every=2, schedule="constant", learning_rate=0.3, warmup=0.0)
     state = json.loads((folder / "checkpoints/checkpoint-7/trainer_state.json").read_text())
     assert state["best_global_step"] == 2
     return folder
 
 
+@pytest.fixture
+def best_first(ended, tmp_path) -> Path:
+    """That training, as if its last checkpoint had been written, but not its student."""
+    return unfinished(shutil.copytree(ended, tmp_path / "best_first"))
+
+
 def test_the_best_checkpoint_is_found_where_the_folder_was_moved(best_first, tmp_path):
     """huggingface/transformers#10412: the state of a training holds the path."""
     best = load_file(best_first / "checkpoints/checkpoint-2/model.safetensors")
-    moved = unfinished(best_first).rename(tmp_path / "moved")
+    moved = best_first.rename(tmp_path / "moved")
     assert train(parse_settings({}), moved)
     kept = load_file(moved / "model.safetensors")
     assert all(torch.equal(kept[name], best[name]) for name in best)
@@ -266,7 +276,7 @@ def test_the_best_checkpoint_is_found_where_the_folder_was_moved(best_first, tmp
 
 def test_without_the_best_checkpoint_a_later_one_is_of_no_use(best_first, capsys):
     best = load_file(best_first / "checkpoints/checkpoint-2/model.safetensors")
-    (unfinished(best_first) / "checkpoints/checkpoint-2/model.safetensors").unlink()
+    (best_first / "checkpoints/checkpoint-2/model.safetensors").unlink()
     assert train(parse_settings({}), best_first)
     said = capsys.readouterr().out
     assert "checkpoint-7 was incomplete or damaged (checkpoint-2, the best one before it: model is missing)" in said
@@ -287,11 +297,9 @@ def unfinished(folder):
 @pytest.mark.parametrize(
     "how",
     [
-        {"schedule": "constant"},
         {"schedule": "linear", "keep": "eval_loss"},
         {"schedule": "cosine", "warmup": 0.5, "micro_batch": 3},
-        {"schedule": "constant", "precision": "mixed"},
-        {"schedule": "constant", "packing": True, "max_length": 128},
+        {"schedule": "constant", "precision": "mixed", "packing": True, "max_length": 128},
         {"schedule": "constant", "method": "lora", "precision": "bfloat16", "lora": {"rank": 4, "dropout": 0.2}},
     ],
     ids=str,
@@ -311,13 +319,14 @@ def test_two_at_once_in_a_folder_are_one_too_many(model, data, tmp_path):
         trained(model, data, tmp_path / "student")
 
 
-def test_a_start_that_came_to_nothing_does_not_hold_the_folder(model, data, tmp_path):
+def test_a_start_that_came_to_nothing_does_not_hold_the_folder_and_the_only_update_counts(model, data, tmp_path):
     weightless = tmp_path / "weightless"
     shutil.copytree(model, weightless)
     (weightless / "model.safetensors").unlink()
     with pytest.raises(UsageError, match="cannot load a model"):
         trained(weightless, data, tmp_path / "student")
     assert trained(model, data, tmp_path / "student", max_steps=1)
+    assert metrics(tmp_path / "student")[0]["learning_rate"] > 0
 
 
 @pytest.mark.parametrize("targets", [["nothing"], ["q_proj", "lm_head"]])
@@ -346,11 +355,6 @@ def test_a_disk_that_is_full_is_said_and_later_the_same_command_goes_on(cli, mod
     assert "cannot be written" in done.stderr
     assert "Traceback" not in done.stderr
     assert train(parse_settings({}), folder)
-
-
-def test_the_only_update_of_a_training_counts(model, data, tmp_path):
-    trained(model, data, tmp_path / "student", max_steps=1)
-    assert metrics(tmp_path / "student")[0]["learning_rate"] > 0
 
 
 def test_other_settings_are_refused_by_name_unless_they_only_say_how(model, data, uninterrupted):
@@ -390,15 +394,26 @@ def test_what_is_no_model_is_said(model, data, tmp_path):
         trained(pictures, data, tmp_path / "student")
 
 
-@pytest.mark.parametrize(("base", "template"), [("model", "model"), ("model", "chatml"), ("tied", "chatml")])
-def test_adapters_say_the_same_saved_loaded_and_merged(request, data, tmp_path, base, template):
+@pytest.fixture(scope="module")
+def adapter(model, data, tmp_path_factory) -> Path:
+    """A training of an adapter with the model's own template, which adds no tokens but padding."""
+    folder = tmp_path_factory.mktemp("students") / "adapter"
+    trained(model, data, folder, method="lora", learning_rate=5e-3)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tied_adapter(tied, data, tmp_path_factory) -> Path:
+    """A training of an adapter of the tied model with a template that adds tokens."""
+    folder = tmp_path_factory.mktemp("students") / "tied_adapter"
+    trained(tied, data, folder, method="lora", template="chatml", learning_rate=5e-3)
+    return folder
+
+
+@pytest.mark.parametrize(("base", "made"), [("model", "adapter"), ("model", "uninterrupted"), ("tied", "tied_adapter")])
+def test_adapters_say_the_same_saved_loaded_and_merged(request, tmp_path, base, made):
     """Without and with tokens that the template adds."""
-    model = request.getfixturevalue(base)
-    if (base, template) == ("model", "chatml"):
-        folder = request.getfixturevalue("uninterrupted")
-    else:
-        folder = tmp_path / "student"
-        trained(model, data, folder, method="lora", template=template, learning_rate=5e-3)
+    model, folder = request.getfixturevalue(base), request.getfixturevalue(made)
     student = Student(str(folder))
     asked = [[{"role": "user", "content": f"Say the number {n} some times."}] for n in range(8)]
     said = student.answer(asked, 12, temperature=1.0)
@@ -419,11 +434,11 @@ def test_the_student_that_is_saved_has_the_loss_that_was_reported(model, data, t
     assert held_out_loss(folder, Student(str(folder))) == pytest.approx(least_eval_loss(folder), rel=1e-5)
 
 
-@pytest.mark.parametrize("base", ["model", "tied"])
-def test_an_adapter_holds_no_embeddings_where_only_padding_was_missing(request, data, tmp_path, base):
+def test_an_adapter_holds_no_embeddings_where_only_padding_was_missing(adapter, tied, data, tmp_path):
     """Servers refuse them: vllm-project/vllm#9280, hiyouga/LlamaFactory#9545, vllm-project/vllm#4186."""
-    trained(request.getfixturevalue(base), data, tmp_path / "student", method="lora", max_steps=1)
-    assert all(".lora_" in name for name in weights(tmp_path / "student"))
+    trained(tied, data, tmp_path / "student", method="lora", max_steps=1)
+    for folder in (adapter, tmp_path / "student"):
+        assert all(".lora_" in name for name in weights(folder))
 
 
 def test_adapters_learn_the_tokens_that_a_template_adds(model, data, uninterrupted):
@@ -449,16 +464,16 @@ def test_the_best_answers_are_kept_rather_than_the_last(model, data, tmp_path):
 
 def test_out_of_memory_says_what_to_change_and_what_it_takes(model, tmp_path):
     data = tmp_path / "long.json"
-    data.write_text(json.dumps([{"instruction": f"{n} " * 1500, "input": "", "output": "yes"} for n in range(40)]))
+    data.write_text(json.dumps([{"instruction": f"{n} " * 1500, "input": "", "output": "yes"} for n in range(8)]))
     before = resource.getrlimit(resource.RLIMIT_AS)
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + 2**30, before[1]))
     try:
         with pytest.raises(UsageError) as caught:
-            trained(model, data, tmp_path / "student", attention="eager", micro_batch=32, batch_size=32)
+            trained(model, data, tmp_path / "student", attention="eager", micro_batch=8, batch_size=8)
     finally:
         resource.setrlimit(resource.RLIMIT_AS, before)
-    assert "micro_batch = 16" in str(caught.value)
+    assert "micro_batch = 4" in str(caught.value)
     assert "GiB were free" in str(caught.value)
 
 
