@@ -85,3 +85,4 @@ def reader(tmp_path, monkeypatch):
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
     (tmp_path / "victim").write_text("mine")
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # of modules that a command is the first to import

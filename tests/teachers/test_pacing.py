@@ -182,7 +182,7 @@ def test_windows_are_used_where_the_server_says_when_to_come_again():
 
 
 @SAYS
-@pytest.mark.parametrize(("before", "then", "n"), [(200, 100, 3500), (25, 200, 6000)])
+@pytest.mark.parametrize(("before", "then", "n"), [(200, 100, 3500), (50, 400, 12_000)])
 def test_a_limit_that_changes_in_mid_run_is_followed(says, before, then, n):
     server = Limited(RateLimit(before, 1), **says)
 
