@@ -1,5 +1,6 @@
 """Processes that are forked from this one, so that they need not import torch again, which takes each of them 10 s."""
 
+import logging
 import multiprocessing
 import os
 import runpy
@@ -45,4 +46,9 @@ def _work(work: Callable[[], object], *printed: int) -> None:
     for number, file in enumerate(printed, 1):
         os.dup2(file, number)
     sys.stdout, sys.stderr = (os.fdopen(number, "w", 1, "utf-8", closefd=False) for number in (1, 2))
+    for name in logging.root.manager.loggerDict:  # what they wrote to may be that of a test which is over
+        for handler in logging.getLogger(name).handlers:
+            if type(handler) is logging.StreamHandler:
+                handler.flush = sys.stderr.flush  # transformers has bound it to the stream it began with
+                handler.setStream(sys.stderr)
     work()
