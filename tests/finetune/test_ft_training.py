@@ -30,6 +30,8 @@ from tests.loopback import HANG_S
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
+N = 40  # rows: five updates
+
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> Path:
@@ -47,7 +49,7 @@ def tied(model, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
-    return write_data(tmp_path_factory.mktemp("data") / "numbers.json")
+    return write_data(tmp_path_factory.mktemp("data") / "numbers.json", N)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +67,7 @@ LORA = {
 
 def test_command_leaves_a_student_that_answers_and_a_file_that_makes_another_one(cli, model, data, tmp_path):
     folder = tmp_path / "student"
-    said = cli("finetune", data, "--model", model, "--out", folder, "--learning-rate", 2e-3, "--epochs", 1).stdout
+    said = cli("finetune", data, "--model", model, "--out", folder, "--learning-rate", 4e-3, "--epochs", 1).stdout
     assert "No GPU" in said
     assert "Stop test" in said
     assert {path.name for path in folder.iterdir()} >= {
@@ -83,7 +85,7 @@ def test_command_leaves_a_student_that_answers_and_a_file_that_makes_another_one
     assert len(Student(str(folder)).answer([[{"role": "user", "content": "Say the number 7."}]], 5)) == 1
 
     held_out = [json.loads(line) for line in (folder / "held_out.jsonl").read_text().splitlines()]
-    assert len(held_out) == 3
+    assert len(held_out) == 2
     assert held_out[0]["messages"][-1]["role"] == "assistant"
 
     other = tmp_path / "other"
@@ -233,7 +235,7 @@ def test_a_training_whose_latest_checkpoint_is_damaged_says_so_and_ends_as_if_no
     assert train(parse_settings({}), stopped)
     said = capsys.readouterr().out
     assert "was incomplete or damaged (optimizer.pt: " in said
-    assert f"The training resumes from {stopped}/checkpoints/checkpoint-12." in said
+    assert f"The training resumes from {stopped}/checkpoints/checkpoint-8." in said
     assert all(torch.equal(a, weights(uninterrupted)[name]) for name, a in weights(stopped).items())
 
 
@@ -250,9 +252,10 @@ def test_damage_that_shows_only_when_it_is_read_is_named(stopped):
 
 
 @pytest.fixture(scope="module")
-def ended(model, data, tmp_path_factory) -> Path:
+def ended(model, tmp_path_factory) -> Path:
     """A training whose best checkpoint is not its last."""
     folder = tmp_path_factory.mktemp("students") / "ended"
+    data = write_data(folder.with_name("numbers.json"))
     trained(model, data, folder, max_steps=7, eval_every=2, schedule="constant", learning_rate=0.3, warmup=0.0)
     state = json.loads((folder / "checkpoints/checkpoint-7/trainer_state.json").read_text())
     assert state["best_global_step"] == 2
@@ -366,13 +369,13 @@ def test_other_settings_are_refused_by_name_unless_they_only_say_how(model, data
 
 
 def test_other_data_is_refused_where_a_training_would_go_on(data, stopped, tmp_path):
-    own = write_data(tmp_path / "numbers.json")
+    own = write_data(tmp_path / "numbers.json", N)
     for file in (stopped / "finetune.toml", stopped / "checkpoints/finetune.toml"):
         file.write_text(file.read_text().replace(str(data), str(own)))
-    write_data(own, words=2)
+    write_data(own, N, words=2)
     with pytest.raises(UsageError, match="has changed since"):
         train(parse_settings({}), stopped)
-    write_data(own)
+    write_data(own, N)
     assert train(parse_settings({}), stopped)
 
 
