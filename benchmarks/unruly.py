@@ -23,6 +23,7 @@ import sqlite3
 import sys
 import tempfile
 import time
+import zlib
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -176,11 +177,17 @@ def broken_stream(answer: Answer, rng: random.Random) -> web.Response:
     return events(objects[: rng.randint(1, 6)] + rng.choice([[], [error]]), rng, is_done=False)
 
 
+def in_blanks(text: bytes) -> bytes:
+    """The text and 256 MB of blanks, by gzip: a quarter of a megabyte. It breaks off there, where nobody should get."""
+    zipping = zlib.compressobj(wbits=31)
+    begin = zipping.compress(text) + zipping.flush(zlib.Z_FULL_FLUSH)  # what follows refers to nothing before it
+    return begin + 256 * (zipping.compress(b" " * 2**20) + zipping.flush(zlib.Z_FULL_FLUSH))
+
+
 @cache
 def bombs() -> tuple[bytes, bytes]:
-    """256 MB of blanks, and a JSON text of as much: a quarter of a megabyte on the wire."""
-    blanks = b" " * 2**20
-    return gzip.compress(blanks * 256), gzip.compress(b'{"choices": [{"message": {"content": "' + blanks * 256)
+    """Blanks, and a JSON text."""
+    return in_blanks(b""), in_blanks(b'{"choices": [{"message": {"content": "')
 
 
 def bomb(answer: Answer, rng: random.Random) -> web.Response:

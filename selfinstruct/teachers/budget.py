@@ -18,7 +18,6 @@ request allows, which is visible only in the answer. Failed calls with an HTTP e
 """
 
 import math
-import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -105,8 +104,11 @@ class Budget:
         """Whether a request asks for new tasks and has not been sent yet: budget is reserved for earlier ones first."""
         return self.is_proposal(request) and request.id not in self._proposals
 
-    def fits(self, request: Request, n_between_tries: int) -> bool:
-        """Whether `request` may be sent now; BudgetReached if it may not, and no work in progress can change that."""
+    def fits(self, request: Request, n_between_tries: int, now: float) -> bool:
+        """Whether `request` may be sent now; BudgetReached if it may not, and no work in progress can change that.
+
+        `now`: seconds on the event loop's clock.
+        """
         if request.id in self._under_way:
             return True
         most = self.at_most(request)
@@ -121,7 +123,6 @@ class Budget:
         if self._in_flight or waiting or (n_between_tries and self.is_new_proposal(request)):
             return False
         # The latest answers may not have passed through the gate yet.
-        now = time.monotonic()
         self._idle_since = min(self._idle_since, now)
         if now - self._idle_since >= IDLE_S:
             raise BudgetReached(self._reached(over[0], most, kept_free))

@@ -247,11 +247,11 @@ class Scheduler:
         _, teachers, request, wanted, turn = waiting
         if self.stopping.is_set() or not wanted():
             raise Stopped
-        if self.budget is not None and not self.budget.fits(request, len(self._between_tries)):
+        now = asyncio.get_running_loop().time()
+        if self.budget is not None and not self.budget.fits(request, len(self._between_tries), now):
             return BUDGET_LOOK_S
         if self.in_flight >= self._concurrency:
             return math.inf
-        now = asyncio.get_running_loop().time()
         tokens = request.guessed_tokens
         teacher = min(teachers, key=lambda one: (one.pace.wait(now, tokens), one.pace.in_flight))
         wait_s = teacher.pace.wait(now, tokens)

@@ -377,7 +377,7 @@ def test_what_was_answered_before_there_was_a_price_counts(store):
 
 def budget_fits(budget, request):
     try:
-        return budget.fits(request, 0)
+        return budget.fits(request, 0, 0.0)
     except BudgetReached:
         return False
 
@@ -393,7 +393,7 @@ def test_the_most_is_never_less_than_what_any_tokenizer_would_count(store):
 
 
 def test_a_budget_without_limits_refuses_nothing(store):
-    assert budget_of(store).fits(a_request(), 0)
+    assert budget_of(store).fits(a_request(), 0, 0.0)
 
 
 @pytest.mark.parametrize(
