@@ -228,9 +228,16 @@ class Unruly:
     - `answers`: the ways in which it sends answers; `fault_share`: how much is no answer.
     - `overrun`: times max_tokens that each answer takes instead.
     - `let_through`: of the calls received, so many are answered, and no others.
+    - `latency_s`: how long each answer takes.
     """
 
-    def __init__(self, answers: Sequence[Send] = ANSWERS, fault_share: float = 0.25, overrun: float = 0.0):
+    def __init__(
+        self,
+        answers: Sequence[Send] = ANSWERS,
+        fault_share: float = 0.25,
+        overrun: float = 0.0,
+        latency_s: float = 0.01,
+    ):
         self.url = ""
         self.let_through = math.inf
         self.received = self.prompt_tokens = self.completion_tokens = 0
@@ -238,6 +245,7 @@ class Unruly:
         self._answers = answers
         self._fault_share = fault_share
         self._overrun = overrun
+        self._latency_s = latency_s
         self._seen: Counter[bytes] = Counter()
 
     @property
@@ -280,7 +288,7 @@ class Unruly:
     async def serving(self) -> AsyncIterator["Unruly"]:
         """Run it in this event loop."""
         # With limits, however high, answers are ordinary responses, which can be taken apart.
-        app = make_app(SimulatedSettings(rate_limit_per_minute=1e9, latency_s=0.01))
+        app = make_app(SimulatedSettings(rate_limit_per_minute=1e9, latency_s=self._latency_s))
         app.middlewares.append(self.middleware())
         runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
         await runner.setup()
