@@ -50,6 +50,7 @@ CREATE VIRTUAL TABLE texts USING fts5(text, content = '', columnsize = 0, tokeni
 """
 
 Row = tuple[Any, ...]
+MEMORY = Path(":memory:")  # SQLite's name for no file
 
 
 class Group(NamedTuple):
@@ -71,7 +72,7 @@ class Index:
     def __init__(self, store: Store):
         self.store = store
         # In a folder that may only be read, the index lasts as long as the audit.
-        self.path = store.folder.absolute() / "audit.db" if os.access(store.folder, os.W_OK) else Path(":memory:")
+        self.path = store.folder.absolute() / "audit.db" if os.access(store.folder, os.W_OK) else MEMORY
         self.version = 0  # changes whenever something has come in
         self.found: tuple[str, str, int] | None = None  # what temp.found holds (listing.py), and how many by group
         self.found_sizes = Counter[int]()
@@ -233,7 +234,7 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    db = connect(path)
+    db = sqlite3.connect(":memory:", isolation_level=None) if path == MEMORY else connect(path)
     try:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = OFF")  # what is lost is made again

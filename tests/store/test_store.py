@@ -208,8 +208,11 @@ def test_a_folder_may_have_any_name(tmp_path, monkeypatch, name):
     assert "no problems" in run_cli("verify", name, as_anyone=True).stdout
 
 
-def test_an_audit_of_a_folder_that_may_only_be_read_keeps_its_index_in_memory(copied):
+def test_an_audit_of_a_folder_that_may_only_be_read_keeps_its_index_in_memory(copied, tmp_path, monkeypatch):
     copied.chmod(0o555)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
     code = (
         "import sys; from pathlib import Path; from selfinstruct.audit.index import Index\n"
         "from selfinstruct.store.store import Store\n"
@@ -218,6 +221,7 @@ def test_an_audit_of_a_folder_that_may_only_be_read_keeps_its_index_in_memory(co
     with Forked([sys.executable, "-c", code, str(copied)], as_anyone=True) as process:
         assert process.wait() == 0
     assert [path.name for path in copied.iterdir()] == ["run.db"]
+    assert list(elsewhere.iterdir()) == []
 
 
 def test_verify_notices_tasks_out_of_order(copied):
