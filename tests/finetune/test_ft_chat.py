@@ -265,6 +265,7 @@ def test_a_terminal_with_its_keys_and_a_file_with_the_answers(model, student, tm
         terminal.until(r"\r\n  ")
         terminal.type("So.\n")
         terminal.until("> ")
+        terminal.waits_for_a_key()
         terminal.type("\x03")
         terminal.until("> ")
         terminal.type("\x04")
