@@ -21,7 +21,7 @@ _WORDS: dict[Ending, str] = {
     # At a limit of tokens: of the request, or of the model's window.
     "cut": "length max_tokens model_length max_output_tokens max_completion_tokens token_limit limit max_length "
     "model_context_window_exceeded context_length_exceeded maxPredictedTokensReached contextLengthReached ERROR_LIMIT "
-    "incomplete",
+    "incomplete max_new_tokens max_time truncated repetition",
     # Held back or broken off by somebody who looked at it.
     "filtered": "content_filter content_filtered SAFETY RECITATION BLOCKLIST PROHIBITED_CONTENT SPII IMAGE_SAFETY "
     "MODEL_ARMOR LANGUAGE guardrail_intervened sensitive ERROR_TOXIC moderation",
@@ -32,6 +32,11 @@ _WORDS: dict[Ending, str] = {
     "tool_call": "tool_calls tool_call tool_use function_call toolCalls UNEXPECTED_TOOL_CALL",
     "refusal": "refusal",
 }
+
+
+def says_nothing(reason: object) -> bool:
+    """Whether this is no finish reason: as servers write that there is none yet, also as a text (KoboldCpp: "null")."""
+    return not isinstance(reason, str) or reason.strip().casefold() in ("", "null", "none")
 
 
 def _plain(reason: str) -> str:

@@ -13,13 +13,14 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from selfinstruct.errors import RequestRefused
-from selfinstruct.finish_reasons import ending_of
+from selfinstruct.finish_reasons import ending_of, says_nothing
 from selfinstruct.parsing.thoughts import spoken
 from selfinstruct.records import canonical_json, storable
 
 TEXT_PARTS = ("text", "output_text")
 TOKENS_MOST = 10_000_000  # in one call, more than any model's window: a larger count is invalid
 LOGPROB_MOST = 1e6  # excludes infinity and NaN
+REASONS = ("finish_reason", "native_finish_reason", "stop_reason")
 KEPT = 10_000  # characters of an answer that cannot be read
 
 
@@ -112,11 +113,11 @@ def first_choice(body: Any) -> dict[str, Any] | None:
 
 def finish_reason_of(choice: Mapping[str, Any], missing: str = "unknown") -> str:
     """The finish reason of a choice in the server's spelling, from whichever field has it."""
-    for name in ("finish_reason", "native_finish_reason", "stop_reason"):
+    for name in REASONS:
         reason = choice.get(name)
         if isinstance(reason, dict):  # SGLang
             reason = reason.get("type")
-        if isinstance(reason, str) and reason:
+        if isinstance(reason, str) and not says_nothing(reason):
             return storable(reason[:100])
     return missing
 

@@ -18,7 +18,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from selfinstruct.teachers.envelope import NoAnswer, first_choice
+from selfinstruct.finish_reasons import ending_of, says_nothing
+from selfinstruct.teachers.envelope import REASONS, NoAnswer, first_choice
 
 _FIELD = re.compile(r"(data|error|event|id|retry)?:")
 _SPLIT = ("content", "reasoning_content", "reasoning", "refusal")  # texts that come in pieces
@@ -86,8 +87,10 @@ class _Pieces:
         self._calls: dict[str, dict[str, Any]] = {}
 
     def add(self, choice: Mapping[str, Any]) -> None:
-        """Add the choice of one event."""
-        self.choice.setdefault("index", 0)
+        """Add the choice of one event, unless it is of another answer than the first."""
+        index = choice.get("index") or 0
+        if self.choice.setdefault("index", index) != index:
+            return
         delta = choice.get("delta", choice.get("message"))
         for name, value in delta.items() if isinstance(delta, dict) else ():
             if name in _SPLIT:
@@ -99,9 +102,19 @@ class _Pieces:
                 self._texts.setdefault(name, []).append(value)
             elif name == "logprobs":
                 self._add_logprobs(value)
+            elif name in REASONS:
+                self._add_reason(name, value)
             elif name not in ("delta", "message") and value is not None:
                 self.choice[name] = value
-        self.is_over = self.is_over or bool(choice.get("finish_reason"))
+
+    def _add_reason(self, name: str, value: Any) -> None:
+        """A later event may say nothing, or only that the stream is done: the first that says more than that holds."""
+        if not isinstance(value, dict) and says_nothing(value):
+            return
+        before = self.choice.get(name)
+        if not isinstance(before, str) or ending_of(before) == "done":
+            self.choice[name] = value
+        self.is_over = self.is_over or name == "finish_reason"
 
     def _add_calls(self, calls: list[Any]) -> None:
         for call in calls:

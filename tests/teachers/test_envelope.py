@@ -139,6 +139,9 @@ STREAMS = {
     "a byte order mark, whole messages": "\ufeff" + stream({"choices": [{"message": {"content": "Niger"},
     "finish_reason": "stop"}], "usage": USAGE["usage"]}),
     "lucasjinreal/Crane#121: text after the end": stream(*HELLO, USAGE, "error: late"),
+    "PowerShell/AIShell#350: null as a text": stream(delta("null", content="Ni"), delta("null", content="ger"),
+    HELLO[3], USAGE),
+    "two answers": stream(*HELLO[:2], {"choices": [{"index": 1, "delta": {"content": "Nile"}}]}, *HELLO[2:], USAGE),
     "parts": stream(delta(content=[part("thinking", thinking=[part("text", text=THOUGHTS)])]), *HELLO, USAGE),
 }  # fmt: skip
 
@@ -166,8 +169,23 @@ def test_a_stream_of_calls_of_a_base_model_and_of_log_probabilities_is_read():
     assert answer_in(body_of_events(scored), "chat").logprobs == (-1.0, -1.0)
 
 
+@pytest.mark.parametrize("later", ["", "null", "stop", None])
+def test_a_later_event_does_not_make_a_cut_answer_whole(later):
+    """ollama/ollama#4357, sgl-project/sglang#3912: an empty reason in the last event."""
+    cut = stream(*HELLO[:2], delta("length"), delta(later), "[DONE]")
+    assert answer_in(body_of_events(cut), "chat").finish_reason == "length"
+    assert answer_in(body_of_events(stream(*HELLO, delta("length"))), "chat").finish_reason == "length"
+
+
 @pytest.mark.parametrize(
-    "text", [stream(*HELLO[:3]), stream(*HELLO[:2], '{"choices": [{"del'), stream(*HELLO[:2], "[1]"), stream(HELLO[0])]
+    "text",
+    [
+        stream(*(delta("null", content=piece) for piece in ("Ni", "ger"))),
+        stream(*HELLO[:3]),
+        stream(*HELLO[:2], '{"choices": [{"del'),
+        stream(*HELLO[:2], "[1]"),
+        stream(HELLO[0]),
+    ],
 )
 def test_a_stream_that_breaks_off_is_no_answer(text):
     with pytest.raises(NoAnswer) as caught:
