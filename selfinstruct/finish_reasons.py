@@ -34,9 +34,11 @@ _WORDS: dict[Ending, str] = {
 }
 
 
-def says_nothing(reason: object) -> bool:
-    """Whether this is no finish reason: as servers write that there is none yet, also as a text (KoboldCpp: "null")."""
-    return not isinstance(reason, str) or reason.strip().casefold() in ("", "null", "none")
+def reason_in(value: object) -> str:
+    """The finish reason in a field of a server's answer; "" if there is none, which KoboldCpp says as "null"."""
+    if isinstance(value, dict):  # SGLang
+        value = value.get("type")
+    return value if isinstance(value, str) and value.strip().casefold() not in ("", "null", "none") else ""
 
 
 def _plain(reason: str) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from selfinstruct.errors import RequestRefused
-from selfinstruct.finish_reasons import ending_of, says_nothing
+from selfinstruct.finish_reasons import ending_of, reason_in
 from selfinstruct.parsing.thoughts import spoken
 from selfinstruct.records import canonical_json, storable
 
@@ -114,10 +114,7 @@ def first_choice(body: Any) -> dict[str, Any] | None:
 def finish_reason_of(choice: Mapping[str, Any], missing: str = "unknown") -> str:
     """The finish reason of a choice in the server's spelling, from whichever field has it."""
     for name in REASONS:
-        reason = choice.get(name)
-        if isinstance(reason, dict):  # SGLang
-            reason = reason.get("type")
-        if isinstance(reason, str) and not says_nothing(reason):
+        if reason := reason_in(choice.get(name)):
             return storable(reason[:100])
     return missing
 

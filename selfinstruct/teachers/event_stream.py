@@ -18,7 +18,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from selfinstruct.finish_reasons import ending_of, says_nothing
+from selfinstruct.finish_reasons import ending_of, reason_in
 from selfinstruct.teachers.envelope import REASONS, NoAnswer, first_choice
 
 _FIELD = re.compile(r"(data|error|event|id|retry)?:")
@@ -109,12 +109,10 @@ class _Pieces:
 
     def _add_reason(self, name: str, value: Any) -> None:
         """A later event may say nothing, or only that the stream is done: the first that says more than that holds."""
-        if not isinstance(value, dict) and says_nothing(value):
-            return
-        before = self.choice.get(name)
-        if not isinstance(before, str) or ending_of(before) == "done":
-            self.choice[name] = value
-        self.is_over = self.is_over or name == "finish_reason"
+        if reason := reason_in(value):
+            if name not in self.choice or ending_of(self.choice[name]) == "done":
+                self.choice[name] = reason
+            self.is_over = self.is_over or name == "finish_reason"
 
     def _add_calls(self, calls: list[Any]) -> None:
         for call in calls:

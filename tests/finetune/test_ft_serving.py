@@ -4,7 +4,6 @@ import importlib.util
 import json
 import os
 import re
-import runpy
 import shutil
 import signal
 import socket
@@ -53,15 +52,8 @@ def model(tmp_path):
 def serving(folder, log):
     """`selfinstruct serve FOLDER`, ready to answer: what it said before, the process."""
 
-    def execv(path, given):
-        """`python -m MODULE ARGUMENTS` without a new Python, which would import torch again."""
-        assert (path, given[0], given[1]) == (sys.executable, sys.executable, "-m")
-        sys.argv = given[2:]
-        sys.modules.pop(given[2], None)  # or runpy warns
-        runpy.run_module(given[2], run_name="__main__", alter_sys=True)
-
     def serve():
-        os.execv = execv  # in this process only
+        os.environ |= {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
         command("serve", folder, "--port", 0)()
 
     with forked(serve, log) as process:

@@ -169,11 +169,13 @@ def test_a_stream_of_calls_of_a_base_model_and_of_log_probabilities_is_read():
     assert answer_in(body_of_events(scored), "chat").logprobs == (-1.0, -1.0)
 
 
-@pytest.mark.parametrize("later", ["", "null", "stop", None])
+@pytest.mark.parametrize("later", ["", "null", "stop", None, {"type": "stop"}])
 def test_a_later_event_does_not_make_a_cut_answer_whole(later):
     """ollama/ollama#4357, sgl-project/sglang#3912: an empty reason in the last event."""
     cut = stream(*HELLO[:2], delta("length"), delta(later), "[DONE]")
     assert answer_in(body_of_events(cut), "chat").finish_reason == "length"
+    typed = stream(*HELLO[:2], delta({"type": "length"}), delta(later), "[DONE]")
+    assert answer_in(body_of_events(typed), "chat").finish_reason == "length"
     assert answer_in(body_of_events(stream(*HELLO, delta("length"))), "chat").finish_reason == "length"
 
 
