@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from selfinstruct.store.database import SqliteFile
 from selfinstruct.store.rows import with_hash
-from selfinstruct.store.schema import HASHED, MIGRATIONS, explaining
+from selfinstruct.store.schema import HASHED, explaining, make_newest
 
 JSON: dict[tuple[str, str], type | None] = {
     ("run", "value"): None,  # any
@@ -77,8 +77,7 @@ def changed_rows(file: SqliteFile) -> Iterator[str]:
 def _tables() -> dict[str, list[_Column]]:
     """The columns of each table."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
-        for migration in MIGRATIONS:
-            migration(db)
+        make_newest(db)
         names = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         return {
             table: [

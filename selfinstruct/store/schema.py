@@ -244,7 +244,7 @@ def migrate(db: sqlite3.Connection, path: Path) -> None:
     if version == 0:
         if db.execute("SELECT 1 FROM sqlite_master").fetchone():
             raise StoreError(f"{path} is another program's database. Choose another folder.")
-        steps: tuple[Callable[[sqlite3.Connection], None], ...] = (_make_newest,)
+        steps: tuple[Callable[[sqlite3.Connection], None], ...] = (make_newest,)
     else:
         steps = MIGRATIONS[version:]
     for number, step in enumerate(steps, newest - len(steps) + 1):
@@ -254,7 +254,7 @@ def migrate(db: sqlite3.Connection, path: Path) -> None:
         db.execute("COMMIT")
 
 
-def _make_newest(db: sqlite3.Connection) -> None:
+def make_newest(db: sqlite3.Connection) -> None:
     """What all migrations make of an empty file, at once: one after the other, on disk, they take 20 ms."""
     for _, _, sql in _schema(len(MIGRATIONS)):
         db.execute(sql)
