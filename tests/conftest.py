@@ -88,6 +88,7 @@ def run_cli(
     with options of subprocess.run; `as_anyone`: in one that cannot read and write whatever root can.
     """
     if as_anyone:
+        assert not (prefix or env or options), "as_anyone takes none of these"
         pipe = subprocess.PIPE
         with Forked([*COMMAND, *map(str, arguments)], pipe, pipe, as_anyone=True) as process:
             output, errors = process.communicate()
