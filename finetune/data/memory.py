@@ -140,7 +140,7 @@ def measure(
     lora_targets: Sequence[str] | None = None,
     vocabulary: int | None = None,
 ) -> Measured:
-    """What a step takes with Adam, whatever its tokens; `config` is the model's.
+    """What a training step with Adam takes, independent of its number of tokens, for the model of `config`.
 
     Weights are in `dtype`, activations in `compute` if autocast uses another type. An adapter has `lora_rank`, on the
     linear layers whose last name is in `lora_targets` (default: all but the head). `vocabulary`: the number of rows of

@@ -1,7 +1,7 @@
 """What a run has found out about its servers: the settings that they refuse, and those that were tried with them.
 
-Stored with the run beside its settings, which are those that are sent. A config file that is named again says what the
-user wants, so what was learned is applied to it again: the same command goes on with the same requests.
+Stored with the run beside its settings, which are those that are sent. A config file given again states the
+user's settings, so what was learned is applied to it again: the same command continues with the same requests.
 """
 
 from collections.abc import Collection, Iterable, Mapping

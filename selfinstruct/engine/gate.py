@@ -16,7 +16,7 @@ from selfinstruct.records import Record, Task
 from selfinstruct.store.store import Store
 from selfinstruct.strategies import GeneratedInstances, Proposal
 
-YIELD_OVER_STEPS = 50  # over so many of the latest steps the yield is measured
+YIELD_OVER_STEPS = 50  # the number of latest steps over which the yield is measured
 
 
 class Gate:
