@@ -73,7 +73,7 @@ if TYPE_CHECKING:
         transformers,
     )
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "BudgetReached", "Refiltered", "Rows", "Run", "SelfInstructError", "StoreError", "TeacherError", "UsageError",
     "YieldCollapsed", "check", "filter", "finetune", "generate", "generate_async", "import_answers", "openai",

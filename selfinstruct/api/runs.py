@@ -116,11 +116,10 @@ class Run:
             return Rows(rejected(store, listed_stage(store, stage), reason, most), REJECTION_FIELDS)
 
     def verify(self) -> list[str]:
-        """Recompute all ids, counts and scores; returns one message for each that is wrong."""
-        from selfinstruct.store.verify import verify
+        """Recompute all ids, counts and scores, and read all answers again; returns a message for each difference."""
+        from selfinstruct.runs.verify import verify
 
-        with Store.read(self.folder) as store:
-            return list(verify(store))
+        return blocking(lambda: verify(self.folder)).problems
 
     def report(self, output: FilePath | None = None) -> Path:
         """Write the run as one HTML page and return its path. Default `output`: report.html in the run's folder."""

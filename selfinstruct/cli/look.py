@@ -1,5 +1,6 @@
 """Commands that show what is in a run. Only `audit` changes it: there, people decide."""
 
+import asyncio
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -66,30 +67,22 @@ def report(
 
 
 def verify(run: RunFolder) -> None:
-    """Recompute every id, hash, count and score in RUN. Exit code 1 if any is wrong.
+    """Recompute every id, hash, count and score in RUN, and read all answers again. Exit code 1 if anything differs.
 
     Examples:
     selfinstruct verify outputs/first
     """
-    from selfinstruct.store.store import Store
-    from selfinstruct.store.verify import hashed_later
-    from selfinstruct.store.verify import verify as check
+    from selfinstruct.runs.verify import verify as check
 
-    with Store.read(run) as store:
-        problems = check(store)
-        n_later = 0 if problems else hashed_later(store)
+    problems, notes = asyncio.run(check(run))
     for problem in problems[:50]:
         say(problem)
     if problems:
         say(f"{run}: {len(problems):,} {'problem' if len(problems) == 1 else 'problems'}.")
         sys.exit(1)
     say(f"{run}: no problems.")
-    if n_later:
-        say(
-            f"Note: {n_later:,} answers are older than hashes. Theirs were computed when the file was updated, so a "
-            "change before that would not be found.",
-            file=sys.stderr,
-        )
+    for note in notes:
+        say(f"Note: {note}", file=sys.stderr)
 
 
 def tasks(

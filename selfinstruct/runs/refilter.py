@@ -75,10 +75,10 @@ async def refilter(run: Path, new: Path, config_file: Path | None, flags: dict[s
                 asked = merge(before.settings().get("asked", before.settings()["config"]), rules.named)
                 test_lines = list(dict.fromkeys([*before.test_lines(), *lines]))
                 custom = declarations(rules.config, custom_parts(before))
-                settings = {"asked": asked, "version": __version__, "custom": custom}
+                settings = {"asked": asked, "version": __version__, "versions": [__version__], "custom": custom}
                 store.describe(settings, before.seeds(), test_lines)
                 keep_config(store, rules.config)
-                read_differently = await _Refiltering(before, store, rules.config).run()
+                read_differently = await Refiltering(before, store, rules.config).run()
                 left_out = leave_out(store)
                 write_records(store)
                 found = changes(before, store, read_differently, left_out)
@@ -160,7 +160,7 @@ def _becoming(new: Path) -> Iterator[Path]:
         ) from None
 
 
-class _Refiltering:
+class Refiltering:
     """From a copy of a run to a filtered one; `before` is the original run, `store` the copy."""
 
     def __init__(self, before: Store, store: Store, config: Config):

@@ -213,6 +213,8 @@ def _describe(store: Store, config: Config, prompts: dict[str, str], given: User
     before = custom_parts(store)
     custom = declarations(config, before)
     settings = {"prompts": prompts, "asked": asked, "version": __version__, "custom": custom}
+    old = store.settings()
+    settings["versions"] = sorted({*old.get("versions", [old["version"]] if "version" in old else []), __version__})
     with store.transaction():
         store.describe(settings, given.seeds, given.test_lines)
         keep_config(store, config)

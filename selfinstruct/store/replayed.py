@@ -10,6 +10,15 @@ from selfinstruct.store.rows import CANDIDATE_COLUMNS, candidate_from, extra_fro
 from selfinstruct.store.schema import explaining
 from selfinstruct.store.store import Store
 
+# What is read from the answers: what names a row, and its other columns.
+_READ = {
+    "steps": ("step", "n_candidates, n_tasks"),
+    "candidates": ("id", "step, position, request_id, place, instruction, cut, instances, extra"),
+    "tasks": ("id", "position, nearest_id, nearest_score, extra, generated"),
+    "instances": ("id", "task, position, request_id, input, output, extra"),
+    "rejections": ("subject || ' ' || subject_id", "stage, reason, evidence"),
+}
+
 
 class FilteredCandidate(NamedTuple):
     """A candidate with its verdict: why it was rejected, or "".
@@ -83,3 +92,19 @@ def forget_verdicts(store: Store) -> None:
     with store.transaction():
         for table in ("instances", "rejections", "tasks", "candidates", "steps"):
             store.db.execute(f"DELETE FROM {table}")
+
+
+def differences(store: Store, again: Store) -> list[str]:
+    """What `store` holds otherwise than `again`, into which the same answers were read again; one line each."""
+    found = []
+    for table, (name, columns) in _READ.items():
+        sql = f"SELECT {name}, {columns} FROM {table}"
+        stored, read = ({row[0]: row[1:] for row in one.query(sql)} for one in (store, again))
+        for identity in [*stored, *(one for one in read if one not in stored)] if stored != read else ():
+            if identity not in read:
+                found.append(f"{table} {identity}: does not come from any answer, or not by the run's rules")
+            elif identity not in stored:
+                found.append(f"{table} {identity}: is missing, but comes from the answers")
+            elif stored[identity] != read[identity]:
+                found.append(f"{table} {identity}: differs from what the answers give")
+    return found

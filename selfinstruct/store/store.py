@@ -79,7 +79,7 @@ class Store(Database):
     def describe(self, settings: dict[str, Any], seeds: Sequence[SeedTask], test_lines: Sequence[Line]) -> None:
         """Commit what the run is started, or resumed, with."""
         with self.transaction():
-            self.set_settings(settings)
+            self.set_settings({**settings, "given": {"seeds": len(seeds), "test_lines": len(test_lines)}})
             # What is the same stays, with its hash: a row that was changed by hand must not get a new one.
             if tuple(seeds) != self.seeds():
                 rows = [with_hash("seeds", seed_row(n, seed)) for n, seed in enumerate(seeds)]

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from selfinstruct.errors import StoreError
+from selfinstruct.errors import SelfInstructError
 from selfinstruct.filters.instruction import contaminated, too_similar
 from selfinstruct.filters.record import near_duplicate
 from selfinstruct.parsing.items import ParsedInstance
@@ -31,6 +31,8 @@ from selfinstruct.store.rows import (
 )
 from selfinstruct.store.store import Store
 
+# What reading a damaged file may raise.
+DAMAGE = (SelfInstructError, sqlite3.Error, ValueError, TypeError, LookupError, AttributeError, RecursionError)
 CERTAINLY_FOUND = 0.2  # so far above the threshold less than one copy in a million is missed (near_duplicates.py)
 
 
@@ -50,9 +52,13 @@ def _found(check: Callable[[Store], Iterator[str]], store: Store) -> Iterator[st
     """What a check finds; where damage ends it, that is a finding too."""
     try:
         yield from check(store)
-    except (StoreError, sqlite3.Error, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        why = error if isinstance(error, StoreError) else f"{type(error).__name__}: {error}"
-        yield f"{check.__name__.strip('_')}: could not be checked any further ({why})"
+    except DAMAGE as error:
+        yield f"{check.__name__.strip('_')}: could not be checked any further ({why(error)})"
+
+
+def why(error: BaseException) -> str:
+    """What damage has led to, in words."""
+    return str(error) if isinstance(error, SelfInstructError) else f"{type(error).__name__}: {error}"
 
 
 def _file(store: Store) -> Iterator[str]:
@@ -61,6 +67,16 @@ def _file(store: Store) -> Iterator[str]:
             yield f"the file: {message}"
     for table, rowid, parent, _ in store.query("PRAGMA foreign_key_check"):
         yield f"{table} row {rowid}: refers to a row of {parent} that does not exist"
+
+
+def _given(store: Store) -> Iterator[str]:
+    """Seeds and test questions, of which nothing else tells how many there were; older runs do not say it."""
+    given = store.settings().get("given", {})
+    for table in ("seeds", "test_lines") if given else ():
+        expected = given[table]
+        ((found,),) = store.query(f"SELECT count(*) FROM {table}")
+        if found != expected:
+            yield f"{table}: {found} rows instead of {expected}"
 
 
 def _requests(store: Store) -> Iterator[str]:
@@ -263,6 +279,6 @@ def _contaminated(store: Store) -> Iterator[str]:
 
 
 CHECKS: tuple[Callable[[Store], Iterator[str]], ...] = (
-    _file, damaged_columns, changed_rows, _requests, _candidates, _steps, _tasks, _instances, _rejections, _scores,
-    _near_duplicates, _copies, _contaminated, problems_of_decisions,
+    _file, damaged_columns, changed_rows, _given, _requests, _candidates, _steps, _tasks, _instances, _rejections,
+    _scores, _near_duplicates, _copies, _contaminated, problems_of_decisions,
 )  # fmt: skip

@@ -1,0 +1,64 @@
+"""`verify`: whether a run's store is consistent, and holds what its answers say.
+
+The first half is `store.verify`, which computes every id, hash and score again. The second reads and filters the stored
+answers again, as `refilter` would under the run's own rules, and compares the tables. It finds what is consistent in
+itself, but comes from no answer: an instance that was added, deleted or edited with its id, a rejection made by hand.
+"""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from selfinstruct import __version__
+from selfinstruct.config.config import Config
+from selfinstruct.config.custom import not_loaded
+from selfinstruct.config.stored import config_of
+from selfinstruct.runs.refilter import Refiltering
+from selfinstruct.store import replayed
+from selfinstruct.store.store import Store
+from selfinstruct.store.verify import DAMAGE, hashed_later, why
+from selfinstruct.store.verify import verify as verify_store
+
+
+class Verified(NamedTuple):
+    """The problems in a run, and what could not be verified; one line each."""
+
+    problems: list[str]
+    notes: list[str]
+
+
+async def verify(run: Path) -> Verified:
+    """Verify the run in a folder, as it is at the beginning: it may be growing."""
+    with Store.read(run) as store, store.snapshot():
+        problems, notes = verify_store(store), []
+        try:
+            if why_not := _why_not_read_again(store):
+                notes.append(f"The answers were not read again: {why_not}.")
+            else:
+                problems += await _differences(store, config_of(store))
+        except DAMAGE as error:
+            problems.append(f"the answers cannot be read again ({why(error)})")
+        if n_later := 0 if problems else hashed_later(store):
+            notes.append(
+                f"{n_later:,} answers are older than hashes. Theirs were computed when the file was updated, so a "
+                "change before that would not be found."
+            )
+    return Verified(problems, notes)
+
+
+def _why_not_read_again(store: Store) -> str:
+    """Why the answers cannot be read again for comparison; "" if they can."""
+    settings = store.settings()
+    if others := sorted({*settings.get("versions", [settings.get("version", "")])} - {__version__}):
+        return f"they were read by version {', '.join(others)}, and this is {__version__}"
+    if code := not_loaded(config_of(store), ("strategies", "filters")):
+        return f"that needs code of your own, which verify does not load ({', '.join(code)})"
+    return ""
+
+
+async def _differences(store: Store, config: Config) -> list[str]:
+    with TemporaryDirectory(prefix="selfinstruct-verify-") as folder:
+        store.copy_to(Path(folder) / "run")
+        with Store.resume(Path(folder) / "run") as again:
+            await Refiltering(store, again, config).run()
+            return replayed.differences(store, again)

@@ -1,0 +1,93 @@
+"""`verify` reads the stored answers again: what agrees with itself but comes from no answer is found, too."""
+
+import shutil
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from selfinstruct.parsing.items import ParsedInstance
+from selfinstruct.runs.verify import verify
+from selfinstruct.store.rows import instance_id
+from tests.conftest import run_cli
+
+
+@pytest.fixture(scope="module")
+def grown(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("verified") / "run"
+    assert run_cli("generate", folder, "--target", 20).returncode == 0
+    return folder
+
+
+@pytest.fixture
+def run(grown, tmp_path):
+    return shutil.copytree(grown, tmp_path / "run")
+
+
+def change(run, *statements):
+    with closing(sqlite3.connect(run / "run.db")) as db, db:
+        for statement in statements:
+            assert db.execute(*([statement] if isinstance(statement, str) else statement)).rowcount > 0, statement
+
+
+def one_instance(run):
+    with closing(sqlite3.connect(run / "run.db")) as db:
+        return db.execute(
+            "SELECT i.id, t.id, i.request_id, i.task, i.input FROM instances i JOIN tasks t ON t.position = i.task "
+            "WHERE i.position = 0 AND NOT EXISTS (SELECT 1 FROM rejections WHERE subject_id = i.id) LIMIT 1 OFFSET 3"
+        ).fetchone()
+
+
+async def test_a_run_is_what_its_answers_say(grown):
+    assert await verify(grown) == ([], [])
+
+
+async def test_an_instance_of_no_answer_is_found_though_its_id_is_right(run):
+    _, task_id, request_id, task, _ = one_instance(run)
+    forged = ParsedInstance("", "It was never said.", False)
+    identity = instance_id(task_id, request_id, 50, forged)
+    row = (identity, task, 50, request_id, forged.input, forged.output)
+    change(
+        run,
+        ("INSERT INTO instances(id, task, position, request_id, input, output) VALUES (?, ?, ?, ?, ?, ?)", row),
+    )
+    assert f"instances {identity}: does not come from any answer, or not by the run's rules" in (await verify(run))[0]
+
+
+async def test_an_edited_output_is_found_though_the_id_was_computed_again(run):
+    identity, task_id, request_id, _, given = one_instance(run)
+    new = instance_id(task_id, request_id, 0, ParsedInstance(given, "Another answer.", False))
+    change(run, ("UPDATE instances SET id = ?, output = 'Another answer.' WHERE id = ?", (new, identity)))
+    problems, _ = await verify(run)
+    assert f"instances {identity}: is missing, but comes from the answers" in problems
+
+
+LAST = "(SELECT request_id FROM instances WHERE task = (SELECT max(task) FROM instances) LIMIT 1)"
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ["DELETE FROM instances WHERE id = (SELECT id FROM instances LIMIT 1 OFFSET 5)"],
+        [f"DELETE FROM completions WHERE request_id = {LAST}", f"DELETE FROM requests WHERE id = {LAST}",
+         f"DELETE FROM instances WHERE request_id = {LAST}"],
+        ["DELETE FROM seeds WHERE position = (SELECT max(position) FROM seeds)"],
+        ["INSERT INTO rejections SELECT 'instance', id, 'filter', 'empty_output', '{}' FROM instances WHERE task = 4"],
+        ["DELETE FROM rejections"],
+        ["UPDATE candidates SET cut = 1 - cut WHERE rowid = 2"],
+        ["UPDATE tasks SET nearest_id = (SELECT id FROM seeds LIMIT 1), nearest_score = 0.0 WHERE position = 9"],
+        ["UPDATE run SET value = replace(value, 'Task', 'Job') WHERE key = 'prompts'"],
+    ],
+    ids=["an instance", "an answer with all of its rows", "a seed", "rejected by hand", "rejections deleted", "cut",
+         "another neighbour", "the prompts"],
+)  # fmt: skip
+async def test_what_was_changed_by_hand_is_found(run, statements):
+    change(run, *statements)
+    assert (await verify(run)).problems
+
+
+def test_answers_that_another_version_read_are_not_read_again_and_a_note_says_so(run, cli):
+    change(run, "UPDATE run SET value = '[\"0.1.0\", \"0.2.0\"]' WHERE key = 'versions'")
+    shown = cli("verify", run)
+    assert "no problems" in shown.stdout
+    assert "Note: The answers were not read again: they were read by version 0.1.0, and this is" in shown.stderr
