@@ -60,7 +60,8 @@ class TryAgain(SelfInstructError):
     """A transient failure: the same call may succeed later. `retry_after_s`: the pause the server asked for, if any.
 
     `unreachable`: no connection was made. `raw`: what the server returned instead of a completion; it may charge for
-    it, so the call is retried only a few times. `tries`: the failures of this request that are already stored.
+    it, so the call is retried only a few times. `may_be_billed`: the server only reported a failure, but in an answer
+    with status 200. `tries`: the failures of this request that are already stored.
     """
 
     def __init__(
@@ -78,13 +79,14 @@ class TryAgain(SelfInstructError):
         self.retry_after_s = retry_after_s
         self.unreachable = unreachable
         self.raw = raw
+        self.may_be_billed = False
         self.tries = 0
 
     @property
     def may_have_cost(self) -> bool:
         """Whether the server may have answered and may charge for it: not if it only reported a failure."""
         is_failure = self.reason.startswith(("http_", "batch_")) and self.raw is None
-        return not self.unreachable and not is_failure
+        return self.may_be_billed or not (self.unreachable or is_failure)
 
 
 class Stopped(SelfInstructError):

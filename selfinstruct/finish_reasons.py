@@ -17,14 +17,14 @@ Ending = Literal["done", "cut", "filtered", "failed", "tool_call", "refusal"]
 _WORDS: dict[Ending, str] = {
     # By itself, or at a stop sequence.
     "done": "stop end_turn stop_sequence eos eos_token endoftext eosFound stopStringFound complete completed finish "
-    "finished word",
+    "finished word 1",
     # At a limit of tokens: of the request, or of the model's window.
     "cut": "length max_tokens model_length max_output_tokens max_completion_tokens token_limit limit max_length "
     "model_context_window_exceeded context_length_exceeded maxPredictedTokensReached contextLengthReached ERROR_LIMIT "
-    "incomplete max_new_tokens max_time truncated repetition",
+    "incomplete max_new_tokens max_time truncated repetition 2",
     # Held back or broken off by somebody who looked at it.
     "filtered": "content_filter content_filtered SAFETY RECITATION BLOCKLIST PROHIBITED_CONTENT SPII IMAGE_SAFETY "
-    "MODEL_ARMOR LANGUAGE guardrail_intervened sensitive ERROR_TOXIC moderation",
+    "MODEL_ARMOR LANGUAGE guardrail_intervened sensitive ERROR_TOXIC moderation 3 4",
     # Broken off by the server: what there is of it is no answer.
     "failed": "error abort aborted failed cancelled canceled timeout time_limit network_error server_error "
     "insufficient_system_resource not_finished user_cancel userStopped modelUnloaded unload load OTHER "
@@ -33,11 +33,20 @@ _WORDS: dict[Ending, str] = {
     "refusal": "refusal",
 }
 
+# What gives away a word that is not in the table. A whole answer is lost rather than half of one kept.
+_PARTS: dict[Ending, tuple[str, ...]] = {
+    "filtered": ("filter", "safety", "blocked", "moderat", "policy", "prohibit", "guardrail"),
+    "failed": ("error", "fail", "abort", "cancel", "timeout", "disconnect", "interrupt", "malformed", "overload"),
+    "cut": ("length", "limit", "truncat", "incomplete", "maxtok", "maxnew", "maxout", "maxcompl", "exceeded", "budget"),
+}
+
 
 def reason_in(value: object) -> str:
     """The finish reason in a field of a server's answer; "" if there is none, which KoboldCpp says as "null"."""
     if isinstance(value, dict):  # SGLang
         value = value.get("type")
+    if type(value) is int:  # Gemini's enum, which some gateways pass on as a number
+        value = str(value)
     return value if isinstance(value, str) and value.strip().casefold() not in ("", "null", "none") else ""
 
 
@@ -49,8 +58,10 @@ _ENDINGS: dict[str, Ending] = {_plain(word): ending for ending, words in _WORDS.
 
 
 def ending_of(reason: str) -> Ending | None:
-    """What a finish reason means, in any case and spelling; None for one that is not known.
+    """What a finish reason means, in any case and spelling; None for one that says nothing of the kind.
 
     What follows a colon explains it ("content_filter: RECITATION").
     """
-    return _ENDINGS.get(_plain(reason[:100].partition(":")[0]))
+    word = _plain(reason[:100].partition(":")[0])
+    by_part = (ending for ending, parts in _PARTS.items() if any(part in word for part in parts))
+    return _ENDINGS.get(word) or next(by_part, None)

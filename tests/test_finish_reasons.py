@@ -36,6 +36,12 @@ SERVERS = {
         "eosFound": "done", "stopStringFound": "done", "maxPredictedTokensReached": "cut",
         "contextLengthReached": "cut", "userStopped": "failed", "modelUnloaded": "failed", "toolCalls": "tool_call",
     },
+    "words that are in no table": {
+        "token_limit_reached": "cut", "stopped_limit": "cut", "MAX_NEW_TOKENS_REACHED": "cut", "stop_token": None,
+        "stopped_eos": None, "end": None, "upstream_failure": "failed", "client_disconnect": "failed",
+        "blocked_by_policy": "filtered", "unsafe_filtered": "filtered", "safety_stop": "filtered",
+    },
+    "Gemini's enum as a number (googleapis/googleapis: FinishReason)": {"1": "done", "2": "cut", "3": "filtered"},
     "others": {"eleven": None, "": None, "x" * 10**6: None, "COMPLETE": "done", "guardrail_intervened": "filtered"},
 }  # fmt: skip
 

@@ -8,10 +8,10 @@ and of those expected from earlier proposals: for each task the average usage ov
 the maximum of a call.
 
 A call that never got an answer (deadline, dropped connection, `kill -9`) may have been billed, and counts as the
-maximum it may have used. So does a token count, of the prompt or of the answer, that is missing or invalid. Answers
-stored before their model had a price count at today's price. To account for calls in flight at `kill -9`, a run with a
-budget records each call before sending it. Requests in batches are recorded with the batch, and count as in flight
-until its results have been read.
+maximum it may have used. So does a token count, of the prompt or of the answer, that is missing, invalid or too small
+for its text. Answers stored before their model had a price count at today's price. To account for calls in flight at
+`kill -9`, a run with a budget records each call before sending it. Requests in batches are recorded with the batch, and
+count as in flight until its results have been read.
 
 Not covered: anything that a provider bills besides tokens; a server that makes an answer or a prompt longer than the
 request allows, which is visible only in the answer. Failed calls with an HTTP error status are taken to be free.

@@ -9,6 +9,7 @@ for errors with status 200 https://openrouter.ai/docs/api-reference/errors.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -19,6 +20,8 @@ from selfinstruct.records import canonical_json, storable
 
 TEXT_PARTS = ("text", "output_text")
 TOKENS_MOST = 10_000_000  # in one call, more than any model's window: a larger count is invalid
+CHARS_PER_TOKEN = 16  # more than any language has on average, repeated characters aside
+_REPEATED = re.compile(r"(.)\1{3,}", re.DOTALL)
 LOGPROB_MOST = 1e6  # excludes infinity and NaN
 REASONS = ("finish_reason", "native_finish_reason", "stop_reason")
 KEPT = 10_000  # characters of an answer that cannot be read
@@ -92,6 +95,9 @@ def answer_in(body: Any, endpoint: str) -> Answer:
     if ending == "failed":
         raise NoAnswer(f'the server ended the answer with "{finish_reason}"', "incomplete_answer")
     text = text_of(choice, endpoint)
+    if ending == "tool_call" and not (text and _is_json(text)):  # any other text only introduces the call
+        message = choice.get("message")
+        text = _arguments(message) if isinstance(message, dict) else None
     if not text and (refused := refusal_of(choice)):
         text, finish_reason = refused, "refusal"
     if not text and ending == "filtered":
@@ -213,7 +219,7 @@ def _why_empty(choice: Mapping[str, Any], endpoint: str) -> str:
             "the answer has reasoning but no content. Turn off thinking (for many models with sampling = "
             "{ chat_template_kwargs = { enable_thinking = false } }), or the server's reasoning parser"
         )
-    if message.get("tool_calls") or message.get("function_call"):
+    if ending_of(finish_reason_of(choice)) == "tool_call" or message.get("tool_calls") or message.get("function_call"):
         return "the answer calls a tool that was not offered"
     return "the answer has no content"
 
@@ -221,11 +227,22 @@ def _why_empty(choice: Mapping[str, Any], endpoint: str) -> str:
 def _tokens(usage: Any) -> tuple[int, int]:
     """The server's token counts of prompt and answer; 0 for a count that is not an integer, or absurd.
 
-    Some servers count reasoning in the total, but not in the answer's tokens.
+    Some servers count reasoning in the total or in a detail, but not in the answer's tokens (xAI).
     """
     usage = usage if isinstance(usage, dict) else {}
     prompt, completion, total = (_count(usage.get(f"{part}_tokens")) for part in ("prompt", "completion", "total"))
-    return prompt, max(completion, total - prompt) if prompt and completion else completion
+    details = usage.get("completion_tokens_details")
+    reasoning = _count(details.get("reasoning_tokens") if isinstance(details, dict) else usage.get("reasoning_tokens"))
+    if reasoning > completion:
+        completion += reasoning
+    return prompt, max(completion, total - prompt) if completion else 0
+
+
+def or_none(count: int, text: str) -> int:
+    """A token count, or 0 if no tokenizer could make so few tokens of the text: some servers always report 1."""
+    if count * CHARS_PER_TOKEN >= len(text) or count * CHARS_PER_TOKEN >= len(_REPEATED.sub(r"\1", text)):
+        return count
+    return 0
 
 
 def _count(value: Any) -> int:

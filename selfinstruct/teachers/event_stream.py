@@ -6,8 +6,9 @@
     data: [DONE]
 
 Some servers stream whether asked or not, and some models only stream. What such a server does not keep to either is
-borne: events without a blank line between them, comments, errors in a field of their own ("error:", older llama.cpp),
-no "[DONE]". A stream that ends before its answer has is an incomplete answer.
+borne: events without a blank line between them, comments (OpenRouter sends some before an answer that is no stream),
+errors in a field of their own ("error:", older llama.cpp) or in an event of that name, no "[DONE]". A stream that ends
+before its answer has is an incomplete answer.
 
 Source: https://html.spec.whatwg.org/multipage/server-sent-events.html; OpenAI's chat.completion.chunk.
 Not covered: choices beyond the first; the events of OpenAI's Responses API.
@@ -22,12 +23,18 @@ from selfinstruct.finish_reasons import ending_of, reason_in
 from selfinstruct.teachers.envelope import REASONS, NoAnswer, first_choice
 
 _FIELD = re.compile(r"(data|error|event|id|retry)?:")
+_COMMENTS = re.compile(r"(?:[\ufeff\s]*+:[^\n]*+\n)*+[\ufeff\s]*+")
 _SPLIT = ("content", "reasoning_content", "reasoning", "refusal")  # texts that come in pieces
 
 
 def is_event_stream(text: str) -> bool:
     """Whether a body is a stream of events, whatever its content type says: no JSON begins like that."""
     return _FIELD.match(text[:1000].lstrip("\ufeff \t\r\n")) is not None
+
+
+def without_comments(text: str) -> str:
+    """The body without a byte order mark, and without the comments by which some servers keep the connection open."""
+    return _COMMENTS.sub("", text, count=1)
 
 
 def body_of_events(text: str) -> dict[str, Any]:
@@ -43,6 +50,8 @@ def body_of_events(text: str) -> dict[str, Any]:
             if answer.is_over:
                 break
             raise NoAnswer(f"an event of the stream is no JSON object: {data[:100]}", "incomplete_answer")
+        if event.get("object") == "error":  # vLLM
+            event = {"error": event}
         body |= {name: value for name, value in event.items() if name != "choices" and value is not None}
         if body.get("error"):
             break
@@ -58,16 +67,23 @@ def body_of_events(text: str) -> dict[str, Any]:
 def _events(text: str) -> Iterator[str]:
     """The data of each event; of servers that end an event with its line, each line of data."""
     data: list[str] = []
+    kind = ""
     for line in re.split(r"\r\n|\n|\r", text.lstrip("\ufeff") + "\n\n"):
         name, _, value = line.partition(":")
         if name == "error":
             yield json.dumps({"error": _value(value) or value.strip()})
+        elif name == "event":
+            kind = value.strip()
         elif name == "data" and value.strip():
             data.append(value.strip())
         elif not line and data:
             whole = "\n".join(data)
-            yield from [whole] if len(data) == 1 or _value(whole) is not None else data
-            data = []
+            if kind == "error":
+                found = _value(whole)
+                yield json.dumps(found if isinstance(found, dict) and "error" in found else {"error": found or whole})
+            else:
+                yield from [whole] if len(data) == 1 or _value(whole) is not None else data
+            data, kind = [], ""
 
 
 def _value(data: str) -> Any:
@@ -110,7 +126,7 @@ class _Pieces:
     def _add_reason(self, name: str, value: Any) -> None:
         """A later event may say nothing, or only that the stream is done: the first that says more than that holds."""
         if reason := reason_in(value):
-            if name not in self.choice or ending_of(self.choice[name]) == "done":
+            if name not in self.choice or ending_of(self.choice[name]) in ("done", None):
                 self.choice[name] = reason
             self.is_over = self.is_over or name == "finish_reason"
 

@@ -16,7 +16,7 @@ from selfinstruct.teachers.refused import is_about_settings
 from selfinstruct.teachers.words import GENERATE, Words
 
 _FILTERED = re.compile(
-    r"content_filter|content_policy|content management policy|responsibleaipolicy|data_?inspection_?failed"
+    r"content[_ ]filter|content_policy|content management policy|responsibleaipolicy|data_?inspection_?failed"
     r"|prohibited_content|inappropriate content|\bmoderation\b"
 )
 _TOO_LONG = re.compile(
@@ -38,6 +38,7 @@ _QUOTA = re.compile(
     r"insufficient[_ ](?:quota|balance|credit|fund)|exceeded_current_quota|billing_|credit balance"
     r"|balance is (?:too low|insufficient"
     r"|not enough)|out of credits|no credits|used all (?:available|of your) credits|spending limit"
+    r"|key limit exceeded|monthly included credits"
     r"|arrearage|good standing|account (?:is )?suspended|quota is used up|perday|余额不足|欠费"
 )
 _OPENAI_QUOTA = "exceeded your current quota"  # Gemini also says this of a limit per minute
@@ -46,13 +47,14 @@ _NO_MODEL = re.compile(
     r"model_not_found|deploymentnotfound|invalid_model|model[^.]{0,80}? (?:does not exist|not exist|not found)"
     r"|not a valid model|(?:unknown|invalid|no such) model\b|method not allowed"
 )
-_BUSY = re.compile(r"rate.?limit|too many requests|throttl|resource_exhausted|per minute|requests per|限流|频率")
+_RATE = re.compile(r"rate.?limit|too many requests|throttl|resource_exhausted|per minute|requests per|限流|频率")
 _PASSING = re.compile(
     r"overloaded|try again|temporar|busy|at capacity|capacity exceeded|is loading|loading model|failed to load model"
     r"|time[d ]?-?out|took too long|crashed|is unloaded|upstream|internal (?:server )?error|please retry|繁忙|稍后"
 )
 _WAIT = re.compile(r"wait before|throttl")
 _UNREADABLE = ("json_validate_failed", "failed to generate json")
+BUSY = ("http_429", "http_503", "http_529")  # the server works, but is overloaded
 PASSING_STATUSES = (408, 409, 424, 425, 429, 498, 499)
 
 
@@ -96,9 +98,9 @@ def failure(
         return TryAgain(
             f"http_{status}", error.message, retry_after_s=error.retry_after_s if wait_s is None else wait_s
         )
-    if is_unnamed and not _BUSY.search(text):
+    if is_unnamed and not _RATE.search(text):
         return TryAgain("http_500", error.message, retry_after_s=wait_s)
-    if _BUSY.search(text):  # treated as a 429, which pacing understands
+    if _RATE.search(text):  # treated as a 429, which pacing understands
         return TryAgain("http_429", error.message, retry_after_s=error.retry_after_s if wait_s is None else wait_s)
     if _PASSING.search(text):
         return TryAgain(f"http_{status}", error.message, retry_after_s=wait_s)

@@ -26,9 +26,9 @@ from selfinstruct import __version__
 from selfinstruct.errors import RequestRefused, TeacherError, TryAgain, UsageError
 from selfinstruct.records import Completion, Request, storable
 from selfinstruct.teachers.budget import cost_usd
-from selfinstruct.teachers.envelope import KEPT, Answer, NoAnswer, answer_in, describe, error_in
-from selfinstruct.teachers.event_stream import body_of_events, is_event_stream
-from selfinstruct.teachers.failures import failure
+from selfinstruct.teachers.envelope import KEPT, Answer, NoAnswer, answer_in, describe, error_in, or_none
+from selfinstruct.teachers.event_stream import body_of_events, is_event_stream, without_comments
+from selfinstruct.teachers.failures import BUSY, failure
 from selfinstruct.teachers.pacing import Pace
 from selfinstruct.teachers.rate_limits import rooms
 from selfinstruct.teachers.secrets import Blotter
@@ -134,14 +134,17 @@ class OpenAICompatible:
                 reason, detail = error.reason, str(error)
             raise TryAgain(reason, self.shown(detail), raw=storable(self.clean(raw))[:KEPT]) from None
         is_batch = self._is_batch and request.stage != "probe"
-        cost = cost_usd(self._prices.get(request.model), answer.prompt_tokens, answer.completion_tokens, is_batch)
+        n_prompt = or_none(answer.prompt_tokens, request.system + request.user)
+        n_new = or_none(answer.completion_tokens, answer.text)
+        cost = cost_usd(self._prices.get(request.model), n_prompt, n_new, is_batch)
         return Completion(
-            request.id, storable(answer.text), answer.finish_reason, answer.prompt_tokens, answer.completion_tokens,
+            request.id, storable(answer.text), answer.finish_reason, n_prompt, n_new,
             answer.logprobs, latency_s, cost_usd=cost, raw=storable(raw),
         )  # fmt: skip
 
     def _read(self, raw: str, endpoint: str) -> tuple[str, Answer]:
         """The JSON of an answer without the key, and its content; ValueError or RecursionError if there is none."""
+        raw = without_comments(raw)
         is_stream = is_event_stream(raw)
         body = body_of_events(raw) if is_stream else json.loads(raw)
         if is_stream:
@@ -153,6 +156,8 @@ class OpenAICompatible:
             failure = self.failure(200, reported.headers, reported.raw)
             if reported.may_have_cost and isinstance(failure, TryAgain | RequestRefused):
                 failure.raw = storable(raw)[:KEPT]
+            elif isinstance(failure, TryAgain):  # what failed after its status was sent may have been answered in part
+                failure.may_be_billed = failure.reason.startswith("http_5") and failure.reason not in BUSY
             raise failure
         try:
             return raw, answer_in(body, endpoint)

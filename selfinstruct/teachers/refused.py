@@ -66,7 +66,8 @@ STREAMED = (Edit("stream", "set", True), Edit("stream_options", "set", {"include
 _REFUSED = re.compile(
     r"unsupported|n[o']t support|not (?:been |currently )?(?:permitted|allowed|enabled|available|recogni[sz]ed"
     r"|implemented|accepted)|unknown|unrecogni[sz]ed|unexpected|extra (?:inputs|fields)|forbidden|invalid (?:param|arg"
-    r"|field|key)|deprecated|only the default|only 1 is allowed|unavailable|cannot find field|cannot be (?:used|set"
+    r"|field|key)|deprecated|only (?:the )?default|only supports? (?:temperature|top_?p)|only 1 is allowed"
+    r"|unavailable|cannot find field|cannot be (?:used|set"
     r"|specified)|no longer|please remove|不支持|未知"
 )
 _POSITIVE = re.compile(r"positive|greater than (?:0|zero)|(?:>|gt;?) ?0|\(0(?:\.0)?,|larger than 0|above 0|大于 ?0")
@@ -102,6 +103,8 @@ def edits_for(body: Mapping[str, Any], problem: str) -> tuple[Edit, ...]:
         return (Edit(name, "rename", other),)
     if name == "logprobs" and "top_logprobs" in body:
         return (Edit("logprobs", "omit"), Edit("top_logprobs", "omit"))
+    if not name and "penalty" in text:  # Gemini does not say which
+        return tuple(Edit(key, "omit") for key in body if key.endswith("_penalty"))
     return (Edit(name, "omit"),) if name else ()
 
 

@@ -19,6 +19,7 @@ from selfinstruct.errors import RequestRefused, Stopped, TeacherError, TryAgain
 from selfinstruct.records import Completion, Request
 from selfinstruct.teachers import Teacher
 from selfinstruct.teachers.budget import Budget
+from selfinstruct.teachers.failures import BUSY
 from selfinstruct.teachers.pacing import Call, Outcome
 from selfinstruct.teachers.words import GENERATE, Words
 
@@ -37,7 +38,7 @@ BY_CHANCE = 1e-6  # if a row of garbled answers is less likely than this by chan
 GARBLED = (1, 50)  # prior: garbled calls out of all calls, before a server's own rate is known
 AT_A_TURN = 2  # calls sent per turn of the event loop; in between, answers and refusals are processed
 BUDGET_LOOK_S = 0.02  # seconds after which a call that the budget holds back is checked again in any case
-BUSY = ("http_429", "http_503", "http_529")  # the server works, but is overloaded
+
 
 # Called for every failed attempt; returns how often this request has failed so far, including earlier sessions.
 Fault = Callable[[Request, int, TryAgain], int]

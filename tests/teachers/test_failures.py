@@ -176,6 +176,10 @@ def test_a_wrong_key_is_one_with_any_status(source, status, body):
         ("cocacola-lab/GPT4IE#3", 429, openai("You exceeded your current quota, please check your plan and billing "
                                               "details.", None, "insufficient_quota")),
         ("anthropics/claude-code#66314", 400, openai("Your credit balance is too low to access the Anthropic API.")),
+        ("RooCodeInc/Roo-Code#515: OpenRouter", 403, openai("Key limit exceeded. Manage it using "
+                                                            "https://openrouter.ai/keys")),
+        ("huggingface/agents-course#386", 429, {"error": "You have exceeded your monthly included credits for "
+                                                "Inference Providers. Subscribe to PRO."}),
         ("MoonshotAI/Kimi-K2#5", 403, openai("Your account is not active, organization exceeded current quota",
                                              None, "exceeded_current_quota_error")),
         ("DeepSeek", 402, openai("Insufficient Balance", "invalid_request_error", "unknown_error")),
@@ -291,6 +295,8 @@ def test_an_unknown_model_or_address_is_one_with_any_status(source, status, body
          openai("The response was filtered due to the prompt triggering Azure OpenAI's content management "
                               "policy.", "content_filter")),
         ("DashScope", 400, openai("Input data may contain inappropriate content.", "data_inspection_failed")),
+        ("anthropics/claude-code#6195", 400, {"type": "error", "error": {"type": "invalid_request_error",
+         "message": "Output blocked by content filtering policy"}}),
         ("OpenRouter", 403, openai("x requires moderation. Your input was flagged", 403)),
     ],
 )  # fmt: skip

@@ -58,6 +58,10 @@ BODY = {
         ("musistudio/claude-code-router#948", "enable thinking can not be support when `stream=False`.", [*STREAMED]),
         ("IndieKKY/bilibili-subtitle#69", "This model only support stream mode, please enable the stream parameter to "
          "access the model. ", [*STREAMED]),
+        ("PublicAffairs/openai-gemini#63: it does not say which", "Penalty is not enabled for "
+         "models/gemini-2.5-flash-preview-05-20", [Edit("presence_penalty", "omit")]),
+        ("only defaults", "This model only supports temperature=1.0 and top_p=0.95", [Edit("temperature", "omit")]),
+        ("only defaults", "only default temperature is supported", [Edit("temperature", "omit")]),
         # Values out of range, and settings that we do not send, are nothing to leave out.
         ("RooCodeInc/Roo-Code#5729", "max_tokens must be less than or equal to 16384", []),
         ("vLLM", "top_p must be in (0, 1], got 0.0.", []),
