@@ -235,6 +235,8 @@ def _tokens(usage: Any) -> tuple[int, int]:
     reasoning = _count(details.get("reasoning_tokens") if isinstance(details, dict) else usage.get("reasoning_tokens"))
     if reasoning > completion:
         completion += reasoning
+    if not prompt:  # what the total has beyond the answer's may be of the prompt or of reasoning
+        return 0, completion if total <= completion else 0
     return prompt, max(completion, total - prompt) if completion else 0
 
 

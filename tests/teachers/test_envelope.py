@@ -122,7 +122,8 @@ def test_a_count_that_is_none_is_0_and_leaves_the_other_half(half, count):
         ({"completion_tokens": 2000, "completion_tokens_details": {"reasoning_tokens": 1901}}, 2000),
         ({"completion_tokens": 5, "completion_tokens_details": {"reasoning_tokens": "many"}}, 5),
         ({"completion_tokens": 5, "completion_tokens_details": [], "reasoning_tokens": 9}, 14),
-        ({"prompt_tokens": 0, "completion_tokens": 5, "total_tokens": 400}, 400),
+        ({"prompt_tokens": 0, "completion_tokens": 5, "total_tokens": 400}, 0),
+        ({"prompt_tokens": 0, "completion_tokens": 400, "total_tokens": 400}, 400),
     ],
 )  # fmt: skip
 def test_tokens_of_reasoning_count_wherever_they_are_reported(usage, counted):
