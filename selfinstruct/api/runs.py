@@ -119,7 +119,7 @@ class Run:
         """Recompute all ids, counts and scores, and read all answers again; returns a message for each difference."""
         from selfinstruct.runs.verify import verify
 
-        return blocking(lambda: verify(self.folder)).problems
+        return verify(self.folder, blocking).problems
 
     def report(self, output: FilePath | None = None) -> Path:
         """Write the run as one HTML page and return its path. Default `output`: report.html in the run's folder."""

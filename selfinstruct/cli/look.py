@@ -74,7 +74,7 @@ def verify(run: RunFolder) -> None:
     """
     from selfinstruct.runs.verify import verify as check
 
-    problems, notes = asyncio.run(check(run))
+    problems, notes = check(run, lambda work: asyncio.run(work()))
     for problem in problems[:50]:
         say(problem)
     if problems:

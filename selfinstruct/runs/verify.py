@@ -5,9 +5,10 @@ answers again, as `refilter` would under the run's own rules, and compares the t
 itself, but comes from no answer: an instance that was added, deleted or edited with its id, a rejection made by hand.
 """
 
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from selfinstruct import __version__
 from selfinstruct.config.config import Config
@@ -27,23 +28,28 @@ class Verified(NamedTuple):
     notes: list[str]
 
 
-async def verify(run: Path) -> Verified:
-    """Verify the run in a folder, as it is at the beginning: it may be growing."""
-    with Store.read(run) as store, store.snapshot():
-        problems, notes = verify_store(store), []
+def verify(run: Path, wait: Callable[[Callable[[], Coroutine[Any, Any, Verified]]], Verified]) -> Verified:
+    """Verify the run in a folder. `wait` runs the half that needs an event loop; the other one can be interrupted."""
+    with Store.read(run) as store:
+        problems = verify_store(store)
+        n_later = 0 if problems else hashed_later(store)
+    found, notes = wait(lambda: _read_again(run))
+    if n_later:
+        notes.append(
+            f"{n_later:,} answers are older than hashes. Theirs were computed when the file was updated, so a change "
+            "before that would not be found."
+        )
+    return Verified(problems + found, notes)
+
+
+async def _read_again(run: Path) -> Verified:
+    with Store.read(run) as store, store.snapshot():  # the run may be growing
         try:
             if why_not := _why_not_read_again(store):
-                notes.append(f"The answers were not read again: {why_not}.")
-            else:
-                problems += await _differences(store, config_of(store))
+                return Verified([], [f"The answers were not read again: {why_not}."])
+            return Verified(await _differences(store, config_of(store)), [])
         except DAMAGE as error:
-            problems.append(f"the answers cannot be read again ({why(error)})")
-        if n_later := 0 if problems else hashed_later(store):
-            notes.append(
-                f"{n_later:,} answers are older than hashes. Theirs were computed when the file was updated, so a "
-                "change before that would not be found."
-            )
-    return Verified(problems, notes)
+            return Verified([f"the answers cannot be read again ({why(error)})"], [])
 
 
 def _why_not_read_again(store: Store) -> str:

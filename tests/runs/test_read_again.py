@@ -1,5 +1,6 @@
 """`verify` reads the stored answers again: what agrees with itself but comes from no answer is found, too."""
 
+import asyncio
 import shutil
 import sqlite3
 from contextlib import closing
@@ -24,6 +25,10 @@ def run(grown, tmp_path):
     return shutil.copytree(grown, tmp_path / "run")
 
 
+def verified(run):
+    return verify(run, lambda work: asyncio.run(work()))
+
+
 def change(run, *statements):
     with closing(sqlite3.connect(run / "run.db")) as db, db:
         for statement in statements:
@@ -38,11 +43,11 @@ def one_instance(run):
         ).fetchone()
 
 
-async def test_a_run_is_what_its_answers_say(grown):
-    assert await verify(grown) == ([], [])
+def test_a_run_is_what_its_answers_say(grown):
+    assert verified(grown) == ([], [])
 
 
-async def test_an_instance_of_no_answer_is_found_though_its_id_is_right(run):
+def test_an_instance_of_no_answer_is_found_though_its_id_is_right(run):
     _, task_id, request_id, task, _ = one_instance(run)
     forged = ParsedInstance("", "It was never said.", False)
     identity = instance_id(task_id, request_id, 50, forged)
@@ -51,14 +56,14 @@ async def test_an_instance_of_no_answer_is_found_though_its_id_is_right(run):
         run,
         ("INSERT INTO instances(id, task, position, request_id, input, output) VALUES (?, ?, ?, ?, ?, ?)", row),
     )
-    assert f"instances {identity}: does not come from any answer, or not by the run's rules" in (await verify(run))[0]
+    assert f"instances {identity}: does not come from any answer, or not by the run's rules" in verified(run)[0]
 
 
-async def test_an_edited_output_is_found_though_the_id_was_computed_again(run):
+def test_an_edited_output_is_found_though_the_id_was_computed_again(run):
     identity, task_id, request_id, _, given = one_instance(run)
     new = instance_id(task_id, request_id, 0, ParsedInstance(given, "Another answer.", False))
     change(run, ("UPDATE instances SET id = ?, output = 'Another answer.' WHERE id = ?", (new, identity)))
-    problems, _ = await verify(run)
+    problems, _ = verified(run)
     assert f"instances {identity}: is missing, but comes from the answers" in problems
 
 
@@ -81,9 +86,9 @@ LAST = "(SELECT request_id FROM instances WHERE task = (SELECT max(task) FROM in
     ids=["an instance", "an answer with all of its rows", "a seed", "rejected by hand", "rejections deleted", "cut",
          "another neighbour", "the prompts"],
 )  # fmt: skip
-async def test_what_was_changed_by_hand_is_found(run, statements):
+def test_what_was_changed_by_hand_is_found(run, statements):
     change(run, *statements)
-    assert (await verify(run)).problems
+    assert verified(run).problems
 
 
 def test_answers_that_another_version_read_are_not_read_again_and_a_note_says_so(run, cli):
