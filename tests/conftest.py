@@ -30,6 +30,8 @@ from selfinstruct.strategies import load
 from tests.forks import Forked
 from tests.loopback import HANG_S, loopback
 
+# What the imports and the collection make stays: no need to look for garbage in it, until it is done.
+gc.disable()
 # A script's background ignores Ctrl-C, and so would the commands that tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 # The commands are the same each time: made once for the thousands of times that tests call them.
@@ -60,8 +62,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Let the garbage collector leave alone what the imports made: torch alone is a million objects."""
+    """Let the garbage collector leave alone what was made so far: torch alone is a million objects."""
     gc.freeze()
+    gc.enable()
     gc.set_threshold(50_000)
 
 

@@ -4,13 +4,12 @@
 """
 
 import json
+import os
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -23,14 +22,14 @@ Cell = dict[str, Any]
 
 def run_in(folder: Path) -> list[Cell]:
     """The notebook's cells after a run in `folder`, with the outputs of this run only."""
-    shutil.copy(NOTEBOOK, folder)
+    import nbformat
+    from nbclient import NotebookClient
+
+    notebook = nbformat.read(NOTEBOOK, as_version=nbformat.NO_CONVERT)
     settings = {name: str(folder / "jupyter") for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR")}
-    command = [sys.executable, "-m", "nbconvert", "--execute", "--to", "notebook", "--inplace", NOTEBOOK.name]
-    subprocess.run(
-        command, cwd=folder, env=environment(PYTHONPATH=str(NOTEBOOK.parents[1]), **settings), check=True,
-        capture_output=True, text=True,
-    )  # fmt: skip
-    cells: list[Cell] = json.loads((folder / NOTEBOOK.name).read_text())["cells"]
+    with patch.dict(os.environ, environment(PYTHONPATH=str(NOTEBOOK.parents[1]), **settings), clear=True):
+        NotebookClient(notebook, timeout=None, resources={"metadata": {"path": str(folder)}}).execute()
+    cells: list[Cell] = json.loads(nbformat.writes(notebook))["cells"]
     for cell in cells:
         cell["metadata"].pop("execution", None)  # times
     return cells

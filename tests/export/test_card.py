@@ -4,6 +4,7 @@ import asyncio
 import base64
 import getpass
 import json
+import sys
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -231,6 +232,19 @@ def hub_environment(home: Path, address: str, token: str) -> dict[str, str]:
     return {name: value for name, value in values.items() if name != "HUGGING_FACE_HUB_TOKEN"}
 
 
+@pytest.fixture
+def hub_of(monkeypatch):
+    """Such an environment for commands in this process, where huggingface_hub has read another one long ago."""
+
+    def told(home: Path, address: str, token: str) -> dict[str, str]:
+        constants = pytest.importorskip("huggingface_hub").constants
+        monkeypatch.setattr(constants, "ENDPOINT", address)
+        monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(home / "token"))
+        return hub_environment(home, address, token)
+
+    return told
+
+
 def test_a_push_sends_the_data_and_its_card_and_nothing_else(cli, folder, tmp_path):
     pytest.importorskip("huggingface_hub")
     data = tmp_path / "out" / "m.jsonl"
@@ -250,12 +264,11 @@ def test_a_push_sends_the_data_and_its_card_and_nothing_else(cli, folder, tmp_pa
     assert TOKEN not in result.stdout + result.stderr
 
 
-def test_a_hub_that_refuses_is_explained(cli, folder, tmp_path):
-    pytest.importorskip("huggingface_hub")
+def test_a_hub_that_refuses_is_explained(cli, folder, tmp_path, hub_of):
     arguments = ("export", folder, "--format", "alpaca", "--output", tmp_path / "a.json", "--push", "me/small")
     with a_hub(403) as (address, _):
-        refused = cli(*arguments, code=2, prefix=["env"], env=hub_environment(tmp_path, address, TOKEN))
-    gone = cli(*arguments, code=2, prefix=["env"], env=hub_environment(tmp_path, address, TOKEN))
+        refused = cli(*arguments, code=2, env=hub_of(tmp_path, address, TOKEN))
+    gone = cli(*arguments, code=2, env=hub_of(tmp_path, address, TOKEN))
     for result in (refused, gone):
         assert "The hub refused me/small" in result.stderr
         assert TOKEN not in result.stdout + result.stderr
@@ -271,23 +284,17 @@ def test_a_hub_that_refuses_is_explained(cli, folder, tmp_path):
         ("me/sm all", TOKEN, "--push: "),
     ],
 )
-def test_what_is_missing_for_a_push_is_said_before(cli, folder, repository, token, expected):
-    pytest.importorskip("huggingface_hub")
-    env = hub_environment(folder / "nobody", "http://127.0.0.1:9", token)
-    result = cli("export", folder, "--format", "sharegpt", "--push", repository, code=2, prefix=["env"], env=env)
+def test_what_is_missing_for_a_push_is_said_before(cli, folder, hub_of, repository, token, expected):
+    env = hub_of(folder / "nobody", "http://127.0.0.1:9", token)
+    result = cli("export", folder, "--format", "sharegpt", "--push", repository, code=2, env=env)
     assert expected in result.stderr
     assert TOKEN not in result.stderr
     assert not (folder / "sharegpt.jsonl").exists()
 
 
-def test_without_huggingface_hub_it_says_what_to_install(cli, folder, tmp_path):
-    """A package of that name that cannot be imported stands in the way, as if there were none."""
-    (tmp_path / "huggingface_hub").mkdir()
-    (tmp_path / "huggingface_hub" / "__init__.py").write_text("raise ModuleNotFoundError(name='huggingface_hub')\n")
-    env = environment(PYTHONPATH=f"{tmp_path}:{Path(__file__).parents[2]}", HF_TOKEN=TOKEN)
+def test_without_huggingface_hub_it_says_what_to_install(cli, folder, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)  # as if there were none
     data = tmp_path / "a.json"
-    result = cli(
-        "export", folder, "--format", "alpaca", "--output", data, "--push", "me/small", code=2, prefix=["env"], env=env
-    )
+    result = cli("export", folder, "--format", "alpaca", "--output", data, "--push", "me/small", code=2)
     assert "pip install 'selfinstruct[finetune]'" in result.stderr
     assert not data.exists()

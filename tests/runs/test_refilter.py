@@ -106,14 +106,14 @@ def test_the_same_rules_give_the_same_run_and_it_goes_on_alike(tmp_path, kind):
     simulated = "" if "[simulated]" in RUNS[kind] else f"[simulated]\n{MESSY}\n"
     seeds = tmp_path / "seeds.jsonl"
     seeds.write_text("".join(SEEDS[:24]), encoding="utf-8")
-    run = grown(tmp_path / "run", 20, f"seed = 5\n{RUNS[kind]}\n{simulated}", "--seeds", seeds)
+    run = grown(tmp_path / "run", 12, f"seed = 5\n{RUNS[kind]}\n{simulated}", "--seeds", seeds)
     assert (kind == "faulty") == bool(query(run, "SELECT 1 FROM completions WHERE error IS NOT NULL"))
     found = judged_again(run, tmp_path / "new")
     assert same(run, tmp_path / "new")
-    assert found["tasks"] == {"before": 20, "after": 20, "lost": {}, "gained": {}}
+    assert found["tasks"] == {"before": 12, "after": 12, "lost": {}, "gained": {}}
     assert (found["read_differently"], found["waiting"]) == (0, 0)
     for name in ("run", "new"):
-        grow_on(tmp_path / name, 28)
+        grow_on(tmp_path / name, 17)
     assert same(run, tmp_path / "new")
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import sqlite3
+import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -25,21 +26,38 @@ def finished(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("store") / "run"
     config = folder.parent / "run.toml"
     config.write_text("[simulated]\nrepeat_share = 0.2\nforbidden_share = 0.2\nmalformed_share = 0.3\n")
-    result = run_cli("generate", folder, "--target", 41, "--config", config)
+    result = run_cli("generate", folder, "--target", 15, "--config", config)
     assert result.returncode == 0, result.stderr
+    return folder
+
+
+def copy_of(run: Path, place: Path) -> Path:
+    """A copy, to be damaged."""
+    folder = place / "copy"
+    folder.mkdir()
+    (folder / "run.db").write_bytes((run / "run.db").read_bytes())
     return folder
 
 
 @pytest.fixture
 def copied(finished, tmp_path) -> Path:
-    """A copy of the finished run, to be damaged."""
-    folder = tmp_path / "copy"
-    folder.mkdir()
-    (folder / "run.db").write_bytes((finished / "run.db").read_bytes())
-    return folder
+    """A copy of the finished run."""
+    return copy_of(finished, tmp_path)
 
 
 REQUEST = Request("classify", "openai", "m", "chat", "", "Task: Name a tree.", {})
+
+
+@pytest.fixture(scope="module")
+def more_from_outside(finished, tmp_path_factory) -> Path:
+    """The finished run with failed tries and a test set, too."""
+    folder = copy_of(finished, tmp_path_factory.mktemp("outside"))
+    with Store.resume(folder) as store:
+        for attempt in (1, 2):
+            store.add_fault(REQUEST, attempt, TryAgain("busy", "HTTP 503"), tokens=5)
+        store.describe({}, store.seeds(), [Line("test.txt", 1, "What is two plus two?")])
+        assert verify(store) == []
+    return folder
 
 
 def described(folder: Path) -> Store:
@@ -112,13 +130,8 @@ def test_verify_notices(copied, statement, expected):
         ("UPDATE test_lines SET text = 'What else?'", "test_lines row 1"),
     ],
 )
-def test_verify_finds_any_change_of_what_came_from_outside(copied, statement, row):
-    with Store.resume(copied) as store:
-        for attempt in (1, 2):
-            store.add_fault(REQUEST, attempt, TryAgain("busy", "HTTP 503"), tokens=5)
-        store.describe({}, store.seeds(), [Line("test.txt", 1, "What is two plus two?")])
-        assert verify(store) == []
-    found = problems(copied, statement)
+def test_verify_finds_any_change_of_what_came_from_outside(more_from_outside, tmp_path, statement, row):
+    found = problems(copy_of(more_from_outside, tmp_path), statement)
     assert any(line.startswith(row) for line in found), found
 
 
@@ -163,11 +176,8 @@ READING = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("version", ["today", "earlier"])
-@pytest.mark.parametrize("left", [False, True], ids=["closed", "with a WAL"])
-def test_a_folder_that_may_only_be_read_is_read(finished, tmp_path, version, left):
-    """sifiveinc/wake#501, dgobbi/vtk-dicom#178, python/cpython#135386."""
-    folder, output = tmp_path / "copy", tmp_path / "alpaca.json"
+def read_only(finished: Path, folder: Path, version: str, left: bool) -> Path:
+    """A copy that may only be read, of this version; `left`: with a WAL that holds something."""
     folder.mkdir()
     with closing(sqlite3.connect(finished / "run.db")) as whole, closing(sqlite3.connect(folder / "run.db")) as db:
         whole.backup(db)
@@ -186,14 +196,39 @@ def test_a_folder_that_may_only_be_read_is_read(finished, tmp_path, version, lef
         for name, content in kept.items():
             if not name.endswith("-shm"):
                 (folder / name).write_bytes(content)
-    before = {path.name: path.read_bytes() for path in folder.iterdir()}
     folder.chmod(0o555)
-    for command in READING if version == "today" and left else READING[4:5]:
-        options = [*command[1:], output] if "--output" in command else command[1:]
-        result = run_cli(command[0], folder, *options, as_anyone=True)
-        assert result.returncode == 0, result.stdout + result.stderr
-        assert ("older than hashes" in result.stderr) == (version == "earlier")
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    return folder
+
+
+def run_as_anyone(commands: list[list[str]]) -> list[tuple[int, str, str]]:
+    """Exit code, output and errors of each command, all in one process: `verify` imports for two seconds."""
+    code = (
+        "import json, sys; from tests.conftest import run_here\n"
+        "results = map(run_here, json.loads(sys.argv[1]))\n"
+        "print(json.dumps([(result.returncode, result.stdout, result.stderr) for result in results]))"
+    )
+    with Forked([sys.executable, "-c", code, json.dumps(commands)], subprocess.PIPE, as_anyone=True) as process:
+        return json.loads(process.communicate()[0])
+
+
+def test_a_folder_that_may_only_be_read_is_read(finished, tmp_path):
+    """sifiveinc/wake#501, dgobbi/vtk-dicom#178, python/cpython#135386."""
+    folders = {
+        (version, left): read_only(finished, tmp_path / f"{version} {left}", version, left)
+        for version in ("today", "earlier")
+        for left in (False, True)
+    }
+    before = {path: path.read_bytes() for folder in folders.values() for path in folder.iterdir()}
+    asked = [
+        (version, [command[0], str(folder), *command[1:], *([str(tmp_path / "alpaca.json")] * ("--output" in command))])
+        for (version, left), folder in folders.items()
+        for command in (READING if version == "today" and left else READING[4:5])
+    ]
+    results = run_as_anyone([command for _, command in asked])
+    for (version, command), (code, output, errors) in zip(asked, results, strict=True):
+        assert code == 0, (command, output, errors)
+        assert ("older than hashes" in errors) == (version == "earlier"), command
+    assert {path: path.read_bytes() for folder in folders.values() for path in folder.iterdir()} == before
 
 
 @pytest.mark.parametrize("name", ["file:run?mode=ro", "a%20b #c", os.fsdecode(b"r\xff\xfen")])
@@ -228,8 +263,8 @@ def test_verify_notices_tasks_out_of_order(copied):
     found = problems(
         copied,
         "UPDATE tasks SET position = -1 WHERE position = 4",
-        "UPDATE tasks SET position = 4 WHERE position = 30",
-        "UPDATE tasks SET position = 30 WHERE position = -1",
+        "UPDATE tasks SET position = 4 WHERE position = 12",
+        "UPDATE tasks SET position = 12 WHERE position = -1",
     )
     assert any("order" in problem for problem in found)
 

@@ -41,7 +41,6 @@ class Limited:
         self.refused = []  # when each refusal went out
         self.came = []  # when each call came in
         self.answered = []  # when each answer went out
-        self.busy = self.most_busy = 0
 
     async def complete(self, request):
         await asyncio.sleep(NETWORK_S)
@@ -52,14 +51,7 @@ class Limited:
             for limit in self.limits:
                 limit.take(now)
         headers = self.limits[0].headers(now) if self.headers else {}
-        if not is_refused:
-            self.busy += 1
-            self.most_busy = max(self.busy, self.most_busy)
-            try:
-                await asyncio.sleep(self.latency())
-            finally:
-                self.busy -= 1
-        await asyncio.sleep(NETWORK_S)
+        await asyncio.sleep(NETWORK_S if is_refused else self.latency() + NETWORK_S)
         self.pace.heard(*rooms(headers))
         if is_refused:
             self.refused.append(now)
@@ -119,26 +111,24 @@ def now_and_then(share):
 
 # What servers bear.
 
-SAYS = pytest.mark.parametrize(
-    "says", [{"headers": True}, {"retry_after_s": 1}, {}], ids=["headers", "Retry-After", "nothing"]
-)
+HEADERS, RETRY_AFTER, NOTHING = {"headers": True}, {"retry_after_s": 1}, {}
 
 
-@SAYS
-def test_200_calls_a_second_are_made_where_the_server_bears_200(says):
-    server = Limited(RateLimit(200, 1), **says)
-    found = seen(4000, server)
-    half_s = sorted(server.answered)[1999]
-    assert half_s == pytest.approx((2000 - 200) / 200, rel=0.1)
-    assert sum(at < half_s for at in server.refused) < 0.02 * 2000
-    assert found.rate == pytest.approx(200, rel=0.05)
+@pytest.mark.parametrize(("says", "n"), [(HEADERS, 2000), (RETRY_AFTER, 2000), (NOTHING, 2500)], ids=str)
+def test_100_calls_a_second_are_made_where_the_server_bears_100(says, n):
+    server = Limited(RateLimit(100, 1), **says)
+    found = seen(n, server)
+    half_s = sorted(server.answered)[n // 2 - 1]
+    assert half_s == pytest.approx((n // 2 - 100) / 100, rel=0.1)
+    assert sum(at < half_s for at in server.refused) < 0.02 * n // 2
+    assert found.rate == pytest.approx(100, rel=0.05)
     assert found.refused < 0.02
 
 
-@pytest.mark.parametrize("retry_after_s", [1, 5, 30])
-def test_a_limit_a_minute_is_met_where_the_server_says_when_to_come_again(retry_after_s):
-    found = seen(2000, Limited(RateLimit(600, 60), retry_after_s=retry_after_s))
-    assert found.wall_s == pytest.approx((2000 - 600) / 10, rel=0.1)
+@pytest.mark.parametrize(("retry_after_s", "limit", "n"), [(1, 600, 2000), (5, 300, 1000), (30, 300, 1000)])
+def test_a_limit_a_minute_is_met_where_the_server_says_when_to_come_again(retry_after_s, limit, n):
+    found = seen(n, Limited(RateLimit(limit, 60), retry_after_s=retry_after_s))
+    assert found.wall_s == pytest.approx((n - limit) / limit * 60, rel=0.1)
     assert found.refused < 0.02
 
 
@@ -149,40 +139,46 @@ def test_a_limit_a_minute_that_the_server_tells_is_met_without_refusals():
 
 
 def test_a_limit_a_minute_that_the_server_does_not_tell_is_found_out():
-    found = seen(3000, Limited(RateLimit(600, 60)))
-    assert found.wall_s == pytest.approx((3000 - 600) / 10, rel=0.1)
-    assert found.rate == pytest.approx(10, rel=0.05)
+    found = seen(1500, Limited(RateLimit(300, 60)))
+    assert found.wall_s == pytest.approx((1500 - 300) / 5, rel=0.1)
+    assert found.rate == pytest.approx(5, rel=0.05)
     assert found.refused < 0.03
 
 
 def test_a_rate_that_is_raised_again_and_again_is_cut_again_and_again():
-    found = seen(5000, Limited(RateLimit(200, 1), retry_after_s=0.1))
+    found = seen(2500, Limited(RateLimit(200, 1), retry_after_s=0.1))
     assert found.rate == pytest.approx(200, rel=0.05)
     assert found.refused < 0.01
 
 
-@pytest.mark.parametrize(("retry_after_s", "refused"), [(None, 0.05), (0.1, 0.02)])
-def test_a_server_that_bears_no_two_calls_at_once_gets_them_evenly(retry_after_s, refused):
-    found = seen(4000, Limited(RateLimit(200, 1, burst=1), retry_after_s=retry_after_s))
-    assert found.rate > 0.5 * 200
+@pytest.mark.parametrize(("retry_after_s", "rate", "n", "refused"), [(None, 200, 4000, 0.05), (0.1, 100, 2000, 0.02)])
+def test_a_server_that_bears_no_two_calls_at_once_gets_them_evenly(retry_after_s, rate, n, refused):
+    found = seen(n, Limited(RateLimit(rate, 1, burst=1), retry_after_s=retry_after_s))
+    assert found.rate > 0.5 * rate
     assert found.refused < refused
 
 
-@pytest.mark.parametrize(("most", "seconds"), [(600, 60), (200, 1)])
-def test_limits_that_count_in_windows_are_used(most, seconds):
-    found = seen(4000, Limited(is_full=window(most, seconds)))
-    assert found.wall_s < 2 * 4000 / most * seconds
+@pytest.mark.parametrize(("most", "seconds", "n"), [(600, 60, 3000), (100, 1, 2000)])
+def test_limits_that_count_in_windows_are_used(most, seconds, n):
+    found = seen(n, Limited(is_full=window(most, seconds)))
+    assert found.wall_s < 2 * n / most * seconds
     assert found.refused < 0.06
 
 
 def test_windows_are_used_where_the_server_says_when_to_come_again():
-    found = seen(4000, Limited(is_full=window(200, 1), retry_after_s=0.5))
+    found = seen(2000, Limited(is_full=window(100, 1), retry_after_s=0.5))
     assert found.wall_s == pytest.approx(20, rel=0.1)
     assert found.refused < 0.02
 
 
-@SAYS
-@pytest.mark.parametrize(("before", "then", "n"), [(200, 100, 3500), (50, 400, 12_000)])
+@pytest.mark.parametrize(
+    ("says", "before", "then", "n"),
+    [
+        *((says, 100, 50, 2000) for says in (HEADERS, RETRY_AFTER, NOTHING)),
+        (HEADERS, 50, 400, 4000), (RETRY_AFTER, 50, 200, 8000), (NOTHING, 50, 200, 5000),
+    ],
+    ids=str,
+)  # fmt: skip
 def test_a_limit_that_changes_in_mid_run_is_followed(says, before, then, n):
     server = Limited(RateLimit(before, 1), **says)
 
@@ -191,8 +187,9 @@ def test_a_limit_that_changes_in_mid_run_is_followed(says, before, then, n):
         await calls(n, server)
 
     play(scene())
-    last = sorted(server.answered)[-1000:]
-    assert 999 / (last[-1] - last[0]) == pytest.approx(then, rel=0.15)
+    n_last = min(n // 4, 1000)
+    last = sorted(server.answered)[-n_last:]
+    assert (n_last - 1) / (last[-1] - last[0]) == pytest.approx(then, rel=0.15)
     assert len(server.refused) < 0.06 * n
 
 
@@ -209,21 +206,25 @@ def test_a_pause_after_a_time_with_little_to_do_does_not_bring_the_rate_down_to_
 
 
 def test_pauses_that_have_nothing_to_do_with_the_rate_do_not_bring_it_down_again_and_again():
-    disturbed = seen(2000, Limited(is_full=now_and_then(0.05), retry_after_s=1))
-    assert disturbed.wall_s < 2 * 0.05 * 2000  # as many pauses of a second as there are refusals, and as long between
+    disturbed = seen(1000, Limited(is_full=now_and_then(0.05), retry_after_s=1))
+    assert disturbed.wall_s < 2 * 0.05 * 1000  # as many pauses of a second as there are refusals, and as long between
 
 
-def test_refusals_that_have_nothing_to_do_with_the_rate_do_not_bring_it_down():
-    undisturbed, disturbed = seen(2500, Limited()), seen(2500, Limited(is_full=now_and_then(0.05)))
-    assert disturbed.wall_s < 2 * undisturbed.wall_s
+@pytest.fixture(scope="module")
+def undisturbed_s():
+    """What 2500 calls take at a server that refuses none."""
+    return seen(2500, Limited()).wall_s
 
 
-@pytest.mark.parametrize("retry_after", [None, 1])
-def test_a_server_that_was_away_is_soon_called_as_often_as_before(retry_after):
+def test_refusals_that_have_nothing_to_do_with_the_rate_do_not_bring_it_down(undisturbed_s):
+    assert seen(2500, Limited(is_full=now_and_then(0.05))).wall_s < 2 * undisturbed_s
+
+
+@pytest.mark.parametrize(("retry_after", "longer"), [(None, 2.5), (1, 1.2)])
+def test_a_server_that_was_away_is_soon_called_as_often_as_before(undisturbed_s, retry_after, longer):
     away_s = 20
     server = Limited(is_full=lambda now: 1 <= now < 1 + away_s, retry_after_s=retry_after)
-    undisturbed = seen(4000, Limited())
-    assert seen(4000, server).wall_s < (1.5 if retry_after else 3.5) * (undisturbed.wall_s + away_s)
+    assert seen(2500, server).wall_s < longer * (undisturbed_s + away_s)
 
 
 # What the user allows.
@@ -241,10 +242,10 @@ def busiest(times, weights, seconds=60.0):
     return most
 
 
-@pytest.mark.parametrize("per_minute", [1, 7, 60, 90, 600, 6000])
+@pytest.mark.parametrize("per_minute", [1, 7, 60, 90, 600, 3000])
 def test_the_users_own_limit_of_calls_holds_in_every_minute_and_is_used(per_minute):
     server = Limited(latency=lambda: random.uniform(0, 3), pace=Pace(WORKERS, requests_per_minute=per_minute))
-    n = min(3 * per_minute, 9000) + 2
+    n = min(3 * per_minute, 4500) + 2
     play(calls(n, server))
     assert busiest(server.came, [1] * n) <= per_minute
     assert n / (server.came[-1] - server.came[0]) * 60 >= 0.95 * per_minute
@@ -299,8 +300,8 @@ class Gone(Limited):
 
 def test_a_server_that_is_gone_uses_up_no_tries_while_another_one_answers():
     slow = Limited(pace=Pace(WORKERS, requests_per_minute=60))
-    play(calls(600, slow, Gone(), attempts=2))
-    assert len(slow.answered) == 600
+    play(calls(300, slow, Gone(), attempts=2))
+    assert len(slow.answered) == 300
 
 
 # In flight.
@@ -337,7 +338,7 @@ def test_where_answers_come_as_quickly_as_at_first_more_are_in_flight_again():
     async def scene():
         for second in (slow_to, slow_to + 100):
             asyncio.get_running_loop().call_later(second, lambda: limits.append(server.pace.limit))
-        await calls(15_000, server)
+        await calls(8000, server)
 
     play(scene())
     while_slow, later = limits
@@ -349,7 +350,7 @@ def test_where_answers_come_as_quickly_as_at_first_more_are_in_flight_again():
 def test_answers_that_take_very_different_times_are_not_taken_for_late_ones(sigma):
     rng = random.Random(2)
     server = Limited(latency=lambda: rng.lognormvariate(0, sigma))
-    play(calls(3000, server))
+    play(calls(1500, server))
     assert server.pace.limit == WORKERS
 
 
