@@ -131,7 +131,7 @@ def _resume(store: Store, now: Named, seeds_file: Path | None, asking: bool) -> 
         open_stages = {stage: named.get(stage, {}) for stage in stages if stage not in state.answered}
         before = _without_mixes(began["config"], stages, now.settings) | open_stages
     asked = merge(before, now.settings)
-    config = parse_config(asked, now.source).resolved()
+    config = parse_config(asked, now.source).resolved(config_of(store))
     if state.answered:
         config = Learned.of(began).applied(settled(config, config_of(store), state), state.answered)
     refuse_not_loaded(store, config, *(("strategies", "filters", "teachers") if asking else ("filters",)))

@@ -27,6 +27,13 @@ def resumed(folder, flags=None, config=None):
 SAMPLING = {"sampling": {"temperature": 0.5, "max_tokens": 64}}
 
 
+def test_a_temperature_alone_may_be_named_again(tmp_path):
+    alone = {"propose": {"sampling": {"temperature": 0.5}}}
+    begun(tmp_path / "run", "propose", **alone)
+    for flags in (alone, None):
+        assert resumed(tmp_path / "run", flags).stage("propose").sampling == {"temperature": 0.5, "max_tokens": 1024}
+
+
 @pytest.mark.parametrize("stage", ["classify", "instances"])
 def test_a_stage_that_was_never_answered_gets_other_settings(tmp_path, stage):
     begun(tmp_path / "run", "propose")
