@@ -161,6 +161,13 @@ class Config(GrowthSettings):
             for one in section.mix
         )
 
+    def names(self, stage: str) -> bool:
+        """Whether a stage's table says anything; what `resolved` and the run itself write out does not count."""
+        section = self.section(stage)
+        plain = self.model_copy(update={stage: StageSettings()}).stage(stage)
+        keys = section.model_dump(exclude_none=True, exclude_defaults=True).keys() - {"answer_format"}
+        return bool(keys - {"sampling"}) or section.sampling not in (None, plain.sampling)
+
     def section(self, stage: str) -> StageSettings:
         """What a stage overrides of [teacher]."""
         return (self.__pydantic_extra__ or {}).get(stage, StageSettings())
