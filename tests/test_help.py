@@ -56,6 +56,13 @@ def test_every_command_is_in_a_section_with_its_whole_sentence():
     assert "..." not in shown.partition("Grow a run:")[2]
 
 
+def test_a_sampling_setting_is_no_option_and_its_place_is_named(cli, tmp_path):
+    refused = cli("generate", tmp_path / "run", "--target", 3, "--temperature", 1, code=2).stderr
+    place = "set it in sampling of [propose], [classify] or [instances], such as sampling = { temperature = ... }."
+    assert refused == f"Error: No such option: --temperature. In a file for --config, {place}\n"
+    assert "No such option: --temprature" in cli("generate", tmp_path, "--target", 3, "--temprature", 1, code=2).stderr
+
+
 def at_tab(typed: str) -> dict[str, str]:
     """The environment in which bash asks what to offer after what was typed."""
     words = typed.split(" ")

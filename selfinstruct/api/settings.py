@@ -41,7 +41,7 @@ def tables(teacher: AnyTeacher | None, settings: Settings, allowed: Collection[s
     from selfinstruct.filters.verdicts import FilterSettings
     from selfinstruct.strategies import declared
     from selfinstruct.strategies._custom import custom_strategy
-    from selfinstruct.teachers.settings import RunningSettings
+    from selfinstruct.teachers.settings import SAMPLING, RunningSettings
 
     if isinstance(teacher, str) and ":" not in teacher:
         raise UsageError(f'teacher is {teacher!r}; it must be a table of settings, such as si.openai("{teacher}").')
@@ -60,6 +60,11 @@ def tables(teacher: AnyTeacher | None, settings: Settings, allowed: Collection[s
     known = [key for key, table in places.items() if not allowed or key in allowed or table in allowed]
     for key, value in settings.items():
         if key not in known:
+            if key in SAMPLING:
+                stage = of_strategy.stages[0]
+                raise UsageError(
+                    f'unknown argument {key}; set it in a stage: {stage}={{"sampling": {{"{key}": ...}}}}.'
+                )
             raise UsageError(unknown_key(key, known))
         table = places[key]
         whole = settings.get(table) if table else None

@@ -15,13 +15,17 @@ WITHOUT_CONTENT = ("no_answer", "empty_answer", "refusal")
 
 
 class Step(NamedTuple):
-    """A number on the way; `level` 1 is what is lost at the step above. `query` asks a list for it, None: none can."""
+    """A number on the way; `level` 1: a part of the step above, of which it is gone if `is_lost`.
+
+    `query` asks a list for it, None: none can.
+    """
 
     name: str
     n: int
     level: int
     query: str | None
     note: str = ""
+    is_lost: bool = False
 
 
 def funnel(store: Store, index: Index) -> list[Step]:
@@ -45,7 +49,15 @@ def funnel(store: Store, index: Index) -> list[Step]:
             if group.kind == kind and group.stage in stages:
                 lines[group.stage, group.reason] += group.n
         return [
-            Step(reason, n, 1, Selection(kind=kind, stage=stage, reason=reason).query(), explain(stage, reason))
+            Step(
+                reason,
+                n,
+                1,
+                Selection(kind=kind, stage=stage, reason=reason).query(),
+                explain(stage, reason),
+                # An answer about a task is no task: that one is asked again, or goes on without.
+                is_lost=kind != "completion" or stage == proposing,
+            )
             for (stage, reason), n in lines.most_common()
         ]
 

@@ -113,7 +113,7 @@ class Pages:
     async def other_rules(self, request: web.Request) -> web.Response:
         """How many, and which, would be admitted under other rules."""
         run_rules = rules_of(self.store)
-        names = [rule.name for rule in candidate_filters(run_rules)]
+        names = [rule.name for rule in candidate_filters(run_rules) if not rule.required]
         query = request.query
         replay = None
         rules = what_if.Rules(run_rules.rouge_threshold)

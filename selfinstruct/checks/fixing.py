@@ -51,10 +51,16 @@ def refuse_existing(out: Path) -> None:
             raise UsageError(f"{path} exists already and is not overwritten. Choose another name for --fix.")
 
 
+_KINDS = {".parquet": ("Parquet",), ".jsonl": ("JSON Lines",), ".json": ("JSON Lines", "JSON list")}
+
+
 def fix(checked: Checked, out: Path) -> Fixed:
     """Write the cleaned rows to `out`, as the same kind of file; UsageError if it exists or cannot be written."""
     refuse_existing(out)
     file, format = checked.file, checked.format
+    if file.kind not in _KINDS.get(out.suffix.lower(), (file.kind,)):
+        suffix = file.path.suffix
+        raise UsageError(f"--fix writes the same kind of file, {file.kind}: {out} must end in {suffix}.")
     by_number: dict[int, list[Finding]] = defaultdict(list)
     for finding in checked.findings:
         by_number[finding.number].append(finding)

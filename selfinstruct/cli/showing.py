@@ -61,6 +61,20 @@ class Command(TyperCommand):
 
             error.message = plain(error.message)
             raise
+        except Exception as error:
+            name = getattr(error, "option_name", "").removeprefix("--").replace("-", "_")
+            if not (name and ctx.info_name == "generate"):
+                raise
+            from selfinstruct.config.config import in_sampling
+            from selfinstruct.errors import UsageError
+            from selfinstruct.strategies import declared
+            from selfinstruct.teachers.settings import SAMPLING
+
+            if name not in SAMPLING:
+                raise
+            raise UsageError(
+                f"No such option: --{name}. In a file for --config, {in_sampling(name, declared().stages)}."
+            ) from None
 
 
 def add(app: typer.Typer, section: str | None, function: Callable[..., Any], name: str | None = None) -> None:

@@ -22,6 +22,7 @@ Each subpackage declares its own section; this module assembles them. The strate
 """
 
 import difflib
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import ConfigDict, Field, model_validator
@@ -33,7 +34,14 @@ from selfinstruct.settings import MayChange, did_you_mean, merge, parse_as, unkn
 from selfinstruct.simulated.settings import SimulatedSettings
 from selfinstruct.strategies import DEFAULT, NAMES, Strategy, declared, load
 from selfinstruct.teachers import kinds
-from selfinstruct.teachers.settings import Price, RunningSettings, StageSettings, StageTeacher, TeacherSettings
+from selfinstruct.teachers.settings import (
+    SAMPLING,
+    Price,
+    RunningSettings,
+    StageSettings,
+    StageTeacher,
+    TeacherSettings,
+)
 
 T = TypeVar("T")
 
@@ -80,6 +88,8 @@ class Config(GrowthSettings):
         known = [*cls.model_fields, *declared(asks).stages]
         if unknown := [_unknown(str(key), values[key], known, strategy) for key in values if key not in known]:
             raise ValueError("\n".join(unknown))
+        if misplaced := list(_misplaced(values, [stage.name for stage in asks.stages])):
+            raise ValueError("\n".join(misplaced))
         of_profile = {"filters": PROFILES[profile]} if profile in PROFILES else {}
         return merge(merge(of_profile, dict(asks.defaults)), values)
 
@@ -151,6 +161,13 @@ class Config(GrowthSettings):
             for one in section.mix
         )
 
+    def names(self, stage: str) -> bool:
+        """Whether a stage's table says anything; what `resolved` and the run itself write out does not count."""
+        section = self.section(stage)
+        plain = self.model_copy(update={stage: StageSettings()}).stage(stage)
+        keys = section.model_dump(exclude_none=True, exclude_defaults=True).keys() - {"answer_format"}
+        return bool(keys - {"sampling"}) or section.sampling not in (None, plain.sampling)
+
     def section(self, stage: str) -> StageSettings:
         """What a stage overrides of [teacher]."""
         return (self.__pydantic_extra__ or {}).get(stage, StageSettings())
@@ -163,18 +180,33 @@ class Config(GrowthSettings):
         if not teacher.model:
             teacher = teacher.model_copy(update={"model": kind.default_model})
         if sampling is None:
-            sampling = kind.sampling(teacher, self._declared(stage).sampling(teacher.endpoint, self))
+            sampling = self._default_sampling(stage, teacher)
         return StageTeacher(teacher, sampling, weight)
+
+    def _default_sampling(self, stage: str, teacher: TeacherSettings) -> dict[str, Any]:
+        """What requests of a stage to a teacher are sent with if the user sets nothing."""
+        return kinds.load(teacher.kind).sampling(teacher, self._declared(stage).sampling(teacher.endpoint, self))
 
     def _declared(self, name: str) -> Stage:
         """The stage of that name, of this strategy or another, whose table is allowed as well."""
         strategies = (self.asks, *map(load, NAMES))
         return next(stage for strategy in strategies for stage in strategy.stages if stage.name == name)
 
-    def resolved(self) -> "Config":
-        """The same settings with each stage's sampling written out, so that they mean the same in later versions."""
+    def resolved(self, before: "Config | None" = None) -> "Config":
+        """The same settings with each stage's sampling written out, so that they mean the same in later versions.
+
+        The limit of tokens is the default one where the user sets none, but for models that had none `before`.
+        """
+
+        def written_out(stage: str, choice: StageTeacher) -> dict[str, Any]:
+            known = before.choices(stage) if before and stage in before.known_stages else ()
+            was_without = any(one.teacher.model == choice.teacher.model and not _limits(one.sampling) for one in known)
+            if was_without or _limits(choice.sampling):
+                return {"sampling": choice.sampling}
+            return {"sampling": choice.sampling | _limits(self._default_sampling(stage, choice.teacher))}
+
         return self.with_choices(
-            {stage: [{"sampling": choice.sampling} for choice in self.choices(stage)] for stage in self.known_stages}
+            {stage: [written_out(stage, one) for one in self.choices(stage)] for stage in self.known_stages}
         )
 
     def with_choices(self, values: dict[str, list[dict[str, Any]]]) -> "Config":
@@ -199,7 +231,28 @@ def _unknown(key: str, value: Any, known: list[str], strategy: str) -> str:
         section: Any = Config.model_fields[table].annotation
         if key in section.model_fields:
             return f"unknown key {key}; it belongs in [{table}]"
+    if key in SAMPLING:
+        return f"unknown key {key}; {in_sampling(key, [stage.name for stage in load(strategy).stages])}"
     return unknown_key(key, known)
+
+
+def _limits(sampling: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in sampling.items() if key in ("max_tokens", "max_completion_tokens")}
+
+
+def _misplaced(values: dict[str, Any], stages: list[str]) -> Iterator[str]:
+    """The messages for sampling settings outside of `sampling`."""
+    for table, section in values.items():
+        if isinstance(section, dict) and table in ("teacher", *stages):
+            for key in sorted(SAMPLING & section.keys()):
+                yield f"unknown key {table}.{key}; {in_sampling(key, [table] if table in stages else stages)}"
+
+
+def in_sampling(key: str, stages: Sequence[str]) -> str:
+    """Where to set a sampling parameter."""
+    *first, last = (f"[{stage}]" for stage in stages)
+    places = f"{', '.join(first)} or {last}" if first else last
+    return f"set it in sampling of {places}, such as sampling = {{ {key} = ... }}"
 
 
 def _refuse_unknown_kind(table: str, kind: str) -> None:

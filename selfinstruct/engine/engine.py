@@ -37,7 +37,7 @@ from selfinstruct.records import Completion, Request, Task
 from selfinstruct.store.decisions import add_instances, rescues_without_instances
 from selfinstruct.strategies import GeneratedInstances, Proposal, declared
 from selfinstruct.teachers import Teachers
-from selfinstruct.teachers.scheduler import Scheduler
+from selfinstruct.teachers.scheduler import BUDGET_LOOK_S, Scheduler
 
 GARBAGE_AFTER = 50_000  # objects created and not freed again
 STARTED_AT_ONCE = 16  # tasks of an earlier session, between two looks at what else is to be done
@@ -85,6 +85,7 @@ class Engine:
         self._asking: dict[str, asyncio.Future[Completion]] = {}
         self._failure: SelfInstructError | None = None
         self._target = 0
+        self._n_held_back = 0  # candidates of the last step, by the budget
         if scheduler.budget:
             scheduler.budget.waiting = lambda: len(self._waiting)
             scheduler.budget.coming = self._coming
@@ -136,7 +137,7 @@ class Engine:
     # The gate.
 
     async def _admit_until(self, group: asyncio.TaskGroup) -> None:
-        self._admit(len(self.gate.n_tasks_after) - 1, Proposal(self.store.pending(), []), group)
+        await self._admit(len(self.gate.n_tasks_after) - 1, Proposal(self.store.pending(), []), group)
         proposals: dict[int, asyncio.Task[Proposal | None]] = {}
         sent = len(self.gate.n_tasks_after)
         while self._wants_tasks():
@@ -148,13 +149,28 @@ class Engine:
             proposal = await proposals.pop(step)
             if proposal is None:
                 return
-            self._admit(step, proposal, group)
+            await self._admit(step, proposal, group)
 
-    def _admit(self, step: int, proposal: Proposal, group: asyncio.TaskGroup) -> None:
-        self.scheduler.look_again()
-        for task in self.gate.admit(step, proposal, self._target):
-            self._waiting.append(task)
-            group.create_task(self._generate(task, group))
+    async def _admit(self, step: int, proposal: Proposal, group: asyncio.TaskGroup) -> None:
+        """Admit the candidates of a step; those for whose instances the budget has no room wait until it has."""
+        budget = self.scheduler.budget
+        while True:
+            self.scheduler.look_again()
+            room = budget.room(len(proposal.candidates)) if budget else math.inf
+            for task in self.gate.admit(step, proposal, min(self._target, len(self.gate.pool.tasks) + room)):
+                self._waiting.append(task)
+                group.create_task(self._generate(task, group))
+            if budget is None or not self._wants_tasks():
+                return
+            proposal = Proposal(self.store.pending(), [])
+            self._n_held_back = len(proposal.candidates)
+            if not self._n_held_back:
+                return
+            if not (self._waiting or self.scheduler.in_flight or budget.room(1)):
+                raise budget.no_room()
+            if self.scheduler.stopping.is_set():
+                raise Stopped
+            await asyncio.sleep(BUDGET_LOOK_S)
 
     def _wants_tasks(self) -> bool:
         return len(self.gate.pool.tasks) < self._target
@@ -174,9 +190,9 @@ class Engine:
         return frontier
 
     def _coming(self, n_proposals: int) -> float:
-        """The tasks to be expected of this session's proposals that were not admitted yet, of `n_proposals` in all."""
+        """The tasks to be expected of this session's first `n_proposals`, besides those that were admitted."""
         n_admitted = len(self.gate.n_tasks_after) - self._n_steps_before
-        return max(0, n_proposals - n_admitted) * self.gate.per_step()
+        return self._n_held_back + max(0, n_proposals - n_admitted) * self.gate.per_step()
 
     async def _propose(self, step: int) -> Proposal | None:
         """What the teacher proposes in this step; None if the run stops or reaches its target before it is sent."""

@@ -33,19 +33,13 @@ from selfinstruct.store import counts
 from selfinstruct.store.answers import is_simulated, period
 from selfinstruct.store.declared import custom_parts
 from selfinstruct.store.store import Store
+from selfinstruct.teachers.settings import SAMPLING
 
 MARK = "<!-- This card was written by selfinstruct export --card. -->"
 LICENSE = """\
 # "other" stands for: not chosen yet. The choice is yours; the teacher's terms of use may limit it.
 license: other"""
 ENGLISH_SHARE = 0.95  # of the instructions, from which the language is sure enough to be named
-# What may stand in the card of the settings that go into a request as they are; a user may put anything there.
-SAMPLING = frozenset(
-    {
-        "temperature", "top_p", "top_k", "min_p", "typical_p", "max_tokens", "max_completion_tokens",
-        "presence_penalty", "frequency_penalty", "repetition_penalty", "length_penalty", "stop", "reasoning_effort",
-    }
-)  # fmt: skip
 
 
 def card_path(data: Path) -> Path:
@@ -229,6 +223,7 @@ def _asked(config: Config, stage: str, model: str) -> tuple[str, str]:
     if model not in choices:
         return "unknown", "unknown"
     teacher, sampling, _ = choices[model]
+    # A user may put anything there.
     known = [f"{key} {json.dumps(value, ensure_ascii=False)}" for key, value in sampling.items() if key in SAMPLING]
     others = [key for key in sampling if key not in SAMPLING]
     return teacher.endpoint, ", ".join(map(_code, [*known, *(f"{key} (not shown)" for key in others)]))

@@ -47,10 +47,7 @@ _DECODER = json.JSONDecoder(strict=False)  # models put line breaks into strings
 
 def json_rows(text: str) -> list[Any] | None:
     """The elements of the JSON list in an answer, or its single object; None if the answer is not JSON."""
-    found = _FENCED.search(text) or _BARE.search(text)
-    if not found or _OTHER_FORM.search(text[: found.end()]):
-        return None
-    value = _decoded(meant(text[found.end() :]))
+    value = _json_in(text)
     while isinstance(value, dict) and len(value) == 1 and isinstance(inner := next(iter(value.values())), dict):
         if _names(value).keys() & _KNOWN:
             break
@@ -64,6 +61,33 @@ def json_rows(text: str) -> list[Any] | None:
         else:
             value = [value]
     return value if isinstance(value, list) and len(value) <= MOST else None
+
+
+def field_or_text(text: str, name: str) -> str:
+    """The field `name` of the JSON object in an answer, as text ("" without it), or the text if the answer is not JSON.
+
+    >>> field_or_text('{"topic": "rivers"}', "topic"), field_or_text("rivers", "topic")
+    ('rivers', 'rivers')
+    """
+    value = _json_in(text)
+    if value is None:
+        return text.strip()
+    while True:
+        fields = {**_names(value), **value} if isinstance(value, dict) else {}
+        for one in (name, *_names({name: None})):
+            if one in fields:
+                return _as_text(fields[one])
+        if not isinstance(value, dict | list) or len(value) != 1:
+            return ""
+        (value,) = value.values() if isinstance(value, dict) else value  # an object around the object, or a list
+
+
+def _json_in(text: str) -> Any:
+    """The JSON value that an answer is; None if it is not JSON."""
+    found = _FENCED.search(text) or _BARE.search(text)
+    if not found or _OTHER_FORM.search(text[: found.end()]):
+        return None
+    return _decoded(meant(text[found.end() :]))
 
 
 def json_field(row: Any, names: tuple[str, ...]) -> str | None:

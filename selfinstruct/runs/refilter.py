@@ -107,7 +107,7 @@ def _rules(before: Store, config_file: Path | None, flags: dict[str, Any]) -> Ru
     named = {key: value for key, value in given.items() if key in ("profile", "filters", "decontaminate")}
     named["filters"] = {**named.get("filters", {}), "without": without, "custom": custom}
     named["decontaminate"] = list(dict.fromkeys([*old.decontaminate, *test_sets]))
-    config = parse_config(merge(merge(began, given), named), source)
+    config = parse_config(merge(merge(began, given), named), source).resolved(old)
     refuse_not_loaded(before, config, "strategies", "filters")
     was, now = (shaping_settings(settled(one, old)) for one in (old, config))
     differences = [

@@ -104,6 +104,7 @@ def open_run(
             store.close()
             raise
     config = parse_config(now.settings, now.source).resolved()
+    _refuse_unused_stages(config, now)
     seeds: tuple[SeedTask, ...] = ()
     if asking:
         _check_teachers(config, now.flags)
@@ -131,7 +132,8 @@ def _resume(store: Store, now: Named, seeds_file: Path | None, asking: bool) -> 
         open_stages = {stage: named.get(stage, {}) for stage in stages if stage not in state.answered}
         before = _without_mixes(began["config"], stages, now.settings) | open_stages
     asked = merge(before, now.settings)
-    config = parse_config(asked, now.source).resolved()
+    config = parse_config(asked, now.source).resolved(config_of(store))
+    _refuse_unused_stages(config, now)
     if state.answered:
         config = Learned.of(began).applied(settled(config, config_of(store), state), state.answered)
     refuse_not_loaded(store, config, *(("strategies", "filters", "teachers") if asking else ("filters",)))
@@ -155,6 +157,16 @@ def _resume(store: Store, now: Named, seeds_file: Path | None, asking: bool) -> 
     if now.config_file and (left_out := kept(config, named, now.settings)):
         return run._replace(kept=f"Kept from the run, as {now.config_file} does not name them: {', '.join(left_out)}.")
     return run
+
+
+def _refuse_unused_stages(config: Config, now: Named) -> None:
+    """UsageError for the settings of a stage of another strategy, which nobody would ask."""
+    for stage in config.known_stages:
+        if stage in now.settings and stage not in config.stages and config.names(stage):
+            raise UsageError(
+                f"{now.source}: [{stage}] would have no effect: the strategy {config.strategy} has no such stage, only "
+                f"{', '.join(config.stages)}. Leave it out."
+            )
 
 
 def refuse_not_loaded(store: Store, config: Config, *rooms: str) -> None:

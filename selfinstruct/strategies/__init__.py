@@ -31,6 +31,8 @@ from selfinstruct.asking.stages import Counted, GrowthSettings, Stage
 from selfinstruct.custom import Custom
 from selfinstruct.errors import UsageError
 from selfinstruct.parsing.items import ParsedInstance
+from selfinstruct.parsing.json_answers import field_or_text
+from selfinstruct.parsing.thoughts import spoken
 from selfinstruct.records import Candidate, Completion, Endpoint, Rejection, Task
 
 if TYPE_CHECKING:  # it imports numpy, which commands that only read a run do without
@@ -46,6 +48,13 @@ class Answer(NamedTuple):
     completion: Completion
     prefix: str
     endpoint: Endpoint
+
+    def field(self, name: str) -> str:
+        """The text of this field of a JSON answer ("" without it); of any other answer, all of its text.
+
+        Numbers and lists are given as JSON. Reasoning in tags is left out.
+        """
+        return field_or_text(spoken(self.completion.text), name)
 
 
 class Ask(Protocol):

@@ -3,9 +3,9 @@
 A call is sent only if usage so far, plus the maximum of the calls in flight, plus the maximum of this call stays within
 the limits. The maximum of a call is known in advance: no tokenizer makes more tokens than a text has bytes, and the
 request limits the answer's length. This bound is far too high, so a run waits for the answers in flight before it
-stops; it stops within one call of the limit. Proposals leave budget for the instances of the tasks that already exist,
-and of those expected from earlier proposals: for each task the average usage over all sessions, and for the last one
-the maximum of a call.
+stops; it stops within one call of the limit. A candidate becomes a task only if there is room for its instances: for
+each task that waits the average usage over all sessions, and for the last one the maximum of a call. Proposals leave
+budget for these, for the tasks expected from earlier proposals, and for one of their own.
 
 A call that never got an answer (deadline, dropped connection, `kill -9`) may have been billed, and counts as the
 maximum it may have used. So does a token count, of the prompt or of the answer, that is missing, invalid or too small
@@ -54,7 +54,7 @@ class Budget:
     """The limits of a run, what it has used, and what is in flight.
 
     The first of `stages` asks for new tasks, the others are run for each task. `waiting()` is the number of tasks that
-    wait for instances, `coming(n)` the number of tasks expected from n proposals of this session.
+    wait for instances, `coming(n)` the number of tasks expected from the first n proposals of this session.
     """
 
     def __init__(
@@ -113,11 +113,11 @@ class Budget:
             return True
         most = self.at_most(request)
         self._most[request.stage] = most.or_more(self._most.get(request.stage, most))
-        waiting = self.waiting() if self.is_proposal(request) else 0
-        kept_free = self._for_instances(request, most, waiting) if self.is_proposal(request) else Amount()
-        needed = self._used.plus(self._reserved).plus(most).plus(kept_free)
-        over = [name for name, limit, amount in zip(Amount._fields, self.limits, needed, strict=True) if amount > limit]
-        if not over:
+        waiting, kept_free = 0, Amount()
+        if self.is_proposal(request):
+            waiting = self.waiting()
+            kept_free = self._for_instances(waiting + self.coming(len(self._proposals | {request.id}) - 1) + 1)
+        if self._over(most.plus(kept_free)) is None:
             return True
         # Finished tasks correct the averages, and a proposal that succeeds after retries lets the gate proceed.
         if self._in_flight or waiting or (n_between_tries and self.is_new_proposal(request)):
@@ -125,8 +125,17 @@ class Budget:
         # The latest answers may not have passed through the gate yet.
         self._idle_since = min(self._idle_since, now)
         if now - self._idle_since >= IDLE_S:
-            raise BudgetReached(self._reached(over[0], most, kept_free))
+            raise self._reached(most, kept_free)
         return False
+
+    def room(self, most: int) -> int:
+        """How many more tasks, up to `most`, can get their instances, besides those that wait for them."""
+        waiting = self.waiting()
+        return next((n for n in range(most) if self._over(self._for_instances(waiting + n + 1))), most)
+
+    def no_room(self) -> BudgetReached:
+        """What to raise if there is no room for another task, and no work in progress can change that."""
+        return self._reached(self._for_instances(1), Amount(), "The instances of one more task")
 
     def reserve(self, request: Request) -> None:
         """The request is about to be sent."""
@@ -178,33 +187,38 @@ class Budget:
         self._used_by[stage] = self._used_by[stage].plus(used)
         self._n_answers[stage] += n_answers
 
-    def _for_instances(self, proposal: Request, most: Amount, waiting: int) -> Amount:
-        """The budget reserved for tasks that wait for instances, and for expected ones, `proposal`'s included.
-
-        `most`: what the proposal itself may use.
-        """
-        n_tasks = waiting + self.coming(len(self._proposals) + self.is_new_proposal(proposal))
+    def _for_instances(self, n_tasks: float) -> Amount:
+        """The budget reserved for the instances of `n_tasks` tasks."""
         kept_free = last = Amount()
         for stage in self._of_each_task if n_tasks else ():
-            mean = Amount().plus(self._used_by[stage], 1 / max(1, self._n_answers[stage]))
+            # For a stage without calls so far, assume calls like a proposal.
+            most = self._most.get(stage) or self._most.get(self._proposing) or Amount(requests=1)
+            n_answers = self._n_answers[stage]
+            mean = Amount().plus(self._used_by[stage], 1 / n_answers) if n_answers else most
             kept_free = kept_free.plus(mean, n_tasks)
-            # For a stage without calls so far, assume calls like this one.
-            last = last.or_more(self._most.get(stage, most).plus(mean, -1))
+            last = last.or_more(most.plus(mean, -1))
         return kept_free.plus(last)
+
+    def _over(self, more: Amount) -> str | None:
+        """The first limit that would be exceeded if `more` was used, besides the calls in flight."""
+        needed = self._used.plus(self._reserved).plus(more)
+        amounts = zip(Amount._fields, self.limits, needed, strict=True)
+        return next((name for name, limit, amount in amounts if amount > limit), None)
 
     def _goes_by_batch(self, request: Request) -> bool:
         return self._is_batch and request.stage != PROBE
 
-    def _reached(self, what: str, next_call: Amount, kept_free: Amount) -> str:
+    def _reached(self, most: Amount, kept_free: Amount, of: str = "The next call") -> BudgetReached:
+        what = self._over(most.plus(kept_free)) or Amount._fields[0]
         option = {"requests": "max_requests", "tokens": "max_tokens", "cost_usd": "max_cost"}[what]
         form = "${:,.4f}" if what == "cost_usd" else "{:,.0f}"
-        used, most, free = (
-            form.format(math.ceil(getattr(one, what) * 1e4) / 1e4) for one in (self._used, next_call, kept_free)
+        used, needed, free = (
+            form.format(math.ceil(getattr(one, what) * 1e4) / 1e4) for one in (self._used, most, kept_free)
         )
         and_free = f", and {free} is reserved for the instances of tasks" if getattr(kept_free, what) else ""
-        return (
-            f"Stopped at the budget: {used} used of {option} = {getattr(self.limits, what):g}. The next call may use "
-            f"up to {most}{and_free}. All answers are kept. To resume, raise {option} (--{option.replace('_', '-')})."
+        return BudgetReached(
+            f"Stopped at the budget: {used} used of {option} = {getattr(self.limits, what):g}. {of} may use up to "
+            f"{needed}{and_free}. All answers are kept. To resume, raise {option} (--{option.replace('_', '-')})."
         )
 
 

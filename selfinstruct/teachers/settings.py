@@ -1,6 +1,7 @@
 """Settings of teachers, of single stages, of prices, and of how a run is carried out."""
 
 import json
+import math
 import re
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
@@ -14,6 +15,19 @@ from selfinstruct.settings import MayChange, Section
 OPENAI_HOST = "https://api.openai.com/v1"
 BaseUrl = str | tuple[str, ...]
 AnyTime = MayChange.ANY_TIME
+SAMPLING = frozenset(
+    {
+        "temperature", "top_p", "top_k", "min_p", "typical_p", "max_tokens", "max_completion_tokens",
+        "presence_penalty", "frequency_penalty", "repetition_penalty", "length_penalty", "stop", "reasoning_effort",
+    }
+)  # fmt: skip
+"""What servers call sampling settings; there are others."""
+_RANGES: dict[str, tuple[type, float, float, str]] = {
+    "max_tokens": (int, 1, math.inf, "a whole number from 1"),
+    "max_completion_tokens": (int, 1, math.inf, "a whole number from 1"),
+    "temperature": (float, 0, math.inf, "a number from 0"),
+    "top_p": (float, 0, 1, "a number from 0 to 1"),
+}
 _API_VERSION = re.compile(r"api-version=[\w.-]{1,40}")
 
 
@@ -111,7 +125,11 @@ class Overrides(Section):
     requests_per_minute: Annotated[float | None, AnyTime] = Field(None, gt=0)
     tokens_per_minute: Annotated[float | None, AnyTime] = Field(None, gt=0)
     sampling: dict[str, Any] | None = Field(
-        None, description="sent unchanged in each request, instead of the defaults of this stage and endpoint"
+        None,
+        description=(
+            "sent in each request, instead of the defaults of this stage and endpoint; of these, only the limit of "
+            "tokens stays unless you set one"
+        ),
     )
 
     _check_url = field_validator("base_url")(_server_address)
@@ -129,6 +147,11 @@ class Overrides(Section):
             raise ValueError(
                 "must contain only what JSON can express: numbers, text, true, false, lists and tables"
             ) from None
+        for name, (kind, least, most, words) in _RANGES.items():
+            value = (sampling or {}).get(name, least)
+            is_number = isinstance(value, kind | int) and not isinstance(value, bool)
+            if not is_number or not least <= value <= most:
+                raise ValueError(f"{name} must be {words}")
         return sampling
 
 

@@ -32,9 +32,10 @@ class Words(NamedTuple):
             if self.has_sampling
             else ""
         )
+        requests = f"{n} {stage} requests were all" if n > 1 else f"{stage} request was"
         return (
-            f"The {'latest' if is_known else 'first'} {n} {stage} requests were all too long for the server's context "
-            f"window: {detail.rstrip('. ')}. Start the server with a larger window, or choose another model{settings}. "
+            f"The {'latest' if is_known else 'first'} {requests} too long for the server's context window: "
+            f"{detail.rstrip('. ')}. Start the server with a larger window, or choose another model{settings}. "
             "Then run the same command again to resume."
         )
 

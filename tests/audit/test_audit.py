@@ -262,6 +262,12 @@ async def test_the_funnel_leads_to_lists_of_as_many(folder):
         for link, name, n in lines:
             listed = await browser.get(html.unescape(link))
             assert f"<strong>{n}</strong> found" in listed, name
+        lost = re.findall(r'stage=(\w+)[^"]*">\w+</a></th>\s*<td class="n">−', page)
+        kept = re.findall(r'stage=(\w+)[^"]*">\w+</a></th>\s*<td class="n">\d', page)
+        assert {"propose", "novelty", "filter", "instances"} & set(lost)
+        # Answers about a task: it was asked about again.
+        assert set(kept) & {"classify", "instances"}
+        assert "classify" not in lost
     n_records = rows(folder, "SELECT count(*) FROM records")[0][0]
     assert re.search(rf"records exported</th>\s*<td class=\"n\">{n_records}<", page)
 
@@ -772,6 +778,7 @@ async def test_the_what_if_page_shows_gained_and_lost(folder):
         while "Replaying" in page:
             assert 'http-equiv="refresh"' in page
             page = await browser.get("/what-if?threshold=1&off=forbidden_word&off=nonsense")
+        assert "no_words" not in page  # it cannot be switched off
         n = len(rows(folder, "SELECT 1 FROM rejections WHERE reason = 'forbidden_word'"))
         gained = re.search(r'class="gained">([\d,]+) gained', page).group(1)
         assert int(gained) >= n > 0

@@ -269,6 +269,14 @@ def test_examples_are_capped_and_steer_no_terminal(tmp_path, cli):
 # --fix.
 
 
+@pytest.mark.parametrize(("suffix", "other"), [("jsonl", "parquet"), ("parquet", "jsonl"), ("json", "jsonl")])
+def test_a_fixed_file_is_not_written_as_another_kind(tmp_path, cli, suffix, other):
+    path = write(tmp_path / f"data.{suffix}", of_format("alpaca"))
+    refused = cli("check", path, "--fix", tmp_path / f"out.{other}", code=2).stderr
+    assert refused.endswith(f"out.{other} must end in .{suffix}.\n")
+    assert sorted(tmp_path.iterdir()) == [path]
+
+
 def test_what_goes_and_what_is_changed_is_kept_with_its_reason(tmp_path, cli):
     texts = [
         ("One?", "N/A", "1."),

@@ -135,6 +135,41 @@ def test_sampling_must_not_hold_what_the_program_sets_itself(key):
     assert message == f"run.toml: instances.sampling: must not contain {key}, which selfinstruct sets itself"
 
 
+@pytest.mark.parametrize(
+    ("sampling", "problem"),
+    [
+        ({"max_tokens": 0}, "max_tokens must be a whole number from 1"),
+        ({"max_tokens": "64"}, "max_tokens must be a whole number from 1"),
+        ({"max_tokens": True}, "max_tokens must be a whole number from 1"),
+        ({"max_tokens": 64.0}, "max_tokens must be a whole number from 1"),
+        ({"max_completion_tokens": -1}, "max_completion_tokens must be a whole number from 1"),
+        ({"temperature": -0.1}, "temperature must be a number from 0"),
+        ({"temperature": "0.7"}, "temperature must be a number from 0"),
+        ({"top_p": 1.5}, "top_p must be a number from 0 to 1"),
+    ],
+    ids=str,
+)
+def test_sampling_out_of_range_is_refused_before_a_server_is_asked(sampling, problem):
+    assert refusal({"classify": {"sampling": sampling}}) == f"run.toml: classify.sampling: {problem}"
+
+
+@pytest.mark.parametrize(
+    ("values", "key", "places"),
+    [
+        ({"temperature": 1}, "temperature", "[propose], [classify] or [instances]"),
+        ({"teacher": {"temperature": 1}}, "teacher.temperature", "[propose], [classify] or [instances]"),
+        ({"teacher": {"max_tokens": 9}}, "teacher.max_tokens", "[propose], [classify] or [instances]"),
+        ({"instances": {"top_p": 1}}, "instances.top_p", "[instances]"),
+        ({"strategy": "alpaca", "teacher": {"stop": "."}}, "teacher.stop", "[propose]"),
+    ],
+    ids=str,
+)
+def test_a_sampling_setting_elsewhere_is_told_where_it_belongs(values, key, places):
+    assert refusal(values).startswith(
+        f"run.toml: unknown key {key}; set it in sampling of {places}, such as sampling ="
+    )
+
+
 def test_settings_cannot_be_changed_once_they_are_read():
     with pytest.raises(ValueError, match="frozen"):
         Config().seed = 3
@@ -319,6 +354,21 @@ def test_a_stage_is_laid_over_the_teacher():
 def test_each_stage_and_endpoint_has_its_own_default_sampling(stage, endpoint):
     config = parse_config({stage: {"endpoint": endpoint}}, "s")
     assert config.stage(stage).sampling == DEFAULT_SAMPLING[stage, endpoint]
+
+
+@pytest.mark.parametrize(
+    ("sampling", "written_out"),
+    [
+        ({"temperature": 0.3}, {"temperature": 0.3, "max_tokens": 1024}),
+        ({"temperature": 0.3, "max_tokens": 64}, {"temperature": 0.3, "max_tokens": 64}),
+        ({"max_completion_tokens": 64}, {"max_completion_tokens": 64}),
+    ],
+)
+def test_a_temperature_alone_leaves_the_limit_of_tokens(sampling, written_out):
+    config = parse_config({"propose": {"sampling": sampling}}, "s")
+    assert config.resolved().stage("propose").sampling == written_out
+    # A run of a version that sent no limit goes on without.
+    assert config.resolved(before=config).stage("propose").sampling == sampling
 
 
 def test_sampling_of_ones_own_replaces_the_default_and_leaves_it_as_it_was():

@@ -20,7 +20,7 @@ from selfinstruct.audit.verdicts import RunFilters
 from selfinstruct.config.stored import config_of
 from selfinstruct.custom import PACKAGE
 from selfinstruct.errors import StoreError, TeacherError, UsageError
-from selfinstruct.extending import Alpaca, Candidate, Completion, Pool, RequestRefused, SelfInstruct, TryAgain
+from selfinstruct.extending import Alpaca, Answer, Candidate, Completion, Pool, RequestRefused, SelfInstruct, TryAgain
 from selfinstruct.filters.verdicts import FilterSettings
 from selfinstruct.store.declared import declared_by
 from selfinstruct.store.store import Store
@@ -518,3 +518,10 @@ def test_a_class_is_made_once_for_each_model_and_closed(here):
     run = si.generate("run", 1, teacher={"kind": Client, "model": "a"}, instances={"model": "b"}, progress=False)
     assert [(one.model, one.closed) for one in made] == [("a", True), ("b", True)]
     assert {one.model for one in run.status().usage} == {"a", "b"}
+
+
+@pytest.mark.parametrize(
+    "text", ['{"topic": "rivers"}', "rivers", '<think>Is {"topic": "lakes"} right? No.</think>{"topic": "rivers"}']
+)
+def test_a_field_of_an_answer_is_the_same_with_a_schema_and_without(text):
+    assert Answer(Completion("", text, "stop"), "", "chat").field("topic") == "rivers"

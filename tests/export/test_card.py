@@ -99,7 +99,7 @@ def test_no_secret_and_no_path_stands_in_the_card(cli, tmp_path):
     text = (home / "out" / "README.md").read_text(encoding="utf-8")
     for secret in ("alice", "sk-secret", "http://", str(tmp_path), f"/{getpass.getuser()}/"):
         assert secret not in text
-    assert '| propose | `tiny` | chat | `stop ["\\|", "\'x\'"]`, `temperature 0.5`, `api_key (not shown)` | 1 |' in text
+    assert '| chat | `max_tokens 1024`, `stop ["\\|", "\'x\'"]`, `temperature 0.5`, `api_key (not shown)` | 1 |' in text
     assert "Decontamination against `exam.txt` (1 questions)" in text
     assert "Seed tasks: 1, a file supplied by the user" in text
     assert "--seeds SEEDS.jsonl" in text

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selfinstruct.parsing.json_answers import INPUT, INSTRUCTION, OUTPUT, VERDICT, json_field, json_rows
+from selfinstruct.parsing.json_answers import INPUT, INSTRUCTION, OUTPUT, VERDICT, field_or_text, json_field, json_rows
 
 AB = ["Name a river.", "Name a lake."]
 TASKS = json.dumps({"tasks": AB})
@@ -251,3 +251,27 @@ def test_rows_as_the_prompt_asks_for_them_are_read_as_they_were_meant(rows, inde
     assert [(json_field(row, INPUT), json_field(row, OUTPUT)) for row in rows] == [
         (row["input"], row["output"]) for row in rows
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "found"),
+    [
+        ('{"topic": "rivers"}', "topic", "rivers"),
+        ('{"Topic": "rivers"}', "topic", "rivers"),
+        ('{"main_topic": "rivers"}', "main_topic", "rivers"),
+        ('{"mainTopic": "rivers", "why": "It names one."}', "main_topic", "rivers"),
+        ('```json\n{"topic": "rivers"}\n```', "topic", "rivers"),
+        ('{"result": {"topic": "rivers"}}', "topic", "rivers"),
+        ('[{"topic": "rivers"}]', "topic", "rivers"),
+        ('{"topic1": "rivers", "topic2": "lakes"}', "topic2", "lakes"),
+        ('{"topic": 3}', "topic", "3"),
+        ('{"topic": ["rivers", "lakes"]}', "topic", '["rivers", "lakes"]'),
+        ('{"topic": null}', "topic", ""),
+        ('{"subject": "rivers"}', "topic", ""),
+        ('{"topic": "rivers', "topic", "rivers"),
+        ("rivers\n", "topic", "rivers"),
+        ('Write {"topic": "rivers"} as XML.', "topic", 'Write {"topic": "rivers"} as XML.'),
+    ],
+)
+def test_a_field_is_read_by_its_name_and_a_text_that_is_not_json_is_the_field(text, name, found):
+    assert field_or_text(text, name) == found

@@ -27,6 +27,26 @@ def resumed(folder, flags=None, config=None):
 SAMPLING = {"sampling": {"temperature": 0.5, "max_tokens": 64}}
 
 
+def test_a_stage_that_the_strategy_does_not_have_is_refused(tmp_path):
+    for table in ({"model": "large"}, {"sampling": {"temperature": 0.9}}):
+        with pytest.raises(
+            UsageError, match=r"\[instances\] would have no effect: the strategy alpaca .* only propose"
+        ):
+            open_run(tmp_path / "run", None, {"strategy": "alpaca", "instances": table}, None)
+    assert not (tmp_path / "run").exists()
+    begun(tmp_path / "run", strategy="alpaca")
+    # What the run has written out itself may be named again.
+    with open_run(tmp_path / "again", tmp_path / "run/config.toml", {}, None).store:
+        pass
+
+
+def test_a_temperature_alone_may_be_named_again(tmp_path):
+    alone = {"propose": {"sampling": {"temperature": 0.5}}}
+    begun(tmp_path / "run", "propose", **alone)
+    for flags in (alone, None):
+        assert resumed(tmp_path / "run", flags).stage("propose").sampling == {"temperature": 0.5, "max_tokens": 1024}
+
+
 @pytest.mark.parametrize("stage", ["classify", "instances"])
 def test_a_stage_that_was_never_answered_gets_other_settings(tmp_path, stage):
     begun(tmp_path / "run", "propose")
