@@ -298,7 +298,6 @@ def test_a_budget_that_bears_no_call_at_all_stops_before_the_first(tmp_path, cli
     ("config", "flag", "says"),
     [
         ("", ["--max-cost", 1], '[prices."simulated"]'),
-        ("[classify]\nsampling = {temperature = 0}", ["--max-tokens", 9999], "a maximum answer length"),
         ("[classify]\nsampling = {max_tokens = 10.0}", ["--max-tokens", 9999], "a whole number"),
         ("[[propose.mix]]\nmodel='a'\n[[propose.mix]]\nmodel='simulated'\n[prices.simulated]\ninput=1\noutput=1",
          ["--max-cost", 1], '[prices."a"]'),
