@@ -98,7 +98,7 @@ def plain(message: str) -> str:
     if kind := re.match(r"Input should be a valid (bool|dictionary|integer|list|number|string|tuple)", message):
         return f"must be {_PLAIN[kind[1]]}"
     message = message.removeprefix("Value error, ").replace("Input should", "must")
-    return "is missing" if message == "Field required" else message
+    return "missing" if message == "Field required" else message
 
 
 def _explain(problem: Any, model: type[BaseModel]) -> str:
