@@ -10,6 +10,7 @@ a field says holds unless its section's `may_change` says otherwise:
 """
 
 import difflib
+import re
 import tomllib
 from collections.abc import Collection, Iterator
 from enum import Enum
@@ -81,19 +82,32 @@ def unknown_key(key: str, known: list[str]) -> str:
 
 def did_you_mean(name: str, known: Collection[str], offered: Collection[str] = ()) -> str:
     """A hint: the nearest known name, or a list of all; `offered`: those to list if not all can be chosen."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    near = [one for one in known if name and one.startswith(f"{name}_")]
+    near = near or difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f"did you mean {near[0]}?" if near else f"choose one of: {', '.join(offered or known)}."
+
+
+_PLAIN = {
+    "bool": "true or false", "dictionary": "a table", "integer": "a whole number", "list": "a list",
+    "number": "a number", "string": "text", "tuple": "a list",
+}  # fmt: skip
 
 
 def plain(message: str) -> str:
     """A message of pydantic's in the words of our own."""
+    if kind := re.match(r"Input should be a valid (bool|dictionary|integer|list|number|string|tuple)", message):
+        return f"must be {_PLAIN[kind[1]]}"
     message = message.removeprefix("Value error, ").replace("Input should", "must")
-    return "is missing" if message == "Field required" else message
+    return "missing" if message == "Field required" else message
 
 
 def _explain(problem: Any, model: type[BaseModel]) -> str:
     """One pydantic problem in the user's words; the value is not repeated, it might be a secret."""
     path = [str(part) for part in problem["loc"]]
+    if path[-1:] == ["[key]"]:
+        return f"unknown key {'.'.join(path[:-1])}; it {plain(str(problem['msg']))}"
+    if path[-1:] == ["str"] or path[-1:] == ["tuple[str, ...]"]:  # one of the types that a value may have
+        path.pop()
     key = ".".join(path)
     if problem["type"] != "extra_forbidden":
         message = plain(str(problem["msg"]))

@@ -113,6 +113,8 @@ def test_rejected_with_reason_and_evidence(cli, tmp_path):
     } == {"filter"}
     assert "ROUGE-L" in cli("rejected", tmp_path / "run", "--stage", "novelty").stdout
     assert "too_similar" in fails("rejected", tmp_path / "run", "--reason", "boring")
+    none = cli("rejected", tmp_path / "run", "--reason", "contaminated")
+    assert none.stdout == "Nothing was rejected with reason contaminated.\n"
 
 
 def test_tasks_of_a_strategy_without_classes_have_no_class_in_the_list(cli, tmp_path):

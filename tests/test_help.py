@@ -9,6 +9,7 @@ import pytest
 import typer.main
 from typer.core import TyperGroup
 
+from selfinstruct import __version__
 from selfinstruct.cli import app
 from tests.conftest import environment, run_cli
 
@@ -61,6 +62,10 @@ def test_a_sampling_setting_is_no_option_and_its_place_is_named(cli, tmp_path):
     place = "set it in sampling of [propose], [classify] or [instances], such as sampling = { temperature = ... }."
     assert refused == f"Error: No such option: --temperature. In a file for --config, {place}\n"
     assert "No such option: --temprature" in cli("generate", tmp_path, "--target", 3, "--temprature", 1, code=2).stderr
+
+
+def test_the_version_is_that_of_the_package(cli):
+    assert cli("--version").stdout == f"selfinstruct {__version__}\n"
 
 
 def at_tab(typed: str) -> dict[str, str]:

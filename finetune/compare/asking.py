@@ -144,6 +144,5 @@ async def _accepted(
             return completion
         edits += new
         for edit in new:
-            tell(
-                f"{request.model} is asked {edit}, since its server says: {(completion.error or '').partition(': ')[2]}"
-            )
+            problem = (completion.error or "").partition(": ")[2]
+            tell(f"Requests to {request.model} are sent {edit}, because its server says: {problem}")

@@ -52,6 +52,8 @@ def prepare(settings: FinetuneSettings) -> Prepared:
         raise UsageError("No training data. Pass a run's folder, a file or a name on the hub.")
     if settings.method == "qlora":
         check_qlora()
+    notes: list[str] = []
+    parts = _dialogues(settings, notes)  # first: a file is read before a model is downloaded
     tokenizer, config = _load(settings.model)
     n_known = len(tokenizer)
     known = getattr(config.get_text_config(), "vocab_size", None)
@@ -62,8 +64,6 @@ def prepare(settings: FinetuneSettings) -> Prepared:
     template, added = prepare_tokenizer(tokenizer, settings.template, known)
     vocabulary = max(len(tokenizer), known) if added else known
     settings = settings.model_copy(update={"template": template})
-    notes: list[str] = []
-    parts = _dialogues(settings, notes)
     n_thoughts = sum(bool(thought_of(one)) for part in parts for dialogue in part for one in dialogue.messages)
     change = without_reasoning if settings.reasoning == "drop" else lambda dialogue: dialogue
     train, held_out = ([change(worded(dialogue, template)) for dialogue in part] for part in parts)

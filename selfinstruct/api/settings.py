@@ -41,7 +41,7 @@ def tables(teacher: AnyTeacher | None, settings: Settings, allowed: Collection[s
     from selfinstruct.filters.verdicts import FilterSettings
     from selfinstruct.strategies import declared
     from selfinstruct.strategies._custom import custom_strategy
-    from selfinstruct.teachers.settings import SAMPLING, RunningSettings
+    from selfinstruct.teachers.settings import SAMPLING, RunningSettings, TeacherSettings
 
     if isinstance(teacher, str) and ":" not in teacher:
         raise UsageError(f'teacher is {teacher!r}; it must be a table of settings, such as si.openai("{teacher}").')
@@ -65,6 +65,8 @@ def tables(teacher: AnyTeacher | None, settings: Settings, allowed: Collection[s
                 raise UsageError(
                     f'unknown argument {key}; set it in a stage: {stage}={{"sampling": {{"{key}": ...}}}}.'
                 )
+            if key in TeacherSettings.model_fields and "teacher" in known:
+                raise UsageError(f'unknown argument {key}; it belongs to the teacher: teacher=si.openai("MODEL", ...).')
             raise UsageError(unknown_key(key, known))
         table = places[key]
         whole = settings.get(table) if table else None

@@ -13,21 +13,40 @@ The commands of fine-tuning are in finetune.cli.
 """
 
 import sys
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
 from finetune.cli import COMMANDS
+from selfinstruct import __version__
 from selfinstruct.cli import data, grow, look, simulate
 from selfinstruct.cli.showing import NOT_GIVEN, Sections, add
 from selfinstruct.errors import SelfInstructError
 from selfinstruct.untrusted import visible
+
+
+def _print_version(is_given: bool) -> None:
+    if is_given:
+        print(f"selfinstruct {__version__}")
+        raise typer.Exit
+
 
 app = typer.Typer(
     cls=Sections, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "default_map": NOT_GIVEN},
     help="Grow an instruction dataset from seed tasks, and fine-tune a student on it.",
 )  # fmt: skip
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    pass
+
+
 seeds_app = typer.Typer(no_args_is_help=True)
 add(seeds_app, None, data.check_seeds, "check")
 

@@ -29,7 +29,7 @@ from selfinstruct.cli.options import (
     Teacher,
     Without,
 )
-from selfinstruct.errors import BudgetReached, TeacherError, YieldCollapsed
+from selfinstruct.errors import BudgetReached, TeacherError, UsageError, YieldCollapsed
 from selfinstruct.untrusted import say, to_json, visible
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def _confirmed(error: "Untrusted") -> bool:
     for server, variable in error.pairs:
         question = f"Send the key in {variable} to {server or 'OpenAI'}, which the run or the config file names?"
         if not typer.confirm(visible(question), err=True):
-            return False
+            raise UsageError("Nothing was sent. Choose another server with --base-url, or unset the variable.")
     return True
 
 

@@ -132,8 +132,12 @@ def rejected(
     with Store.read(run) as store:
         listed = listed_stage(store, stage)
         refuse_absent(store, listed, reason)
+        is_empty = True
         for row in rows(store, listed, reason, limit):
+            is_empty = False
             print(to_json(row) if json else visible(describe_rejection(row)))
+    if is_empty and not json:
+        say("Nothing was rejected" + (f" with reason {reason}." if reason else "."))
 
 
 def audit(

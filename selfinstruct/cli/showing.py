@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = "\n\nExamples:\n"
 # A flag that has no value makes typer import pydantic to convert nothing, which takes longer than --help itself.
-NOT_GIVEN = {"help": False, "install_completion": False, "show_completion": False}
+NOT_GIVEN = {"help": False, "version": False, "install_completion": False, "show_completion": False}
 
 
 class Sections(TyperGroup):

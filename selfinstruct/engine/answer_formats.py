@@ -212,4 +212,4 @@ def _line(edit: Edit, problem: str, places: list[Place]) -> str:
     model = places[0].choice.teacher.model
     stages = ", ".join(dict.fromkeys(place.stage for place in places))
     begin = "Warning: this shapes the data. " if edit.shapes_data else ""
-    return f"{begin}{model} is asked {edit.as_setting} in {stages}, since its server says: {problem}"
+    return f"{begin}Requests to {model} are sent {edit.as_setting} ({stages}), because its server says: {problem}"

@@ -35,7 +35,9 @@ def read_bytes(path: Path) -> bytes:
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file.") from None
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror}).") from None
+        records = path / "records.jsonl"
+        of_run = f" The records of this run are in {records}." if records.is_file() else ""
+        raise UsageError(f"{path}: cannot be read ({error.strerror}).{of_run}") from None
 
 
 def numbered_lines(text: str) -> list[tuple[int, str]]:

@@ -31,6 +31,7 @@ from selfinstruct.untrusted import say
 
 # How a prompt can end that has begun the answer: a number, an example's heading, a field's name.
 _PREFIX = re.compile(r"(?:^|\n)[ \t]*(\d{1,3}[.)]|Example[ \t]*\d*[.:]?|(?:Class label|Input|Output):)[ \t]*\Z")
+FAULTS_SHOWN = 5  # rows that cannot be imported, named in one message
 # A record has no place for these.
 _BESIDE = (fields.SYSTEM, fields.TOOLS, fields.REASONING)
 
@@ -130,8 +131,13 @@ def read_alpaca(path: Path) -> list[Whole]:
     grouped: dict[str, tuple[int, str, list[Instance]]] = {}
     unused: Counter[str] = Counter()
     unwanted = 0
+    faults: list[str] = []
     for number, where, row in _objects(path):
-        instruction, given, output = _whole_row(where, row)
+        try:
+            instruction, given, output = _whole_row(where, row)
+        except UsageError as error:
+            faults.append(str(error))
+            continue
         beside = {key for field in _BESIDE if (key := fields.key_of(row, field)) and not fields.is_empty(row[key])}
         unused.update(sorted(not_used.not_used(row) | beside))
         if fields.is_unwanted(row):
@@ -139,6 +145,10 @@ def read_alpaca(path: Path) -> list[Whole]:
             continue
         same = " ".join(instruction.split())
         grouped.setdefault(same, (number, instruction, []))[2].append(Instance(given, output))
+    if faults:
+        more = len(faults) - FAULTS_SHOWN
+        rest = [f"And {more:,} more rows. selfinstruct check {path} lists them."] if more > 0 else []
+        raise UsageError("\n".join(faults[:FAULTS_SHOWN] + rest))
     not_used.tell(path, unused)
     if unwanted:
         say(f"{path}: rows marked as unwanted answers, left out: {unwanted:,}", file=sys.stderr)

@@ -137,10 +137,6 @@ def _resume(store: Store, now: Named, seeds_file: Path | None, asking: bool) -> 
     if state.answered:
         config = Learned.of(began).applied(settled(config, config_of(store), state), state.answered)
     refuse_not_loaded(store, config, *(("strategies", "filters", "teachers") if asking else ("filters",)))
-    if asking:
-        _check_teachers(config, now.flags)
-        if not config.running.batch:
-            Batches(store).refuse_under_way()
     given = UserInput(
         _named(named, now.settings, config.known_stages, state) if state.answered else asked,
         read_seeds(seeds_file) if seeds_file else store.seeds(),
@@ -153,6 +149,10 @@ def _resume(store: Store, now: Named, seeds_file: Path | None, asking: bool) -> 
         prompts = _read_prompts(config) | prompts
     if state.answered or state.has_filtered:
         _refuse_differences(store, config, prompts, given, state)
+    if asking:
+        _check_teachers(config, now.flags)
+        if not config.running.batch:
+            Batches(store).refuse_under_way()
     run = _describe(store, config, prompts, given, is_new=False)
     if now.config_file and (left_out := kept(config, named, now.settings)):
         return run._replace(kept=f"Kept from the run, as {now.config_file} does not name them: {', '.join(left_out)}.")

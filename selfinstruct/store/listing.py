@@ -105,12 +105,12 @@ def listed_stage(store: Store, stage: str | None) -> str | None:
 
 
 def refuse_absent(store: Store, stage: str | None, reason: str | None) -> None:
-    """UsageError if nothing was rejected in that stage, or for that reason."""
+    """UsageError if nothing was rejected in that stage, or if there is no such reason."""
     for column, asked in (("stage", stage), ("reason", reason)):
         if asked is None:
             continue
         found = [str(row[0]) for row in store.query(DISTINCT.format(column))]
-        if asked not in found:
+        if asked not in found and not (column == "reason" and asked in declared_by(store).reasons):
             present = f"Choose one of: {', '.join(found)}." if found else "This run has no rejections."
             raise UsageError(f"Nothing was rejected with {column} {asked!r}. {present}")
 

@@ -311,6 +311,8 @@ def test_rows_that_overlap_a_test_set_are_found(run, tmp_path):
         ({"target": 3.0}, "target is 3.0"),
         ({"target": "ten"}, "target is 'ten'"),
         ({"target": 3, "sed": 7}, "unknown key sed; did you mean seed?"),
+        ({"target": 3, "rouge": 0.5}, "did you mean rouge_threshold?"),
+        ({"target": 3, "model": "m"}, 'it belongs to the teacher: teacher=si.openai("MODEL", ...)'),
         ({"target": 3, "temperature": 1}, 'set it in a stage: propose={"sampling": {"temperature": ...}}'),
         ({"target": 3, "rouge_threshold": 3}, "filters.rouge_threshold"),
         ({"target": 3, "strategy": "evolve"}, "no such strategy; choose one of: self-instruct, alpaca"),

@@ -269,6 +269,12 @@ def test_examples_are_capped_and_steer_no_terminal(tmp_path, cli):
 # --fix.
 
 
+def test_a_run_is_not_a_file_and_its_records_are_named(tmp_path, cli):
+    assert cli("check", tmp_path, code=2).stderr == f"Error: {tmp_path}: cannot be read (Is a directory).\n"
+    records = write(tmp_path / "records.jsonl", of_format("alpaca"))
+    assert f"The records of this run are in {records}." in cli("check", tmp_path, code=2).stderr
+
+
 @pytest.mark.parametrize(("suffix", "other"), [("jsonl", "parquet"), ("parquet", "jsonl"), ("json", "jsonl")])
 def test_a_fixed_file_is_not_written_as_another_kind(tmp_path, cli, suffix, other):
     path = write(tmp_path / f"data.{suffix}", of_format("alpaca"))

@@ -136,6 +136,30 @@ def test_sampling_must_not_hold_what_the_program_sets_itself(key):
 
 
 @pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ({"decontaminate": "x"}, "decontaminate: must be a list"),
+        ({"prices": {"a": 3}}, "prices.a: must be a table"),
+        ({"filters": 3}, "filters: must be a table"),
+        ({"seed": 1.5}, "seed: must be a whole number"),
+        ({"seed": "x"}, "seed: must be a whole number"),
+        ({"running": {"deadline_s": "x"}}, "running.deadline_s: must be a number"),
+        ({"running": {"batch": "maybe"}}, "running.batch: must be true or false"),
+        ({"teacher": {"model": 3}}, "teacher.model: must be text"),
+        ({"teacher": {"base_url": 3}}, "teacher.base_url: must be text\nrun.toml: teacher.base_url: must be a list"),
+        ({"teacher": {"rouge": 3}}, "unknown key teacher.rouge; choose one of: "),
+        (
+            {"field_names": {"outputs": ["x"]}},
+            "unknown key field_names.outputs; it must be 'instruction', 'input', 'output', 'label' or 'example'",
+        ),
+    ],
+    ids=str,
+)
+def test_a_wrong_value_is_named_without_words_of_the_code(values, problem):
+    assert refusal(values).startswith(f"run.toml: {problem}")
+
+
+@pytest.mark.parametrize(
     ("sampling", "problem"),
     [
         ({"max_tokens": 0}, "max_tokens must be a whole number from 1"),

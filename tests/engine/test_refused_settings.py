@@ -71,8 +71,8 @@ def one_thing_after_the_other(body):
     ("refuse", "settings", "classify", "told"),
     [
         (reasoning_model, {"logprobs": True}, {"max_completion_tokens": 32},
-         ["max_completion_tokens instead of max_tokens", "Warning: this shapes the data. simulated is asked without "
-          "temperature in propose, classify, instances", "logprobs = false"]),
+         ["max_completion_tokens instead of max_tokens", "Warning: this shapes the data. Requests to simulated are "
+          "sent without temperature (propose, classify, instances)", "logprobs = false"]),
         (no_seed, {}, {}, ["with send_seed = false"]),
         (no_zero, {}, {"temperature": 0.01, "max_tokens": 32}, ["this shapes the data", "must be strictly"]),
         (no_thinking, {}, {"temperature": 0.0, "max_tokens": 32, "enable_thinking": False},

@@ -592,8 +592,8 @@ async def test_a_judge_is_asked_without_what_its_server_refuses(tmp_path, capsys
         assert log[-1]["max_completion_tokens"] == 512
         assert len(results(store).outcomes) == 1
         said = capsys.readouterr().err
-        assert "scripted is asked with max_completion_tokens instead of max_tokens" in said
-        assert "scripted is asked without temperature" in said
+        assert "Requests to scripted are sent with max_completion_tokens instead of max_tokens" in said
+        assert "Requests to scripted are sent without temperature" in said
         assert await ask_judge(store, lambda *_: "Verdict: 2", reasoning_model) == [], "nothing is asked twice"
 
 

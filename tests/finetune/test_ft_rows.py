@@ -200,6 +200,12 @@ def test_the_report_says_what_becomes_of_all_of_it(tmp_path, capsys):
     assert "not used: origin in 4 rows" in capsys.readouterr().err
 
 
+def test_a_file_that_cannot_be_read_is_named_before_a_model_is_looked_for(tmp_path):
+    (tmp_path / "data.jsonl").write_text("not JSON\n")
+    with pytest.raises(UsageError, match=r"data\.jsonl: no row can be read"):
+        prepare(settings_for("nobody/has-this-model", tmp_path / "data.jsonl"))
+
+
 def test_notes_of_a_preflight_are_in_its_json(tmp_path):
     tokenizer = prepared()
     encoded = encode_all(tokenizer, read(tmp_path, {"messages": [user("Hi"), assistant("Hello")]}))

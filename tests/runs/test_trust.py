@@ -1,13 +1,16 @@
 """A key goes to a server only where the user has named both, or said so: never because a folder or a file does."""
 
+import io
 import json
 import os
 import pty
 import subprocess
+import sys
 
 import pytest
 import tomli_w
 
+from selfinstruct.cli.grow import _confirmed
 from selfinstruct.errors import UsageError
 from selfinstruct.runs import trust
 from selfinstruct.runs.run import open_run
@@ -59,7 +62,7 @@ FOREIGN = [
 
 @pytest.mark.parametrize(("settings", "source"), FOREIGN)
 def test_a_config_file_alone_sends_no_key(tmp_path, settings, source):
-    with pytest.raises(Untrusted, match="--send-keys") as caught:
+    with pytest.raises(Untrusted, match=r"both its variable and the server(.|\n)*--send-keys") as caught:
         opened(tmp_path / "run", config=config_file(tmp_path, settings))
     assert not (tmp_path / "run").exists()
     assert KEY not in str(caught.value)
@@ -154,3 +157,20 @@ def test_at_a_terminal_there_is_a_question(tmp_path, answer, code):
         os.close(ours)
     assert f"Send the key in OPENAI_API_KEY to {server.url}" in shown
     assert KEY not in shown
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("answer", ["y", "n"])
+def test_a_no_at_the_question_gets_one_line(monkeypatch, answer):
+    monkeypatch.setattr(sys, "stdin", Terminal(f"{answer}\n"))
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    error = Untrusted([(EVIL, "OPENAI_API_KEY")])
+    if answer == "y":
+        assert _confirmed(error)
+    else:
+        with pytest.raises(UsageError, match=r"^Nothing was sent\. Choose another server"):
+            _confirmed(error)

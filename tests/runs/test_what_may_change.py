@@ -40,6 +40,13 @@ def test_a_stage_that_the_strategy_does_not_have_is_refused(tmp_path):
         pass
 
 
+def test_another_model_is_refused_before_its_key_is_looked_for(tmp_path, monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    begun(tmp_path / "run", "propose")
+    with pytest.raises(UsageError, match="begun with other settings"):
+        resumed(tmp_path / "run", {"teacher": {"kind": "openai", "model": "other"}})
+
+
 def test_a_temperature_alone_may_be_named_again(tmp_path):
     alone = {"propose": {"sampling": {"temperature": 0.5}}}
     begun(tmp_path / "run", "propose", **alone)

@@ -212,7 +212,7 @@ def many(n, seed=5, **fields):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        (without("instruction"), "field instruction: is missing"),
+        (without("instruction"), "field instruction: missing"),
         ({**GOOD, "instances": []}, "field instances: "),
         ({**GOOD, "instances": [example(), {"input": "a"}]}, "field instances.1.output: "),
         ({**GOOD, "is_classification": "no"}, "field is_classification: "),
