@@ -1,6 +1,5 @@
 """Commands that show what is in a run. Only `audit` changes it: there, people decide."""
 
-import asyncio
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -67,14 +66,15 @@ def report(
 
 
 def verify(run: RunFolder) -> None:
-    """Recompute every id, hash, count and score in RUN, and read all answers again. Exit code 1 if anything differs.
+    """Recompute ids, hashes and scores in RUN; reread all answers. Exit code 1 if anything differs.
 
     Examples:
     selfinstruct verify outputs/first
     """
+    from selfinstruct.api.blocking import blocking
     from selfinstruct.runs.verify import verify as check
 
-    problems, notes = check(run, lambda work: asyncio.run(work()))
+    problems, notes = check(run, blocking)
     for problem in problems[:50]:
         say(problem)
     if problems:

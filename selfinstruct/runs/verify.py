@@ -49,7 +49,7 @@ async def _read_again(run: Path) -> Verified:
                 return Verified([], [f"The answers were not read again: {why_not}."])
             return Verified(await _differences(store, config_of(store)), [])
         except DAMAGE as error:
-            return Verified([f"the answers cannot be read again ({why(error)})"], [])
+            return Verified([f"the answers cannot be read again; settings or rows are damaged ({why(error)})"], [])
 
 
 def _why_not_read_again(store: Store) -> str:
