@@ -284,7 +284,7 @@ def test_a_hub_that_refuses_is_explained(cli, folder, tmp_path, hub_of):
         ("me/sm all", TOKEN, "--push: "),
     ],
 )
-def test_what_is_missing_for_a_push_is_said_before(cli, folder, hub_of, repository, token, expected):
+def test_what_is_missing_for_a_push_is_said_before(cli, folder, hub_of, *, repository, token, expected):
     env = hub_of(folder / "nobody", "http://127.0.0.1:9", token)
     result = cli("export", folder, "--format", "sharegpt", "--push", repository, code=2, env=env)
     assert expected in result.stderr
