@@ -75,6 +75,8 @@ def state_of_ones_own(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 COMMAND = [sys.executable, "-m", "selfinstruct"]
+# Seed tasks for runs that need no more: with the 175 that come along, a small run compares and stores little else.
+FEW_SEEDS = Path(__file__).parent / "data/few_seeds.jsonl"
 
 
 def run_cli(

@@ -15,10 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from selfinstruct.asking.prompts import shipped
 from selfinstruct.cli import app
 from selfinstruct.untrusted import INVISIBLE
-from tests.conftest import run_cli
+from tests.conftest import FEW_SEEDS, run_cli
 from tests.watching import SECRETS, reader, watched  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.usefixtures("reader")
@@ -54,9 +53,7 @@ def evil():
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("attack") / "run"
-    few = folder.with_name("seeds.jsonl")  # all commands read them
-    few.write_bytes(b"".join((shipped("seeds") / "seeds.jsonl").read_bytes().splitlines(keepends=True)[:20]))
-    assert run_cli("generate", folder, "--target", 6, "--seeds", few).returncode == 0
+    assert run_cli("generate", folder, "--target", 6, "--seeds", FEW_SEEDS).returncode == 0
     assert run_cli("export", folder, "--format", "messages").returncode == 0
     return folder
 

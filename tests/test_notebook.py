@@ -42,7 +42,7 @@ def printed(cells: list[Cell]) -> list[list[str]]:
 
 
 def test_the_notebook_gives_the_outputs_that_it_shows(tmp_path):
-    pytest.importorskip("nbconvert", reason="needs pip install nbconvert ipykernel")
+    pytest.importorskip("nbclient", reason="needs pip install nbclient ipykernel")
     pytest.importorskip("pandas", reason="needs pip install 'selfinstruct[finetune]'")
     shown = json.loads(NOTEBOOK.read_text())["cells"]
     cells = run_in(tmp_path)

@@ -79,7 +79,11 @@ def _check_declared(named: Custom, strategy: type[Strategy]) -> None:
     names = [stage.name for stage in strategy.stages]
     if taken := [name for name in names if name in RESERVED or names.count(name) > 1]:
         raise wrong(f"a stage cannot be called {taken[0]}: the name is taken.")
-    parse_as(DeclaredStrategy, checked_json(declaration(strategy)), f"{place_of(strategy)}{named}")
+    declared = checked_json(declaration(strategy))
+    try:
+        parse_as(DeclaredStrategy, declared, named)
+    except UsageError:  # only then: to find a class, Python reads all of its file
+        parse_as(DeclaredStrategy, declared, f"{place_of(strategy)}{named}")
 
 
 def _guarded(strategy: type[Strategy]) -> type[Strategy]:

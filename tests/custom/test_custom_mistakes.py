@@ -35,7 +35,7 @@ from selfinstruct.teachers.kinds._custom import CustomTeacher
 from selfinstruct.teachers.pacing import Pace
 from selfinstruct.teachers.scheduler import Scheduler
 from selfinstruct.testing import ScriptedTeacher
-from tests.conftest import run_cli
+from tests.conftest import FEW_SEEDS, run_cli
 from tests.virtual_time import play, settle
 
 ANSWERS = {"propose": "1. Name a lake in Italy.", "classify": "No", "instances": "Example 1\nOutput: Garda."}
@@ -52,7 +52,7 @@ def _here(tmp_path, monkeypatch):
 
 
 def grow(folder="run", target=1, **settings):
-    return si.generate(folder, target, progress=False, **{"teacher": good, **settings})
+    return si.generate(folder, target, progress=False, **{"teacher": good, "seeds": FEW_SEEDS, **settings})
 
 
 # Teachers.

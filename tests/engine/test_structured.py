@@ -25,7 +25,7 @@ from selfinstruct.store.store import Store
 from selfinstruct.store.verify import verify
 from selfinstruct.strategies import NAMES
 from selfinstruct.teachers import scheduler
-from tests.conftest import prompts_of
+from tests.conftest import FEW_SEEDS, prompts_of
 
 FORMATS = ("propose", "classify", "instances")
 
@@ -111,7 +111,7 @@ def teacher(url, **more):
 
 async def grow(folder, target, config_file=None, **settings):
     """Grow a run to `target` and check what it promises; how each stage was settled."""
-    run = open_run(folder, config_file, settings, None)
+    run = open_run(folder, config_file, settings, FEW_SEEDS)
     with run.store as store:
         assert await generate(run, target)
         assert verify(store) == []

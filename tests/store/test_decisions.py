@@ -14,7 +14,7 @@ from selfinstruct.store.database import Database
 from selfinstruct.store.decisions import decide, decisions, is_exported, undo
 from selfinstruct.store.store import Store
 from selfinstruct.store.verify import verify
-from tests.conftest import COMMAND, json_lines, run_cli
+from tests.conftest import COMMAND, FEW_SEEDS, json_lines, run_cli
 from tests.loopback import HANG_S, loopback, wait_until, working
 
 CONFIG = "[simulated]\nrepeat_share = 0.2\nforbidden_share = 0.2\nmalformed_share = 0.3\n"
@@ -23,7 +23,7 @@ CONFIG = "[simulated]\nrepeat_share = 0.2\nforbidden_share = 0.2\nmalformed_shar
 def made(folder: Path, *options: object) -> Path:
     config = folder / "run.toml"
     config.write_text(CONFIG)
-    result = run_cli("generate", folder / "run", "--target", 40, "--config", config, *options)
+    result = run_cli("generate", folder / "run", "--target", 40, "--config", config, "--seeds", FEW_SEEDS, *options)
     assert result.returncode == 0, result.stderr
     return folder / "run"
 

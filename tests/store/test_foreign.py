@@ -12,13 +12,13 @@ from selfinstruct.errors import SelfInstructError, StoreError, UsageError
 from selfinstruct.report.status import status
 from selfinstruct.store.store import Store
 from selfinstruct.store.verify import verify
-from tests.conftest import run_cli
+from tests.conftest import FEW_SEEDS, run_cli
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("foreign") / "run"
-    assert run_cli("generate", folder, "--target", 4).returncode == 0
+    assert run_cli("generate", folder, "--target", 4, "--seeds", FEW_SEEDS).returncode == 0
     return folder
 
 

@@ -16,7 +16,7 @@ from selfinstruct.runs.run import open_run
 from selfinstruct.store.schema import HASHED, MIGRATIONS
 from selfinstruct.store.store import Store
 from selfinstruct.store.verify import verify
-from tests.conftest import run_cli
+from tests.conftest import FEW_SEEDS, run_cli
 from tests.forks import Forked
 
 
@@ -26,7 +26,7 @@ def finished(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("store") / "run"
     config = folder.parent / "run.toml"
     config.write_text("[simulated]\nrepeat_share = 0.2\nforbidden_share = 0.2\nmalformed_share = 0.3\n")
-    result = run_cli("generate", folder, "--target", 15, "--config", config)
+    result = run_cli("generate", folder, "--target", 15, "--config", config, "--seeds", FEW_SEEDS)
     assert result.returncode == 0, result.stderr
     return folder
 

@@ -22,7 +22,7 @@ from selfinstruct.teachers import batch, batch_server, scheduler
 from selfinstruct.teachers.openai_compatible import OpenAICompatible
 from selfinstruct.teachers.pacing import Pace
 from selfinstruct.teachers.settings import TeacherSettings
-from tests.conftest import run_cli, server_calls, simulated_server
+from tests.conftest import FEW_SEEDS, run_cli, server_calls, simulated_server
 from tests.forks import Forked
 from tests.loopback import HANG_S, command_after, kill, loopback, wait_until
 
@@ -96,7 +96,7 @@ def proxy(target: str) -> Iterator[Proxy]:
 def command(run, server, target=TARGET, *more):
     """`generate` by batches."""
     return ["generate", run, "--target", target, "--seed", 7, "--base-url", server, "--model", "simulated",
-            "--batch", *more]  # fmt: skip
+            "--seeds", FEW_SEEDS, "--batch", *more]  # fmt: skip
 
 
 def online(run, server, target=TARGET, *more):

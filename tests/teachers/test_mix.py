@@ -23,7 +23,7 @@ from selfinstruct.store.verify import verify
 from selfinstruct.strategies import declared
 from selfinstruct.strategies.self_instruct import CLASSIFY
 from selfinstruct.teachers import scheduler
-from tests.conftest import server_calls, shipped_prompts, simulated_server, until
+from tests.conftest import FEW_SEEDS, server_calls, shipped_prompts, simulated_server, until
 from tests.virtual_time import on_virtual_time_with_servers
 
 
@@ -36,7 +36,7 @@ def no_waiting(monkeypatch):
 
 async def grow(folder, target, settings):
     """A run to its target, and what must hold of every one; gives stage and model of its requests."""
-    run = open_run(folder, None, settings, None)
+    run = open_run(folder, None, settings, FEW_SEEDS)
     with run.store as store:
         assert await generate(run, target)
         assert verify(store) == []
