@@ -50,7 +50,7 @@ def input_first(text: str, cut: bool) -> list[ParsedInstance]:
     `cut`: whether the token limit ended the answer; the last instance is then marked as cut.
     """
     if (rows := json_rows(spoken(text))) is not None:
-        return mark_cut(from_json(rows), cut)
+        return mark_cut(from_json(rows), cut or rows.ends_inside)
     text = body(text)
     marks = list(EXAMPLE.finditer(text))
     if not marks and _has_other_names(text):
@@ -71,7 +71,7 @@ def input_first(text: str, cut: bool) -> list[ParsedInstance]:
 def output_first(text: str, cut: bool) -> list[ParsedInstance]:
     """Read instances in the form "Class label: ... / Input: ...", or in JSON; the label becomes the output."""
     if (rows := json_rows(spoken(text))) is not None:
-        return mark_cut(from_json(rows), cut)
+        return mark_cut(from_json(rows), cut or rows.ends_inside)
     text = EXAMPLE.sub("", body(text))
     instances = []
     marks = list(LABEL_FIELD.finditer(text)) or list(OUTPUT_FIELD.finditer(text))
