@@ -15,6 +15,7 @@ from selfinstruct.checks.leftovers import page_markup, scaffolding, template_lef
 from selfinstruct.checks.media import needs_media
 from selfinstruct.filters.instance import InstanceSettings, empty_output, merged_tasks, next_example
 from selfinstruct.parsing.items import ParsedInstance
+from selfinstruct.parsing.thoughts import begins_with_thoughts, spoken
 from selfinstruct.parsing.verdicts import is_refusal, says_no_input
 from selfinstruct.rows.encodings import control_character, half_surrogate, mojibake, replacement_character
 from selfinstruct.rows.formats import Conversation, Exchange, Problem, Text, exchanges
@@ -137,12 +138,12 @@ def nothing_asked(text: Text, is_raw: bool) -> str | None:
 
 
 def nothing_answered(text: Text, is_raw: bool) -> str | None:
-    """An empty answer, or one with only a marker for a missing input."""
-    return (
-        text.text.strip()
-        if text.is_answer and empty_output(0, {0: ParsedInstance("", text.text, False)}, InstanceSettings())
-        else None
-    )
+    """An empty answer, or one with only a marker for a missing input, or only thoughts."""
+    if not text.is_answer:
+        return None
+    is_empty = empty_output(0, {0: ParsedInstance("", text.text, False)}, InstanceSettings()) is not None
+    only_thoughts = begins_with_thoughts(text.text) and not spoken(text.text).strip()
+    return text.text.strip() if is_empty or only_thoughts else None
 
 
 def next_task(text: Text, is_raw: bool) -> str | None:
