@@ -483,7 +483,22 @@ def test_the_similarity_of_records_can_be_set():
 
 
 def test_the_rules_for_records_stand_in_order():
-    assert [rule.name for rule in RECORD_FILTERS] == ["near_duplicate", "contaminated"]
+    assert [rule.name for rule in RECORD_FILTERS] == ["refused_output", "near_duplicate", "contaminated"]
+
+
+@pytest.mark.parametrize(
+    ("instruction", "output", "is_one"),
+    [
+        ("Name the tallest tree of a street.", "I'm sorry, but I can't help with that.", True),
+        ("Nenn den höchsten Baum.", "Es tut mir leid, aber das kann ich nicht.", True),
+        ("Nämn det högsta trädet.", "Tyvärr kan jag inte svara på det.", True),
+        ("Write an apology to a guest.", "I'm sorry, but we can't seat you tonight.", False),
+        ("Name the tallest tree of a street.", "The lime tree.", False),
+    ],
+)
+def test_a_record_whose_output_is_a_refusal_is_rejected(instruction, output, is_one):
+    rejection = verdict_on_record(Record.of("", 0, instruction, "", output), pool())
+    assert rejection == (Rejection("refused_output", {}) if is_one else None)
 
 
 # Filters that are switched off.
