@@ -41,6 +41,8 @@ _NEXT_TASK = re.compile(
 _UNKNOWN_FIELD = re.compile(r"^[ \t*_-]{0,6}([^\W\d_][^\n:：.!?\"“]{0,30})[*_]{0,2}[:：](?!//)", re.MULTILINE)
 _UNKNOWN_HEADING = re.compile(rf"[ \t#*_【\[]{{0,8}}(?!\d)\w{{1,20}}[ \t]{{0,3}}{ORDINAL}[】\]]?[*_:：. \t]{{0,6}}\n")
 
+_NOTHING = re.compile(r"\s*(?:none|null|nil|undefined|nan|\[object Object\])\s*", re.IGNORECASE)  # of a program
+
 
 def input_first(text: str, cut: bool) -> list[ParsedInstance]:
     """Read instances in the form "Example 1 / Input: ... / Output: ...", or in JSON.
@@ -53,7 +55,7 @@ def input_first(text: str, cut: bool) -> list[ParsedInstance]:
         return mark_cut(from_json(rows), cut or rows.ends_inside)
     text = body(text)
     marks = list(EXAMPLE.finditer(text))
-    if not marks and _has_other_names(text):
+    if not marks and (_has_other_names(text) or _NOTHING.fullmatch(text)):
         return []
     if marks and (next_task := _NEXT_TASK.search(text, marks[0].end())):
         text, cut = text[: next_task.start()], False

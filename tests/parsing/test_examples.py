@@ -231,3 +231,9 @@ def test_only_the_last_label_of_a_cut_answer_is_marked():
     assert output_first(text, cut=True) == [
         ParsedInstance("Too salty.", "harsh", False), ParsedInstance("A fi", "kind", True),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["None", "null\n", "undefined", "[object Object]", "NaN"])
+def test_what_a_program_wrote_for_nothing_is_no_instance(text):
+    assert input_first(text, False) == []
+    assert pairs_of(input_first(f"Input: 3\nOutput: {text}", False)) == [("3", text.strip())]
