@@ -120,6 +120,9 @@ WITHOUT_INPUT: dict[str, tuple[str, ...]] = {
     "English": (
         r"none|n/?a|(?-i:nan)|nil|null|void|blank|empty|not\s+(?:applicable|needed|required|provided|given|available)",
         r"(?:none|nothing)\s+(?:is\s+)?(?:needed|required|necessary|provided|given)",
+        r"(?:this|the)\s+(?:task|instruction|question|prompt)\s+(?:does\s+not|doesn['’]t)\s+(?:require|need|have|take)"
+        r"\s+(?:any\s+|an\s+)?(?:(?:additional|further|specific)\s+)?input",
+        r"none\s*\((?:the|this|no|instruction|task|self)[^()\n]{0,60}|no\s+input\s*\([^()\n]{0,60}",
         r"(?:there\s+is\s+)?no[\s_-]*(?:(?:additional|further|specific)\s+)?inputs?(?:\s+(?:is\s+|was\s+)?(?:needed"
         r"|required|necessary|provided|given)(?:\s+for\s+this\s+task)?)?",
     ),
@@ -139,6 +142,10 @@ WITHOUT_INPUT: dict[str, tuple[str, ...]] = {
     "Italian": (r"nessun[oa]?(?:\s+input)?|non\s+applicabile|vuoto",),
     "Dutch": (r"geen(?:\s+(?:invoer|input))?|niet\s+van\s+toepassing|leeg",),
     "Scandinavian": (r"ing[ae]n(?:\s+(?:indata|input|inndata))?",),
+    "Finnish": (r"ei\s+(?:syötettä|mitään|sovellettavissa|tarvita)|tyhjä",),
+    "Swahili": (r"hakuna(?:\s+ingizo)?",),
+    "Bengali": (r"প্রযোজ্য\s+নয়|কোনো\s+ইনপুট\s+নেই|নেই",),
+    "Tamil": (r"(?:உள்ளீடு\s+)?இல்லை|பொருந்தாது",),
     "Polish": (r"brak(?:\s+(?:danych(?:\s+wejściowych)?|wejścia))?|nie\s+dotyczy",),
     "Czech": (r"žádný(?:\s+vstup)?|prázdn[éý]",),
     "Hungarian": (r"üres|nincs(?:\s+(?:bemenet|input))?",),

@@ -539,3 +539,17 @@ def test_records_of_which_one_filter_is_off():
     assert verdict_on_record(record("Describe how a lock lifts a boat.", LIFT), known) is not None
     known.rules = known.rules.model_copy(update={"without": ("near_duplicate",)})
     assert verdict_on_record(record("Describe how a lock lifts a boat.", LIFT), known) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "output", "reason"),
+    [
+        ("3", "[Your answer here]", "empty_output"), ("3", "{output}", "empty_output"),
+        ("3", "<insert text here>", "empty_output"),
+        ("{text}", "three", "pseudo_empty_input"), ("[Insert the text here]", "three", "pseudo_empty_input"),
+        ("[3]", "[three]", None), ("{name}", "Ada", None), ("(text)ile", "[Your answer here] is a placeholder.", None),
+    ],
+)  # fmt: skip
+def test_a_placeholder_is_neither_an_input_nor_an_output(given, output, reason):
+    (rejection,) = verdicts_on_instances([ParsedInstance(given, output, False)], pool().rules)
+    assert (rejection and rejection.reason) == reason

@@ -65,9 +65,9 @@ def test_whole_tasks_of_other_languages_are_read():
 @pytest.mark.parametrize(
     "text",
     [
-        "Esimerkki 1\nSyöte: sade\nTuloste: rain\n\nEsimerkki 2\nSyöte: lumi\nTuloste: snow",
+        "Näide 1\nSisend: sade\nVäljund: rain\n\nNäide 2\nSisend: lumi\nVäljund: snow",
         "Näide 1\nSisend: vihm\nVäljund: rain",
-        "Syöte: sade\nTuloste: rain\n\nSyöte: lumi\nTuloste: snow",
+        "Sisend: sade\nVäljund: rain\n\nSisend: lumi\nVäljund: snow",
     ],
     ids=name_of,
 )
