@@ -15,7 +15,8 @@ from selfinstruct.checks.leftovers import page_markup, scaffolding, template_lef
 from selfinstruct.checks.media import needs_media
 from selfinstruct.filters.instance import InstanceSettings, empty_output, merged_tasks, next_example
 from selfinstruct.parsing.items import ParsedInstance
-from selfinstruct.parsing.verdicts import is_refusal, says_no_input
+from selfinstruct.parsing.thoughts import begins_with_thoughts, spoken
+from selfinstruct.parsing.verdicts import declines, says_no_input
 from selfinstruct.rows.encodings import control_character, half_surrogate, mojibake, replacement_character
 from selfinstruct.rows.formats import Conversation, Exchange, Problem, Text, exchanges
 from selfinstruct.rows.turns import Kind
@@ -58,12 +59,6 @@ _SPEAKS_OF_ITSELF = re.compile(
     r"(?: language)?(?: model| assistant)?,? (?:i|it is not|my)\b"
     r"|\A(?:sorry, )?this (?:task|request|instruction|question) (?:can ?not|can['’]t) be"
     r" (?:performed|completed|done|fulfilled) by an? (?:gpt|ai|language)\b",
-    re.IGNORECASE,
-)
-# Questions that ask for such words.
-_SAYS_SORRY = re.compile(
-    r"\b(?:apolog\w+|sorry|letters?|e-?mails?|messages?|dialog(?:ue)?s?|conversations?|repl(?:y|ies)|respon[ds]\w*|translat\w*"
-    r"|rewrit\w*|rephras\w*|lyrics|stor(?:y|ies)|roleplay|role-play|pretend|excuses?|declin\w+|refus\w+|unfortunately)\b",
     re.IGNORECASE,
 )
 _AFTER: dict[Kind | None, set[Kind]] = {
@@ -137,12 +132,12 @@ def nothing_asked(text: Text, is_raw: bool) -> str | None:
 
 
 def nothing_answered(text: Text, is_raw: bool) -> str | None:
-    """An empty answer, or one with only a marker for a missing input."""
-    return (
-        text.text.strip()
-        if text.is_answer and empty_output(0, {0: ParsedInstance("", text.text, False)}, InstanceSettings())
-        else None
-    )
+    """An empty answer, or one with only a marker for a missing input, or only thoughts."""
+    if not text.is_answer:
+        return None
+    is_empty = empty_output(0, {0: ParsedInstance("", text.text, False)}, InstanceSettings()) is not None
+    only_thoughts = begins_with_thoughts(text.text) and not spoken(text.text).strip()
+    return text.text.strip() if is_empty or only_thoughts else None
 
 
 def next_task(text: Text, is_raw: bool) -> str | None:
@@ -220,7 +215,7 @@ def refusal(exchange: Exchange) -> tuple[Text, str] | None:
     """The answer refuses, or talks about itself as a model, unless the question asks for something similar."""
     said = exchange.answer.text.lstrip()
     found = _SPEAKS_OF_ITSELF.search(said[:1000])
-    if found or (is_refusal(said) and said[:1] not in "\"'“‘«*-" and not _SAYS_SORRY.search(exchange.question)):
+    if found or declines(exchange.question, said):
         return exchange.answer, said[max(0, found.start() - 20) if found else 0 :][:100]
     return None
 

@@ -20,6 +20,12 @@ METHOD = "Self-Instruct, section 2.2"
 INSTANCES = "instances"  # the stage under which rejected instances are listed
 
 _MARK_OF_NOTHING = re.compile(r"\W*no\s*(?:input|output)\W*", re.IGNORECASE)
+# The place of an output that was never filled in.
+_PLACE_HOLDER = re.compile(
+    r"[\[{<(]{1,2}\s?(?:(?:your|insert|enter|add|the)[ _]){0,2}"
+    r"(?:answer|response|output|input|text|sentence|paragraph|article)(?:[ _](?:goes[ _])?here)?\s?[\]}>)]{1,2}",
+    re.IGNORECASE,
+)
 # "7. Instruction: ..." of Alpaca's prompt, "### Response:" of the usual training templates, "Task: ..." above a first
 # example, as Self-Instruct's prompt has it.
 _INSTRUCTION, _FIELD, _EXAMPLE = any_of("instruction"), any_of("input", "output", "label"), any_of("example")
@@ -59,9 +65,10 @@ def cut_off(i: int, instances: Instances, rules: InstanceSettings) -> Evidence |
 
 @rule(INSTANCES, "no output", METHOD, required="a record without an output has nothing to learn from")
 def empty_output(i: int, instances: Instances, rules: InstanceSettings) -> Evidence | None:
-    """There is no output, or it only says that there is no input or output."""
+    """There is no output, or it only says that there is none, or it is a placeholder: "[Your answer]"."""
     output = instances[i].output.strip()
-    return {} if not output or _MARK_OF_NOTHING.fullmatch(output) else None
+    is_nothing = not output or _MARK_OF_NOTHING.fullmatch(output) or _PLACE_HOLDER.fullmatch(output)
+    return {} if is_nothing else None
 
 
 @rule(INSTANCES, "the output repeats the input", METHOD)
@@ -72,8 +79,9 @@ def output_equals_input(i: int, instances: Instances, rules: InstanceSettings) -
 
 @rule(INSTANCES, "the input only says that there is none", ALPACA)
 def pseudo_empty_input(i: int, instances: Instances, rules: InstanceSettings) -> Evidence | None:
-    """The input only says that there is none. Parsers remove such inputs from answers; finished datasets have them."""
-    return {"input": instances[i].input} if says_no_input(instances[i].input) else None
+    """The input says that there is none, which parsers remove and finished datasets have, or is a placeholder."""
+    given = instances[i].input
+    return {"input": given} if says_no_input(given) or _PLACE_HOLDER.fullmatch(given.strip()) else None
 
 
 @rule(INSTANCES, "input or output ends with a colon", "Self-Instruct, reference code")

@@ -3,12 +3,19 @@
 from selfinstruct.filters.instance import INSTANCES
 from selfinstruct.filters.instruction import overlap
 from selfinstruct.filters.rule import Evidence, rule
+from selfinstruct.parsing.verdicts import declines
 from selfinstruct.pool.pool import Pool, SimilaritySettings, record_text
 from selfinstruct.records import Record
 
 
 class RecordSettings(SimilaritySettings):
     """Thresholds of the record filters: `near_duplicate` is the pool's."""
+
+
+@rule(INSTANCES, "the output is a refusal", "what teachers write into the fields of an example")
+def refused_output(record: Record, pool: Pool[RecordSettings]) -> Evidence | None:
+    """The output begins like a refusal, and the task does not ask for such words."""
+    return {} if declines(record_text(record.instruction, record.input), record.output) else None
 
 
 @rule(INSTANCES, "nearly the same as a record of another task", "Jaccard of word triples; see Measurements in the docs")
@@ -26,4 +33,4 @@ def contaminated(record: Record, pool: Pool[RecordSettings]) -> Evidence | None:
 
 
 # For records whose instances passed the instance filters.
-RECORD_FILTERS = (near_duplicate, contaminated)
+RECORD_FILTERS = (refused_output, near_duplicate, contaminated)

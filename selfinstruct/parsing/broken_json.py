@@ -37,14 +37,17 @@ _AFTER_ITEM = {
 }
 
 
-def broken_values(text: str) -> list[Any]:
-    """The objects and lists that `text` begins with, as far as they go; ValueError beyond DEEPEST or MOST."""
+def broken_values(text: str) -> tuple[list[Any], bool]:
+    """The objects and lists that `text` begins with, as far as they go, and whether it ends inside a text.
+
+    ValueError beyond DEEPEST or MOST.
+    """
     reader = _Reader(text)
     values = []
     while text[reader.at : reader.at + 1] in ("{", "["):
         values.append(reader.value(0))
         reader.skip()
-    return values
+    return values, reader.ends_inside
 
 
 class _Reader:
@@ -54,6 +57,7 @@ class _Reader:
         self.text = text
         self.at = 0
         self.left = MOST
+        self.ends_inside = False
 
     def skip(self) -> str:
         """Go to the next significant character, and return it; "" at the end."""
@@ -98,6 +102,7 @@ class _Reader:
         begin = self.at + 1
         end = next((found for found in closing.finditer(self.text, begin) if found["end"] is not None), None)
         self.at = end.end() if end else len(self.text)
+        self.ends_inside = end is None
         inside = self.text[begin : end.start() if end else None]
         return _unescaped(inside)
 

@@ -16,6 +16,7 @@ from selfinstruct.parsing.fields import (
 from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.parsing.json_answers import json_rows
 from selfinstruct.parsing.names import ORDINAL, any_of
+from selfinstruct.parsing.other_forms import other_pairs, unqualified
 from selfinstruct.parsing.text import body, tidy
 from selfinstruct.parsing.thoughts import spoken
 
@@ -29,10 +30,20 @@ EXAMPLE = re.compile(
     rf"|^(?=[^\n]){_HEADING}(?:[ \t]{{0,3}}#?{ORDINAL}\.?)?(?:[ \t]{{0,3}}[(（][^()（）\n]{{0,60}}[)）])?"
     r"[ \t:：*_#\]】]{0,12}$"
     rf"|^(?=[^\n]){_HEADING}[ \t]{{0,3}}#?{ORDINAL}[^\n]{{0,60}}{_ABOVE_FIELD}"
+    r"|^(?=[^\n])[ \t#*_>\[【-]{0,12}(?:(?:(?:test[ \t])?case|instance|sample|set|pair|no\.)[ \t]{0,3}#?|(?<=#))"
+    rf"{ORDINAL}[^\n]{{0,60}}{_ABOVE_FIELD}"
+    r"|^(?=[^\n])[ \t#*_-]{0,12}(?:first|second|third|fourth|fifth|next|another)[ \t](?:example|case|instance|sample)"
+    rf"[^\n]{{0,60}}{_ABOVE_FIELD}"
     rf"|^(?=[^\n])[ \t]{{0,12}}[*_]{{0,2}}\(?\d{{1,2}}[.):][*_]{{0,2}}[ \t]{{0,12}}{_ABOVE_FIELD}",
     re.IGNORECASE | re.MULTILINE,
 )
-# A further task that the model made up has examples of its own.
+# A further task that the model made up has examples or fields of its own; the same task may stand above each.
+_TASK_ABOVE = re.compile(
+    rf"^(?=[^\n])[ \t*_#]{{0,6}}{any_of('instruction')}[*_]{{0,2}}[:：](?P<task>[^\n]{{1,400}})\n{{1,3}}"
+    rf"(?=[ \t*_-]{{0,8}}{any_of('input')}[*_ \t]{{0,6}}[:：])",
+    re.IGNORECASE | re.MULTILINE,
+)
+# The same for examples.
 _NEXT_TASK = re.compile(
     rf"^(?=[^\n])[ \t*_#]{{0,6}}task[*_]{{0,2}}:[^\n]{{1,400}}\n{{1,3}}(?={any_of('example')}[ \t]1[ \t:]{{0,3}}$)",
     re.IGNORECASE | re.MULTILINE,
@@ -40,6 +51,8 @@ _NEXT_TASK = re.compile(
 # "Esimerkki 1" and below it "Syöte: ...": the form of an example, in an unknown language.
 _UNKNOWN_FIELD = re.compile(r"^[ \t*_-]{0,6}([^\W\d_][^\n:：.!?\"“]{0,30})[*_]{0,2}[:：](?!//)", re.MULTILINE)
 _UNKNOWN_HEADING = re.compile(rf"[ \t#*_【\[]{{0,8}}(?!\d)\w{{1,20}}[ \t]{{0,3}}{ORDINAL}[】\]]?[*_:：. \t]{{0,6}}\n")
+
+_NOTHING = re.compile(r"\s*(?:none|null|nil|undefined|nan|\[object Object\])\s*", re.IGNORECASE)  # of a program
 
 
 def input_first(text: str, cut: bool) -> list[ParsedInstance]:
@@ -50,10 +63,14 @@ def input_first(text: str, cut: bool) -> list[ParsedInstance]:
     `cut`: whether the token limit ended the answer; the last instance is then marked as cut.
     """
     if (rows := json_rows(spoken(text))) is not None:
-        return mark_cut(from_json(rows), cut)
+        return mark_cut(from_json(rows), cut or rows.ends_inside)
     text = body(text)
+    text = text if OUTPUT_FIELD.search(text) else unqualified(text)
+    text, cut = _of_first_task(text, cut)
     marks = list(EXAMPLE.finditer(text))
-    if not marks and _has_other_names(text):
+    if not (INPUT_FIELD.search(text) or OUTPUT_FIELD.search(text)) and (pairs := other_pairs(text)):
+        return mark_cut([ParsedInstance(no_input(given), output, False) for given, output in pairs], cut)
+    if not marks and (_has_other_names(text) or _NOTHING.fullmatch(text)):
         return []
     if marks and (next_task := _NEXT_TASK.search(text, marks[0].end())):
         text, cut = text[: next_task.start()], False
@@ -64,14 +81,14 @@ def input_first(text: str, cut: bool) -> list[ParsedInstance]:
         number = re.search(r"\d+", marks[0].group())
         if OUTPUT_FIELD.search(above) or (above.strip() and number and int(number.group()) > 1):
             blocks.insert(0, above)
-    instances = [read_example(part) for block in blocks for part in _split_at_inputs(block)]
+    instances = [instance for block in blocks for instance in _read_block(block, cut)]
     return [i for i in mark_cut(instances, cut) if i.input or i.output or (i.cut and len(instances) > 1)]
 
 
 def output_first(text: str, cut: bool) -> list[ParsedInstance]:
     """Read instances in the form "Class label: ... / Input: ...", or in JSON; the label becomes the output."""
     if (rows := json_rows(spoken(text))) is not None:
-        return mark_cut(from_json(rows), cut)
+        return mark_cut(from_json(rows), cut or rows.ends_inside)
     text = EXAMPLE.sub("", body(text))
     instances = []
     marks = list(LABEL_FIELD.finditer(text)) or list(OUTPUT_FIELD.finditer(text))
@@ -101,6 +118,37 @@ def _labels_below(text: str, marks: list[re.Match[str]]) -> list[ParsedInstance]
 
 def _last_word(mark: re.Match[str]) -> str:
     return str(re.findall(r"[^\W\d_]+", mark.group().lower())[-1])
+
+
+def _of_first_task(text: str, cut: bool) -> tuple[str, bool]:
+    """The text up to another task with an input, without the task where it is the same; `cut` holds for the rest."""
+    tasks = list(_TASK_ABOVE.finditer(text))
+    first = tasks[0]["task"].strip() if tasks and not OUTPUT_FIELD.search(text, 0, tasks[0].start()) else None
+    other = next((task for task in tasks if task["task"].strip() != first), None)
+    if first is None and other is None:
+        return text, cut
+    text = text[: other.start()] if other else text
+    return _TASK_ABOVE.sub("", text), cut and other is None
+
+
+def _read_block(block: str, cut: bool) -> list[ParsedInstance]:
+    """The instances below a heading; each output may stand above its input."""
+    outputs, inputs = list(OUTPUT_FIELD.finditer(block)), list(INPUT_FIELD.finditer(block))
+    if cut or not _alternate(outputs, inputs) or block[: outputs[0].start()].strip():
+        return [read_example(part) for part in _split_at_inputs(block)]
+    ends = [*(output.start() for output in outputs[1:]), None]
+    return [
+        read_example(f"{block[given.start() : end]}\n{block[output.start() : given.start()]}")
+        for output, given, end in zip(outputs, inputs, ends, strict=True)
+    ]
+
+
+def _alternate(outputs: list[re.Match[str]], inputs: list[re.Match[str]]) -> bool:
+    """Whether each output has its input below it, in the same place on the line: others are part of an output."""
+    pairs = list(zip(outputs, inputs, strict=False))
+    starts = [mark.start() for pair in pairs for mark in pair]
+    alike = all(output.group()[:1].isspace() == given.group()[:1].isspace() for output, given in pairs)
+    return bool(pairs) and len(outputs) == len(inputs) and starts == sorted(starts) and alike
 
 
 def _split_at_inputs(block: str) -> list[str]:

@@ -15,6 +15,13 @@ from selfinstruct.parsing.verdicts import says_no_input
 # "2. ", "(2) ", "[2] ", "2、" before a name.
 _NUMBER = r"[(（\[【]?\d{1,3}+[ \t]{0,3}+[.)）\]】、．:：][ \t]{0,12}+"
 _END = r"[ \t]{0,20}+$"
+# A last line below an answer that nobody asked for.
+_CONFIDENCE = re.compile(
+    r"(?<=\S)\s{0,9}\n[ \t*_]{0,9}confidence(?: (?:level|score))?[*_]{0,2}:[*_ ]{0,4}"
+    r"(?:(?:very )?(?:high|medium|moderate|low)|\d{1,3} ?%|[01]?\.\d{1,4})[.*_]{0,3}\Z",
+    re.IGNORECASE,
+)
+_LONGEST_CONFIDENCE = 40  # characters
 
 
 def _field(names: str) -> re.Pattern[str]:
@@ -23,7 +30,7 @@ def _field(names: str) -> re.Pattern[str]:
         r"^(?=[^\n])(?:[ ]{0,3}+(?!\t)|[ \t]{0,12}+(?=(?:[-*•][ \t]{1,8}+)?\*\*))(?:>[ ]?+)?+"
         r"(?:[-*•][ \t]{1,8}+)?[*_]{0,3}+"
         rf"(?:{_NUMBER})?(?:#{{1,6}}+[ \t]{{0,8}}+)?+[*_]{{0,3}}+(?:{_NUMBER})?[【\[]?"
-        rf"{names}[】\]]?[ \t]{{0,3}}\d{{0,3}}"
+        rf"{names}[】\]]?[ \t]{{0,3}}\d{{0,3}}(?:[ \t]{{0,3}}[(（][^()（）\n]{{1,30}}[)）])?"
         rf"(?:[*_ \t]{{0,6}}(?:::(?!:)|[:：][*_]{{0,3}})[ \t]{{0,20}}|[ \t]{{0,3}}[*_]{{2,3}}{_END})"
         rf"|^(?=[ #*])(?:[ ]{{0,3}}+#{{1,6}}+|\*{{2,4}}+(?=[ \t]))[ \t]{{0,8}}+(?:{_NUMBER})?{names}"
         rf"[ \t]{{0,3}}\d{{0,3}}{_END}",
@@ -85,7 +92,9 @@ def _value(text: str, mark: re.Match[str] | None = None) -> str:
         end -= len("\n---")
         while end and text[end - 1].isspace():
             end -= 1
-    text = text[:end]
+    text = (
+        _CONFIDENCE.sub("", text[:end]) if text.rfind("onfidence", 0, end) >= end - _LONGEST_CONFIDENCE else text[:end]
+    )
     if mark and mark.group().count("**") == 1:
         text = text.removesuffix("**").rstrip()
     return text

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from selfinstruct.parsing.broken_json import MOST, broken_values
+from selfinstruct.parsing.names import any_of
 from selfinstruct.rows.escapes import meant
 
 INSTRUCTION = ("instruction", "task", "prompt", "question", "request", "description", "text", "content")
@@ -40,27 +41,63 @@ _OTHER_FORM = re.compile(
     r"|^[^\w\n]{0,40}(?:example|input|output|answer|(?:class\s{0,3})?label|task|instruction)\b[^\n]{0,20}(?::|$)",
     re.IGNORECASE | re.MULTILINE,
 )
+# The names of lists in an object: of what was asked for, and of what a model writes beside it.
+_TASKS = re.compile(rf"(?:[\w ]{{1,30}} )?(?:{any_of('instruction')}|prompt|question)\w{{0,9}}", re.IGNORECASE)
+_BESIDE = re.compile(
+    r"(?:[\w ]{1,30} )?(?:analys[ei]s|thoughts?|thinking|thought process|chain of thought|reason(?:s|ing)?|rationales?"
+    r"|reflections?|brainstorm\w*|scratchpad|plan(?:ning)?|steps|strateg(?:y|ies)|approach|considerations?"
+    r"|observations?|explanations?|notes?|comments?|remarks?|constraints?|criteria|requirements?|required|rules"
+    r"|guidelines|topics|categories|tags|keywords|errors?|warnings?)",
+    re.IGNORECASE,
+)
 _SAYS_SOMETHING = re.compile(r"[^\W_]")
 _BETWEEN = re.compile(r"[ \t\r\n,]*")
 _DECODER = json.JSONDecoder(strict=False)  # models put line breaks into strings
 
 
-def json_rows(text: str) -> list[Any] | None:
+class Rows(list[Any]):
+    """The rows of an answer in JSON. `ends_inside`: it ends inside a text, so the last row is not whole."""
+
+    ends_inside = False
+
+
+def json_rows(text: str) -> Rows | None:
     """The elements of the JSON list in an answer, or its single object; None if the answer is not JSON."""
-    value = _json_in(text)
+    value, ends_inside = _json_in(text)
     while isinstance(value, dict) and len(value) == 1 and isinstance(inner := next(iter(value.values())), dict):
         if _names(value).keys() & _KNOWN:
             break
         value = inner
     if isinstance(value, dict):
-        lists = [part for part in value.values() if isinstance(part, list)]
-        if len({re.sub(r"\d+$", "", str(key)) for key in value}) == 1 < len(value):  # {"task_1": ..., "task_2": ...}
-            value = list(value.values())
-        elif lists and not _names(value).keys() & _KNOWN:
-            value = lists[0]
-        else:
-            value = [value]
-    return value if isinstance(value, list) and len(value) <= MOST else None
+        value = _rows_of(value)
+    if not isinstance(value, list) or len(value) > MOST:
+        return None
+    rows = Rows(value)
+    rows.ends_inside = ends_inside
+    return rows
+
+
+def _rows_of(value: dict[str, Any]) -> list[Any]:
+    """The rows in an object: numbered fields, the list that was asked for, or the object itself."""
+    if len({re.sub(r"\d+$", "", str(key)) for key in value}) == 1 < len(value):  # {"task_1": ..., "task_2": ...}
+        return list(value.values())
+    names = _names(value)
+    if {"type", "properties"} <= names.keys():
+        return []  # the schema, instead of an answer
+    lists = [(name, part) for name, part in names.items() if isinstance(part, list) and not _BESIDE.fullmatch(name)]
+    if not (names.keys() & {*OUTPUT} and names.keys() & {*INSTRUCTION, *INPUT}):
+        for is_meant in (_is_of_tasks, _is_of_pairs):
+            if meant_one := next((part for name, part in lists if is_meant(name, part)), None):
+                return meant_one
+    return [value] if names.keys() & _KNOWN or not lists else lists[0][1]
+
+
+def _is_of_tasks(name: str, rows: list[Any]) -> bool:
+    return bool(_TASKS.fullmatch(name))
+
+
+def _is_of_pairs(name: str, rows: list[Any]) -> bool:
+    return any(json_field(row, OUTPUT) is not None for row in rows)
 
 
 def field_or_text(text: str, name: str) -> str:
@@ -69,7 +106,7 @@ def field_or_text(text: str, name: str) -> str:
     >>> field_or_text('{"topic": "rivers"}', "topic"), field_or_text("rivers", "topic")
     ('rivers', 'rivers')
     """
-    value = _json_in(text)
+    value, _ = _json_in(text)
     if value is None:
         return text.strip()
     while True:
@@ -82,11 +119,11 @@ def field_or_text(text: str, name: str) -> str:
         (value,) = value.values() if isinstance(value, dict) else value  # an object around the object, or a list
 
 
-def _json_in(text: str) -> Any:
-    """The JSON value that an answer is; None if it is not JSON."""
+def _json_in(text: str) -> tuple[Any, bool]:
+    """The JSON value that an answer is, None if it is not JSON; does it end inside a text?"""
     found = _FENCED.search(text) or _BARE.search(text)
     if not found or _OTHER_FORM.search(text[: found.end()]):
-        return None
+        return None, False
     return _decoded(meant(text[found.end() :]))
 
 
@@ -108,9 +145,10 @@ def _as_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _decoded(body: str) -> Any:
-    """The JSON value at the start of `body`; several in a row as one list; None if there is none."""
+def _decoded(body: str) -> tuple[Any, bool]:
+    """The JSON value at the start of `body`, several as one list, None if there is none; does it end inside a text?"""
     values: list[Any] = []
+    ends_inside = False
     at = 0
     try:
         while body[at : at + 1] in ("{", "[") and len(values) <= MOST:
@@ -119,7 +157,7 @@ def _decoded(body: str) -> Any:
             at = _BETWEEN.match(body, at).end()  # type: ignore[union-attr]
     except (ValueError, RecursionError):
         try:
-            values = broken_values(body) if _SAYS_SOMETHING.search(body) else []
+            values, ends_inside = broken_values(body) if _SAYS_SOMETHING.search(body) else ([], False)
         except ValueError:
             values = []
-    return values[0] if len(values) == 1 else values or None
+    return values[0] if len(values) == 1 else values or None, ends_inside

@@ -52,6 +52,7 @@ def numbered_items(text: str, cut: bool) -> list[Item]:
     text = spoken(text)
     rows = json_rows(text)
     if rows is not None:
+        cut = cut or rows.ends_inside
         said = [row if isinstance(row, str) else json_field(row, INSTRUCTION) or "" for row in rows]
         texts = [tidy(NUMBERED.sub("", text, 1), False) for text in said]
     else:

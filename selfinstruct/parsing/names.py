@@ -22,12 +22,14 @@ NAMES: dict[Field, tuple[str, ...]] = {
         "εργασία", "تعليمات", "التعليمات", "المهمة", "دستور", "دستورالعمل", "הוראה", "משימה", "निर्देश", "कार्य",
         "hướng dẫn", "nhiệm vụ", "instruksi", "tugas", "คำสั่ง", "指令", "指示", "任务", "任務", "命令", "課題",
         "タスク", "지시", "지시문", "과제", "작업",
+        "tehtävä", "ohje", "maagizo", "নির্দেশ", "பணி", "வழிமுறை",
     ),
     "input": (
         "input", "Eingabe", "entrée", "entrada", "invoer", "indata", "wejście", "dane wejściowe", "vstup", "bemenet",
         "intrare", "вход", "ввод", "входные данные", "вхід", "вхідні дані", "girdi", "giriş", "είσοδος", "الإدخال",
         "المدخل", "المدخلات", "ورودی", "קלט", "इनपुट", "đầu vào", "masukan", "อินพุต", "ข้อมูลเข้า", "输入", "輸入",
         "入力", "입력",
+        "syöte", "ingizo", "ইনপুট", "உள்ளீடு", "ఇన్‌పుట్", "ulaz", "ان پٹ",
     ),
     "output": (
         "output", "answer", "Ausgabe", "Antwort", "sortie", "réponse", "salida", "respuesta", "saída", "resposta",
@@ -35,6 +37,8 @@ NAMES: dict[Field, tuple[str, ...]] = {
         "răspuns", "выход", "вывод", "ответ", "вихід", "відповідь", "çıktı", "yanıt", "cevap", "έξοδος", "الإخراج",
         "المخرج", "المخرجات", "الإجابة", "خروجی", "פלט", "आउटपुट", "उत्तर", "đầu ra", "keluaran", "เอาต์พุต",
         "ผลลัพธ์", "输出", "輸出", "答案", "回答", "出力", "출력", "답변",
+        "tuloste", "vastaus", "tokeo", "jibu", "আউটপুট", "উত্তর", "வெளியீடு", "பதில்",
+        "అవుట్‌పుట్", "sortida", "izlaz", "آؤٹ پٹ",
     ),
     "label": (
         "class label", "label", "class", "category", "Klassenlabel", "Klasse", "Kategorie", "étiquette", "classe",
@@ -48,6 +52,7 @@ NAMES: dict[Field, tuple[str, ...]] = {
         "example", "Beispiel", "exemple", "ejemplo", "exemplo", "esempio", "voorbeeld", "exempel", "eksempel",
         "przykład", "příklad", "példa", "exemplu", "пример", "приклад", "örnek", "παράδειγμα", "مثال", "דוגמה",
         "उदाहरण", "ví dụ", "contoh", "ตัวอย่าง", "示例", "例子", "范例", "範例", "实例", "例", "サンプル", "예시", "예제",
+        "esimerkki", "mfano", "উদাহরণ", "எடுத்துக்காட்டு", "உதாரணம்",
     ),
 }  # fmt: skip
 

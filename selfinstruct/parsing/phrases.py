@@ -16,7 +16,18 @@ REFUSALS: dict[str, tuple[str, ...]] = {
     "English": (
         r"(?:i['’]?m |i am )?(?:so |very |truly |really )?sorry\W{1,4}(?:but|i|no|as an ai)\b",
         r"i (?:can(?:no|['’])t|can not|won['’]t|will not) (?:help|assist|fulfill?|comply|provide|create|generate|answer"
-        r"|write|continue|engage|support|complete|access|browse|perform|do (?:this|that))\b",
+        r"|write|continue|engage|support|complete|access|browse|perform|discuss|talk about|share|do (?:this|that))\b",
+        r"(?:i['’]?m |i am )?(?:so |very )?sorry,? (?:but )?(?:i|we|that|this|your|it)\b[^.\n]{0,60}"
+        r"\b(?:can(?:no|['’])t|can not|unable|not able|not allowed|not permitted|prohibited)\b",
+        r"i['’]?m not comfortable (?:with )?(?:writing|discussing|answering|helping|providing|creating|sharing"
+        r"|th(?:at|is))\b"
+        r"|i(?:['’]d| would) (?:rather|prefer) not (?:to )?(?:answer|discuss|write|say|help|continue|provide)\b",
+        r"(?:that|this)(?:['’]s| is) not something (?:that )?i (?:can|am able to|['’]m able to)\b"
+        r"|i (?:won['’]t|will not) be able to (?:help|assist|answer|do|provide|complete|fulfill?)\b"
+        r"|i (?:do not|don['’]t) have (?:access to (?:real[- ]time|current|the internet)"
+        r"|personal (?:opinions|feelings))",
+        r"(?:this|your|the) (?:request|prompt|question|message) (?:goes against|violates|(?:was|has been) (?:blocked"
+        r"|flagged|rejected|filtered))\b(?=[^.\n]{0,40}\b(?:guidelines?|polic(?:y|ies)|safety|filters?|content|moderation)\b)",
         r"i['’]?m afraid (?:that )?i (?:can(?:no|['’])t|can not|won['’]t)\b",
         r"i['’]?m (?:unable|not able) to\b|i (?:must|have to) (?:respectfully )?decline\b|unfortunately, i\b",
         r"(?:i |my |please accept my )?(?:sincere )?apologi[sz]?(?:e|es)\b(?: for [^.,\n]{1,60})?,? ?(?:but|as)?,? ?"
@@ -26,7 +37,7 @@ REFUSALS: dict[str, tuple[str, ...]] = {
         r"(?:i |do not|don['’]t|cannot|can['’]t)",
     ),
     "German": (
-        r"es tut mir (?:sehr )?leid,? (?:aber|ich kann)|(?:entschuldigung|tut mir leid),? (?:aber|ich kann)",
+        r"es tut mir (?:sehr |wirklich )?leid,? (?:aber|ich kann)|(?:entschuldigung|tut mir leid),? (?:aber|ich kann)",
         r"leider kann ich|ich kann (?:ihnen |dir )?(?:dabei|das|damit|diese[rmn]?) (?:leider )?nicht",
         r"als (?:ki\b|künstliche intelligenz|sprachmodell)",
     ),
@@ -43,14 +54,57 @@ REFUSALS: dict[str, tuple[str, ...]] = {
     ),
     "Italian": (r"mi dispiace,? (?:ma|non)\b|in quanto (?:modello|ia\b|intelligenza)|come modello linguistico",),
     "Dutch": (r"het spijt me,? maar|als (?:een )?(?:ai-?)?taalmodel",),
-    "Polish": (r"przykro mi,? ale|jako (?:model językowy|sztuczna inteligencja|ai\b)",),
+    "Swedish": (
+        r"(?:jag är ledsen|jag beklagar|tyvärr|förlåt|beklagar),? (?:men )?(?:jag )?kan (?:jag )?(?:tyvärr )?inte\b"
+        r"|jag kan (?:tyvärr )?inte (?:hjälpa|svara|besvara|diskutera|uppfylla)\b|som (?:en )?(?:ai\b|språkmodell)",
+    ),
+    "Danish and Norwegian": (
+        r"(?:jeg beklager|beklager|undskyld|desværre|dessverre|jeg er ked af det),? (?:men )?"
+        r"(?:(?:det )?kan jeg|jeg kan) (?:desværre |dessverre )?(?:ikke|ikkje)\b"
+        r"|jeg kan (?:desværre |dessverre )?ikke (?:hj[æe]lpe|svare|besvare)\b|som (?:en )?(?:ai\b|spr[åo]g?kmodell?)",
+    ),
+    "Finnish": (
+        r"(?:anteeksi|valitettavasti|olen pahoillani|pahoittelen),? (?:mutta )?(?:minä )?en (?:valitettavasti )?"
+        r"(?:voi|pysty)\b|en (?:valitettavasti )?(?:voi|pysty) (?:auttaa|vastata)|tekoäly(?:mallina|nä)\b",
+    ),
+    "Czech": (
+        r"(?:je mi líto|omlouvám se|bohužel|lituji|promiňte),? (?:ale )?(?:\w+ ){0,3}?(?:nemohu|nemůžu|nedokážu)\b"
+        r"|nemohu (?:vám |ti )?(?:pomoci|odpovědět)|jako (?:jazykový model|umělá inteligence)",
+    ),
+    "Slovak": (
+        r"(?:je mi ľúto|ospravedlňujem sa|bohužiaľ|žiaľ|prepáčte),? (?:ale )?(?:\w+ ){0,3}?(?:nemôžem|neviem)\b",
+    ),
+    "Hungarian": (r"(?:sajnálom|sajnos|elnézést),? (?:de )?(?:\w+ ){0,3}?nem (?:tudok|tudom|segíthetek|lehet)\b",),
+    "Romanian": (r"(?:îmi pare rău|din păcate|ne pare rău),? (?:dar )?nu (?:te |vă )?(?:pot|putem)\b",),
+    "Greek": (
+        r"(?:λυπάμαι|συγγνώμη|δυστυχώς|ζητώ συγγνώμη),? (?:αλλά )?(?:\w+ ){0,2}?δεν μπορώ\b"
+        r"|ως (?:γλωσσικό μοντέλο|τεχνητή)",
+    ),
+    "Persian": (
+        r"(?:متأسفم|متاسفم|متأسفانه|متاسفانه|ببخشید)[،,]? ?(?:اما |ولی )?(?:من )?(?:\w+ ){0,3}?"
+        r"نمی[\u200c ]?(?:توانم|تونم)"
+        r"|به عنوان یک (?:مدل زبانی|هوش مصنوعی)",
+    ),
+    "Hebrew": (
+        r"(?:אני )?(?:מצטערת?|מתנצלת?|סליחה|לצערי)[,،]? ?(?:אבל |אך )?(?:אני )?"
+        r"(?:אינני|לא|איני) (?:יכולה?|מסוגלת?|אוכל)"
+        r"|כמודל שפה",
+    ),
+    "Swahili": (r"(?:samahani|naomba radhi|pole),? (?:lakini )?siwezi\b",),
+    "Bengali": (r"(?:দুঃখিত|আমি দুঃখিত)[,।]? (?:কিন্তু )?আমি (?:\S+ ){0,4}?(?:পার(?:ছি|ব|বো|ি) না|অক্ষম)",),
+    "Tamil": (r"(?:மன்னிக்கவும்|வருந்துகிறேன்)[,.]? (?:ஆனால் )?(?:\S+ ){0,4}?(?:முடியாது|இயலாது)",),
+    "Tagalog": (r"(?:paumanhin|pasensya na),? (?:po,? )?(?:pero |ngunit )?hindi ko\b|hindi ko (?:po )?kayang\b",),
+    "Polish": (
+        r"(?:bardzo )?(?:przykro mi|przepraszam),? ale (?:\w+ ){0,3}?nie mogę\b|przykro mi,? ale",
+        r"jako (?:model językowy|sztuczna inteligencja|ai\b)",
+    ),
     "Russian": (
         r"(?:к сожалению|извините|простите),? (?:но |я (?:не|как)|как\b)",
         r"как (?:языковая модель|ии\b|искусственный интеллект)|(?:я|мне) (?:не могу|жаль, но)",
     ),
     "Ukrainian": (r"(?:на жаль|вибачте),? (?:але|я|як)\b|як мовна модель",),
     "Turkish": (r"üzgünüm,? (?:ama|ancak)|(?:bir )?(?:yapay zek[aâ]|dil modeli) olarak",),
-    "Arabic": (r"(?:عذرا|عذرًا|آسف|أعتذر)[،,]? (?:لا|لكن|ولكن)|كنموذج لغوي|بصفتي نموذج",),
+    "Arabic": (r"(?:أنا )?(?:عذرا|عذرًا|آسفة?|أعتذر)[،,]? (?:لا|لكن|ولكن)|كنموذج لغوي|بصفتي نموذج",),
     "Hindi": (r"मुझे खेद है|क्षमा करें,? (?:मैं|लेकिन)|एक (?:एआई|भाषा) मॉडल",),
     "Vietnamese": (r"(?:tôi )?(?:rất )?(?:xin lỗi|tiếc),? (?:nhưng|tôi không)",),
     "Indonesian": (r"maaf,? (?:tetapi|tapi|saya tidak)|sebagai model bahasa",),
@@ -66,6 +120,9 @@ WITHOUT_INPUT: dict[str, tuple[str, ...]] = {
     "English": (
         r"none|n/?a|(?-i:nan)|nil|null|void|blank|empty|not\s+(?:applicable|needed|required|provided|given|available)",
         r"(?:none|nothing)\s+(?:is\s+)?(?:needed|required|necessary|provided|given)",
+        r"(?:this|the)\s+(?:task|instruction|question|prompt)\s+(?:does\s+not|doesn['’]t)\s+(?:require|need|have|take)"
+        r"\s+(?:any\s+|an\s+)?(?:(?:additional|further|specific)\s+)?input",
+        r"none\s*\((?:the|this|no|instruction|task|self)[^()\n]{0,60}|no\s+input\s*\([^()\n]{0,60}",
         r"(?:there\s+is\s+)?no[\s_-]*(?:(?:additional|further|specific)\s+)?inputs?(?:\s+(?:is\s+|was\s+)?(?:needed"
         r"|required|necessary|provided|given)(?:\s+for\s+this\s+task)?)?",
     ),
@@ -85,6 +142,10 @@ WITHOUT_INPUT: dict[str, tuple[str, ...]] = {
     "Italian": (r"nessun[oa]?(?:\s+input)?|non\s+applicabile|vuoto",),
     "Dutch": (r"geen(?:\s+(?:invoer|input))?|niet\s+van\s+toepassing|leeg",),
     "Scandinavian": (r"ing[ae]n(?:\s+(?:indata|input|inndata))?",),
+    "Finnish": (r"ei\s+(?:syötettä|mitään|sovellettavissa|tarvita)|tyhjä",),
+    "Swahili": (r"hakuna(?:\s+ingizo)?",),
+    "Bengali": (r"প্রযোজ্য\s+নয়|কোনো\s+ইনপুট\s+নেই|নেই",),
+    "Tamil": (r"(?:உள்ளீடு\s+)?இல்லை|பொருந்தாது",),
     "Polish": (r"brak(?:\s+(?:danych(?:\s+wejściowych)?|wejścia))?|nie\s+dotyczy",),
     "Czech": (r"žádný(?:\s+vstup)?|prázdn[éý]",),
     "Hungarian": (r"üres|nincs(?:\s+(?:bemenet|input))?",),

@@ -12,13 +12,18 @@ A server without the model's reasoning parser leaves the thoughts in the text. K
 | <unused94>thought, <|channel>thought                         | MedGemma, Gemma                                     |
 | "Here is my thought process:", "Here are my reasoning steps:" | Granite, Apriel                                    |
 | "Thinking...", <details type="reasoning">                    | Ollama, Open WebUI                                  |
+| <antThinking>, <thinking_process>, <plan>, <scratchpad> ...   | asked for by prompts, and learned from them         |
+| "**Thinking:**", "### Thought", up to "**Answer:**"           | models without marks of their own                   |
 
 A marker in backticks is mentioned, not used. Thoughts stay in the stored answer; only the parsers ignore them.
 """
 
 import re
 
-_TAG = r"(?:\w{1,12}[:_])?(?:think|thinking|thoughts?|reasoning)"
+from selfinstruct.parsing.names import any_of
+
+_TAG = r"(?:[\w-]{1,12}[:_-]|ant)?(?:think|thinking|thoughts?|reasoning)(?:[_-]?(?:process|steps?|chain|trace|block))?"
+_TAG_FIRST = r"(?:analysis|reflection|scratchpad|inner_monologue|plan|planning|brainstorm(?:ing)?|deliberation)"
 _TOKEN = r"(?:thought|thinking|reasoning)"
 _CHANNEL = r"(?:<\|end\|>)?(?:<\|start\|>assistant)?<\|channel\|>[ \t]{0,3}"
 _MESSAGE = r"(?:<\|constrain\|>[^<>\n]{0,20})?<\|message\|>"
@@ -30,7 +35,7 @@ _OPEN = (
 )
 # These open thoughts only at the very beginning: elsewhere they are ordinary words or markup.
 _OPEN_FIRST = (
-    r"\s*(?:(?i:<(?:analysis|reflection|scratchpad|inner_monologue)>|<details type=\"reasoning\"[^<>\n]{0,80}>"
+    rf"\s*(?:(?i:<{_TAG_FIRST}>|<details type=\"reasoning\"[^<>\n]{{0,80}}>"
     r"|here(?:['’]s| is) my thought process:|here are my reasoning steps:|thinking\.\.\.[ \t]*\n)"
     r"|analysis(?=[^\W_a-z]|[\"'(“]))"
 )
@@ -41,24 +46,47 @@ _CLOSE = (
 )
 # These close thoughts, but mean nothing without an opening marker.
 _CLOSE_OPEN = (
-    r"(?i:</(?:analysis|reflection|scratchpad|inner_monologue|details)>|\.\.\.done thinking\.?"
+    rf"(?i:</(?:{_TAG_FIRST}|details)>|\.\.\.done thinking\.?"
     r"|here(?:['’]s| is) my response:|\[BEGIN FINAL RESPONSE\])"
 )
 _FIRST = re.compile(_OPEN_FIRST)
+# Headings instead of marks: "**Thinking:**" or "### Thought" first of all, "**Final answer:**" above the answer.
+_TITLE = re.compile(
+    r"\s*(?P<marked>#{1,6}[ \t]{0,3}[*_]{0,2}|[*_]{2})?(?:my )?"
+    r"(?:thinking|thoughts?|(?:thought|thinking) process|internal monologue|scratchpad|chain of thought)"
+    r"(?(marked)(?:[:：][*_]{0,2}|[*_]{2}[:：]|[*_]{0,2}[ \t]{0,3}$)|[:：][ \t]{0,3}$)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_ANSWER_TITLE = re.compile(
+    r"^[ \t]{0,3}(?:(?:#{1,6}[ \t]{0,3}[*_]{0,2}|[*_]{2})(?:(?:my|the) )?(?:final )?"
+    r"(?:answer|response|reply|list|tasks)[*_:： \t]{0,6}$"
+    r"|(?:#{1,6}[ \t]{0,3})?[*_]{0,2}final (?:answer|response|output|list)[*_]{0,2}[:：][*_]{0,2}"
+    r"|(?:answer|response):[ \t]{0,3}$)",
+    re.IGNORECASE | re.MULTILINE,
+)
 _MARK = re.compile(
     rf"(?=<[\w/|]|\[[/TBtb]|[◁aAhH.])(?<!`)(?:(?P<open>{_OPEN})|(?P<close>{_CLOSE})|(?P<close_open>{_CLOSE_OPEN}))(?!`)"
 )
 _BLANK_LINES = re.compile(r"\n(?:[^\S\n]{0,40}\n){10,}")  # nobody means so many
-_MAY_HOLD = re.compile(r"[<\[◁]|assistantfinal|\A\s*(?:analysis|here|thinking)", re.IGNORECASE)
+_MAY_HOLD = re.compile(
+    r"[<\[◁]|assistantfinal|\A[\s#*_]*(?:analysis|here|my|thinking|thought|internal|scratchpad|chain)", re.IGNORECASE
+)
 # Around the answer itself, after the thoughts.
 _FRAME = re.compile(
-    r"(?i:</?answer>|<\|(?:begin|end)_of_solution\|>|<\|(?:start|end)_response\|>|\[(?:BEGIN|END) FINAL RESPONSE\])"
+    r"(?i:</?(?:final_)?answer>|<\|(?:begin|end)_of_(?:solution|box)\|>|<\|(?:start|end)_response\|>"
+    r"|\[(?:BEGIN|END) FINAL RESPONSE\])"
 )
 _LAST_TOKEN = re.compile(
-    r"(?:<\|(?:end|return|im_end|eot_id|endoftext|end_of_text|end_of_turn|eom_id)\|>|<end_of_turn>"
+    r"(?:<\|(?:end|return|im_end|eot_id|endoftext|end_of_text|end_of_turn|eom_id)\|>|<SPECIAL_\d{1,3}>|<end_of_turn>"
     r"|<｜end▁of▁sentence｜>|</s>)\Z"
 )
 _LONGEST_TOKEN = 30  # characters
+_FIELD_BEFORE = re.compile(
+    rf"(?:^[^\w\n]{{0,12}}(?:\d{{1,3}}[.)])?[^\w\n]{{0,8}}(?:{any_of('instruction', 'input', 'output', 'label')})?"
+    r"[^\w\n]{0,8}|[:\[,]\s{0,3}\")\Z",
+    re.IGNORECASE | re.MULTILINE,
+)
+_LONGEST_FIELD = 80  # characters
 
 
 def spoken(text: str) -> str:
@@ -71,6 +99,9 @@ def spoken(text: str) -> str:
     if not _MAY_HOLD.search(text):
         return text
     parts: list[str] = []
+    if title := _TITLE.match(text):
+        answer = _ANSWER_TITLE.search(text, title.end())
+        return _unframed(text[answer.end() :]) if answer else ""
     first = _FIRST.match(text)
     begin: int | None = None if first else 0  # of the answer; None inside thoughts
     has_thoughts = first is not None
@@ -84,12 +115,18 @@ def spoken(text: str) -> str:
     if begin is not None:
         parts.append(text[begin:])
     found = "".join(parts)
-    return _unframed(found) if has_thoughts else _without_last_tokens(found)
+    return _unframed(found) if has_thoughts or _FRAME.match(found.lstrip()) else _without_last_tokens(found)
+
+
+def begins_with_thoughts(text: str) -> bool:
+    """Whether a marker of thoughts, closed or not, is the first thing in a text. Headings and words do not count."""
+    found = _MARK.match(text.lstrip())
+    return bool(found and found["open"])
 
 
 def _begins_line(text: str, at: int, begin: int) -> bool:
-    """Whether a marker begins a line, or directly follows a sentence or earlier thoughts."""
-    if text[at - 1 : at] in (".", "!", "?"):
+    """Whether a marker begins a line, a field or a text in JSON, or directly follows a sentence or earlier thoughts."""
+    if text[at - 1 : at] in (".", "!", "?") or _FIELD_BEFORE.search(text, max(begin, at - _LONGEST_FIELD), at):
         return True
     while at > begin and text[at - 1] in " \t":
         at -= 1

@@ -9,6 +9,13 @@ from selfinstruct.parsing.thoughts import spoken
 _REFUSAL = re.compile(any_of(REFUSALS), re.IGNORECASE)
 _NO_INPUT = re.compile(rf"(?:[\W_]*(?:{any_of(WITHOUT_INPUT)})[\W_]*|\s*[-–—\"'“”]+\s*)", re.IGNORECASE)
 _NO_INPUT_AT_MOST = 80  # characters
+# Questions that ask for such words.
+_SAYS_SORRY = re.compile(
+    r"\b(?:apolog\w+|sorry|letters?|e-?mails?|messages?|dialog(?:ue)?s?|conversations?|repl(?:y|ies)|respon[ds]\w*"
+    r"|translat\w*|rewrit\w*|rephras\w*|lyrics|stor(?:y|ies)|roleplay|role-play|pretend|excuses?|declin\w+|refus\w+|unfortunately)\b",
+    re.IGNORECASE,
+)
+_QUOTED = tuple("\"'“‘«*-")
 _BEGINNING = 1000  # characters of an answer in which it declines
 _BEFORE_WORDS = re.compile(r"\A\W+")
 _SIDE = 5000  # characters on each side of an answer in which a verdict can stand
@@ -35,6 +42,11 @@ def is_refusal(text: str) -> bool:
     """Whether the answer begins like a refusal."""
     said = spoken(text)[:_BEGINNING]
     return bool(_REFUSAL.match(_BEFORE_WORDS.sub("", said, count=1)))
+
+
+def declines(question: str, answer: str) -> bool:
+    """Whether the answer is a refusal, unless it is quoted, or the question asks for such words."""
+    return is_refusal(answer) and not answer.lstrip().startswith(_QUOTED) and not _SAYS_SORRY.search(question)
 
 
 def says_no_input(text: str) -> bool:

@@ -18,7 +18,7 @@ def whole_tasks(text: str, cut: bool) -> list[WholeTask]:
     Numbers may be skipped, repeated or left out, and so may the "###" between two tasks, or the word "Instruction".
     """
     if (rows := json_rows(spoken(text))) is not None:
-        parsed = from_json(rows)
+        parsed, cut = from_json(rows), cut or rows.ends_inside
         said = [json_field(row, INSTRUCTION) or "" for row in rows]
         tasks = [WholeTask(tidy(i, False), *rest[:3]) for i, rest in zip(said, parsed, strict=True)]
     else:

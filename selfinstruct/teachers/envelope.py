@@ -17,6 +17,7 @@ from selfinstruct.errors import RequestRefused
 from selfinstruct.finish_reasons import ending_of, reason_in
 from selfinstruct.parsing.thoughts import spoken
 from selfinstruct.records import canonical_json, storable
+from selfinstruct.teachers.errors_as_text import is_error
 
 TEXT_PARTS = ("text", "output_text")
 TOKENS_MOST = 10_000_000  # in one call, more than any model's window: a larger count is invalid
@@ -106,6 +107,8 @@ def answer_in(body: Any, endpoint: str) -> Answer:
         text = ""  # a reasoning model that spent all its tokens on thinking: a retry would not help
     if text is None or (not text and ending != "cut" and _has_reasoning(choice)):
         raise NoAnswer(_why_empty(choice, endpoint))
+    if is_error(text):
+        raise NoAnswer(text[:500], "error_as_answer")
     prompt_tokens, completion_tokens = _tokens(body.get("usage"))
     return Answer(text, finish_reason, prompt_tokens, completion_tokens, _logprobs(choice.get("logprobs")))
 

@@ -65,6 +65,8 @@ FOUND = {
         row(output=""),
         row(output=" \n\t"),
         row(output="<nooutput>"),
+        row(output="<think>They want nine.</think>\n"),
+        chat(("user", "So?"), ("assistant", "<think>They want nine. First,")),
         chat(("user", "So?"), ("assistant", "")),
     ],
     "special_tokens": [
@@ -290,7 +292,12 @@ LEFT_ALONE = {
     ],
     "no_answer_at_end": [chat(("user", "Nine?"), ("assistant", "Yes."))],
     "empty_turn": [chat(("system", ""), ("user", "Nine?"), ("assistant", "Yes.")), row(input="")],
-    "empty_output": [row(output="0"), row(output="-"), row(output="无")],
+    "empty_output": [
+        row(output="<think>They want nine.</think>Nine."),
+        row(output="0"),
+        row(output="-"),
+        row(output="无"),
+    ],
     "special_tokens": [
         row(output="<b>nine</b> <s>ten</s>"),
         row(output="if a < b | c > d: print([INSTALL])"),

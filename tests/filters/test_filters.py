@@ -483,7 +483,22 @@ def test_the_similarity_of_records_can_be_set():
 
 
 def test_the_rules_for_records_stand_in_order():
-    assert [rule.name for rule in RECORD_FILTERS] == ["near_duplicate", "contaminated"]
+    assert [rule.name for rule in RECORD_FILTERS] == ["refused_output", "near_duplicate", "contaminated"]
+
+
+@pytest.mark.parametrize(
+    ("instruction", "output", "is_one"),
+    [
+        ("Name the tallest tree of a street.", "I'm sorry, but I can't help with that.", True),
+        ("Nenn den höchsten Baum.", "Es tut mir leid, aber das kann ich nicht.", True),
+        ("Nämn det högsta trädet.", "Tyvärr kan jag inte svara på det.", True),
+        ("Write an apology to a guest.", "I'm sorry, but we can't seat you tonight.", False),
+        ("Name the tallest tree of a street.", "The lime tree.", False),
+    ],
+)
+def test_a_record_whose_output_is_a_refusal_is_rejected(instruction, output, is_one):
+    rejection = verdict_on_record(Record.of("", 0, instruction, "", output), pool())
+    assert rejection == (Rejection("refused_output", {}) if is_one else None)
 
 
 # Filters that are switched off.
@@ -524,3 +539,17 @@ def test_records_of_which_one_filter_is_off():
     assert verdict_on_record(record("Describe how a lock lifts a boat.", LIFT), known) is not None
     known.rules = known.rules.model_copy(update={"without": ("near_duplicate",)})
     assert verdict_on_record(record("Describe how a lock lifts a boat.", LIFT), known) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "output", "reason"),
+    [
+        ("3", "[Your answer here]", "empty_output"), ("3", "{output}", "empty_output"),
+        ("3", "<insert text here>", "empty_output"),
+        ("{text}", "three", "pseudo_empty_input"), ("[Insert the text here]", "three", "pseudo_empty_input"),
+        ("[3]", "[three]", None), ("{name}", "Ada", None), ("(text)ile", "[Your answer here] is a placeholder.", None),
+    ],
+)  # fmt: skip
+def test_a_placeholder_is_neither_an_input_nor_an_output(given, output, reason):
+    (rejection,) = verdicts_on_instances([ParsedInstance(given, output, False)], pool().rules)
+    assert (rejection and rejection.reason) == reason

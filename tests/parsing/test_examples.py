@@ -231,3 +231,72 @@ def test_only_the_last_label_of_a_cut_answer_is_marked():
     assert output_first(text, cut=True) == [
         ParsedInstance("Too salty.", "harsh", False), ParsedInstance("A fi", "kind", True),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["None", "null\n", "undefined", "[object Object]", "NaN"])
+def test_what_a_program_wrote_for_nothing_is_no_instance(text):
+    assert input_first(text, False) == []
+    assert pairs_of(input_first(f"Input: 3\nOutput: {text}", False)) == [("3", text.strip())]
+
+
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [
+        ("output above input", "Example 1\nOutput: 7\nInput: 3 + 4\n\nExample 2\nOutput: 18\nInput: 2 x 9"),
+        ("output above input, no headings", "Output: 7\nInput: 3 + 4\n\nOutput: 18\nInput: 2 x 9"),
+        ("short names", "In: 3 + 4\nOut: 7\n\nIn: 2 x 9\nOut: 18"),
+        ("sample", "Sample Input: 3 + 4\nSample Output: 7\n\nSample Input: 2 x 9\nSample Output: 18"),
+        ("expected", "Input: 3 + 4\nExpected Output: 7\n\nInput: 2 x 9\nExpected Output: 18"),
+        ("a type", "Input (text): 3 + 4\nOutput (number): 7\n\nInput (text): 2 x 9\nOutput (number): 18"),
+        ("input text", "Input text: 3 + 4\nOutput text: 7\n\nInput text: 2 x 9\nOutput text: 18"),
+        ("tags", "<input>3 + 4</input>\n<output>7</output>\n<input>2 x 9</input>\n<output>18</output>"),
+        ("tags in tags", "<example>\n<input>\n3 + 4\n</input><output>7</output>\n</example>\n"
+                         "<input>2 x 9</input> <output>18</output>"),
+        ("a table", "| Input | Output |\n|---|---|\n| 3 + 4 | 7 |\n| 2 x 9 | 18 |"),
+        ("cases", "Case 1\nInput: 3 + 4\nOutput: 7\n---\nCase 2\nInput: 2 x 9\nOutput: 18"),
+        ("test cases", "Test Case 1:\nInput: 3 + 4\nOutput: 7\n\nTest Case 2:\nInput: 2 x 9\nOutput: 18"),
+        ("numbers alone", "#1\nInput: 3 + 4\nOutput: 7\n\n#2\nInput: 2 x 9\nOutput: 18"),
+        ("ordinals", "**First example**\nInput: 3 + 4\nOutput: 7\n\n**Second example**\nInput: 2 x 9\nOutput: 18"),
+        ("the task above each", "Task: Add.\nInput: 3 + 4\nOutput: 7\n\nTask: Add.\nInput: 2 x 9\nOutput: 18"),
+        ("another task", "Task: Add.\nInput: 3 + 4\nOutput: 7\n\n"
+                         "Input: 2 x 9\nOutput: 18\n\nTask: Sing.\nInput: x\nOutput: y"),
+        ("confidence", "Input: 3 + 4\nOutput: 7\nConfidence: high\n\n"
+                       "Input: 2 x 9\nOutput: 18\n**Confidence level:** 90%"),
+        ("Finnish", "Esimerkki 1\nSyöte: 3 + 4\nTuloste: 7\n\nEsimerkki 2\nSyöte: 2 x 9\nTuloste: 18"),
+        ("Swahili", "Mfano 1\nIngizo: 3 + 4\nTokeo: 7\n\nMfano 2\nIngizo: 2 x 9\nTokeo: 18"),
+        ("Bengali", "উদাহরণ 1\nইনপুট: 3 + 4\nআউটপুট: 7\n\nউদাহরণ 2\nইনপুট: 2 x 9\nআউটপুট: 18"),
+        ("Tamil", "உள்ளீடு: 3 + 4\nவெளியீடு: 7\n\nஉள்ளீடு: 2 x 9\nவெளியீடு: 18"),
+    ],
+    ids=name_of,
+)  # fmt: skip
+def test_other_forms_are_read_as_clear_as_they_are(form, text):
+    assert pairs_of(input_first(text, False)) == TWO, form
+
+
+@pytest.mark.parametrize(
+    ("text", "pairs"),
+    [
+        # Programs that speak of inputs and outputs.
+        ("Input: x = 2\nExpected output: 6\nOutput: The loop is wrong.",
+         [("x = 2\nExpected output: 6", "The loop is wrong.")]),
+        ("Example 1\nOutput: def f():\n  Input: a number", [("", "def f():"), ("a number", "")]),
+        # What the task may have asked for.
+        ("Q: Why?\nA: So.", [("", "Q: Why?\nA: So.")]),
+        ("| Name | Age |\n|---|---|\n| Ada | 36 |", [("", "| Name | Age |\n|---|---|\n| Ada | 36 |")]),
+        ("Input: 3\nOutput: Confidence: high", [("3", "Confidence: high")]),
+        ("Input: <input>3</input>\nOutput: <output>x</output>", [("<input>3</input>", "<output>x</output>")]),
+        ("In: Ada, Bo", [("", "In: Ada, Bo")]),
+    ],
+    ids=name_of,
+)  # fmt: skip
+def test_forms_that_a_task_may_ask_for_stay(text, pairs):
+    assert pairs_of(input_first(text, False)) == pairs
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["This task does not require any input.", "None (the instruction is self-contained)", "ei syötettä", "প্রযোজ্য নয়",
+     "No input (general knowledge)", "hakuna"],
+)  # fmt: skip
+def test_more_ways_to_say_that_there_is_no_input(said):
+    assert pairs_of(input_first(f"Input: {said}\nOutput: x", False)) == [("", "x")]

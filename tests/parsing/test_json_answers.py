@@ -6,7 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from selfinstruct.parsing.examples import input_first, output_first
 from selfinstruct.parsing.json_answers import INPUT, INSTRUCTION, OUTPUT, VERDICT, field_or_text, json_field, json_rows
+from selfinstruct.parsing.lists import numbered_items
+from selfinstruct.parsing.whole_tasks import whole_tasks
 
 AB = ["Name a river.", "Name a lake."]
 TASKS = json.dumps({"tasks": AB})
@@ -123,6 +126,46 @@ def test_one_object_is_one_row(text, rows):
 )  # fmt: skip
 def test_what_was_said_before_the_token_limit_is_read(text, rows):
     assert json_rows(text) == rows
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ('{"reasoning": ["They want two."], "tasks": ["Name a river."]}', ["Name a river."]),
+        ('{"steps": ["They want two."], "ideas": ["Name a river."]}', ["Name a river."]),
+        ('{"examples": ["Name a sea."], "new_tasks": ["Name a river."]}', ["Name a river."]),
+        ('{"überlegungen": ["Zwei."], "aufgaben": ["Nenne einen Fluss."]}', ["Nenne einen Fluss."]),
+        ('{"description": "Two tasks", "instructions": ["Name a river."]}', ["Name a river."]),
+        ('{"category": "lakes", "tasks": ["Name a lake."]}', ["Name a lake."]),
+        ('{"task": ["Name a river.", "Name a lake."]}', AB),
+        ('{"checks": ["short?"], "cases": [{"input": "3 + 4", "output": "7"}]}', ROWS[:1]),
+        ('{"instruction": "Add.", "instances": [{"input": "3 + 4", "output": "7"}]}', ROWS[:1]),
+        ('{"reasoning": ["They want two."]}', [{"reasoning": ["They want two."]}]),
+        ('{"type": "object", "properties": {"tasks": {}}, "required": ["tasks"]}', []),
+        ('{"input": "x", "output": "y", "tasks": ["z"]}', [{"input": "x", "output": "y", "tasks": ["z"]}]),
+    ],
+    ids=name_of,
+)  # fmt: skip
+def test_of_several_lists_the_one_that_was_asked_for_is_read(text, rows):
+    assert json_rows(text) == rows
+
+
+@pytest.mark.parametrize(
+    "end", ['"Name a la', '"Name a lake.]}', '{"task": "Name a la', '"Name a lake.", "', '"Name a la\n```'], ids=name_of
+)
+def test_json_that_ends_inside_a_text_is_cut_whatever_the_server_says(end):
+    items = numbered_items('```json\n{"tasks": ["Name a river.", ' + end, cut=False)
+    assert [item.cut for item in items][:1] == [False]
+    assert items[-1].cut
+    assert not any(item.cut for item in numbered_items('{"tasks": ["Name a river.", "Name a lake."', cut=False))
+
+
+@pytest.mark.parametrize("read", [input_first, output_first])
+def test_an_instance_in_json_that_ends_inside_a_text_is_cut(read):
+    found = read('[{"input": "3", "output": "three"}, {"input": "4", "output": "fo', False)
+    assert [instance.cut for instance in found] == [False, True]
+    (task,) = whole_tasks('[{"instruction": "Spell it.", "input": "4", "output": "fo', False)
+    assert task.cut
 
 
 @pytest.mark.parametrize(

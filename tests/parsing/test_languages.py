@@ -65,9 +65,9 @@ def test_whole_tasks_of_other_languages_are_read():
 @pytest.mark.parametrize(
     "text",
     [
-        "Esimerkki 1\nSyöte: sade\nTuloste: rain\n\nEsimerkki 2\nSyöte: lumi\nTuloste: snow",
+        "Näide 1\nSisend: sade\nVäljund: rain\n\nNäide 2\nSisend: lumi\nVäljund: snow",
         "Näide 1\nSisend: vihm\nVäljund: rain",
-        "Syöte: sade\nTuloste: rain\n\nSyöte: lumi\nTuloste: snow",
+        "Sisend: sade\nVäljund: rain\n\nSisend: lumi\nVäljund: snow",
     ],
     ids=name_of,
 )
@@ -240,6 +240,26 @@ def test_an_input_that_only_begins_so_is_one(text):
         ("作為一個AI語言模型，我沒有意見。", True),
         ("Przykro mi, ale nie mogę.", True),
         ("Xin lỗi, nhưng tôi không biết.", True),
+        ("I'm sorry, but I can't discuss that topic", True),  # promptfoo/promptfoo, test/assertions: refusals
+        ("I'm sorry, but due to our policy, I can't do so.", True),  # the same
+        ("Sorry, but we are not permitted to share that.", True),  # the same
+        ("I'd rather not answer that.", True),
+        ("Your request was blocked by our content policy.", True),
+        ("Tyvärr kan jag inte svara på frågan.", True), ("Jag kan inte hjälpa till med det.", True),
+        ("Beklager, men jeg kan ikke svare.", True), ("Undskyld, men det kan jeg ikke.", True),
+        ("Valitettavasti en voi auttaa tässä asiassa.", True), ("En voi vastata kysymykseen.", True),
+        ("Omlouvám se, ale na toto vám nemohu odpovědět.", True), ("Je mi líto, ale s tím nemohu pomoci.", True),
+        ("Ospravedlňujem sa, ale s tým nemôžem pomôcť.", True),
+        ("Sajnálom, de ebben nem segíthetek.", True), ("Din păcate, nu pot răspunde.", True),
+        ("Λυπάμαι, αλλά δεν μπορώ να απαντήσω.", True), ("متأسفم، نمی‌توانم پاسخ دهم.", True),
+        ("אני מצטערת, אבל אני לא יכולה לענות.", True), ("Naomba radhi, lakini siwezi kujibu.", True),
+        ("দুঃখিত, আমি উত্তর দিতে পারছি না।", True), ("மன்னிக்கவும், என்னால் பதிலளிக்க முடியாது.", True),
+        ("أنا آسف، ولكن لا أستطيع.", True), ("Bardzo przepraszam, ale nie mogę odpowiedzieć.", True),
+        ("Es tut mir wirklich leid, aber das geht nicht.", True),
+        ("Tyvärr gick tåget klockan nio.", False), ("Omlouvám se, ale vlak už odjel.", False),
+        ("Valitettavasti juna lähti jo.", False), ("Λυπάμαι, αλλά το τρένο έφυγε.", False),
+        ("متأسفم، قطار رفت.", False), ("אני מצטער, אבל הרכבת יצאה.", False), ("I'd rather not have tea.", False),
+        ("I'm sorry to hear that.", False), ("Sorry, we are late.", False),
         ("I apologize for the wait, but dinner is served.", False),
         ("Leider war der Zug weg.", False),
         ("К сожалению, поезд ушёл.", False),
@@ -247,6 +267,6 @@ def test_an_input_that_only_begins_so_is_one(text):
         ("我能提供三个例子。", False),
     ],
     ids=name_of,
-)
+)  # fmt: skip
 def test_refusals_in_many_languages(text, refused):
     assert is_refusal(text) is refused

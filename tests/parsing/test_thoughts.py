@@ -27,6 +27,11 @@ MARKS = [
     ('<details type="reasoning" done="true" duration="3">', "</details>", ""), ("<scratchpad>", "</scratchpad>", ""),
     ("<|start|>assistant<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>", ""),
     ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final <|constrain|>json<|message|>", ""),
+    ("<antThinking>", "</antThinking>", "openclaw/openclaw#688"),
+    ("<thinking>", "</thinking>", "openclaw/openclaw#59550"), ("<thinking_process>", "</thinking_process>", ""),
+    ("<chain-of-thought>", "</chain-of-thought>", ""), ("<planning>", "</planning>", ""), ("<plan>\n", "\n</plan>", ""),
+    ("**Thinking:**\n", "\n\n**Answer:**\n", ""), ("### Thought\n", "\n\n### Final Answer\n", ""),
+    ("**Thought process**: ", "\n\n**My final answer:**\n", ""), ("Thinking:\n", "\nFinal answer:\n", ""),
 ]  # fmt: skip
 
 
@@ -57,6 +62,11 @@ def test_thoughts_that_do_not_end_leave_nothing(begin):
         (f"analysisTwo are wanted.assistantfinal{LIST}", LIST),
         (f"{LIST}<|im_end|>\n<|im_end|>", LIST),
         (f"{LIST}</s>", LIST),
+        (f"{LIST}<SPECIAL_12>", LIST),
+        (f"<answer>\n{LIST}\n</answer>", f"\n{LIST}\n"),
+        (f"<final_answer>{LIST}</final_answer>", LIST),
+        # zai-org/GLM-V#79
+        (f"<think>a</think><|begin_of_box|>{LIST}<|end_of_box|>", LIST),
     ],
     ids=name_of,
 )
@@ -72,6 +82,10 @@ def test_what_is_left_is_the_answer(text, said):
         "Analysis of a poem: name its metre.",
         "analysis is a noun.",
         "<analysis of=1> is no mark",
+        "**Thinking hats** are six.",
+        "# Thoughts on war\nIt ends.",
+        "Thoughts: none.",
+        "The plan: <plan>",
         "I think. [THINKERS] are many.",
         "<b>bold</b> <s>struck</s> text",
         "Output: <br>",
@@ -80,3 +94,14 @@ def test_what_is_left_is_the_answer(text, said):
 )
 def test_what_only_looks_like_a_mark_stays(text):
     assert spoken(text) == text
+
+
+def test_thoughts_inside_a_field_are_no_part_of_it():
+    said = "Example 1\nInput: <plan>rest</plan>\nOutput: <think>Three, then.</think>three"
+    assert pairs_of(input_first(said, False)) == [("<plan>rest</plan>", "three")]
+    assert pairs_of(input_first("Input: 3\nOutput: <think>Three", False)) == [("3", "")]
+    said = "1. Instruction: <think>a</think>Spell it.\n1. Input: 3\n1. Output: <think>b</think>three"
+    assert triples_of(whole_tasks(said, False)) == [("Spell it.", "3", "three")]
+    said = '[{"input": "3", "output": "<think>Three.</think>three"}]'
+    assert pairs_of(input_first(said, False)) == [("3", "three")]
+    assert texts_of(f"9. <think>A river?</think> {RIVER}\n10. {RANK}") == [RIVER, RANK]

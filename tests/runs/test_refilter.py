@@ -248,6 +248,10 @@ GOOD = {
     "pseudo_empty_input": ("Suggest a name for a small bakery.", None),
     "ends_with_colon": ("List three tools of a carpenter.", "Input: none of them\nOutput: The tools are:"),
     "merged_tasks": ("Give one reason to keep a diary.", "Input: now\nOutput: To think.\n7. Instruction: Sing\nx"),
+    "refused_output": (
+        "Name the tallest tree of a street.",
+        "Input: ours\nOutput: I'm sorry, but I can't help with that.",
+    ),
     "conflicting_outputs": (
         "Decide which animal lives longer.",
         "Example 1\nInput: ox, bee\nOutput: ox\n\nExample 2\nInput: ox, bee\nOutput: bee",

@@ -61,6 +61,40 @@ ANSWERS = {
 }  # fmt: skip
 
 
+# Errors in place of an answer, with status 200; where such texts were reported.
+ERRORS_AS_TEXT = {
+    "jayrinaldime/ollama-straico-apiproxy#22": "Warning: It seems we couldn't process your request this time.",
+    "BerriAI/litellm#37710": "litellm.APIConnectionError: unable to complete request: max_output_tokens",
+    "the same, other classes": "litellm.RateLimitError: RateLimitError: OpenAIException - Rate limit reached",
+    "Envoy": "upstream request timeout", "a proxy of it": "Error: upstream connect error or disconnect/reset",
+    "Python's client, printed": "Error code: 429 - {'error': {'message': 'Too many requests'}}",
+    "nginx": "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body></body></html>",
+    "a page with a doctype": '<!DOCTYPE html>\n<html lang="en"><head><meta charset="a"><title>Error 503</title>',
+    "an error's JSON": '{"error": {"message": "Try later", "type": "rate_limit_error"}}',
+    "the same, printed": "[{'error': {'code': 429, 'message': 'Resource exhausted'}}]",
+    "a status alone": "503 Service Unavailable", "a limit": "You've reached your free message limit.",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("source", ERRORS_AS_TEXT)
+def test_an_error_in_place_of_the_answer_is_none(source):
+    with pytest.raises(NoAnswer) as failed:
+        answer_in(body({"content": ERRORS_AS_TEXT[source]}), "chat")
+    assert failed.value.reason == "error_as_answer"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Bad gateway is what a proxy answers.", "Internal server error means that it failed.", '{"error": 0}',
+        "Error handling in Python", "9. Explain the error: upstream request timeout", "None", "<title>404 flowers",
+        "Too many requests are sent.", "requests.get raises an error.", "Example 1\nOutput: Bad gateway",
+    ],
+)  # fmt: skip
+def test_an_answer_about_errors_is_one(text):
+    assert answer_in(body({"content": text}), "chat").text == text
+
+
 @pytest.mark.parametrize("source", ANSWERS)
 def test_an_answer_is_found_and_no_thoughts(source):
     sent, text = ANSWERS[source]

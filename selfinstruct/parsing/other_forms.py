@@ -1,0 +1,42 @@
+"""Instances in forms that nobody asked for, but that are as clear: tags, a table, "In:" and "Out:".
+
+    >>> other_pairs("<input>3</input> <output>three</output>")
+    [('3', 'three')]
+
+Only for texts without the usual fields. "Q:" and "A:", "User:" and "Assistant:" are usually what the task asked for.
+"""
+
+import re
+
+_INSIDE = r"([^<]*+(?:<(?!/?(?:in|out)put>)[^<]*+)*+)"
+_TAGS = re.compile(rf"(?:<input>{_INSIDE}</input>\s*+)?<output>{_INSIDE}</output>", re.IGNORECASE)
+_TABLE = re.compile(
+    r"[ \t]*\|?[ \t*]*input[ \t*]*\|[ \t*]*output[ \t*]*\|?[ \t]*\n[ \t]*\|?[ :-]+\|[ :-]+\|?[ \t]*\n", re.IGNORECASE
+)
+_ROW = re.compile(r"^[ \t]*\|?([^|\n]*)\|([^|\n]*)\|?[ \t]*$", re.MULTILINE)
+_SHORT = re.compile(r"^[ \t*_]{0,6}(in|out)[*_]{0,2}:[*_]{0,2}[ \t]", re.IGNORECASE | re.MULTILINE)
+
+_QUALIFIED = re.compile(
+    r"^(?P<before>[ \t#*_>-]{0,8})(?:(?:sample|test|example|expected|desired|correct)[ \t])?(?P<name>input|output)"
+    r"(?:[ \t](?:text|data|string|sentence))?(?=[*_]{0,3}[ \t]?[:：])",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def unqualified(text: str) -> str:
+    """The text with "Input" and "Output" for "Sample input", "Expected output", "Input text" where a line begins."""
+    return _QUALIFIED.sub(r"\g<before>\g<name>", text)
+
+
+def other_pairs(text: str) -> list[tuple[str, str]]:
+    """The inputs and outputs of a text in one of these forms; none if it is in none of them."""
+    if tagged := _TAGS.findall(text):
+        return [(given.strip(), output.strip()) for given, output in tagged]
+    if header := _TABLE.match(text):
+        return [(given.strip(), output.strip()) for given, output in _ROW.findall(text, header.end())]
+    marks = list(_SHORT.finditer(text))
+    if not marks or len(marks) % 2 or [mark[1].lower() for mark in marks] != ["in", "out"] * (len(marks) // 2):
+        return []
+    ends = [*(mark.start() for mark in marks[1:]), len(text)]
+    said = [text[mark.end() : end].strip() for mark, end in zip(marks, ends, strict=True)]
+    return list(zip(said[::2], said[1::2], strict=True))
