@@ -48,15 +48,21 @@ def not_used(row: Any) -> set[str]:
     read = {key for field in (*READ[format], *_ALWAYS) if (key := key_of(row, field))}
     if format == "messages" and "messages" not in read:
         read |= {key_of(row, fields.CONVERSATIONS) or ""}
-    if format != "messages" or isinstance(row.get("task"), str):  # a dialogue as finetune keeps it
-        read |= OURS.get(format, frozenset())
+    read |= ours(row, format)
     read |= {
         key for field in (fields.LABEL, fields.WEIGHT) if (key := key_of(row, field)) and _is_mark(row, field, key)
     }
     found = {key for key, value in row.items() if key not in read and not is_empty(value)}
     if format == "records" and _says_otherwise(row):
         found.add("messages")
-    return found.union(*(_of_list(key, row[key]) for key in read if isinstance(row.get(key), list)))
+    return found.union(*(of_list(key, row[key]) for key in read if isinstance(row.get(key), list)))
+
+
+def ours(row: dict[str, Any], format: Format | None) -> frozenset[str]:
+    """The other fields of our own files, if the row may be of one."""
+    if format is None or (format == "messages" and not isinstance(row.get("task"), str)):
+        return frozenset()
+    return OURS.get(format, frozenset())  # with a task: a dialogue as finetune keeps it
 
 
 def count(rows: Iterable[Any]) -> Counter[str]:
@@ -95,7 +101,7 @@ def _says_otherwise(row: dict[str, Any]) -> bool:
     return said != [user_message(asked, row.get("input") or ""), answer]
 
 
-def _of_list(name: str, value: list[Any]) -> Iterator[str]:
+def of_list(name: str, value: list[Any]) -> Iterator[str]:
     """The unused fields in a list of turns, parts or instances."""
     known = (*_FIELDS,) if name == fields.INSTANCES.name else fields.TURN
     for one in value if name not in (*fields.TOOLS.spellings, *fields.MEDIA.spellings) else ():

@@ -220,12 +220,80 @@ def test_overlap_reads_earlier_turns_parts_and_pairs_and_names_the_rest(tmp_path
     assert [(question.text, whole.text) for question, whole in read_pairs(path)] == [
         ("Write about a lock.\nMake it shorter.", "Write about a lock.\nA long one.\nMake it shorter.\nShort."),
         ("How deep?", "How deep?\n4 m."),
-        ("How deep is it?", "How deep is it?\n4 m."),
+        ("How deep is it?", "How deep is it?\n4 m.\nNo."),
         ("How wide?", "How wide?\n9 m."),
     ]
     assert "not used: level in 1 row" in capsys.readouterr().err
     pq.write_table(pa.Table.from_pylist(rows[3:]), tmp_path / "data.parquet")
     assert [whole.text for _, whole in read_pairs(tmp_path / "data.parquet")] == ["How wide?\n9 m."]
+
+
+TEXT = "The ninth lock is the deepest."
+SAYS = {"role": "user", "content": TEXT}
+# (who reports or documents it, the row)
+ANYWHERE = [
+    ("HuggingFaceH4/ultrachat_200k: prompt is the first turn",
+     {"prompt": Q["content"], "prompt_id": "x", "messages": [Q, A, SAYS, A]}),
+    ("question beside turns", {"question": "Deep?", "messages": [SAYS, A]}),
+    ("instruction beside turns", {"instruction": "Deep?", "output": "4 m.", "messages": [SAYS, A]}),
+    ("history beside turns", {"history": [[TEXT, "Yes."]], "messages": [Q, A]}),
+    ("TRL, dataset_formats: a prompt of turns", {"prompt": [SAYS, A, Q], "completion": [A]}),
+    ("a prompt of turns with an answer as text", {"prompt": [Q, A, SAYS], "completion": "4 m."}),
+    ("TRL, dataset_formats: implicit prompt", {"prompt": "Deep?", "chosen": [SAYS, A], "rejected": [SAYS, A]}),
+    ("TRL, dataset_formats: preference, chosen", {"prompt": "Deep?", "chosen": TEXT, "rejected": "No."}),
+    ("TRL, dataset_formats: preference, rejected", {"prompt": "Deep?", "chosen": "4 m.", "rejected": TEXT}),
+    ("OpenAI, FineTunePreferenceRequestInput",
+     {"input": {"messages": [SAYS]}, "preferred_output": [A], "non_preferred_output": [A]}),
+    ("axolotl, conversation.qmd: conversation", {"conversation": [{"from": "human", "value": TEXT}, turn("Yes.")]}),
+    ("dialogue", {"dialogue": [SAYS, A]}),
+    ("Tencent/AngelSlim#345: system_prompt", {"system_prompt": TEXT, "messages": [Q, A]}),
+    ("FreedomIntelligence/medical-o1-reasoning-SFT", {"Question": "Deep?", "Complex_CoT": TEXT, "Response": "4 m."}),
+    ("reasoning of a turn", {"messages": [Q, {**A, "reasoning_content": TEXT}]}),
+    ("tools", {"instruction": "Deep?", "output": "4 m.",
+               "tools": [{"type": "function", "function": {"name": "measure", "description": TEXT}}]}),
+    ("reasoning of an instance",
+     {"instruction": "Deep?", "instances": [{"input": "9", "output": "4 m.", "reasoning": TEXT}]}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "row"), ANYWHERE, ids=[source for source, *_ in ANYWHERE])
+def test_overlap_finds_a_text_wherever_it_stands(tmp_path, source, row):
+    path = tmp_path / "data.jsonl"
+    path.write_text(json.dumps(row))
+    ((_, whole),) = read_pairs(path)
+    assert TEXT in whole.text
+
+
+@pytest.mark.parametrize(
+    ("row", "names"),
+    [
+        ({"question": "Deep?", "messages": "User: Deep?"}, "messages"),
+        ({"question": "Deep?", "task": "x", "answers": ["4 m."]}, "answers in 1 row, task"),
+        ({"question": "Deep?", "history": ["Where?", "There."]}, "history"),
+        ({"question": "Deep?", "history": [["Where?", "There."], "And?"]}, "history.*"),
+        ({"question": "Deep?", "image": "a.jpg"}, "image"),
+        ({"messages": [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "Deep?"}]}]},
+         "messages.*.content.*"),
+        ({"messages": [{**Q, "name": "Eve"}, A], "label": False}, "label in 1 row, messages.*.name"),
+        ({"instruction": "Deep?", "instances": [{"input": "9", "hint": "x"}, {"input": "8", "output": 4}]},
+         "instances.*.hint in 1 row, instances.*.output"),
+    ],
+)  # fmt: skip
+def test_overlap_names_what_it_does_not_read(tmp_path, capsys, row, names):
+    path = tmp_path / "data.jsonl"
+    path.write_text(json.dumps(row))
+    read_pairs(path)
+    assert capsys.readouterr().err == f"{path}: not used: {names} in 1 row\n"
+
+
+def test_a_record_says_everything_once(tmp_path):
+    path = tmp_path / "records.jsonl"
+    said = [{"role": "user", "content": "Deep?\n\nLock 9."}, A]
+    row = {"id": "x", "task": 1, "instruction": "Deep?", "input": "Lock 9.", "output": "4 m.", "messages": said}
+    path.write_text(json.dumps(row))
+    assert [(question.text, whole.text) for question, whole in read_pairs(path)] == [
+        ("Deep?\n\nLock 9.", "Deep?\n\nLock 9.\n4 m.")
+    ]
 
 
 def test_import_says_what_it_does_not_use_and_refuses_what_it_cannot_keep(tmp_path, cli):
