@@ -165,7 +165,7 @@ def _messages(conversation: Conversation) -> list[Message]:
             messages[-1]["tool_calls"] = calls
         elif text.kind in ("instruction", "user", "assistant", "tool"):
             role = "user" if text.kind == "instruction" else text.kind
-            messages.append(Message(role=role, content=thought + content))
+            messages.append(Message(role=role, content=thought + content if role == "assistant" else content))
         if text.kind in ("assistant", "call"):
             thought = ""
             if not text.trained:

@@ -81,7 +81,10 @@ TURN_WEIGHT = Field(
     "0 or 1, true or false: 0 marks an answer that `finetune` does not train on; turns that are not answers never are",
 )
 DETAIL = Field(("train_detail",), "refused: parts of a turn cannot be left out; reported as `not_read`")
-CALL_ID = Field(("tool_call_id",), "the call that a tool's turn answers; not needed, because their order shows it")
+CALL_ID = Field(
+    ("tool_call_id",),
+    "the call that a tool's turn answers: results are put into the order of the calls; without it, their order counts",
+)
 TURN = (ROLE, CONTENT, TURN_REASONING, CALLS, TURN_WEIGHT, DETAIL, CALL_ID, MEDIA)
 
 PART_TYPE = Field(("type",), "the type of the part: `text`, `thinking` or `reasoning`; others are refused")

@@ -164,7 +164,7 @@ def _said(row: dict[str, Any], problems: list[Problem]) -> list[Text]:
 def _prompted(row: dict[str, Any], problems: list[Problem]) -> Conversation:
     prompt, completion = key_of(row, fields.PROMPT) or "prompt", key_of(row, fields.COMPLETION) or "completion"
     if isinstance(row[prompt], list) or isinstance(row[completion], list):
-        said = [*answers(row[prompt], (prompt,), "user", problems)]
+        said = [*answers(row[prompt], (prompt,), "user", problems), *_thought(row, (), problems)]
         return Conversation([*said, *answers(row[completion], (completion,), "assistant", problems)], has_turns=True)
     texts = one_text(row, (prompt,), "user", problems) + _thought(row, (), problems)
     # Only under this name are the two parts of one text.

@@ -105,6 +105,53 @@ def test_what_stands_beside_a_text_makes_another_row_of_it(source, row, texts):
         assert row_key(conversations(less, format_of(less))[0]) != row_key(conversations(row, format_of(row))[0])
 
 
+def calls(*ids, **more):
+    return {"role": "assistant", "content": None, "tool_calls": [{**CALL, "id": one} for one in ids], **more}
+
+
+def result(name, **more):
+    return {"role": "tool", "content": f"of {name}", "tool_call_id": name, **more}
+
+
+# (who reports or documents it, the turns, the results in the order in which they are read, the problems)
+MATCHED = [
+    ("modelscope/ms-swift#10174: results in another order",
+     [Q, calls("a", "b"), result("b"), result("a"), A], "ab", []),
+    ("one call after another", [Q, calls("b"), result("b"), calls("a"), result("a"), A], "ba", []),
+    ("can1357/oh-my-pi#11179, and the same ids again later",
+     [Q, calls("a", "b"), result("b"), result("a"), A, Q, calls("a", "b"), result("b"), result("a"), A], "abab", []),
+    ("calls without results at the end", [Q, calls("a", "b")], "", []),
+    ("JustVugg/colibri#118: without ids, the order counts",
+     [Q, calls(None, None), result("b"), result("a"), A], "ba", []),
+    ("an unknown id", [Q, calls("a"), result("a"), result("z"), A], "az",
+     ["messages.3.tool_call_id: z: no call waits"]),
+    ("an id that is answered twice", [Q, calls("a"), result("a"), result("a"), A], "aa",
+     ["messages.3.tool_call_id: a: no call waits"]),
+    ("langgenius/dify-official-plugins#2352: a missing result",
+     [Q, calls("a", "b"), result("a"), A], "a", ["messages.1: no result for the call b"]),
+    ("no result at all", [Q, calls("a"), Q, A], "", ["messages.1: no result for the call a"]),
+    ("calls of a user", [{**Q, "tool_calls": [CALL]}, A], "", ["messages.0.tool_calls: tool calls of user"]),
+    ("other calls under the other name",
+     [Q, calls("a", function_call={"name": "x", "arguments": "{}"}), result("a"), A], "a",
+     ["messages.1.function_call: other calls than in tool_calls"]),
+    ("the same call under the other name", [Q, calls("a", function_call=CALL["function"]), result("a"), A], "a", []),
+    ("reasoning of a user", [{**Q, "thinking": "Nine."}, A], "", ["messages.0.thinking: reasoning of user"]),
+    ("a part of reasoning of a user",
+     [{"role": "user", "content": [{"type": "thinking", "thinking": "9"}, {"type": "text", "text": "Deep?"}]}, A], "",
+     ["messages.0.content.0: a part of type thinking"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "said", "order", "problems"), MATCHED, ids=[source for source, *_ in MATCHED])
+def test_results_stand_in_the_order_of_their_calls(source, said, order, problems):
+    (found,), seen = conversations({"messages": said}, "messages")
+    assert [text.text for text in found.texts if text.kind == "tool"] == [f"of {name}" for name in order]
+    assert len(seen) == len(problems)
+    for problem, start in zip(seen, problems, strict=True):
+        assert problem.rule == "not_read"
+        assert f"{problem.field}: {problem.evidence}".startswith(start)
+
+
 # (who reports or documents it, the row, the rule that names it)
 REFUSED = [
     ("TRL, dataset_formats: preference", {"prompt": "Deep?", "chosen": "4 m.", "rejected": "No."}, "preference_pair"),
