@@ -93,6 +93,9 @@ PART_REASONING = Field(_REASONING, REASONING.becomes)
 PART = (PART_TYPE, PART_TEXT, PART_REASONING)
 
 
+_FLAGS = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False, "yes": True, "no": False}
+
+
 def is_empty(value: Any) -> bool:
     """Whether a field holds nothing: null, "", or an empty list or object."""
     return value is None or (isinstance(value, str | list | dict) and not value)
@@ -122,17 +125,27 @@ def value_of(holder: dict[str, Any], field: Field) -> Any:
 
 
 def flag(value: Any) -> bool | None:
-    """A flag as trainers write it: a boolean, 0 or 1, or one of these as text; None for any other value."""
+    """A flag as trainers write it: a boolean, 0 or 1, yes or no, or one of these as text; None for any other value."""
     if isinstance(value, str):
-        return {"true": True, "false": False, "1": True, "0": False}.get(value.strip().lower())
+        return _FLAGS.get(value.strip().lower())
     return bool(value) if isinstance(value, bool | int | float) and value in (0, 1) else None
 
 
-def is_unwanted(row: dict[str, Any]) -> bool:
-    """Whether the row marks its answer as unwanted.
+def marks(holder: dict[str, Any]) -> list[tuple[str, bool | None]]:
+    """The fields of a row, or of an instance, that mark its answer, each with what it says; None if that is unclear.
 
-    A `label` of 0 or 1 may just as well be a class, so only true or false counts.
+    A `label` of 0 or 1, yes or no, may just as well be a class, so only true or false is a mark.
     """
-    label, weight = value_of(row, LABEL), value_of(row, WEIGHT)
-    is_mark = isinstance(label, bool | str) or key_of(row, LABEL) != "label"
-    return (is_mark and flag(label) is False) or flag(weight) is False
+    names = tuple(holder)
+    keys = spelled(names, LABEL) + spelled(names, WEIGHT)
+    return [
+        (key, flag(value))
+        for key in keys
+        if not is_empty(value := holder[key])
+        and (key.lower() != "label" or str(value).strip().lower() in ("true", "false"))
+    ]
+
+
+def is_unwanted(holder: dict[str, Any]) -> bool:
+    """Whether a mark says that the answer is unwanted; one is enough."""
+    return any(says is False for _, says in marks(holder))

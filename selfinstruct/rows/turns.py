@@ -65,8 +65,9 @@ def turns(value: Any, path: Path, problems: list[Problem], mask: Sequence[Any] |
         texts: list[Text] = []
         if isinstance(turn, dict):
             texts = _turn(turn, (*path, i), problems)
-            if mask is not None and fields.flag(mask[i]) is False:
-                texts = [text._replace(trained=False) for text in texts]
+            if mask is not None and _is_learned(texts):
+                is_trained = _trained(mask[i], (fields.LOSS_MASK.name, i), problems)
+                texts = [text._replace(trained=text.trained and is_trained) for text in texts]
         else:
             problems.append(Problem("wrong_type", dotted((*path, i)), f"{type_of(turn)}, not an object"))
         by_turn.append(texts)
@@ -225,13 +226,23 @@ def _weighed(turn: dict[str, Any], found: list[Text], path: Path, problems: list
     """The texts, with the turn's weight applied."""
     if not fields.is_empty(turn.get(fields.DETAIL.name)):
         problems.append(Problem("not_read", dotted((*path, fields.DETAIL.name)), "parts of a turn cannot be left out"))
-    key = key_of(turn, fields.TURN_WEIGHT)
-    if key is None or not any(text.kind in ("assistant", "call") for text in found):
+    keys = fields.spelled(tuple(turn), fields.TURN_WEIGHT)
+    if not keys or not _is_learned(found):
         return found
-    trained = fields.flag(turn[key])
-    if trained is None:
-        problems.append(Problem("not_read", dotted((*path, key)), f"{str(turn[key])[:40]}, neither 0 nor 1"))
-    return [text._replace(trained=trained is not False) for text in found]
+    said = [_trained(turn[key], (*path, key), problems) for key in keys if not fields.is_empty(turn[key])]
+    return [text._replace(trained=all(said)) for text in found]
+
+
+def _is_learned(texts: list[Text]) -> bool:
+    return any(text.kind in ("assistant", "call") for text in texts)
+
+
+def _trained(value: Any, path: Path, problems: list[Problem]) -> bool:
+    """What one weight says; a problem if that is neither yes nor no."""
+    says = fields.flag(value)
+    if says is None:
+        problems.append(Problem("not_read", dotted(path), f"{str(value)[:40]}, neither 0 nor 1"))
+    return says is not False
 
 
 def _of_parts(parts: Sequence[Any], kind: Kind, path: Path, problems: list[Problem]) -> list[Text]:

@@ -198,6 +198,12 @@ WEIGHED = [
     ("hiyouga/LlamaFactory#9630",
      {"conversations": [HUMAN, turn("4 m."), HUMAN, turn("9 m.")], "loss_mask": [0, 0, 0, 1]},
      [False, True]),
+    ("yes and no", {"messages": [Q, {**A, "train": "no"}, Q, {**A, "train": "yes"}]}, [False, True]),
+    ("floats as text", {"messages": [Q, {**A, "weight": "0.0"}, Q, {**A, "weight": "1.0"}]}, [False, True]),
+    ("one no of several", {"messages": [Q, {**A, "weight": 1, "train": False}, Q, {**A, "weight": 1}]}, [False, True]),
+    ("a mask of words", {"messages": [Q, A, Q, A], "loss_mask": [0, "no", None, "yes"]}, [False, True]),
+    ("a mask cannot undo a weight", {"messages": [Q, {**A, "weight": 0}, Q, A], "loss_mask": [1, 1, 1, 1]},
+     [False, True]),
 ]  # fmt: skip
 
 
@@ -207,6 +213,57 @@ def test_answers_that_are_not_to_be_learned_are_marked(source, row, trained):
     assert [text.trained for text in found.texts if text.is_answer] == trained
     assert not problems
     assert not not_used(row)
+
+
+@pytest.mark.parametrize(
+    ("row", "unwanted"),
+    [
+        ({"weight": 1, "train": False}, True),
+        ({"label": True, "kto_tag": False}, True),
+        ({"label": "geography", "desirable": "no"}, True),
+        ({"label": "False "}, True),
+        ({"weight": "0.0"}, True),
+        ({"label": 0}, False),
+        ({"label": "no", "weight": 1}, False),
+        ({"label": "bad", "train": "yes"}, False),
+        ({"instances": [{"input": "", "output": "4 m.", "weight": 0}]}, True),
+        ({"instances": [{"input": "", "output": "4 m.", "label": False}]}, True),
+    ],
+)  # fmt: skip
+def test_one_no_of_a_row_makes_its_answer_unwanted(row, unwanted):
+    row = {"instruction": "Deep?", **({} if "instances" in row else {"output": "4 m."}), **row}
+    (found,), problems = conversations(row, format_of(row))
+    assert found.is_unwanted is unwanted
+    assert not problems
+    assert not not_used(row) - {"label"}
+
+
+RECORD = {"instruction": "Deep?", "output": "4 m."}
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ({**RECORD, "train": "skip"}, "train: skip, neither 0 nor 1"),
+        ({**RECORD, "weight": 0.3, "train": False}, "weight: 0.3, neither 0 nor 1"),
+        ({**RECORD, "weight": float("nan")}, "weight: nan, neither 0 nor 1"),
+        ({**RECORD, "kto_tag": "bad"}, "kto_tag: bad, neither 0 nor 1"),
+        ({"messages": [Q, {**A, "weight": 1, "loss": -1}]}, "messages.1.loss: -1, neither 0 nor 1"),
+        ({"messages": [Q, A], "loss_mask": [0, 0.4]}, "loss_mask.1: 0.4, neither 0 nor 1"),
+        ({"messages": [Q, A], "loss_mask": [0, None]}, "loss_mask.1: None, neither 0 nor 1"),
+        ({"instruction": "Deep?", "instances": [{"input": "", "output": "4 m.", "weight": 2}]},
+         "instances.0.weight: 2, neither 0 nor 1"),
+        ({**RECORD, "messages": [{**Q, "content": "Deep?"}, {**A, "weight": 0}]},
+         "messages.1.weight: only a record's fields are read"),
+        ({**RECORD, "messages": [{**Q, "content": "Deep?"}, {**A, "reasoning": "Nine."}]},
+         "messages.1.reasoning: only a record's fields are read"),
+        ({**RECORD, "messages": [{**Q, "content": "Deep?"}, {**A, "tool_calls": [CALL]}]},
+         "messages.1.tool_calls: only a record's fields are read"),
+    ],
+)  # fmt: skip
+def test_a_weight_that_is_neither_yes_nor_no_is_named(row, problem):
+    _, (found,) = conversations(row, format_of(row))
+    assert (found.rule, f"{found.field}: {found.evidence}") == ("not_read", problem)
 
 
 @pytest.mark.parametrize(
