@@ -51,9 +51,14 @@ WEIGHT = Field(
 )
 LOSS_MASK = Field(("loss_mask",), "one 0 or 1 per turn: 0 marks an answer that `finetune` does not train on")
 MEDIA = Field(
-    ("images", "image", "image_path", "image_url", "videos", "video", "audios", "audio"),
+    (
+        "images", "image", "image_path", "image_url", "image_file", "image_name", "image_paths", "image_urls",
+        "image_files", "img", "imgs", "img_path", "picture", "pictures", "pixel_values", "videos", "video",
+        "video_path", "video_url", "video_file", "audios", "audio", "audio_path", "audio_url", "audio_file",
+        "audio_filepath", "media",
+    ),
     "refused: an image, audio or video, reported as `media_task`",
-)
+)  # fmt: skip
 CHOSEN = Field(
     ("chosen", "chosen_response", "preferred_output", "preferred_completion"),
     "the preferred answer of a pair; pairs are refused for training, reported as `preference_pair`",

@@ -19,6 +19,7 @@ from typing import Any, Literal, NamedTuple
 
 from selfinstruct.rows import fields
 from selfinstruct.rows.fields import Field, key_of, value_of
+from selfinstruct.rows.media import media_mark
 from selfinstruct.rows.turns import (
     Path,
     Problem,
@@ -47,6 +48,7 @@ REQUIRED: dict[Format, tuple[str, ...]] = {
     "alpaca": ("instruction", "output"),
     "prompt-completion": ("prompt", "completion"),
 }
+_ASKED = ("instruction", "input", "user")
 _FIELDS = {field.name: field for field in fields.ROW}
 
 
@@ -125,9 +127,14 @@ def conversations(row: dict[str, Any], format: Format) -> tuple[list[Conversatio
     if format != "preference" and not fields.is_empty(value_of(row, fields.REJECTED)):
         problems.append(Problem("preference_pair", str(key_of(row, fields.REJECTED)), "beside the answer"))
     is_unwanted = fields.is_unwanted(row)
+    found = [one._replace(texts=[*before, *one.texts]) for one in found]
+    for one in found:
+        for text in one.texts:
+            if text.kind in _ASKED and (mark := media_mark(text.text)) is not None:
+                problems.append(Problem("media_task", text.field, mark))
     return [
         one._replace(
-            texts=[*before, *one.texts], has_turns=one.has_turns or has_history, is_raw=one.is_raw and not has_history,
+            has_turns=one.has_turns or has_history, is_raw=one.is_raw and not has_history,
             is_unwanted=is_unwanted or one.is_unwanted,
         )
         for one in found

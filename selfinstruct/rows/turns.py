@@ -119,10 +119,7 @@ def one_text(holder: dict[str, Any], path: Path, kind: Kind, problems: list[Prob
     if not isinstance(value, str):
         problems.append(Problem("wrong_type", dotted(path), f"{type_of(value)}, not text"))
         return []
-    text = Text(kind, value, dotted(path), path)
-    if kind in ("instruction", "input", "user"):
-        _look_for_media(text, problems)
-    return [text]
+    return [Text(kind, value, dotted(path), path)]
 
 
 def dotted(path: Path) -> str:
@@ -265,16 +262,7 @@ def _of_parts(parts: Sequence[Any], kind: Kind, path: Path, problems: list[Probl
         else:
             problems.append(Problem("wrong_type", dotted((*path, i)), f"{type_of(part)}, not a part with text"))
     joined = "\n".join(text for text, _ in texts)
-    text = Text(kind, joined, dotted(path), texts[0][1] if len(texts) == 1 else None)
-    if kind == "user":
-        _look_for_media(text, problems)
-    return [*thoughts, text]
-
-
-def _look_for_media(text: Text, problems: list[Problem]) -> None:
-    found = _PLACE.search(text.text) if "<" in text.text else None
-    if found and f"</{found[1] or found[2]}>" not in text.text:
-        problems.append(Problem("media_task", text.field, found.group().strip()))
+    return [*thoughts, Text(kind, joined, dotted(path), texts[0][1] if len(texts) == 1 else None)]
 
 
 def _calls_of(turn: dict[str, Any], kind: Kind, path: Path, problems: list[Problem]) -> list[Text]:

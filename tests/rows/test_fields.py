@@ -32,6 +32,49 @@ def read(row):
     return texts, [problem.rule for problem in problems], not_used(row)
 
 
+# (who reports or documents it, the question)
+MARKED = [
+    ("QwenLM/Qwen3-VL#1336: within the text", "What does this say? <image> Put it into Welsh."),
+    ("haotian-liu/LLaVA#203: a name before it", "Lock A: <image>\nAnd lock B: <image> Which is older?"),
+    ("magic-research/PLLaVA#60", "<video> Say what happens."),
+    ("MMMU-Benchmark/MMMU#54: numbered", "Which lock is shown in <image 1>?"),
+    ("MMMU-Benchmark/MMMU#54: in brackets", "Which lock is this? [image]"),
+    ("numbered with a line", "<image_1> Which lock is this?"),
+    ("numbered between bars", "<|image_1|>\nWhich lock is this?"),
+    ("huggingface/transformers#40442", "[IMG]Which lock is this?"),
+    ("QwenLM/Qwen3-VL#994", "<|vision_start|><|image_pad|><|vision_end|>Which lock is this?"),
+    ("Llama 3.2", "<|image|>Which lock is this?"),
+    ("Gemma 3", "<start_of_image> Which lock is this?"),
+    ("QwenLM/Qwen-VL, README: a file between tags", "Picture 1: <img>lock.jpg</img>\nWhich lock is this?"),
+    ("QwenLM/Qwen-Audio, README", "Audio 1:<audio>lock.wav</audio>\nWhat does she say?"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "question"), MARKED, ids=[source for source, *_ in MARKED])
+def test_a_mark_of_an_image_is_found_anywhere_in_a_question(source, question):
+    said = [{"role": "user", "content": question}, A]
+    assert read({"messages": said})[1] == ["media_task"]
+    assert read({"instruction": "Answer.", "input": question, "output": "4 m."})[1] == ["media_task"]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What does the <video> tag do?",
+        "How do I center an <image> in SVG?",
+        "Which is faster, `<img>` or `<image>`?",
+        'Complete it: <div><img src="lock.png"></div>',
+        "As JSON: <lock><image>lock.png</image><depth>4</depth></lock>",
+        "<image>\n  <url>lock.png</url>\n</image>",
+        "Say what it shows: ![image](lock.png)",
+        "As Markdown: [img]lock.png[/img]",
+        "Sort the <name> and the <imagery>.",
+    ],
+)  # fmt: skip
+def test_markup_in_a_question_is_no_mark_of_an_image(question):
+    assert read({"instruction": question, "output": "4 m."})[1] == []
+
+
 def turn(said, **more):
     return {"from": "gpt", "value": said, **more}
 
@@ -173,6 +216,15 @@ REFUSED = [
      "media_task"),
     ("OpenAI, input_audio",
      {"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}, A]},
+     "media_task"),
+    ("image_file and audio_path", {"messages": [Q, A], "image_file": "a.png"}, "media_task"),
+    ("Huawei, multimodal data: img", {"instruction": "Deep?", "output": "4 m.", "img": {"filename": "a.png"}},
+     "media_task"),
+    ("media", {"instruction": "Deep?", "output": "4 m.", "media": ["a.jpg"]}, "media_task"),
+    ("audio_path of a turn", {"messages": [{**Q, "audio_path": "a.wav"}, A]}, "media_task"),
+    ("an image of an instance",
+     {"instruction": "Deep?", "instances": [{"input": "", "output": "4 m.", "image": "a.png"}]}, "media_task"),
+    ("a mark in an earlier turn", {"instruction": "Deep?", "output": "4 m.", "history": [["<image> What?", "A lock."]]},
      "media_task"),
     ("a share as weight", {"messages": [Q, {**A, "weight": 0.5}]}, "not_read"),
     ("a mask that is too short", {"messages": [Q, A], "loss_mask": [1]}, "wrong_type"),
