@@ -59,9 +59,14 @@ def not_used(row: Any) -> set[str]:
 
 def ours(row: dict[str, Any], format: Format | None) -> frozenset[str]:
     """The other fields of our own files, if the row may be of one."""
-    if format is None or (format == "messages" and not isinstance(row.get("task"), str)):
+    if format is None or (format == "messages" and not is_dialogue(row)):
         return frozenset()
-    return OURS.get(format, frozenset())  # with a task: a dialogue as finetune keeps it
+    return OURS.get(format, frozenset())
+
+
+def is_dialogue(row: dict[str, Any]) -> bool:
+    """Whether a row of messages is a dialogue as finetune keeps it: a `task` alone may be any kind of label."""
+    return isinstance(row.get("task"), str) and isinstance(row.get("instruction"), str)
 
 
 def count(rows: Iterable[Any]) -> Counter[str]:
