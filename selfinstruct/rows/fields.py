@@ -142,7 +142,8 @@ def marks(holder: dict[str, Any]) -> list[tuple[str, bool | None]]:
     A `label` of 0 or 1, yes or no, may just as well be a class, so only true or false is a mark.
     """
     names = tuple(holder)
-    keys = spelled(names, LABEL) + spelled(names, WEIGHT)
+    if not (keys := spelled(names, LABEL) + spelled(names, WEIGHT)):
+        return []
     return [
         (key, flag(value))
         for key in keys

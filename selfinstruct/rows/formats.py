@@ -123,22 +123,21 @@ def conversations(row: dict[str, Any], format: Format) -> tuple[list[Conversatio
         found = [Conversation([*task, *_instance(row, (), problems)])]
     if format == "records":
         _more_in_turns(row["messages"], problems)
-    _beside(row, (), problems)
+    is_unwanted = _beside(row, (), problems)
     if format != "preference" and not fields.is_empty(value_of(row, fields.REJECTED)):
         problems.append(Problem("preference_pair", str(key_of(row, fields.REJECTED)), "beside the answer"))
-    is_unwanted = fields.is_unwanted(row)
-    found = [one._replace(texts=[*before, *one.texts]) for one in found]
+    found = [
+        one._replace(
+            texts=[*before, *one.texts], has_turns=one.has_turns or has_history, is_raw=one.is_raw and not has_history,
+            is_unwanted=is_unwanted or one.is_unwanted,
+        )
+        for one in found
+    ]  # fmt: skip
     for one in found:
         for text in one.texts:
             if text.kind in _ASKED and (mark := media_mark(text.text)) is not None:
                 problems.append(Problem("media_task", text.field, mark))
-    return [
-        one._replace(
-            has_turns=one.has_turns or has_history, is_raw=one.is_raw and not has_history,
-            is_unwanted=is_unwanted or one.is_unwanted,
-        )
-        for one in found
-    ], problems  # fmt: skip
+    return found, problems
 
 
 def exchanges(conversation: Conversation) -> list[Exchange]:
@@ -172,13 +171,15 @@ def _before(row: dict[str, Any], problems: list[Problem]) -> list[Text]:
     return found
 
 
-def _beside(holder: dict[str, Any], path: Path, problems: list[Problem]) -> None:
-    """What stands beside the texts of a row or an instance and cannot be used: media, and marks that are unclear."""
+def _beside(holder: dict[str, Any], path: Path, problems: list[Problem]) -> bool:
+    """Whether a row or an instance marks its answer as unwanted; media and unclear marks beside it are problems."""
     if (key := key_of(holder, fields.MEDIA)) and not fields.is_empty(holder[key]):
         problems.append(Problem("media_task", dotted((*path, key)), f"{type_of(holder[key])} of media"))
-    for key, says in fields.marks(holder):
+    marks = fields.marks(holder)
+    for key, says in marks:
         if says is None:
             problems.append(Problem("not_read", dotted((*path, key)), f"{str(holder[key])[:40]}, neither 0 nor 1"))
+    return any(says is False for _, says in marks)
 
 
 def _more_in_turns(messages: Any, problems: list[Problem]) -> None:

@@ -4,13 +4,14 @@
 |-----------------------------------------------------------|-------------------------------------|
 | <image>, <video>, <audio>                                 | LLaVA, LLaMA-Factory, ms-swift      |
 | <image_1>, <image 1>, <|image_1|>                         | MMMU, Phi                           |
-| [IMG], [IMG_END], [image]                                 | Pixtral, LLaVA-OneVision            |
+| [IMG], [IMG_END], [IMAGE_1]                               | Pixtral                             |
 | <|image_pad|>, <|vision_start|>, <|AUDIO|>                | Qwen, Llama                         |
 | <start_of_image>, <image_soft_token>, <IMG_CONTEXT>       | Gemma, InternVL                     |
 | <img>a.jpg</img>, <audio>a.wav</audio>                    | Qwen-VL, Qwen-Audio                 |
 
 HTML and XML have tags of the same names. So a plain <image>, and a file between two tags, count inside a text only
-where nothing else in it looks like markup or speaks of it.
+where nothing else in it looks like markup or speaks of it. An [image] is what people write who have none to show: it is
+left to `check`, which does not refuse it.
 """
 
 import re
@@ -19,7 +20,7 @@ _NAME = "(?:image|img|video|audio)"
 _SURE = re.compile(
     rf"<\|?{_NAME}[ _-]?\d{{1,3}}\|?>|<\|(?:{_NAME}|vision)(?:_(?:pad|start|bos|token))?\|>"
     r"|<(?:start_of_image|image_soft_token|image_placeholder|image_token|img_context|imagehere|im_patch)>"
-    r"|(?<![!\w])\[(?:img|image)(?:[ _]?(?:\d{1,3}|break|end))?\](?![(\[])(?![^\s\[]{0,300}\[/)",
+    r"|(?-i:\[IMG(?:[ _]?(?:\d{1,3}|BREAK|END))?\]|\[IMAGE[ _]?\d{1,3}\])",
     re.IGNORECASE,
 )
 _FILE = re.compile(rf"<({_NAME})>[^<>\n]{{1,500}}</\1>")

@@ -38,7 +38,7 @@ MARKED = [
     ("haotian-liu/LLaVA#203: a name before it", "Lock A: <image>\nAnd lock B: <image> Which is older?"),
     ("magic-research/PLLaVA#60", "<video> Say what happens."),
     ("MMMU-Benchmark/MMMU#54: numbered", "Which lock is shown in <image 1>?"),
-    ("MMMU-Benchmark/MMMU#54: in brackets", "Which lock is this? [image]"),
+    ("numbered in brackets", "Which lock is this? [IMAGE_1]"),
     ("numbered with a line", "<image_1> Which lock is this?"),
     ("numbered between bars", "<|image_1|>\nWhich lock is this?"),
     ("huggingface/transformers#40442", "[IMG]Which lock is this?"),
@@ -68,6 +68,7 @@ def test_a_mark_of_an_image_is_found_anywhere_in_a_question(source, question):
         "<image>\n  <url>lock.png</url>\n</image>",
         "Say what it shows: ![image](lock.png)",
         "As Markdown: [img]lock.png[/img]",
+        "Write a caption.\n[image]",
         "Sort the <name> and the <imagery>.",
     ],
 )  # fmt: skip
