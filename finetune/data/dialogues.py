@@ -85,6 +85,8 @@ def write_dialogues(dialogues: Iterable[Dialogue], path: Path) -> None:
     with whole_file(path, "--out") as part, part.open("w", encoding="utf-8", newline="\n") as file:
         for dialogue in dialogues:
             row = {name: value for name, value in dialogue._asdict().items() if name != "source" and value is not None}
+            if dialogue.instruction is None:
+                del row["task"]  # it follows from the messages
             file.write(files.to_line(row) + "\n")
 
 

@@ -117,7 +117,7 @@ def _task_name(file: File, position: int, format: Format) -> str | None:
 
 def _with_fields(dialogues: list[Dialogue], row: Any) -> list[Dialogue]:
     """The dialogues with the fields that `write_dialogues` adds to the messages."""
-    if not isinstance(row.get("task"), str):
+    if not not_used.is_dialogue(row):
         return dialogues
     fields = {name: row[name] for name in ("task", "instruction", "input") if isinstance(row.get(name), str)}
     return [dialogue._replace(**fields) for dialogue in dialogues]
@@ -165,7 +165,7 @@ def _messages(conversation: Conversation) -> list[Message]:
             messages[-1]["tool_calls"] = calls
         elif text.kind in ("instruction", "user", "assistant", "tool"):
             role = "user" if text.kind == "instruction" else text.kind
-            messages.append(Message(role=role, content=thought + content))
+            messages.append(Message(role=role, content=thought + content if role == "assistant" else content))
         if text.kind in ("assistant", "call"):
             thought = ""
             if not text.trained:

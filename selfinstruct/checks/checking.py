@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from selfinstruct.checks.findings import EVIDENCE, RULES, Finding, Level, at_least
-from selfinstruct.checks.repeats import common_lines, repeats
+from selfinstruct.checks.repeats import Copies, common_lines, repeats
 from selfinstruct.checks.rules import problems
 from selfinstruct.errors import UsageError
 from selfinstruct.rows import files, not_used
@@ -54,7 +54,7 @@ def check(path: Path) -> Checked:
         rows.append((row.number, found))
         findings += [Finding(p.rule, row.number, p.field, shortened(p.evidence)) for p in seen]
     common = common_lines(found for _, found in rows)
-    findings += repeats(tracked(rows, "repetitions"), common)
+    findings += repeats(tracked(rows, "repetitions"), common, Copies(file))
     order = {name: n for n, name in enumerate(RULES)}
     findings.sort(key=lambda finding: (finding.number, order[finding.rule]))
     unused = not_used.count(row.value for row in file.rows if not row.fault)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from selfinstruct.checks.checking import Checked, look_at, shortened
 from selfinstruct.checks.findings import RULES, Finding
-from selfinstruct.checks.repeats import row_key
+from selfinstruct.checks.repeats import Copies
 from selfinstruct.checks.rules import pseudo_empty_input, special_tokens, trimmed, without_special_tokens
 from selfinstruct.errors import UsageError
 from selfinstruct.records import user_message
@@ -67,7 +67,7 @@ def fix(checked: Checked, out: Path) -> Fixed:
     keep: list[int] = []
     mended: dict[int, Any] = {}
     lines: list[str] = []
-    first: dict[bytes, int] = {}
+    copies = Copies(file)
     for i, row in enumerate(tracked(file.rows, "fix")):
         if row.fault or format_of(row.value) != format:
             lines.append(_removed(file, i, by_number[row.number]))
@@ -77,8 +77,8 @@ def fix(checked: Checked, out: Path) -> Fixed:
         errors = [
             Finding(p.rule, row.number, p.field, shortened(p.evidence)) for p in left if RULES[p.rule].level == "error"
         ]
-        if not errors and (key := row_key(found)) and first.setdefault(key, row.number) != row.number:
-            errors = [Finding("exact_copy", row.number, "", f"of {first[key]}")]
+        if not errors and (original := copies.original(i, found)):
+            errors = [Finding("exact_copy", row.number, "", f"of {original}")]
         if errors:
             lines.append(_removed(file, i, errors))
             continue

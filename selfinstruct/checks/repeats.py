@@ -10,17 +10,25 @@ Instructions alone are not compared: sets with one instruction for many inputs a
 """
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from selfinstruct.checks.findings import Finding
 from selfinstruct.filters.verdicts import FilterSettings
 from selfinstruct.pool.near_duplicates import NearDuplicates, shingles
-from selfinstruct.rows.formats import Conversation
+from selfinstruct.rows import files
+from selfinstruct.rows.fields import is_empty
+from selfinstruct.rows.files import File
+from selfinstruct.rows.formats import Conversation, conversations, format_of
+from selfinstruct.rows.turns import Path, as_json
 
 COMMON = 20  # rows
+DEEPEST = 30  # levels of a row that are compared one by one
+# These name a row, a turn or a call, or say what is known of its text already.
+_NAME = re.compile(r"(?:.*_)?id|uuid|idx|index|task|name|role|from", re.IGNORECASE)
 
 
 class Known(NamedTuple):
@@ -43,19 +51,62 @@ def row_key(found: Sequence[Conversation]) -> bytes | None:
     return _hash(texts) if any(text for _, text, _ in texts) else None
 
 
-def repeats(rows: Iterable[tuple[int, list[Conversation]]], common: set[int]) -> Iterable[Finding]:
-    """What each row repeats of earlier ones. `rows` are numbers with conversations, `common` of `common_lines`."""
+class Copies:
+    """Which rows of a file are copies of earlier ones: the same in their texts, and in all else but what names them.
+
+    Few rows have the texts of an earlier one, so only these are compared in what stands beside the texts.
+    """
+
+    def __init__(self, file: File) -> None:
+        self._file = file
+        self._first: dict[bytes, int] = {}
+        self._beside: dict[bytes, dict[str, int]] = {}
+
+    def original(self, position: int, found: Sequence[Conversation]) -> int | None:
+        """The number of the row of which the row at this position, which says `found`, is a copy; None if of none."""
+        key = row_key(found)
+        if key is None or (first := self._first.setdefault(key, position)) == position:
+            return None
+        known = self._beside.setdefault(key, {})
+        if not known:
+            known[self._rest(first)] = first
+        original = known.setdefault(self._rest(position), position)
+        return None if original == position else self._file.rows[original].number
+
+    def _rest(self, position: int) -> str:
+        value = self._file.rows[position].value
+        format = format_of(value)
+        found = conversations(value, format)[0] if format else []
+        read = {text.path for conversation in found for text in conversation.texts if text.path}
+        return as_json(_without(files.whole_row(self._file, position), (), read))
+
+
+def _without(value: Any, path: Path, read: set[Path]) -> Any:
+    """What a row holds beside its texts and the names of rows, turns and calls; None if there is nothing."""
+    if path in read:
+        return None
+    if len(path) > DEEPEST:
+        return as_json(value)
+    if isinstance(value, dict):
+        inner = {key.lower(): _without(of, (*path, key), read) for key, of in value.items() if not _NAME.fullmatch(key)}
+        return {key: left for key, left in inner.items() if not is_empty(left)}
+    if isinstance(value, list):
+        return [left for i, of in enumerate(value) if not is_empty(left := _without(of, (*path, i), read))]
+    return value.strip() if isinstance(value, str) else value
+
+
+def repeats(rows: Iterable[tuple[int, list[Conversation]]], common: set[int], copies: Copies) -> Iterable[Finding]:
+    """What each row repeats of earlier ones.
+
+    `rows` are numbers with conversations, one for each row of the file of `copies`; `common` of `common_lines`.
+    """
     threshold = FilterSettings().near_duplicate
     near = NearDuplicates(threshold)
     added: list[tuple[int, Conversation]] = []
-    copies: dict[bytes, int] = {}
     questions: dict[bytes, Known] = {}
-    for number, found in rows:
-        key = row_key(found)
-        if key is None:
-            continue
-        if copies.setdefault(key, number) != number:
-            yield Finding("exact_copy", number, "", f"of {copies[key]}")
+    for position, (number, found) in enumerate(rows):
+        if original := copies.original(position, found):
+            yield Finding("exact_copy", number, "", f"of {original}")
             continue
         for conversation in found:
             finding = _asked_before(number, conversation, questions)

@@ -51,9 +51,14 @@ WEIGHT = Field(
 )
 LOSS_MASK = Field(("loss_mask",), "one 0 or 1 per turn: 0 marks an answer that `finetune` does not train on")
 MEDIA = Field(
-    ("images", "image", "image_path", "image_url", "videos", "video", "audios", "audio"),
+    (
+        "images", "image", "image_path", "image_url", "image_file", "image_name", "image_paths", "image_urls",
+        "image_files", "img", "imgs", "img_path", "picture", "pictures", "pixel_values", "videos", "video",
+        "video_path", "video_url", "video_file", "audios", "audio", "audio_path", "audio_url", "audio_file",
+        "audio_filepath", "media",
+    ),
     "refused: an image, audio or video, reported as `media_task`",
-)
+)  # fmt: skip
 CHOSEN = Field(
     ("chosen", "chosen_response", "preferred_output", "preferred_completion"),
     "the preferred answer of a pair; pairs are refused for training, reported as `preference_pair`",
@@ -81,13 +86,19 @@ TURN_WEIGHT = Field(
     "0 or 1, true or false: 0 marks an answer that `finetune` does not train on; turns that are not answers never are",
 )
 DETAIL = Field(("train_detail",), "refused: parts of a turn cannot be left out; reported as `not_read`")
-CALL_ID = Field(("tool_call_id",), "the call that a tool's turn answers; not needed, because their order shows it")
+CALL_ID = Field(
+    ("tool_call_id",),
+    "the call that a tool's turn answers: results are put into the order of the calls; without it, their order counts",
+)
 TURN = (ROLE, CONTENT, TURN_REASONING, CALLS, TURN_WEIGHT, DETAIL, CALL_ID, MEDIA)
 
 PART_TYPE = Field(("type",), "the type of the part: `text`, `thinking` or `reasoning`; others are refused")
 PART_TEXT = Field(("text", "value", "content"), "its text")
 PART_REASONING = Field(_REASONING, REASONING.becomes)
 PART = (PART_TYPE, PART_TEXT, PART_REASONING)
+
+
+_FLAGS = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False, "yes": True, "no": False}
 
 
 def is_empty(value: Any) -> bool:
@@ -119,17 +130,28 @@ def value_of(holder: dict[str, Any], field: Field) -> Any:
 
 
 def flag(value: Any) -> bool | None:
-    """A flag as trainers write it: a boolean, 0 or 1, or one of these as text; None for any other value."""
+    """A flag as trainers write it: a boolean, 0 or 1, yes or no, or one of these as text; None for any other value."""
     if isinstance(value, str):
-        return {"true": True, "false": False, "1": True, "0": False}.get(value.strip().lower())
+        return _FLAGS.get(value.strip().lower())
     return bool(value) if isinstance(value, bool | int | float) and value in (0, 1) else None
 
 
-def is_unwanted(row: dict[str, Any]) -> bool:
-    """Whether the row marks its answer as unwanted.
+def marks(holder: dict[str, Any]) -> list[tuple[str, bool | None]]:
+    """The fields of a row, or of an instance, that mark its answer, each with what it says; None if that is unclear.
 
-    A `label` of 0 or 1 may just as well be a class, so only true or false counts.
+    A `label` of 0 or 1, yes or no, may just as well be a class, so only true or false is a mark.
     """
-    label, weight = value_of(row, LABEL), value_of(row, WEIGHT)
-    is_mark = isinstance(label, bool | str) or key_of(row, LABEL) != "label"
-    return (is_mark and flag(label) is False) or flag(weight) is False
+    names = tuple(holder)
+    if not (keys := spelled(names, LABEL) + spelled(names, WEIGHT)):
+        return []
+    return [
+        (key, flag(value))
+        for key in keys
+        if not is_empty(value := holder[key])
+        and (key.lower() != "label" or str(value).strip().lower() in ("true", "false"))
+    ]
+
+
+def is_unwanted(holder: dict[str, Any]) -> bool:
+    """Whether a mark says that the answer is unwanted; one is enough."""
+    return any(says is False for _, says in marks(holder))

@@ -19,7 +19,20 @@ from typing import Any, Literal, NamedTuple
 
 from selfinstruct.rows import fields
 from selfinstruct.rows.fields import Field, key_of, value_of
-from selfinstruct.rows.turns import Problem, Text, answers, as_json, history, one_text, the_tools, turns, type_of
+from selfinstruct.rows.media import media_mark
+from selfinstruct.rows.turns import (
+    Path,
+    Problem,
+    Text,
+    answers,
+    as_json,
+    dotted,
+    history,
+    one_text,
+    the_tools,
+    turns,
+    type_of,
+)  # fmt: skip
 
 __all__ = ["Conversation", "Exchange", "Format", "Problem", "Text", "conversations", "exchanges", "format_of"]
 
@@ -35,6 +48,7 @@ REQUIRED: dict[Format, tuple[str, ...]] = {
     "alpaca": ("instruction", "output"),
     "prompt-completion": ("prompt", "completion"),
 }
+_ASKED = ("instruction", "input", "user")
 _FIELDS = {field.name: field for field in fields.ROW}
 
 
@@ -98,24 +112,32 @@ def conversations(row: dict[str, Any], format: Format) -> tuple[list[Conversatio
             problems.append(Problem("wrong_type", "instances", f"{type_of(instances)}, not a list of instances"))
             instances = []
         found = [
-            Conversation([*task, *_instance(instance, ("instances", i), problems)])
+            Conversation(
+                [*task, *_instance(instance, ("instances", i), problems)],
+                is_unwanted=isinstance(instance, dict) and fields.is_unwanted(instance),
+            )
             for i, instance in enumerate(instances)
         ] or [Conversation(task)]
     else:
         task = _field(row, fields.INSTRUCTION, "instruction", problems)
         found = [Conversation([*task, *_instance(row, (), problems)])]
-    if (key := key_of(row, fields.MEDIA)) and not fields.is_empty(row[key]):
-        problems.append(Problem("media_task", key, f"{type_of(row[key])} of media"))
+    if format == "records":
+        _more_in_turns(row["messages"], problems)
+    is_unwanted = _beside(row, (), problems)
     if format != "preference" and not fields.is_empty(value_of(row, fields.REJECTED)):
         problems.append(Problem("preference_pair", str(key_of(row, fields.REJECTED)), "beside the answer"))
-    is_unwanted = fields.is_unwanted(row)
-    return [
+    found = [
         one._replace(
             texts=[*before, *one.texts], has_turns=one.has_turns or has_history, is_raw=one.is_raw and not has_history,
-            is_unwanted=is_unwanted,
+            is_unwanted=is_unwanted or one.is_unwanted,
         )
         for one in found
-    ], problems  # fmt: skip
+    ]  # fmt: skip
+    for one in found:
+        for text in one.texts:
+            if text.kind in _ASKED and (mark := media_mark(text.text)) is not None:
+                problems.append(Problem("media_task", text.field, mark))
+    return found, problems
 
 
 def exchanges(conversation: Conversation) -> list[Exchange]:
@@ -149,6 +171,26 @@ def _before(row: dict[str, Any], problems: list[Problem]) -> list[Text]:
     return found
 
 
+def _beside(holder: dict[str, Any], path: Path, problems: list[Problem]) -> bool:
+    """Whether a row or an instance marks its answer as unwanted; media and unclear marks beside it are problems."""
+    if (key := key_of(holder, fields.MEDIA)) and not fields.is_empty(holder[key]):
+        problems.append(Problem("media_task", dotted((*path, key)), f"{type_of(holder[key])} of media"))
+    marks = fields.marks(holder)
+    for key, says in marks:
+        if says is None:
+            problems.append(Problem("not_read", dotted((*path, key)), f"{str(holder[key])[:40]}, neither 0 nor 1"))
+    return any(says is False for _, says in marks)
+
+
+def _more_in_turns(messages: Any, problems: list[Problem]) -> None:
+    """What a record's turns say beside its fields, which are what is read of it."""
+    for i, turn in enumerate(messages if isinstance(messages, list) else []):
+        if isinstance(turn, dict) and turn.keys() - {"role", "content"}:
+            for field in (fields.TURN_REASONING, fields.CALLS, fields.TURN_WEIGHT, fields.DETAIL, fields.MEDIA):
+                if (key := key_of(turn, field)) and not fields.is_empty(turn[key]):
+                    problems.append(Problem("not_read", f"messages.{i}.{key}", "only a record's fields are read"))
+
+
 def _said(row: dict[str, Any], problems: list[Problem]) -> list[Text]:
     """The turns of a row that has them."""
     key = key_of(row, fields.MESSAGES) or key_of(row, fields.CONVERSATIONS)
@@ -164,7 +206,7 @@ def _said(row: dict[str, Any], problems: list[Problem]) -> list[Text]:
 def _prompted(row: dict[str, Any], problems: list[Problem]) -> Conversation:
     prompt, completion = key_of(row, fields.PROMPT) or "prompt", key_of(row, fields.COMPLETION) or "completion"
     if isinstance(row[prompt], list) or isinstance(row[completion], list):
-        said = [*answers(row[prompt], (prompt,), "user", problems)]
+        said = [*answers(row[prompt], (prompt,), "user", problems), *_thought(row, (), problems)]
         return Conversation([*said, *answers(row[completion], (completion,), "assistant", problems)], has_turns=True)
     texts = one_text(row, (prompt,), "user", problems) + _thought(row, (), problems)
     # Only under this name are the two parts of one text.
@@ -199,21 +241,23 @@ def _asked(row: dict[str, Any], problems: list[Problem]) -> list[Text]:
     return asked + (_field(row, fields.INPUT, "input", problems) if isinstance(row[key], str) else [])
 
 
-def _instance(value: Any, path: tuple[str | int, ...], problems: list[Problem]) -> list[Text]:
+def _instance(value: Any, path: Path, problems: list[Problem]) -> list[Text]:
     if not isinstance(value, dict):
-        problems.append(Problem("wrong_type", ".".join(map(str, path)), f"{type_of(value)}, not an object"))
+        problems.append(Problem("wrong_type", dotted(path), f"{type_of(value)}, not an object"))
         return []
+    if path:
+        _beside(value, path, problems)
     found: list[Text] = []
     if key := key_of(value, fields.INPUT):
         found += one_text(value, (*path, key), "input", problems)
     key = key_of(value, fields.OUTPUT) or ("output" if "output" in value else None)
     if key is None:
-        problems.append(Problem("missing_field", ".".join(map(str, (*path, "output"))), ""))
+        problems.append(Problem("missing_field", dotted((*path, "output")), ""))
         return found
     return [*found, *_thought(value, path, problems), *one_text(value, (*path, key), "assistant", problems)]
 
 
-def _thought(holder: dict[str, Any], path: tuple[str | int, ...], problems: list[Problem]) -> list[Text]:
+def _thought(holder: dict[str, Any], path: Path, problems: list[Problem]) -> list[Text]:
     key = key_of(holder, fields.REASONING)
     return one_text(holder, (*path, key), "thought", problems) if key and holder[key] else []
 

@@ -21,6 +21,7 @@ from selfinstruct.untrusted import say
 
 _ALWAYS = (fields.SYSTEM, fields.HISTORY, fields.TOOLS, fields.MEDIA, fields.REJECTED)
 _FIELDS = (fields.INSTRUCTION, fields.INPUT, fields.OUTPUT, fields.REASONING)
+_INSTANCE = (fields.INPUT, fields.OUTPUT, fields.REASONING, fields.MEDIA)
 READ: dict[Format, tuple[Field, ...]] = {
     "preference": (
         fields.CHOSEN, fields.PROMPT, fields.INSTRUCTION, fields.INPUT, fields.MESSAGES, fields.CONVERSATIONS
@@ -48,15 +49,24 @@ def not_used(row: Any) -> set[str]:
     read = {key for field in (*READ[format], *_ALWAYS) if (key := key_of(row, field))}
     if format == "messages" and "messages" not in read:
         read |= {key_of(row, fields.CONVERSATIONS) or ""}
-    if format != "messages" or isinstance(row.get("task"), str):  # a dialogue as finetune keeps it
-        read |= OURS.get(format, frozenset())
-    read |= {
-        key for field in (fields.LABEL, fields.WEIGHT) if (key := key_of(row, field)) and _is_mark(row, field, key)
-    }
+    read |= ours(row, format)
+    read |= {key for key, _ in fields.marks(row)}
     found = {key for key, value in row.items() if key not in read and not is_empty(value)}
     if format == "records" and _says_otherwise(row):
         found.add("messages")
-    return found.union(*(_of_list(key, row[key]) for key in read if isinstance(row.get(key), list)))
+    return found.union(*(of_list(key, row[key]) for key in read if isinstance(row.get(key), list)))
+
+
+def ours(row: dict[str, Any], format: Format | None) -> frozenset[str]:
+    """The other fields of our own files, if the row may be of one."""
+    if format is None or (format == "messages" and not is_dialogue(row)):
+        return frozenset()
+    return OURS.get(format, frozenset())
+
+
+def is_dialogue(row: dict[str, Any]) -> bool:
+    """Whether a row of messages is a dialogue as finetune keeps it: a `task` alone may be any kind of label."""
+    return isinstance(row.get("task"), str) and isinstance(row.get("instruction"), str)
 
 
 def count(rows: Iterable[Any]) -> Counter[str]:
@@ -79,13 +89,6 @@ def tell(path: Path | str, counts: Mapping[str, int]) -> None:
         say(f"{path}: {in_words(counts)}", file=sys.stderr)
 
 
-def _is_mark(row: dict[str, Any], field: Field, key: str) -> bool:
-    """Whether `fields.is_unwanted` understands this label or weight; a class or a fraction is not used."""
-    if field is fields.LABEL and key.lower() == "label" and not isinstance(row[key], bool | str):
-        return False
-    return fields.flag(row[key]) is not None
-
-
 def _says_otherwise(row: dict[str, Any]) -> bool:
     """Whether a record's messages differ from its fields."""
     asked, answer = row.get("instruction"), row.get("output")
@@ -95,27 +98,35 @@ def _says_otherwise(row: dict[str, Any]) -> bool:
     return said != [user_message(asked, row.get("input") or ""), answer]
 
 
-def _of_list(name: str, value: list[Any]) -> Iterator[str]:
+def of_list(name: str, value: list[Any]) -> Iterator[str]:
     """The unused fields in a list of turns, parts or instances."""
-    known = (*_FIELDS,) if name == fields.INSTANCES.name else fields.TURN
-    for one in value if name not in (*fields.TOOLS.spellings, *fields.MEDIA.spellings) else ():
+    if name in (*fields.TOOLS.spellings, *fields.MEDIA.spellings):
+        return
+    of_instances = name == fields.INSTANCES.name
+    for one in value:
         if not isinstance(one, dict):
             continue
-        yield from (f"{name}.*.{key}" for key in _beside(one, known))
+        read = {key for key, _ in fields.marks(one)} if of_instances else _other_names(one)
+        yield from (f"{name}.*.{key}" for key in _beside(one, _INSTANCE if of_instances else fields.TURN, read))
         content = key_of(one, fields.CONTENT)
         if content and isinstance(one[content], list):
             for part in one[content]:
                 if isinstance(part, dict) and part.get("type", "text") in ("text", None):
-                    yield from (f"{name}.*.{content}.*.{key}" for key in _beside(part, fields.PART))
+                    yield from (f"{name}.*.{content}.*.{key}" for key in _beside(part, fields.PART, set()))
 
 
-def _beside(holder: dict[str, Any], known: tuple[Field, ...]) -> Iterator[str]:
-    """The keys that are not read."""
-    read = {key_of(holder, field) for field in known}
-    # Two flags of the same kind mean the same; two texts do not.
-    read |= {key for field in (fields.TURN_WEIGHT, fields.CALLS) for key in spelled(tuple(holder), field)}
-    role = value_of(holder, fields.ROLE)
+def _other_names(turn: dict[str, Any]) -> set[str]:
+    """The keys of a turn that are read beside the first spelling of each field."""
+    # All weights and calls are read, under whatever names; two texts do not mean the same.
+    read = {key for field in (fields.TURN_WEIGHT, fields.CALLS) for key in spelled(tuple(turn), field)}
+    role = value_of(turn, fields.ROLE)
     if isinstance(role, str) and SHAREGPT_ROLES.get(role) in ("tool", "call"):
         # The turn is the call itself, or the result of the tool that was called.
         read |= {"name", "arguments", "parameters"}
-    yield from (key for key, value in holder.items() if key not in read and not is_empty(value))
+    return read
+
+
+def _beside(holder: dict[str, Any], known: tuple[Field, ...], read: set[str]) -> Iterator[str]:
+    """The keys that are not read: neither as one of the known fields, nor in `read`."""
+    names = {key_of(holder, field) for field in known} | read
+    yield from (key for key, value in holder.items() if key not in names and not is_empty(value))

@@ -1,6 +1,7 @@
 """Files that users bring: text, and rows of JSON; every problem is a UsageError that names the place."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,7 +42,9 @@ def read_bytes(path: Path) -> bytes:
 
 
 def numbered_lines(text: str) -> list[tuple[int, str]]:
-    """The lines that hold something, each with its number, from 1."""
+    """The lines that hold something, each with its number, from 1; files that were joined have marks inside."""
+    if "\ufeff" in text:
+        text = re.sub("^\ufeff+", "", text, flags=re.MULTILINE)
     return [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
 
 

@@ -26,6 +26,7 @@ SHAREGPT_ROLES: dict[str, Kind] = OPENAI_ROLES | {
 _PLACE = re.compile(r"(?:\A\s*|\n[^\S\n]{0,40})<(image|video|audio)>|<(image|video|audio)>\s*\Z")
 _TEXTS = {"text", "input_text", "output_text"}
 _THOUGHTS = {"thinking", "reasoning", "thought"}
+_THINKS = ("assistant", "call", "unknown")  # who thinks, and calls tools
 
 
 class Text(NamedTuple):
@@ -59,14 +60,20 @@ def turns(value: Any, path: Path, problems: list[Problem], mask: Sequence[Any] |
     if not isinstance(value, list):
         problems.append(Problem("wrong_type", dotted(path), f"{type_of(value)}, not a list of turns"))
         return []
-    found: list[Text] = []
+    by_turn: list[list[Text]] = []
     for i, turn in enumerate(value):
+        texts: list[Text] = []
         if isinstance(turn, dict):
             texts = _turn(turn, (*path, i), problems)
-            is_masked = mask is not None and fields.flag(mask[i]) is False
-            found += [text._replace(trained=False) for text in texts] if is_masked else texts
+            if mask is not None and _is_learned(texts):
+                is_trained = _trained(mask[i], (fields.LOSS_MASK.name, i), problems)
+                texts = [text._replace(trained=text.trained and is_trained) for text in texts]
         else:
             problems.append(Problem("wrong_type", dotted((*path, i)), f"{type_of(turn)}, not an object"))
+        by_turn.append(texts)
+    found = [text for texts in by_turn for text in texts]
+    if any(text.kind == "call" for text in found):
+        return _results_in_order(value, by_turn, path, problems)
     return found
 
 
@@ -112,10 +119,7 @@ def one_text(holder: dict[str, Any], path: Path, kind: Kind, problems: list[Prob
     if not isinstance(value, str):
         problems.append(Problem("wrong_type", dotted(path), f"{type_of(value)}, not text"))
         return []
-    text = Text(kind, value, dotted(path), path)
-    if kind in ("instruction", "input", "user"):
-        _look_for_media(text, problems)
-    return [text]
+    return [Text(kind, value, dotted(path), path)]
 
 
 def dotted(path: Path) -> str:
@@ -151,7 +155,9 @@ def _turn(turn: dict[str, Any], path: Path, problems: list[Problem]) -> list[Tex
         problems.append(Problem("unknown_role", dotted((*path, speaker)), str(role)[:60]))
     found: list[Text] = []
     if (key := key_of(turn, fields.TURN_REASONING)) and turn[key]:
-        found += one_text(turn, (*path, key), "thought", problems)
+        found += one_text(turn, (*path, key), "thought", problems) if kind in _THINKS else []
+        if kind not in _THINKS:
+            problems.append(Problem("not_read", dotted((*path, key)), f"reasoning of {kind}, not of the assistant"))
     calls = value_of(turn, fields.CALLS)
     content = None if said is None else turn[said]
     if kind == "call":
@@ -163,23 +169,77 @@ def _turn(turn: dict[str, Any], path: Path, problems: list[Problem]) -> list[Tex
     elif not (calls and fields.is_empty(content)):
         found += one_text(turn, (*path, str(said)), kind, problems)
     if calls:
-        found += _calls(calls, (*path, str(key_of(turn, fields.CALLS))), problems)
+        found += _calls_of(turn, kind, path, problems)
     if (key := key_of(turn, fields.MEDIA)) and not fields.is_empty(turn[key]):
         problems.append(Problem("media_task", dotted((*path, key)), f"{type_of(turn[key])} of media"))
     return _weighed(turn, found, path, problems)
+
+
+def _results_in_order(value: list[Any], by_turn: list[list[Text]], path: Path, problems: list[Problem]) -> list[Text]:
+    """The texts of the turns, with the results of tools in the order of the calls that their ids name.
+
+    A problem is an id that no call before it has, and a call with an id that gets no result, though the talk goes on.
+    """
+    ordered = list(by_turn)
+    called: dict[str, int] = {}  # the ids of the calls that wait, each with its turn
+    results: list[int] = []
+    for i, texts in enumerate([*by_turn, None]):
+        kinds = {text.kind for text in texts or ()}
+        if "tool" in kinds:
+            results.append(i)
+            continue
+        if results or "call" not in kinds:
+            if called and (results or texts is not None):
+                for place, result in zip(results, _matched(value, called, results, path, problems), strict=True):
+                    ordered[place] = by_turn[result]
+            called, results = {}, []
+        if "call" in kinds:
+            calls = _parsed(value_of(value[i], fields.CALLS))
+            named = [call for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
+            called |= {str(call["id"]): i for call in named if call.get("id")}
+    return [text for texts in ordered for text in texts]
+
+
+def _matched(
+    value: list[Any], called: dict[str, int], results: list[int], path: Path, problems: list[Problem]
+) -> list[int]:
+    """The turns with results, in the order of the calls if all of them have the id of one."""
+    waiting = dict(called)
+    keys = [key_of(value[n], fields.CALL_ID) for n in results]
+    ids = [None if key is None else str(value[n][key]) for n, key in zip(results, keys, strict=True)]
+    for n, key, name in zip(results, keys, ids, strict=True):
+        if name is not None and waiting.pop(name, None) is None:
+            problems.append(Problem("not_read", dotted((*path, n, str(key))), f"{name[:40]}: no call waits for it"))
+    if len(waiting) > ids.count(None):
+        name, n = next(iter(waiting.items()))
+        problems.append(Problem("not_read", dotted((*path, n)), f"no result for the call {name[:40]}"))
+    place = {name: n for n, name in enumerate(called)}
+    if not place.keys() >= set(ids):
+        return results
+    return [n for _, n in sorted((place[str(name)], n) for name, n in zip(ids, results, strict=True))]
 
 
 def _weighed(turn: dict[str, Any], found: list[Text], path: Path, problems: list[Problem]) -> list[Text]:
     """The texts, with the turn's weight applied."""
     if not fields.is_empty(turn.get(fields.DETAIL.name)):
         problems.append(Problem("not_read", dotted((*path, fields.DETAIL.name)), "parts of a turn cannot be left out"))
-    key = key_of(turn, fields.TURN_WEIGHT)
-    if key is None or not any(text.kind in ("assistant", "call") for text in found):
+    keys = fields.spelled(tuple(turn), fields.TURN_WEIGHT)
+    if not keys or not _is_learned(found):
         return found
-    trained = fields.flag(turn[key])
-    if trained is None:
-        problems.append(Problem("not_read", dotted((*path, key)), f"{str(turn[key])[:40]}, neither 0 nor 1"))
-    return [text._replace(trained=trained is not False) for text in found]
+    said = [_trained(turn[key], (*path, key), problems) for key in keys if not fields.is_empty(turn[key])]
+    return [text._replace(trained=all(said)) for text in found]
+
+
+def _is_learned(texts: list[Text]) -> bool:
+    return any(text.kind in ("assistant", "call") for text in texts)
+
+
+def _trained(value: Any, path: Path, problems: list[Problem]) -> bool:
+    """What one weight says; a problem if that is neither yes nor no."""
+    says = fields.flag(value)
+    if says is None:
+        problems.append(Problem("not_read", dotted(path), f"{str(value)[:40]}, neither 0 nor 1"))
+    return says is not False
 
 
 def _of_parts(parts: Sequence[Any], kind: Kind, path: Path, problems: list[Problem]) -> list[Text]:
@@ -191,7 +251,7 @@ def _of_parts(parts: Sequence[Any], kind: Kind, path: Path, problems: list[Probl
         named = str(holder.get("type") or "text")
         field = fields.PART_REASONING if named in _THOUGHTS else fields.PART_TEXT
         key = key_of(holder, field) or key_of(holder, fields.PART_TEXT)
-        if key and isinstance(holder[key], str) and named in _THOUGHTS:
+        if key and isinstance(holder[key], str) and named in _THOUGHTS and kind in _THINKS:
             thoughts.append(Text("thought", holder[key], dotted((*path, i, key)), (*path, i, key)))
         elif key and isinstance(holder[key], str) and named in _TEXTS:
             texts.append((holder[key], (*path, i, key)))
@@ -202,16 +262,20 @@ def _of_parts(parts: Sequence[Any], kind: Kind, path: Path, problems: list[Probl
         else:
             problems.append(Problem("wrong_type", dotted((*path, i)), f"{type_of(part)}, not a part with text"))
     joined = "\n".join(text for text, _ in texts)
-    text = Text(kind, joined, dotted(path), texts[0][1] if len(texts) == 1 else None)
-    if kind == "user":
-        _look_for_media(text, problems)
-    return [*thoughts, text]
+    return [*thoughts, Text(kind, joined, dotted(path), texts[0][1] if len(texts) == 1 else None)]
 
 
-def _look_for_media(text: Text, problems: list[Problem]) -> None:
-    found = _PLACE.search(text.text) if "<" in text.text else None
-    if found and f"</{found[1] or found[2]}>" not in text.text:
-        problems.append(Problem("media_task", text.field, found.group().strip()))
+def _calls_of(turn: dict[str, Any], kind: Kind, path: Path, problems: list[Problem]) -> list[Text]:
+    """The tool calls beside what a turn says; under both names, they must be the same."""
+    keys = [key for key in fields.spelled(tuple(turn), fields.CALLS) if not fields.is_empty(turn[key])]
+    if kind not in _THINKS:
+        problems.append(Problem("not_read", dotted((*path, keys[0])), f"tool calls of {kind}, not of the assistant"))
+        return []
+    found, *others = [_calls(turn[key], (*path, key), problems) for key in keys]
+    for other in others:
+        if other[0].text != found[0].text:
+            problems.append(Problem("not_read", other[0].field, f"other calls than in {keys[0]}"))
+    return found
 
 
 def _calls(value: Any, path: Path, problems: list[Problem]) -> list[Text]:

@@ -283,6 +283,44 @@ def test_a_fixed_file_is_not_written_as_another_kind(tmp_path, cli, suffix, othe
     assert sorted(tmp_path.iterdir()) == [path]
 
 
+SAID = {"instruction": "Tell how a lock lifts a boat.", "output": LOCK}
+TURNS = [{"role": "user", "content": "Tell how a lock lifts a boat."}, {"role": "assistant", "content": LOCK}]
+
+
+def shown(image):
+    asked = [{"type": "image", "image": image}, {"type": "text", "text": "What is this?"}]
+    return [{"role": "user", "content": asked}, {"role": "assistant", "content": [{"type": "text", "text": LOCK}]}]
+
+
+@pytest.mark.parametrize("kind", ["JSON", "Parquet"])
+@pytest.mark.parametrize(
+    ("one", "other", "kept"),
+    [
+        ({**SAID, "images": ["a.png"]}, {**SAID, "images": ["b.png"]}, 2),
+        ({**SAID, "image": "a.png"}, SAID, 2),
+        ({**SAID, "label": 0}, {**SAID, "label": 1}, 2),
+        ({**SAID, "score": 0.1}, {**SAID, "score": 0.9}, 2),
+        ({**SAID, "source": "a"}, {**SAID, "source": "b"}, 2),
+        ({"messages": TURNS, "label": "good"}, {"messages": TURNS, "label": "bad"}, 2),
+        ({"messages": [{**TURNS[0], "name": "Eve"}, TURNS[1]]},
+         {"messages": [{**TURNS[0], "name": "Bo"}, TURNS[1]]}, 1),
+        ({**SAID, "id": 1, "sample_id": "a"}, {**SAID, "id": 2, "sample_id": "b"}, 1),
+        ({**SAID, "score": 0.1, "id": 1}, {**SAID, "score": 0.1, "id": 2}, 1),
+        ({**SAID, "score": 0.1, "output": LOCK + "\n"}, {**SAID, "score": 0.1}, 1),
+        ({"messages": shown("a.png")}, {"messages": shown("b.png")}, 2),
+    ],
+)  # fmt: skip
+def test_rows_that_differ_beside_their_texts_are_no_copies(tmp_path, kind, one, other, kept):
+    path, out = tmp_path / "a.jsonl", tmp_path / "out"
+    if kind == "Parquet":
+        pq.write_table(pa.Table.from_pylist([one, other]), path)
+    else:
+        path.write_text("".join(json.dumps(row) + "\n" for row in (one, other)))
+    checked = check(path)
+    assert sum(finding.rule == "exact_copy" for finding in checked.findings) == 2 - kept
+    assert fix(checked, out).kept == kept
+
+
 def test_what_goes_and_what_is_changed_is_kept_with_its_reason(tmp_path, cli):
     texts = [
         ("One?", "N/A", "1."),

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from finetune.data import dialogues
-from finetune.data.dialogues import normalised, read_dialogues, split
+from finetune.data.dialogues import normalised, read_dialogues, split, write_dialogues
 from finetune.data.rows import from_rows
 from finetune.examples import Dialogue
 from selfinstruct.errors import UsageError
@@ -273,6 +273,25 @@ def test_without_a_share_what_can_be_held_out_is(tmp_path):
         split(same, 0.05)
     for n, expected in ((0, 0), (19, 0), (20, 1), (100, 5), (10_000, 500), (12_000, 500)):
         assert len(split([talk(f"Question {k}") for k in range(n)]).held_out) == expected
+
+
+def test_a_foreign_column_named_task_does_not_join_rows(tmp_path):
+    """Such as that of HachiML/Timeseries-QA on the hub: a label with few values."""
+    rows = [{"messages": [user(f"Add {n}."), assistant(f"{n}")], "task": ("qa", "math")[n % 2]} for n in range(40)]
+    notes = []
+    found = read_dialogues(write(tmp_path / "data.jsonl", rows), notes=notes)
+    assert len(split(found).held_out) == 2
+    assert notes == [f"{tmp_path / 'data.jsonl'}: not used: task in 40 rows"]
+
+
+@pytest.mark.parametrize("name", ["messages", "records", "alpaca"])
+def test_dialogues_that_are_written_are_restored(tmp_path, name):
+    notes = []
+    found = read_dialogues(write(tmp_path / "data.jsonl", [ROWS[name]]))
+    write_dialogues(found, tmp_path / "held_out.jsonl")
+    again = read_dialogues(tmp_path / "held_out.jsonl", notes=notes)
+    assert [one._replace(source="") for one in again] == [one._replace(source="") for one in found]
+    assert not notes
 
 
 def test_chats_that_begin_alike_are_not_one_task():

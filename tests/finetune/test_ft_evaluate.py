@@ -424,7 +424,7 @@ def test_questions_that_were_trained_are_found(tmp_path):
     own = held_out(data, "model")[-1]
     student = tmp_path / "student"
     student.mkdir()
-    write_rows(student / "held_out.jsonl", [{"messages": own.dialogue.messages, "task": own.task}])
+    write_rows(student / "held_out.jsonl", [{"messages": own.dialogue.messages}])
     (student / "finetune.toml").write_text(f'data = [{{ path = "{data}", weight = 1.0 }}]\n')
     assert trained(student, held_out(student / "held_out.jsonl", "model")) == (4, 0, 0, "", "")
     asked = [Question([], "a", "", dialogue(text, "?")) for text in (

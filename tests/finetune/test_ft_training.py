@@ -499,7 +499,7 @@ def held_out_loss(folder: Path, student: Student) -> float:
     total, n = 0.0, 0
     for line in (folder / "held_out.jsonl").read_text().splitlines():
         row = json.loads(line)
-        ids, labels = encode(student.tokenizer, Dialogue(row["messages"], row["task"], "held out"))
+        ids, labels = encode(student.tokenizer, Dialogue(row["messages"], "", "held out"))
         with torch.no_grad():
             logits = student.model(input_ids=torch.tensor([ids])).logits[0, :-1]
         total += float(torch.nn.functional.cross_entropy(logits, torch.tensor(labels[1:]), reduction="sum"))

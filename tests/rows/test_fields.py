@@ -32,6 +32,50 @@ def read(row):
     return texts, [problem.rule for problem in problems], not_used(row)
 
 
+# (who reports or documents it, the question)
+MARKED = [
+    ("QwenLM/Qwen3-VL#1336: within the text", "What does this say? <image> Put it into Welsh."),
+    ("haotian-liu/LLaVA#203: a name before it", "Lock A: <image>\nAnd lock B: <image> Which is older?"),
+    ("magic-research/PLLaVA#60", "<video> Say what happens."),
+    ("MMMU-Benchmark/MMMU#54: numbered", "Which lock is shown in <image 1>?"),
+    ("numbered in brackets", "Which lock is this? [IMAGE_1]"),
+    ("numbered with a line", "<image_1> Which lock is this?"),
+    ("numbered between bars", "<|image_1|>\nWhich lock is this?"),
+    ("huggingface/transformers#40442", "[IMG]Which lock is this?"),
+    ("QwenLM/Qwen3-VL#994", "<|vision_start|><|image_pad|><|vision_end|>Which lock is this?"),
+    ("Llama 3.2", "<|image|>Which lock is this?"),
+    ("Gemma 3", "<start_of_image> Which lock is this?"),
+    ("QwenLM/Qwen-VL, README: a file between tags", "Picture 1: <img>lock.jpg</img>\nWhich lock is this?"),
+    ("QwenLM/Qwen-Audio, README", "Audio 1:<audio>lock.wav</audio>\nWhat does she say?"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "question"), MARKED, ids=[source for source, *_ in MARKED])
+def test_a_mark_of_an_image_is_found_anywhere_in_a_question(source, question):
+    said = [{"role": "user", "content": question}, A]
+    assert read({"messages": said})[1] == ["media_task"]
+    assert read({"instruction": "Answer.", "input": question, "output": "4 m."})[1] == ["media_task"]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What does the <video> tag do?",
+        "How do I center an <image> in SVG?",
+        "Which is faster, `<img>` or `<image>`?",
+        'Complete it: <div><img src="lock.png"></div>',
+        "As JSON: <lock><image>lock.png</image><depth>4</depth></lock>",
+        "<image>\n  <url>lock.png</url>\n</image>",
+        "Say what it shows: ![image](lock.png)",
+        "As Markdown: [img]lock.png[/img]",
+        "Write a caption.\n[image]",
+        "Sort the <name> and the <imagery>.",
+    ],
+)  # fmt: skip
+def test_markup_in_a_question_is_no_mark_of_an_image(question):
+    assert read({"instruction": question, "output": "4 m."})[1] == []
+
+
 def turn(said, **more):
     return {"from": "gpt", "value": said, **more}
 
@@ -105,6 +149,53 @@ def test_what_stands_beside_a_text_makes_another_row_of_it(source, row, texts):
         assert row_key(conversations(less, format_of(less))[0]) != row_key(conversations(row, format_of(row))[0])
 
 
+def calls(*ids, **more):
+    return {"role": "assistant", "content": None, "tool_calls": [{**CALL, "id": one} for one in ids], **more}
+
+
+def result(name, **more):
+    return {"role": "tool", "content": f"of {name}", "tool_call_id": name, **more}
+
+
+# (who reports or documents it, the turns, the results in the order in which they are read, the problems)
+MATCHED = [
+    ("modelscope/ms-swift#10174: results in another order",
+     [Q, calls("a", "b"), result("b"), result("a"), A], "ab", []),
+    ("one call after another", [Q, calls("b"), result("b"), calls("a"), result("a"), A], "ba", []),
+    ("can1357/oh-my-pi#11179, and the same ids again later",
+     [Q, calls("a", "b"), result("b"), result("a"), A, Q, calls("a", "b"), result("b"), result("a"), A], "abab", []),
+    ("calls without results at the end", [Q, calls("a", "b")], "", []),
+    ("JustVugg/colibri#118: without ids, the order counts",
+     [Q, calls(None, None), result("b"), result("a"), A], "ba", []),
+    ("an unknown id", [Q, calls("a"), result("a"), result("z"), A], "az",
+     ["messages.3.tool_call_id: z: no call waits"]),
+    ("an id that is answered twice", [Q, calls("a"), result("a"), result("a"), A], "aa",
+     ["messages.3.tool_call_id: a: no call waits"]),
+    ("langgenius/dify-official-plugins#2352: a missing result",
+     [Q, calls("a", "b"), result("a"), A], "a", ["messages.1: no result for the call b"]),
+    ("no result at all", [Q, calls("a"), Q, A], "", ["messages.1: no result for the call a"]),
+    ("calls of a user", [{**Q, "tool_calls": [CALL]}, A], "", ["messages.0.tool_calls: tool calls of user"]),
+    ("other calls under the other name",
+     [Q, calls("a", function_call={"name": "x", "arguments": "{}"}), result("a"), A], "a",
+     ["messages.1.function_call: other calls than in tool_calls"]),
+    ("the same call under the other name", [Q, calls("a", function_call=CALL["function"]), result("a"), A], "a", []),
+    ("reasoning of a user", [{**Q, "thinking": "Nine."}, A], "", ["messages.0.thinking: reasoning of user"]),
+    ("a part of reasoning of a user",
+     [{"role": "user", "content": [{"type": "thinking", "thinking": "9"}, {"type": "text", "text": "Deep?"}]}, A], "",
+     ["messages.0.content.0: a part of type thinking"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "said", "order", "problems"), MATCHED, ids=[source for source, *_ in MATCHED])
+def test_results_stand_in_the_order_of_their_calls(source, said, order, problems):
+    (found,), seen = conversations({"messages": said}, "messages")
+    assert [text.text for text in found.texts if text.kind == "tool"] == [f"of {name}" for name in order]
+    assert len(seen) == len(problems)
+    for problem, start in zip(seen, problems, strict=True):
+        assert problem.rule == "not_read"
+        assert f"{problem.field}: {problem.evidence}".startswith(start)
+
+
 # (who reports or documents it, the row, the rule that names it)
 REFUSED = [
     ("TRL, dataset_formats: preference", {"prompt": "Deep?", "chosen": "4 m.", "rejected": "No."}, "preference_pair"),
@@ -126,6 +217,15 @@ REFUSED = [
      "media_task"),
     ("OpenAI, input_audio",
      {"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}, A]},
+     "media_task"),
+    ("image_file and audio_path", {"messages": [Q, A], "image_file": "a.png"}, "media_task"),
+    ("Huawei, multimodal data: img", {"instruction": "Deep?", "output": "4 m.", "img": {"filename": "a.png"}},
+     "media_task"),
+    ("media", {"instruction": "Deep?", "output": "4 m.", "media": ["a.jpg"]}, "media_task"),
+    ("audio_path of a turn", {"messages": [{**Q, "audio_path": "a.wav"}, A]}, "media_task"),
+    ("an image of an instance",
+     {"instruction": "Deep?", "instances": [{"input": "", "output": "4 m.", "image": "a.png"}]}, "media_task"),
+    ("a mark in an earlier turn", {"instruction": "Deep?", "output": "4 m.", "history": [["<image> What?", "A lock."]]},
      "media_task"),
     ("a share as weight", {"messages": [Q, {**A, "weight": 0.5}]}, "not_read"),
     ("a mask that is too short", {"messages": [Q, A], "loss_mask": [1]}, "wrong_type"),
@@ -151,6 +251,12 @@ WEIGHED = [
     ("hiyouga/LlamaFactory#9630",
      {"conversations": [HUMAN, turn("4 m."), HUMAN, turn("9 m.")], "loss_mask": [0, 0, 0, 1]},
      [False, True]),
+    ("yes and no", {"messages": [Q, {**A, "train": "no"}, Q, {**A, "train": "yes"}]}, [False, True]),
+    ("floats as text", {"messages": [Q, {**A, "weight": "0.0"}, Q, {**A, "weight": "1.0"}]}, [False, True]),
+    ("one no of several", {"messages": [Q, {**A, "weight": 1, "train": False}, Q, {**A, "weight": 1}]}, [False, True]),
+    ("a mask of words", {"messages": [Q, A, Q, A], "loss_mask": [0, "no", None, "yes"]}, [False, True]),
+    ("a mask cannot undo a weight", {"messages": [Q, {**A, "weight": 0}, Q, A], "loss_mask": [1, 1, 1, 1]},
+     [False, True]),
 ]  # fmt: skip
 
 
@@ -160,6 +266,57 @@ def test_answers_that_are_not_to_be_learned_are_marked(source, row, trained):
     assert [text.trained for text in found.texts if text.is_answer] == trained
     assert not problems
     assert not not_used(row)
+
+
+@pytest.mark.parametrize(
+    ("row", "unwanted"),
+    [
+        ({"weight": 1, "train": False}, True),
+        ({"label": True, "kto_tag": False}, True),
+        ({"label": "geography", "desirable": "no"}, True),
+        ({"label": "False "}, True),
+        ({"weight": "0.0"}, True),
+        ({"label": 0}, False),
+        ({"label": "no", "weight": 1}, False),
+        ({"label": "bad", "train": "yes"}, False),
+        ({"instances": [{"input": "", "output": "4 m.", "weight": 0}]}, True),
+        ({"instances": [{"input": "", "output": "4 m.", "label": False}]}, True),
+    ],
+)  # fmt: skip
+def test_one_no_of_a_row_makes_its_answer_unwanted(row, unwanted):
+    row = {"instruction": "Deep?", **({} if "instances" in row else {"output": "4 m."}), **row}
+    (found,), problems = conversations(row, format_of(row))
+    assert found.is_unwanted is unwanted
+    assert not problems
+    assert not not_used(row) - {"label"}
+
+
+RECORD = {"instruction": "Deep?", "output": "4 m."}
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ({**RECORD, "train": "skip"}, "train: skip, neither 0 nor 1"),
+        ({**RECORD, "weight": 0.3, "train": False}, "weight: 0.3, neither 0 nor 1"),
+        ({**RECORD, "weight": float("nan")}, "weight: nan, neither 0 nor 1"),
+        ({**RECORD, "kto_tag": "bad"}, "kto_tag: bad, neither 0 nor 1"),
+        ({"messages": [Q, {**A, "weight": 1, "loss": -1}]}, "messages.1.loss: -1, neither 0 nor 1"),
+        ({"messages": [Q, A], "loss_mask": [0, 0.4]}, "loss_mask.1: 0.4, neither 0 nor 1"),
+        ({"messages": [Q, A], "loss_mask": [0, None]}, "loss_mask.1: None, neither 0 nor 1"),
+        ({"instruction": "Deep?", "instances": [{"input": "", "output": "4 m.", "weight": 2}]},
+         "instances.0.weight: 2, neither 0 nor 1"),
+        ({**RECORD, "messages": [{**Q, "content": "Deep?"}, {**A, "weight": 0}]},
+         "messages.1.weight: only a record's fields are read"),
+        ({**RECORD, "messages": [{**Q, "content": "Deep?"}, {**A, "reasoning": "Nine."}]},
+         "messages.1.reasoning: only a record's fields are read"),
+        ({**RECORD, "messages": [{**Q, "content": "Deep?"}, {**A, "tool_calls": [CALL]}]},
+         "messages.1.tool_calls: only a record's fields are read"),
+    ],
+)  # fmt: skip
+def test_a_weight_that_is_neither_yes_nor_no_is_named(row, problem):
+    _, (found,) = conversations(row, format_of(row))
+    assert (found.rule, f"{found.field}: {found.evidence}") == ("not_read", problem)
 
 
 @pytest.mark.parametrize(
@@ -220,12 +377,80 @@ def test_overlap_reads_earlier_turns_parts_and_pairs_and_names_the_rest(tmp_path
     assert [(question.text, whole.text) for question, whole in read_pairs(path)] == [
         ("Write about a lock.\nMake it shorter.", "Write about a lock.\nA long one.\nMake it shorter.\nShort."),
         ("How deep?", "How deep?\n4 m."),
-        ("How deep is it?", "How deep is it?\n4 m."),
+        ("How deep is it?", "How deep is it?\n4 m.\nNo."),
         ("How wide?", "How wide?\n9 m."),
     ]
     assert "not used: level in 1 row" in capsys.readouterr().err
     pq.write_table(pa.Table.from_pylist(rows[3:]), tmp_path / "data.parquet")
     assert [whole.text for _, whole in read_pairs(tmp_path / "data.parquet")] == ["How wide?\n9 m."]
+
+
+TEXT = "The ninth lock is the deepest."
+SAYS = {"role": "user", "content": TEXT}
+# (who reports or documents it, the row)
+ANYWHERE = [
+    ("HuggingFaceH4/ultrachat_200k: prompt is the first turn",
+     {"prompt": Q["content"], "prompt_id": "x", "messages": [Q, A, SAYS, A]}),
+    ("question beside turns", {"question": "Deep?", "messages": [SAYS, A]}),
+    ("instruction beside turns", {"instruction": "Deep?", "output": "4 m.", "messages": [SAYS, A]}),
+    ("history beside turns", {"history": [[TEXT, "Yes."]], "messages": [Q, A]}),
+    ("TRL, dataset_formats: a prompt of turns", {"prompt": [SAYS, A, Q], "completion": [A]}),
+    ("a prompt of turns with an answer as text", {"prompt": [Q, A, SAYS], "completion": "4 m."}),
+    ("TRL, dataset_formats: implicit prompt", {"prompt": "Deep?", "chosen": [SAYS, A], "rejected": [SAYS, A]}),
+    ("TRL, dataset_formats: preference, chosen", {"prompt": "Deep?", "chosen": TEXT, "rejected": "No."}),
+    ("TRL, dataset_formats: preference, rejected", {"prompt": "Deep?", "chosen": "4 m.", "rejected": TEXT}),
+    ("OpenAI, FineTunePreferenceRequestInput",
+     {"input": {"messages": [SAYS]}, "preferred_output": [A], "non_preferred_output": [A]}),
+    ("axolotl, conversation.qmd: conversation", {"conversation": [{"from": "human", "value": TEXT}, turn("Yes.")]}),
+    ("dialogue", {"dialogue": [SAYS, A]}),
+    ("Tencent/AngelSlim#345: system_prompt", {"system_prompt": TEXT, "messages": [Q, A]}),
+    ("FreedomIntelligence/medical-o1-reasoning-SFT", {"Question": "Deep?", "Complex_CoT": TEXT, "Response": "4 m."}),
+    ("reasoning of a turn", {"messages": [Q, {**A, "reasoning_content": TEXT}]}),
+    ("tools", {"instruction": "Deep?", "output": "4 m.",
+               "tools": [{"type": "function", "function": {"name": "measure", "description": TEXT}}]}),
+    ("reasoning of an instance",
+     {"instruction": "Deep?", "instances": [{"input": "9", "output": "4 m.", "reasoning": TEXT}]}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "row"), ANYWHERE, ids=[source for source, *_ in ANYWHERE])
+def test_overlap_finds_a_text_wherever_it_stands(tmp_path, source, row):
+    path = tmp_path / "data.jsonl"
+    path.write_text(json.dumps(row))
+    ((_, whole),) = read_pairs(path)
+    assert TEXT in whole.text
+
+
+@pytest.mark.parametrize(
+    ("row", "names"),
+    [
+        ({"question": "Deep?", "messages": "User: Deep?"}, "messages"),
+        ({"question": "Deep?", "task": "x", "answers": ["4 m."]}, "answers in 1 row, task"),
+        ({"question": "Deep?", "history": ["Where?", "There."]}, "history"),
+        ({"question": "Deep?", "history": [["Where?", "There."], "And?"]}, "history.*"),
+        ({"question": "Deep?", "image": "a.jpg"}, "image"),
+        ({"messages": [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "Deep?"}]}]},
+         "messages.*.content.*"),
+        ({"messages": [{**Q, "name": "Eve"}, A], "label": False}, "label in 1 row, messages.*.name"),
+        ({"instruction": "Deep?", "instances": [{"input": "9", "hint": "x"}, {"input": "8", "output": 4}]},
+         "instances.*.hint in 1 row, instances.*.output"),
+    ],
+)  # fmt: skip
+def test_overlap_names_what_it_does_not_read(tmp_path, capsys, row, names):
+    path = tmp_path / "data.jsonl"
+    path.write_text(json.dumps(row))
+    read_pairs(path)
+    assert capsys.readouterr().err == f"{path}: not used: {names} in 1 row\n"
+
+
+def test_a_record_says_everything_once(tmp_path):
+    path = tmp_path / "records.jsonl"
+    said = [{"role": "user", "content": "Deep?\n\nLock 9."}, A]
+    row = {"id": "x", "task": 1, "instruction": "Deep?", "input": "Lock 9.", "output": "4 m.", "messages": said}
+    path.write_text(json.dumps(row))
+    assert [(question.text, whole.text) for question, whole in read_pairs(path)] == [
+        ("Deep?\n\nLock 9.", "Deep?\n\nLock 9.\n4 m.")
+    ]
 
 
 def test_import_says_what_it_does_not_use_and_refuses_what_it_cannot_keep(tmp_path, cli):

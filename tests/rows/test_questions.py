@@ -20,6 +20,12 @@ def test_a_text_file_has_a_question_a_line(tmp_path):
     assert read_lines(path) == [Line(str(path), 1, "One?"), Line(str(path), 4, "Two\u2028lines?")]
 
 
+@pytest.mark.parametrize(("name", "line"), [("exam.txt", "{}"), ("exam.jsonl", '{{"question": "{}"}}')])
+def test_byte_order_marks_of_joined_files_are_no_text(tmp_path, name, line):
+    path = write(tmp_path, name, "\n".join("\ufeff" + line.format(text) for text in ("One?", "Two?")))
+    assert [text for _, _, text in read_lines(path)] == ["One?", "Two?"]
+
+
 QUESTION_AND_ANSWER = [{"role": "user", "content": "One?"}, {"role": "assistant", "content": "No."}]
 
 
