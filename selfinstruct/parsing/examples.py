@@ -17,7 +17,7 @@ from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.parsing.json_answers import json_rows
 from selfinstruct.parsing.names import ORDINAL, any_of
 from selfinstruct.parsing.other_forms import other_pairs, unqualified
-from selfinstruct.parsing.text import body, tidy
+from selfinstruct.parsing.text import body, has_too_many_lines, tidy
 from selfinstruct.parsing.thoughts import spoken
 
 _HEADING = rf"[ \t#*_>\[【-]{{0,12}}{any_of('example')}"
@@ -62,6 +62,8 @@ def input_first(text: str, cut: bool) -> list[ParsedInstance]:
     starts a new example. A text without known fields, but with lines that look like other fields, gives no instance.
     `cut`: whether the token limit ended the answer; the last instance is then marked as cut.
     """
+    if has_too_many_lines(text):
+        return []
     if (rows := json_rows(spoken(text))) is not None:
         return mark_cut(from_json(rows), cut or rows.ends_inside)
     text = body(text)
@@ -87,6 +89,8 @@ def input_first(text: str, cut: bool) -> list[ParsedInstance]:
 
 def output_first(text: str, cut: bool) -> list[ParsedInstance]:
     """Read instances in the form "Class label: ... / Input: ...", or in JSON; the label becomes the output."""
+    if has_too_many_lines(text):
+        return []
     if (rows := json_rows(spoken(text))) is not None:
         return mark_cut(from_json(rows), cut or rows.ends_inside)
     text = EXAMPLE.sub("", body(text))

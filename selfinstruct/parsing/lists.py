@@ -11,7 +11,7 @@ import re
 from selfinstruct.parsing.items import Item
 from selfinstruct.parsing.json_answers import INSTRUCTION, json_field, json_rows
 from selfinstruct.parsing.names import ORDINAL, any_of
-from selfinstruct.parsing.text import FENCE, NUMBERED, tidy
+from selfinstruct.parsing.text import FENCE, NUMBERED, has_too_many_lines, tidy
 from selfinstruct.parsing.thoughts import spoken
 
 # "**River quiz**: " or "**River quiz:** " after the number; only if every item has it.
@@ -49,6 +49,8 @@ def numbered_items(text: str, cut: bool) -> list[Item]:
     the last one are left out. White space is collapsed. `cut`: whether the token limit ended the answer; if so, its
     last item is marked as cut.
     """
+    if has_too_many_lines(text):
+        return []
     text = spoken(text)
     rows = json_rows(text)
     if rows is not None:

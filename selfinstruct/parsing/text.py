@@ -12,6 +12,7 @@ NUMBERED = re.compile(
     r"[^\S\n]{0,20}$",
     re.IGNORECASE,
 )
+MOST_LINES = 5000
 FENCE = re.compile(r"^\s*(?:```|~~~)")
 _BOLD = re.compile(r"(?<![\w*])\*\*(?=[^\s*])([^*]+)(?<=\S)\*\*(?![\w*])")
 _QUOTES = ("__", "__"), ("`", "`"), ('"', '"'), ("“", "”"), ("*", "*"), ("_", "_"), ("'", "'"), ("‘", "’")
@@ -24,6 +25,11 @@ _SIGN_OFF = re.compile(
     r"\b(?:examples?|more|another|ask for changes)\b[^\n]{0,40})\Z",
     re.IGNORECASE,
 )
+
+
+def has_too_many_lines(text: str) -> bool:
+    """Whether an answer has more than MOST_LINES: a model that repeats itself, and nothing that anybody asked for."""
+    return text.count("\n") > MOST_LINES
 
 
 def body(text: str) -> str:

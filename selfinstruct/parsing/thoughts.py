@@ -86,6 +86,7 @@ _FIELD_BEFORE = re.compile(
     r"[^\w\n]{0,8}|[:\[,]\s{0,3}\")\Z",
     re.IGNORECASE | re.MULTILINE,
 )
+_ENDS_FIELD = tuple(' \t"*_:：.)-(')
 _LONGEST_FIELD = 80  # characters
 
 
@@ -126,7 +127,10 @@ def begins_with_thoughts(text: str) -> bool:
 
 def _begins_line(text: str, at: int, begin: int) -> bool:
     """Whether a marker begins a line, a field or a text in JSON, or directly follows a sentence or earlier thoughts."""
-    if text[at - 1 : at] in (".", "!", "?") or _FIELD_BEFORE.search(text, max(begin, at - _LONGEST_FIELD), at):
+    before = text[at - 1 : at]
+    if before in (".", "!", "?") or (
+        before in _ENDS_FIELD and _FIELD_BEFORE.search(text, max(begin, at - _LONGEST_FIELD), at)
+    ):
         return True
     while at > begin and text[at - 1] in " \t":
         at -= 1

@@ -5,7 +5,7 @@ import re
 from selfinstruct.parsing.fields import INPUT_FIELD, INSTRUCTION_FIELD, OUTPUT_FIELD, from_json, read_example, with_ends
 from selfinstruct.parsing.items import WholeTask
 from selfinstruct.parsing.json_answers import INSTRUCTION, json_field, json_rows
-from selfinstruct.parsing.text import NUMBERED, body, tidy
+from selfinstruct.parsing.text import NUMBERED, body, has_too_many_lines, tidy
 from selfinstruct.parsing.thoughts import spoken
 
 # The separator that Alpaca's prompt asks for.
@@ -17,6 +17,8 @@ def whole_tasks(text: str, cut: bool) -> list[WholeTask]:
 
     Numbers may be skipped, repeated or left out, and so may the "###" between two tasks, or the word "Instruction".
     """
+    if has_too_many_lines(text):
+        return []
     if (rows := json_rows(spoken(text))) is not None:
         parsed, cut = from_json(rows), cut or rows.ends_inside
         said = [json_field(row, INSTRUCTION) or "" for row in rows]

@@ -5,6 +5,8 @@ means a backspace, nor a form feed before a letter; tabs and line ends are meant
 command and no word: "ext{", "imes", "abla", "ight". `meant` looks at the JSON before it is decoded, where "\n" and a
 line break still differ; `restored` at texts that were decoded already.
 
+Paths of Windows suffer the same: C:\new\table. Those of a single name, D:\new, are left alone.
+
 Not covered: commands whose rest is a word, such as \nexists and \reflectbox; "\\" for a line's end in a formula.
 """
 
@@ -24,6 +26,9 @@ _NOT_MEANT = rf"b|f(?=[A-Za-z])|{_COMMANDS}|{_SHORT}"
 _MEANT = re.compile(  # several in a row at once; one that the end cuts off may become one
     rf"(?P<meant>(?:\\(?:[\"\\/'\n\r]|(?!{_NOT_MEANT})[bfnrt]|u[0-9A-Fa-f]{{4}}|(?:u[0-9A-Fa-f]{{0,3}})?\Z))+)|\\"
 )
+# C:\new\table: a drive and names without spaces, unless it may be an option's letter with a line break behind it.
+_PATH = re.compile(r"(?<![A-Za-z\\])[C-Zc-z]:(?:\\(?!n[A-Z])[A-Za-z_.~$][\w.~$-]{2,}){2,}(?!\\?[\w\\:])")
+_SURELY_PATH = re.compile(r"\\[^\Wn]|\.\w{1,5}\Z")
 _SIGN = {"\b": "b", "\f": "f", "\t": "t", "\n": "n", "\r": "r"}
 # A form feed where a line begins is a page's end.
 _LOST = re.compile(
@@ -36,7 +41,13 @@ def meant(source: str) -> str:
     r"""JSON with a second backslash where one is no escape, or one that was not meant: \frac, \alpha, \( ."""
     if "\\" not in source:
         return source
+    source = _PATH.sub(_with_backslashes, source)
     return _MEANT.sub(lambda found: found["meant"] or r"\\", source)
+
+
+def _with_backslashes(path: re.Match[str]) -> str:
+    found = path.group()
+    return found.replace("\\", r"\\") if _SURELY_PATH.search(found) else found
 
 
 def lost_command(text: str) -> re.Match[str] | None:

@@ -247,7 +247,7 @@ def test_what_a_program_wrote_for_nothing_is_no_instance(text):
         ("short names", "In: 3 + 4\nOut: 7\n\nIn: 2 x 9\nOut: 18"),
         ("sample", "Sample Input: 3 + 4\nSample Output: 7\n\nSample Input: 2 x 9\nSample Output: 18"),
         ("expected", "Input: 3 + 4\nExpected Output: 7\n\nInput: 2 x 9\nExpected Output: 18"),
-        ("a type", "Input (text): 3 + 4\nOutput (number): 7\n\nInput (text): 2 x 9\nOutput (number): 18"),
+        ("a type behind the name", "Input (text): 3 + 4\nOutput (number): 7\nInput (text): 2 x 9\nOutput (number): 18"),
         ("input text", "Input text: 3 + 4\nOutput text: 7\n\nInput text: 2 x 9\nOutput text: 18"),
         ("tags", "<input>3 + 4</input>\n<output>7</output>\n<input>2 x 9</input>\n<output>18</output>"),
         ("tags in tags", "<example>\n<input>\n3 + 4\n</input><output>7</output>\n</example>\n"

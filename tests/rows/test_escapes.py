@@ -63,3 +63,20 @@ def test_tabs_line_ends_and_pages_stay(text):
 def test_sound_json_without_commands_is_left_as_it_is(text):
     source = json.dumps({"a": text})
     assert json.loads(meant(source)) == {"a": text}
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        (r"C:\new\table", r"C:\new\table"),
+        (r"see d:\temp\bin\run.bat.", r"see d:\temp\bin\run.bat."),
+        (r"C:\Users\name\notes", r"C:\Users\name\notes"),
+        (r"C:\\new\\table", r"C:\new\table"),
+        (r"C:\nYes\nD:\nNo", "C:\nYes\nD:\nNo"),
+        (r"x:\t5\ty:\t6", "x:\t5\ty:\t6"),
+        (r"Name:\tAda\tBo", "Name:\tAda\tBo"),
+        (r"C:\nno", "C:\nno"),
+    ],
+)
+def test_a_path_of_windows_has_no_escapes(source, text):
+    assert json.loads(f'"{meant(source)}"') == text
