@@ -125,15 +125,14 @@ def _default(value: Any) -> str:
 def training_page() -> str:
     """docs/finetune-settings.md as it ought to be."""
     lines = [
-        "# Settings of a training",
+        "# Training settings",
         "",
-        "A TOML file for `selfinstruct finetune --config`; a key that is not here is an error. What is left out is",
-        "filled in for the model, the data and the machine, and `DIR/finetune.toml` records every setting except",
-        "`eval_share`.",
+        "A TOML file for `selfinstruct finetune --config`; a key that is not here is an error. Missing settings are chosen",
+        "to fit the model, the data and the machine, and `DIR/finetune.toml` records every setting except `eval_share`.",
         "",
         *_table(FinetuneSettings),
         "",
-        "## `[[data]]`: something to learn from",
+        "## `[[data]]`: training data",
         "",
         *_table(Source),
         "",

@@ -128,7 +128,7 @@ class FinetuneSettings(Section):
         None, description="attention implementation; default: FlashAttention if it is installed, else sdpa"
     )
     compile: bool = Field(
-        False, description="compile the model first; takes minutes, which pays off in long trainings on a GPU"
+        False, description="compile the model first; takes minutes, which pays off in long training runs on a GPU"
     )
 
     @model_validator(mode="after")

@@ -63,7 +63,7 @@ def cut_off(i: int, instances: Instances, rules: InstanceSettings) -> Evidence |
     return {} if instances[i].cut else None
 
 
-@rule(INSTANCES, "no output", METHOD, required="a record without an output has nothing to learn from")
+@rule(INSTANCES, "no output", METHOD, required="a record without an output leaves nothing to learn")
 def empty_output(i: int, instances: Instances, rules: InstanceSettings) -> Evidence | None:
     """There is no output, or it only says that there is none, or it is a placeholder: "[Your answer]"."""
     output = instances[i].output.strip()

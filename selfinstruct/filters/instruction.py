@@ -40,7 +40,7 @@ def cut_off(candidate: Candidate, pool: Pool[InstructionSettings]) -> Evidence |
 
 
 @rule(
-    FILTER, "no letter or digit in it", "ROUGE-L could compare nothing",
+    FILTER, "no letter or digit in it", "ROUGE-L has nothing to compare",
     required="an instruction without a word cannot be compared with others",
 )  # fmt: skip
 def no_words(candidate: Candidate, pool: Pool[InstructionSettings]) -> Evidence | None:

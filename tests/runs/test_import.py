@@ -1233,9 +1233,9 @@ def test_the_published_rules_admit_the_same(cli, tmp_path, seed):
 def test_names_of_fields_in_a_language_that_is_not_known_can_be_set(cli, tmp_path, seeds, named):
     config = tmp_path / "run.toml"
     config.write_text(
-        '[field_names]\nexample = ["Esimerkki"]\ninput = ["Syöte"]\noutput = ["Tuloste"]\n' if named else ""
+        '[field_names]\nexample = ["Enghraifft"]\ninput = ["Mewnbwn"]\noutput = ["Allbwn"]\n' if named else ""
     )
-    answer = "Esimerkki 1\nSyöte: sade\nTuloste: rain\n\nEsimerkki 2\n**Syöte:** lumi\n**Tuloste:** snow"
+    answer = "Enghraifft 1\nMewnbwn: sade\nAllbwn: rain\n\nEnghraifft 2\n**Mewnbwn:** lumi\n**Allbwn:** snow"
     completions = written(tmp_path / "completions.jsonl", [said(TENSE)])
     instances = written(tmp_path / "instances.jsonl", [{"instruction": TENSE, "raw_instances": answer}])
     run, again = tmp_path / "run", tmp_path / "again"
