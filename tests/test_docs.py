@@ -127,8 +127,9 @@ def training_page() -> str:
     lines = [
         "# Training settings",
         "",
-        "A TOML file for `selfinstruct finetune --config`; a key that is not here is an error. Missing settings are chosen",
-        "to fit the model, the data and the machine, and `DIR/finetune.toml` records every setting except `eval_share`.",
+        "A TOML file for `selfinstruct finetune --config`; a key that is not here is an error. Missing settings are",
+        "chosen to fit the model, the data and the machine, and `DIR/finetune.toml` records every setting except",
+        "`eval_share`.",
         "",
         *_table(FinetuneSettings),
         "",
