@@ -13,15 +13,16 @@ from selfinstruct.filters.rule import Evidence, rule
 from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.parsing.names import ORDINAL, any_of
 from selfinstruct.parsing.verdicts import says_no_input
+from selfinstruct.patterns import pattern
 from selfinstruct.settings import Section
 
 ALPACA = "known defects of Alpaca's published data"
 METHOD = "Self-Instruct, section 2.2"
 INSTANCES = "instances"  # the stage under which rejected instances are listed
 
-_MARK_OF_NOTHING = re.compile(r"\W*no\s*(?:input|output)\W*", re.IGNORECASE)
+_MARK_OF_NOTHING = pattern(r"\W*no\s*(?:input|output)\W*", re.IGNORECASE)
 # The place of an output that was never filled in.
-_PLACE_HOLDER = re.compile(
+_PLACE_HOLDER = pattern(
     r"[\[{<(]{1,2}\s?(?:(?:your|insert|enter|add|the)[ _]){0,2}"
     r"(?:answer|response|output|input|text|sentence|paragraph|article)(?:[ _](?:goes[ _])?here)?\s?[\]}>)]{1,2}",
     re.IGNORECASE,
@@ -29,25 +30,25 @@ _PLACE_HOLDER = re.compile(
 # "7. Instruction: ..." of Alpaca's prompt, "### Response:" of the usual training templates, "Task: ..." above a first
 # example, as Self-Instruct's prompt has it.
 _INSTRUCTION, _FIELD, _EXAMPLE = any_of("instruction"), any_of("input", "output", "label"), any_of("example")
-_NEXT_TASK = re.compile(
+_NEXT_TASK = pattern(
     r"^[ \t]{0,12}(?:(?P<number>\d{1,3})\.[ \t]{0,3}(?:(?P<task>instruction)|input|output)[ \t]{0,3}[:：][^\n]*"
     rf"|#{{2,6}}[ \t]{{0,8}}(?:response|human|assistant|{_INSTRUCTION}|{_FIELD})[ \t]{{0,3}}[:：][^\n]*"
     rf"|{_INSTRUCTION}[:：][^\n]{{1,400}}(?=\n{{1,3}}{_EXAMPLE}[ \t]{{0,2}}1[ \t:：]{{0,3}}\n))",
     re.IGNORECASE | re.MULTILINE,
 )
-_STEP = re.compile(r"^[ \t]{0,12}(\d{1,3})\.", re.MULTILINE)
+_STEP = pattern(r"^[ \t]{0,12}(\d{1,3})\.", re.MULTILINE)
 # "Example 2" with its fields below it; "Input: ..." and "Output: ..." as a paragraph below an answer.
-_NEXT_EXAMPLE = re.compile(
+_NEXT_EXAMPLE = pattern(
     rf"^[ \t#*_【\[]{{0,8}}{_EXAMPLE}[ \t]{{0,3}}#?{ORDINAL}[^\n]{{0,60}}\n{{1,3}}"
     rf"[ \t*_-]{{0,6}}{_FIELD}[*_ \t]{{0,4}}[:：][^\n]*",
     re.IGNORECASE | re.MULTILINE,
 )
-_NEXT_PAIR = re.compile(
+_NEXT_PAIR = pattern(
     rf"\n[ \t]{{0,12}}\n[ \t*_-]{{0,6}}{any_of('input')}[*_ \t]{{0,4}}[:：][^\n]{{0,400}}\n[ \t*_-]{{0,6}}"
     rf"{any_of('output')}[*_ \t]{{0,4}}[:：]",
     re.IGNORECASE,
 )
-_SPEAKS_OF_PAIRS = re.compile(rf"```|[:：]\s*\Z|(?:in|out)puts?|examples?|samples?|tests?|{_EXAMPLE}", re.IGNORECASE)
+_SPEAKS_OF_PAIRS = pattern(rf"```|[:：]\s*\Z|(?:in|out)puts?|examples?|samples?|tests?|{_EXAMPLE}", re.IGNORECASE)
 Instances = Mapping[int, ParsedInstance]
 
 

@@ -9,11 +9,13 @@ import json
 import re
 from typing import Any
 
+from selfinstruct.patterns import pattern
+
 DEEPEST = 50
 MOST = 2000
-_BETWEEN = re.compile(r"(?:[\s,;]+|//[^\n]*|#[^\n]*|/\*(?:[^*]|\*(?!/))*(?:\*/|\Z))*")
-_WORD = re.compile(r"[^\s,\[\]{}:\"']+")
-_COLON = re.compile(r"\s*:")
+_BETWEEN = pattern(r"(?:[\s,;]+|//[^\n]*|#[^\n]*|/\*(?:[^*]|\*(?!/))*(?:\*/|\Z))*")
+_WORD = pattern(r"[^\s,\[\]{}:\"']+")
+_COLON = pattern(r"\s*:")
 _LITERALS = {"true": True, "false": False, "null": None, "none": None}
 _KEY_IN_QUOTES = r"(?:\"[^\"\n]{0,60}\"|'[^'\n]{0,60}')\s{0,20}:"
 _KEY = rf"(?:{_KEY_IN_QUOTES}|\w{{1,30}}\s{{0,20}}:)"
@@ -116,7 +118,7 @@ def _as_value(word: str) -> Any:
         return word
 
 
-_ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|([\s\S])|\Z)")
+_ESCAPE = pattern(r"\\(?:u([0-9A-Fa-f]{4})|([\s\S])|\Z)")
 _MEANS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 

@@ -19,13 +19,14 @@ from selfinstruct.parsing.names import ORDINAL, any_of
 from selfinstruct.parsing.other_forms import other_pairs, unqualified
 from selfinstruct.parsing.text import body, has_too_many_lines, tidy
 from selfinstruct.parsing.thoughts import spoken
+from selfinstruct.patterns import pattern
 
 _HEADING = rf"[ \t#*_>\[【-]{{0,12}}{any_of('example')}"
 _FIELD = rf"{any_of('input', 'output')}(?!\w)"
 _ABOVE_FIELD = rf"$(?=\n{{1,4}}[ \t*_-]{{0,8}}{_FIELD})"
 # A heading is on a separate line: "Example 2", "**Example 2:**", "### Example 2 (harder)"; "2." above an input;
 # or before the first field: "Example 2: Input: ...".
-EXAMPLE = re.compile(
+EXAMPLE = pattern(
     rf"^(?=[^\n]){_HEADING}[ \t]{{0,3}}#?{ORDINAL}[ \t]{{0,3}}[.:：)–—-][ \t*_]{{1,6}}(?={_FIELD}[*_ \t]{{0,6}}[:：])"
     rf"|^(?=[^\n]){_HEADING}(?:[ \t]{{0,3}}#?{ORDINAL}\.?)?(?:[ \t]{{0,3}}[(（][^()（）\n]{{0,60}}[)）])?"
     r"[ \t:：*_#\]】]{0,12}$"
@@ -38,21 +39,21 @@ EXAMPLE = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 # A further task that the model made up has examples or fields of its own; the same task may stand above each.
-_TASK_ABOVE = re.compile(
+_TASK_ABOVE = pattern(
     rf"^(?=[^\n])[ \t*_#]{{0,6}}{any_of('instruction')}[*_]{{0,2}}[:：](?P<task>[^\n]{{1,400}})\n{{1,3}}"
     rf"(?=[ \t*_-]{{0,8}}{any_of('input')}[*_ \t]{{0,6}}[:：])",
     re.IGNORECASE | re.MULTILINE,
 )
 # The same for examples.
-_NEXT_TASK = re.compile(
+_NEXT_TASK = pattern(
     rf"^(?=[^\n])[ \t*_#]{{0,6}}task[*_]{{0,2}}:[^\n]{{1,400}}\n{{1,3}}(?={any_of('example')}[ \t]1[ \t:]{{0,3}}$)",
     re.IGNORECASE | re.MULTILINE,
 )
 # "Esimerkki 1" and below it "Syöte: ...": the form of an example, in an unknown language.
-_UNKNOWN_FIELD = re.compile(r"^[ \t*_-]{0,6}([^\W\d_][^\n:：.!?\"“]{0,30})[*_]{0,2}[:：](?!//)", re.MULTILINE)
-_UNKNOWN_HEADING = re.compile(rf"[ \t#*_【\[]{{0,8}}(?!\d)\w{{1,20}}[ \t]{{0,3}}{ORDINAL}[】\]]?[*_:：. \t]{{0,6}}\n")
+_UNKNOWN_FIELD = pattern(r"^[ \t*_-]{0,6}([^\W\d_][^\n:：.!?\"“]{0,30})[*_]{0,2}[:：](?!//)", re.MULTILINE)
+_UNKNOWN_HEADING = pattern(rf"[ \t#*_【\[]{{0,8}}(?!\d)\w{{1,20}}[ \t]{{0,3}}{ORDINAL}[】\]]?[*_:：. \t]{{0,6}}\n")
 
-_NOTHING = re.compile(r"\s*(?:none|null|nil|undefined|nan|\[object Object\])\s*", re.IGNORECASE)  # of a program
+_NOTHING = pattern(r"\s*(?:none|null|nil|undefined|nan|\[object Object\])\s*", re.IGNORECASE)  # of a program
 
 
 def input_first(text: str, cut: bool) -> list[ParsedInstance]:

@@ -11,12 +11,13 @@ from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.parsing.json_answers import INPUT, OUTPUT, json_field, json_rows
 from selfinstruct.parsing.names import any_of
 from selfinstruct.parsing.verdicts import says_no_input
+from selfinstruct.patterns import pattern
 
 # "2. ", "(2) ", "[2] ", "2、" before a name.
 _NUMBER = r"[(（\[【]?\d{1,3}+[ \t]{0,3}+[.)）\]】、．:：][ \t]{0,12}+"
 _END = r"[ \t]{0,20}+$"
 # A last line below an answer that nobody asked for.
-_CONFIDENCE = re.compile(
+_CONFIDENCE = pattern(
     r"(?<=\S)\s{0,9}\n[ \t*_]{0,9}confidence(?: (?:level|score))?[*_]{0,2}:[*_ ]{0,4}"
     r"(?:(?:very )?(?:high|medium|moderate|low)|\d{1,3} ?%|[01]?\.\d{1,4})[.*_]{0,3}\Z",
     re.IGNORECASE,
@@ -40,7 +41,7 @@ def _field(names: str) -> re.Pattern[str]:
 
 INPUT_FIELD = _field(any_of("input"))
 # "Response" is too common in texts to count as a field's name outside of a heading.
-OUTPUT_FIELD = re.compile(
+OUTPUT_FIELD = pattern(
     _field(any_of("output")).pattern + rf"|^(?=[ #])[ ]{{0,3}}#{{1,6}}[ \t]{{0,8}}response[ \t]{{0,3}}[:：]?{_END}",
     re.IGNORECASE | re.MULTILINE,
 )

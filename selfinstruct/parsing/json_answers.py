@@ -16,6 +16,7 @@ from typing import Any
 
 from selfinstruct.parsing.broken_json import MOST, broken_values
 from selfinstruct.parsing.names import any_of
+from selfinstruct.patterns import pattern
 from selfinstruct.rows.escapes import meant
 
 INSTRUCTION = ("instruction", "task", "prompt", "question", "request", "description", "text", "content")
@@ -30,28 +31,28 @@ VERDICT = (
 )  # fmt: skip
 _KNOWN = {*INSTRUCTION, *OUTPUT, *VERDICT}
 
-_FENCED = re.compile(r"^[ \t]{0,40}(?:```|~~~)\w{0,20}[ \t]{0,40}\n\s{0,400}(?=[\[{])", re.MULTILINE)
-_BARE = re.compile(
+_FENCED = pattern(r"^[ \t]{0,40}(?:```|~~~)\w{0,20}[ \t]{0,40}\n\s{0,400}(?=[\[{])", re.MULTILINE)
+_BARE = pattern(
     r"^[ \t]{0,40}(?:[^\n{}\[\]]{0,80}:[ \t]{0,40})?(?=\{\s{0,400}[\"'{]|\[\s{0,400}[\"'\[{]|\{\}|\[\])",
     re.MULTILINE,
 )
 # If JSON is the answer, only a greeting may precede it, but no item or field in another form.
-_OTHER_FORM = re.compile(
+_OTHER_FORM = pattern(
     r"^[ \t]{0,40}[-*•]\s|^[^\w\n]{0,40}\d{1,3}[.):]\s"
     r"|^[^\w\n]{0,40}(?:example|input|output|answer|(?:class\s{0,3})?label|task|instruction)\b[^\n]{0,20}(?::|$)",
     re.IGNORECASE | re.MULTILINE,
 )
 # The names of lists in an object: of what was asked for, and of what a model writes beside it.
-_TASKS = re.compile(rf"(?:[\w ]{{1,30}} )?(?:{any_of('instruction')}|prompt|question)\w{{0,9}}", re.IGNORECASE)
-_BESIDE = re.compile(
+_TASKS = pattern(rf"(?:[\w ]{{1,30}} )?(?:{any_of('instruction')}|prompt|question)\w{{0,9}}", re.IGNORECASE)
+_BESIDE = pattern(
     r"(?:[\w ]{1,30} )?(?:analys[ei]s|thoughts?|thinking|thought process|chain of thought|reason(?:s|ing)?|rationales?"
     r"|reflections?|brainstorm\w*|scratchpad|plan(?:ning)?|steps|strateg(?:y|ies)|approach|considerations?"
     r"|observations?|explanations?|notes?|comments?|remarks?|constraints?|criteria|requirements?|required|rules"
     r"|guidelines|topics|categories|tags|keywords|errors?|warnings?)",
     re.IGNORECASE,
 )
-_SAYS_SOMETHING = re.compile(r"[^\W_]")
-_BETWEEN = re.compile(r"[ \t\r\n,]*")
+_SAYS_SOMETHING = pattern(r"[^\W_]")
+_BETWEEN = pattern(r"[ \t\r\n,]*")
 _DECODER = json.JSONDecoder(strict=False)  # models put line breaks into strings
 
 

@@ -13,16 +13,17 @@ from selfinstruct.parsing.json_answers import INSTRUCTION, json_field, json_rows
 from selfinstruct.parsing.names import ORDINAL, any_of
 from selfinstruct.parsing.text import FENCE, NUMBERED, has_too_many_lines, tidy
 from selfinstruct.parsing.thoughts import spoken
+from selfinstruct.patterns import pattern
 
 # "**River quiz**: " or "**River quiz:** " after the number; only if every item has it.
-_TITLED = re.compile(r"^\*\*[^*]{1,80}(?::\*\*|\*\*\s*[:–—-])\s+(?=\S)")
+_TITLED = pattern(r"^\*\*[^*]{1,80}(?::\*\*|\*\*\s*[:–—-])\s+(?=\S)")
 # "Task: " after the number; only if every item has it.
-_LABELLED = re.compile(r"^[*_]{0,2}(?:task|instruction)[*_]{0,2}:[*_]{0,2}\s+", re.IGNORECASE)
-_MARKED_HEADING = re.compile(r"^\s*(?:#{1,6}\s.*|\*\*[^*]+\*\*:?)\s*$")
-_HEADING = re.compile(r"^\s*(?:#{1,6}\s.*|\*\*[^*]+\*\*:?|[^.?!]{1,80}:)\s*$")
-_BULLET = re.compile(r"^(?P<indent>[ \t]{0,8})(?P<indent2>)(?:[-*•·–]\s+|[①-⑳]\s*)")
+_LABELLED = pattern(r"^[*_]{0,2}(?:task|instruction)[*_]{0,2}:[*_]{0,2}\s+", re.IGNORECASE)
+_MARKED_HEADING = pattern(r"^\s*(?:#{1,6}\s.*|\*\*[^*]+\*\*:?)\s*$")
+_HEADING = pattern(r"^\s*(?:#{1,6}\s.*|\*\*[^*]+\*\*:?|[^.?!]{1,80}:)\s*$")
+_BULLET = pattern(r"^(?P<indent>[ \t]{0,8})(?P<indent2>)(?:[-*•·–]\s+|[①-⑳]\s*)")
 # "（1）", "[1] ", "1.) ", "1 - ", "1/ ", "№ 1: ", "任务1：", "**Tarefa 1:** ", "Prompt 1: ", "第一题：", "一、", "1️⃣ ".
-_OTHERWISE_NUMBERED = re.compile(
+_OTHERWISE_NUMBERED = pattern(
     r"^(?P<indent>[ \t]{0,8})(?P<indent2>)(?:[-*•>][ \t]{1,8})?(?:#{1,6}[ \t]{0,8})?[*_]{0,2}(?:"
     r"[(（\[【<]"
     rf"{ORDINAL}[)）\]】>][:：.]?"
@@ -33,13 +34,13 @@ _OTHERWISE_NUMBERED = re.compile(
     r")[*_]{0,2}(?:\s+|$|(?=[^\W\d_]|[*\"“「《]))",
     re.IGNORECASE,
 )
-_OTHER_BULLET = re.compile(
+_OTHER_BULLET = pattern(
     r"^(?P<indent>[ \t]{0,8})(?P<indent2>)(?:[+—▪‣◦●○■□◆◇★☆➢►▶✅✔✓][ \t]+|[⑴-⒇⒈-⒛❶-❿➀-➓㊀-㊉][ \t]*)"
 )
-_LETTERED = re.compile(r"^(?P<indent>[ \t]{0,8})(?P<indent2>)\(?(?:[a-z]|[ivx]{2,4})[.)]\s+", re.IGNORECASE)
+_LETTERED = pattern(r"^(?P<indent>[ \t]{0,8})(?P<indent2>)\(?(?:[a-z]|[ivx]{2,4})[.)]\s+", re.IGNORECASE)
 _MARKS = (NUMBERED, _OTHERWISE_NUMBERED, _BULLET, _OTHER_BULLET, _LETTERED)
-_NUMBER_INSIDE = re.compile(r"\s[*_]{0,2}\(?(\d{1,3})[.)][*_]{0,2}(?=\s)")
-_RULE = re.compile(r"^\s*(?:-{3,}|\*{3,}|_{3,}|={3,})\s*$")
+_NUMBER_INSIDE = pattern(r"\s[*_]{0,2}\(?(\d{1,3})[.)][*_]{0,2}(?=\s)")
+_RULE = pattern(r"^\s*(?:-{3,}|\*{3,}|_{3,}|={3,})\s*$")
 
 
 def numbered_items(text: str, cut: bool) -> list[Item]:

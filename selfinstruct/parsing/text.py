@@ -3,9 +3,10 @@
 import re
 
 from selfinstruct.parsing.thoughts import spoken
+from selfinstruct.patterns import pattern
 
 # "9. ", "9.Name", "9、", "9) ", "(9) ", "**9.** ", "- 9. ", "Task 9: ", "### 9. "; "### Task 9" with the text below it.
-NUMBERED = re.compile(
+NUMBERED = pattern(
     r"^(?P<indent>[ \t]{0,8})(?:[-*•>][^\S\n]{1,8})?(?:#{1,6}[^\S\n]{0,8})?[*_]{0,2}\(?(?:task|instruction)?"
     r"[^\S\n]{0,8}#?(?P<number>\d{1,3})[*_]{0,2}[^\S\n]{0,8}\\?(?P<sign>[.):、．）：])[*_]{0,2}(?:\s+|$|(?=[^\W\d_]))"
     r"|^(?P<indent2>[ \t]{0,8})(?:#{1,6}[^\S\n]{0,8})?[*_]{0,2}(?:task|instruction)[^\S\n]{1,8}#?\d{1,3}[*_]{0,2}"
@@ -13,12 +14,12 @@ NUMBERED = re.compile(
     re.IGNORECASE,
 )
 MOST_LINES = 5000
-FENCE = re.compile(r"^\s*(?:```|~~~)")
-_BOLD = re.compile(r"(?<![\w*])\*\*(?=[^\s*])([^*]+)(?<=\S)\*\*(?![\w*])")
+FENCE = pattern(r"^\s*(?:```|~~~)")
+_BOLD = pattern(r"(?<![\w*])\*\*(?=[^\s*])([^*]+)(?<=\S)\*\*(?![\w*])")
 _QUOTES = ("__", "__"), ("`", "`"), ('"', '"'), ("“", "”"), ("*", "*"), ("_", "_"), ("'", "'"), ("‘", "’")
 # A last paragraph that offers more of the same. A letter may end similarly, but hardly in these words.
 _LONGEST_SIGN_OFF = 500  # characters
-_SIGN_OFF = re.compile(
+_SIGN_OFF = pattern(
     r"\n[ \t]{0,40}\n\W{0,40}(?:(?:i )?hope (?:this|these|they) (?:examples )?(?:helps?|(?:is|are) useful)\b"
     r"[^\n]{0,40}"
     r"|(?:let me know|feel free|would you like|do you want|if you (?:need|want|would like|['’]d like))[^\n]{0,200}"

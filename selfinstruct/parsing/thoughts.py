@@ -21,6 +21,7 @@ A marker in backticks is mentioned, not used. Thoughts stay in the stored answer
 import re
 
 from selfinstruct.parsing.names import any_of
+from selfinstruct.patterns import pattern
 
 _TAG = r"(?:[\w-]{1,12}[:_-]|ant)?(?:think|thinking|thoughts?|reasoning)(?:[_-]?(?:process|steps?|chain|trace|block))?"
 _TAG_FIRST = r"(?:analysis|reflection|scratchpad|inner_monologue|plan|planning|brainstorm(?:ing)?|deliberation)"
@@ -49,39 +50,39 @@ _CLOSE_OPEN = (
     rf"(?i:</(?:{_TAG_FIRST}|details)>|\.\.\.done thinking\.?"
     r"|here(?:['’]s| is) my response:|\[BEGIN FINAL RESPONSE\])"
 )
-_FIRST = re.compile(_OPEN_FIRST)
+_FIRST = pattern(_OPEN_FIRST)
 # Headings instead of marks: "**Thinking:**" or "### Thought" first of all, "**Final answer:**" above the answer.
-_TITLE = re.compile(
+_TITLE = pattern(
     r"\s*(?P<marked>#{1,6}[ \t]{0,3}[*_]{0,2}|[*_]{2})?(?:my )?"
     r"(?:thinking|thoughts?|(?:thought|thinking) process|internal monologue|scratchpad|chain of thought)"
     r"(?(marked)(?:[:：][*_]{0,2}|[*_]{2}[:：]|[*_]{0,2}[ \t]{0,3}$)|[:：][ \t]{0,3}$)",
     re.IGNORECASE | re.MULTILINE,
 )
-_ANSWER_TITLE = re.compile(
+_ANSWER_TITLE = pattern(
     r"^[ \t]{0,3}(?:(?:#{1,6}[ \t]{0,3}[*_]{0,2}|[*_]{2})(?:(?:my|the) )?(?:final )?"
     r"(?:answer|response|reply|list|tasks)[*_:： \t]{0,6}$"
     r"|(?:#{1,6}[ \t]{0,3})?[*_]{0,2}final (?:answer|response|output|list)[*_]{0,2}[:：][*_]{0,2}"
     r"|(?:answer|response):[ \t]{0,3}$)",
     re.IGNORECASE | re.MULTILINE,
 )
-_MARK = re.compile(
+_MARK = pattern(
     rf"(?=<[\w/|]|\[[/TBtb]|[◁aAhH.])(?<!`)(?:(?P<open>{_OPEN})|(?P<close>{_CLOSE})|(?P<close_open>{_CLOSE_OPEN}))(?!`)"
 )
-_BLANK_LINES = re.compile(r"\n(?:[^\S\n]{0,40}\n){10,}")  # nobody means so many
-_MAY_HOLD = re.compile(
+_BLANK_LINES = pattern(r"\n(?:[^\S\n]{0,40}\n){10,}")  # nobody means so many
+_MAY_HOLD = pattern(
     r"[<\[◁]|assistantfinal|\A[\s#*_]*(?:analysis|here|my|thinking|thought|internal|scratchpad|chain)", re.IGNORECASE
 )
 # Around the answer itself, after the thoughts.
-_FRAME = re.compile(
+_FRAME = pattern(
     r"(?i:</?(?:final_)?answer>|<\|(?:begin|end)_of_(?:solution|box)\|>|<\|(?:start|end)_response\|>"
     r"|\[(?:BEGIN|END) FINAL RESPONSE\])"
 )
-_LAST_TOKEN = re.compile(
+_LAST_TOKEN = pattern(
     r"(?:<\|(?:end|return|im_end|eot_id|endoftext|end_of_text|end_of_turn|eom_id)\|>|<SPECIAL_\d{1,3}>|<end_of_turn>"
     r"|<｜end▁of▁sentence｜>|</s>)\Z"
 )
 _LONGEST_TOKEN = 30  # characters
-_FIELD_BEFORE = re.compile(
+_FIELD_BEFORE = pattern(
     rf"(?:^[^\w\n]{{0,12}}(?:\d{{1,3}}[.)])?[^\w\n]{{0,8}}(?:{any_of('instruction', 'input', 'output', 'label')})?"
     r"[^\w\n]{0,8}|[:\[,]\s{0,3}\")\Z",
     re.IGNORECASE | re.MULTILINE,

@@ -5,33 +5,32 @@ import re
 from selfinstruct.parsing.json_answers import VERDICT, json_field, json_rows
 from selfinstruct.parsing.phrases import REFUSALS, WITHOUT_INPUT, any_of
 from selfinstruct.parsing.thoughts import spoken
+from selfinstruct.patterns import pattern
 
-_REFUSAL = re.compile(any_of(REFUSALS), re.IGNORECASE)
-_NO_INPUT = re.compile(rf"(?:[\W_]*(?:{any_of(WITHOUT_INPUT)})[\W_]*|\s*[-–—\"'“”]+\s*)", re.IGNORECASE)
+_REFUSAL = pattern(any_of(REFUSALS), re.IGNORECASE)
+_NO_INPUT = pattern(rf"(?:[\W_]*(?:{any_of(WITHOUT_INPUT)})[\W_]*|\s*[-–—\"'“”]+\s*)", re.IGNORECASE)
 _NO_INPUT_AT_MOST = 80  # characters
 # Questions that ask for such words.
-_SAYS_SORRY = re.compile(
+_SAYS_SORRY = pattern(
     r"\b(?:apolog\w+|sorry|letters?|e-?mails?|messages?|dialog(?:ue)?s?|conversations?|repl(?:y|ies)|respon[ds]\w*"
     r"|translat\w*|rewrit\w*|rephras\w*|lyrics|stor(?:y|ies)|roleplay|role-play|pretend|excuses?|declin\w+|refus\w+|unfortunately)\b",
     re.IGNORECASE,
 )
 _QUOTED = tuple("\"'“‘«*-")
 _BEGINNING = 1000  # characters of an answer in which it declines
-_BEFORE_WORDS = re.compile(r"\A\W+")
+_BEFORE_WORDS = pattern(r"\A\W+")
 _SIDE = 5000  # characters on each side of an answer in which a verdict can stand
-_YES_NO = re.compile(r"\b(yes|no)\b", re.IGNORECASE)
+_YES_NO = pattern(r"\b(yes|no)\b", re.IGNORECASE)
 # Phrases with a yes or no that is not a verdict, and words that retract a verdict.
-_NO_VERDICT = re.compile(
+_NO_VERDICT = pattern(
     r"\byes\b[\"'”’]?\s{0,9}(?:/|\||,|or|and|nor)\s{0,9}[\"'“‘]?no\b|\bno (?:doubt|problem|worries)\b|\bneither\b.*",
     re.IGNORECASE,
 )
-_ANSWER = re.compile(
+_ANSWER = pattern(
     r"\b(?:answer|verdict)\b(?:\s{1,9}(?:is|would be))?\s{0,9}:?\s{0,9}[*_\"']{0,9}(yes|no)\b", re.IGNORECASE
 )
-_UNSURE = re.compile(
-    r"\b(?:whether|unclear|not sure|unsure|can(?:not|['’]t) (?:say|tell|decide|answer))\b", re.IGNORECASE
-)
-_IS_CLASSIFICATION = re.compile(
+_UNSURE = pattern(r"\b(?:whether|unclear|not sure|unsure|can(?:not|['’]t) (?:say|tell|decide|answer))\b", re.IGNORECASE)
+_IS_CLASSIFICATION = pattern(
     r"(?:\bis|(?<=it)['’]s|(?<=this)['’]s|^\W{0,9}(?=not\b))(?!\s{1,9}(?:it|this)\b)(n['’]t|\s{0,9}\bnot)?\b"
     r"(?:\s{1,9}(?!not\b)\w{1,40}){0,3}?\s{1,9}classification\b",
     re.IGNORECASE,

@@ -17,7 +17,6 @@ shared tokens. A text that shares `least` of the query's m tokens has one at lea
 on one character per token.
 """
 
-import re
 import sys
 import unicodedata
 from array import array
@@ -31,6 +30,7 @@ from numpy.typing import NDArray
 from rapidfuzz import process
 from rapidfuzz.distance import LCSseq
 
+from selfinstruct.patterns import pattern
 from selfinstruct.records import Neighbor
 
 # Scripts written without spaces: Thai, Lao, Burmese, Khmer, kana, bopomofo, Han (with its extensions).
@@ -41,9 +41,9 @@ UNSPACED = (
 LEVELS = (0.4, 0.2)  # the best scores are looked for above these, one after the other, as far as needed
 LOOK_FIRST = 32  # texts of the highest bounds that are compared before the others
 EPSILON = 1e-9  # bounds are rounded differently from scores, so they exclude only what is clearly below
-ASCII_TOKEN = re.compile(r"[a-z0-9]+")
+ASCII_TOKEN = pattern(r"[a-z0-9]+")
 # A word keeps its combining marks (U+0300 ff., Devanagari vowel signs ...), which are neither letters nor spaces.
-UNICODE_TOKEN = re.compile(rf"[{UNSPACED}]|[^\W_{UNSPACED}](?:[^\W_{UNSPACED}]|[\u0300-\u036f\u0900-\u0dff])*")
+UNICODE_TOKEN = pattern(rf"[{UNSPACED}]|[^\W_{UNSPACED}](?:[^\W_{UNSPACED}]|[\u0300-\u036f\u0900-\u0dff])*")
 NOWHERE = array("i")
 
 Ints = NDArray[np.integer[Any]]

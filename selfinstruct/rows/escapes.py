@@ -12,6 +12,8 @@ Not covered: commands whose rest is a word, such as \nexists and \reflectbox; "\
 
 import re
 
+from selfinstruct.patterns import pattern
+
 _LETTERS = r"(?![A-Za-z])"
 _AFTER = {
     "t": r"(?:(?:ext(?:bf|it|rm|tt|sf|sc|color|style|normal)?|frac)\{"
@@ -23,15 +25,15 @@ _AFTER = {
 _SHORT = rf"(?<=[\w ${{}})^]\\)t(?:o|au|an|op|ag){_LETTERS}|(?<=[ $({{^_=]\\)n(?:u|e|eg|i){_LETTERS}"
 _COMMANDS = "|".join(f"{sign}{rest}" for sign, rest in _AFTER.items())
 _NOT_MEANT = rf"b|f(?=[A-Za-z])|{_COMMANDS}|{_SHORT}"
-_MEANT = re.compile(  # several in a row at once; one that the end cuts off may become one
+_MEANT = pattern(  # several in a row at once; one that the end cuts off may become one
     rf"(?P<meant>(?:\\(?:[\"\\/'\n\r]|(?!{_NOT_MEANT})[bfnrt]|u[0-9A-Fa-f]{{4}}|(?:u[0-9A-Fa-f]{{0,3}})?\Z))+)|\\"
 )
 # C:\new\table: a drive and names without spaces, unless it may be an option's letter with a line break behind it.
-_PATH = re.compile(r"(?<![A-Za-z\\])[C-Zc-z]:(?:\\(?!n[A-Z])[A-Za-z_.~$][\w.~$-]{2,}){2,}(?!\\?[\w\\:])")
-_SURELY_PATH = re.compile(r"\\[^\Wn]|\.\w{1,5}\Z")
+_PATH = pattern(r"(?<![A-Za-z\\])[C-Zc-z]:(?:\\(?!n[A-Z])[A-Za-z_.~$][\w.~$-]{2,}){2,}(?!\\?[\w\\:])")
+_SURELY_PATH = pattern(r"\\[^\Wn]|\.\w{1,5}\Z")
 _SIGN = {"\b": "b", "\f": "f", "\t": "t", "\n": "n", "\r": "r"}
 # A form feed where a line begins is a page's end.
-_LOST = re.compile(
+_LOST = pattern(
     rf"\x08(?=[A-Za-z])|(?<=[^\n])\f(?=[A-Za-z])|\f(?=(?:rac|box)\{{|orall{_LETTERS})"
     rf"|\t(?={_AFTER['t']})|(?<=[\w ${{}})])\n(?={_AFTER['n']})|\r(?={_AFTER['r']})"
 )

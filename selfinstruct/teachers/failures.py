@@ -6,20 +6,20 @@ phrases first, and the status decides only if there are none. The order of the c
 Sources: the table in `tests/teachers/test_failures.py`.
 """
 
-import re
 from collections.abc import Mapping
 
 from selfinstruct.errors import RequestRefused, TeacherError, TryAgain
+from selfinstruct.patterns import pattern
 from selfinstruct.teachers.error_bodies import Said, said
 from selfinstruct.teachers.rate_limits import retry_after_s
 from selfinstruct.teachers.refused import is_about_settings
 from selfinstruct.teachers.words import GENERATE, Words
 
-_FILTERED = re.compile(
+_FILTERED = pattern(
     r"content[_ ]filter|content_policy|content management policy|responsibleaipolicy|data_?inspection_?failed"
     r"|prohibited_content|inappropriate content|\bmoderation\b"
 )
-_TOO_LONG = re.compile(
+_TOO_LONG = pattern(
     r"context_length|context length|context window|context size|context limit|context_size|context the overflows"
     r"|(?:prompt|input|inputs|request|messages?|query|content|text)\b[^.]{0,60}? too (?:long|large|many tokens|big)"
     r"|too many tokens|reduce (?:the length|your (?:prompt|message size))|token limit|tokens must be reduced"
@@ -29,12 +29,12 @@ _TOO_LONG = re.compile(
     r"|inputs?` (?:tokens \+|must have less than)|exceeds? (?:the )?max(?:imum)? (?:number of )?(?:context|tokens)"
     r"|超长|超过.{0,10}(?:长度|上下文)"
 )
-_KEY = re.compile(
+_KEY = pattern(
     r"api[ _]key (?:not|is not) valid|api_?key_?invalid|(?:incorrect|invalid|wrong|missing) (?:x-)?api[ -_]?key"
     r"|invalid_api_key|api key (?:is )?(?:invalid|expired|missing|not found)|authentication_?error|no auth credentials"
     r"|invalid authentication"
 )
-_QUOTA = re.compile(
+_QUOTA = pattern(
     r"insufficient[_ ](?:quota|balance|credit|fund)|exceeded_current_quota|billing_|credit balance"
     r"|balance is (?:too low|insufficient"
     r"|not enough)|out of credits|no credits|used all (?:available|of your) credits|spending limit"
@@ -42,17 +42,17 @@ _QUOTA = re.compile(
     r"|arrearage|good standing|account (?:is )?suspended|quota is used up|perday|余额不足|欠费"
 )
 _OPENAI_QUOTA = "exceeded your current quota"  # Gemini also says this of a limit per minute
-_ELSEWHERE = re.compile(r"(?:country|region|location)[^.]{0,40} not (?:supported|available)|unsupported_country")
-_NO_MODEL = re.compile(
+_ELSEWHERE = pattern(r"(?:country|region|location)[^.]{0,40} not (?:supported|available)|unsupported_country")
+_NO_MODEL = pattern(
     r"model_not_found|deploymentnotfound|invalid_model|model[^.]{0,80}? (?:does not exist|not exist|not found)"
     r"|not a valid model|(?:unknown|invalid|no such) model\b|method not allowed"
 )
-_RATE = re.compile(r"rate.?limit|too many requests|throttl|resource_exhausted|per minute|requests per|限流|频率")
-_PASSING = re.compile(
+_RATE = pattern(r"rate.?limit|too many requests|throttl|resource_exhausted|per minute|requests per|限流|频率")
+_PASSING = pattern(
     r"overloaded|try again|temporar|busy|at capacity|capacity exceeded|is loading|loading model|failed to load model"
     r"|time[d ]?-?out|took too long|crashed|is unloaded|upstream|internal (?:server )?error|please retry|繁忙|稍后"
 )
-_WAIT = re.compile(r"wait before|throttl")
+_WAIT = pattern(r"wait before|throttl")
 _UNREADABLE = ("json_validate_failed", "failed to generate json")
 BUSY = ("http_429", "http_503", "http_529")  # the server works, but is overloaded
 PASSING_STATUSES = (408, 409, 424, 425, 429, 498, 499)

@@ -13,6 +13,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
+from selfinstruct.patterns import pattern
+
 NEARLY_0 = 0.01  # a temperature at which the likeliest token is almost always drawn
 SHAPING = ("temperature", "top_p", "enable_thinking", "stop", "max_tokens", "max_completion_tokens")
 
@@ -63,20 +65,20 @@ class Edit(NamedTuple):
 
 STREAMED = (Edit("stream", "set", True), Edit("stream_options", "set", {"include_usage": True}))
 
-_REFUSED = re.compile(
+_REFUSED = pattern(
     r"unsupported|n[o']t support|not (?:been |currently )?(?:permitted|allowed|enabled|available|recogni[sz]ed"
     r"|implemented|accepted)|unknown|unrecogni[sz]ed|unexpected|extra (?:inputs|fields)|forbidden|invalid (?:param|arg"
     r"|field|key)|deprecated|only (?:the )?default|only supports? (?:temperature|top_?p)|only 1 is allowed"
     r"|unavailable|cannot find field|cannot be (?:used|set"
     r"|specified)|no longer|please remove|不支持|未知"
 )
-_POSITIVE = re.compile(r"positive|greater than (?:0|zero)|(?:>|gt;?) ?0|\(0(?:\.0)?,|larger than 0|above 0|大于 ?0")
-_STREAM_ONLY = re.compile(
+_POSITIVE = pattern(r"positive|greater than (?:0|zero)|(?:>|gt;?) ?0|\(0(?:\.0)?,|larger than 0|above 0|大于 ?0")
+_STREAM_ONLY = pattern(
     r"only (?:be )?(?:support|work|available|accept|allow)\w*[^.]{0,40}\bstream|\bstream\w*(?: mode)? (?:is |be )?"
     r"(?:required|only)|(?:must|need to|please) (?:be )?(?:set |use |enable )[^.]{0,20}\bstream|\bstream`? must be"
     r"|stream ?= ?`?false|non-?stream\w*[^.]{0,40}(?:not |un)support"
 )
-_SCHEMA = re.compile(
+_SCHEMA = pattern(
     r"response_?format|json_?schema|response_?schema|structured.?outputs?|additional_?properties|guided_|json mode"
     r"|\bgrammar\b|output_config"
 )
