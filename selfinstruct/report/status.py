@@ -179,6 +179,8 @@ def render(found: Status, folder: str) -> str:
     lines.append("  calls")
     for u in found.usage:
         tokens = f"{u.prompt_tokens:,} + {u.completion_tokens:,} tokens"
+        if not (u.prompt_tokens or u.completion_tokens):
+            tokens = "tokens not reported"
         lines.append(f"    {u.requests:>7,}  {u.stage:<{wide}} {u.model:<24} {tokens}, {cost(u)}")
     if found.faults:
         lines.append(f"    {found.faults:>7,}  attempts failed")

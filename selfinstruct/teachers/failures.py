@@ -6,6 +6,7 @@ phrases first, and the status decides only if there are none. The order of the c
 Sources: the table in `tests/teachers/test_failures.py`.
 """
 
+import os
 from collections.abc import Mapping
 
 from selfinstruct.errors import RequestRefused, TeacherError, TryAgain
@@ -80,6 +81,11 @@ def failure(
         return TeacherError(f"{base_url}: the account's quota is used up ({error.message}). {words.resume}")
     if status < 500 and (_ELSEWHERE.search(text) or (status == 403 and error.is_page)):
         return TeacherError(f"{base_url} refused access ({about}). {words.resume}")
+    if status == 401 and not os.environ.get(key_env):
+        return TeacherError(
+            f"{base_url} asks for a key ({about}). Set the environment variable {key_env}, then run the same command "
+            "again."
+        )
     if status in (401, 403) or (status < 500 and _KEY.search(text)):
         return TeacherError(
             f"{base_url} rejected the key ({about}). Check the environment variable {key_env}, then run the same "

@@ -27,6 +27,7 @@ from selfinstruct.errors import RequestRefused, TeacherError, TryAgain, UsageErr
 from selfinstruct.records import Completion, Request, storable
 from selfinstruct.teachers.budget import cost_usd
 from selfinstruct.teachers.envelope import KEPT, Answer, NoAnswer, answer_in, describe, error_in, or_none
+from selfinstruct.teachers.error_bodies import said
 from selfinstruct.teachers.event_stream import body_of_events, is_event_stream, without_comments
 from selfinstruct.teachers.failures import BUSY, failure
 from selfinstruct.teachers.pacing import Pace
@@ -129,7 +130,7 @@ class OpenAICompatible:
         try:
             raw, answer = self._read(raw, request.endpoint)
         except (ValueError, RecursionError) as error:
-            reason, detail = ("malformed_answer", describe(error))
+            reason, detail = "malformed_answer", f"the answer is not JSON: {said(raw[:KEPT]).message[:200]}"
             if isinstance(error, NoAnswer):
                 reason, detail = error.reason, str(error)
             raise TryAgain(reason, self.shown(detail), raw=storable(self.clean(raw))[:KEPT]) from None

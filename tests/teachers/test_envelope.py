@@ -397,3 +397,10 @@ def test_any_json_is_an_answer_or_is_none_and_never_an_accident(message, value, 
             answer_in(body_of_events(events), endpoint)
         except (NoAnswer, RequestRefused):
             continue
+
+
+async def test_an_answer_that_is_not_json_is_quoted(teacher):
+    page = "<!DOCTYPE html><html><head><title>Sign in</title></head><body>Sign in &amp; go on</body></html>"
+    for raw, says in ((page, "Sign in Sign in & go on"), ("upstream says no", "upstream says no")):
+        with pytest.raises(TryAgain, match=f"malformed_answer: the answer is not JSON: {says}"):
+            teacher.read(a_request(), raw, 0.0)

@@ -161,7 +161,8 @@ def test_a_setting_that_is_refused_is_about_the_request_and_nothing_else(source,
         ("OpenRouter, with status 200", 200, openai("User not found.", 401)),
     ],
 )  # fmt: skip
-def test_a_wrong_key_is_one_with_any_status(source, status, body):
+def test_a_wrong_key_is_one_with_any_status(monkeypatch, source, status, body):
+    monkeypatch.setenv(ENV, "sk-1")
     (kind, _), error = meaning(status, body)
     assert kind is TeacherError, source
     assert str(error).startswith(f"{URL} rejected the key (")
@@ -286,6 +287,12 @@ def test_an_unknown_model_or_address_is_one_with_any_status(source, status, body
     (kind, _), error = meaning(status, body)
     assert kind is TeacherError, source
     assert "does not know this model or address" in str(error)
+
+
+def test_a_key_that_is_not_set_is_asked_for():
+    (kind, _), error = meaning(401, openai("You didn't provide an API key."))
+    assert kind is TeacherError
+    assert str(error).startswith(f"{URL} asks for a key (401: You didn't provide an API key.). Set the environment")
 
 
 @pytest.mark.parametrize(

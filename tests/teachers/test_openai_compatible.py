@@ -384,7 +384,8 @@ async def test_bytes_in_a_header_that_are_no_text_end_in_a_message_that_can_be_s
 
 
 @pytest.mark.parametrize("status", [401, 403])
-async def test_a_key_that_is_not_accepted_stops_the_run_with_advice(status):
+async def test_a_key_that_is_not_accepted_stops_the_run_with_advice(monkeypatch, status):
+    monkeypatch.setenv(KEY_ENV, "sk-1")
     error = await error_of(answering(problem("Incorrect key.", "invalid_api_key"), status))
     assert isinstance(error, TeacherError)
     assert str(error).startswith("http://127.0.0.1:")
