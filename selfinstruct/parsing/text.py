@@ -30,7 +30,7 @@ _SIGN_OFF = pattern(
 
 def has_too_many_lines(text: str) -> bool:
     """Whether an answer has more than MOST_LINES: a model that repeats itself, and nothing that anybody asked for."""
-    return text.count("\n") > MOST_LINES
+    return len(text) > MOST_LINES and len(text.splitlines()) > MOST_LINES
 
 
 def body(text: str) -> str:

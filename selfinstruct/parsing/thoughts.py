@@ -19,6 +19,7 @@ A marker in backticks is mentioned, not used. Thoughts stay in the stored answer
 """
 
 import re
+from functools import lru_cache
 
 from selfinstruct.parsing.names import any_of
 from selfinstruct.patterns import pattern
@@ -91,6 +92,7 @@ _ENDS_FIELD = tuple(' \t"*_:：.)-(')
 _LONGEST_FIELD = 80  # characters
 
 
+@lru_cache(maxsize=1)  # the readers of one answer ask for it up to three times
 def spoken(text: str) -> str:
     """The text without a reasoning model's thoughts, control tokens at its end, and long runs of blank lines.
 
