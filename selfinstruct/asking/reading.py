@@ -1,9 +1,18 @@
 """Answers without content, and why."""
 
+import re
+
 from selfinstruct.finish_reasons import ending_of
-from selfinstruct.parsing.verdicts import is_refusal
+from selfinstruct.parsing.verdicts import declines
+from selfinstruct.patterns import pattern
 from selfinstruct.records import Completion, Rejection
 
+# A whole answer that nothing can have asked for, whatever the question.
+_PLAIN = pattern(
+    r"\W*(?:i['’]?m |i am )?(?:so |very )?sorry\W{1,4}(?:but )?i can(?:no|['’])?t (?:help|assist|do|provide|answer|say)"
+    r"(?: (?:you )?(?:with )?(?:that|this|it))?\W*",
+    re.IGNORECASE,
+)
 # Reasons that apply to answers of any stage; strategies declare those of single stages.
 REASONS = {
     "no_answer": "the request failed permanently",
@@ -26,7 +35,8 @@ def no_answer(completion: Completion) -> Rejection | None:
     return None
 
 
-def declined(completion: Completion) -> Rejection | None:
-    """The reason "refusal" if the server reports one, or the text begins like one; else None."""
-    is_one = ending_of(completion.finish_reason) == "refusal" or is_refusal(completion.text)
+def declined(completion: Completion, question: str = "") -> Rejection | None:
+    """The reason "refusal" if the server reports one, or the text begins like one that `question` does not ask for."""
+    text = completion.text
+    is_one = ending_of(completion.finish_reason) == "refusal" or declines(question, text) or _PLAIN.fullmatch(text)
     return Rejection("refusal", {}) if is_one else None

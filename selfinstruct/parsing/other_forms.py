@@ -13,7 +13,10 @@ _TAGS = re.compile(rf"(?:<input>{_INSIDE}</input>\s*+)?<output>{_INSIDE}</output
 _TABLE = re.compile(
     r"[ \t]*\|?[ \t*]*input[ \t*]*\|[ \t*]*output[ \t*]*\|?[ \t]*\n[ \t]*\|?[ :-]+\|[ :-]+\|?[ \t]*\n", re.IGNORECASE
 )
-_ROW = re.compile(r"^[ \t]*\|?([^|\n]*)\|([^|\n]*)\|?[ \t]*$", re.MULTILINE)
+_CELL_END = re.compile(r"(?<!\\)\|")
+_AROUND_TAGS = re.compile(
+    r"(?:\s|</?(?:examples?|instances?|tasks?)>|(?:example[ \t]{0,3})?\d{1,3}[.):]?)*+", re.IGNORECASE
+)
 _SHORT = re.compile(r"^[ \t*_]{0,6}(in|out)[*_]{0,2}:[*_]{0,2}[ \t]", re.IGNORECASE | re.MULTILINE)
 
 _QUALIFIED = re.compile(
@@ -30,13 +33,32 @@ def unqualified(text: str) -> str:
 
 def other_pairs(text: str) -> list[tuple[str, str]]:
     """The inputs and outputs of a text in one of these forms; none if it is in none of them."""
-    if tagged := _TAGS.findall(text):
+    tagged = _TAGS.findall(text)
+    if tagged and _AROUND_TAGS.fullmatch(_TAGS.sub("", text)):  # otherwise they are the HTML of an answer
         return [(given.strip(), output.strip()) for given, output in tagged]
     if header := _TABLE.match(text):
-        return [(given.strip(), output.strip()) for given, output in _ROW.findall(text, header.end())]
+        return _rows(text[header.end() :])
     marks = list(_SHORT.finditer(text))
-    if not marks or len(marks) % 2 or [mark[1].lower() for mark in marks] != ["in", "out"] * (len(marks) // 2):
+    if (
+        not marks
+        or text[: marks[0].start()].strip()
+        or len(marks) % 2
+        or [mark[1].lower() for mark in marks] != ["in", "out"] * (len(marks) // 2)
+    ):
         return []
     ends = [*(mark.start() for mark in marks[1:]), len(text)]
     said = [text[mark.end() : end].strip() for mark, end in zip(marks, ends, strict=True)]
     return list(zip(said[::2], said[1::2], strict=True))
+
+
+def _rows(text: str) -> list[tuple[str, str]]:
+    """The rows of a table, up to a blank line; none if one of them has not two cells."""
+    rows = []
+    for line in text.partition("\n\n")[0].strip().split("\n"):
+        cells = [cell.strip().replace("\\|", "|") for cell in _CELL_END.split(line.strip().removeprefix("|"))]
+        if len(cells) == 3 and not cells[2]:  # behind the last mark
+            del cells[2]
+        if len(cells) != 2:
+            return []
+        rows.append((cells[0], cells[1]))
+    return rows

@@ -14,9 +14,12 @@ _DECLINES = (
 )
 REFUSALS: dict[str, tuple[str, ...]] = {
     "English": (
-        r"(?:i['’]?m |i am )?(?:so |very |truly |really )?sorry\W{1,4}(?:but|i|no|as an ai)\b",
-        r"i (?:can(?:no|['’])t|can not|won['’]t|will not) (?:help|assist|fulfill?|comply|provide|create|generate|answer"
-        r"|write|continue|engage|support|complete|access|browse|perform|discuss|talk about|share|do (?:this|that))\b",
+        r"(?:i['’]?m |i am )?(?:so |very |truly |really )?sorry\W{1,4}(?:no\b|as an ai\b|(?:but|i)\b(?=[^.!?\n]{0,90}"
+        r"\b(?:can(?:no|['’])t|can not|could not|couldn['’]t|unable|not able|won['’]t|will not|don['’]t|do not|isn['’]t"
+        r"|is not|not allowed|as an ai|declin\w+|refus\w+|against|goes|violat\w+|no(?=[.!,]))\b))",
+        r"i (?:can(?:no|['’])t|can not|won['’]t|will not) (?:help(?! but\b)|assist|fulfill?|comply|provide|create|answer"
+        r"|generate|write|continue|engage|support|complete|access|browse|perform|discuss|talk about|share"
+        r"|do (?:this|that))\b",
         r"(?:i['’]?m |i am )?(?:so |very )?sorry,? (?:but )?(?:i|we|that|this|your|it)\b[^.\n]{0,60}"
         r"\b(?:can(?:no|['’])t|can not|unable|not able|not allowed|not permitted|prohibited)\b",
         r"i['’]?m not comfortable (?:with )?(?:writing|discussing|answering|helping|providing|creating|sharing"
@@ -29,7 +32,12 @@ REFUSALS: dict[str, tuple[str, ...]] = {
         r"(?:this|your|the) (?:request|prompt|question|message) (?:goes against|violates|(?:was|has been) (?:blocked"
         r"|flagged|rejected|filtered))\b(?=[^.\n]{0,40}\b(?:guidelines?|polic(?:y|ies)|safety|filters?|content|moderation)\b)",
         r"i['’]?m afraid (?:that )?i (?:can(?:no|['’])t|can not|won['’]t)\b",
-        r"i['’]?m (?:unable|not able) to\b|i (?:must|have to) (?:respectfully )?decline\b|unfortunately, i\b",
+        r"i(?:['’]?m| am) (?:unable|not able) to (?:help|assist|answer|provide|fulfill?|comply|create|generate|write"
+        r"|complete|continue|engage|discuss|access|browse|open|view|see|verify|process|respond|give|perform|offer|do"
+        r"|produce|display|play|share|support|translate|draw|make|determine|predict|recommend|directly|physically)\b"
+        r"|i (?:must|have to) (?:respectfully )?decline\b"
+        r"|unfortunately, (?:as an ai|i['’]m|i (?:can(?:no|['’])t|can not|may not|won['’]t|will not|do not|don['’]t|am)"
+        r"|i must)\b",
         r"(?:i |my |please accept my )?(?:sincere )?apologi[sz]?(?:e|es)\b(?: for [^.,\n]{1,60})?,? ?(?:but|as)?,? ?"
         rf"{_DECLINES}",
         rf"as {MODEL}(?: (?:created|developed|trained|made|built) by [\w ]{{1,30}})?,? (?:i\b|it is not\b|my\b)",
@@ -37,8 +45,11 @@ REFUSALS: dict[str, tuple[str, ...]] = {
         r"(?:i |do not|don['’]t|cannot|can['’]t)",
     ),
     "German": (
-        r"es tut mir (?:sehr |wirklich )?leid,? (?:aber|ich kann)|(?:entschuldigung|tut mir leid),? (?:aber|ich kann)",
-        r"leider kann ich|ich kann (?:ihnen |dir )?(?:dabei|das|damit|diese[rmn]?) (?:leider )?nicht",
+        r"(?:es tut mir (?:sehr |wirklich )?leid|entschuldigung|tut mir leid),? (?:aber )?(?:ich (?:kann|darf|bin)|als"
+        r"|da(?:s|bei|zu|für|mit)|diese|hier)\b",
+        r"leider (?:kann|darf) ich [^.\n]{0,60}?nicht (?:helfen|weiterhelfen|beantworten|erfüllen|bearbeiten|ausführen"
+        r"|bereitstellen|erstellen|schreiben|unterstützen|geben|nennen|sagen|öffnen|zugreifen|tun|machen)"
+        r"|ich kann (?:ihnen |dir )?(?:dabei|das|damit|diese[rmn]?) (?:leider )?nicht",
         r"als (?:ki\b|künstliche intelligenz|sprachmodell)",
     ),
     "Spanish": (
@@ -110,11 +121,17 @@ REFUSALS: dict[str, tuple[str, ...]] = {
     "Indonesian": (r"maaf,? (?:tetapi|tapi|saya tidak)|sebagai model bahasa",),
     "Thai": (r"(?:ขออภัย|ขอโทษ)(?:ครับ|ค่ะ)?,? ?(?:ฉัน|ผม|แต่)",),
     "Chinese": (
-        r"(?:我)?(?:很|非常|十分)?(?:抱歉|遗憾|遺憾)|对不起|對不起|我(?:无法|無法|不能)(?:提供|回答|满足|滿足|协助|帮助|完成)",
+        r"(?:(?:我)?(?:很|非常|十分)?(?:抱歉|遗憾|遺憾)|对不起|對不起)[^。！\n]{0,30}?"
+        r"(?:无法|無法|不能|没法|不可以|不便|不支持|不会|不會|没有|沒有|不太|拒绝|作为|作為|AI|人工)|我(?:无法|無法|不能)(?:提供|回答|满足|滿足|协助|帮助|完成)",
         r"(?:作为|作為|身为|身為)[一个個名位款]{0,2}(?:AI|人工智[能慧]|大?(?:型)?(?:语言|語言)模型)",
     ),
-    "Japanese": (r"申し訳(?:あり|ござい)|すみませんが|(?:AI|大規模)?言語モデルとして|AIとして",),
-    "Korean": (r"죄송|미안하지만|(?:AI|인공지능)(?: 언어)? ?모델로서|언어 모델로서",),
+    "Japanese": (
+        r"(?:申し訳|すみませんが)[^。\n]{0,60}?(?:できま|できな|できかね|かねま|お答え|応じ|AI)|(?:AI|大規模)?言語モデルとして|AIとして",
+    ),
+    "Korean": (
+        r"(?:죄송|미안하지만)[^\n]{0,60}?(?:수 없|못 ?[하합]|어렵|어려|불가|도와|AI)"
+        r"|(?:AI|인공지능)(?: 언어)? ?모델로서|언어 모델로서",
+    ),
 }
 WITHOUT_INPUT: dict[str, tuple[str, ...]] = {
     "English": (

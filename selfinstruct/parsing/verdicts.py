@@ -13,7 +13,16 @@ _NO_INPUT_AT_MOST = 80  # characters
 # Questions that ask for such words.
 _SAYS_SORRY = pattern(
     r"\b(?:apolog\w+|sorry|letters?|e-?mails?|messages?|dialog(?:ue)?s?|conversations?|repl(?:y|ies)|respon[ds]\w*"
-    r"|translat\w*|rewrit\w*|rephras\w*|lyrics|stor(?:y|ies)|roleplay|role-play|pretend|excuses?|declin\w+|refus\w+|unfortunately)\b",
+    r"|translat\w*|rewrit\w*|rephras\w*|lyrics|stor(?:y|ies)|roleplay|role-play|pretend|excuses?|declin\w+|refus\w+|unfortunately)\b"
+    r"|\b(?:absage|entschuldig|brief|nachricht|antwort|gespräch|übersetz|geschichte|disculp|carta|correo|mensaje|diálogo"
+    r"|traduc|traduz|historia|história|cuento|excus|lettre|message|courriel|dialogue|tradui|histoire|desculp|mensagem"
+    r"|scus|lettera|messaggio|traduci|racconto|извин|письм|сообщени|диалог|перевед|перевод|рассказ|отказ)"
+    r"|[道致]歉|信|邮件|郵件|消息|对话|對話|翻译|翻譯|故事|拒绝|拒絕|回复|謝|手紙|メール|会話|翻訳|物語|断|사과|편지|메일"
+    r"|메시지|대화|번역|이야기|거절|답장",
+    re.IGNORECASE,
+)
+_OF_A_MODEL = pattern(  # what a person who has to decline does not say
+    r"\b(?:assist|help (?:you )?with|fulfill?|comply|as an ai|language model|(?:this|that|your) request|guidelines)\b",
     re.IGNORECASE,
 )
 _QUOTED = tuple("\"'“‘«*-")
@@ -44,8 +53,10 @@ def is_refusal(text: str) -> bool:
 
 
 def declines(question: str, answer: str) -> bool:
-    """Whether the answer is a refusal, unless it is quoted, or the question asks for such words."""
-    return is_refusal(answer) and not answer.lstrip().startswith(_QUOTED) and not _SAYS_SORRY.search(question)
+    """Whether the answer is a refusal, unless it is quoted, or the question asks for such words of a person."""
+    if not is_refusal(answer) or (question and answer.lstrip().startswith(_QUOTED)):
+        return False
+    return not _SAYS_SORRY.search(question) or bool(_OF_A_MODEL.search(answer[:300]))
 
 
 def says_no_input(text: str) -> bool:

@@ -141,7 +141,7 @@ def bring_in(run: Run, recorded: Recorded) -> Brought:
                         classified = _store(store, CLASSIFY, verdict, task.instruction)
                     completion = _store(store, INSTANCES, answer, task.instruction)
                     classes = [classified] if classified else []
-                    gate.keep(task, read_generated(classes, [completion], answer.prefix, names))
+                    gate.keep(task, read_generated(task.instruction, classes, [completion], answer.prefix, names))
     write_records(store)
     return Brought(lost, len(store.tasks(only_waiting=True)))
 

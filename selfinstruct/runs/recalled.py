@@ -63,7 +63,7 @@ class Recalled:
             return None
         classes = self._latest(CLASSIFY.name, key(task.instruction))
         said, prefix = self._said(found[0]), self._prefix[found[0]]
-        return read_generated([self._said(one) for one in classes], [said], prefix, self._names)
+        return read_generated(task.instruction, [self._said(one) for one in classes], [said], prefix, self._names)
 
     def reject_unused(self, store: Store) -> None:
         """Store, as rejections, what no task of `store` can use."""

@@ -135,7 +135,7 @@ class SelfInstruct:
                 instruction=task.instruction, n_instances=self.settings.instances_per_task, again=again,
             )  # fmt: skip
             examples.append(answer.completion)
-            generated = read_generated(classes, examples, answer.prefix, self.settings.field_names)
+            generated = read_generated(task.instruction, classes, examples, answer.prefix, self.settings.field_names)
             is_last = examples[-1].error or examples[-1].was_cut or answer.endpoint == "completion"
             # A base model is asked in the same words, and a longer answer would be cut off again.
             if generated.instances or is_last:
@@ -162,9 +162,9 @@ def read_class(completion: Completion) -> bool | None:
 
 
 def read_generated(
-    classes: Sequence[Completion], examples: Sequence[Completion], prefix: str, names: FieldNames = NO_NAMES
+    task: str, classes: Sequence[Completion], examples: Sequence[Completion], prefix: str, names: FieldNames = NO_NAMES
 ) -> GeneratedInstances:
-    """Read what was generated for a task: `classes` are the answers about its class, `examples` those with instances.
+    """Read what was generated for a `task`: `classes` are the answers about its class, `examples` those with instances.
 
     The last answer of each decides. A task of unknown class is kept: it is read input-first, which works for every
     task, and the unclear answers are stored with the reason.
@@ -179,7 +179,7 @@ def read_generated(
     read = output_first if is_classification else input_first
     instances: list[ParsedInstance] = []
     for answer in examples:
-        nothing = no_answer(answer) or declined(answer)
+        nothing = no_answer(answer) or declined(answer, task)
         instances = [] if nothing else read(whole_answer(prefix, answer.text, names), answer.was_cut)
         if not instances:
             unreadable.append((answer.request_id, nothing or Rejection("no_instance", {})))

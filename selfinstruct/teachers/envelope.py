@@ -86,8 +86,8 @@ def error_in(body: Any) -> Reported | None:
     )
 
 
-def answer_in(body: Any, endpoint: str) -> Answer:
-    """The answer in the server's JSON; NoAnswer if it has none, RequestRefused if the server withheld it."""
+def answer_in(body: Any, endpoint: str, prompt: str = "") -> Answer:
+    """The answer to `prompt` in a server's JSON; NoAnswer if it has none, RequestRefused if the server withheld it."""
     choice = first_choice(body)
     if choice is None:
         raise NoAnswer("the answer has no choices")
@@ -107,7 +107,7 @@ def answer_in(body: Any, endpoint: str) -> Answer:
         text = ""  # a reasoning model that spent all its tokens on thinking: a retry would not help
     if text is None or (not text and ending != "cut" and _has_reasoning(choice)):
         raise NoAnswer(_why_empty(choice, endpoint))
-    if is_error(text):
+    if is_error(text, prompt):
         raise NoAnswer(text[:500], "error_as_answer")
     prompt_tokens, completion_tokens = _tokens(body.get("usage"))
     return Answer(text, finish_reason, prompt_tokens, completion_tokens, _logprobs(choice.get("logprobs")))
@@ -122,10 +122,10 @@ def first_choice(body: Any) -> dict[str, Any] | None:
 
 def finish_reason_of(choice: Mapping[str, Any], missing: str = "unknown") -> str:
     """The finish reason of a choice in the server's spelling, from whichever field has it."""
-    for name in REASONS:
-        if reason := reason_in(choice.get(name)):
-            return storable(reason[:100])
-    return missing
+    found = [reason for name in REASONS if (reason := reason_in(choice.get(name)))]
+    # One field may say more than the first: "stop", and "MAX_TOKENS" as the native reason.
+    told = [reason for reason in found if ending_of(reason) not in ("done", None)]
+    return storable((told or found or [missing])[0][:100])
 
 
 def text_of(choice: Mapping[str, Any], endpoint: str = "chat") -> str | None:

@@ -128,7 +128,7 @@ class OpenAICompatible:
     def read(self, request: Request, raw: str, latency_s: float) -> Completion:
         """The completion in the server's JSON; raises what `complete` raises, with the answer in it."""
         try:
-            raw, answer = self._read(raw, request.endpoint)
+            raw, answer = self._read(raw, request)
         except (ValueError, RecursionError) as error:
             reason, detail = "malformed_answer", f"the answer is not JSON: {said(raw[:KEPT]).message[:200]}"
             if isinstance(error, NoAnswer):
@@ -143,7 +143,7 @@ class OpenAICompatible:
             answer.logprobs, latency_s, cost_usd=cost, raw=storable(raw),
         )  # fmt: skip
 
-    def _read(self, raw: str, endpoint: str) -> tuple[str, Answer]:
+    def _read(self, raw: str, request: Request) -> tuple[str, Answer]:
         """The JSON of an answer without the key, and its content; ValueError or RecursionError if there is none."""
         raw = without_comments(raw)
         is_stream = is_event_stream(raw)
@@ -161,7 +161,7 @@ class OpenAICompatible:
                 failure.may_be_billed = failure.reason.startswith("http_5") and failure.reason not in BUSY
             raise failure
         try:
-            return raw, answer_in(body, endpoint)
+            return raw, answer_in(body, request.endpoint, request.user)
         except RequestRefused as refused:
             refused.raw = storable(raw)[:KEPT]
             raise

@@ -300,3 +300,29 @@ def test_forms_that_a_task_may_ask_for_stay(text, pairs):
 )  # fmt: skip
 def test_more_ways_to_say_that_there_is_no_input(said):
     assert pairs_of(input_first(f"Input: {said}\nOutput: x", False)) == [("", "x")]
+
+
+@pytest.mark.parametrize(
+    ("text", "pairs"),
+    [
+        ("| Input | Output |\n|---|---|\n| a \\| b | or |\n| cat f | show |", [("a | b", "or"), ("cat f", "show")]),
+        ("| Input | Output |\n|---|---|\n| 1 | one |\n\nNote: a | b is or.", [("1", "one")]),
+        ("<input>1</input><output>one</output>\n<input>2</input><output>two</output>", [("1", "one"), ("2", "two")]),
+        ("Example 1\n<input>1</input>\n<output>one</output>", [("1", "one")]),
+    ],
+)
+def test_tables_and_tags_are_read_whole(text, pairs):
+    assert [(one.input, one.output) for one in input_first(text, False)] == pairs
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<form>\n<input type="range">\n<output>50</output>\n</form>',
+        "Use `<output>` tags:\n<output>hello</output>",
+        "This season is about comfort.\n\nIn: wide jeans\nOut: skinny jeans",
+        "| Input | Output |\n|---|---|\n| 1 | one |\n| 2 | two | three |",
+    ],
+)
+def test_html_lists_and_other_tables_are_outputs(text):
+    assert [(one.input, one.output) for one in input_first(text, False)] == [("", text)]

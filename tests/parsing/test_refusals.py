@@ -41,6 +41,6 @@ def test_what_the_server_calls_a_refusal_is_read_as_nothing_else(text):
         assert proposal.candidates == []
         assert [rejection.reason for _, rejection in proposal.unreadable] == ["refusal"]
     assert read_class(said) is None
-    made = read_generated([said], [said], "")
+    made = read_generated("Name a river.", [said], [said], "")
     assert (made.extra, made.instances) == ({}, [])
     assert [rejection.reason for _, rejection in made.unreadable] == ["refusal", "refusal"]

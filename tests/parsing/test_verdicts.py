@@ -2,7 +2,7 @@
 
 import pytest
 
-from selfinstruct.parsing.verdicts import is_refusal, says_no_input, yes_or_no
+from selfinstruct.parsing.verdicts import declines, is_refusal, says_no_input, yes_or_no
 from tests.parsing.reading import name_of
 
 
@@ -67,3 +67,26 @@ def test_a_refusal_is_known_by_how_it_begins(text, refused):
 )  # fmt: skip
 def test_words_that_say_that_there_is_no_input(text, none):
     assert says_no_input(text) is none
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "declined"),
+    [
+        ("Describe a garden at dusk.", "Unfortunately, I missed the lanterns.", False),
+        ("Write about the sky.", "I cannot help but wonder at the stars.", False),
+        ("Write to the organisers.", "I'm unable to attend the conference due to a conflict.", False),
+        ("Call off the evening.", "I'm sorry but I have to cancel our dinner.", False),
+        ("Schreibe eine Absage.", "Leider kann ich das nicht machen, ich bin verreist.", False),
+        ("Sage ab.", "Es tut mir leid, aber ich habe heute keine Zeit.", False),
+        ("写一封道歉信。", "抱歉,我不能来。", False),
+        ("说一句话。", "抱歉,我迟到了。", False),
+        ("遅れたと言う。", "申し訳ありませんが、明日は欠席します。", False),
+        ("Write a letter to the mayor.", "I'm sorry, but I can't assist with that request.", True),
+        ("Write a story.", "I'm sorry, but as an AI language model I don't write those.", True),
+        ("Name a river.", "很抱歉,我无法回答这个问题。", True),
+        ("Name a river.", "Leider kann ich diese Frage nicht beantworten.", True),
+        ("Name a river.", "죄송하지만 도와드릴 수 없습니다.", True),
+    ],
+)
+def test_who_declines_is_told_from_who_says_so_in_the_name_of_somebody(question, answer, declined):
+    assert declines(question, answer) is declined

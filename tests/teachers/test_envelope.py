@@ -73,6 +73,10 @@ ERRORS_AS_TEXT = {
     "an error's JSON": '{"error": {"message": "Try later", "type": "rate_limit_error"}}',
     "the same, printed": "[{'error': {'code': 429, 'message': 'Resource exhausted'}}]",
     "a status alone": "503 Service Unavailable", "a limit": "You've reached your free message limit.",
+    "a code alone": "HTTP 502", "axios": "Request failed with status code 500", "undici": "fetch failed",
+    "OpenAI": "The server had an error while processing your request. Sorry about that!",
+    "Anthropic": "API Error: 529 overloaded_error", "vLLM": "Error: CUDA out of memory. Tried to allocate 2 GiB",
+    "one-api": "当前分组上游负载已饱和，请稍后再试", "the end of a stream": "data: [DONE]",
 }  # fmt: skip
 
 
@@ -89,10 +93,39 @@ def test_an_error_in_place_of_the_answer_is_none(source):
         "Bad gateway is what a proxy answers.", "Internal server error means that it failed.", '{"error": 0}',
         "Error handling in Python", "9. Explain the error: upstream request timeout", "None", "<title>404 flowers",
         "Too many requests are sent.", "requests.get raises an error.", "Example 1\nOutput: Bad gateway",
+        "Too many requests can overload a server.", "Bad Gateway errors usually come from a proxy.",
+        "You have reached your daily step limit! Great work.", "requests.exceptions.Timeout is raised when it waits.",
+        "<html><title>Fortune 500 companies</title></html>",
     ],
 )  # fmt: skip
 def test_an_answer_about_errors_is_one(text):
     assert answer_in(body({"content": text}), "chat").text == text
+
+
+@pytest.mark.parametrize(
+    ("prompt", "text"),
+    [
+        ("Which HTTP status line says that a service is down?", "503 Service Unavailable"),
+        ("Write a sample error of an API.", '{"error": {"code": 404, "message": "User not found"}}'),
+        ("Write the HTML of an error page.", "<html><head><title>404 Not Found</title></head></html>"),
+    ],
+)
+def test_an_error_that_was_asked_for_is_an_answer(prompt, text):
+    assert answer_in(body({"content": text}), "chat", prompt).text == text
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"finish_reason": "stop", "native_finish_reason": "MAX_TOKENS"}, "MAX_TOKENS"),
+        ({"finish_reason": "stop", "stop_reason": "max_tokens"}, "max_tokens"),
+        ({"finish_reason": "length", "native_finish_reason": "stop"}, "length"),
+        ({"finish_reason": "stop", "native_finish_reason": "end_turn"}, "stop"),
+    ],
+)
+def test_of_several_reasons_the_one_that_says_more_counts(fields, reason):
+    choice = {"message": {"content": "Niger"}, **fields}
+    assert answer_in({"choices": [choice]}, "chat").finish_reason == reason
 
 
 @pytest.mark.parametrize("source", ANSWERS)
