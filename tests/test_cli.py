@@ -132,6 +132,9 @@ def test_export(cli, run, tmp_path, form):
 
 def test_run_goes_on_and_repeats_nothing(cli, tmp_path):
     cli("generate", tmp_path / "run", "--target", 10, "--seed", 3)
+    output = cli("generate", tmp_path / "run", "--target", 5).stdout
+    assert "10 admitted\n" in output
+    assert "The run has more tasks than --target 5. None were added" in output
     output = cli("generate", tmp_path / "run", "--target", 25).stdout
     assert "Resuming" in output
     cli("generate", tmp_path / "at_once", "--target", 25, "--seed", 3)

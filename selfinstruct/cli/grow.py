@@ -127,7 +127,10 @@ def _grow(folder: Path, run: "Run", target: int, dry_run: bool) -> None:
     if dry_run and finished:
         _print_estimate(run, target)
         return
-    say(render(status(run.store), str(folder)))
+    found = status(run.store)
+    say(render(found, str(folder)))
+    if found.tasks > target:
+        say(f"The run has more tasks than --target {target:,}. None were added; those without instances got theirs.")
     quoted = shlex.quote(str(folder))
     say(f"Records: {folder / 'records.jsonl'}. To see what was rejected: selfinstruct rejected {quoted}")
     if not finished:

@@ -79,6 +79,10 @@ def verify(run: RunFolder) -> None:
         say(problem)
     if problems:
         say(f"{run}: {len(problems):,} {'problem' if len(problems) == 1 else 'problems'}.")
+        say(
+            "If you have no copy to restore, selfinstruct refilter into a new folder filters the stored answers again.",
+            file=sys.stderr,
+        )
         sys.exit(1)
     say(f"{run}: no problems.")
     for note in notes:

@@ -17,8 +17,8 @@ REFUSALS: dict[str, tuple[str, ...]] = {
         r"(?:i['’]?m |i am )?(?:so |very |truly |really )?sorry\W{1,4}(?:no\b|as an ai\b|(?:but|i)\b(?=[^.!?\n]{0,90}"
         r"\b(?:can(?:no|['’])t|can not|could not|couldn['’]t|unable|not able|won['’]t|will not|don['’]t|do not|isn['’]t"
         r"|is not|not allowed|as an ai|declin\w+|refus\w+|against|goes|violat\w+|no(?=[.!,]))\b))",
-        r"i (?:can(?:no|['’])t|can not|won['’]t|will not) (?:help(?! but\b)|assist|fulfill?|comply|provide|create|answer"
-        r"|generate|write|continue|engage|support|complete|access|browse|perform|discuss|talk about|share"
+        r"i (?:can(?:no|['’])t|can not|won['’]t|will not) (?:help(?! but\b)|assist|fulfill?|comply|provide|create"
+        r"|answer|generate|write|continue|engage|support|complete|access|browse|perform|discuss|talk about|share"
         r"|do (?:this|that))\b",
         r"(?:i['’]?m |i am )?(?:so |very )?sorry,? (?:but )?(?:i|we|that|this|your|it)\b[^.\n]{0,60}"
         r"\b(?:can(?:no|['’])t|can not|unable|not able|not allowed|not permitted|prohibited)\b",

@@ -159,7 +159,8 @@ def render(found: Status, folder: str) -> str:
     judged, said = found.candidates - found.pending, found.declared.reasons
     lines = [
         f"{folder}",
-        f"  tasks      {found.tasks:,} admitted" + (f" of {found.target:,}" if found.target else "")
+        f"  tasks      {found.tasks:,} admitted"
+        + (f" of {found.target:,}" if found.target and found.target >= found.tasks else "")
         + (f", {found.generated:,} of them with instances" if found.generated < found.tasks else ""),
         f"  candidates {found.candidates:,}"
         + (f": {_share(found.tasks, judged)} of those filtered were admitted" if judged else "")

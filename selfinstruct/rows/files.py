@@ -66,10 +66,12 @@ def read(path: Path) -> File:
         raise UsageError(f"{path} is empty.")
     first = file.rows[0]
     if all(row.fault for row in file.rows):
-        raise UsageError(
-            f"{path}: no row can be read ({file.unit} {first.number}: {first.fault}). "
-            "Use a JSON list, one JSON object per line, or Parquet."
-        )
+        advice = "Use a JSON list, one JSON object per line, or Parquet."
+        if path.suffix.lower() in (".csv", ".tsv", ".xlsx"):
+            advice = f"{path.suffix} files are not read. {advice}"
+        elif str(first.fault).startswith("not UTF-8"):
+            advice = "Convert it, for example with: iconv -f latin1 -t utf-8"
+        raise UsageError(f"{path}: no row can be read ({file.unit} {first.number}: {first.fault}). {advice}")
     return file
 
 

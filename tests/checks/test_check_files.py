@@ -430,6 +430,7 @@ def test_a_place_that_is_no_folder_leaves_nothing_behind(tmp_path, cli):
         (b"\x89PNG\r\n\x1a\n\x00\x00\xff\xfe", "no row can be read (line 1: not UTF-8"),
         (b"PAR1 and no more", "cannot be read as Parquet"),
         (b"instruction,output\nNine?,Yes.\n", "no row can be read"),
+        ('{"instruction": "Öffne?", "output": "Ja."}\n'.encode("latin1"), "iconv -f latin1 -t utf-8"),
         (b'{\n"data": [],\n"version": 1\n}', "is one JSON value with the fields data, version"),
         (b'{"data": []}', "no row has a known format; line 1 has the fields data"),
         (b"[1, 2]", "row 1 is not an object"),
