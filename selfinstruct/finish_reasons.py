@@ -43,6 +43,8 @@ _PARTS: dict[Ending, tuple[str, ...]] = {
 
 def reason_in(value: object) -> str:
     """The finish reason in a field of a server's answer; "" if there is none, which KoboldCpp says as "null"."""
+    if isinstance(value, list) and len(value) == 1:
+        (value,) = value
     if isinstance(value, dict):  # SGLang
         value = value.get("type")
     if type(value) is int:  # Gemini's enum, which some gateways pass on as a number

@@ -14,6 +14,7 @@ from finetune.examples import Dialogue, Message
 from selfinstruct.checks.findings import RULES
 from selfinstruct.checks.rules import TEXT_RULES, turns
 from selfinstruct.errors import UsageError
+from selfinstruct.parsing.thoughts import begins_with_thoughts
 from selfinstruct.records import user_message
 from selfinstruct.rows import files, not_used
 from selfinstruct.rows.files import File, Row
@@ -75,7 +76,9 @@ def _look_at(row: Row, format: Format) -> tuple[list[Conversation], list[Problem
         problems += turns(conversation)
         for text in conversation.texts:
             for name in ("empty_turn", "empty_output", "half_surrogate"):
-                if (evidence := TEXT_RULES[name](text, conversation.is_raw)) is not None:
+                evidence = TEXT_RULES[name](text, conversation.is_raw)
+                # Only thoughts: what becomes of them is a setting, and says so where nothing is left of an answer.
+                if evidence is not None and not begins_with_thoughts(evidence):
                     problems.append(Problem(name, text.field, evidence))
     return found, list(dict.fromkeys(problems))
 

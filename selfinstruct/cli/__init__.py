@@ -22,12 +22,12 @@ from selfinstruct import __version__
 from selfinstruct.cli import data, grow, look, simulate
 from selfinstruct.cli.showing import NOT_GIVEN, Sections, add
 from selfinstruct.errors import SelfInstructError
-from selfinstruct.untrusted import visible
+from selfinstruct.untrusted import say, visible
 
 
 def _print_version(is_given: bool) -> None:
     if is_given:
-        print(f"selfinstruct {__version__}")
+        say(f"selfinstruct {__version__}")
         raise typer.Exit
 
 

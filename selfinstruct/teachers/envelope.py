@@ -163,7 +163,7 @@ def _joined(content: Any) -> str | None:
 
 def _text_of_part(part: Any) -> str | None:
     if isinstance(part, dict):
-        if part.get("type", "text") not in TEXT_PARTS or part.get("thought") is True:
+        if part.get("type", "text") not in TEXT_PARTS or True in (part.get("thought"), part.get("thinking")):
             return None
         part = part.get("text")
         if isinstance(part, dict):

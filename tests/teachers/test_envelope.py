@@ -52,6 +52,8 @@ ANSWERS = {
     "darkmatter/nixmac#199: cut while it thought": (
         body({"content": None, "reasoning_content": "We need to"}, "length"), ""),
     "content left out": (body({}, "MAX_TOKENS"), ""),
+    "a reason in a list": (body({"content": "Niger"}, ["length"]), "Niger"),
+    "thinking = true": (body({"content": [{"text": THOUGHTS, "thinking": True}, {"text": "Niger"}]}), "Niger"),
     "SGLang: a reason is an object": (body({"content": "Niger"}, {"type": "length", "length": 9}), "Niger"),
     "a call whose answer is announced": (
         body({"content": "Let me look.", "tool_calls": [{"function": {"name": "f", "arguments": JSON}}]}, "tool_calls"),
