@@ -23,12 +23,12 @@ Cell = dict[str, Any]
 def run_in(folder: Path) -> list[Cell]:
     """The notebook's cells after a run in `folder`, with the outputs of this run only."""
     import nbformat
-    from nbclient import NotebookClient
+    from nbconvert.preprocessors import ExecutePreprocessor
 
     notebook = nbformat.read(NOTEBOOK, as_version=nbformat.NO_CONVERT)
     settings = {name: str(folder / "jupyter") for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR")}
     with patch.dict(os.environ, environment(PYTHONPATH=str(NOTEBOOK.parents[1]), **settings), clear=True):
-        NotebookClient(notebook, timeout=None, resources={"metadata": {"path": str(folder)}}).execute()
+        ExecutePreprocessor(timeout=None).preprocess(notebook, {"metadata": {"path": str(folder)}})
     cells: list[Cell] = json.loads(nbformat.writes(notebook))["cells"]
     for cell in cells:
         cell["metadata"].pop("execution", None)  # times
