@@ -23,7 +23,7 @@ _END = r"\s{0,400}(?:\Z|[}\]]|//|/\*)"
 
 
 def _closing(quote: str, follows: str, forgotten: str = "") -> re.Pattern[str]:
-    return re.compile(rf"(?:\\[\s\S])++|(?P<end>{quote}(?={_END}|{follows}){forgotten})")
+    return pattern(rf"(?:\\[\s\S])++|(?P<end>{quote}(?={_END}|{follows}){forgotten})")
 
 
 _AFTER_KEY = {quote: _closing(quote, r"\s{0,20}:") for quote in "\"'"}

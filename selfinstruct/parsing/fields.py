@@ -25,28 +25,27 @@ _CONFIDENCE = pattern(
 _LONGEST_CONFIDENCE = 40  # characters
 
 
-def _field(names: str) -> re.Pattern[str]:
-    """A field's name that starts a line: "Input:", "**Input 2:**", "- Input:", "2. Input:", "**Input**", "# Input"."""
-    return re.compile(
+def _field(names: str) -> str:
+    """What matches a field's name at the start of a line: "Input:", "**Input 2:**", "- Input:", "2. Input:", "# Input"."""
+    return (
         r"^(?=[^\n])(?:[ ]{0,3}+(?!\t)|[ \t]{0,12}+(?=(?:[-*•][ \t]{1,8}+)?\*\*))(?:>[ ]?+)?+"
         r"(?:[-*•][ \t]{1,8}+)?[*_]{0,3}+"
         rf"(?:{_NUMBER})?(?:#{{1,6}}+[ \t]{{0,8}}+)?+[*_]{{0,3}}+(?:{_NUMBER})?[【\[]?"
         rf"{names}[】\]]?[ \t]{{0,3}}\d{{0,3}}(?:[ \t]{{0,3}}[(（][^()（）\n]{{1,30}}[)）])?"
         rf"(?:[*_ \t]{{0,6}}(?:::(?!:)|[:：][*_]{{0,3}})[ \t]{{0,20}}|[ \t]{{0,3}}[*_]{{2,3}}{_END})"
         rf"|^(?=[ #*])(?:[ ]{{0,3}}+#{{1,6}}+|\*{{2,4}}+(?=[ \t]))[ \t]{{0,8}}+(?:{_NUMBER})?{names}"
-        rf"[ \t]{{0,3}}\d{{0,3}}{_END}",
-        re.IGNORECASE | re.MULTILINE,
+        rf"[ \t]{{0,3}}\d{{0,3}}{_END}"
     )
 
 
-INPUT_FIELD = _field(any_of("input"))
+_FLAGS = re.IGNORECASE | re.MULTILINE
+INPUT_FIELD = pattern(_field(any_of("input")), _FLAGS)
 # "Response" is too common in texts to count as a field's name outside of a heading.
 OUTPUT_FIELD = pattern(
-    _field(any_of("output")).pattern + rf"|^(?=[ #])[ ]{{0,3}}#{{1,6}}[ \t]{{0,8}}response[ \t]{{0,3}}[:：]?{_END}",
-    re.IGNORECASE | re.MULTILINE,
+    _field(any_of("output")) + rf"|^(?=[ #])[ ]{{0,3}}#{{1,6}}[ \t]{{0,8}}response[ \t]{{0,3}}[:：]?{_END}", _FLAGS
 )
-LABEL_FIELD = _field(any_of("label"))
-INSTRUCTION_FIELD = _field(any_of("instruction"))
+LABEL_FIELD = pattern(_field(any_of("label")), _FLAGS)
+INSTRUCTION_FIELD = pattern(_field(any_of("instruction")), _FLAGS)
 
 
 def read_example(part: str) -> ParsedInstance:

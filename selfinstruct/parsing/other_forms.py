@@ -8,18 +8,20 @@ Only for texts without the usual fields. "Q:" and "A:", "User:" and "Assistant:"
 
 import re
 
+from selfinstruct.patterns import pattern
+
 _INSIDE = r"([^<]*+(?:<(?!/?(?:in|out)put>)[^<]*+)*+)"
-_TAGS = re.compile(rf"(?:<input>{_INSIDE}</input>\s*+)?<output>{_INSIDE}</output>", re.IGNORECASE)
-_TABLE = re.compile(
+_TAGS = pattern(rf"(?:<input>{_INSIDE}</input>\s*+)?<output>{_INSIDE}</output>", re.IGNORECASE)
+_TABLE = pattern(
     r"[ \t]*\|?[ \t*]*input[ \t*]*\|[ \t*]*output[ \t*]*\|?[ \t]*\n[ \t]*\|?[ :-]+\|[ :-]+\|?[ \t]*\n", re.IGNORECASE
 )
-_CELL_END = re.compile(r"(?<!\\)\|")
-_AROUND_TAGS = re.compile(
+_CELL_END = pattern(r"(?<!\\)\|")
+_AROUND_TAGS = pattern(
     r"(?:\s|</?(?:examples?|instances?|tasks?)>|(?:example[ \t]{0,3})?\d{1,3}[.):]?)*+", re.IGNORECASE
 )
-_SHORT = re.compile(r"^[ \t*_]{0,6}(in|out)[*_]{0,2}:[*_]{0,2}[ \t]", re.IGNORECASE | re.MULTILINE)
+_SHORT = pattern(r"^[ \t*_]{0,6}(in|out)[*_]{0,2}:[*_]{0,2}[ \t]", re.IGNORECASE | re.MULTILINE)
 
-_QUALIFIED = re.compile(
+_QUALIFIED = pattern(
     r"^(?P<before>[ \t#*_>-]{0,8})(?:(?:sample|test|example|expected|desired|correct)[ \t])?(?P<name>input|output)"
     r"(?:[ \t](?:text|data|string|sentence))?(?=[*_]{0,3}[ \t]?[:：])",
     re.IGNORECASE | re.MULTILINE,

@@ -16,17 +16,19 @@ left to `check`, which does not refuse it.
 
 import re
 
+from selfinstruct.patterns import pattern
+
 _NAME = "(?:image|img|video|audio)"
-_SURE = re.compile(
+_SURE = pattern(
     rf"<\|?{_NAME}[ _-]?\d{{1,3}}\|?>|<\|(?:{_NAME}|vision)(?:_(?:pad|start|bos|token))?\|>"
     r"|<(?:start_of_image|image_soft_token|image_placeholder|image_token|img_context|imagehere|im_patch)>"
     r"|(?-i:\[IMG(?:[ _]?(?:\d{1,3}|BREAK|END))?\]|\[IMAGE[ _]?\d{1,3}\])",
     re.IGNORECASE,
 )
-_FILE = re.compile(rf"<({_NAME})>[^<>\n]{{1,500}}</\1>")
-_PLAIN = re.compile(r"<(?:image|video|audio)>")
-_APART = re.compile(r"(?:\A\s*|\n[^\S\n]{0,40})<(image|video|audio)>|<(image|video|audio)>\s*\Z")
-_MARKUP = re.compile(
+_FILE = pattern(rf"<({_NAME})>[^<>\n]{{1,500}}</\1>")
+_PLAIN = pattern(r"<(?:image|video|audio)>")
+_APART = pattern(r"(?:\A\s*|\n[^\S\n]{0,40})<(image|video|audio)>|<(image|video|audio)>\s*\Z")
+_MARKUP = pattern(
     r"</|/>|<!|[`\"'“][<]|<[a-z]+ "
     r"|\b(?:html5?|xml|svg|rss|css|markup|tags?|elements?|attributes?|placeholders?|tokens?)\b",
     re.IGNORECASE,
