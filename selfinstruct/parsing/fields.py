@@ -26,7 +26,7 @@ _LONGEST_CONFIDENCE = 40  # characters
 
 
 def _field(names: str) -> str:
-    """What matches a field's name at the start of a line: "Input:", "**Input 2:**", "- Input:", "2. Input:", "# Input"."""
+    """A pattern for a field's name that starts a line: "Input:", "**Input 2:**", "- Input:", "2. Input:", "# Input"."""
     return (
         r"^(?=[^\n])(?:[ ]{0,3}+(?!\t)|[ \t]{0,12}+(?=(?:[-*•][ \t]{1,8}+)?\*\*))(?:>[ ]?+)?+"
         r"(?:[-*•][ \t]{1,8}+)?[*_]{0,3}+"
