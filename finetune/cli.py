@@ -84,7 +84,7 @@ def chat(
     student: Student,
     system: Annotated[str, typer.Option(metavar="TEXT", help="System message.")] = "",
     temperature: Annotated[
-        float, typer.Option(metavar="T", min=0, max=2, help="0 always takes the most likely token.")
+        float, typer.Option(metavar="T", min=0, max=2, help="0 always picks the most likely token.")
     ] = 0.7,
     max_tokens: Annotated[int, typer.Option(metavar="N", min=1, help="Maximum tokens per answer.")] = 512,
     seed: Annotated[
@@ -111,7 +111,8 @@ def serve(
         int, typer.Option(metavar="PORT", min=0, max=65535, help="Port to listen on; 0 picks a free one.")
     ] = 8000,
     host: Annotated[
-        str, typer.Option(metavar="HOST", help="0.0.0.0 accepts other machines, without any key.")
+        str,
+        typer.Option(metavar="HOST", help="0.0.0.0 accepts connections from other machines, with no API key required."),
     ] = "127.0.0.1",
 ) -> None:
     """Serve a student as an OpenAI-compatible server.
@@ -178,7 +179,7 @@ def evaluate(  # noqa: PLR0917 - typer reads the options from here
         typer.Option(metavar="MODEL", help="Model to compare with, such as the base model: folder or hub name."),
     ] = None,
     constraints: Annotated[
-        int, typer.Option(metavar="N", min=0, help="Also give N prompts with constraints that a program can check.")
+        int, typer.Option(metavar="N", min=0, help="Also test N prompts with constraints that a program can check.")
     ] = 0,
     limit: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Use only N of the dialogues, evenly spaced.")
@@ -192,7 +193,7 @@ def evaluate(  # noqa: PLR0917 - typer reads the options from here
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the figures as one JSON object.")] = False,
 ) -> None:
-    """Measure a student on held-out dialogues.
+    """Evaluate a student on held-out dialogues.
 
     Reports loss, ROUGE-L, exact match and whether answers end, next to another model's if --before names one.
 
@@ -227,7 +228,7 @@ def evaluate(  # noqa: PLR0917 - typer reads the options from here
 
 def compare(  # noqa: PLR0917 - typer reads the options from here
     a: SideA,
-    b: Annotated[str, typer.Argument(metavar="B", help="The other one, in any of these forms.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="The student to compare with A, in any of these forms.")],
     prompts: Prompts,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the comparison. The same command resumes it.")],
     people: People = None,
@@ -238,7 +239,7 @@ def compare(  # noqa: PLR0917 - typer reads the options from here
     train: TrainedOn = None,
     max_tokens: Annotated[int, typer.Option(metavar="N", min=1, help="Maximum tokens per answer.")] = 512,
     temperature: Annotated[
-        float, typer.Option(metavar="T", min=0, max=2, help="0 always takes the most likely token.")
+        float, typer.Option(metavar="T", min=0, max=2, help="0 always picks the most likely token.")
     ] = 0.0,
     seed: Annotated[
         int, typer.Option(metavar="N", min=0, help="Random seed of the answers, and of the order on the page.")

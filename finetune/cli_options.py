@@ -68,11 +68,14 @@ Prompts = Annotated[
 ]
 Judge = Annotated[
     str | None,
-    typer.Option(metavar="MODEL", help="Judge model; sees each pair in both orders. simulated: the built-in one."),
+    typer.Option(
+        metavar="MODEL", help='Judge model; sees each pair in both orders. "simulated" is the built-in judge.'
+    ),
 ]
 TrainedOn = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Training data: leave out prompts that overlap it.")
 ]
 People = Annotated[
-    bool | None, typer.Option("--people/--no-people", help="Let people judge in a browser. On without --judge.")
+    bool | None,
+    typer.Option("--people/--no-people", help="Let people judge in a browser. Default: on unless --judge is given."),
 ]

@@ -15,7 +15,10 @@ from selfinstruct.untrusted import say, to_json, visible
 def status(
     run: RunFolder,
     diversity: Annotated[
-        bool, typer.Option("--diversity", help="Also measure how varied the tasks are; takes seconds for 50,000.")
+        bool,
+        typer.Option(
+            "--diversity", help="Also measure how varied the tasks are; takes a few seconds for 50,000 tasks."
+        ),
     ] = False,
     json: Json = False,
 ) -> None:

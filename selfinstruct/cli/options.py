@@ -18,7 +18,9 @@ else:
     ExportFormat = Literal[formats.NAMES]
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of the run, such as outputs/first.")]
-Profile = Annotated[Literal["paper"] | None, typer.Option(help="Use the published filters where ours differ.")]
+Profile = Annotated[
+    Literal["paper"] | None, typer.Option(help="Use the paper's filters where they differ from the defaults.")
+]
 Config = Annotated[
     Path | None, typer.Option(metavar="FILE", help='TOML file of settings: "Settings of a run" in the docs.')
 ]
@@ -51,7 +53,8 @@ Strategy = Annotated[
     str | None,
     typer.Option(
         metavar=f"{'|'.join(parts.STRATEGIES)}|FILE.py:NAME",
-        help="Generate task, class and instances in turn, or whole tasks in one request, or use your own class.",
+        help="Generate the task, its classification and its instances in turn, or whole tasks in one request, or use "
+        "your own class.",
         autocompletion=completing.strategies,
     ),
 ]
