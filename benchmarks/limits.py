@@ -25,12 +25,12 @@ HIDDEN = {"rate_limit_headers": False}
 PER_S, PER_MINUTE = {"rate_limit_per_s": 200}, {"rate_limit_per_minute": 600}
 # name, the server's settings, calls, ideal seconds, allowed calls a second
 SERVERS: tuple[tuple[str, dict[str, Any], int, float, float], ...] = (
-    ("200 a second, told in headers", PER_S, 2000, 9.0, 200),
+    ("200 a second, reported in headers", PER_S, 2000, 9.0, 200),
     ("200 a second, Retry-After 1", PER_S | HIDDEN | {"retry_after_s": 1}, 2000, 9.0, 200),
-    ("200 a second, tells nothing", PER_S | HIDDEN, 2000, 9.0, 200),
-    ("600 a minute, told in headers", PER_MINUTE, 900, 30.0, 10),
-    ("600 a minute, tells nothing", PER_MINUTE | HIDDEN, 900, 30.0, 10),
-    ("600 a minute, evenly, tells nothing", PER_MINUTE | HIDDEN | {"rate_limit_burst": 1}, 300, 30.0, 10),
+    ("200 a second, unreported", PER_S | HIDDEN, 2000, 9.0, 200),
+    ("600 a minute, reported in headers", PER_MINUTE, 900, 30.0, 10),
+    ("600 a minute, unreported", PER_MINUTE | HIDDEN, 900, 30.0, 10),
+    ("600 a minute, no bursts, unreported", PER_MINUTE | HIDDEN | {"rate_limit_burst": 1}, 300, 30.0, 10),
     ("8 at a time, deadline 3 s", {"capacity": 8}, 1000, 12.5, 80),
 )
 

@@ -30,7 +30,7 @@ def main() -> None:
             command = [*SELFINSTRUCT, "generate", str(folder), "--target", str(arguments.target)]
             first = [*command, "--base-url", url, "--model", "simulated", "--concurrency", str(arguments.concurrency)]
             report("growing", first)
-            report("going on", command)
+            report("resumed", command)
             server.terminate()
         for path in sorted(folder.iterdir()):
             print(f"{path.name:<16}{path.stat().st_size / 2**20:>9.1f} MB")

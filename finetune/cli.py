@@ -182,7 +182,8 @@ def evaluate(  # noqa: PLR0917 - typer reads the options from here
         int, typer.Option(metavar="N", min=0, help="Also test N prompts with constraints that a program can check.")
     ] = 0,
     limit: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Use only N of the dialogues, evenly spaced.")
+        int | None,
+        typer.Option(metavar="N", min=1, help="Use only N of the dialogues, drawn at random: the same ones each time."),
     ] = None,
     max_tokens: Annotated[int, typer.Option(metavar="N", min=1, help="Maximum tokens per answer.")] = 512,
     output: Annotated[
@@ -195,7 +196,7 @@ def evaluate(  # noqa: PLR0917 - typer reads the options from here
 ) -> None:
     """Evaluate a student on held-out dialogues.
 
-    Reports loss, ROUGE-L, exact match and whether answers end, next to another model's if --before names one.
+    Reports loss, ROUGE-L, exact match and whether answers end; with --before, also those of another model.
 
     Examples:
     selfinstruct evaluate my_student

@@ -41,7 +41,7 @@ Launch = Annotated[
     str | None,
     typer.Option(
         metavar="HOW",
-        help="Train on several GPUs with accelerate launch: ddp, fsdp, or your own config file.",
+        help="Train on several GPUs with `accelerate launch`: ddp, fsdp, or your own config file.",
         autocompletion=_launchers,
     ),
 ]
@@ -60,11 +60,12 @@ Config = Annotated[
 SideA = Annotated[
     str,
     typer.Argument(
-        metavar="A", help="Folder of a student, file of answers, MODEL@FILE for one model in it, or MODEL@URL."
+        metavar="A", help="Folder of a student, file of answers, MODEL@FILE for one model of such a file, or MODEL@URL."
     ),
 ]
 Prompts = Annotated[
-    Path, typer.Option(metavar="FILE", help="Questions: a dataset in any common format, or .txt, one per line.")
+    Path,
+    typer.Option(metavar="FILE", help="Questions: a dataset in any common format, or a .txt file with one per line."),
 ]
 Judge = Annotated[
     str | None,

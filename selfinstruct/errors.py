@@ -60,8 +60,8 @@ class TryAgain(SelfInstructError):
     """A transient failure: the same call may succeed later. `retry_after_s`: the pause the server asked for, if any.
 
     `unreachable`: no connection was made. `raw`: what the server returned instead of a completion; it may charge for
-    it, so the call is retried only a few times. `may_be_billed`: the server only reported a failure, but in an answer
-    with status 200. `tries`: the failures of this request that are already stored.
+    it, so the call is retried only a few times. `may_be_billed`: the server reported a failure, but with
+    status 200, so it may charge for it. `tries`: how many failures of this request are already stored.
     """
 
     def __init__(

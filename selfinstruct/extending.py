@@ -6,7 +6,8 @@ A filter needs only `selfinstruct.filter` and `selfinstruct.reject`.
 
 A strategy is a class that inherits from SelfInstruct or Alpaca, or defines everything that Strategy has. It sends the
 requests of its stages (Stage), each with its prompts (Prompt), and returns what it has read: a Proposal of Candidates,
-or the GeneratedInstances of one task. Further fields go into `extra` and become fields of each record.
+or the GeneratedInstances of one task. Further fields of a task or an instance go into its `extra`, and
+become fields of each record.
 
 Readers of answers: `read_proposal` (a list of instructions), `read_whole_tasks` (instructions with input and output),
 `numbered_items`, `yes_or_no`, `input_first`, `output_first`. They read JSON as well as plain text.

@@ -116,7 +116,7 @@ class Completion:
     - `finish_reason`: as servers report it, such as "stop", or "length" at the token limit.
     - `logprobs`: log-probabilities (natural) of the text's tokens, if requested.
     - `cost_usd`: None if the model's price is unknown.
-    - `raw`: the server's JSON, unchanged; of an event stream, its events put together.
+    - `raw`: the server's JSON, unchanged; for an event stream, its events combined.
     """
 
     request_id: str
@@ -163,7 +163,7 @@ class Candidate:
 
 
 class Rejection(NamedTuple):
-    """Why something was rejected. `reason`: such as the name of a filter. `evidence`: what it found (JSON values)."""
+    """Why something was rejected. `reason`: its name, such as that of a filter. `evidence`: what was found."""
 
     reason: str
     evidence: dict[str, Any]

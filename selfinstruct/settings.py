@@ -5,7 +5,7 @@ a field says holds unless its section's `may_change` says otherwise:
 
     class Limits(Section):
         may_change = MayChange.ANY_TIME
-        attempts: int = Field(12, ge=1, description="most tries of one request")
+        attempts: int = Field(12, ge=1, description="maximum attempts per request")
         seed: Annotated[int, MayChange.UNTIL_ANSWERED] = Field(0, description="random seed")
 """
 
@@ -25,8 +25,8 @@ from selfinstruct.errors import UsageError
 class MayChange(Enum):
     """When a setting of an existing run may still change."""
 
-    UNTIL_FILTERED = "until a candidate was filtered"
-    UNTIL_ANSWERED = "until its stage was answered"
+    UNTIL_FILTERED = "until the first answer or import"
+    UNTIL_ANSWERED = "until the first answer of its stage"
     ANY_TIME = "at any time"
 
 

@@ -8,10 +8,10 @@ r"""A teacher that returns scripted answers, for tests of strategies, filters an
 
     si.generate("outputs/scripted", target=2, teacher=teacher, seed_demonstrations=2)
 
-It is a `Teacher`, for the engine and for `requests.asking(teacher.complete)`, and a `Kind` that opens itself. Its
-answers are text, unless the settings say `answer_format = "json"`.
+It is both a `Teacher` and a `Kind` that opens itself, so it can be passed as `teacher=`. Its answers are text, unless
+the settings say `answer_format = "json"`.
 
-Of the answers that match a request, it gets the first one in this order:
+A request gets the first of the answers that match it, in this order:
 
 1. answers for requests that contain a given text, then those for a stage, then those for any request;
 2. single answers, then repeated ones;
@@ -22,8 +22,8 @@ request about each task in task order, at any concurrency. Later requests about 
 come before or after those about other tasks. A test that holds at any concurrency therefore names a text that only that
 task contains (`containing`), or computes the answer from the request.
 
-Proposals are sent ahead of the filters: a run may send more than it needs, depending on timing. So end their list with
-a repeated answer, such as `teacher.enqueue("", stage="propose", repeat=True)`.
+Proposals are requested ahead of the filters, so a run may request more than it needs, depending on timing. Their last
+answer should therefore be a repeated one, such as `teacher.enqueue("", stage="propose", repeat=True)`.
 
 Not covered: batches, rate limits, logprobs (but a function may return a Completion with some).
 """
@@ -73,7 +73,7 @@ class _Enqueued:
 
 
 class ScriptedTeacher(Kind):
-    """A teacher that returns enqueued answers. `requests`: those it received, in order of arrival.
+    """A teacher that returns enqueued answers. `requests`: the requests it received, in order of arrival.
 
     Raises TeacherError if no answer is left for a request; the message names the request, shows the end of
     its prompt, and lists the remaining answers.
@@ -104,7 +104,7 @@ class ScriptedTeacher(Kind):
           TryAgain or TeacherError); or a function of the request, sync or async, that returns one of these.
         - `stage`: only for requests of this stage.
         - `containing`: only for requests whose `user` contains this text.
-        - The others apply to texts; the `finish_reason` "length" marks an answer cut off at the token limit.
+        - The other arguments apply to texts; the `finish_reason` "length" marks an answer cut off at the token limit.
         """
         self._script.append(
             _Enqueued(answer, stage, containing, repeat, finish_reason, prompt_tokens, completion_tokens)

@@ -47,18 +47,18 @@ def settings_page() -> str:
     lines = [
         "# Settings of a run",
         "",
-        "A TOML file for `--config`. What it leaves out has its default, or in an existing run the value that the run",
-        "has; a key that is not here is an error. The last column says until when a setting of an existing run may",
-        "change: what shapes the data is fixed once something depends on it. `[simulated]`, the built-in teacher, has",
-        "[a page of its own](simulated.md).",
+        "A TOML file for `--config`. Settings that it leaves out have their defaults, or in an existing run the run's",
+        "values; a key that is not listed here is an error. The last column says until when a setting of an existing",
+        "run may change: settings that shape the data are fixed once something depends on them. `[simulated]`, for the",
+        "built-in teacher, has [its own page](simulated.md).",
         "",
         *_table(Config),
     ]
     of_stages = ", ".join(f"[{stage}]" for stage in declared().stages)
     sections: list[tuple[str, str, type[BaseModel]]] = [
-        ("[teacher]", "Who answers, in every stage that has no settings of its own.", TeacherSettings),
-        (of_stages, "What a stage does differently from `[teacher]`: the stages of the strategies.", StageSettings),
-        ("[filters]", "Thresholds of the filters.", FilterSettings),
+        ("[teacher]", "The model that answers in every stage without settings of its own.", TeacherSettings),
+        (of_stages, "Settings of single stages, which override those of `[teacher]`.", StageSettings),
+        ("[filters]", "Settings of the filters.", FilterSettings),
         ("[running]", "How a run is carried out.", RunningSettings),
     ]
     for name, title, model in sections:
@@ -81,10 +81,10 @@ def simulated_page() -> str:
     lines = [
         "# The simulated teacher",
         "",
-        "The built-in teacher, for demos, tests and benchmarks: it composes tasks of which it knows the right answers,",
-        "costs nothing, and is as slow, wrong, malformed or failing as you configure it. No other teacher needs this.",
+        "The built-in teacher, for demos, tests and benchmarks. It composes tasks whose right answers it knows and",
+        "costs nothing. By default it is fast and never fails; these settings make it slow, wrong or unreliable.",
         "",
-        "The keys of `[simulated]`, in the file for `--config` of `selfinstruct generate` and `selfinstruct simulate`:",
+        "They are keys of `[simulated]`, in the `--config` file of `selfinstruct generate` or `selfinstruct simulate`:",
         "",
         *_table(_model(Config.model_fields["simulated"])),
     ]
@@ -102,7 +102,7 @@ def _table(model: type[BaseModel]) -> list[str]:
     rows = ["| key | default | meaning |" + " may change |" * is_of_run, "|---|---|---|" + "---|" * is_of_run]
     may_change = {name: f" {when.value} |" for name, when in fields_that_may_change(model)} if is_of_run else {}
     if model in (Config, SimulatedSettings):  # of no single stage
-        may_change = {name: when.replace("its stage", "any stage") for name, when in may_change.items()}
+        may_change = {name: when.replace(" of its stage", "") for name, when in may_change.items()}
     for name, field in model.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             continue
@@ -151,7 +151,7 @@ def filters_page() -> str:
         "# Filters and reasons",
         "",
         "Filters run in this order. The first one that a candidate or record fails rejects it; its name is the reason.",
-        "[How to change them](strategies.md#filters).",
+        "See also [how to change the filters](strategies.md#filters).",
         "",
         *_filters("Candidates", CANDIDATE_RULES),
         *_filters("Instances, and the records that they become", INSTANCE_RULES),

@@ -44,11 +44,11 @@ class Answer(NamedTuple):
 
 
 class Student:
-    """A model that answers: `name` is the folder of a model or an adapter, or a name on the hub.
+    """A model that answers. `name`: the folder of a model or an adapter, or a name on the hub.
 
-    `tokenizer`: of a student trained from this model, to prompt it in the same way if it has no chat template.
-    `context`: maximum tokens of prompt and answer together, None without a limit. Raises UsageError if the model cannot
-    be loaded or prompted.
+    `tokenizer`: that of a student trained from this model; used if this model has no chat template of its own.
+    `context`: maximum tokens of prompt and answer together; None if there is no limit. Raises UsageError if the model
+    cannot be loaded, or if there is no chat template to prompt it with.
     """
 
     def __init__(self, name: str, tokenizer: Any = None):
@@ -65,9 +65,9 @@ class Student:
         self.context: int | None = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
 
     def chat(self, said: str | list[Message], *, max_tokens: int = 512, temperature: float = 0.0, seed: int = 0) -> str:
-        """Answer a message of the user, or a conversation: a list of {"role", "content"} that ends with one.
+        """Answer a user message, or a conversation: a list of {"role", "content"} that ends with a user message.
 
-        `max_tokens`: of the answer. Raises UsageError if the conversation fills the model's context.
+        `max_tokens`: maximum tokens of the answer. Raises UsageError if the conversation fills the model's context.
         """
         messages: list[Message] = [{"role": "user", "content": said}] if isinstance(said, str) else said
         return self.answer([messages], max_tokens, temperature, seed)[0].text

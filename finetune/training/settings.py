@@ -49,7 +49,7 @@ class LoraSettings(Section):
 
     rank: int = Field(16, ge=1, le=1024, description="rank of the trained matrices")
     alpha: int = Field(32, gt=0, description="the update is scaled by alpha / rank")
-    dropout: float = Field(0.0, ge=0, lt=1, description="share of an adapter's inputs that are dropped")
+    dropout: float = Field(0.0, ge=0, lt=1, description="dropout probability of an adapter's inputs")
     targets: tuple[str, ...] = Field((), description="names of the layers with an adapter; empty: all linear layers")
 
 
@@ -60,27 +60,29 @@ class FinetuneSettings(Section):
     data: tuple[Source, ...] = Field((), description="training data, mixed by weight")
     seeds: bool = Field(False, description="also train on the seed tasks of the runs among the data")
     template: Template | None = Field(
-        None, description="dialogue format; default: the model's own, or chatml if it has none"
+        None,
+        description="dialogue format: model, chatml, alpaca, paper; default: the model's own, or chatml if it has none",
     )
     eval_share: float | None = Field(
         None,
         ge=0,
         description=(
-            "share of rows to hold out, in whole tasks; 1 or more: about that number of rows; default: 0.05, at "
+            "share of rows to hold out, in whole tasks; if 1 or more, about that number of rows; default: 0.05, at "
             "most 500 rows, and none if there are fewer than 20 rows or the tasks are too few or too large"
         ),
     )
     max_length: int | None = Field(None, ge=8, description="maximum tokens per row; default: as long as the data needs")
-    overlong: Overlong = Field("drop", description="what to do with longer rows")
+    overlong: Overlong = Field("drop", description="what to do with longer rows: drop, truncate or error")
     reasoning: Reasoning = Field(
         "train",
-        description="what to do with reasoning before an answer; mask: it is read, but not trained on",
+        description="reasoning before an answer: train on it, mask it (in the context, but not trained on) or drop it",
     )
     packing: bool | None = Field(
         None, description="pack several dialogues into a row, without attention between them; default: on a GPU"
     )
     method: Method | None = Field(
-        None, description="train all weights, or adapters; default: full if it fits in memory, else lora"
+        None,
+        description='"full": all weights; "lora", "qlora": adapters; default: full if it fits in memory, else lora',
     )
     lora: LoraSettings = LoraSettings()
     precision: Precision | None = Field(
@@ -95,7 +97,7 @@ class FinetuneSettings(Section):
     batch_size: int | None = Field(
         None,
         ge=1,
-        description="dialogues per update, over all GPUs; default: what gives about 300 updates, from 8 to 128",
+        description="dialogues per update, over all GPUs; default: chosen to give about 300 updates, from 8 to 128",
     )
     batch_tokens: int | None = Field(None, ge=1, description="tokens per update (on average), instead of batch_size")
     micro_batch: int | None = Field(
@@ -111,7 +113,9 @@ class FinetuneSettings(Section):
     weight_decay: float = Field(0.0, ge=0, description="weight decay of AdamW")
     clip: float = Field(1.0, gt=0, description="maximum gradient norm")
     seed: int = Field(0, ge=0, lt=2**32, description="random seed")
-    eval_every: int | None = Field(None, ge=1, description="updates between evaluations; default: a tenth of all")
+    eval_every: int | None = Field(
+        None, ge=1, description="updates between evaluations; default: a tenth of all updates"
+    )
     save_every: int | None = Field(None, ge=1, description="updates between checkpoints; default: one per evaluation")
     keep: Keep | None = Field(
         None,

@@ -21,12 +21,12 @@ def import_answers(
 
     - `completions`: JSON Lines of answers to proposal requests, with `seeds`, the seed tasks they were generated from.
     - `classification`, `instances`: answers about each task of `completions`, in the same or a later call.
-    - `alpaca`: a finished dataset, instead of these.
+    - `alpaca`: a finished dataset, instead of the three above.
     - `config`, `settings`: as for `generate`.
 
-    Answers that match no admitted task are in the run's `rejected()`, with the reasons no_such_task and answered_again.
-    Raises UsageError if a file cannot be read, if the files do not go together, or if `folder` holds a run that was not
-    imported from them.
+    Answers for an instruction that is not an admitted task, and those that a later answer replaces, are in the run's
+    `rejected()`, with the reasons no_such_task and answered_again. Raises UsageError if a file cannot be read, if the
+    files cannot be combined, or if `folder` holds a run that was not imported from them.
     """
     from selfinstruct.runs.importing import bring_in, read_recorded
     from selfinstruct.runs.run import open_run

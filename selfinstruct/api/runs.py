@@ -61,7 +61,7 @@ class Rows(list[Settings]):
 class Run:
     """An existing run. Raises UsageError if `folder` contains none.
 
-    Every method reads the store when it is called, so a run that another process is growing is shown as it is then.
+    Every method reads the store when it is called, so it shows the current state of a run that is still growing.
     """
 
     def __init__(self, folder: FilePath):
@@ -116,7 +116,7 @@ class Run:
             return Rows(rejected(store, listed_stage(store, stage), reason, most), REJECTION_FIELDS)
 
     def verify(self) -> list[str]:
-        """Recompute all ids, counts and scores, and read all answers again; returns a message for each difference."""
+        """Recompute all ids, counts and scores, and parse all answers again; returns a message for each difference."""
         from selfinstruct.runs.verify import verify
 
         return verify(self.folder, blocking).problems
@@ -130,7 +130,7 @@ class Run:
             return write_page(store, figures(store), optional_path("output", output))
 
     def audit(self, port: int = 0) -> None:
-        """Serve the audit on localhost until interrupted; prints its address. Port 0: any free port."""
+        """Serve the audit on 127.0.0.1 until interrupted; prints its URL. Port 0 picks a free one."""
         from selfinstruct.audit.server import serve
 
         port = whole_number("port", port, most=65535, least=0)
@@ -156,7 +156,7 @@ class Run:
         """Filter all stored answers again under different rules, into the new folder `new`, without API calls.
 
         `config`: TOML file. `settings` override it: keys of [filters] (`rouge_threshold`, `without`, `min_words` ...),
-        `profile`, `decontaminate`, `filters=[...]` with custom filters, and the run's `strategy` if that is custom.
+        `profile`, `decontaminate`, `filters=[...]` with custom filters, and the run's `strategy` if it is a custom one.
         """
         from selfinstruct.runs.refilter import refilter
 

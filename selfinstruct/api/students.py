@@ -24,10 +24,13 @@ def check(file: Run | FilePath) -> "Checked":
 
 
 def overlap(file: Run | FilePath, test_set: FilePath) -> "Overlaps":
-    """Find the rows that overlap a test question: by 13 consecutive words, or by ROUGE-L F1 above 0.7.
+    """Find the rows that overlap a test question.
 
-    `file`: as for `check`. `test_set`: .txt with one question per line, or .jsonl or .json. The result has `found`,
-    each overlapping row with the question, and `rows` and `lines`, how many rows and questions were compared.
+    They share 13 consecutive words (or contain all of a question of 8 to 12), or their questions have ROUGE-L F1 above
+    0.7.
+
+    `file`: as for `check`. `test_set`: .txt with one question per line, or .jsonl or .json. The result has `found`:
+    each overlapping row with the question; and `rows` and `lines`: how many rows and questions were compared.
     """
     from selfinstruct.pool.contamination import overlaps
     from selfinstruct.rows.questions import read_lines, read_pairs

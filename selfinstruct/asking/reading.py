@@ -19,8 +19,8 @@ REASONS = {
     "empty_answer": "the answer was empty",
     "refusal": "the teacher declined",
     "no_list": "no list could be read from the answer",
-    "no_such_task": "recorded for an instruction that is not an admitted task",
-    "answered_again": "recorded again later for the same instruction",
+    "no_such_task": "imported for an instruction that is not an admitted task",
+    "answered_again": "replaced by a later imported answer for the same instruction",
 }
 
 
@@ -36,7 +36,10 @@ def no_answer(completion: Completion) -> Rejection | None:
 
 
 def declined(completion: Completion, question: str = "") -> Rejection | None:
-    """The reason "refusal" if the server reports one, or the text begins like one that `question` does not ask for."""
+    """The rejection "refusal" if the server reports one, or if the text begins like one; else None.
+
+    A text that `question` asks for, such as an apology, is none.
+    """
     text = completion.text
     is_one = ending_of(completion.finish_reason) == "refusal" or declines(question, text) or _PLAIN.fullmatch(text)
     return Rejection("refusal", {}) if is_one else None

@@ -34,7 +34,8 @@ class GrowthSettings(Section):
     proposals_per_request: int = Field(8, ge=1, le=50, description="new tasks asked for in one request")
     instances_per_task: int = Field(3, ge=1, le=20, description="instances asked for each task")
     field_names: dict[FieldName, tuple[Name, ...]] = Field(
-        {}, description='what prompts in another language call fields: `{output = ["Tuloste"]}`; larger ones are known'
+        {},
+        description='field names in the language of the prompts: `{output = ["Tuloste"]}`; major ones are built in',
     )
 
 
@@ -57,7 +58,8 @@ class Prompt(NamedTuple):
 class Counted(NamedTuple):
     """A boolean field that a stage adds to each task and that is counted: as `key` in JSON, as `label` in tables.
 
-    `words`: the tasks for which it is true, in the plural. `of_task`: what one task is if it is true, false or unknown.
+    `words`: what tasks are called for which it is true, in the plural. `of_task`: how to describe one task for which it
+    is true, false or unknown.
     """
 
     field: str
@@ -67,7 +69,7 @@ class Counted(NamedTuple):
     of_task: tuple[str, str, str]
 
     def describe(self, value: bool | None) -> str:
-        """What a task with this value is, in words."""
+        """Describe a task with this value in words."""
         return self.of_task[2 if value is None else int(not value)]
 
 
@@ -76,7 +78,7 @@ class Stage:
     """One kind of question to the teacher: a strategy's first stage proposes tasks, the others ask about each task.
 
     - `sampling(endpoint, settings)`: returns the default sampling settings.
-    - `asks_for`: what it requests, in a few words; shown for tasks without an answer.
+    - `asks_for`: what it requests, in a few words; shown for tasks that have no answer yet.
     - `counts`: the field it adds to each task, if that is to be counted.
     """
 

@@ -16,7 +16,7 @@ def export(
     run: RunFolder,
     format: Annotated[ExportFormat, typer.Option(help="Format of the rows.")],
     output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="File to write. Default: one named after the format, in RUN.")
+        Path | None, typer.Option(metavar="FILE", help="File to write. Default: in RUN, named after the format.")
     ] = None,
     card: Annotated[
         bool, typer.Option("--card", help="Also write a dataset card, README.md, next to the file.")
@@ -70,13 +70,14 @@ def export(
 
 
 def overlap(
-    dataset: Annotated[Path, typer.Argument(metavar="A", help="Dataset: records.jsonl, Alpaca, messages, text ...")],
+    dataset: Annotated[Path, typer.Argument(metavar="A", help="Dataset: records.jsonl, Alpaca, messages, .txt ...")],
     test_set: Annotated[Path, typer.Argument(metavar="B", help="Test set: .txt, .jsonl or .json.")],
     json: Json = False,
 ) -> None:
     """List the rows of A that overlap a test set B. Exit code 1 if any do.
 
-    A row overlaps if it shares 13 consecutive words with a question of B, or is similar as a whole (ROUGE-L).
+    A row overlaps a question of B if they share 13 consecutive words, if it contains all of a question of 8 to 12
+    words, or if its own question is similar (ROUGE-L).
 
     Examples:
     selfinstruct overlap outputs/first/records.jsonl test_set.jsonl

@@ -171,7 +171,7 @@ def import_(  # noqa: PLR0917 - typer reads the options from here
         Path | None, typer.Option(metavar="FILE", help="JSONL of answers to requests for instances.")
     ] = None,
     alpaca: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Finished dataset with instruction, input and output, to audit.")
+        Path | None, typer.Option(metavar="FILE", help="Finished dataset to audit, with instruction, input and output.")
     ] = None,
     seeds: Annotated[
         Path | None, typer.Option(metavar="FILE", help="JSONL of the seed tasks that the answers were generated from.")
@@ -180,7 +180,7 @@ def import_(  # noqa: PLR0917 - typer reads the options from here
     profile: Profile = None,
     config: Config = None,
 ) -> None:
-    """Import recorded answers of another tool, or a finished dataset.
+    """Import answers recorded by another tool, or a finished dataset.
 
     The answers go through the same parsers and filters as generated ones. No API calls are made.
 
@@ -230,7 +230,9 @@ def refilter(  # noqa: PLR0917 - typer reads the options from here
     ] = None,
     config: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help='TOML file of filters: [filters] in the docs, "Settings of a run".'),
+        typer.Option(
+            metavar="FILE", help='TOML file of filter settings: [filters] under "Settings of a run" in the docs.'
+        ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the changes as one JSON object.")] = False,
 ) -> None:

@@ -69,7 +69,7 @@ def report(
 
 
 def verify(run: RunFolder) -> None:
-    """Recompute ids, hashes and scores in RUN; reread all answers. Exit code 1 if anything differs.
+    """Recompute ids, hashes and scores in RUN; parse answers again. Exit code 1 if anything differs.
 
     Examples:
     selfinstruct verify outputs/first

@@ -77,7 +77,9 @@ Batch = Annotated[
 SendKeys = Annotated[
     bool,
     typer.Option(
-        "--send-keys", help="Allow sending the API keys that RUN or --config names to the servers it names. Remembered."
+        "--send-keys",
+        help="Allow sending the API keys that RUN or --config names to the servers that it "
+        "names. The consent is remembered.",
     ),
 ]
 DryRun = Annotated[
@@ -85,14 +87,12 @@ DryRun = Annotated[
 ]
 MaxCost = Annotated[
     float | None,
-    typer.Option(metavar="USD", help="Most that RUN may cost, earlier sessions included. Needs prices in --config."),
+    typer.Option(metavar="USD", help="Maximum cost of RUN, earlier sessions included. Needs prices in --config."),
 ]
-MaxRequests = Annotated[
-    int | None, typer.Option(metavar="N", help="Most calls that RUN may make, earlier sessions included.")
-]
+MaxRequests = Annotated[int | None, typer.Option(metavar="N", help="Maximum calls of RUN, earlier sessions included.")]
 MaxTokens = Annotated[
     int | None,
-    typer.Option(metavar="N", help="Most tokens that RUN may use, prompts and earlier sessions included."),
+    typer.Option(metavar="N", help="Maximum tokens of RUN, prompts and earlier sessions included."),
 ]
 
 # rejected, refilter

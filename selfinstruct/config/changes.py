@@ -1,8 +1,8 @@
 """Which settings affect the data, and until when each of them may change, as declared by their fields.
 
-filters, profile, test sets           until a candidate was filtered
-a stage's teacher and sampling        until that stage was answered
-everything else that affects the data until any stage was answered
+filters, profile, test sets           until the first answer or import
+a stage's teacher and sampling        until the first answer of that stage
+everything else that affects the data until the first answer
 how a run is carried out              at any time
 """
 

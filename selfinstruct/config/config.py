@@ -52,17 +52,17 @@ class Config(GrowthSettings):
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, StageSettings] = Field(init=False)
 
-    strategy: PartName = Field(DEFAULT, description='how to ask; "alpaca": whole tasks in one request')
+    strategy: PartName = Field(DEFAULT, description='how tasks are generated; "alpaca": whole tasks in one request')
     profile: Annotated[Literal["", "paper"], MayChange.UNTIL_FILTERED] = Field(
-        "", description='"paper": the published filters (ASCII, fewer forbidden words); the parsers stay'
+        "", description='"paper": the published filters (ASCII, fewer forbidden words); the parsers are the same'
     )
     decontaminate: Annotated[tuple[str, ...], MayChange.UNTIL_FILTERED] = Field(
-        (), description="test sets (.txt, .jsonl, .json) of which no task may hold a question"
+        (), description="test sets (.txt, .jsonl, .json): tasks and records that overlap their questions are rejected"
     )
     # The folder may move: the run stores the texts, and those are compared.
     prompts: Annotated[str, MayChange.ANY_TIME] = Field(
         "",
-        description="a folder of prompts instead of the shipped ones; the texts of a stage that was answered are fixed",
+        description="a folder of prompts to use instead of the built-in ones; those of a stage with answers are fixed",
     )
     teacher: TeacherSettings = TeacherSettings()
     filters: FilterSettings = FilterSettings()

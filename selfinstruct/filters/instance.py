@@ -55,7 +55,7 @@ Instances = Mapping[int, ParsedInstance]
 class InstanceSettings(Section):
     """Thresholds of the instance filters."""
 
-    max_instances: int = Field(5, ge=1, description="most instances kept of one task")
+    max_instances: int = Field(5, ge=1, description="maximum instances kept per task")
 
 
 @rule(INSTANCES, "the token limit ended the answer inside it", "the server's finish reason")
@@ -64,7 +64,7 @@ def cut_off(i: int, instances: Instances, rules: InstanceSettings) -> Evidence |
     return {} if instances[i].cut else None
 
 
-@rule(INSTANCES, "no output", METHOD, required="a record without an output leaves nothing to learn")
+@rule(INSTANCES, "no output", METHOD, required="a record without an output has nothing to learn from")
 def empty_output(i: int, instances: Instances, rules: InstanceSettings) -> Evidence | None:
     """There is no output, or it only says that there is none, or it is a placeholder: "[Your answer]"."""
     output = instances[i].output.strip()

@@ -27,10 +27,14 @@ Word = Annotated[str, Field(min_length=1)]
 class InstructionSettings(SimilaritySettings):
     """Thresholds of the instruction filters."""
 
-    min_words: int = Field(4, ge=1, description="fewest words of an instruction")
-    max_words: int = Field(150, ge=1, description="most words of an instruction")
-    forbidden_words: tuple[Word, ...] = Field(FORBIDDEN_WORDS, description="whole words, any case")
-    ascii_start: bool = Field(False, description="reject what begins with a non-ASCII character, as the paper did")
+    min_words: int = Field(4, ge=1, description="minimum words in an instruction")
+    max_words: int = Field(150, ge=1, description="maximum words in an instruction")
+    forbidden_words: tuple[Word, ...] = Field(
+        FORBIDDEN_WORDS, description="words that an instruction may not contain; only whole words count, in any case"
+    )
+    ascii_start: bool = Field(
+        False, description="reject instructions that begin with a non-ASCII character, as the paper did"
+    )
 
 
 @rule(FILTER, "the token limit ended the answer inside it", "the server's finish reason")

@@ -12,7 +12,7 @@ class RecordSettings(SimilaritySettings):
     """Thresholds of the record filters: `near_duplicate` is the pool's."""
 
 
-@rule(INSTANCES, "the output is a refusal", "what teachers write into the fields of an example")
+@rule(INSTANCES, "the output is a refusal", "seen in the answers of teachers")
 def refused_output(record: Record, pool: Pool[RecordSettings]) -> Evidence | None:
     """The output begins like a refusal, and the task does not ask for such words."""
     return {} if declines(record_text(record.instruction, record.input), record.output) else None

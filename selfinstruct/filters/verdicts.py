@@ -48,7 +48,7 @@ class FilterSettings(InstanceSettings, RecordSettings, InstructionSettings):
     custom: tuple[PartName, ...] = Field(
         (), description='custom filters, such as "rules.py:no_number"; they run after the built-in ones'
     )
-    without: tuple[str, ...] = Field((), description="filters that are switched off, by their reasons of rejection")
+    without: tuple[str, ...] = Field((), description="filters to switch off, by name")
 
     @field_validator("custom")
     @classmethod

@@ -60,7 +60,7 @@ def input_first(text: str, cut: bool) -> list[ParsedInstance]:
     """Read instances in the form "Example 1 / Input: ... / Output: ...", or in JSON.
 
     An example without an input line has the input "". Only a heading on its own line, or an "Input:" after an output,
-    starts a new example. A text without known fields, but with lines that look like other fields, gives no instance.
+    starts a new example. A text without known fields, but with lines that look like other fields, yields no instance.
     `cut`: whether the token limit ended the answer; the last instance is then marked as cut.
     """
     if has_too_many_lines(text):

@@ -30,7 +30,7 @@ class SimilaritySettings(Section):
         0.7,
         ge=0.5,
         le=1,
-        description="Jaccard similarity of word triples from which a record is a copy of another task's record",
+        description="Jaccard similarity of word triples at which a record counts as a copy of another task's record",
     )
 
 
@@ -97,7 +97,8 @@ class Snapshot(NamedTuple):
     def demonstrations(self, rng: random.Random, n_seeds: int, n_generated: int) -> list[str]:
         """Draw instructions to show in a prompt: `n_generated` tasks and `n_seeds` seeds, shuffled.
 
-        Seeds replace missing tasks; with too few seeds, there are fewer in all. Source: Self-Instruct, section 2.2.
+        Seeds replace missing tasks; if there are too few seeds, fewer instructions are drawn. Source:
+        Self-Instruct, section 2.2.
         """
         chosen = rng.sample(range(self.n_tasks), min(n_generated, self.n_tasks))
         n_seeds = min(n_seeds + n_generated - len(chosen), len(self.pool.seeds))

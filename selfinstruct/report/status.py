@@ -24,12 +24,12 @@ MOST_VALUES = 8  # of a field, that are listed one by one
 
 
 class Status(NamedTuple):
-    """A run in figures.
+    """The figures of a run.
 
     - `batches`: those in progress, with `in_batches` unanswered requests.
-    - `fields`: for each field that stages added, the number of records per value.
+    - `fields`: for each field that stages added, the number of records with each value.
     - `declared`: what the run's strategy and filters declare.
-    - `grades`: right, wrong and unknown outputs of a simulated run; empty for other runs.
+    - `grades`: numbers of right, wrong and unknown outputs of a simulated run; empty for other runs.
     """
 
     target: int

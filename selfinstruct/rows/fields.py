@@ -83,12 +83,15 @@ CALLS = Field(
 )
 TURN_WEIGHT = Field(
     ("weight", "loss_weight", "train", "trainable", "training", "loss", "loss_mask"),
-    "0 or 1, true or false: 0 marks an answer that `finetune` does not train on; turns that are not answers never are",
+    "0 or 1, true or false: 0 marks an answer that `finetune` does not train on; it never trains on other turns",
 )
-DETAIL = Field(("train_detail",), "refused: parts of a turn cannot be left out; reported as `not_read`")
+DETAIL = Field(
+    ("train_detail",), "refused, because parts of a turn cannot be left out of the training; reported as `not_read`"
+)
 CALL_ID = Field(
     ("tool_call_id",),
-    "the call that a tool's turn answers: results are put into the order of the calls; without it, their order counts",
+    "the id of the call that a tool's turn answers: results are put into the order of the calls; without ids, they "
+    "keep their own order",
 )
 TURN = (ROLE, CONTENT, TURN_REASONING, CALLS, TURN_WEIGHT, DETAIL, CALL_ID, MEDIA)
 

@@ -1,4 +1,4 @@
-"""What other rules change: which tasks and records of a run are lost, which are gained, and by which reason.
+"""What other rules change: which tasks and records of a run are lost, which are gained, and for which reason.
 
 What is lost has the reason for which the new rules reject it, what is gained the one for which the old rules did; a
 record may go and come with its task. Where there is no such reason, an answer is read otherwise than before, or the one
@@ -58,11 +58,11 @@ class Compared(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """What different rules change.
+    """What the new rules change.
 
     - `read_differently`: number of answers that are parsed differently.
     - `waiting`: number of tasks without instances.
-    - `decisions_left_out`: number of decisions about what is no longer there.
+    - `decisions_left_out`: number of manual decisions about something that the new run does not have.
     - `reasons`: those of the new run, with their meaning.
     """
 
@@ -77,7 +77,7 @@ class Changes(NamedTuple):
         return f"<Changes: tasks {self.tasks}; records {self.records}>"
 
     def as_dict(self) -> dict[str, Any]:
-        """All of it as JSON values."""
+        """The changes as JSON values, without `reasons`."""
         values = {**self._asdict(), "tasks": self.tasks.as_dict(), "records": self.records.as_dict()}
         del values["reasons"]
         return values

@@ -67,7 +67,7 @@ class SimulatedSettings(Section):
     # What the answers are like.
     families: Annotated[tuple[str, ...], SHAPING] = Field(
         (),
-        description="Task families to propose (see world.tasks), for a narrow dataset; empty: all.",
+        description="Task families to propose (see simulated/world), for a narrow dataset; empty: all.",
     )
     wrong_share: Annotated[float, SHAPING] = Field(
         0.0, ge=0, le=0.5, description="Share of wrong instance outputs and wrong yes/no answers (0 to 0.5)."
@@ -76,10 +76,12 @@ class SimulatedSettings(Section):
         0.05, description="Share of proposed tasks that repeat or slightly reword a task of the prompt (0 to 1)."
     )
     forbidden_share: Annotated[Share, SHAPING] = Field(
-        0.05, description="Share of proposed tasks that a filter should reject: pictures, programs, too short (0 to 1)."
+        0.05,
+        description="Share of proposed tasks that a filter should reject (pictures, programs, too short; 0 to 1).",
     )
     json_schema: Annotated[Literal["honoured", "ignored", "refused"], SHAPING] = Field(
-        "honoured", description="Response to a response_format: answer in JSON, in text, or with status 400."
+        "honoured",
+        description="Response to a response_format: honoured (in JSON), ignored (as text) or refused (status 400).",
     )
     refusal_share: Annotated[Share, SHAPING] = Field(
         0.0,
@@ -90,7 +92,7 @@ class SimulatedSettings(Section):
     )
     malformed_kinds: Annotated[tuple[str, ...] | None, SHAPING] = Field(
         None,
-        description="Kinds of malformed answers to give, by name (see mind.malformed); null: all.",
+        description="Kinds of malformed answers to give, by name (see simulated/mind/malformed.py); if not set: all.",
     )
 
     # How the service fails.
@@ -101,18 +103,19 @@ class SimulatedSettings(Section):
     rate_limit_tokens_per_minute: Rate = Field(
         0.0,
         description=(
-            "Tokens accepted per minute, of the prompt and at most of the answer; other requests get 429. 0: no limit."
+            "Tokens accepted per minute, each request counting its prompt and its maximum answer; others get 429. "
+            "0: no limit."
         ),
     )
     rate_limit_burst: Burst | None = Field(
         None,
         description=(
-            "Requests accepted at once before the rate limit applies (>= 1; 1 spaces them evenly); null: all of "
-            "a second or minute."
+            "Requests accepted at once before the rate limit applies (>= 1; 1 spaces them evenly); if not set: those "
+            "of a whole second or minute."
         ),
     )
     rate_limit_headers: bool = Field(
-        True, description="Whether answers report the remaining rate limits in x-ratelimit-* headers."
+        True, description="Whether answers report what remains of the rate limits in x-ratelimit-* headers."
     )
     rate_limited_share: Share = Field(0.0, description="Share of requests that get 429 at any rate (0 to 1).")
     retry_after_s: Seconds = Field(
@@ -120,7 +123,7 @@ class SimulatedSettings(Section):
         description="Seconds that a 429 tells the client to wait in Retry-After (0 to 86400); 0 sends no such header.",
     )
     quota_requests: int = Field(
-        0, ge=0, description="Answers given before every further request gets 429 insufficient_quota; 0: no limit."
+        0, ge=0, description="Number of answers after which every request gets 429 insufficient_quota; 0: no limit."
     )
     poison_share: Annotated[Share, SHAPING] = Field(
         0.0, description="Share of distinct requests that get 400 whenever they are sent (0 to 1)."
@@ -128,7 +131,7 @@ class SimulatedSettings(Section):
     too_long_tokens: Annotated[int, SHAPING] = Field(
         0,
         ge=0,
-        description="Requests with a longer prompt get 400 context_length_exceeded, in tokens; 0: no limit.",
+        description="Tokens of a prompt above which a request gets 400 context_length_exceeded; 0: no limit.",
     )
     error_share: Share = Field(0.0, description="Share of requests answered with status 500 (0 to 1).")
     dropped_share: Share = Field(
@@ -136,12 +139,12 @@ class SimulatedSettings(Section):
     )
     stall_share: Share = Field(0.0, description="Share of requests that are never answered (0 to 1).")
     slow_body_share: Share = Field(
-        0.0, description="Share of answers whose headers are sent immediately and whose body trickles (0 to 1)."
+        0.0, description="Share of answers whose headers are sent immediately and whose body trickles in (0 to 1)."
     )
     slow_body_s: Seconds = Field(5.0, description="Time over which a slow body trickles in, in seconds (0 to 86400).")
     garbage_share: Share = Field(
         0.0,
-        description="Share of 200 answers that are HTML, broken JSON, without choices or with null content (0 to 1).",
+        description="Share of answers with status 200 and HTML, broken JSON, no choices or null content (0 to 1).",
     )
 
     # Batches.
@@ -151,22 +154,24 @@ class SimulatedSettings(Section):
     batch_failed_share: Share = Field(
         0.0, description="Share of a batch's requests that end in its error file with 500 or 429 (0 to 1)."
     )
-    batch_refused: int = Field(0, ge=0, description="How many of the first requests for a batch get status 500.")
+    batch_refused: int = Field(
+        0, ge=0, description="Number of requests to create a batch that get status 500 before the first one succeeds."
+    )
     batch_expired: int = Field(
-        0, ge=0, description="How many of the first batches expire with half of their requests executed."
+        0, ge=0, description="Number of batches, from the first on, that expire with half of their requests executed."
     )
     batch_enqueued_tokens: int = Field(
         0,
         ge=0,
         description=(
-            "Prompt tokens that unfinished batches may have together; beyond it, a batch fails with "
+            "Prompt tokens that unfinished batches may have together; a batch beyond that fails with "
             "token_limit_exceeded. 0: no limit."
         ),
     )
 
     # Who may ask.
     api_key: SecretStr | None = Field(
-        None, description="Key that requests must send (Authorization: Bearer ...); null: no key needed."
+        None, description="Key that requests must send (Authorization: Bearer ...); if not set: no key needed."
     )
 
     @field_validator("malformed_kinds")

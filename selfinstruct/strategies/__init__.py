@@ -43,16 +43,16 @@ DEFAULT = NAMES[0]
 
 
 class Answer(NamedTuple):
-    """A completion. `prefix`: what the prompt already contained of the answer; "" for chat models."""
+    """A completion. `prefix`: the beginning of the answer, with which the prompt ended; "" for chat models."""
 
     completion: Completion
     prefix: str
     endpoint: Endpoint
 
     def field(self, name: str) -> str:
-        """The text of this field of a JSON answer ("" without it); of any other answer, all of its text.
+        """The text of this field of a JSON answer ("" if it is missing); if the answer is not JSON, its whole text.
 
-        Numbers and lists are given as JSON. Reasoning in tags is left out.
+        Numbers and lists are returned as JSON. Reasoning in tags is left out.
         """
         return field_or_text(spoken(self.completion.text), name)
 
@@ -63,8 +63,8 @@ class Ask(Protocol):
     async def __call__(self, stage: Stage, prompt: str, number: int, prefix: str = "", **variables: Any) -> Answer:
         """Render the stage's prompt of that name with `variables`, send it, and return the answer.
 
-        A request is sent only once, then read from the store. `number`: distinguishes otherwise equal requests.
-        `prefix`: what a base model's prompt ends with.
+        A request is sent only once; after that, its answer is read from the store. `number` distinguishes otherwise
+        equal requests. `prefix`: what a base model's prompt ends with.
         """
         ...
 

@@ -73,7 +73,10 @@ class Alpaca:
 
 
 def read_whole_tasks(completion: Completion, prefix: str, names: FieldNames = NO_NAMES) -> Proposal:
-    """Read candidates with their instances from an answer; `prefix`: as in `Answer`, `names`: of fields."""
+    """Read candidates with their instances from an answer.
+
+    `prefix`: as in `Answer`. `names`: further field names, as in the setting `field_names`.
+    """
     if nothing := no_answer(completion):
         return Proposal([], [(completion.request_id, nothing)])
     found = whole_tasks(whole_answer(prefix, completion.text, names), completion.was_cut)

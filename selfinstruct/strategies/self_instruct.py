@@ -144,7 +144,10 @@ class SelfInstruct:
 
 
 def read_proposal(completion: Completion, prefix: str, names: FieldNames = NO_NAMES) -> Proposal:
-    """Read the candidates from an answer to a proposal request; `prefix`: as in `Answer`, `names`: of fields."""
+    """Read the candidates from an answer to a proposal request.
+
+    `prefix`: as in `Answer`. `names`: further field names, as in the setting `field_names`.
+    """
     if nothing := no_answer(completion):
         return Proposal([], [(completion.request_id, nothing)])
     items = numbered_items(whole_answer(prefix, completion.text, names), completion.was_cut)

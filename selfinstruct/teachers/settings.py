@@ -74,7 +74,8 @@ class TeacherSettings(Section):
     """The model that answers. How its server is reached does not affect the data, so that may change at any time."""
 
     kind: PartName = Field(
-        "simulated", description='built-in teacher, server, model in this process, or your own: "FILE.py:NAME"'
+        "simulated",
+        description='"simulated" (built in), "openai" (a server), "transformers" (in this process), or "FILE.py:NAME"',
     )
     model: str = Field("", description="name of the model on its server; for transformers, a folder or a hub name")
     base_url: Annotated[BaseUrl, AnyTime] = Field(
@@ -127,8 +128,8 @@ class Overrides(Section):
     sampling: dict[str, Any] | None = Field(
         None,
         description=(
-            "sent in each request, instead of the defaults of this stage and endpoint; of these, only the limit of "
-            "tokens stays unless you set one"
+            "sampling parameters for each request; they replace all defaults of this stage and endpoint except the "
+            "token limit, which stays unless you set one"
         ),
     )
 
