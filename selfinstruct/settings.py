@@ -117,6 +117,8 @@ def plain(message: str) -> str:
     """A message of pydantic's in the words of our own."""
     if kind := re.match(r"Input should be a valid (bool|dictionary|integer|list|number|string|tuple)", message):
         return f"must be {_PLAIN[kind[1]]}"
+    if least := re.match(r"(?:List|Tuple) should have at least (\d+ items?)", message):
+        return f"must have at least {least[1]}"
     message = message.removeprefix("Value error, ").replace("Input should", "must")
     return "missing" if message == "Field required" else message
 
