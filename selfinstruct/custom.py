@@ -199,7 +199,7 @@ def _shown(filename: str) -> str:
 def _module_in(path: Path) -> ModuleType:
     """Execute a user's file as a module, which can import the files beside it."""
     if not path.is_file():
-        raise UsageError(f"{path}: file not found.")
+        raise UsageError(f"{path}: no such file.")
     try:
         version = hashlib.sha256(str(path.resolve()).encode() + path.read_bytes()).hexdigest()[:16]
     except OSError as error:

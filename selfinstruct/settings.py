@@ -17,7 +17,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from selfinstruct.errors import UsageError
 
@@ -36,7 +36,20 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     may_change: ClassVar[MayChange] = MayChange.UNTIL_ANSWERED
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_text_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse "12" and true for a number, and "yes" for true, all of which pydantic would convert."""
+        annotation = cls.model_fields[str(info.field_name)].annotation
+        types = {annotation, *get_args(annotation)}
+        if isinstance(value, str) and str not in types and (wanted := types & _WORDS.keys()):
+            raise ValueError(f"must be {_WORDS[wanted.pop()]}, not text; remove the quotes")
+        if isinstance(value, bool) and bool not in types and (wanted := types & {int, float}):
+            raise ValueError(f"must be {_WORDS[wanted.pop()]}, not true or false")
+        return value
 
+
+_WORDS = {bool: "true or false", int: "a whole number", float: "a number"}
 Settings = TypeVar("Settings", bound=BaseModel)
 
 
@@ -48,18 +61,25 @@ def fields_that_may_change(model: type[BaseModel]) -> Iterator[tuple[str, MayCha
 
 
 def parse_as(model: type[Settings], values: dict[str, Any], source: str) -> Settings:
-    """Check `values`; UsageError names the source, the key, what is wrong and the nearest known key."""
+    """Check `values`; UsageError names the source if there is one, the key, what is wrong, and the nearest known key.
+
+    The source is the file that the values come from, or what they belong to; "" for arguments and options.
+    """
     try:
         return model.model_validate(values)
     except ValidationError as error:
         lines = [line for problem in error.errors() for line in _explain(problem, model).splitlines()]
-        raise UsageError("\n".join(f"{source}: {line}" for line in lines)) from None
+        raise UsageError("\n".join(f"{source}: {line}" if source else line for line in lines)) from None
 
 
 def read_toml(path: Path) -> dict[str, Any]:
     """The TOML file's values; UsageError if it cannot be read."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such file.") from None
+    except IsADirectoryError:
+        raise UsageError(f"{path}: this is a folder; name a file.") from None
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror}).") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -88,7 +108,7 @@ def did_you_mean(name: str, known: Collection[str], offered: Collection[str] = (
 
 
 _PLAIN = {
-    "bool": "true or false", "dictionary": "a table", "integer": "a whole number", "list": "a list",
+    "bool": "true or false", "dictionary": "a table of settings", "integer": "a whole number", "list": "a list",
     "number": "a number", "string": "text", "tuple": "a list",
 }  # fmt: skip
 
@@ -97,6 +117,8 @@ def plain(message: str) -> str:
     """A message of pydantic's in the words of our own."""
     if kind := re.match(r"Input should be a valid (bool|dictionary|integer|list|number|string|tuple)", message):
         return f"must be {_PLAIN[kind[1]]}"
+    if least := re.match(r"(?:List|Tuple) should have at least (\d+ items?)", message):
+        return f"must have at least {least[1]}"
     message = message.removeprefix("Value error, ").replace("Input should", "must")
     return "missing" if message == "Field required" else message
 

@@ -113,6 +113,10 @@ def test_rejected_with_reason_and_evidence(cli, tmp_path):
     } == {"filter"}
     assert "ROUGE-L" in cli("rejected", tmp_path / "run", "--stage", "novelty").stdout
     assert "too_similar" in fails("rejected", tmp_path / "run", "--reason", "boring")
+    assert "did you mean too_similar?" in fails("rejected", tmp_path / "run", "--reason", "to_similar")
+    assert f"that is {tmp_path / 'run'}." in fails("status", tmp_path / "run/run.db")
+    assert "name the folder of the run" in fails("generate", tmp_path / "run/records.jsonl", "--target", 9)
+    assert "selfinstruct seeds check FILE" in fails("seeds", "FILE")
     none = cli("rejected", tmp_path / "run", "--reason", "contaminated")
     assert none.stdout == "Nothing was rejected with reason contaminated.\n"
 
@@ -303,7 +307,7 @@ def test_bad_seeds(tmp_path, content, expected):
 
 def test_missing_files(tmp_path):
     assert "no such file" in fails("generate", tmp_path / "run", "--target", 5, "--seeds", tmp_path / "none.jsonl")
-    assert "cannot be read" in fails("generate", tmp_path / "run", "--target", 5, "--config", tmp_path / "none.toml")
+    assert "no such file" in fails("generate", tmp_path / "run", "--target", 5, "--config", tmp_path / "none.toml")
     for command in (["status"], ["verify"], ["tasks"], ["rejected"], ["export", "--format", "alpaca"]):
         assert "no run here" in fails(command[0], tmp_path / "nothing", *command[1:])
 

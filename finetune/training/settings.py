@@ -184,4 +184,4 @@ def to_toml(settings: FinetuneSettings) -> str:
 
 
 def _source(config: Path | None) -> str:
-    return str(config) if config else "the settings"
+    return str(config) if config else ""

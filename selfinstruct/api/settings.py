@@ -44,13 +44,23 @@ def tables(teacher: AnyTeacher | None, settings: Settings, allowed: Collection[s
     from selfinstruct.teachers.settings import SAMPLING, RunningSettings, TeacherSettings
 
     if isinstance(teacher, str) and ":" not in teacher:
-        raise UsageError(f'teacher is {teacher!r}; it must be a table of settings, such as si.openai("{teacher}").')
+        like = 'si.openai("' + (teacher or "MODEL") + '")'
+        raise UsageError(f"teacher is {teacher!r}; it must be a table of settings, such as {like}.")
+    if teacher is not None and not isinstance(teacher, dict) and not is_custom(teacher):
+        raise UsageError(
+            f'teacher is {teacher!r:.80}; it must be a table of settings, such as si.openai("MODEL"), or your own '
+            "function or class."
+        )
     found: Settings = {}
     if teacher is not None:
         found["teacher"] = teacher if isinstance(teacher, dict) else {"kind": teacher}
     settings = dict(settings)
     if isinstance(settings.get("filters"), list | tuple):
         settings["filters"] = {"custom": settings["filters"]}
+    elif "filters" in settings and not isinstance(settings["filters"], dict):
+        raise UsageError(
+            f"filters is {settings['filters']!r:.80}; it must be a list of filters, or a table of settings."
+        )
     of_strategy = (
         declared(custom_strategy(settings["strategy"]).code) if is_custom(settings.get("strategy", "")) else declared()
     )

@@ -20,7 +20,7 @@ import typer
 from finetune.cli import COMMANDS
 from selfinstruct import __version__
 from selfinstruct.cli import data, grow, look, simulate
-from selfinstruct.cli.showing import NOT_GIVEN, Sections, add
+from selfinstruct.cli.showing import NOT_GIVEN, OneCommand, Sections, add
 from selfinstruct.errors import SelfInstructError
 from selfinstruct.untrusted import say, visible
 
@@ -47,7 +47,7 @@ def _options(
     pass
 
 
-seeds_app = typer.Typer(no_args_is_help=True)
+seeds_app = typer.Typer(cls=OneCommand, no_args_is_help=True)
 add(seeds_app, None, data.check_seeds, "check")
 
 # In the order of --help.

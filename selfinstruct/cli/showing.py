@@ -33,6 +33,17 @@ class Sections(TyperGroup):
                 formatter.write_dl(rows)
 
 
+class OneCommand(TyperGroup):
+    """A group of one command, which says so where its name was left out."""
+
+    def resolve_command(self, ctx: "Context", args: list[str]) -> Any:
+        """The command; a usage error that names it for anything else."""
+        if not ctx.resilient_parsing and args[0] not in self.commands:
+            (name,) = self.commands
+            ctx.fail(f"No such command {args[0]!r}. Write: {ctx.command_path} {name} {args[0]}")
+        return super().resolve_command(ctx, args)
+
+
 class Command(TyperCommand):
     """A command whose help ends with examples, and which completes without converting what was typed."""
 
@@ -73,7 +84,7 @@ class Command(TyperCommand):
             if name not in SAMPLING:
                 raise
             raise UsageError(
-                f"No such option: --{name}. In a file for --config, {in_sampling(name, declared().stages)}."
+                f"No such option: --{name}. In a file for --config, {in_sampling(name, name, declared().stages)}."
             ) from None
 
 

@@ -44,6 +44,7 @@ from selfinstruct.teachers.settings import (
 )
 
 T = TypeVar("T")
+OWN = "your own (FILE.py:NAME)"
 
 
 class Config(GrowthSettings):
@@ -80,7 +81,9 @@ class Config(GrowthSettings):
             return values
         profile, strategy = str(values.get("profile")), values.get("strategy", DEFAULT)
         if strategy not in NAMES and not isinstance(strategy, Custom):
-            raise ValueError(f"strategy: there is no such strategy; {did_you_mean(str(strategy), NAMES)}")
+            raise ValueError(
+                f"strategy: there is no such strategy; {did_you_mean(str(strategy), NAMES, (*NAMES, OWN))}"
+            )
         asks = load(strategy)
         for stage in asks.stages:
             if stage.name in cls.model_fields:
@@ -227,12 +230,17 @@ def _unknown(key: str, value: Any, known: list[str], strategy: str) -> str:
             f"unknown table [{key}]; the strategy {strategy} has no such stage, only {stages}. For a stage of a custom "
             'strategy, name that too: strategy = "FILE.py:NAME"'
         )
-    for table in ("running", "filters", "teacher"):
-        section: Any = Config.model_fields[table].annotation
-        if key in section.model_fields:
-            return f"unknown key {key}; it belongs in [{table}]"
-    if key in SAMPLING:
-        return f"unknown key {key}; {in_sampling(key, [stage.name for stage in load(strategy).stages])}"
+    tables: dict[str, Any] = {
+        table: Config.model_fields[table].annotation for table in ("running", "filters", "teacher")
+    }
+    places = {name: table for table, section in tables.items() for name in section.model_fields}
+    if key in places:
+        return f"unknown key {key}; it belongs in [{places[key]}]"
+    near = next(iter(difflib.get_close_matches(key, [*known, *places, *SAMPLING], n=1, cutoff=0.6)), "")
+    if near in SAMPLING:
+        return f"unknown key {key}; {in_sampling(key, near, [stage.name for stage in load(strategy).stages])}"
+    if near in places:
+        return f"unknown key {key}; did you mean {near}? It belongs in [{places[near]}]"
     return unknown_key(key, known)
 
 
@@ -244,20 +252,26 @@ def _misplaced(values: dict[str, Any], stages: list[str]) -> Iterator[str]:
     """The messages for sampling settings outside of `sampling`."""
     for table, section in values.items():
         if isinstance(section, dict) and table in ("teacher", *stages):
-            for key in sorted(SAMPLING & section.keys()):
-                yield f"unknown key {table}.{key}; {in_sampling(key, [table] if table in stages else stages)}"
+            for key in sorted(section.keys() - TeacherSettings.model_fields.keys()):
+                near = difflib.get_close_matches(key, [*StageSettings.model_fields, *SAMPLING], n=1, cutoff=0.75)
+                if near and near[0] in SAMPLING:
+                    stages_ = [table] if table in stages else stages
+                    yield f"unknown key {table}.{key}; {in_sampling(key, near[0], stages_)}"
 
 
-def in_sampling(key: str, stages: Sequence[str]) -> str:
-    """Where to set a sampling parameter."""
+def in_sampling(key: str, meant: str, stages: Sequence[str]) -> str:
+    """Where to set the sampling parameter that is `meant` by a key."""
     *first, last = (f"[{stage}]" for stage in stages)
     places = f"{', '.join(first)} or {last}" if first else last
-    return f"set it in sampling of {places}, such as sampling = {{ {key} = ... }}"
+    where = f"in sampling of {places}, such as sampling = {{ {meant} = ... }}"
+    return f"set it {where}" if key == meant else f"did you mean {meant}? Set it {where}"
 
 
 def _refuse_unknown_kind(table: str, kind: str) -> None:
     if kind not in kinds.NAMES and not isinstance(kind, Custom):
-        raise ValueError(f"{table}.kind: there is no such teacher; {did_you_mean(kind, kinds.NAMES)}")
+        raise ValueError(
+            f"{table}.kind: there is no such teacher; {did_you_mean(kind, kinds.NAMES, (*kinds.NAMES, OWN))}"
+        )
 
 
 def parse_config(values: dict[str, Any], source: str) -> Config:

@@ -135,4 +135,5 @@ def _calls(progress: Progress, scheduler: Scheduler) -> str:
 
 def _spent(progress: Progress) -> str:
     cost = f", ${progress.cost_usd:,.4f}" if progress.cost_usd else ""
-    return f"{progress.tokens:,} tokens{cost}"
+    tokens = f"{progress.tokens:,} tokens" if progress.tokens or not progress.calls else "tokens not reported"
+    return f"{tokens}{cost}"

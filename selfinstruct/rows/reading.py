@@ -35,10 +35,12 @@ def read_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file.") from None
-    except OSError as error:
+    except IsADirectoryError:
         records = path / "records.jsonl"
         of_run = f" The records of this run are in {records}." if records.is_file() else ""
-        raise UsageError(f"{path}: cannot be read ({error.strerror}).{of_run}") from None
+        raise UsageError(f"{path}: this is a folder; name a file.{of_run}") from None
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror}).") from None
 
 
 def numbered_lines(text: str) -> list[tuple[int, str]]:

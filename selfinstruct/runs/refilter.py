@@ -87,7 +87,7 @@ async def refilter(run: Path, new: Path, config_file: Path | None, flags: dict[s
 
 def _rules(before: Store, config_file: Path | None, flags: dict[str, Any]) -> Rules:
     """The run's settings, overridden by those that are named now."""
-    source = str(config_file) if config_file else "settings"
+    source = str(config_file) if config_file else ""
     of_file = under_recorded_names(before, settings_in(config_file) if config_file else {})
     flags = under_recorded_names(before, with_code(flags))
     given = merge(of_file, flags)

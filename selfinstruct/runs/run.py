@@ -50,8 +50,17 @@ class Named(NamedTuple):
 
     @property
     def source(self) -> str:
-        """Where they come from, for messages."""
-        return str(self.config_file) if self.config_file else "settings"
+        """Where they come from, for messages: the file, or "" for options."""
+        return str(self.config_file) if self.config_file else ""
+
+    def parsed(self, settings: dict[str, Any]) -> Config:
+        """`settings`, which hold these, checked; what is wrong is not blamed on the file if it is an option."""
+        try:
+            return parse_config(settings, self.source)
+        except UsageError:
+            if self.config_file and "strategy" not in self.of_file:
+                parse_config(self.flags, "")
+            raise
 
     def in_terms_of(self, store: Store) -> "Named":
         """The same settings, with custom parts under the names that the run has for them."""
@@ -103,7 +112,7 @@ def open_run(
         except BaseException:
             store.close()
             raise
-    config = parse_config(now.settings, now.source).resolved()
+    config = now.parsed(now.settings).resolved()
     _refuse_unused_stages(config, now)
     seeds: tuple[SeedTask, ...] = ()
     if asking:
@@ -132,7 +141,7 @@ def _resume(store: Store, now: Named, seeds_file: Path | None, asking: bool) -> 
         open_stages = {stage: named.get(stage, {}) for stage in stages if stage not in state.answered}
         before = _without_mixes(began["config"], stages, now.settings) | open_stages
     asked = merge(before, now.settings)
-    config = parse_config(asked, now.source).resolved(config_of(store))
+    config = now.parsed(asked).resolved(config_of(store))
     _refuse_unused_stages(config, now)
     if state.answered:
         config = Learned.of(began).applied(settled(config, config_of(store), state), state.answered)
@@ -163,8 +172,9 @@ def _refuse_unused_stages(config: Config, now: Named) -> None:
     """UsageError for the settings of a stage of another strategy, which nobody would ask."""
     for stage in config.known_stages:
         if stage in now.settings and stage not in config.stages and config.names(stage):
+            where = f"{now.source}: " if now.source else ""
             raise UsageError(
-                f"{now.source}: [{stage}] would have no effect: the strategy {config.strategy} has no such stage, only "
+                f"{where}[{stage}] would have no effect: the strategy {config.strategy} has no such stage, only "
                 f"{', '.join(config.stages)}. Leave it out."
             )
 

@@ -54,7 +54,7 @@ def damaged_columns(file: SqliteFile) -> Iterator[str]:
                             keys = [_shown(v) for c, v in zip(columns, row, strict=True) if c.is_key] or map(
                                 _shown, row
                             )
-                            yield f"{table} row {' '.join(keys)}: {column.name} {fault}"
+                            yield f"{row_name(table, ' '.join(keys))}: {column.name} {fault}"
     finally:
         file.db.text_factory = str
 
@@ -66,11 +66,20 @@ def changed_rows(file: SqliteFile) -> Iterator[str]:
         with explaining(file.path):
             for rowid, found, *row in file.db.execute(f"SELECT rowid, hash, {columns} FROM {table} {where}"):
                 if with_hash(table, row)[-1] != found:
-                    yield f"{table} row {rowid}: its hash should be {found}; the row was changed"
+                    yield f"{row_name(table, rowid)}: its hash should be {found}; the row was changed"
     for table in ("completions", "faults"):
         ((n, last),) = file.query(f"SELECT count(*), coalesce(max(rowid), 0) FROM {table}")
         if n != last:
-            yield f"{table}: {last - n:,} rows were deleted"
+            yield f"{table}: {last - n:,} {'row was' if last - n == 1 else 'rows were'} deleted"
+
+
+def row_name(table: str, key: object) -> str:
+    """A row as `verify` calls it: by what it is, if its key is one that is shown elsewhere."""
+    kinds = {
+        "candidates": "candidate", "instances": "instance", "rejections": "rejection of", "requests": "request",
+        "steps": "step", "tasks": "task",
+    }  # fmt: skip
+    return f"{kinds.get(table, f'{table} row')} {key}"
 
 
 @cache

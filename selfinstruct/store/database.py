@@ -73,8 +73,11 @@ class Database(SqliteFile):
     @classmethod
     def create(cls, folder: Path) -> Self:
         """An empty file in `folder`, which is made."""
+        _refuse_file(folder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise UsageError(f"{folder}: cannot be created, as a part of this path is a file.") from None
         except OSError as error:
             raise UsageError(
                 f"{folder}: cannot be created ({error.strerror}). Choose a folder that you can write to."
@@ -90,8 +93,10 @@ class Database(SqliteFile):
     def read(cls, folder: Path) -> Self:
         """An existing run, to look at, also while another process writes."""
         if not cls.exists(folder):
+            _refuse_file(folder)
             raise UsageError(
-                f"{folder}: no run here (run.db not found). Start one with selfinstruct generate {folder} --target N."
+                f"{folder}: no run here (run.db not found). Start one with selfinstruct generate {folder} --target N, "
+                "or si.generate in Python."
             )
         path = folder / "run.db"
         with explaining(path):
@@ -178,6 +183,13 @@ class Database(SqliteFile):
         finally:
             if self.db.in_transaction:
                 self.db.execute("ROLLBACK")
+
+
+def _refuse_file(folder: Path) -> None:
+    """UsageError for a file in place of a run's folder."""
+    if folder.is_file():
+        hint = f"that is {folder.parent}" if folder.name == "run.db" else "this is a file"
+        raise UsageError(f"{folder}: name the folder of the run; {hint}.")
 
 
 def _to_read(path: Path) -> tuple[sqlite3.Connection, ExitStack | None]:

@@ -9,6 +9,7 @@ from selfinstruct.errors import UsageError
 from selfinstruct.filters.custom import STAGES
 from selfinstruct.filters.record import near_duplicate
 from selfinstruct.pool.pool import Pool, record_text
+from selfinstruct.settings import did_you_mean
 from selfinstruct.store.declared import declared_by, rules_of
 from selfinstruct.store.generations import kept_record
 from selfinstruct.store.rejected_by import DISTINCT
@@ -110,9 +111,10 @@ def refuse_absent(store: Store, stage: str | None, reason: str | None) -> None:
         if asked is None:
             continue
         found = [str(row[0]) for row in store.query(DISTINCT.format(column))]
-        if asked not in found and not (column == "reason" and asked in declared_by(store).reasons):
-            present = f"Choose one of: {', '.join(found)}." if found else "This run has no rejections."
-            raise UsageError(f"Nothing was rejected with {column} {asked!r}. {present}")
+        known = [*found, *declared_by(store).reasons] if column == "reason" else found
+        if asked not in known:
+            hint = did_you_mean(asked, known, offered=found) if found else "this run has no rejections."
+            raise UsageError(f"Nothing was rejected with {column} {asked!r}; {hint}")
 
 
 def rejected(store: Store, stage: str | None, reason: str | None, limit: int | None) -> Iterator[dict[str, Any]]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from selfinstruct.records import Candidate, Rejection
+from selfinstruct.store.columns import row_name
 from selfinstruct.store.rows import CANDIDATE_COLUMNS, candidate_from, extra_from
 from selfinstruct.store.schema import explaining
 from selfinstruct.store.store import Store
@@ -101,10 +102,12 @@ def differences(store: Store, again: Store) -> list[str]:
         sql = f"SELECT {name}, {columns} FROM {table}"
         stored, read = ({row[0]: row[1:] for row in one.query(sql)} for one in (store, again))
         for identity in [*stored, *(one for one in read if one not in stored)] if stored != read else ():
+            position = (stored.get(identity) or read[identity])[0]
+            row = row_name(table, position if table == "tasks" else identity)
             if identity not in read:
-                found.append(f"{table} {identity}: does not come from any answer, or not by the run's rules")
+                found.append(f"{row}: does not come from any answer, or not by the run's rules")
             elif identity not in stored:
-                found.append(f"{table} {identity}: is missing, but comes from the answers")
+                found.append(f"{row}: is missing, but comes from the answers")
             elif stored[identity] != read[identity]:
-                found.append(f"{table} {identity}: differs from what the answers give")
+                found.append(f"{row}: differs from what the answers give")
     return found

@@ -286,6 +286,12 @@ def _refuse_other_schema(db: sqlite3.Connection, path: Path, version: int) -> No
             raise StoreError(f"{path}: its {kind} {name} is not the one that selfinstruct makes. Restore a copy.")
 
 
+def missing_tables(db: sqlite3.Connection) -> list[tuple[str, str]]:
+    """The tables and views that a file of the newest version should have and has not, as ("table", name)."""
+    found = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
+    return [(kind, name) for kind, name, _ in _schema(len(MIGRATIONS)) if kind != "index" and name not in found]
+
+
 @cache
 def _schema(version: int) -> list[tuple[str, str, str]]:
     """The kind, name and SQL of our tables, indexes and views in files of a version, in the order they are made in."""

@@ -29,16 +29,20 @@ from selfinstruct.store.rows import (
     instance_id,
     request_from,
 )
+from selfinstruct.store.schema import missing_tables
 from selfinstruct.store.store import Store
 
 # What reading a damaged file may raise.
 DAMAGE = (SelfInstructError, sqlite3.Error, ValueError, TypeError, LookupError, AttributeError, RecursionError)
+UNFINISHED = "not everything could be checked"
 CERTAINLY_FOUND = 0.2  # so far above the threshold less than one copy in a million is missed (near_duplicates.py)
 
 
 def verify(store: Store) -> list[str]:
-    """The problems in the store, one line each; empty if there are none."""
+    """The problems in the store, one line each; empty if there are none. What a line is about is before its colon."""
     with store.snapshot():
+        if missing := missing_tables(store.db):  # nothing else can be checked, and each check would say so again
+            return [f"the {kind} {name}: is missing" for kind, name in missing]
         return [problem for check in CHECKS for problem in _found(check, store)]
 
 
@@ -53,7 +57,7 @@ def _found(check: Callable[[Store], Iterator[str]], store: Store) -> Iterator[st
     try:
         yield from check(store)
     except DAMAGE as error:
-        yield f"{check.__name__.strip('_')}: could not be checked any further ({why(error)})"
+        yield f"{UNFINISHED}: {why(error)}"
 
 
 def why(error: BaseException) -> str:
@@ -179,11 +183,11 @@ def _scores(store: Store) -> Iterator[str]:
     texts = {seed.id: seed.instruction for seed in store.seeds()}
     texts |= {task.id: task.instruction for task in store.tasks()}
     admitted: list[tuple[Any, ...]] = store.query(
-        "SELECT c.instruction, t.nearest_id, t.nearest_score FROM tasks t JOIN candidates c ON c.id = t.id "
+        "SELECT t.position, c.instruction, t.nearest_id, t.nearest_score FROM tasks t JOIN candidates c ON c.id = t.id "
         "WHERE t.nearest_id IS NOT NULL"
     )
     rejected = store.query(
-        "SELECT c.instruction, r.evidence FROM rejections r JOIN candidates c ON c.id = r.subject_id "
+        "SELECT c.id, c.instruction, r.evidence FROM rejections r JOIN candidates c ON c.id = r.subject_id "
         "WHERE r.subject = 'candidate' AND r.reason = ?",
         (too_similar.name,),
     )
@@ -192,20 +196,22 @@ def _scores(store: Store) -> Iterator[str]:
     from rouge_score.rouge_scorer import RougeScorer
 
     scorer = RougeScorer(["rougeL"], tokenizer=_Tokenizer(ascii_tokens if rules.ascii_tokens else tokens))
-    for instruction, nearest_id, score in admitted:
+    for position, instruction, nearest_id, score in admitted:
         if nearest_id not in texts:
-            yield f"task {instruction!r}: its nearest instruction {nearest_id} is unknown"
-        elif scorer.score(texts[nearest_id], instruction)["rougeL"].fmeasure != score:
-            yield f"task {instruction!r}: its similarity to {nearest_id} is not {score}"
+            yield f"task {position}: its nearest instruction {nearest_id} is unknown"
+        elif (right := scorer.score(texts[nearest_id], instruction)["rougeL"].fmeasure) != score:
+            yield f"task {position}: its similarity to {nearest_id} is {right}, not {score}"
         elif score > threshold and too_similar.name not in rules.without:
-            yield f"task {instruction!r}: was admitted, though its similarity {score} is above {threshold}"
-    for instruction, text in rejected:
+            yield f"task {position}: was admitted, though its similarity {score} is above {threshold}"
+    for identity, instruction, text in rejected:
         evidence = json.loads(text)
         score, nearest = evidence.get("score"), evidence.get("nearest")
         if nearest is None or texts.get(evidence.get("nearest_id")) != nearest:
-            yield f"rejected {instruction!r}: its evidence names an unknown instruction"
-        elif scorer.score(nearest, instruction)["rougeL"].fmeasure != score or score <= threshold:
-            yield f"rejected {instruction!r}: its similarity is not {score}, or not above {threshold}"
+            yield f"rejection of candidate {identity}: its evidence names an unknown instruction"
+        elif (right := scorer.score(nearest, instruction)["rougeL"].fmeasure) != score:
+            yield f"rejection of candidate {identity}: its similarity is {right}, not {score}"
+        elif score <= threshold:
+            yield f"rejection of candidate {identity}: its similarity {score} is not above {threshold}"
 
 
 class _Tokenizer:
@@ -230,8 +236,10 @@ def _near_duplicates(store: Store) -> Iterator[str]:
             yield f"instance {identity}: the record {seen['nearest_id']} that it is said to repeat does not exist"
             continue
         one, other = shingles(record_text(*parts)), shingles(record_text(*found))
-        if len(one & other) / len(one | other) != seen["jaccard"] or seen["jaccard"] < threshold:
-            yield f"instance {identity}: its similarity is not {seen['jaccard']}, or below {threshold}"
+        if (right := len(one & other) / len(one | other)) != seen["jaccard"]:
+            yield f"instance {identity}: its similarity is {right}, not {seen['jaccard']}"
+        elif right < threshold:
+            yield f"instance {identity}: its similarity {right} is below {threshold}"
 
 
 def _copies(store: Store) -> Iterator[str]:

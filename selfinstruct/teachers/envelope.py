@@ -9,7 +9,9 @@ for errors with status 200 https://openrouter.ai/docs/api-reference/errors.
 """
 
 import json
+import os
 import re
+import ssl
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -148,7 +150,15 @@ def refusal_of(choice: Mapping[str, Any]) -> str | None:
 
 
 def describe(error: BaseException) -> str:
-    """An exception in words."""
+    """An exception in words; of aiohttp's for a failed connection, where to and why."""
+    reason = getattr(error, "os_error", None)
+    if isinstance(reason, OSError):
+        why = reason.strerror
+        if isinstance(reason, ssl.SSLError):
+            why = f"TLS failed: {reason.reason.replace('_', ' ').lower()}" if reason.reason else None
+        elif reason.errno and reason.errno > 0:
+            why = os.strerror(reason.errno)
+        return f"cannot connect to {getattr(error, 'host', '')}:{getattr(error, 'port', '')} ({why or reason})"
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 

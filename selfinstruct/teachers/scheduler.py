@@ -54,6 +54,13 @@ class Waiting(NamedTuple):
     turn: asyncio.Future[tuple[Teacher, Call]]
 
 
+def _silence(fault: TryAgain, answered: int) -> str:
+    """What a server has done that failed with this, and answered so many requests."""
+    if answered:
+        return "has stopped answering"
+    return "has not answered at all" if fault.raw is None else "has sent no answer that can be read"
+
+
 class Scheduler:
     """Sends requests, at most `concurrency` at a time, each at most `attempts` times, within the budget.
 
@@ -151,10 +158,9 @@ class Scheduler:
         # Is the request to blame, or the server? Were others answered while this one kept failing?
         server_is_down = self._answered[servers] == answered and tries < SESSIONS * self._attempts
         if fault.unreachable or server_is_down:
-            begin = "has stopped answering" if self._answered[servers] else "has not answered at all"
             raise TeacherError(
-                f"{self._words.teacher} {begin} and failed repeatedly ({fault}). Check that the server is up and "
-                f"{self._words.base_url} is right, then run the same command again to resume."
+                f"{self._words.teacher} {_silence(fault, self._answered[servers])} and failed repeatedly ({fault}). "
+                f"{self._words.remedy(fault)}, then run the same command again to resume."
             )
         return _failure(request, attempt, fault)
 

@@ -38,12 +38,16 @@ def _server_address(url: BaseUrl | None) -> BaseUrl | None:
     if isinstance(url, tuple):
         return tuple(dict.fromkeys(str(_server_address(each)) for each in url))
     parts = urlsplit(url)
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
     if parts.username or parts.password or (parts.query and not _API_VERSION.fullmatch(parts.query)):
         raise ValueError(
             "must not contain a key, or anything but api-version=... after a question mark. The key is read from the "
             "environment: from OPENAI_API_KEY, or the variable that api_key_env names"
         )
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:  # port raises above 65535
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
         raise ValueError("must look like http://localhost:8000/v1")
     path = parts.path.rstrip("/").removesuffix("/completions").removesuffix("/chat").rstrip("/")
     if is_azure(url) and not re.search(r"/v1$|/deployments/[^/]+$|/models$", path):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from selfinstruct.errors import TryAgain
 from selfinstruct.teachers.refused import advice
 
 
@@ -23,6 +24,12 @@ class Words(NamedTuple):
         """The message that `what` was refused, in the server's words, and which setting may help."""
         ours = f" {advice(what, stage, sampling)} The run is unchanged." if self.has_sampling else ""
         return what.rstrip(". ") + "." + ours
+
+    def remedy(self, fault: TryAgain) -> str:
+        """What helps where every attempt ends with this failure."""
+        if fault.reason == "http_429":
+            return "Wait until the server takes more calls, or lower concurrency"
+        return f"Check that the server is up and {self.base_url} is right"
 
     def window_too_small(self, stage: str, n: int, is_known: bool, detail: str) -> str:
         """The message that the server's context window was too small for `n` requests of a stage, and what helps."""

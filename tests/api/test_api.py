@@ -327,7 +327,10 @@ def test_rows_that_overlap_a_test_set_are_found(run, tmp_path):
             {"target": 3, "min_words": 2, "filters": {"min_words": 3}},
             "min_words is given twice: directly, and in filters",
         ),
-        ({"target": 3, "min_words": 2, "filters": "x"}, "filters is 'x'; it must be a table"),
+        ({"target": 3, "min_words": 2, "filters": "x"}, "filters is 'x'; it must be a list of filters"),
+        ({"target": 3, "filters": si.reject}, "it must be a list of filters"),
+        ({"target": 3, "teacher": 42}, "teacher is 42; it must be a table of settings"),
+        ({"target": 3, "max_requests": "12"}, "running.max_requests: must be a whole number, not text"),
         ({"target": 3, "config": "nothing.toml"}, "nothing.toml"),
     ],
 )

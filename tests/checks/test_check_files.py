@@ -270,7 +270,7 @@ def test_examples_are_capped_and_steer_no_terminal(tmp_path, cli):
 
 
 def test_a_run_is_not_a_file_and_its_records_are_named(tmp_path, cli):
-    assert cli("check", tmp_path, code=2).stderr == f"Error: {tmp_path}: cannot be read (Is a directory).\n"
+    assert cli("check", tmp_path, code=2).stderr == f"Error: {tmp_path}: this is a folder; name a file.\n"
     records = write(tmp_path / "records.jsonl", of_format("alpaca"))
     assert f"The records of this run are in {records}." in cli("check", tmp_path, code=2).stderr
 
@@ -451,7 +451,7 @@ def test_a_bad_file_gives_a_clear_error(tmp_path, cli, content, says):
 
 def test_a_missing_file_and_a_folder(tmp_path, cli):
     assert "no such file" in cli("check", tmp_path / "none.json", code=2).stderr
-    assert "cannot be read (Is a directory)" in cli("check", tmp_path, code=2).stderr
+    assert "this is a folder; name a file" in cli("check", tmp_path, code=2).stderr
 
 
 def test_a_file_that_may_not_be_read(tmp_path, cli):

@@ -39,6 +39,20 @@ def test_an_unknown_key_names_the_nearest_known_one(values, key, near):
     assert message == f"run.toml: unknown key {key}; did you mean {near}?"
 
 
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"modle": "x"}, "unknown key modle; did you mean model? It belongs in [teacher]"),
+        ({"max_cots": 5}, "unknown key max_cots; did you mean max_cost? It belongs in [running]"),
+        ({"temprature": 1}, "did you mean temperature? Set it in sampling of [propose], [classify] or [instances]"),
+        ({"teacher": {"temprature": 1}}, "did you mean temperature? Set it in sampling of [propose], [classify] or"),
+        ({"propose": {"max_token": 9}}, "did you mean max_tokens? Set it in sampling of [propose], such as"),
+    ],
+)
+def test_an_unknown_key_that_belongs_elsewhere_says_where(values, says):
+    assert says in refusal(values)
+
+
 def test_an_unknown_key_like_no_other_lists_the_known_ones():
     message = refusal({"propose": {"zzz": 1}})
     assert message.startswith("run.toml: unknown key propose.zzz; choose one of: ")
@@ -76,6 +90,19 @@ def test_an_unknown_key_of_a_price_is_named():
 )
 def test_a_wrong_value_names_its_key(values, key):
     assert refusal(values).startswith(f"run.toml: {key}: ")
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"seed": "7"}, "seed: must be a whole number, not text; remove the quotes"),
+        ({"seed": True}, "seed: must be a whole number, not true or false"),
+        ({"running": {"max_cost": "5"}}, "running.max_cost: must be a number, not text; remove the quotes"),
+        ({"running": {"batch": "yes"}}, "running.batch: must be true or false, not text; remove the quotes"),
+    ],
+)
+def test_a_value_of_another_type_is_not_converted(values, says):
+    assert refusal(values) == f"run.toml: {says}"
 
 
 def test_every_wrong_key_is_named_at_once():
@@ -227,9 +254,9 @@ def test_a_syntax_error_tells_the_line_and_not_the_text(tmp_path):
     assert SECRET not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["nothing.toml", "."])
-def test_a_file_that_cannot_be_read_is_named(tmp_path, name):
-    with pytest.raises(UsageError, match="cannot be read") as caught:
+@pytest.mark.parametrize(("name", "says"), [("nothing.toml", "no such file"), (".", "this is a folder")])
+def test_a_file_that_cannot_be_read_is_named(tmp_path, name, says):
+    with pytest.raises(UsageError, match=says) as caught:
         read_toml(tmp_path / name)
     assert str(tmp_path) in str(caught.value)
 

@@ -203,7 +203,7 @@ def test_it_is_wherever_the_folder_is(here, monkeypatch):
 
 
 MISTAKES = {
-    "rulez.py:no_number": "rulez.py: file not found.",
+    "rulez.py:no_number": "rulez.py: no such file.",
     "rules.py:no_numbers": "rules.py has no no_numbers; did you mean no_number?",
     "grader.py:grate": "grader.py has no grate; did you mean grade?",
     "difficulty.py:other": "difficulty.py has no other; choose one of: PROMPT, DIFFICULTY, Graded, easy.",

@@ -28,6 +28,11 @@ def shown(progress):
     return asyncio.run(both())
 
 
+def test_tokens_that_no_teacher_reports_are_not_shown_as_none():
+    assert all("tokens not reported" in said for said in shown(Progress(target=5, calls=3)))
+    assert all("0 tokens" in said for said in shown(Progress(target=5)))
+
+
 def test_the_reason_why_calls_fail_is_shown_while_they_do():
     progress = Progress(target=5)
     progress.count_fault(TryAgain("http_500", "busy"))

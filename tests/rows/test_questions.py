@@ -80,7 +80,7 @@ def test_a_file_that_cannot_be_used_says_why(tmp_path, name, content, message):
 def test_a_missing_file_a_folder_and_another_encoding_say_so(tmp_path):
     with pytest.raises(UsageError, match="no such file"):
         read_lines(tmp_path / "none.txt")
-    with pytest.raises(UsageError, match="cannot be read"):
+    with pytest.raises(UsageError, match="this is a folder"):
         read_lines(tmp_path)
     path = tmp_path / "latin.txt"
     path.write_bytes("Écris.".encode("latin-1"))

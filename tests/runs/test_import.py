@@ -1100,7 +1100,7 @@ def test_a_missing_file_is_named_and_not_in_the_way_of_a_second_try(cli, tmp_pat
 
 
 def test_a_folder_is_no_file(tmp_path, seeds):
-    assert "cannot be read" in fails("import", tmp_path / "run", "--completions", tmp_path, "--seeds", seeds)
+    assert "this is a folder" in fails("import", tmp_path / "run", "--completions", tmp_path, "--seeds", seeds)
 
 
 def test_what_goes_with_what(cli, tmp_path, seeds):

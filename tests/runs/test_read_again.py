@@ -56,7 +56,7 @@ def test_an_instance_of_no_answer_is_found_though_its_id_is_right(run):
         run,
         ("INSERT INTO instances(id, task, position, request_id, input, output) VALUES (?, ?, ?, ?, ?, ?)", row),
     )
-    assert f"instances {identity}: does not come from any answer, or not by the run's rules" in verified(run)[0]
+    assert f"instance {identity}: does not come from any answer, or not by the run's rules" in verified(run)[0]
 
 
 def test_an_edited_output_is_found_though_the_id_was_computed_again(run):
@@ -64,7 +64,7 @@ def test_an_edited_output_is_found_though_the_id_was_computed_again(run):
     new = instance_id(task_id, request_id, 0, ParsedInstance(given, "Another answer.", False))
     change(run, ("UPDATE instances SET id = ?, output = 'Another answer.' WHERE id = ?", (new, identity)))
     problems, _ = verified(run)
-    assert f"instances {identity}: is missing, but comes from the answers" in problems
+    assert f"instance {identity}: is missing, but comes from the answers" in problems
 
 
 LAST = "(SELECT request_id FROM instances WHERE task = (SELECT max(task) FROM instances) LIMIT 1)"
@@ -89,6 +89,25 @@ LAST = "(SELECT request_id FROM instances WHERE task = (SELECT max(task) FROM in
 def test_what_was_changed_by_hand_is_found(run, statements):
     change(run, *statements)
     assert verified(run).problems
+
+
+@pytest.mark.parametrize(
+    ("statement", "finding"),
+    [
+        ("UPDATE instances SET output = 'x' WHERE rowid = 3", "the row was changed"),
+        ("UPDATE tasks SET extra = '{}' WHERE position = 3", "task 3: its hash should be"),
+        ("UPDATE tasks SET nearest_score = 0.123 WHERE position = 3", "not 0.123"),
+        ("UPDATE tasks SET nearest_score = 'high' WHERE position = 3", "nearest_score is high, not REAL"),
+        ("DROP TABLE instances", "the table instances: is missing"),
+        ("DROP VIEW records", "the view records: is missing"),
+        ("DELETE FROM run WHERE key = 'config'", "not everything could be checked: KeyError: 'config'"),
+    ],
+)
+def test_one_change_is_one_finding(run, statement, finding):
+    with closing(sqlite3.connect(run / "run.db")) as db, db:
+        db.execute(statement)
+    (problem,), _ = verified(run)
+    assert finding in problem
 
 
 def test_answers_that_another_version_read_are_not_read_again_and_a_note_says_so(run, cli):

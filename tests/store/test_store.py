@@ -124,9 +124,9 @@ def test_verify_notices(copied, statement, expected):
         ("UPDATE requests SET stage = 'classify' WHERE stage = 'instances'", "completions row"),
         ("UPDATE seeds SET instruction = 'Something else.' WHERE position = 2", "seeds row 2"),
         ("UPDATE seeds SET instances = '[]' WHERE position = 2", "seeds row 2"),
-        ("UPDATE tasks SET extra = '{\"is_classification\":true}' WHERE position = 1", "tasks row 1"),
+        ("UPDATE tasks SET extra = '{\"is_classification\":true}' WHERE position = 1", "task 1"),
         ("UPDATE faults SET tokens = 7 WHERE id = 1", "faults row 1"),
-        ("DELETE FROM faults WHERE id = 1", "faults: 1 rows were deleted"),
+        ("DELETE FROM faults WHERE id = 1", "faults: 1 row was deleted"),
         ("UPDATE test_lines SET text = 'What else?'", "test_lines row 1"),
     ],
 )

@@ -119,6 +119,10 @@ def test_a_wrong_field_is_named_with_its_line(tmp_path, line, field):
     assert f"{path}, line 3: field {field}: " in refusal(path)
 
 
+def test_a_seed_without_instances_says_how_many_it_needs(tmp_path):
+    assert "instances: must have at least 1 item" in refusal(written(tmp_path, {**GOOD, "instances": []}))
+
+
 def test_an_instruction_of_white_space_is_none(tmp_path):
     assert "line 1: field instruction: " in refusal(written(tmp_path, {**GOOD, "instruction": " \t\n"}))
 
@@ -167,7 +171,7 @@ def test_a_missing_file_says_what_is_expected(tmp_path):
 
 
 def test_a_folder_is_no_seed_file(tmp_path):
-    assert refusal(tmp_path).startswith(f"{tmp_path}: cannot be read (")
+    assert refusal(tmp_path).startswith(f"{tmp_path}: this is a folder")
 
 
 def test_a_file_in_another_encoding_is_named_with_the_byte(tmp_path):
@@ -450,7 +454,7 @@ def test_a_file_that_cannot_be_read_is_a_mistake_of_the_user(cli, tmp_path):
     (tmp_path / "latin.jsonl").write_bytes(json.dumps({**GOOD, "name": "flüsse"}, ensure_ascii=False).encode("latin-1"))
     for name, expected in (
         ("nowhere.jsonl", "no such file"), ("empty.jsonl", "no seed tasks found"),
-        ("latin.jsonl", "not UTF-8 text"), (".", "cannot be read"),
+        ("latin.jsonl", "not UTF-8 text"), (".", "this is a folder"),
     ):  # fmt: skip
         for options in ([], ["--json"]):
             result = cli("seeds", "check", tmp_path / name, *options, code=2)

@@ -240,12 +240,20 @@ def test_a_busy_server_uses_up_no_tries_as_long_as_it_answers_others():
     play(scene())
 
 
-def test_a_teacher_that_never_answered_stops_the_run():
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        (busy(), r"not answered at all.*overloaded.*--base-url"),
+        (TryAgain("http_429", "slow down", retry_after_s=0.0), r"not answered at all.*slow down.*lower concurrency"),
+        (TryAgain("malformed_answer", "no JSON", raw="<p>"), r"has sent no answer that can be read.*--base-url"),
+    ],
+)
+def test_a_teacher_that_never_answered_stops_the_run(fault, says):
     async def scene():
-        sending, teacher = Sending(attempts=5), Scripted(*[busy()] * 5)
-        with pytest.raises(TeacherError, match=r"not answered at all.*overloaded.*--base-url"):
+        sending, teacher = Sending(attempts=3), Scripted(*[fault] * 3)
+        with pytest.raises(TeacherError, match=says):
             await sending.send(teacher)
-        assert len(teacher.calls) == len(sending.faults) == 5
+        assert len(teacher.calls) == len(sending.faults) == 3
 
     play(scene())
 
