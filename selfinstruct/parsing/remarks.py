@@ -1,6 +1,6 @@
 """What models write beside an output: an explanation, how sure they are, or that there is none.
 
-    >>> of_task(ParsedInstance("3", "three\\n\\nExplanation: It is a small number.", False), "Name the number.").output
+    >>> without_remarks("three\\n\\nExplanation: It is a small number.", "Name the number.")
     'three'
 
 It stays where the task asks for it, or where it is one of several fields of the answer ("Rating: 4", "Confidence:
@@ -36,6 +36,7 @@ _ASKED_FOR = pattern(
     r"|motiv|analy|confiden|certain|\bsure\b|likel|probab|how (?:do|does|did|to|can|would|should)\b",
     re.IGNORECASE,
 )
+# tloen/alpaca-lora#32: outputs "N/A" in Alpaca's data.
 _NOTHING = pattern(r"[\s\[(<]*(?:n/a|not applicable)[\s\])>.]*", re.IGNORECASE)
 _ASKS_FOR_NOTHING = pattern(r"n/a\b|applicable|missing|unknown|null|absent|availab|otherwise|\bif\b", re.IGNORECASE)
 # Placeholders in brackets that are also tags.
