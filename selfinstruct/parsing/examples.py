@@ -19,7 +19,7 @@ from selfinstruct.parsing.names import ORDINAL, any_of
 from selfinstruct.parsing.other_forms import other_pairs, with_usual_names
 from selfinstruct.parsing.remarks import with_output, without_remarks
 from selfinstruct.parsing.tables import table_rows
-from selfinstruct.parsing.text import body, has_too_many_lines, tidy
+from selfinstruct.parsing.text import body, has_too_many_lines, tidy, without_fence
 from selfinstruct.parsing.thoughts import spoken
 from selfinstruct.patterns import pattern
 
@@ -88,7 +88,7 @@ def input_first(text: str, cut: bool, task: str = "") -> list[ParsedInstance]:
     if marks and (next_task := _NEXT_TASK.search(text, marks[0].end())):
         text, cut = text[: next_task.start()], False
         marks = [mark for mark in marks if mark.end() <= next_task.start()]
-    blocks = [text[m.end() : end] for m, end in with_ends(marks)] or [text]
+    blocks = [_unfenced(text[m.end() : end]) for m, end in with_ends(marks)] or [text]
     if marks:  # the first example may have no heading, but the text there may also be a greeting
         above = text[: marks[0].start()]
         number = re.search(r"\d+", marks[0].group())
@@ -165,6 +165,12 @@ def _read_block(block: str, cut: bool, task: str) -> list[ParsedInstance]:
         read_example(f"{block[given.start() : end]}\n{block[output.start() : given.start()]}", task)
         for output, given, end in zip(outputs, inputs, ends, strict=True)
     ]
+
+
+def _unfenced(block: str) -> str:
+    """The block without a code fence around its fields; one around an output stays."""
+    inside = without_fence(block.strip())
+    return inside if INPUT_FIELD.match(inside) or OUTPUT_FIELD.match(inside) else block
 
 
 def _alternate(outputs: list[re.Match[str]], inputs: list[re.Match[str]]) -> bool:

@@ -43,7 +43,7 @@ _INPUT_BEGINS = pattern(
     re.IGNORECASE,
 )
 _OUTPUT_INSIDE = pattern(
-    r"(?:[ \t]{0,8}(?:[,;|/→⇒➜–—]|[-=]>)[ \t]{0,8}|[ \t]{1,8})"
+    r"(?:[ \t]{0,8}(?:[,;，；、|/→⇒➜–—]|[-=]>)[ \t]{0,8}|[ \t\u3000]{1,8})"
     rf"(?P<output>[*_]{{0,3}}{any_of('output')}[*_]{{0,3}}[ \t]?[:：])",
     re.IGNORECASE,
 )

@@ -12,6 +12,21 @@ _DECLINES = (
     r"|(?:do not|don['’]t) (?:have|feel comfortable|possess)|must decline|have to decline)"
     rf"|i (?:must|have to) (?:decline|refuse)|as {MODEL}|i['’]?m (?:just |only )?{MODEL})"
 )
+
+
+def _ends_or(verbs: str) -> str:
+    """What follows "cannot": nothing more, or in the same sentence one of the `verbs`, which are stems."""
+    return rf"(?=\W{{0,3}}(?:\Z|[.!\n])|[^.!?\n]{{0,80}}?\b(?:{verbs}))"
+
+
+_SWEDISH = (
+    "hjälp|svar|besvar|diskut|uppfyll|tillhandah|ge\\b|gör|skap|skriv|gener|utför|assist|dela|visa|öppna|komma åt"
+)
+_NORSE = (
+    "hj[æe]lp|svar|besvar|diskut|op?pfyl|give|gi\\b|gør|gjør|lave|lage|skriv|gener|udfør|utfør|assist|dele|vise"
+    "|åbne|åpne|bistå|imødekomme|efterkomme|etterkomme"
+)
+_FINNISH = "aut|vasta|tehdä|luoda|kirjoitta|tuotta|anta|tarjota|käsitel|suoritta|keskustel|toteutta|täyttä|jatka"
 REFUSALS: dict[str, tuple[str, ...]] = {
     "English": (
         r"(?:i['’]?m |i am )?(?:so |very |truly |really )?sorry\W{1,4}(?:no\b|as an ai\b|(?:but|i)\b(?=[^.!?\n]{0,90}"
@@ -79,16 +94,19 @@ REFUSALS: dict[str, tuple[str, ...]] = {
     ),
     "Swedish": (
         r"(?:jag är ledsen|jag beklagar|tyvärr|förlåt|beklagar),? (?:men )?(?:jag )?kan (?:jag )?(?:tyvärr )?inte\b"
+        rf"{_ends_or(_SWEDISH)}"
         r"|jag kan (?:tyvärr )?inte (?:hjälpa|svara|besvara|diskutera|uppfylla)\b|som (?:en )?(?:ai\b|språkmodell)",
     ),
     "Danish and Norwegian": (
         r"(?:jeg beklager|beklager|undskyld|desværre|dessverre|jeg er ked af det),? (?:men )?"
         r"(?:(?:det )?kan jeg|jeg kan) (?:desværre |dessverre )?(?:ikke|ikkje)\b"
+        rf"{_ends_or(_NORSE)}"
         r"|jeg kan (?:desværre |dessverre )?ikke (?:hj[æe]lpe|svare|besvare)\b|som (?:en )?(?:ai\b|spr[åo]g?kmodell?)",
     ),
     "Finnish": (
         r"(?:anteeksi|valitettavasti|olen pahoillani|pahoittelen),? (?:mutta )?(?:minä )?en (?:valitettavasti )?"
-        r"(?:voi|pysty)\b|en (?:valitettavasti )?(?:voi|pysty) (?:auttaa|vastata)|tekoäly(?:mallina|nä)\b",
+        rf"(?:voi|pysty)\b{_ends_or(_FINNISH)}"
+        r"|en (?:valitettavasti )?(?:voi|pysty) (?:auttaa|vastata)|tekoäly(?:mallina|nä)\b",
     ),
     "Czech": (
         r"(?:je mi líto|omlouvám se|bohužel|lituji|promiňte),? (?:ale )?(?:\w+ ){0,3}?(?:nemohu|nemůžu|nedokážu)\b"

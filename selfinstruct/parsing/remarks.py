@@ -21,8 +21,10 @@ _CONFIDENCE = (
     r"confidence(?: (?:level|score))?[*_]{0,2}[:：][*_ ]{0,4}"
     r"(?:(?:very )?(?:high|medium|moderate|low)|\d{1,3} ?%|[01]?\.\d{1,4})[.*_]{0,3}[ \t]{0,8}"
 )
+_END = r"(?<=[\[(*-])end of (?:the )?(?:answer|response|output|example|task)[\])*-]{1,3}[ \t]{0,8}"
 _REMARK = pattern(
-    rf"^[ \t*_#>\[(-]{{0,8}}(?:{_CONFIDENCE}$|(?P<explains>{_EXPLANATION})[*_\])]{{0,3}}(?:[ \t]?[:：]|[ \t]{{0,3}}$))",
+    rf"^[ \t*_#>\[(-]{{0,8}}(?:{_CONFIDENCE}$|{_END}$"
+    rf"|(?P<explains>{_EXPLANATION})[*_\])]{{0,3}}(?:[ \t]?[:：]|[ \t]{{0,3}}$))",
     re.IGNORECASE | re.MULTILINE,
 )
 # "Subject: ...", "## Method": then the remark is one of the parts of what was asked for.

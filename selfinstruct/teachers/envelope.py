@@ -24,6 +24,12 @@ TEXT_PARTS = ("text", "output_text")
 TOKENS_MOST = 10_000_000  # in one call, more than any model's window: a larger count is invalid
 CHARS_PER_TOKEN = 16  # more than any language has on average, repeated characters aside
 _REPEATED = re.compile(r"(.)\1{3,}", re.DOTALL)
+_CALLS = "the answer calls a tool that was not offered"
+# A call that the server did not take out of the text (NousResearch/hermes-agent#7628 and #35129).
+_CALL_AS_TEXT = re.compile(
+    r"\s*+(?:<(?:[a-z]{1,20}:)?(?:tool_calls?|function_calls?)>|<function=\w|<\|tool_calls?(?:_section)?_begin\|>)"
+)
+_ABOUT_CALLS = re.compile(r"\btools?\b|function|\bcalls?\b|\bxml\b|\btags?\b", re.IGNORECASE)
 LOGPROB_MOST = 1e6  # excludes infinity and NaN
 REASONS = ("finish_reason", "native_finish_reason", "stop_reason")
 FILTERS = "content_filter_results"  # of Azure
@@ -105,6 +111,8 @@ def answer_in(body: Any, endpoint: str, prompt: str = "", *, offers_calls: bool 
     calls = _calls(choice)
     if (calls or ending == "tool_call") and not (text and _is_json(text)):  # any other text only introduces the call
         text = _arguments(calls) if offers_calls else None
+    if text and not offers_calls and _CALL_AS_TEXT.match(spoken(text)) and not _ABOUT_CALLS.search(prompt):
+        raise NoAnswer(_CALLS)
     if not text and (refused := refusal_of(choice)):
         text, finish_reason = refused, "refusal"
     if not text and ending == "filtered":
@@ -248,7 +256,7 @@ def _why_empty(choice: Mapping[str, Any], endpoint: str) -> str:
     if not isinstance(message, dict):
         return "the answer has no message"
     if _calls(choice) or ending_of(finish_reason_of(choice)) == "tool_call":
-        return "the answer calls a tool that was not offered"
+        return _CALLS
     if _has_reasoning(choice):
         return (
             "the answer has reasoning but no content. Turn off thinking (for many models with sampling = "

@@ -266,6 +266,11 @@ def test_what_a_program_wrote_for_nothing_is_no_instance(text):
         ("solutions", "Example 1\nInput: 3 + 4\nSolution: 7\n\nExample 2\nInput: 2 x 9\nSolution: 18"),
         ("results", "**Input:** 3 + 4\n**Result:** 7\n\n**Input:** 2 x 9\n**Result:** 18"),
         ("other names for both", "Test data: 3 + 4\nResult: 7\n\nTest data: 2 x 9\nResult: 18"),
+        ("a fence around each", "Example 1\n```\nInput: 3 + 4\nOutput: 7\n```\n"
+                                "Example 2\n```\nInput: 2 x 9\nOutput: 18\n```"),
+        ("ends", "Example 1\nInput: 3 + 4\nOutput: 7\n[End of example]\n\n"
+                 "Example 2\nInput: 2 x 9\nOutput: 18\n\n**End of output**"),
+        ("one line in Chinese", "输入：3 + 4，输出：7\n输入：2 x 9，输出：18"),
         ("one line", "Input: 3 + 4 Output: 7\nInput: 2 x 9 Output: 18"),
         ("one line with a mark between", "1. **Input:** 3 + 4, **Output:** 7\n2. **Input:** 2 x 9 → **Output:** 18"),
         ("one line below headings", "Example 1\nInput: 3 + 4 | Output: 7\n\nExample 2\nInput: 2 x 9 | Output: 18"),
@@ -308,6 +313,7 @@ def test_other_forms_are_read_as_clear_as_they_are(form, text):
         ("Input: 3\nOutput: ## Method\nAdd.\n## Explanation\nSo.", [("3", "## Method\nAdd.\n## Explanation\nSo.")]),
         ("Input: 3\nOutput: a\nExplanation: b\nc\nExplanation: d", [("3", "a\nExplanation: b\nc\nExplanation: d")]),
         ("Input: 3\nOutput: a\nConfidence: low\nThat was all.", [("3", "a\nConfidence: low\nThat was all.")]),
+        ("Input: 3\nOutput: So:\n```\n3\n```", [("3", "So:\n```\n3\n```")]),
         ("Input: Result: 3\nOutput: three", [("Result: 3", "three")]),
         ("Read n.\nThen:\nTest data: 3\nResult: 4", [("", "Read n.\nThen:\nTest data: 3\nResult: 4")]),
         ("Input: the words Output: and Output:\nOutput: two", [("the words Output: and Output:", "two")]),

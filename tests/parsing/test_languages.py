@@ -263,7 +263,10 @@ def test_an_input_that_only_begins_so_is_one(text):
         ("I apologize for the wait, but dinner is served.", False),
         ("Leider war der Zug weg.", False),
         # Letters of people who cannot come; promptfoo/promptfoo#9756: apologies that are no refusals.
-        ("Tyvärr kan jag inte komma.", False), ("Beklager, men jeg kan ikke komme i morgen.", False),
+        ("Tyvärr kan jag inte komma.", False), ("Tyvärr kan jag inte hitta min bok.", False),
+        ("Beklager, men jeg kan ikke finne boken.", False), ("Valitettavasti en voi maksaa laskua.", False),
+        ("Tyvärr kan jag inte ge medicinska råd.", True), ("Tyvärr kan jag inte.", True),
+        ("Beklager, men jeg kan ikke komme i morgen.", False),
         ("Valitettavasti en voi tulla juhliin.", False), ("Omlouvám se, ale zítra nemohu přijít.", False),
         ("Przykro mi, ale nie mogę przyjść.", False), ("К сожалению, я не могу прийти.", False),
         ("Es tut mir leid, aber ich kann nicht kommen.", False), ("Lo siento, pero llegaré tarde.", False),

@@ -110,6 +110,7 @@ def test_an_answer_about_errors_is_one(text):
     [
         ("Which HTTP status line says that a service is down?", "503 Service Unavailable"),
         ("Write a sample error of an API.", '{"error": {"code": 404, "message": "User not found"}}'),
+        ("Which tags are around a call of a tool?", "<tool_call>"),
         ("Write the HTML of an error page.", "<html><head><title>404 Not Found</title></head></html>"),
     ],
 )
@@ -197,6 +198,8 @@ def test_an_answer_is_found_and_no_thoughts(source):
         # Blaizzy/mlx-vlm#1014: the reason is "stop" in spite of the call.
         (body({"content": "I will look it up.", "tool_calls": [{"function": {"name": "f", "arguments": JSON}}]}),
          "calls a tool that was not offered"),
+        (body({"content": "<tool_call>\n<function=f>\n</function></tool_call>"}), "calls a tool that was not offered"),
+        (body({"content": f"<think>Hm</think>\n<minimax:tool_call>{JSON}"}), "calls a tool that was not offered"),
         ({"choices": {"0": {}}}, "no choices"),
     ],
 )  # fmt: skip
