@@ -60,10 +60,11 @@ def with_output(instance: ParsedInstance, task: str = "") -> ParsedInstance:
 
 def without_remarks(text: str, task: str = "") -> str:
     """The text up to an explanation or a confidence that the `task` does not ask for."""
-    marks = list(_REMARK.finditer(text)) if not _ASKED_FOR.search(task) else []
+    marks = list(_REMARK.finditer(text))
     before = text[: marks[0].start()].rstrip() if marks else ""
     if (
         not before
+        or _ASKED_FOR.search(task)
         or len({mark["explains"] for mark in marks}) < len(marks)
         or _OTHER_PART.search(_CODE.sub("", before))
     ):
