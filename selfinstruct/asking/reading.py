@@ -15,7 +15,7 @@ _PLAIN = pattern(
 )
 # Reasons that apply to answers of any stage; strategies declare those of single stages.
 REASONS = {
-    "no_answer": "the request failed permanently",
+    "no_answer": "the server gave no usable answer; the error says why",
     "empty_answer": "the answer was empty",
     "refusal": "the teacher declined",
     "no_list": "no list could be read from the answer",

@@ -27,6 +27,7 @@ _PLACE_HOLDER = pattern(
     r"(?:answer|response|output|input|text|sentence|paragraph|article)(?:[ _](?:goes[ _])?here)?\s?[\]}>)]{1,2}",
     re.IGNORECASE,
 )
+_TAG = pattern(r"<(?:input|output|article|text)>", re.IGNORECASE)  # of HTML; the parsers, who know the task, judge it
 # "7. Instruction: ..." of Alpaca's prompt, "### Response:" of the usual training templates, "Task: ..." above a first
 # example, as Self-Instruct's prompt has it.
 _INSTRUCTION, _FIELD, _EXAMPLE = any_of("instruction"), any_of("input", "output", "label"), any_of("example")
@@ -68,8 +69,12 @@ def cut_off(i: int, instances: Instances, rules: InstanceSettings) -> Evidence |
 def empty_output(i: int, instances: Instances, rules: InstanceSettings) -> Evidence | None:
     """There is no output, or it only says that there is none, or it is a placeholder: "[Your answer]"."""
     output = instances[i].output.strip()
-    is_nothing = not output or _MARK_OF_NOTHING.fullmatch(output) or _PLACE_HOLDER.fullmatch(output)
+    is_nothing = not output or _MARK_OF_NOTHING.fullmatch(output) or _is_placeholder(output)
     return {} if is_nothing else None
+
+
+def _is_placeholder(text: str) -> bool:
+    return bool(_PLACE_HOLDER.fullmatch(text)) and not _TAG.fullmatch(text)
 
 
 @rule(INSTANCES, "the output repeats the input", METHOD)
@@ -82,7 +87,7 @@ def output_equals_input(i: int, instances: Instances, rules: InstanceSettings) -
 def pseudo_empty_input(i: int, instances: Instances, rules: InstanceSettings) -> Evidence | None:
     """The input says that there is none, which parsers remove and finished datasets have, or is a placeholder."""
     given = instances[i].input
-    return {"input": given} if says_no_input(given) or _PLACE_HOLDER.fullmatch(given.strip()) else None
+    return {"input": given} if says_no_input(given) or _is_placeholder(given.strip()) else None
 
 
 @rule(INSTANCES, "input or output ends with a colon", "Self-Instruct, reference code")

@@ -7,6 +7,8 @@ never fail: text that they cannot read gives an empty list, which the caller tur
     lists         new tasks as a numbered list, or bullets
         verdicts      yes or no; whether the model refuses, or says that there is no input
     examples      instances, with the input or the class label first
+    tables, other_forms, remarks
+                  forms that nobody asked for, and what models write beside an output
     whole_tasks   tasks with their instances, as requested by Alpaca's prompt
     json_answers  all of these in JSON
     begun         an answer whose beginning is part of the prompt

@@ -16,8 +16,10 @@ from selfinstruct.parsing.fields import (
 from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.parsing.json_answers import json_rows
 from selfinstruct.parsing.names import ORDINAL, any_of
-from selfinstruct.parsing.other_forms import other_pairs, unqualified
-from selfinstruct.parsing.text import body, has_too_many_lines, tidy
+from selfinstruct.parsing.other_forms import other_pairs, with_usual_names
+from selfinstruct.parsing.remarks import with_output, without_remarks
+from selfinstruct.parsing.tables import table_rows
+from selfinstruct.parsing.text import body, has_too_many_lines, tidy, without_fence
 from selfinstruct.parsing.thoughts import spoken
 from selfinstruct.patterns import pattern
 
@@ -53,57 +55,74 @@ _NEXT_TASK = pattern(
 _UNKNOWN_FIELD = pattern(r"^[ \t*_-]{0,6}([^\W\d_][^\n:：.!?\"“]{0,30})[*_]{0,2}[:：](?!//)", re.MULTILINE)
 _UNKNOWN_HEADING = pattern(rf"[ \t#*_【\[]{{0,8}}(?!\d)\w{{1,20}}[ \t]{{0,3}}{ORDINAL}[】\]]?[*_:：. \t]{{0,6}}\n")
 
+_ASKS_FOR_TABLE = pattern(
+    r"\b(?:tables?|tabular|tabulate|truth|lookup|markdown)\b|tabel|tabla|tableau|tabela|tabella|таблиц|表|표",
+    re.IGNORECASE,
+)
 _NOTHING = pattern(r"\s*(?:none|null|nil|undefined|nan|\[object Object\])\s*", re.IGNORECASE)  # of a program
 
 
-def input_first(text: str, cut: bool) -> list[ParsedInstance]:
+def input_first(text: str, cut: bool, task: str = "") -> list[ParsedInstance]:
     """Read instances in the form "Example 1 / Input: ... / Output: ...", or in JSON.
 
     An example without an input line has the input "". Only a heading on its own line, or an "Input:" after an output,
     starts a new example. A text without known fields, but with lines that look like other fields, yields no instance.
-    `cut`: whether the token limit ended the answer; the last instance is then marked as cut.
+    `cut`: whether the token limit ended the answer; the last instance is then marked as cut. `task`: the instruction,
+    which may ask for what is otherwise no part of an output: a table, an explanation.
     """
+    if (rows := json_rows(spoken(text))) is not None:
+        return mark_cut([with_output(row, task) for row in from_json(rows)], cut or rows.ends_inside)
     if has_too_many_lines(text):
         return []
-    if (rows := json_rows(spoken(text))) is not None:
-        return mark_cut(from_json(rows), cut or rows.ends_inside)
-    text = body(text)
-    text = text if OUTPUT_FIELD.search(text) else unqualified(text)
+    text = with_usual_names(body(text))
     text, cut = _of_first_task(text, cut)
     marks = list(EXAMPLE.finditer(text))
-    if not (INPUT_FIELD.search(text) or OUTPUT_FIELD.search(text)) and (pairs := other_pairs(text)):
-        return mark_cut([ParsedInstance(no_input(given), output, False) for given, output in pairs], cut)
+    if not (INPUT_FIELD.search(text) or OUTPUT_FIELD.search(text)) and (
+        pairs := other_pairs(text, cut, is_table_asked=bool(_ASKS_FOR_TABLE.search(task)))
+    ):
+        return mark_cut(
+            [with_output(ParsedInstance(no_input(given), output, False), task) for given, output in pairs], cut
+        )
     if not marks and (_has_other_names(text) or _NOTHING.fullmatch(text)):
         return []
     if marks and (next_task := _NEXT_TASK.search(text, marks[0].end())):
         text, cut = text[: next_task.start()], False
         marks = [mark for mark in marks if mark.end() <= next_task.start()]
-    blocks = [text[m.end() : end] for m, end in with_ends(marks)] or [text]
+    blocks = [_unfenced(text[m.end() : end]) for m, end in with_ends(marks)] or [text]
     if marks:  # the first example may have no heading, but the text there may also be a greeting
         above = text[: marks[0].start()]
         number = re.search(r"\d+", marks[0].group())
         if OUTPUT_FIELD.search(above) or (above.strip() and number and int(number.group()) > 1):
             blocks.insert(0, above)
-    instances = [instance for block in blocks for instance in _read_block(block, cut)]
+    instances = [instance for block in blocks for instance in _read_block(block, cut, task)]
     return [i for i in mark_cut(instances, cut) if i.input or i.output or (i.cut and len(instances) > 1)]
 
 
-def output_first(text: str, cut: bool) -> list[ParsedInstance]:
-    """Read instances in the form "Class label: ... / Input: ...", or in JSON; the label becomes the output."""
-    if has_too_many_lines(text):
-        return []
+def output_first(text: str, cut: bool, task: str = "") -> list[ParsedInstance]:
+    """Read instances in the form "Class label: ... / Input: ...", or in JSON; the label becomes the output.
+
+    `task`: as for `input_first`.
+    """
     if (rows := json_rows(spoken(text))) is not None:
         return mark_cut(from_json(rows), cut or rows.ends_inside)
+    if has_too_many_lines(text):
+        return []
     text = EXAMPLE.sub("", body(text))
     instances = []
     marks = list(LABEL_FIELD.finditer(text)) or list(OUTPUT_FIELD.finditer(text))
+    if not marks and (table := [row for row in table_rows(text, cut) if "input" in row]):
+        labels = [row.get("label") or row.get("output", "") for row in table]
+        found = zip(table, labels, strict=True)
+        return mark_cut(
+            [ParsedInstance(no_input(row["input"]), tidy(label, False), False) for row, label in found], cut
+        )
     marks = [mark for mark in marks if _last_word(mark) == _last_word(marks[0])]  # others are part of an input
     if marks and INPUT_FIELD.search(text, 0, marks[0].start()):
         return mark_cut(_labels_below(text, marks), cut)
     for mark, end in with_ends(marks):
         given = INPUT_FIELD.search(text, mark.end(), len(text) if end is None else end)
         label, _, rest = text[mark.end() : given.start() if given else end].strip().partition("\n")
-        before = read_input(text, given, end) if given else no_input(rest)
+        before = without_remarks(read_input(text, given, end) if given else no_input(rest), task)
         instances.append(ParsedInstance(before, tidy(label, mark.group().count("**") == 1), False))
     return mark_cut(instances, cut)
 
@@ -136,16 +155,22 @@ def _of_first_task(text: str, cut: bool) -> tuple[str, bool]:
     return _TASK_ABOVE.sub("", text), cut and other is None
 
 
-def _read_block(block: str, cut: bool) -> list[ParsedInstance]:
+def _read_block(block: str, cut: bool, task: str) -> list[ParsedInstance]:
     """The instances below a heading; each output may stand above its input."""
     outputs, inputs = list(OUTPUT_FIELD.finditer(block)), list(INPUT_FIELD.finditer(block))
     if cut or not _alternate(outputs, inputs) or block[: outputs[0].start()].strip():
-        return [read_example(part) for part in _split_at_inputs(block)]
+        return [read_example(part, task) for part in _split_at_inputs(block)]
     ends = [*(output.start() for output in outputs[1:]), None]
     return [
-        read_example(f"{block[given.start() : end]}\n{block[output.start() : given.start()]}")
+        read_example(f"{block[given.start() : end]}\n{block[output.start() : given.start()]}", task)
         for output, given, end in zip(outputs, inputs, ends, strict=True)
     ]
+
+
+def _unfenced(block: str) -> str:
+    """The block without a code fence around its fields; one around an output stays."""
+    inside = without_fence(block.strip())
+    return inside if INPUT_FIELD.match(inside) or OUTPUT_FIELD.match(inside) else block
 
 
 def _alternate(outputs: list[re.Match[str]], inputs: list[re.Match[str]]) -> bool:

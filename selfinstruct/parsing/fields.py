@@ -10,19 +10,13 @@ from typing import Any
 from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.parsing.json_answers import INPUT, OUTPUT, json_field, json_rows
 from selfinstruct.parsing.names import any_of
+from selfinstruct.parsing.remarks import with_output, without_remarks
 from selfinstruct.parsing.verdicts import says_no_input
 from selfinstruct.patterns import pattern
 
 # "2. ", "(2) ", "[2] ", "2、" before a name.
 _NUMBER = r"[(（\[【]?\d{1,3}+[ \t]{0,3}+[.)）\]】、．:：][ \t]{0,12}+"
 _END = r"[ \t]{0,20}+$"
-# A last line below an answer that nobody asked for.
-_CONFIDENCE = pattern(
-    r"(?<=\S)\s{0,9}\n[ \t*_]{0,9}confidence(?: (?:level|score))?[*_]{0,2}:[*_ ]{0,4}"
-    r"(?:(?:very )?(?:high|medium|moderate|low)|\d{1,3} ?%|[01]?\.\d{1,4})[.*_]{0,3}\Z",
-    re.IGNORECASE,
-)
-_LONGEST_CONFIDENCE = 40  # characters
 
 
 def _field(names: str) -> str:
@@ -48,10 +42,10 @@ LABEL_FIELD = pattern(_field(any_of("label")), _FLAGS)
 INSTRUCTION_FIELD = pattern(_field(any_of("instruction")), _FLAGS)
 
 
-def read_example(part: str) -> ParsedInstance:
-    """The instance in a part of an answer; without fields, all of it is the output."""
+def read_example(part: str, task: str = "") -> ParsedInstance:
+    """The instance in a part of an answer to `task`; without fields, all of it is the output."""
     if rows := json_rows(part):
-        return from_json(rows)[0]
+        return with_output(from_json(rows)[0], task)
     output = OUTPUT_FIELD.search(part)
     given = INPUT_FIELD.search(part, 0, output.start() if output else len(part))
     if given and not output and "input" not in given.group().lower():
@@ -60,7 +54,8 @@ def read_example(part: str) -> ParsedInstance:
         return ParsedInstance("", _value(part), False)
     before = part[: output.start()] if output else part
     after = _value(part[output.end() :], output) if output else ""
-    return ParsedInstance(read_input(before, given) if given else no_input(before), after, False)
+    after = without_remarks(after, task)
+    return with_output(ParsedInstance(read_input(before, given) if given else no_input(before), after, False), task)
 
 
 def from_json(rows: list[Any]) -> list[ParsedInstance]:
@@ -92,9 +87,7 @@ def _value(text: str, mark: re.Match[str] | None = None) -> str:
         end -= len("\n---")
         while end and text[end - 1].isspace():
             end -= 1
-    text = (
-        _CONFIDENCE.sub("", text[:end]) if text.rfind("onfidence", 0, end) >= end - _LONGEST_CONFIDENCE else text[:end]
-    )
+    text = text[:end]
     if mark and mark.group().count("**") == 1:
         text = text.removesuffix("**").rstrip()
     return text

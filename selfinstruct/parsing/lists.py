@@ -11,6 +11,7 @@ import re
 from selfinstruct.parsing.items import Item
 from selfinstruct.parsing.json_answers import INSTRUCTION, json_field, json_rows
 from selfinstruct.parsing.names import ORDINAL, any_of
+from selfinstruct.parsing.tables import table_rows
 from selfinstruct.parsing.text import FENCE, NUMBERED, has_too_many_lines, tidy
 from selfinstruct.parsing.thoughts import spoken
 from selfinstruct.patterns import pattern
@@ -50,10 +51,10 @@ def numbered_items(text: str, cut: bool) -> list[Item]:
     the last one are left out. White space is collapsed. `cut`: whether the token limit ended the answer; if so, its
     last item is marked as cut.
     """
-    if has_too_many_lines(text):
-        return []
     text = spoken(text)
     rows = json_rows(text)
+    if rows is None and has_too_many_lines(text):
+        return []
     if rows is not None:
         cut = cut or rows.ends_inside
         said = [row if isinstance(row, str) else json_field(row, INSTRUCTION) or "" for row in rows]
@@ -61,6 +62,9 @@ def numbered_items(text: str, cut: bool) -> list[Item]:
     else:
         lines = _lines(text)
         texts = next((found for mark in _MARKS if (found := _listed(lines, mark))), [])
+        if not texts:
+            table = table_rows(text, cut, others=True)
+            texts = [tidy(NUMBERED.sub("", row["instruction"], 1), False) for row in table if "instruction" in row]
         if texts and all(_LABELLED.match(text) for text in texts):
             texts = [tidy(_LABELLED.sub("", text, 1), False) for text in texts]
     last = len(texts) - 1

@@ -8,14 +8,13 @@ Only for texts without the usual fields. "Q:" and "A:", "User:" and "Assistant:"
 
 import re
 
+from selfinstruct.parsing.fields import INPUT_FIELD, OUTPUT_FIELD
+from selfinstruct.parsing.names import any_of
+from selfinstruct.parsing.tables import table_rows
 from selfinstruct.patterns import pattern
 
 _INSIDE = r"([^<]*+(?:<(?!/?(?:in|out)put>)[^<]*+)*+)"
 _TAGS = pattern(rf"(?:<input>{_INSIDE}</input>\s*+)?<output>{_INSIDE}</output>", re.IGNORECASE)
-_TABLE = pattern(
-    r"[ \t]*\|?[ \t*]*input[ \t*]*\|[ \t*]*output[ \t*]*\|?[ \t]*\n[ \t]*\|?[ :-]+\|[ :-]+\|?[ \t]*\n", re.IGNORECASE
-)
-_CELL_END = pattern(r"(?<!\\)\|")
 _AROUND_TAGS = pattern(
     r"(?:\s|</?(?:examples?|instances?|tasks?)>|(?:example[ \t]{0,3})?\d{1,3}[.):]?)*+", re.IGNORECASE
 )
@@ -28,18 +27,76 @@ _QUALIFIED = pattern(
 )
 
 
-def unqualified(text: str) -> str:
-    """The text with "Input" and "Output" for "Sample input", "Expected output", "Input text" where a line begins."""
-    return _QUALIFIED.sub(r"\g<before>\g<name>", text)
+# Names that are as clear only where each has its counterpart.
+_OTHER_INPUT = pattern(
+    r"^(?P<before>[ \t#*_>-]{0,8})(?:test|sample|example|input)[ \t]data(?=[*_]{0,3}[ \t]?[:：])",
+    re.IGNORECASE | re.MULTILINE,
+)
+_OTHER_OUTPUT = pattern(
+    r"^(?P<before>[ \t#*_>-]{0,8})(?:solution|result|response|completion|lösung|ergebnis|solución|resultado|solution"
+    r"|résultat|soluzione|risultato|решение|результат)(?=[*_]{0,3}[ \t]?[:：])",
+    re.IGNORECASE | re.MULTILINE,
+)
+_INPUT_BEGINS = pattern(
+    rf"[ \t#*_>\[【(-]{{0,8}}(?:{any_of('example')}[ \t]{{0,3}}#?\d{{1,3}}[ \t]{{0,3}}[.:：)–—-][ \t*_]{{0,4}})?"
+    rf"(?:\d{{1,3}}[.)][ \t]{{0,3}})?[*_]{{0,3}}{any_of('input')}[*_]{{0,3}}[ \t]?[:：]",
+    re.IGNORECASE,
+)
+_OUTPUT_INSIDE = pattern(
+    r"(?:[ \t]{0,8}(?:[,;，；、|/→⇒➜–—]|[-=]>)[ \t]{0,8}|[ \t\u3000]{1,8})"
+    rf"(?P<output>[*_]{{0,3}}{any_of('output')}[*_]{{0,3}}[ \t]?[:：])",
+    re.IGNORECASE,
+)
+_LONGEST_HEADING = 100  # characters
 
 
-def other_pairs(text: str) -> list[tuple[str, str]]:
-    """The inputs and outputs of a text in one of these forms; none if it is in none of them."""
+def with_usual_names(text: str) -> str:
+    """The text with "Input" and "Output" for "Sample input", "Test data", "Solution", each where a line begins."""
+    if not OUTPUT_FIELD.search(text):
+        text = _on_separate_lines(_QUALIFIED.sub(r"\g<before>\g<name>", text))
+    has_input, has_output = INPUT_FIELD.search(text), OUTPUT_FIELD.search(text)
+    if has_input and has_output:
+        return text
+    inputs = list((INPUT_FIELD if has_input else _OTHER_INPUT).finditer(text))
+    outputs = list((OUTPUT_FIELD if has_output else _OTHER_OUTPUT).finditer(text))
+    starts = [mark.start() for pair in zip(inputs, outputs, strict=False) for mark in pair]
+    in_pairs = len(inputs) == len(outputs) >= (1 if has_input or has_output else 2) and starts == sorted(starts)
+    if not in_pairs or not _is_heading(text[: starts[0]]):
+        return text
+    text = text if has_input else _OTHER_INPUT.sub(r"\g<before>Input", text)
+    return text if has_output else _OTHER_OUTPUT.sub(r"\g<before>Output", text)
+
+
+def _on_separate_lines(text: str) -> str:
+    """The text with each "Output:" below its "Input:", if each of them stands behind one: "Input: 3, Output: three"."""
+    lines = text.split("\n")
+    begins = [(n, found) for n, line in enumerate(lines) if (found := _INPUT_BEGINS.match(line))]
+    ends = [(n, list(_OUTPUT_INSIDE.finditer(lines[n], found.end()))) for n, found in begins]
+    if not ends or not _is_heading("\n".join(lines[: begins[0][0]])):
+        return text
+    if any(len(found) != 1 for _, found in ends):
+        return text
+    for n, (end,) in ends:
+        lines[n] = f"{lines[n][: end.start()].rstrip()}\n{lines[n][end.start('output') :]}"
+    return "\n".join(lines)
+
+
+def _is_heading(text: str) -> bool:
+    """Whether a text above the first field is a heading or an announcement, or empty."""
+    return len(text) <= _LONGEST_HEADING and "\n" not in text.strip()
+
+
+def other_pairs(text: str, cut: bool = False, *, is_table_asked: bool = False) -> list[tuple[str, str]]:
+    """The inputs and outputs of a text in one of these forms; none if it is in none of them.
+
+    `is_table_asked`: a table is what the task asks for.
+    """
     tagged = _TAGS.findall(text)
     if tagged and _AROUND_TAGS.fullmatch(_TAGS.sub("", text)):  # otherwise they are the HTML of an answer
         return [(given.strip(), output.strip()) for given, output in tagged]
-    if header := _TABLE.match(text):
-        return _rows(text[header.end() :])
+    rows = [] if is_table_asked else table_rows(text, cut)
+    if rows and {"input", "output"} <= rows[0].keys():
+        return [(row["input"], row["output"]) for row in rows]
     marks = list(_SHORT.finditer(text))
     if (
         not marks
@@ -51,16 +108,3 @@ def other_pairs(text: str) -> list[tuple[str, str]]:
     ends = [*(mark.start() for mark in marks[1:]), len(text)]
     said = [text[mark.end() : end].strip() for mark, end in zip(marks, ends, strict=True)]
     return list(zip(said[::2], said[1::2], strict=True))
-
-
-def _rows(text: str) -> list[tuple[str, str]]:
-    """The rows of a table, up to a blank line; none if one of them has not two cells."""
-    rows = []
-    for line in text.partition("\n\n")[0].strip().split("\n"):
-        cells = [cell.strip().replace("\\|", "|") for cell in _CELL_END.split(line.strip().removeprefix("|"))]
-        if len(cells) == 3 and not cells[2]:  # behind the last mark
-            del cells[2]
-        if len(cells) != 2:
-            return []
-        rows.append((cells[0], cells[1]))
-    return rows

@@ -12,6 +12,21 @@ _DECLINES = (
     r"|(?:do not|don['’]t) (?:have|feel comfortable|possess)|must decline|have to decline)"
     rf"|i (?:must|have to) (?:decline|refuse)|as {MODEL}|i['’]?m (?:just |only )?{MODEL})"
 )
+
+
+def _ends_or(verbs: str) -> str:
+    """What follows "cannot": nothing more, or in the same sentence one of the `verbs`, which are stems."""
+    return rf"(?=\W{{0,3}}(?:\Z|[.!\n])|[^.!?\n]{{0,80}}?\b(?:{verbs}))"
+
+
+_SWEDISH = (
+    "hjälp|svar|besvar|diskut|uppfyll|tillhandah|ge\\b|gör|skap|skriv|gener|utför|assist|dela|visa|öppna|komma åt"
+)
+_NORSE = (
+    "hj[æe]lp|svar|besvar|diskut|op?pfyl|give|gi\\b|gør|gjør|lave|lage|skriv|gener|udfør|utfør|assist|dele|vise"
+    "|åbne|åpne|bistå|imødekomme|efterkomme|etterkomme"
+)
+_FINNISH = "aut|vasta|tehdä|luoda|kirjoitta|tuotta|anta|tarjota|käsitel|suoritta|keskustel|toteutta|täyttä|jatka"
 REFUSALS: dict[str, tuple[str, ...]] = {
     "English": (
         r"(?:i['’]?m |i am )?(?:so |very |truly |really )?sorry\W{1,4}(?:no\b|as an ai\b|(?:but|i)\b(?=[^.!?\n]{0,90}"
@@ -53,30 +68,45 @@ REFUSALS: dict[str, tuple[str, ...]] = {
         r"als (?:ki\b|künstliche intelligenz|sprachmodell)",
     ),
     "Spanish": (
-        r"lo siento,? (?:mucho,? )?(?:pero|no)\b|lamento,? (?:pero|no)\b|me temo que no puedo",
+        r"(?:lo siento|lamento),? (?:mucho,? )?(?:pero\b[^.!?\n]{0,60}?)?\b(?:no (?:puedo|podemos|poder|me es posible"
+        r"|es posible|tengo acceso|estoy (?:en condiciones|autorizad))|como (?:un|ia\b|modelo))",
+        r"me temo que no puedo",
         r"como (?:un )?modelo de lenguaje|como (?:una )?(?:ia\b|inteligencia artificial)",
     ),
     "French": (
-        r"(?:je suis )?(?:désolée?|navrée?),? (?:mais|je)\b|je ne peux pas (?:répondre|vous aider|t['’]aider|fournir)",
+        r"(?:je suis )?(?:désolée?|navrée?),? (?:mais|je)\b(?=[^.!?\n]{0,60}\b(?:ne (?:peux|dispose|saurais"
+        r"|suis (?:pas|qu))|n['’](?:ai pas accès|est pas)|en tant que?|impossible)\b)",
+        r"je ne peux pas (?:répondre|vous aider|t['’]aider|fournir)",
         r"en tant qu['’](?:ia\b|intelligence artificielle|assistant)|en tant que modèle",
     ),
     "Portuguese": (
-        r"(?:desculpe|sinto muito|lamento),? (?:mas|não)\b|como (?:um )?modelo de linguagem|como uma (?:ia\b|intelig)",
+        r"(?:desculpe|sinto muito|lamento),? (?:(?:mas )?(?:eu )?não (?:posso|consigo|podemos|tenho acesso"
+        r"|me é|é possível)|mas como\b)",
+        r"como (?:um )?modelo de linguagem|como uma (?:ia\b|intelig)",
     ),
-    "Italian": (r"mi dispiace,? (?:ma|non)\b|in quanto (?:modello|ia\b|intelligenza)|come modello linguistico",),
-    "Dutch": (r"het spijt me,? maar|als (?:een )?(?:ai-?)?taalmodel",),
+    "Italian": (
+        r"mi dispiace,? (?:ma )?(?:non (?:posso|riesco|sono|ho accesso|mi è|è possibile)|come|in quanto)\b",
+        r"in quanto (?:modello|ia\b|intelligenza)|come modello linguistico",
+    ),
+    "Dutch": (
+        r"het spijt me,? maar (?:(?:dat |dit |daar |hier )?(?:ik )?(?:kan|mag|ben)|als)\b",
+        r"als (?:een )?(?:ai-?)?taalmodel",
+    ),
     "Swedish": (
         r"(?:jag är ledsen|jag beklagar|tyvärr|förlåt|beklagar),? (?:men )?(?:jag )?kan (?:jag )?(?:tyvärr )?inte\b"
+        rf"{_ends_or(_SWEDISH)}"
         r"|jag kan (?:tyvärr )?inte (?:hjälpa|svara|besvara|diskutera|uppfylla)\b|som (?:en )?(?:ai\b|språkmodell)",
     ),
     "Danish and Norwegian": (
         r"(?:jeg beklager|beklager|undskyld|desværre|dessverre|jeg er ked af det),? (?:men )?"
         r"(?:(?:det )?kan jeg|jeg kan) (?:desværre |dessverre )?(?:ikke|ikkje)\b"
+        rf"{_ends_or(_NORSE)}"
         r"|jeg kan (?:desværre |dessverre )?ikke (?:hj[æe]lpe|svare|besvare)\b|som (?:en )?(?:ai\b|spr[åo]g?kmodell?)",
     ),
     "Finnish": (
         r"(?:anteeksi|valitettavasti|olen pahoillani|pahoittelen),? (?:mutta )?(?:minä )?en (?:valitettavasti )?"
-        r"(?:voi|pysty)\b|en (?:valitettavasti )?(?:voi|pysty) (?:auttaa|vastata)|tekoäly(?:mallina|nä)\b",
+        rf"(?:voi|pysty)\b{_ends_or(_FINNISH)}"
+        r"|en (?:valitettavasti )?(?:voi|pysty) (?:auttaa|vastata)|tekoäly(?:mallina|nä)\b",
     ),
     "Czech": (
         r"(?:je mi líto|omlouvám se|bohužel|lituji|promiňte),? (?:ale )?(?:\w+ ){0,3}?(?:nemohu|nemůžu|nedokážu)\b"
@@ -106,20 +136,28 @@ REFUSALS: dict[str, tuple[str, ...]] = {
     "Tamil": (r"(?:மன்னிக்கவும்|வருந்துகிறேன்)[,.]? (?:ஆனால் )?(?:\S+ ){0,4}?(?:முடியாது|இயலாது)",),
     "Tagalog": (r"(?:paumanhin|pasensya na),? (?:po,? )?(?:pero |ngunit )?hindi ko\b|hindi ko (?:po )?kayang\b",),
     "Polish": (
-        r"(?:bardzo )?(?:przykro mi|przepraszam),? ale (?:\w+ ){0,3}?nie mogę\b|przykro mi,? ale",
+        r"(?:bardzo )?(?:przykro mi|przepraszam),? ale (?:\w+ ){0,3}?nie mogę\b",
         r"jako (?:model językowy|sztuczna inteligencja|ai\b)",
     ),
     "Russian": (
-        r"(?:к сожалению|извините|простите),? (?:но |я (?:не|как)|как\b)",
+        r"(?:к сожалению|извините|простите),? (?:но )?(?:(?:я )?(?:не (?:могу|имею|способ|в состоянии)|как\b))",
         r"как (?:языковая модель|ии\b|искусственный интеллект)|(?:я|мне) (?:не могу|жаль, но)",
     ),
-    "Ukrainian": (r"(?:на жаль|вибачте),? (?:але|я|як)\b|як мовна модель",),
-    "Turkish": (r"üzgünüm,? (?:ama|ancak)|(?:bir )?(?:yapay zek[aâ]|dil modeli) olarak",),
-    "Arabic": (r"(?:أنا )?(?:عذرا|عذرًا|آسفة?|أعتذر)[،,]? (?:لا|لكن|ولكن)|كنموذج لغوي|بصفتي نموذج",),
-    "Hindi": (r"मुझे खेद है|क्षमा करें,? (?:मैं|लेकिन)|एक (?:एआई|भाषा) मॉडल",),
-    "Vietnamese": (r"(?:tôi )?(?:rất )?(?:xin lỗi|tiếc),? (?:nhưng|tôi không)",),
-    "Indonesian": (r"maaf,? (?:tetapi|tapi|saya tidak)|sebagai model bahasa",),
-    "Thai": (r"(?:ขออภัย|ขอโทษ)(?:ครับ|ค่ะ)?,? ?(?:ฉัน|ผม|แต่)",),
+    "Ukrainian": (r"(?:на жаль|вибачте),? (?:але )?(?:я )?(?:не (?:можу|маю|здат)|як\b)|як мовна модель",),
+    "Turkish": (
+        r"üzgünüm,? (?:ama|ancak)(?=[^.!?\n]{0,90}(?:[ae]m[ae]m|[ae]m[ae]y|[ae]m[iı]y|mümkün değil|yapay zek|izin))",
+        r"(?:bir )?(?:yapay zek[aâ]|dil modeli) olarak",
+    ),
+    "Arabic": (
+        r"(?:أنا )?(?:عذرا|عذرًا|آسفة?|أعتذر)[،,]? (?:لا|لكن|ولكن)(?=[^.!؟\n]{0,60}(?:ستطيع|يمكن|قدر|قادر|بإمكان))",
+        r"كنموذج لغوي|بصفتي نموذج",
+    ),
+    "Hindi": (
+        r"(?:मुझे खेद है|क्षमा करें)(?=[^।!?\n]{0,90}(?:नहीं (?:कर |दे )?(?:सक|पा)|असमर्थ|मदद|मॉडल))|एक (?:एआई|भाषा) मॉडल",
+    ),
+    "Vietnamese": (r"(?:tôi )?(?:rất )?(?:xin lỗi|tiếc),? (?:nhưng )?(?:tôi không|với tư cách)",),
+    "Indonesian": (r"maaf,? (?:(?:tetapi|tapi),? )?(?:saya (?:tidak|belum)|sebagai)\b|sebagai model bahasa",),
+    "Thai": (r"(?:ขออภัย|ขอโทษ)(?:ครับ|ค่ะ)?,? ?(?:ฉัน|ผม|แต่)(?=[^.\n]{0,60}(?:ไม่สามารถ|ไม่ได้|ไม่มี|AI))",),
     "Chinese": (
         r"(?:(?:我)?(?:很|非常|十分)?(?:抱歉|遗憾|遺憾)|对不起|對不起)[^。！\n]{0,30}?"
         r"(?:无法|無法|不能|没法|不可以|不便|不支持|不会|不會|没有|沒有|不太|拒绝|作为|作為|AI|人工)|我(?:无法|無法|不能)(?:提供|回答|满足|滿足|协助|帮助|完成)",
@@ -131,6 +169,26 @@ REFUSALS: dict[str, tuple[str, ...]] = {
     "Korean": (
         r"(?:죄송|미안하지만)[^\n]{0,60}?(?:수 없|못 ?[하합]|어렵|어려|불가|도와|AI)"
         r"|(?:AI|인공지능)(?: 언어)? ?모델로서|언어 모델로서",
+    ),
+}
+# What only a person cannot do, in the same sentence: to come, to be there.
+OF_A_PERSON: dict[str, tuple[str, ...]] = {
+    "Germanic and Romance": (
+        r"\b(?:come(?! up)|attend(?! to)|join you|make it|be there|meet (?:you|up)|be with you|kommen|teilnehmen"
+        r"|dabei sein|erscheinen|komma(?! åt)|komme|närvara|träffas|møtes|venir|assister à|être (?:là|présente?)"
+        r"|asistir al?|acudir|estar (?:allí|presente)|comparecer|ir (?:à|ao)|venire|esserci|essere presente"
+        r"|komen|aanwezig|veni|ajunge)\b",
+    ),
+    "Slavic and others": (
+        r"\b(?:przyjść|przyjechać|przybyć|přijít|přijet|zúčastnit|prísť|zúčastniť|прийти|придти|приехать|присутствовать"
+        r"|пойти|встретиться|приїхати|tulla|tule(?:maan)?|osallistua|päästä|elmenni|eljönni|jönni|έρθω|παρευρεθώ"
+        r"|gelem\w+|kat[ıi]lam\w+|kuja|kufika|kuhudhuria|maka(?:ka)?(?:punta|rating|dalo)|datang|hadir|đến|tham dự)\b",
+    ),
+    "Asian": (
+        r"الحضور|المجيء|أحضر|بیا[یي]م|حاضر شوم|לבוא|להגיע|আসতে|যেতে|வர முடி"
+        r"|नहीं आ|शामिल|(?:มา|ไป|เข้า)ร่วม|สามารถ(?:มา|ไป)"
+        r"|(?:能|法|会|會)(?:来|來|去|参加|參加|出席|到场|到場|赴|前往)|出席|参加でき|伺え|伺うこと|行けま|行くこと|参れ"
+        r"|참석|[갈올] 수 없|[가오]지 못",
     ),
 }
 WITHOUT_INPUT: dict[str, tuple[str, ...]] = {

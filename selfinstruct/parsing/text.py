@@ -37,7 +37,12 @@ def body(text: str) -> str:
     """The content of an answer, without a sign-off below it or a code fence around it; fences inside an output stay."""
     text = spoken(text).strip()
     text = text[:-_LONGEST_SIGN_OFF] + _SIGN_OFF.sub("", text[-_LONGEST_SIGN_OFF:])
-    lines = text.replace("\r\n", "\n").split("\n")
+    return without_fence(text.replace("\r\n", "\n"))
+
+
+def without_fence(text: str) -> str:
+    """The text without a code fence around all of it."""
+    lines = text.split("\n")
     if len(lines) > 1 and FENCE.match(lines[0]) and FENCE.match(lines[-1]):
         return "\n".join(lines[1:-1])
     return "\n".join(lines)

@@ -3,17 +3,23 @@
 import re
 
 from selfinstruct.parsing.json_answers import VERDICT, json_field, json_rows
-from selfinstruct.parsing.phrases import REFUSALS, WITHOUT_INPUT, any_of
+from selfinstruct.parsing.phrases import OF_A_PERSON, REFUSALS, WITHOUT_INPUT, any_of
 from selfinstruct.parsing.thoughts import spoken
 from selfinstruct.patterns import pattern
 
 _REFUSAL = pattern(any_of(REFUSALS), re.IGNORECASE)
+_OF_A_PERSON = pattern(any_of(OF_A_PERSON), re.IGNORECASE)
+_SENTENCE = pattern(r"[^.!?。！？।\n]{0,200}")
 _NO_INPUT = pattern(rf"(?:[\W_]*(?:{any_of(WITHOUT_INPUT)})[\W_]*|\s*[-–—\"'“”]+\s*)", re.IGNORECASE)
 _NO_INPUT_AT_MOST = 80  # characters
 # Questions that ask for such words.
 _SAYS_SORRY = pattern(
     r"\b(?:apolog\w+|sorry|letters?|e-?mails?|messages?|dialog(?:ue)?s?|conversations?|repl(?:y|ies)|respon[ds]\w*"
     r"|translat\w*|rewrit\w*|rephras\w*|lyrics|stor(?:y|ies)|roleplay|role-play|pretend|excuses?|declin\w+|refus\w+|unfortunately)\b"
+    r"|\b(?:brev|meddelande|svarsbrev|inbjudan|översätt|historia|berättelse|beskjed|besked|invitasjon|oversett|fortelling"
+    r"|kirje|viesti|kutsu|käännä|tarina|dopis|zpráv|pozvánk|přelož|příběh|levél|üzenet|fordíts|scrisoare|mesaj|poveste"
+    r"|επιστολή|γράμμα|μήνυμα|wiadomość|zaproszeni|przetłumacz|uitnodiging|vertaal|brief|bericht|mektup|davet|surat|undangan"
+    r"|einladung|invitación|invitation|convite|invito|приглашен|запрошенн)"
     r"|\b(?:absage|entschuldig|brief|nachricht|antwort|gespräch|übersetz|geschichte|disculp|carta|correo|mensaje|diálogo"
     r"|traduc|traduz|historia|história|cuento|excus|lettre|message|courriel|dialogue|tradui|histoire|desculp|mensagem"
     r"|scus|lettera|messaggio|traduci|racconto|извин|письм|сообщени|диалог|перевед|перевод|рассказ|отказ)"
@@ -47,9 +53,12 @@ _IS_CLASSIFICATION = pattern(
 
 
 def is_refusal(text: str) -> bool:
-    """Whether the answer begins like a refusal."""
-    said = spoken(text)[:_BEGINNING]
-    return bool(_REFUSAL.match(_BEFORE_WORDS.sub("", said, count=1)))
+    """Whether the answer begins like a refusal, and not like the letter of somebody who cannot come."""
+    said = _BEFORE_WORDS.sub("", spoken(text)[:_BEGINNING], count=1)
+    if not (found := _REFUSAL.match(said)):
+        return False
+    sentence = said[: _SENTENCE.match(said, found.end()).end()]  # type: ignore[union-attr]
+    return not _OF_A_PERSON.search(sentence) or bool(_OF_A_MODEL.search(said[:300]))
 
 
 def declines(question: str, answer: str) -> bool:

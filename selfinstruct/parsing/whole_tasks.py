@@ -2,9 +2,19 @@
 
 import re
 
-from selfinstruct.parsing.fields import INPUT_FIELD, INSTRUCTION_FIELD, OUTPUT_FIELD, from_json, read_example, with_ends
-from selfinstruct.parsing.items import WholeTask
+from selfinstruct.parsing.fields import (
+    INPUT_FIELD,
+    INSTRUCTION_FIELD,
+    OUTPUT_FIELD,
+    from_json,
+    no_input,
+    read_example,
+    with_ends,
+)
+from selfinstruct.parsing.items import ParsedInstance, WholeTask
 from selfinstruct.parsing.json_answers import INSTRUCTION, json_field, json_rows
+from selfinstruct.parsing.remarks import with_output
+from selfinstruct.parsing.tables import table_rows
 from selfinstruct.parsing.text import NUMBERED, body, has_too_many_lines, tidy
 from selfinstruct.parsing.thoughts import spoken
 
@@ -17,12 +27,12 @@ def whole_tasks(text: str, cut: bool) -> list[WholeTask]:
 
     Numbers may be skipped, repeated or left out, and so may the "###" between two tasks, or the word "Instruction".
     """
-    if has_too_many_lines(text):
-        return []
     if (rows := json_rows(spoken(text))) is not None:
         parsed, cut = from_json(rows), cut or rows.ends_inside
-        said = [json_field(row, INSTRUCTION) or "" for row in rows]
-        tasks = [WholeTask(tidy(i, False), *rest[:3]) for i, rest in zip(said, parsed, strict=True)]
+        said = [tidy(json_field(row, INSTRUCTION) or "", False) for row in rows]
+        tasks = [WholeTask(task, *with_output(rest, task)[:3]) for task, rest in zip(said, parsed, strict=True)]
+    elif has_too_many_lines(text):
+        return []
     else:
         text = body(text)
         marks = list(INSTRUCTION_FIELD.finditer(text))
@@ -38,7 +48,16 @@ def whole_tasks(text: str, cut: bool) -> list[WholeTask]:
             instruction, rest = (block[: first.start()], block[first.start() :]) if first else (block, "")
             if named := INSTRUCTION_FIELD.match(instruction.lstrip()):  # "### Task 4", with the field's name below it
                 instruction = instruction.lstrip()[named.end() :]
-            tasks.append(WholeTask(tidy(instruction, mark.group().count("**") == 1), *read_example(rest)[:3]))
+            task = tidy(instruction, mark.group().count("**") == 1)
+            tasks.append(WholeTask(task, *read_example(rest, task)[:3]))
+        tasks = tasks or _in_table(text, cut)
     if cut and tasks:
         tasks[-1] = tasks[-1]._replace(cut=True)
     return [task for task in tasks if task.instruction or task.cut]
+
+
+def _in_table(text: str, cut: bool) -> list[WholeTask]:
+    """The tasks of a table with a column for each field; without one for inputs, none of them has any."""
+    rows = [row for row in table_rows(text, cut) if {"instruction", "output"} <= row.keys()]
+    found = [(tidy(row["instruction"], False), no_input(row.get("input", "")), row["output"]) for row in rows]
+    return [WholeTask(task, *with_output(ParsedInstance(given, said, False), task)[:3]) for task, given, said in found]

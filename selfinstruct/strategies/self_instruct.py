@@ -183,7 +183,7 @@ def read_generated(
     instances: list[ParsedInstance] = []
     for answer in examples:
         nothing = no_answer(answer) or declined(answer, task)
-        instances = [] if nothing else read(whole_answer(prefix, answer.text, names), answer.was_cut)
+        instances = [] if nothing else read(whole_answer(prefix, answer.text, names), answer.was_cut, task)
         if not instances:
             unreadable.append((answer.request_id, nothing or Rejection("no_instance", {})))
     extra = {} if is_classification is None else {"is_classification": is_classification}

@@ -1,11 +1,12 @@
 """The answer in the JSON of an OpenAI-compatible server: its text, how it ended, and the tokens it took.
 
-The text is read from wherever servers put it: `content` as text or in parts, the arguments of a call, `refusal`, and
-`reasoning_content` if a server's parser mistook the whole answer for reasoning. Reasoning itself is not part of the
-answer; it stays in the stored JSON. A field may have any value; one of the wrong type is treated as missing.
+The text is read from wherever servers put it: `content` as text or in parts, the arguments of a call if the request
+had a schema or tools, `refusal`, and `reasoning_content` if a server's parser mistook the whole answer for reasoning.
+Reasoning itself is not part of the answer; it stays in the stored JSON. A field may have any value; one of the wrong
+type is treated as missing.
 
 Sources: https://platform.openai.com/docs/api-reference/chat/object; for parts Mistral's and Databricks' references;
-for errors with status 200 https://openrouter.ai/docs/api-reference/errors.
+for errors with status 200 https://openrouter.ai/docs/api-reference/errors; for `status` OpenAI's Responses API.
 """
 
 import json
@@ -25,8 +26,16 @@ TEXT_PARTS = ("text", "output_text")
 TOKENS_MOST = 10_000_000  # in one call, more than any model's window: a larger count is invalid
 CHARS_PER_TOKEN = 16  # more than any language has on average, repeated characters aside
 _REPEATED = re.compile(r"(.)\1{3,}", re.DOTALL)
+_CALLS = "the answer calls a tool that was not offered"
+# A call that the server did not take out of the text (NousResearch/hermes-agent#7628 and #35129).
+_CALL_AS_TEXT = re.compile(
+    r"\s*+(?:<(?:[a-z]{1,20}:)?(?:tool_calls?|function_calls?)>|<function=\w|<\|tool_calls?(?:_section)?_begin\|>)"
+)
+_ABOUT_CALLS = re.compile(r"\btools?\b|function|\bcalls?\b|\bxml\b|\btags?\b", re.IGNORECASE)
 LOGPROB_MOST = 1e6  # excludes infinity and NaN
 REASONS = ("finish_reason", "native_finish_reason", "stop_reason")
+FILTERS = "content_filter_results"  # of Azure
+OFFERS = ("response_format", "tools", "functions")  # of a request: with one of them, a call may be the answer
 KEPT = 10_000  # characters of an answer that cannot be read
 
 
@@ -88,19 +97,24 @@ def error_in(body: Any) -> Reported | None:
     )
 
 
-def answer_in(body: Any, endpoint: str, prompt: str = "") -> Answer:
-    """The answer to `prompt` in a server's JSON; NoAnswer if it has none, RequestRefused if the server withheld it."""
+def answer_in(body: Any, endpoint: str, prompt: str = "", *, offers_calls: bool = False) -> Answer:
+    """The answer to `prompt` in a server's JSON; NoAnswer if it has none, RequestRefused if the server withheld it.
+
+    `offers_calls`: whether the request had one of OFFERS.
+    """
     choice = first_choice(body)
     if choice is None:
         raise NoAnswer("the answer has no choices")
-    finish_reason = finish_reason_of(choice)
+    finish_reason = finish_reason_of({**choice, **_status_of(body)})
     ending = ending_of(finish_reason)
     if ending == "failed":
         raise NoAnswer(f'the server ended the answer with "{finish_reason}"', "incomplete_answer")
-    text = text_of(choice, endpoint)
-    if ending == "tool_call" and not (text and _is_json(text)):  # any other text only introduces the call
-        message = choice.get("message")
-        text = _arguments(message) if isinstance(message, dict) else None
+    text = text_of(choice, endpoint, has_calls=offers_calls)
+    calls = _calls(choice)
+    if (calls or ending == "tool_call") and not (text and _is_json(text)):  # any other text only introduces the call
+        text = _arguments(calls) if offers_calls else None
+    if text and not offers_calls and _CALL_AS_TEXT.match(spoken(text)) and not _ABOUT_CALLS.search(prompt):
+        raise NoAnswer(_CALLS)
     if not text and (refused := refusal_of(choice)):
         text, finish_reason = refused, "refusal"
     if not text and ending == "filtered":
@@ -125,13 +139,30 @@ def first_choice(body: Any) -> dict[str, Any] | None:
 def finish_reason_of(choice: Mapping[str, Any], missing: str = "unknown") -> str:
     """The finish reason of a choice in the server's spelling, from whichever field has it."""
     found = [reason for name in REASONS if (reason := reason_in(choice.get(name)))]
+    if is_filtered(choice):
+        found.append("content_filter")
     # One field may say more than the first: "stop", and "MAX_TOKENS" as the native reason.
     told = [reason for reason in found if ending_of(reason) not in ("done", None)]
     return storable((told or found or [missing])[0][:100])
 
 
-def text_of(choice: Mapping[str, Any], endpoint: str = "chat") -> str | None:
-    """The text of a choice without its reasoning; None if it has none."""
+def is_filtered(choice: Mapping[str, Any]) -> bool:
+    """Whether Azure's filters held back part of a choice, which some of its models end with "stop" all the same."""
+    results = choice.get(FILTERS)
+    verdicts = results.values() if isinstance(results, dict) else ()
+    return any(isinstance(one, dict) and one.get("filtered") is True for one in verdicts)
+
+
+def _status_of(body: Mapping[str, Any]) -> dict[str, str]:
+    """Why a body says that it is incomplete or failed, as gateways to OpenAI's Responses API pass it on."""
+    status, details = body.get("status"), body.get("incomplete_details")
+    if status not in ("incomplete", "failed", "cancelled"):
+        return {}
+    return {"stop_reason": (reason_in(details.get("reason")) if isinstance(details, dict) else "") or status}
+
+
+def text_of(choice: Mapping[str, Any], endpoint: str = "chat", *, has_calls: bool = True) -> str | None:
+    """The text of a choice without its reasoning; None if it has none. `has_calls`: whether a call may be the text."""
     if endpoint == "completion":
         text = choice.get("text")
         return text if isinstance(text, str) else None
@@ -139,7 +170,7 @@ def text_of(choice: Mapping[str, Any], endpoint: str = "chat") -> str | None:
     if not isinstance(message, dict):
         return None
     text = _joined(message.get("content"))
-    return text or _arguments(message) or _taken_for_reasoning(message) or text
+    return text or (_arguments(_calls(choice)) if has_calls else None) or _taken_for_reasoning(message) or text
 
 
 def refusal_of(choice: Mapping[str, Any]) -> str | None:
@@ -181,12 +212,19 @@ def _text_of_part(part: Any) -> str | None:
     return part if isinstance(part, str) else None
 
 
-def _arguments(message: Mapping[str, Any]) -> str | None:
-    """The arguments of function calls: the answer of a server that uses calls to enforce a schema."""
+def _calls(choice: Mapping[str, Any]) -> list[Any]:
+    """The functions that an answer calls, with their arguments."""
+    message = choice.get("message")
+    message = message if isinstance(message, dict) else {}
     calls = message.get("tool_calls")
     functions = [call.get("function") for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
+    return functions or [function for function in [message.get("function_call")] if function]
+
+
+def _arguments(calls: list[Any]) -> str | None:
+    """The arguments of function calls: the answer of a server that uses calls to enforce a schema."""
     found = []
-    for function in functions or [message.get("function_call")]:
+    for function in calls:
         arguments = function.get("arguments") if isinstance(function, dict) else None
         text = canonical_json(arguments) if isinstance(arguments, dict | list) else arguments
         if isinstance(text, str) and _is_json(text):
@@ -227,13 +265,13 @@ def _why_empty(choice: Mapping[str, Any], endpoint: str) -> str:
     message = choice.get("message")
     if not isinstance(message, dict):
         return "the answer has no message"
+    if _calls(choice) or ending_of(finish_reason_of(choice)) == "tool_call":
+        return _CALLS
     if _has_reasoning(choice):
         return (
             "the answer has reasoning but no content. Turn off thinking (for many models with sampling = "
             "{ chat_template_kwargs = { enable_thinking = false } }), or the server's reasoning parser"
         )
-    if ending_of(finish_reason_of(choice)) == "tool_call" or message.get("tool_calls") or message.get("function_call"):
-        return "the answer calls a tool that was not offered"
     return "the answer has no content"
 
 

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from selfinstruct.finish_reasons import ending_of, reason_in
-from selfinstruct.teachers.envelope import REASONS, NoAnswer, first_choice
+from selfinstruct.teachers.envelope import FILTERS, REASONS, NoAnswer, first_choice, is_filtered
 
 _FIELD = re.compile(r"(data|error|event|id|retry)?:")
 _COMMENTS = re.compile(r"(?:[\ufeff\s]*+:[^\n]*+\n)*+[\ufeff\s]*+")
@@ -120,7 +120,13 @@ class _Pieces:
                 self._add_logprobs(value)
             elif name in REASONS:
                 self._add_reason(name, value)
-            elif name not in ("delta", "message") and value is not None:
+            elif (
+                name not in ("delta", "message")
+                and value is not None
+                and not (
+                    name == FILTERS and is_filtered(self.choice)  # later events may be about later texts
+                )
+            ):
                 self.choice[name] = value
 
     def _add_reason(self, name: str, value: Any) -> None:

@@ -26,7 +26,7 @@ from selfinstruct import __version__
 from selfinstruct.errors import RequestRefused, TeacherError, TryAgain, UsageError
 from selfinstruct.records import Completion, Request, storable
 from selfinstruct.teachers.budget import cost_usd
-from selfinstruct.teachers.envelope import KEPT, Answer, NoAnswer, answer_in, describe, error_in, or_none
+from selfinstruct.teachers.envelope import KEPT, OFFERS, Answer, NoAnswer, answer_in, describe, error_in, or_none
 from selfinstruct.teachers.error_bodies import said
 from selfinstruct.teachers.event_stream import body_of_events, is_event_stream, without_comments
 from selfinstruct.teachers.failures import BUSY, failure
@@ -161,7 +161,8 @@ class OpenAICompatible:
                 failure.may_be_billed = failure.reason.startswith("http_5") and failure.reason not in BUSY
             raise failure
         try:
-            return raw, answer_in(body, request.endpoint, request.user)
+            offers_calls = any(name in request.sampling for name in OFFERS)
+            return raw, answer_in(body, request.endpoint, request.user, offers_calls=offers_calls)
         except RequestRefused as refused:
             refused.raw = storable(raw)[:KEPT]
             raise

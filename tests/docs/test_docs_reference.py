@@ -6,8 +6,6 @@ import re
 import sqlite3
 from contextlib import closing
 
-import pytest
-
 import selfinstruct as si
 from selfinstruct.export.formats import FORMATS
 from selfinstruct.records import Record

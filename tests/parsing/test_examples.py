@@ -253,6 +253,27 @@ def test_what_a_program_wrote_for_nothing_is_no_instance(text):
         ("tags in tags", "<example>\n<input>\n3 + 4\n</input><output>7</output>\n</example>\n"
                          "<input>2 x 9</input> <output>18</output>"),
         ("a table", "| Input | Output |\n|---|---|\n| 3 + 4 | 7 |\n| 2 x 9 | 18 |"),
+        ("a table below a text", "Here are two:\n\n| Input | Output |\n|---|---|\n| 3 + 4 | 7 |\n| 2 x 9 | 18 |"),
+        ("a table with numbers", "| # | Eingabe | Ausgabe |\n|:-:|---|---|\n| 1 | 3 + 4 | 7 |\n| 2 | 2 x 9 | 18 |"),
+        ("a fenced table", "Sure!\n```markdown\n| **Sample Input** | **Expected Output** | Notes |\n|---|---|---|\n"
+                           "| 3 + 4 | 7 | sum |\n| 2 x 9 | 18 | product |\n```"),
+        # tloen/alpaca-lora#560: "### explanation:" below the output.
+        ("explanations", "Example 1\nInput: 3 + 4\nOutput: 7\n\nExplanation: A sum.\n\n"
+                         "Example 2\nInput: 2 x 9\nOutput: 18\n\n### explanation:\nA product.\nOf two."),
+        ("bold explanations", "Input: 3 + 4\nOutput: 7\n**Explanation:** A sum.\n\n"
+                              "Input: 2 x 9\nOutput: 18\n*Reasoning*: a product\nConfidence: high"),
+        ("test data", "Test data: 3 + 4\nOutput: 7\n\nTest data: 2 x 9\nOutput: 18"),
+        ("solutions", "Example 1\nInput: 3 + 4\nSolution: 7\n\nExample 2\nInput: 2 x 9\nSolution: 18"),
+        ("results", "**Input:** 3 + 4\n**Result:** 7\n\n**Input:** 2 x 9\n**Result:** 18"),
+        ("other names for both", "Test data: 3 + 4\nResult: 7\n\nTest data: 2 x 9\nResult: 18"),
+        ("a fence around each", "Example 1\n```\nInput: 3 + 4\nOutput: 7\n```\n"
+                                "Example 2\n```\nInput: 2 x 9\nOutput: 18\n```"),
+        ("ends", "Example 1\nInput: 3 + 4\nOutput: 7\n[End of example]\n\n"
+                 "Example 2\nInput: 2 x 9\nOutput: 18\n\n**End of output**"),
+        ("one line in Chinese", "输入：3 + 4，输出：7\n输入：2 x 9，输出：18"),
+        ("one line", "Input: 3 + 4 Output: 7\nInput: 2 x 9 Output: 18"),
+        ("one line with a mark between", "1. **Input:** 3 + 4, **Output:** 7\n2. **Input:** 2 x 9 → **Output:** 18"),
+        ("one line below headings", "Example 1\nInput: 3 + 4 | Output: 7\n\nExample 2\nInput: 2 x 9 | Output: 18"),
         ("cases", "Case 1\nInput: 3 + 4\nOutput: 7\n---\nCase 2\nInput: 2 x 9\nOutput: 18"),
         ("test cases", "Test Case 1:\nInput: 3 + 4\nOutput: 7\n\nTest Case 2:\nInput: 2 x 9\nOutput: 18"),
         ("numbers alone", "#1\nInput: 3 + 4\nOutput: 7\n\n#2\nInput: 2 x 9\nOutput: 18"),
@@ -286,6 +307,16 @@ def test_other_forms_are_read_as_clear_as_they_are(form, text):
         ("Input: 3\nOutput: Confidence: high", [("3", "Confidence: high")]),
         ("Input: <input>3</input>\nOutput: <output>x</output>", [("<input>3</input>", "<output>x</output>")]),
         ("In: Ada, Bo", [("", "In: Ada, Bo")]),
+        ("Input: a mail\nOutput: Sentiment: good\nConfidence: high", [("a mail", "Sentiment: good\nConfidence: high")]),
+        ("Input: 3\nConfidence: high\nOutput: three", [("3\nConfidence: high", "three")]),
+        ("Input: 3\nOutput: Answer: B\nExplanation: It is.", [("3", "Answer: B\nExplanation: It is.")]),
+        ("Input: 3\nOutput: ## Method\nAdd.\n## Explanation\nSo.", [("3", "## Method\nAdd.\n## Explanation\nSo.")]),
+        ("Input: 3\nOutput: a\nExplanation: b\nc\nExplanation: d", [("3", "a\nExplanation: b\nc\nExplanation: d")]),
+        ("Input: 3\nOutput: a\nConfidence: low\nThat was all.", [("3", "a\nConfidence: low\nThat was all.")]),
+        ("Input: 3\nOutput: So:\n```\n3\n```", [("3", "So:\n```\n3\n```")]),
+        ("Input: Result: 3\nOutput: three", [("Result: 3", "three")]),
+        ("Read n.\nThen:\nTest data: 3\nResult: 4", [("", "Read n.\nThen:\nTest data: 3\nResult: 4")]),
+        ("Input: the words Output: and Output:\nOutput: two", [("the words Output: and Output:", "two")]),
     ],
     ids=name_of,
 )  # fmt: skip
@@ -315,6 +346,40 @@ def test_tables_and_tags_are_read_whole(text, pairs):
     assert [(one.input, one.output) for one in input_first(text, False)] == pairs
 
 
+TABLE = "Here it is:\n\n| Input | Output |\n|---|---|\n| 0 | 1 |"
+
+
+@pytest.mark.parametrize(
+    ("task", "text", "pairs"),
+    [
+        ("Write the truth table of NOT.", TABLE, [("", TABLE)]),
+        ("Negate the bit.", TABLE, [("0", "1")]),
+        ("Negate the bit.", f"Example 1\n{TABLE[13:]}", [("", TABLE[13:])]),
+        ("Add, and explain it.", "Input: 3 + 4\nOutput: 7\nExplanation: so", [("3 + 4", "7\nExplanation: so")]),
+        ("How sure are you?", "Input: 3\nOutput: 7\nConfidence: low", [("3", "7\nConfidence: low")]),
+        ("Name it.", "Input: 3\nOutput: N/A", [("3", "")]),
+        ("Name it.", '[{"input": "3", "output": "N/A"}]', [("3", "")]),
+        ("Name the year, or write N/A if none is given.", "Input: a day\nOutput: N/A", [("a day", "N/A")]),
+        ("Which HTML tag takes the user's text?", "Example 1\nOutput: <input>", [("", "<input>")]),
+        ("Translate the word.", "Input: drei\nOutput: <output>", [("drei", "")]),
+        ("Mark it up.", "Input: Hello\nOutput: <article>Hello</article>", [("Hello", "<article>Hello</article>")]),
+    ],
+)
+def test_what_the_task_asks_for_is_part_of_the_output(task, text, pairs):
+    assert pairs_of(input_first(text, False, task)) == pairs
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Labels:\n\n| Label | Input |\n|---|---|\n| harsh | Too salty. |\n| kind | A fine day. |",
+        "Class label: harsh\nInput: Too salty.\nExplanation: so\n\nClass label: kind\nInput: A fine day.",
+    ],
+)
+def test_labels_in_a_table_or_with_explanations(text):
+    assert pairs_of(output_first(text, False)) == LABELS
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -322,6 +387,9 @@ def test_tables_and_tags_are_read_whole(text, pairs):
         "Use `<output>` tags:\n<output>hello</output>",
         "This season is about comfort.\n\nIn: wide jeans\nOut: skinny jeans",
         "| Input | Output |\n|---|---|\n| 1 | one |\n| 2 | two | three |",
+        "| Input A | Input B | Output |\n|---|---|---|\n| 0 | 1 | 1 |",
+        "| Input | Year | Output |\n|---|---|---|\n| 0 | 1 | 1 |",
+        "| Input | Input | Output |\n|---|---|---|\n| 0 | 1 | 1 |",
     ],
 )
 def test_html_lists_and_other_tables_are_outputs(text):

@@ -42,6 +42,10 @@ ALL = [RIVER, LAKE, HILL]
         ("a preamble", f"Sure! Here are three more tasks:\n\n9. {RIVER}\n10. {LAKE}\n11. {HILL}"),
         ("a preamble without a blank line", f"Here you go:\n9. {RIVER}\n10. {LAKE}\n11. {HILL}"),
         ("a preamble above bullets", f"Here are some ideas.\n- {RIVER}\n- {LAKE}\n- {HILL}"),
+        ("a table", f"| # | Task |\n|---|---|\n| 9 | {RIVER} |\n| 10 | {LAKE} |\n| 11 | {HILL} |"),
+        ("a table below a text", f"Sure:\n\n| Nr. | Aufgabe | Art |\n|---|---|---|\n| 9 | {RIVER} | a |\n"
+                                 f"| 10 | {LAKE} | b |\n| 11 | {HILL} | c |\n\nEnjoy!"),
+        ("a table of one column", f"| **Instruction** |\n|:--|\n| 9. {RIVER} |\n| {LAKE} |\n| {HILL} |"),
         ("a sign-off", f"9. {RIVER}\n10. {LAKE}\n11. {HILL}\n\nLet me know if you want more!"),
         ("a long sign-off", f"9. {RIVER}\n10. {LAKE}\n11. {HILL}\n\nThey vary\nin topic.\n\nEnjoy"),
         ("a code fence", f"```\n9. {RIVER}\n10. {LAKE}\n11. {HILL}\n```"),

@@ -32,6 +32,12 @@ PAIR = [("Add the numbers.", "3 + 4", "7"), ("Name a lake.", "", "Lake Baikal.\n
         ("headings",
          "### Instruction\nAdd the numbers.\n### Input\n3 + 4\n### Output\n7\n\n---\n\n"
          "### Instruction\nName a lake.\n### Input\n<noinput>\n### Output\nLake Baikal.\nIt is deep."),
+        ("a table",
+         "Here are two:\n\n| # | Instruction | Input | Output |\n|---|---|---|---|\n"
+         "| 4 | Add the numbers. | 3 + 4 | 7 |\n| 5 | Name a lake. | N/A | Lake Baikal.<br>It is deep. |"),
+        ("explanations",
+         "4. Instruction: Add the numbers.\n4. Input: 3 + 4\n4. Output: 7\n\nExplanation: A sum.\n###\n"
+         "5. Instruction: Name a lake.\n5. Output: Lake Baikal.\nIt is deep.\n**Explanation:** It is."),
         ("tasks",
          "Task 1: Add the numbers.\nInput: 3 + 4\nOutput: 7\n\n"
          "Task 2: Name a lake.\nOutput: Lake Baikal.\nIt is deep."),

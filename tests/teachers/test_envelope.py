@@ -58,6 +58,7 @@ ANSWERS = {
     "a call whose answer is announced": (
         body({"content": "Let me look.", "tool_calls": [{"function": {"name": "f", "arguments": JSON}}]}, "tool_calls"),
         JSON),
+    "vllm-project/vllm#53255: a reason without a call": (body({"content": JSON, "tool_calls": []}, "tool_calls"), JSON),
     "JSON in the content, and a wrong reason": (body({"content": JSON}, "tool_calls"), JSON),
     "reasoning beside an answer": (body({"content": "Niger", "reasoning_content": "{}"}), "Niger"),
 }  # fmt: skip
@@ -109,6 +110,7 @@ def test_an_answer_about_errors_is_one(text):
     [
         ("Which HTTP status line says that a service is down?", "503 Service Unavailable"),
         ("Write a sample error of an API.", '{"error": {"code": 404, "message": "User not found"}}'),
+        ("Which tags are around a call of a tool?", "<tool_call>"),
         ("Write the HTML of an error page.", "<html><head><title>404 Not Found</title></head></html>"),
     ],
 )
@@ -130,10 +132,46 @@ def test_of_several_reasons_the_one_that_says_more_counts(fields, reason):
     assert answer_in({"choices": [choice]}, "chat").finish_reason == reason
 
 
+def filtered(value, **more):
+    return {
+        "content_filter_results": {"hate": {"filtered": False, "severity": "safe"}, "x": {"filtered": value}, **more}
+    }
+
+
+@pytest.mark.parametrize(
+    ("choice", "beside", "reason"),
+    [
+        (filtered(True), {}, "content_filter"),
+        (filtered(False, protected_material_text={"filtered": False, "detected": True}), {}, "stop"),
+        (filtered("no", y=None, z=[True]), {}, "stop"),
+        # BerriAI/litellm#37710: a bridge to the Responses API that ends every answer with "stop".
+        ({}, {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}, "max_output_tokens"),
+        ({}, {"status": "incomplete", "incomplete_details": {"reason": "content_filter"}}, "content_filter"),
+        ({}, {"status": "incomplete", "incomplete_details": None}, "incomplete"),
+        ({}, {"status": "completed", "incomplete_details": None}, "stop"),
+        ({}, {"status": 2}, "stop"),
+        ({}, {"status": ["failed"]}, "stop"),
+    ],
+)
+def test_an_answer_that_is_not_whole_is_known_beside_a_reason_that_says_nothing(choice, beside, reason):
+    sent = {**body({"content": "The Ni"}, **choice), **beside}
+    assert answer_in(sent, "chat").finish_reason == reason
+    if choice and reason != "stop":
+        late = {"choices": [{"delta": {}, "finish_reason": "stop", "content_filter_results": {}}]}
+        pieces = stream({"choices": [{"delta": {"content": "The Ni"}, **choice}]}, late, "[DONE]")
+        assert answer_in(body_of_events(pieces), "chat").finish_reason == reason
+
+
+@pytest.mark.parametrize("beside", [{"status": "failed"}, {"status": "cancelled"}])
+def test_an_answer_that_failed_by_its_status_is_none(beside):
+    with pytest.raises(NoAnswer, match=beside["status"]):
+        answer_in({**body({"content": "The Ni"}), **beside}, "chat")
+
+
 @pytest.mark.parametrize("source", ANSWERS)
 def test_an_answer_is_found_and_no_thoughts(source):
     sent, text = ANSWERS[source]
-    assert answer_in(sent, "chat").text == text
+    assert answer_in(sent, "chat", offers_calls=True).text == text
 
 
 @pytest.mark.parametrize(
@@ -152,9 +190,19 @@ def test_an_answer_is_found_and_no_thoughts(source):
             body({"content": "Let me look.", "tool_calls": [{"function": {"name": "f", "arguments": ""}}]}, "tool_use"),
             "calls a tool that was not offered",
         ),
+        # vllm-project/vllm#27385: gpt-oss calls a built-in tool when there are none.
+        (body({"content": None, "tool_calls": [{"function": {"name": "f", "arguments": JSON}}]}, "tool_calls"),
+         "calls a tool that was not offered"),
+        (body({"content": "", "reasoning": THOUGHTS, "function_call": {"name": "f", "arguments": JSON}}),
+         "calls a tool that was not offered"),
+        # Blaizzy/mlx-vlm#1014: the reason is "stop" in spite of the call.
+        (body({"content": "I will look it up.", "tool_calls": [{"function": {"name": "f", "arguments": JSON}}]}),
+         "calls a tool that was not offered"),
+        (body({"content": "<tool_call>\n<function=f>\n</function></tool_call>"}), "calls a tool that was not offered"),
+        (body({"content": f"<think>Hm</think>\n<minimax:tool_call>{JSON}"}), "calls a tool that was not offered"),
         ({"choices": {"0": {}}}, "no choices"),
     ],
-)
+)  # fmt: skip
 def test_what_is_no_answer_is_told_in_words(sent, says):
     with pytest.raises(NoAnswer, match=says):
         answer_in(sent, "chat")
@@ -271,7 +319,7 @@ def test_a_stream_of_calls_of_a_base_model_and_of_log_probabilities_is_read():
         [{"index": 0, "function": {"arguments": JSON[5:]}}],
     )
     calls = stream(*(delta(tool_calls=one) for one in call), delta("tool_calls"))
-    assert answer_in(body_of_events(calls), "chat").text == JSON
+    assert answer_in(body_of_events(calls), "chat", offers_calls=True).text == JSON
     texts = stream({"choices": [{"text": "Ni"}]}, {"choices": [{"text": "ger", "finish_reason": "length"}]})
     assert answer_in(body_of_events(texts), "completion").text == "Niger"
     scored = stream(
@@ -422,7 +470,7 @@ def test_any_json_is_an_answer_or_is_none_and_never_an_accident(message, value, 
                  "finish_reason": value, "text": message}], "usage": value}):  # fmt: skip
         error_in(sent)
         try:
-            answer = answer_in(sent, endpoint)
+            answer = answer_in(sent, endpoint, offers_calls=endpoint == "chat")
         except (NoAnswer, RequestRefused):
             continue
         assert isinstance(answer.text, str)
@@ -432,6 +480,14 @@ def test_any_json_is_an_answer_or_is_none_and_never_an_accident(message, value, 
             answer_in(body_of_events(events), endpoint)
         except (NoAnswer, RequestRefused):
             continue
+
+
+async def test_a_call_is_the_answer_only_to_a_request_with_a_schema_or_tools(teacher):
+    raw = json.dumps(body({"content": None, "tool_calls": [{"function": {"name": "f", "arguments": JSON}}]}))
+    for name in ("response_format", "tools"):
+        assert teacher.read(replace(a_request(), sampling={name: {}}), raw, 0.0).text == JSON
+    with pytest.raises(TryAgain, match="not offered"):
+        teacher.read(a_request(), raw, 0.0)
 
 
 async def test_an_answer_that_is_not_json_is_quoted(teacher):

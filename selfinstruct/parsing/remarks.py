@@ -1,0 +1,74 @@
+"""What models write beside an output: an explanation, how sure they are, or that there is none.
+
+    >>> without_remarks("three\\n\\nExplanation: It is a small number.", "Name the number.")
+    'three'
+
+It stays where the task asks for it, or where it is one of several fields of the answer ("Rating: 4", "Confidence:
+high").
+"""
+
+import re
+
+from selfinstruct.parsing.items import ParsedInstance
+from selfinstruct.patterns import pattern
+
+_EXPLANATION = (
+    r"(?:explanation|rationale|reasoning|justification|erklärung|begründung|explication|explicación|explicação"
+    r"|spiegazione|uitleg|förklaring|forklaring|wyjaśnienie|vysvětlení|пояснение|объяснение|пояснення|açıklama|penjelasan"
+    r"|giải thích|解释|解釋|说明|說明|説明|解説|설명|해설)"
+)
+_CONFIDENCE = (
+    r"confidence(?: (?:level|score))?[*_]{0,2}[:：][*_ ]{0,4}"
+    r"(?:(?:very )?(?:high|medium|moderate|low)|\d{1,3} ?%|[01]?\.\d{1,4})[.*_]{0,3}[ \t]{0,8}"
+)
+_END = r"(?<=[\[(*-])end of (?:the )?(?:answer|response|output|example|task)[\])*-]{1,3}[ \t]{0,8}"
+_REMARK = pattern(
+    rf"^[ \t*_#>\[(-]{{0,8}}(?:{_CONFIDENCE}$|{_END}$"
+    rf"|(?P<explains>{_EXPLANATION})[*_\])]{{0,3}}(?:[ \t]?[:：]|[ \t]{{0,3}}$))",
+    re.IGNORECASE | re.MULTILINE,
+)
+# "Subject: ...", "## Method": then the remark is one of the parts of what was asked for.
+_OTHER_PART = pattern(
+    r"^(?:#{1,6} |[ \t*_>•-]{0,8}[^\W\d_](?:[^\s:：]{1,20}[ \t]){0,3}[^\s:：]{0,20}[:：](?!//))", re.MULTILINE
+)
+_CODE = pattern(r"```[^`]*+```")
+_ASKED_FOR = pattern(
+    r"expla|expli|erkl|begründ|spieg|uitleg|förklar|forklar|wyjaśn|vysvětl|объясн|поясн|açıkla|jelaskan|giải thích"
+    r"|解|説|说|說|설명|why|warum|pourquoi|por qué|por que|perché|почему|为什么|なぜ|왜|justif|reason|rational|argu"
+    r"|motiv|analy|confiden|certain|\bsure\b|likel|probab|how (?:do|does|did|to|can|would|should)\b",
+    re.IGNORECASE,
+)
+# tloen/alpaca-lora#32: outputs "N/A" in Alpaca's data.
+_NOTHING = pattern(r"[\s\[(<]*(?:n/a|not applicable)[\s\])>.]*", re.IGNORECASE)
+_ASKS_FOR_NOTHING = pattern(r"n/a\b|applicable|missing|unknown|null|absent|availab|otherwise|\bif\b", re.IGNORECASE)
+# Placeholders in brackets that are also tags.
+_TAG = pattern(r"\s*</?(?:input|output|article|text)\s?/?>\s*", re.IGNORECASE)
+_ABOUT_TAGS = pattern(
+    r"\b(?:html\d?|xml|svg|tags?|elements?|markup|web ?(?:page|site)s?|forms?)\b|</?\w|标签|タグ|태그|тег",
+    re.IGNORECASE,
+)
+
+
+def with_output(instance: ParsedInstance, task: str = "") -> ParsedInstance:
+    """The instance, with the output "" if it only says that there is none, and the `task` does not ask for that."""
+    question = f"{task}\n{instance.input}"
+    is_nothing = (_NOTHING.fullmatch(instance.output) and not _ASKS_FOR_NOTHING.search(question)) or (
+        _TAG.fullmatch(instance.output) and not _ABOUT_TAGS.search(question)
+    )
+    return instance._replace(output="") if is_nothing else instance
+
+
+def without_remarks(text: str, task: str = "") -> str:
+    """The text up to an explanation or a confidence that the `task` does not ask for."""
+    marks = list(_REMARK.finditer(text))
+    before = text[: marks[0].start()].rstrip() if marks else ""
+    if (
+        not before
+        or _ASKED_FOR.search(task)
+        or len({mark["explains"] for mark in marks}) < len(marks)
+        or _OTHER_PART.search(_CODE.sub("", before))
+    ):
+        return text
+    ends = [*(mark.start() for mark in marks[1:]), len(text)]
+    is_last = all(mark["explains"] or not text[mark.end() : end].strip() for mark, end in zip(marks, ends, strict=True))
+    return before if is_last else text
