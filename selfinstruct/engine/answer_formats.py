@@ -17,7 +17,7 @@ from zlib import crc32
 from selfinstruct.asking.stages import PROBE, response_format
 from selfinstruct.config.config import Config
 from selfinstruct.config.learned import Learned, body_of, changes_of
-from selfinstruct.errors import TeacherError
+from selfinstruct.errors import TeacherError, TryAgain
 from selfinstruct.parsing.json_answers import json_rows
 from selfinstruct.records import AnswerFormat, Completion, Request, content_id
 from selfinstruct.store.answers import answered_stages
@@ -134,8 +134,8 @@ class _Server:
                 completion = await self._scheduler.complete((probed,), probe, lambda: True)
             try:
                 new = self._edits(completion, now, place, len(edits))
-            except TeacherError:
-                self._store.forget_sent(probe)
+            except TeacherError as error:
+                self._store.add_fault(probe, 1, TryAgain("run_stopped", str(error)))
                 raise
             self._store.add_completion(probe, completion)
             edits += new

@@ -21,6 +21,7 @@ from selfinstruct.untrusted import say
 
 _ALWAYS = (fields.SYSTEM, fields.HISTORY, fields.TOOLS, fields.MEDIA, fields.REJECTED)
 _FIELDS = (fields.INSTRUCTION, fields.INPUT, fields.OUTPUT, fields.REASONING)
+_ANSWERS = (*fields.CHOSEN.spellings, *fields.REJECTED.spellings)
 _INSTANCE = (fields.INPUT, fields.OUTPUT, fields.REASONING, fields.MEDIA)
 READ: dict[Format, tuple[Field, ...]] = {
     "preference": (
@@ -54,7 +55,10 @@ def not_used(row: Any) -> set[str]:
     found = {key for key, value in row.items() if key not in read and not is_empty(value)}
     if format == "records" and _says_otherwise(row):
         found.add("messages")
-    return found.union(*(of_list(key, row[key]) for key in read if isinstance(row.get(key), list)))
+    if format == "preference" and isinstance(inside := row.get("input"), dict):  # OpenAI has the turns inside
+        found |= {f"input.{key}" for key, value in inside.items() if key != "messages" and not is_empty(value)}
+        found.update(of_list("input.messages", inside.get("messages")))
+    return found.union(*(of_list(key, row.get(key)) for key in read))
 
 
 def ours(row: dict[str, Any], format: Format | None) -> frozenset[str]:
@@ -94,16 +98,18 @@ def _says_otherwise(row: dict[str, Any]) -> bool:
     asked, answer = row.get("instruction"), row.get("output")
     if not isinstance(asked, str) or not isinstance(row["messages"], list):
         return True
-    said = [turn.get("content") for turn in row["messages"] if isinstance(turn, dict)]
-    return said != [user_message(asked, row.get("input") or ""), answer]
+    said = [(turn.get("role"), turn.get("content")) if isinstance(turn, dict) else turn for turn in row["messages"]]
+    return said != [("user", user_message(asked, row.get("input") or "")), ("assistant", answer)]
 
 
-def of_list(name: str, value: list[Any]) -> Iterator[str]:
-    """The unused fields in a list of turns, parts or instances."""
+def of_list(name: str, value: Any) -> Iterator[str]:
+    """The unused fields in a list of turns, parts or instances; in a single turn, where an answer is one."""
     if name in (*fields.TOOLS.spellings, *fields.MEDIA.spellings):
         return
     of_instances = name == fields.INSTANCES.name
-    for one in value:
+    if isinstance(value, dict) and name in _ANSWERS:
+        value = [value]
+    for one in value if isinstance(value, list) else ():
         if not isinstance(one, dict):
             continue
         read = {key for key, _ in fields.marks(one)} if of_instances else _other_names(one)

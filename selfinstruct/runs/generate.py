@@ -84,11 +84,12 @@ async def _grow(run: Run, target: int, by_batches: bool, on_start: Callable[[Sch
         progress = progress_of(store)
         progress.target = target
         running = run.config.running
-        budget = _budget(run, by_batches)
+        account = Budget(running, run.config.prices, run.config.stages, store, by_batches)
+        budget = account if running.has_limits else None
 
         def note_fault(request: Request, attempt: int, fault: TryAgain) -> int:
             progress.count_fault(fault)
-            most = budget.at_most(request) if budget and fault.may_have_cost else Amount()
+            most = account.at_most(request) if fault.may_have_cost else Amount()
             return store.add_fault(request, attempt, fault, int(most.tokens), most.cost_usd)
 
         in_flight = IN_FLIGHT if by_batches else running.concurrency
@@ -112,10 +113,3 @@ async def _grow(run: Run, target: int, by_batches: bool, on_start: Callable[[Sch
             await asyncio.wait([showing])
             if budget:
                 store.settle_interrupted()
-
-
-def _budget(run: Run, by_batches: bool) -> Budget | None:
-    config, running = run.config, run.config.running
-    if not (running.max_cost or running.max_requests or running.max_tokens):
-        return None
-    return Budget(running, config.prices, config.stages, run.store, by_batches)

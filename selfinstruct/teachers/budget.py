@@ -9,12 +9,14 @@ budget for these, for the tasks expected from earlier proposals, and for one of 
 
 A call that never got an answer (deadline, dropped connection, `kill -9`) may have been billed, and counts as the
 maximum it may have used. So does a token count, of the prompt or of the answer, that is missing, invalid or too small
-for its text. Answers stored before their model had a price count at today's price. To account for calls in flight at
-`kill -9`, a run with a budget records each call before sending it. Requests in batches are recorded with the batch, and
-count as in flight until its results have been read.
+for its text; in later sessions, at the highest price that its model has had in the run. Answers stored before their
+model had a price count at today's price. To account for calls in flight at `kill -9`, a session with a limit records
+each call before sending it. Requests in batches are recorded with the batch, and count as in flight until its results
+have been read.
 
 Not covered: anything that a provider bills besides tokens; a server that makes an answer or a prompt longer than the
-request allows, which is visible only in the answer. Failed calls with an HTTP error status are taken to be free.
+request allows, which is visible only in the answer; calls that were in flight when a session without limits was killed.
+Failed calls with an HTTP error status are taken to be free.
 """
 
 import math
@@ -23,7 +25,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from selfinstruct.asking.stages import PROBE
-from selfinstruct.errors import BudgetReached, RequestRefused, Stopped, TeacherError, TryAgain
+from selfinstruct.errors import BudgetReached, RequestRefused, Stopped, StoreError, TeacherError, TryAgain
 from selfinstruct.records import Completion, Request, canonical_json
 from selfinstruct.store.answers import longest_requests, uncounted, unpriced, used
 from selfinstruct.store.batches import Batches
@@ -83,8 +85,10 @@ class Budget:
         for one in unpriced(store):  # at full price: whether batches answered it is not known
             cost = cost_usd(prices.get(one.model), one.prompt_tokens, one.completion_tokens)
             self._count(one.stage, Amount(cost_usd=cost or 0.0))
+        self._prices, self._is_batch = _highest(store, prices), False
         for request, n_prompt, n_new in uncounted(store):
             self._count(request.stage, self._uncounted(request, n_prompt, n_new))
+        self._prices, self._is_batch = prices, is_batch
         for request in longest_requests(store):
             self._most[request.stage] = self.at_most(request)
         # What an earlier session has submitted in batches, until this session requests it again.
@@ -166,7 +170,9 @@ class Budget:
             isinstance(error, RequestRefused | TryAgain) and not error.may_have_cost
         ):
             spent = Amount(requests=1)
-        if isinstance(error, TeacherError | Stopped):
+        if isinstance(error, TeacherError) and not self._goes_by_batch(request):
+            self._store.add_fault(request, 1, TryAgain("run_stopped", str(error)))  # later sessions count it, too
+        elif isinstance(error, TeacherError | Stopped):
             self._store.forget_sent(request)  # nothing will be stored for it
         self._count(request.stage, spent, n_answers=completion is not None)
 
@@ -176,7 +182,9 @@ class Budget:
 
     def _uncounted(self, request: Request, n_prompt: int, n_new: int) -> Amount:
         """The maximum of what the server did not count; such counts are given as 0."""
-        text = request.system + request.user + canonical_json(request.sampling.get("response_format", ""))
+        # Schemas, tools and whatever else is not a number may become part of the prompt.
+        others = (canonical_json(value) for value in request.sampling.values() if isinstance(value, str | list | dict))
+        text = "".join((request.system, request.user, *others))
         most_prompt = 0 if n_prompt else len(text.encode("utf-8", "replace")) + TEMPLATE_TOKENS
         most_new = 0 if n_new else request.max_new_tokens or 0
         cost = cost_usd(self._prices.get(request.model), most_prompt, most_new, self._goes_by_batch(request))
@@ -220,6 +228,20 @@ class Budget:
             f"Stopped at the budget: {used} used of {option} = {getattr(self.limits, what):g}. {of} may use up to "
             f"{needed}{and_free}. All answers are kept. To resume, raise {option} (--{option.replace('_', '-')})."
         )
+
+
+def _highest(store: Store, prices: Mapping[str, Price]) -> dict[str, Price]:
+    """The highest price that each model has had in any session; what is new is stored."""
+    try:
+        highest = {model: Price(**price) for model, price in store.settings().get("highest_prices", {}).items()}
+    except (AttributeError, TypeError, ValueError):
+        raise StoreError(f"{store.path}: its settings are damaged. Restore a copy.") from None
+    for model, price in prices.items():
+        before = highest.get(model, price)
+        highest[model] = Price(input=max(price.input, before.input), output=max(price.output, before.output))
+    with store.transaction():
+        store.set_settings({"highest_prices": {model: price.model_dump() for model, price in highest.items()}})
+    return highest
 
 
 def cost_usd(price: Price | None, n_prompt: int, n_new: int, is_batch: bool = False) -> float | None:

@@ -143,7 +143,9 @@ class Overrides(Section):
     @field_validator("sampling")
     @classmethod
     def _only_sampling(cls, sampling: dict[str, Any] | None) -> dict[str, Any] | None:
-        ours = {"model", "messages", "prompt", "n", "seed", "logprobs", "response_format"} & set(sampling or ())
+        ours = {"model", "messages", "prompt", "n", "best_of", "seed", "logprobs", "response_format"} & set(
+            sampling or ()
+        )
         if ours:
             raise ValueError(f"must not contain {', '.join(sorted(ours))}, which selfinstruct sets itself")
         try:
@@ -199,6 +201,11 @@ class RunningSettings(Section):
         300, ge=20, description="number of candidates over which the acceptance rate is measured"
     )
     collapse_below: float = Field(0.01, ge=0, le=1, description="acceptance rate below which the run stops on its own")
+
+    @property
+    def has_limits(self) -> bool:
+        """Whether calls, tokens or cost are limited."""
+        return bool(self.max_cost or self.max_requests or self.max_tokens)
 
 
 class Price(Section):

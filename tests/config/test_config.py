@@ -156,7 +156,7 @@ def test_an_address_loses_its_last_slash():
     assert config.section("propose").base_url == "http://p/v1"
 
 
-@pytest.mark.parametrize("key", ["model", "messages", "prompt", "n", "seed", "logprobs"])
+@pytest.mark.parametrize("key", ["model", "messages", "prompt", "n", "best_of", "seed", "logprobs"])
 def test_sampling_must_not_hold_what_the_program_sets_itself(key):
     message = refusal({"instances": {"sampling": {"temperature": 0, key: 1}}})
     assert message == f"run.toml: instances.sampling: must not contain {key}, which selfinstruct sets itself"

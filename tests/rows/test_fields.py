@@ -335,6 +335,13 @@ def test_a_weight_that_is_neither_yes_nor_no_is_named(row, problem):
         ({"prompt": "Deep?", "completion": " 4 m.", "choices": ["a"]}, {"choices"}),
         ({"id": 1, "task": 1, "instruction": "Deep?", "input": "", "output": "4 m.", "is_classification": None,
           "messages": [{**Q, "content": "Deep?"}, A], "extra": {"a": 1}}, set()),
+        ({**RECORD, "messages": [{**Q, "content": "Deep?"}, A, "9 m."]}, {"messages"}),
+        ({**RECORD, "messages": [{**Q, "content": "Deep?", "role": "system"}, A]}, {"messages"}),
+        ({"prompt": "Deep?", "chosen": {**A, "score": 3}, "rejected": {**A, "score": 1}},
+         {"chosen.*.score", "rejected.*.score"}),
+        ({"input": {"messages": [{**Q, "name": "Eve"}], "tools": [CALL], "parallel_tool_calls": True},
+          "preferred_output": [A], "non_preferred_output": [A]},
+         {"input.messages.*.name", "input.tools", "input.parallel_tool_calls"}),
     ],
 )  # fmt: skip
 def test_fields_that_no_format_knows_are_counted(row, names):

@@ -328,6 +328,7 @@ async def test_a_run_that_is_refused_or_cancelled_leaves_no_call_open(tmp_path):
         await asyncio.wait([growing])
     with Store.read(tmp_path / "refused") as store:
         assert tokens_used(store) == 0
+        assert store.query("SELECT reason FROM faults") == [("run_stopped",)]  # the probe
     with Store.read(tmp_path / "cancelled") as store:
         assert store.query("SELECT reason FROM faults") == [("interrupted",)]
         assert 0 < tokens_used(store) < 50_000
@@ -396,6 +397,38 @@ def test_what_was_answered_before_there_was_a_price_counts(store):
     assert budget_fits(budget_of(store, max_cost=3.1), a_request(1))
 
 
+def test_what_was_not_counted_keeps_the_highest_price_that_its_model_has_had(store):
+    """Without counts, $1 of one session must not become 10 cents of the next because the price has fallen."""
+    answer = Completion(a_request().id, "yes", "stop", raw="{}")
+    highest = budget_of(store, max_cost=1.0).at_most(a_request()).cost_usd
+    store.add_completion(a_request(), answer)
+    config = parse_config(
+        {"running": {"max_cost": highest}, "prices": {"simulated": {"input": 0.1, "output": 0.4}}}, ""
+    )
+    for is_batch in (False, True):
+        assert not budget_fits(Budget(config.running, config.prices, config.stages, store, is_batch), a_request(1))
+
+
+def test_a_call_that_stopped_the_run_counts_in_later_sessions(store):
+    """Otherwise a server that asks for a key could be called again and again beyond max_requests."""
+    budget = budget_of(store, max_requests=1)
+    budget.reserve(a_request())
+    budget.settle(a_request(), None, TeacherError("asks for a key"))
+    assert not budget_fits(budget_of(store, max_requests=1), a_request())
+    assert store.query("SELECT reason, tokens FROM faults") == [("run_stopped", 0)]
+
+
+@on_virtual_time_with_servers
+async def test_what_failed_calls_may_have_used_is_stored_by_a_run_without_limits_too(tmp_path):
+    """A later session may set a limit."""
+    async with serving(SimulatedSettings(dropped_share=0.3)) as server:
+        assert await grow(tmp_path / "run", server.base_url, 5)
+    with Store.read(tmp_path / "run") as store:
+        faults = store.query("SELECT tokens, cost_usd FROM faults WHERE reason = 'connection'")
+    assert faults
+    assert all(tokens > 0 and cost > 0 for tokens, cost in faults)
+
+
 def budget_fits(budget, request):
     try:
         return budget.fits(request, 0, 0.0)
@@ -409,6 +442,8 @@ def test_the_most_is_never_less_than_what_any_tokenizer_would_count(store):
     for text in texts:
         request = Request("instances", "openai", "simulated", "chat", text, text, {"max_tokens": 7})
         assert budget.at_most(request).tokens >= 2 * len(text.encode()) + 7
+    tools = [{"type": "function", "function": {"name": "look", "description": "word " * 1000}}]
+    assert budget.at_most(a_request(tools=tools)).tokens >= 5000  # servers write them into the prompt
     assert budget.at_most(a_request(max_completion_tokens=900)).tokens >= 900
     assert budget.at_most(a_request(max_completion_tokens=9)).tokens >= 100
 
