@@ -213,7 +213,7 @@ def test_each_command_works_on_the_new_run(messy, tmp_path):
     for command in (["export", new, "--format", "alpaca", "--card"], ["report", new]):
         result = run_cli(*command)
         assert result.returncode == 0, result.stderr
-    assert "filters that are switched off" in (new / "README.md").read_text()
+    assert "filters to switch off" in (new / "README.md").read_text()
 
 
 def test_a_person_reads_what_changes(messy, tmp_path):
