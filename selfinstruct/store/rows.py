@@ -6,7 +6,9 @@ s system_prompts, c candidates, t tasks.
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field
 
 from selfinstruct.errors import StoreError
 from selfinstruct.parsing.items import ParsedInstance
@@ -35,6 +37,42 @@ SEED_COLUMNS = "id, name, instruction, instances, is_classification"
 CANDIDATE_COLUMNS = "c.request_id, c.place, c.instruction, c.cut, c.instances, c.extra"
 TASK_COLUMNS = "t.position, t.id, c.instruction, c.step, c.request_id, c.instances, c.extra"
 RECORD_COLUMNS = "id, task, instruction, input, output, candidate_extra, task_extra, extra"
+
+
+class _Learned(BaseModel, strict=True):
+    """Changes to requests that a server asked for, by stage and model: name, action and value."""
+
+    edits: dict[str, dict[str, list[Annotated[list[Any], Field(min_length=3, max_length=3)]]]] = {}
+    tried: dict[str, Any] = {}
+
+
+class _Settings(BaseModel, strict=True):
+    """What stands in the table `run`, by key."""
+
+    config: dict[str, Any] = {}
+    asked: dict[str, Any] = {}
+    custom: dict[str, Any] = {}
+    prompts: dict[str, str] = {}
+    version: str = ""
+    versions: list[str] = []
+    target: int = 0
+    given: dict[str, int] = {}
+    hashed_later: int = 0
+    learned: _Learned = _Learned()
+    highest_prices: dict[str, dict[str, float]] = {}
+    imported_steps: int = 0
+    empty_steps: dict[str, str] = {}
+    batch_token: str = ""
+
+
+def settings_from(rows: Sequence[Row]) -> dict[str, Any]:
+    """The settings of a run from the rows of `run`. ValueError if one is not of its kind, or no JSON."""
+    found = {key: json.loads(value) for key, value in rows}
+    _Settings.model_validate(found)
+    for table in (found.get("config", {}), found.get("asked", {})):
+        if not isinstance(table.get("filters", {}), dict):
+            raise ValueError("filters are no table")
+    return found
 
 
 def request_from(row: Row) -> Request:

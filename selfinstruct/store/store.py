@@ -9,7 +9,6 @@ task's instances: a run that is killed at any instant resumes after the last of 
 """
 
 import asyncio
-import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -48,6 +47,7 @@ from selfinstruct.store.rows import (
     request_row,
     seed_from,
     seed_row,
+    settings_from,
     task_from,
     with_hash,
 )
@@ -93,15 +93,9 @@ class Store(Database):
     def settings(self) -> dict[str, Any]:
         """The run's settings by key, as they were stored."""
         try:
-            found = {key: json.loads(value) for key, value in self.query("SELECT key, value FROM run")}
-            tables = [found[key] for key in ("config", "asked", "custom", "prompts") if key in found]
-            tables += [table["filters"] for table in tables if isinstance(table, dict) and "filters" in table]
-            is_whole = all(isinstance(table, dict) for table in tables)
+            return settings_from(self.query("SELECT key, value FROM run"))
         except (ValueError, TypeError, RecursionError):
-            is_whole = False
-        if not is_whole:
-            raise StoreError(f"{self.path}: its settings are damaged. Restore a copy.")
-        return found
+            raise StoreError(f"{self.path}: its settings are damaged. Restore a copy.") from None
 
     def set_settings(self, settings: dict[str, Any]) -> None:
         """Store settings by key; the caller opens the transaction."""
@@ -255,12 +249,15 @@ class Store(Database):
     def pending(self) -> list[Candidate]:
         """The candidates of the last step that were not judged, because the target was reached before them."""
         rows = self.query(
-            f"SELECT {CANDIDATE_COLUMNS} FROM candidates c "
+            f"SELECT {CANDIDATE_COLUMNS}, c.id FROM candidates c "
             "WHERE c.step = (SELECT max(step) FROM steps) AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.id = c.id) "
             "AND NOT EXISTS (SELECT 1 FROM rejections r WHERE r.subject = 'candidate' AND r.subject_id = c.id) "
             "ORDER BY c.position"
         )
-        return [candidate_from(row) for row in rows]
+        found = [candidate_from(row) for *row, _ in rows]
+        if [candidate.id for candidate in found] != [row[-1] for row in rows]:  # a verdict on it would not be found
+            raise StoreError(f"{self.path}: a candidate was changed after it was stored. See selfinstruct verify.")
+        return found
 
     def tasks(self, only_waiting: bool = False) -> list[Task]:
         """The admitted tasks in order, or those among them that wait for their instances."""

@@ -220,14 +220,17 @@ class Budget:
         what = self._over(most.plus(kept_free)) or Amount._fields[0]
         option = {"requests": "max_requests", "tokens": "max_tokens", "cost_usd": "max_cost"}[what]
         form = "${:,.4f}" if what == "cost_usd" else "{:,.0f}"
-        used, needed, free = (
-            form.format(math.ceil(getattr(one, what) * 1e4) / 1e4) for one in (self._used, most, kept_free)
-        )
+        used, needed, free = (form.format(_rounded_up(getattr(one, what))) for one in (self._used, most, kept_free))
         and_free = f", and {free} is reserved for the instances of tasks" if getattr(kept_free, what) else ""
         return BudgetReached(
             f"Stopped at the budget: {used} used of {option} = {getattr(self.limits, what):g}. {of} may use up to "
             f"{needed}{and_free}. All answers are kept. To resume, raise {option} (--{option.replace('_', '-')})."
         )
+
+
+def _rounded_up(amount: float) -> float:
+    """To four places; a stored amount may be as large as a float can be."""
+    return math.ceil(amount * 1e4) / 1e4 if amount < 1e12 else amount
 
 
 def _highest(store: Store, prices: Mapping[str, Price]) -> dict[str, Price]:

@@ -113,6 +113,36 @@ def test_a_file_that_would_do_other_things_than_ours_is_refused(folder, statemen
             use(folder)
 
 
+DAMAGED = "its settings are damaged"
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("UPDATE run SET value = '[\"x\", 1, null]' WHERE key = 'versions'", DAMAGED),
+        ("UPDATE run SET value = '\"text\"' WHERE key = 'target'", DAMAGED),
+        ("UPDATE run SET value = '[1]' WHERE key = 'prompts'", DAMAGED),
+        ("INSERT OR REPLACE INTO run VALUES('learned', '[3]')", DAMAGED),
+        ('INSERT OR REPLACE INTO run VALUES(\'learned\', \'{"edits": {"propose": {"m": [["seed"]]}}}\')', DAMAGED),
+        ("INSERT OR REPLACE INTO run VALUES('highest_prices', '{\"m\": 1}')", DAMAGED),
+        ("UPDATE candidates SET instruction = 'same text'", "a candidate was changed after it was stored"),
+        (
+            "INSERT INTO faults(request_id, stage, attempt, reason, detail, created_at, tokens, cost_usd) "
+            "VALUES('a', 'b', 1, 'c', 'd', 1e308, 9e18, 9e307)",
+            "Stopped at the budget",
+        ),
+    ],
+)
+def test_senseless_values_end_a_resumed_run_with_a_message(folder, tmp_path, statement, said):
+    prices = tmp_path / "prices.toml"
+    prices.write_text("[prices.simulated]\ninput = 1\noutput = 1\n", encoding="utf-8")
+    changed(folder, statement)
+    run = run_cli("generate", folder, "--target", 5, "--max-cost", 1, "--config", prices)
+    assert run.returncode != 0
+    assert said in run.stderr
+    assert "Traceback" not in run.stderr
+
+
 def test_tables_and_views_of_the_users_own_are_left_alone(folder):
     changed(folder, "CREATE TABLE mine(x)", "CREATE VIEW long AS SELECT * FROM tasks", "CREATE INDEX i ON mine(x)")
     with Store.read(folder) as store:
