@@ -77,13 +77,12 @@ def input_first(text: str, cut: bool, task: str = "") -> list[ParsedInstance]:
     text = with_usual_names(body(text))
     text, cut = _of_first_task(text, cut)
     marks = list(EXAMPLE.finditer(text))
-    if not (INPUT_FIELD.search(text) or OUTPUT_FIELD.search(text)) and (
-        pairs := other_pairs(text, cut, is_table_asked=bool(_ASKS_FOR_TABLE.search(task)))
-    ):
+    has_fields = bool(INPUT_FIELD.search(text) or OUTPUT_FIELD.search(text))
+    if not has_fields and (pairs := other_pairs(text, cut, is_table_asked=bool(_ASKS_FOR_TABLE.search(task)))):
         return mark_cut(
             [with_output(ParsedInstance(no_input(given), output, False), task) for given, output in pairs], cut
         )
-    if not marks and (_has_other_names(text) or _NOTHING.fullmatch(text)):
+    if not (marks or has_fields) and (_has_other_names(text) or _NOTHING.fullmatch(text)):
         return []
     if marks and (next_task := _NEXT_TASK.search(text, marks[0].end())):
         text, cut = text[: next_task.start()], False
@@ -159,7 +158,7 @@ def _read_block(block: str, cut: bool, task: str) -> list[ParsedInstance]:
     """The instances below a heading; each output may stand above its input."""
     outputs, inputs = list(OUTPUT_FIELD.finditer(block)), list(INPUT_FIELD.finditer(block))
     if cut or not _alternate(outputs, inputs) or block[: outputs[0].start()].strip():
-        return [read_example(part, task) for part in _split_at_inputs(block)]
+        return [read_example(part, task) for part in _split_at_inputs(block, outputs, inputs)]
     ends = [*(output.start() for output in outputs[1:]), None]
     return [
         read_example(f"{block[given.start() : end]}\n{block[output.start() : given.start()]}", task)
@@ -181,15 +180,14 @@ def _alternate(outputs: list[re.Match[str]], inputs: list[re.Match[str]]) -> boo
     return bool(pairs) and len(outputs) == len(inputs) and starts == sorted(starts) and alike
 
 
-def _split_at_inputs(block: str) -> list[str]:
+def _split_at_inputs(block: str, outputs: list[re.Match[str]], inputs: list[re.Match[str]]) -> list[str]:
     """One part for each "Input:" that follows an "Output:" (models omit the heading)."""
     starts = [0]
-    outputs = [mark.start() for mark in OUTPUT_FIELD.finditer(block)]
     at = 0
-    for mark in INPUT_FIELD.finditer(block):
-        while at < len(outputs) and outputs[at] < starts[-1]:
+    for mark in inputs:
+        while at < len(outputs) and outputs[at].start() < starts[-1]:
             at += 1
-        if at < len(outputs) and outputs[at] < mark.start():
+        if at < len(outputs) and outputs[at].start() < mark.start():
             starts.append(mark.start())
     return [block[a:b] for a, b in zip(starts, [*starts[1:], None], strict=True)]
 
@@ -199,8 +197,6 @@ def _has_other_names(text: str) -> bool:
 
     In English, such blocks are usually what the task asked for: jokes with "Q:" and "A:", recipes.
     """
-    if INPUT_FIELD.search(text) or OUTPUT_FIELD.search(text):
-        return False
     blocks = [[name.strip().lower() for name in _UNKNOWN_FIELD.findall(block)] for block in text.split("\n\n")]
     if len(blocks[0]) < 2:
         return False
