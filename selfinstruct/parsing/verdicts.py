@@ -15,7 +15,8 @@ _NO_INPUT_AT_MOST = 80  # characters
 # Questions that ask for such words.
 _SAYS_SORRY = pattern(
     r"\b(?:apolog\w+|sorry|letters?|e-?mails?|messages?|dialog(?:ue)?s?|conversations?|repl(?:y|ies)|respon[ds]\w*"
-    r"|translat\w*|rewrit\w*|rephras\w*|lyrics|stor(?:y|ies)|roleplay|role-play|pretend|excuses?|declin\w+|refus\w+|unfortunately)\b"
+    r"|translat\w*|rewrit\w*|rephras\w*|lyrics|stor(?:y|ies)|roleplay|role-play|pretend|excuses?|declin\w+|refus\w+|unfortunately"
+    r"|text (?:to|your)|notes? (?:to|for)|voicemails?|tell (?:him|her|them|your|a))\b"
     r"|\b(?:brev|meddelande|svarsbrev|inbjudan|översätt|historia|berättelse|beskjed|besked|invitasjon|oversett|fortelling"
     r"|kirje|viesti|kutsu|käännä|tarina|dopis|zpráv|pozvánk|přelož|příběh|levél|üzenet|fordíts|scrisoare|mesaj|poveste"
     r"|επιστολή|γράμμα|μήνυμα|wiadomość|zaproszeni|przetłumacz|uitnodiging|vertaal|brief|bericht|mektup|davet|surat|undangan"
@@ -53,7 +54,7 @@ _IS_CLASSIFICATION = pattern(
 
 
 def is_refusal(text: str) -> bool:
-    """Whether the answer begins like a refusal, and not like the letter of somebody who cannot come."""
+    """Whether the answer begins like a refusal, and not like the letter of somebody who cannot come, or cannot pay."""
     said = _BEFORE_WORDS.sub("", spoken(text)[:_BEGINNING], count=1)
     if not (found := _REFUSAL.match(said)):
         return False

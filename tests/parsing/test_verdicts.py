@@ -86,6 +86,15 @@ def test_words_that_say_that_there_is_no_input(text, none):
         ("Name a river.", "很抱歉,我无法回答这个问题。", True),
         ("Name a river.", "Leider kann ich diese Frage nicht beantworten.", True),
         ("Name a river.", "죄송하지만 도와드릴 수 없습니다.", True),
+        ("Use the word.", "Sorry, I can't find my keys.", False),
+        ("Use the word.", "I'm sorry, but I won't be home for dinner.", False),
+        ("Use the word.", "Lo siento, no puedo pagar la factura.", False),
+        ("Use the word.", "Bohužel nemohu najít svou knihu.", False),
+        ("Use the word.", "Je suis désolé, mais je ne peux pas trouver mes clés.", False),
+        ("Leave a voicemail.", "Sorry, I can't hear you.", False),
+        ("Use the word.", "I'm sorry, but I can't share my personal opinions.", True),
+        ("Use the word.", "Lo siento, no puedo hacer eso: va contra mi programación.", True),
+        ("Use the word.", "К сожалению, я не могу поделиться своим мнением.", True),
     ],
 )
 def test_who_declines_is_told_from_who_says_so_in_the_name_of_somebody(question, answer, declined):
