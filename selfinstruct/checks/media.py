@@ -36,11 +36,11 @@ _POINTED_AT = re.compile(
     re.IGNORECASE,
 )
 _ASKED_FOR = re.compile(
-    r"^\W*(?:please |can you |could you )?(?:create|generate|make|produce|design|render|record|take|show me|post)"
+    r"^\W*+(?:please |can you |could you )?(?:create|generate|make|produce|design|render|record|take|show me|post)"
     rf" (?:me )?(?:an?|the|some|two|three|\d+) (?:(?!\w*[’']s )[\w-]+ ){{0,2}}?{_NOUN}"
     r"(?=[.?!,]|$| (?:of|that|which|with|showing|depicting|about|from|representing|illustrating|explaining|displaying"
     r"|summari[sz]ing|based)\b)"
-    r"|^\W*(?:please |can you |could you )?(?:draw|sketch|paint|photoshop) (?:me )?"
+    r"|^\W*+(?:please |can you |could you )?(?:draw|sketch|paint|photoshop) (?:me )?"
     r"(?:an?|the|some|two|three|\d+|your)\b(?! (?:[\w-]+ ){0,2}(?:conclusions?|comparisons?|parallels?|distinctions?"
     r"|inferences?|lessons?|analog(?:y|ies)|plan|outline|connections?|attention|lines? between|portrait in words))",
     re.IGNORECASE,

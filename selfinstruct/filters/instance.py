@@ -38,14 +38,15 @@ _NEXT_TASK = pattern(
     re.IGNORECASE | re.MULTILINE,
 )
 _STEP = pattern(r"^[ \t]{0,12}(\d{1,3})\.", re.MULTILINE)
-# "Example 2" with its fields below it; "Input: ..." and "Output: ..." as a paragraph below an answer.
+# "Example 2" with its fields below it; "Input: ..." and "Output: ..." as a paragraph below an answer, but not indented
+# as in a docstring.
 _NEXT_EXAMPLE = pattern(
     rf"^[ \t#*_【\[]{{0,8}}{_EXAMPLE}[ \t]{{0,3}}#?{ORDINAL}[^\n]{{0,60}}\n{{1,3}}"
     rf"[ \t*_-]{{0,6}}{_FIELD}[*_ \t]{{0,4}}[:：][^\n]*",
     re.IGNORECASE | re.MULTILINE,
 )
 _NEXT_PAIR = pattern(
-    rf"\n[ \t]{{0,12}}\n[ \t*_-]{{0,6}}{any_of('input')}[*_ \t]{{0,4}}[:：][^\n]{{0,400}}\n[ \t*_-]{{0,6}}"
+    rf"\n[ \t]{{0,12}}\n(?![ ]{{4}}|\t)[ *_-]{{0,6}}{any_of('input')}[*_ \t]{{0,4}}[:：][^\n]{{0,400}}\n[ \t*_-]{{0,6}}"
     rf"{any_of('output')}[*_ \t]{{0,4}}[:：]",
     re.IGNORECASE,
 )

@@ -55,6 +55,26 @@ _NEXT_TASK = pattern(
 _UNKNOWN_FIELD = pattern(r"^[ \t*_-]{0,6}([^\W\d_][^\n:：.!?\"“]{0,30})[*_]{0,2}[:：](?!//)", re.MULTILINE)
 _UNKNOWN_HEADING = pattern(rf"[ \t#*_【\[]{{0,8}}(?!\d)\w{{1,20}}[ \t]{{0,3}}{ORDINAL}[】\]]?[*_:：. \t]{{0,6}}\n")
 
+_NEXT_NUMBER = pattern(rf"{_HEADING}[ \t]{{0,3}}#?\d", re.IGNORECASE)
+_COUNTS = pattern(rf"{ORDINAL}|\b(?:first|second|third|fourth|fifth|next|another)\b", re.IGNORECASE)
+_FIELD_BELOW = pattern(rf"\s{{0,6}}[*_#>-]{{0,4}}[ \t]{{0,3}}{_FIELD}[*_ \t]{{0,6}}[:：]", re.IGNORECASE)
+_ASKS_FOR_JSON = pattern(r"json|\b(?:arrays?|schemas?)\b", re.IGNORECASE)
+_IS_OF_INSTANCES = pattern(
+    r"\"(?:instances|examples|(?:expected[ _])?outputs?|answer|response)\"\s{0,9}:", re.IGNORECASE
+)
+# What has inputs, outputs or answers of its own.
+_ASKS_FOR_FIELDS = pattern(
+    r"\b(?:algorithms?|pseudo-?code|docstrings?|specifications?|test (?:cases?|plans?)|unit tests?|yaml|toml|config\w*"
+    r"|templates?|(?:bug|error) reports?|inputs? and (?:an? |its |the |sample |expected )*outputs?)\b",
+    re.IGNORECASE,
+)
+_ASKS_FOR_QUESTIONS = pattern(
+    r"\b(?:make|create|write|give|tell|generate|come up with|compose|design|suggest|think of|pose|invent|formulate"
+    r"|draft|develop|prepare|produce|build)\b(?: (?!answers?\b|response|repl|solution)[\w'’-]+,?){0,6}? (?:quiz(?:zes)?"
+    r"|riddles?|questions?|puzzles?|problems?|trivia|flash ?cards?|faqs?|teasers?|worksheets?|exercises?"
+    r"|exams?|tests?)\b",
+    re.IGNORECASE,
+)
 _ASKS_FOR_TABLE = pattern(
     r"\b(?:tables?|tabular|tabulate|truth|lookup|markdown)\b|tabel|tabla|tableau|tabela|tabella|таблиц|表|표",
     re.IGNORECASE,
@@ -71,19 +91,23 @@ def input_first(text: str, cut: bool, task: str = "") -> list[ParsedInstance]:
     which may ask for what is otherwise no part of an output: a table, an explanation.
     """
     if (rows := json_rows(spoken(text))) is not None:
-        return mark_cut([with_output(row, task) for row in from_json(rows)], cut or rows.ends_inside)
+        if not _ASKS_FOR_JSON.search(task) or _IS_OF_INSTANCES.search(text) or not re.search(r"\w", text):
+            return mark_cut([with_output(row, task) for row in from_json(rows)], cut or rows.ends_inside)
+        return mark_cut([ParsedInstance("", body(text), False)], cut or rows.ends_inside)
     if has_too_many_lines(text):
         return []
-    text = with_usual_names(body(text))
+    said = body(text)
+    text = with_usual_names(said)
     text, cut = _of_first_task(text, cut)
-    marks = list(EXAMPLE.finditer(text))
-    if not (INPUT_FIELD.search(text) or OUTPUT_FIELD.search(text)) and (
-        pairs := other_pairs(text, cut, is_table_asked=bool(_ASKS_FOR_TABLE.search(task)))
-    ):
+    marks = _headings(text)
+    if (whole := _whole_output(text, said, marks, task)) is not None:
+        return [ParsedInstance("", without_remarks(whole, task), cut)]
+    has_fields = bool(INPUT_FIELD.search(text) or OUTPUT_FIELD.search(text))
+    if not has_fields and (pairs := other_pairs(text, cut, is_table_asked=bool(_ASKS_FOR_TABLE.search(task)))):
         return mark_cut(
             [with_output(ParsedInstance(no_input(given), output, False), task) for given, output in pairs], cut
         )
-    if not marks and (_has_other_names(text) or _NOTHING.fullmatch(text)):
+    if not (marks or has_fields) and (_has_other_names(text) or _NOTHING.fullmatch(text)):
         return []
     if marks and (next_task := _NEXT_TASK.search(text, marks[0].end())):
         text, cut = text[: next_task.start()], False
@@ -96,6 +120,32 @@ def input_first(text: str, cut: bool, task: str = "") -> list[ParsedInstance]:
             blocks.insert(0, above)
     instances = [instance for block in blocks for instance in _read_block(block, cut, task)]
     return [i for i in mark_cut(instances, cut) if i.input or i.output or (i.cut and len(instances) > 1)]
+
+
+def _whole_output(text: str, said: str, marks: list[re.Match[str]], task: str) -> str | None:
+    """The text that is one output for a task that asks for fields or questions of its own; None if it is not.
+
+    `said`: the text before its fields got their usual names.
+    """
+    output = OUTPUT_FIELD.search(text)
+    if output is None or not (_ASKS_FOR_FIELDS.search(task) or _ASKS_FOR_QUESTIONS.search(task)):
+        return None
+    if marks and not any(_NEXT_NUMBER.match(mark.group()) for mark in marks[1:]):  # a task without an input has one
+        below = text[marks[0].end() :].lstrip()
+        output = OUTPUT_FIELD.match(below)
+        return below[output.end() :].strip() if output and not text[: marks[0].start()].strip() else None
+    given = INPUT_FIELD.search(text)
+    above = text[: min(output.start(), given.start() if given else len(text))].strip()
+    is_whole = given is not None if _ASKS_FOR_FIELDS.search(task) else not given and "answer" in output.group().lower()
+    return said.strip() if not marks and is_whole and above and not above.endswith(":") else None
+
+
+def _headings(text: str) -> list[re.Match[str]]:
+    """The headings of examples. Inside an answer, a lone "Example" above no field is a part of an output."""
+    marks = list(EXAMPLE.finditer(text))
+    if marks and not text[: marks[0].start()].strip() and not _COUNTS.search(marks[0].group()):
+        return marks
+    return [mark for mark in marks if _COUNTS.search(mark.group()) or _FIELD_BELOW.match(text, mark.end())]
 
 
 def output_first(text: str, cut: bool, task: str = "") -> list[ParsedInstance]:
@@ -159,7 +209,7 @@ def _read_block(block: str, cut: bool, task: str) -> list[ParsedInstance]:
     """The instances below a heading; each output may stand above its input."""
     outputs, inputs = list(OUTPUT_FIELD.finditer(block)), list(INPUT_FIELD.finditer(block))
     if cut or not _alternate(outputs, inputs) or block[: outputs[0].start()].strip():
-        return [read_example(part, task) for part in _split_at_inputs(block)]
+        return [read_example(part, task) for part in _split_at_inputs(block, outputs, inputs)]
     ends = [*(output.start() for output in outputs[1:]), None]
     return [
         read_example(f"{block[given.start() : end]}\n{block[output.start() : given.start()]}", task)
@@ -181,15 +231,14 @@ def _alternate(outputs: list[re.Match[str]], inputs: list[re.Match[str]]) -> boo
     return bool(pairs) and len(outputs) == len(inputs) and starts == sorted(starts) and alike
 
 
-def _split_at_inputs(block: str) -> list[str]:
+def _split_at_inputs(block: str, outputs: list[re.Match[str]], inputs: list[re.Match[str]]) -> list[str]:
     """One part for each "Input:" that follows an "Output:" (models omit the heading)."""
     starts = [0]
-    outputs = [mark.start() for mark in OUTPUT_FIELD.finditer(block)]
     at = 0
-    for mark in INPUT_FIELD.finditer(block):
-        while at < len(outputs) and outputs[at] < starts[-1]:
+    for mark in inputs:
+        while at < len(outputs) and outputs[at].start() < starts[-1]:
             at += 1
-        if at < len(outputs) and outputs[at] < mark.start():
+        if at < len(outputs) and outputs[at].start() < mark.start():
             starts.append(mark.start())
     return [block[a:b] for a, b in zip(starts, [*starts[1:], None], strict=True)]
 
@@ -199,8 +248,6 @@ def _has_other_names(text: str) -> bool:
 
     In English, such blocks are usually what the task asked for: jokes with "Q:" and "A:", recipes.
     """
-    if INPUT_FIELD.search(text) or OUTPUT_FIELD.search(text):
-        return False
     blocks = [[name.strip().lower() for name in _UNKNOWN_FIELD.findall(block)] for block in text.split("\n\n")]
     if len(blocks[0]) < 2:
         return False

@@ -42,6 +42,10 @@ LABEL_FIELD = pattern(_field(any_of("label")), _FLAGS)
 INSTRUCTION_FIELD = pattern(_field(any_of("instruction")), _FLAGS)
 
 
+# Beside an "Input:", an "Answer:" above the "Output:" is a part of the input: somebody's answer, or the place of one.
+_NAMED_OUTPUT = pattern(_field("output"), _FLAGS)
+
+
 def read_example(part: str, task: str = "") -> ParsedInstance:
     """The instance in a part of an answer to `task`; without fields, all of it is the output."""
     if rows := json_rows(part):
@@ -50,6 +54,8 @@ def read_example(part: str, task: str = "") -> ParsedInstance:
     given = INPUT_FIELD.search(part, 0, output.start() if output else len(part))
     if given and not output and "input" not in given.group().lower():
         given = None  # "Entrée:" in a menu: names in other languages count only in pairs
+    if given and output and "answer" in output.group().lower():
+        output = _NAMED_OUTPUT.search(part, output.end()) or output
     if not output and not given:
         return ParsedInstance("", _value(part), False)
     before = part[: output.start()] if output else part

@@ -52,9 +52,10 @@ _LONGEST_HEADING = 100  # characters
 
 def with_usual_names(text: str) -> str:
     """The text with "Input" and "Output" for "Sample input", "Test data", "Solution", each where a line begins."""
-    if not OUTPUT_FIELD.search(text):
-        text = _on_separate_lines(_QUALIFIED.sub(r"\g<before>\g<name>", text))
-    has_input, has_output = INPUT_FIELD.search(text), OUTPUT_FIELD.search(text)
+    has_output = OUTPUT_FIELD.search(text)
+    if not has_output and (renamed := _on_separate_lines(_QUALIFIED.sub(r"\g<before>\g<name>", text))) != text:
+        text, has_output = renamed, OUTPUT_FIELD.search(renamed)
+    has_input = INPUT_FIELD.search(text)
     if has_input and has_output:
         return text
     inputs = list((INPUT_FIELD if has_input else _OTHER_INPUT).finditer(text))

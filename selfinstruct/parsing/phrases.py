@@ -171,8 +171,30 @@ REFUSALS: dict[str, tuple[str, ...]] = {
         r"|(?:AI|인공지능)(?: 언어)? ?모델로서|언어 모델로서",
     ),
 }
-# What only a person cannot do, in the same sentence: to come, to be there.
+# What is a model's own: its training, its rules, an opinion that it does not have.
+_OF_ITS_OWN = (
+    r"(?!(?:[^\W\d]+ ){0,2}(?:own\b|personal|apolog|opini|meinung|avis\b|parer|názor|мнени|думк|feeling|gefühl|sentim"
+    r"|emo[tcz]i|чувств|program|train|entren|entra[iî]n|trein|addestr|trén|обуч|schulung|guid|richtl|direct|diretri|linee|pautas"
+    r"|poli[tc]|правил|knowl|wissen|con[on]\w|wied|znal|znan|знан|abilit|habil|cap[ai]|fähig|möglich|zdoln|schopn|možn|možli"
+    r"|возможн|limit|grenz|s[iy]stem|prompt|instr|инстр|anweis|design|diseñ|purpose|zweck|fun[ck]|fonct|creat|develop"
+    r"|entwick|data|dat[eoa]|donn|данн|respon|answer|antwor|répon|rispo|scope|rol[el]?\b))"
+)
+# What only a person cannot do, in the same sentence: to come, to be there, to pay, to do it with what is theirs.
 OF_A_PERSON: dict[str, tuple[str, ...]] = {
+    "what is mine": (
+        r"\b(?:my|mein(?:e[nmrs]?)?|(?:meu|minha)s?|mi[oae]|miei|mijn|min[ae]?|mitt|m[oó]j\w{0,4}"
+        r"|sw[oó]j\w{0,4}|můj|mou|mé\w{0,3}|mých|svůj|svou|sv[ée]\w{0,3}|svých|svoj\w{0,4}|môj|мо[йяюиеё]|мо(?:их|ей|его)"
+        rf"|сво\w{{1,3}}|мій|мо[єї]|me[ua]|mele) {_OF_ITS_OWN}",
+        rf"\bpuedo\b[^.!?\n]{{0,60}}? mis? {_OF_ITS_OWN}"
+        rf"|\b(?:peux|peut|saurais)\b[^.!?\n]{{0,60}}? m(?:on|a|es) {_OF_ITS_OWN}",
+    ),
+    "English": (
+        r"\bbe (?:home|late|around|back)\b|\b(?:for|to) (?:dinner|lunch|breakfast|supper)\b|\bafford\b|\blend you\b"
+        r"|\bpay (?:the|for|you|back)\b|\bpick \w+ up\b|\btalk (?:right )?now\b|\bstay (?:any )?long",
+    ),
+    "to pay": (
+        r"\b(?:pagar[el]?|payer|be?zahlen|betal[ae]n?|zapłacić|zaplatit|zaplatiť|(?:за|о)платить|plăti|ödeyem\w+)\b",
+    ),
     "Germanic and Romance": (
         r"\b(?:come(?! up)|attend(?! to)|join you|make it|be there|meet (?:you|up)|be with you|kommen|teilnehmen"
         r"|dabei sein|erscheinen|komma(?! åt)|komme|närvara|träffas|møtes|venir|assister à|être (?:là|présente?)"

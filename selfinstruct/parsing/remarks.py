@@ -35,12 +35,16 @@ _CODE = pattern(r"```[^`]*+```")
 _ASKED_FOR = pattern(
     r"expla|expli|erkl|begründ|spieg|uitleg|förklar|forklar|wyjaśn|vysvětl|объясн|поясн|açıkla|jelaskan|giải thích"
     r"|解|説|说|說|설명|why|warum|pourquoi|por qué|por que|perché|почему|为什么|なぜ|왜|justif|reason|rational|argu"
-    r"|motiv|analy|confiden|certain|\bsure\b|likel|probab|how (?:do|does|did|to|can|would|should)\b",
+    r"|motiv|analy|confiden|certain|\bsure\b|likel|probab|\bsteps?\b|\bshow\b|wrong"
+    r"|mistake|errors?\b|defin|glossar|meaning|teach|tutor|lesson|quiz|riddle|feedback|detail"
+    r"|how (?:do|does|did|to|can|would|should)\b",
     re.IGNORECASE,
 )
 # tloen/alpaca-lora#32: outputs "N/A" in Alpaca's data.
 _NOTHING = pattern(r"[\s\[(<]*(?:n/a|not applicable)[\s\])>.]*", re.IGNORECASE)
 _ASKS_FOR_NOTHING = pattern(r"n/a\b|applicable|missing|unknown|null|absent|availab|otherwise|\bif\b", re.IGNORECASE)
+# What is looked for in an input may not be there.
+_LOOKS_FOR = pattern(r"\b(?:extract|find|identify|locate|pull|parse|look up|retrieve|fill)\b", re.IGNORECASE)
 # Placeholders in brackets that are also tags.
 _TAG = pattern(r"\s*</?(?:input|output|article|text)\s?/?>\s*", re.IGNORECASE)
 _ABOUT_TAGS = pattern(
@@ -52,7 +56,8 @@ _ABOUT_TAGS = pattern(
 def with_output(instance: ParsedInstance, task: str = "") -> ParsedInstance:
     """The instance, with the output "" if it only says that there is none, and the `task` does not ask for that."""
     question = f"{task}\n{instance.input}"
-    is_nothing = (_NOTHING.fullmatch(instance.output) and not _ASKS_FOR_NOTHING.search(question)) or (
+    may_say_so = _ASKS_FOR_NOTHING.search(question) or (instance.input and _LOOKS_FOR.search(task))
+    is_nothing = (_NOTHING.fullmatch(instance.output) and not may_say_so) or (
         _TAG.fullmatch(instance.output) and not _ABOUT_TAGS.search(question)
     )
     return instance._replace(output="") if is_nothing else instance

@@ -15,7 +15,11 @@ _NO_INPUT_AT_MOST = 80  # characters
 # Questions that ask for such words.
 _SAYS_SORRY = pattern(
     r"\b(?:apolog\w+|sorry|letters?|e-?mails?|messages?|dialog(?:ue)?s?|conversations?|repl(?:y|ies)|respon[ds]\w*"
-    r"|translat\w*|rewrit\w*|rephras\w*|lyrics|stor(?:y|ies)|roleplay|role-play|pretend|excuses?|declin\w+|refus\w+|unfortunately)\b"
+    r"|translat\w*|rewrit\w*|rephras\w*|lyrics|stor(?:y|ies)|roleplay|role-play|pretend|excuses?|declin\w+|refus\w+|unfortunately"
+    r"|lines?|songs?|verses?|poems?|quotes?|phrases?|slogans?|tweets?|captions?|diar(?:y|ies)|journal|monologues?"
+    r"|speech(?:es)?|scenes?|characters?|perspective|point of view|voice of|act(?:ing)? as|agents?|receptionists?"
+    r"|clerks?|customers?|guests?|waiters?|negat(?:ive|ion|e)|(?:question|tag) (?:tag|question)s?|first person"
+    r"|sentences?|grammar|text (?:to|your)|notes? (?:to|for)|voicemails?|tell (?:him|her|them|your|a))\b"
     r"|\b(?:brev|meddelande|svarsbrev|inbjudan|översätt|historia|berättelse|beskjed|besked|invitasjon|oversett|fortelling"
     r"|kirje|viesti|kutsu|käännä|tarina|dopis|zpráv|pozvánk|přelož|příběh|levél|üzenet|fordíts|scrisoare|mesaj|poveste"
     r"|επιστολή|γράμμα|μήνυμα|wiadomość|zaproszeni|przetłumacz|uitnodiging|vertaal|brief|bericht|mektup|davet|surat|undangan"
@@ -27,8 +31,16 @@ _SAYS_SORRY = pattern(
     r"|메시지|대화|번역|이야기|거절|답장",
     re.IGNORECASE,
 )
+_GENRE = (
+    r"(?:content|material|text|sentences?|lines?|songs?|verses?|poems?|quotes?|phrases?|slogans?|tweets?|captions?|entr(?:y|ies)"
+    r"|monologues?|speech|scenes?|stor(?:y|ies)|letters?|e-?mails?|messages?|dialogues?|reply|response)"
+)
 _OF_A_MODEL = pattern(  # what a person who has to decline does not say
-    r"\b(?:assist|help (?:you )?with|fulfill?|comply|as an ai|language model|(?:this|that|your) request|guidelines)\b",
+    r"\b(?:assist|help (?:you )?with|fulfill?|comply|as an ai|language model|(?:this|that|your) request|guidelines"
+    r"|(?:create|generate|produce|compose|craft|write|provide|translate|rewrite|share) (?:content|material|jokes"
+    rf"|(?:an?|the|that|this|such|any|your|specific) (?!much|more)[\w ]{{0,30}}?{_GENRE}|(?:that|this)(?=\W))"
+    r"|harmful|offensive|hateful|unethical|inappropriate|discriminat\w+|defamatory|capabilit\w+"
+    r"|(?:medical|legal|financial) advice|diagnos\w+|i must decline|continue with this)\b",
     re.IGNORECASE,
 )
 _QUOTED = tuple("\"'“‘«*-")
@@ -53,7 +65,7 @@ _IS_CLASSIFICATION = pattern(
 
 
 def is_refusal(text: str) -> bool:
-    """Whether the answer begins like a refusal, and not like the letter of somebody who cannot come."""
+    """Whether the answer begins like a refusal, and not like the letter of somebody who cannot come, or cannot pay."""
     said = _BEFORE_WORDS.sub("", spoken(text)[:_BEGINNING], count=1)
     if not (found := _REFUSAL.match(said)):
         return False

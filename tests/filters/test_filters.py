@@ -353,6 +353,7 @@ def test_an_output_that_goes_on_with_another_task(output, line):
         "Its samples are:\n\nInput: 3\nOutput: 9",
         "Input: 3\nOutput: 9",
         "The first was easy.\nExample 2 is not.",
+        'def double(n):\n    """Double it.\n\n    Input: a number\n    Output: twice as much\n    """',
     ],
 )
 def test_an_output_that_speaks_of_instructions_is_whole(output):
