@@ -96,7 +96,7 @@ class Store(Database):
             found = {key: json.loads(value) for key, value in self.query("SELECT key, value FROM run")}
             tables = [found[key] for key in ("config", "asked", "custom", "prompts") if key in found]
             tables += [table["filters"] for table in tables if isinstance(table, dict) and "filters" in table]
-            is_whole = all(isinstance(table, dict) for table in tables)
+            is_whole = all(isinstance(table, dict) for table in tables) and ("config" in found or not found)
         except (ValueError, TypeError, RecursionError):
             is_whole = False
         if not is_whole:
