@@ -154,7 +154,8 @@ def _loading() -> Iterator[None]:
             yield
     except UsageError as error:
         if error.__cause__ is None and (frame := _frame(error)):
-            raise UsageError(f"{_shown(frame.filename)}, line {frame.lineno}: {error}") from None
+            place = f"{_shown(frame.filename)}, line {frame.lineno}: "
+            raise UsageError(f"{place}{str(error).removeprefix(place)}") from None
         raise
 
 

@@ -5,7 +5,9 @@ Not covered: `top_k`, `min_p` and other settings that only some servers know; al
 """
 
 import importlib.util
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -14,6 +16,7 @@ from selfinstruct.errors import UsageError
 from selfinstruct.teachers.settings import TeacherSettings
 
 NEEDED = ("torch", "transformers")
+HUB_NAME = re.compile(r"([\w.-]+/)?[\w-][\w.-]*")
 
 
 class Sampling(BaseModel):
@@ -73,6 +76,16 @@ def read_sampling(body: Mapping[str, Any], where: str) -> Sampling:
         raise UsageError("\n".join(lines)) from None
 
 
+def check_model(name: str) -> None:
+    """UsageError if a model's name is neither a folder with a model nor a possible name on the hub."""
+    folder = Path(name)
+    if folder.is_dir():
+        if not any((folder / file).exists() for file in ("config.json", "adapter_config.json")):
+            raise UsageError(f"model = {name!r} (--model): no model in this folder (config.json not found).")
+    elif not HUB_NAME.fullmatch(name):
+        raise UsageError(f"model = {name!r} (--model): no such folder, and not a valid name on the hub.")
+
+
 def check_teacher(stage: str, settings: TeacherSettings, sampling: Mapping[str, Any]) -> None:
     """UsageError if no model could be used with the settings of `stage`; nothing is loaded."""
     missing = [name for name in NEEDED if not importlib.util.find_spec(name)]
@@ -86,4 +99,5 @@ def check_teacher(stage: str, settings: TeacherSettings, sampling: Mapping[str, 
             f'[{stage}] answer_format: the transformers teacher cannot constrain answers to a schema. Use "text" or '
             '"auto" there.'
         )
+    check_model(settings.model)
     read_sampling(sampling, f"[{stage}] sampling")

@@ -1,7 +1,6 @@
 """From settings to the trainer's input: tokenizer and rows, with every default filled in; no weights are loaded."""
 
 import os
-import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -17,14 +16,13 @@ from finetune.data.memory import Measured, Memory, available_memory, measure
 from finetune.data.preflight import Preflight, preflight
 from finetune.data.templates import prepare_tokenizer, without_reasoning, worded
 from finetune.examples import Dialogue, Message, thought_of
+from finetune.inference.sampling import check_model
 from finetune.training import defaults
 from finetune.training.settings import FinetuneSettings, Method, Precision
 from finetune.training.weights import check_qlora
 from selfinstruct.errors import UsageError
 from selfinstruct.records import user_message
 from selfinstruct.store.store import Store
-
-HUB_NAME = re.compile(r"([\w.-]+/)?[\w-][\w.-]*")
 
 
 class Prepared(NamedTuple):
@@ -110,8 +108,7 @@ def processes() -> int:
 
 def _load(name: str) -> tuple[Any, Any]:
     """Tokenizer and config of the model `name`; UsageError if there are none."""
-    if not Path(name).is_dir() and not HUB_NAME.fullmatch(name):
-        raise UsageError(f"model = {name!r} (--model): no such folder, and not a valid name on the hub.")
+    check_model(name)
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
         return tokenizer, AutoConfig.from_pretrained(name, trust_remote_code=False)

@@ -77,15 +77,14 @@ def verify(run: RunFolder) -> None:
     from selfinstruct.api.blocking import blocking
     from selfinstruct.runs.verify import verify as check
 
-    problems, notes = check(run, blocking)
+    found = check(run, blocking)
+    problems, notes = found
     for problem in problems[:50]:
         say(problem)
     if problems:
         say(f"{run}: {len(problems):,} {'problem' if len(problems) == 1 else 'problems'}.")
-        say(
-            "If you have no copy to restore, selfinstruct refilter into a new folder filters the stored answers again.",
-            file=sys.stderr,
-        )
+        again = f" If there is none, filter the stored answers again: selfinstruct refilter {run} NEW"
+        say(f"Restore a copy of the run.{again if found.readable else ''}", file=sys.stderr)
         sys.exit(1)
     say(f"{run}: no problems.")
     for note in notes:

@@ -65,6 +65,13 @@ def filter(stage: Literal["task", "record"], meaning: str) -> Callable[[Check], 
             raise UsageError(
                 f"{place_of(check)}The filter {check.__name__} is an async function; it must be synchronous."
             )
+        try:
+            inspect.signature(check).bind("subject", "pool")
+        except TypeError:
+            raise UsageError(
+                f"{place_of(check)}The filter {check.__name__} must take two arguments: "
+                f"def {check.__name__}({stage}, pool)."
+            ) from None
         return CustomRule(check.__name__, STAGES[stage], _line(meaning), "custom", "", _checked(check))
 
     return declare

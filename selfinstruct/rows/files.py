@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 
 from selfinstruct.errors import UsageError
 from selfinstruct.rows.fields import KNOWN
-from selfinstruct.rows.reading import json_fault, numbered_lines, read_bytes, utf8
+from selfinstruct.rows.reading import json_fault, numbered_lines, other_kind, read_bytes, utf8
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 Kind = Literal["JSON list", "JSON Lines", "Parquet"]
@@ -67,8 +67,8 @@ def read(path: Path) -> File:
     first = file.rows[0]
     if all(row.fault for row in file.rows):
         advice = "Use a JSON list, one JSON object per line, or Parquet."
-        if path.suffix.lower() in (".csv", ".tsv", ".xlsx"):
-            advice = f"{path.suffix} files are not read. {advice}"
+        if kind := other_kind(path):
+            advice = kind
         elif str(first.fault).startswith("not UTF-8"):
             advice = "Convert it, for example with: iconv -f latin1 -t utf-8"
         raise UsageError(f"{path}: no row can be read ({file.unit} {first.number}: {first.fault}). {advice}")

@@ -18,7 +18,10 @@ class Row(NamedTuple):
 
 def read_text(path: Path) -> str:
     """A file's text; UsageError if it is missing, may not be read, or is not UTF-8."""
-    return utf8(path, read_bytes(path)).replace("\r\n", "\n").replace("\r", "\n")
+    content = read_bytes(path)
+    if content.startswith(b"PAR1"):
+        raise UsageError(f"{path}: a Parquet file, which cannot be used here. Save its rows as JSON Lines.")
+    return utf8(path, content).replace("\r\n", "\n").replace("\r", "\n")
 
 
 def utf8(path: Path, content: bytes) -> str:
@@ -26,7 +29,16 @@ def utf8(path: Path, content: bytes) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: not UTF-8 text (byte {error.start}). Save it as UTF-8.") from None
+        advice = other_kind(path) or "Save it as UTF-8."
+        raise UsageError(f"{path}: not UTF-8 text (byte {error.start}). {advice}") from None
+
+
+def other_kind(path: Path) -> str:
+    """What to do about a file that cannot be read, if its name says that it is no JSON; "" if it does not."""
+    suffix = path.suffix.lower()
+    if suffix in (".csv", ".tsv", ".xlsx"):
+        return f"{suffix} files are not supported. Convert it to JSON Lines."
+    return "Despite its name, it is not a Parquet file; it may be damaged." if suffix == ".parquet" else ""
 
 
 def read_bytes(path: Path) -> bytes:
@@ -54,11 +66,11 @@ def read_rows(path: Path) -> list[Row]:
     """The values of a file that holds one JSON list, or one JSON value a line; UsageError if it holds neither."""
     text = read_text(path)
     if text.lstrip().startswith("["):
-        values = _loads(text, str(path))
+        values = _loads(text, str(path), path)
         rows = [Row(number, f"{path}, row {number}", value) for number, value in enumerate(values, start=1)]
         return rows or _empty(path)
     lines = [(number, line, f"{path}, line {number}") for number, line in numbered_lines(text)]
-    rows = [Row(number, where, _loads(line, where)) for number, line, where in lines]
+    rows = [Row(number, where, _loads(line, where, path)) for number, line, where in lines]
     return rows or _empty(path)
 
 
@@ -66,11 +78,11 @@ def _empty(path: Path) -> list[Row]:
     raise UsageError(f"{path} is empty.")
 
 
-def _loads(text: str, where: str) -> Any:
+def _loads(text: str, where: str, path: Path) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise UsageError(f"{where}: {json_fault(error)}. Correct or remove it.") from None
+        raise UsageError(f"{where}: {json_fault(error)}. {other_kind(path) or 'Correct or remove it.'}") from None
     except (RecursionError, ValueError) as error:
         raise UsageError(f"{where}: {json_fault(error)}. Remove it.") from None
 

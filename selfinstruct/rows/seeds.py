@@ -17,7 +17,7 @@ from selfinstruct.errors import UsageError
 from selfinstruct.records import Instance, SeedTask, storable
 from selfinstruct.rows import not_used
 from selfinstruct.rows.fields import is_empty
-from selfinstruct.rows.reading import numbered_lines, read_text
+from selfinstruct.rows.reading import numbered_lines, other_kind, read_text
 from selfinstruct.settings import plain
 
 
@@ -27,6 +27,13 @@ def _some_text(text: str) -> str:
     if storable(text) != text:
         raise ValueError("contains half a surrogate pair, which is not a character")
     return text
+
+
+# What a row in Alpaca's format lacks.
+_INSTEAD: dict[tuple[int | str, ...], str] = {
+    ("instances",): '; put input and output into it: "instances": [{"input": "...", "output": "..."}]',
+    ("is_classification",): "; set it to true if the output is one of a few labels, and to false otherwise",
+}
 
 
 class _InstanceLine(BaseModel):
@@ -90,6 +97,8 @@ def parse_seeds(path: Path) -> tuple[dict[int, SeedTask], list[tuple[int, str]],
         seen[seed.id] = number
         seeds[number] = seed
         unused.update(sorted(_not_used(values)))
+    if not seeds and (kind := other_kind(path)):
+        raise UsageError(f"{path}: no seed tasks found. {kind}")
     if not seeds and not problems:
         raise UsageError(f"{path}: no seed tasks found. At least one is needed; forty or more are better.")
     return seeds, problems, unused
@@ -109,5 +118,7 @@ def _not_used(row: dict[str, Any]) -> set[str]:
 
 def _explain(location: tuple[int | str, ...], message: str) -> str:
     message = "must be a JSON object" if message.startswith("Input should be a valid dictionary") else plain(message)
+    if message == "missing":
+        message += _INSTEAD.get(location, "")
     where = ".".join(str(part) for part in location)
     return f"field {where}: {message}" if where else message

@@ -248,18 +248,18 @@ def _refuse_differences(store: Store, config: Config, prompts: dict[str, str], g
     before = config_of(store)
     found = differences(settled(before, before, state), config, state)
     if given.seeds != store.seeds():
-        found.append("the seeds are not the ones that the run began with")
+        found.append("the seeds differ from those the run was started with")
     if given.test_lines != store.test_lines():
-        found.append("the test sets to keep clear of are not the ones that the run began with")
+        found.append("the test sets (decontaminate) differ from those the run was started with")
     texts = store.settings()["prompts"]
     fixed = {prompt.name for stage in config.asks.stages if stage.name in state.answered for prompt in stage.prompts}
     changed = [n for n in prompts.keys() & texts.keys() if n.partition("/")[2] in fixed and prompts[n] != texts[n]]
-    found += [f"the prompt {name} is not the one that the run began with" for name in sorted(changed)]
+    found += [f"the prompt {name} differs from the one the run was started with" for name in sorted(changed)]
     if found:
         raise UsageError(
-            f"{store.folder} was begun with other settings, and mixing them would spoil its data:\n"
+            f"{store.folder} was started with other settings, and mixing them would spoil its data:\n"
             + "\n".join(f"  {difference}" for difference in found)
-            + "\nLeave them as they were to go on with it, or choose another folder for a new run."
+            + "\nTo resume it, use its own settings; for other settings, start a new run in another folder."
         )
 
 

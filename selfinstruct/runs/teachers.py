@@ -46,7 +46,8 @@ def check_budget(config: Config) -> None:
             if running.max_cost and teacher.model not in config.prices:
                 raise UsageError(
                     f'max_cost (--max-cost) needs the price of "{teacher.model}", in dollars per million tokens. '
-                    f'Add to the config file:\n[prices."{teacher.model}"]\ninput = 0.40\noutput = 1.60'
+                    f'Add to the config file, for example:\n[prices."{teacher.model}"]\ninput = 0.40\noutput = 1.60\n'
+                    f'In Python, pass for example prices={{"{teacher.model}": {{"input": 0.40, "output": 1.60}}}}.'
                 )
             if (running.max_cost or running.max_tokens) and new_tokens_at_most(sampling) is None:
                 raise UsageError(

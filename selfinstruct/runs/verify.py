@@ -20,6 +20,9 @@ from selfinstruct.store.store import Store
 from selfinstruct.store.verify import DAMAGE, UNFINISHED, hashed_later, why
 from selfinstruct.store.verify import verify as verify_store
 
+_CANNOT_READ = "the answers cannot be read again"
+_UNREADABLE = ("the table ", "the view ", UNFINISHED, _CANNOT_READ)
+
 
 class Verified(NamedTuple):
     """The problems in a run, one line for each row; and what could not be verified."""
@@ -27,21 +30,27 @@ class Verified(NamedTuple):
     problems: list[str]
     notes: list[str]
 
+    @property
+    def readable(self) -> bool:
+        """Whether the stored answers can still be read, and so be filtered again."""
+        return not any(line.startswith(_UNREADABLE) for line in self.problems)
+
 
 def verify(run: Path, wait: Callable[[Callable[[], Coroutine[Any, Any, Verified]]], Verified]) -> Verified:
     """Verify the run in a folder. `wait` runs the half that needs an event loop; the other one can be interrupted."""
     with Store.read(run) as store:
         problems = verify_store(store)
         n_later = 0 if problems else hashed_later(store)
-    if any(line.startswith(("the table ", "the view ", UNFINISHED)) for line in problems):
-        return Verified(_one_each(problems), [])  # reading again would end at the same damage
-    found, notes = wait(lambda: _read_again(run))
+    found = Verified(_one_each(problems), [])
+    if not found.readable:
+        return found  # reading again would end at the same damage
+    again, notes = wait(lambda: _read_again(run))
     if n_later:
         notes.append(
             f"{n_later:,} answers are older than hashes. Theirs were computed when the file was updated, so a change "
             "before that would not be found."
         )
-    return Verified(_one_each(problems + found), notes)
+    return Verified(_one_each(problems + again), notes)
 
 
 def _one_each(problems: list[str]) -> list[str]:
@@ -59,7 +68,7 @@ async def _read_again(run: Path) -> Verified:
                 return Verified([], [f"The answers were not read again: {why_not}."])
             return Verified(await _differences(store, config_of(store)), [])
         except DAMAGE as error:
-            return Verified([f"the answers cannot be read again; settings or rows are damaged ({why(error)})"], [])
+            return Verified([f"{_CANNOT_READ}; settings or rows are damaged ({why(error)})"], [])
 
 
 def _why_not_read_again(store: Store) -> str:

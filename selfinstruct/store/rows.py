@@ -69,6 +69,8 @@ def settings_from(rows: Sequence[Row]) -> dict[str, Any]:
     """The settings of a run from the rows of `run`. ValueError if one is not of its kind, or no JSON."""
     found = {key: json.loads(value) for key, value in rows}
     _Settings.model_validate(found)
+    if found and "config" not in found:
+        raise ValueError("no config")
     for table in (found.get("config", {}), found.get("asked", {})):
         if not isinstance(table.get("filters", {}), dict):
             raise ValueError("filters are no table")

@@ -304,6 +304,7 @@ def test_what_is_wrong_is_said_before_a_run_is_made(cli, tmp_path, lists, monkey
 
     assert "top_k: not supported" in told(lists, "[classify]\nsampling = { top_k = 5 }")
     assert "answer_format" in told(lists, '[teacher]\nanswer_format = "json"')
+    assert "no such folder, and not a valid name on the hub" in told("/no/model", "")
     monkeypatch.setitem(sys.modules, "torch", None)  # not installed
     assert "selfinstruct[finetune]" in told(lists, "")
     assert not (tmp_path / "run").exists()
@@ -316,7 +317,7 @@ def test_a_folder_without_a_model_is_one_clear_message(cli, tmp_path, lists_copy
         assert result.stderr.count("Error:") == 1
         return result.stderr
 
-    assert "cannot load a model" in told(tmp_path)
+    assert "no model in this folder (config.json not found)" in told(tmp_path)
     (lists_copy / "model.safetensors").write_bytes(b"nonsense")
     assert "cannot load a model" in told(lists_copy)
     (lists_copy / "config.json").write_text('{"model_type": "of the future"}')

@@ -69,7 +69,8 @@ def test_rows_are_read_from_their_known_fields(tmp_path, row, texts):
         ("exam.txt", " \n\n", r"is empty"),
         ("exam.json", "", r"is empty"),
         ("exam.json", "[]", r"is empty"),
-        ("exam.csv", "a,b", r"exam\.csv, line 1: not valid JSON"),
+        ("exam.csv", "a,b", r"exam\.csv, line 1: not valid JSON .*\.csv files are not supported"),
+        ("exam.parquet", "a,b", r"line 1: not valid JSON .*it is not a Parquet file"),
     ],
 )  # fmt: skip
 def test_a_file_that_cannot_be_used_says_why(tmp_path, name, content, message):

@@ -702,7 +702,7 @@ def test_other_seeds_and_other_filters_are_refused(cli, tmp_path, seeds):
     config = tmp_path / "run.toml"
     config.write_text("[filters]\nrouge_threshold = 0.5\n")
     for command in (["import", tmp_path / "run", *options], ["generate", tmp_path / "run", "--target", 5]):
-        assert "the seeds are not the ones" in fails(*command, "--seeds", fewer)
+        assert "the seeds differ from those" in fails(*command, "--seeds", fewer)
         assert "filters.rouge_threshold was 0.7, now 0.5" in fails(*command, "--config", config)
     assert (whole(tmp_path / "run"), files(tmp_path / "run")) == before
 

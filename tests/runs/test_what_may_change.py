@@ -43,7 +43,7 @@ def test_a_stage_that_the_strategy_does_not_have_is_refused(tmp_path):
 def test_another_model_is_refused_before_its_key_is_looked_for(tmp_path, monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     begun(tmp_path / "run", "propose")
-    with pytest.raises(UsageError, match="begun with other settings"):
+    with pytest.raises(UsageError, match="started with other settings"):
         resumed(tmp_path / "run", {"teacher": {"kind": "openai", "model": "other"}})
 
 
@@ -81,7 +81,7 @@ def test_a_stage_that_was_never_answered_gets_other_settings(tmp_path, stage):
 )
 def test_what_an_answer_depends_on_is_refused_by_name(tmp_path, flags, named):
     begun(tmp_path / "run", "propose")
-    with pytest.raises(UsageError, match=f"begun with other settings(.|\n)*  {named} was "):
+    with pytest.raises(UsageError, match=f"started with other settings(.|\n)*  {named} was "):
         resumed(tmp_path / "run", flags)
 
 
@@ -224,7 +224,7 @@ def test_prompts_of_a_stage_that_was_never_answered_may_change(tmp_path):
     assert resumed(tmp_path / "run", config=file).prompts == str(folder)
     propose = folder / "chat/propose.jinja"
     propose.write_text(propose.read_text().replace("{% block system %}", "{% block system %}Be brief. ", 1))
-    with pytest.raises(UsageError, match="the prompt chat/propose is not the one"):
+    with pytest.raises(UsageError, match="the prompt chat/propose differs from the one"):
         resumed(tmp_path / "run", config=file)
 
 

@@ -217,6 +217,7 @@ def many(n, seed=5, **fields):
     ("row", "message"),
     [
         (without("instruction"), "field instruction: missing"),
+        (without("instances"), "field instances: missing; put input and output into it"),
         ({**GOOD, "instances": []}, "field instances: "),
         ({**GOOD, "instances": [example(), {"input": "a"}]}, "field instances.1.output: "),
         ({**GOOD, "is_classification": "no"}, "field is_classification: "),
