@@ -214,7 +214,8 @@ def cut_off(exchange: Exchange) -> tuple[Text, str] | None:
 def refusal(exchange: Exchange) -> tuple[Text, str] | None:
     """The answer refuses, or talks about itself as a model, unless the question asks for something similar."""
     said = exchange.answer.text.lstrip()
-    found = _SPEAKS_OF_ITSELF.search(said[:1000])
+    folded = said[:1000].casefold()
+    found = _SPEAKS_OF_ITSELF.search(said[:1000]) if "as a" in folded or "by a" in folded else None
     if found or declines(exchange.question, said):
         return exchange.answer, said[max(0, found.start() - 20) if found else 0 :][:100]
     return None

@@ -110,7 +110,7 @@ def merged_tasks(i: int, instances: Instances, rules: InstanceSettings) -> Evide
 
 def _next_task(text: str) -> str | None:
     """The heading of another task; "2. Output: ..." below a "1." is a step, unless there are two of its number."""
-    steps: Counter[int] = Counter()
+    steps: Counter[int] | None = None
     for found in _NEXT_TASK.finditer(text):
         if not found["number"] or found["task"]:
             return found.group().strip()

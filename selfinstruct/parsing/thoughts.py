@@ -70,9 +70,8 @@ _MARK = pattern(
     rf"(?=<[\w/|]|\[[/TBtb]|[◁aAhH.])(?<!`)(?:(?P<open>{_OPEN})|(?P<close>{_CLOSE})|(?P<close_open>{_CLOSE_OPEN}))(?!`)"
 )
 _BLANK_LINES = pattern(r"\n(?:[^\S\n]{0,40}\n){10,}")  # nobody means so many
-_MAY_HOLD = pattern(
-    r"[<\[◁]|assistantfinal|\A[\s#*_]*(?:analysis|here|my|thinking|thought|internal|scratchpad|chain)", re.IGNORECASE
-)
+_MARKS = ("<", "[", "◁", "assistantfinal")  # no other marker of thoughts lacks them, except at the very beginning
+_MAY_BEGIN = pattern(r"[\s#*_]*(?:analysis|here|my|thinking|thought|internal|scratchpad|chain)", re.IGNORECASE)
 # Around the answer itself, after the thoughts.
 _FRAME = pattern(
     r"(?i:</?(?:final_)?answer>|<\|(?:begin|end)_of_(?:solution|box)\|>|<\|(?:start|end)_response\|>"
@@ -100,7 +99,7 @@ def spoken(text: str) -> str:
     everything before a lone closing marker is thoughts.
     """
     text = _BLANK_LINES.sub("\n" * 10, text)
-    if not _MAY_HOLD.search(text):
+    if not any(mark in text for mark in _MARKS) and not _MAY_BEGIN.match(text):
         return text
     parts: list[str] = []
     if title := _TITLE.match(text):

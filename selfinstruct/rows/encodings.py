@@ -25,7 +25,7 @@ _BROKEN = re.compile(
 # What is left of a dash or a quote whose last byte was lost.
 _BEYOND_REPAIR = re.compile("â€")
 # ANSI colours; C0 but tab, line feed, carriage return and form feed; DEL; C1.
-_CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f](?:(?<=\x1b)\[[0-9;]*[A-Za-z])?")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _AROUND = 20  # characters of evidence on each side
 

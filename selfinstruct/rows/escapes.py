@@ -32,10 +32,10 @@ _MEANT = pattern(  # several in a row at once; one that the end cuts off may bec
 _PATH = pattern(r"(?<![A-Za-z\\])[C-Zc-z]:(?:\\(?!n[A-Z])[A-Za-z_.~$][\w.~$-]{2,}){2,}(?!\\?[\w\\:])")
 _SURELY_PATH = pattern(r"\\[^\Wn]|\.\w{1,5}\Z")
 _SIGN = {"\b": "b", "\f": "f", "\t": "t", "\n": "n", "\r": "r"}
-# A form feed where a line begins is a page's end.
+# A form feed where a line begins is a page's end. Each alternative begins with its sign: `re` skips all other text.
 _LOST = pattern(
-    rf"\x08(?=[A-Za-z])|(?<=[^\n])\f(?=[A-Za-z])|\f(?=(?:rac|box)\{{|orall{_LETTERS})"
-    rf"|\t(?={_AFTER['t']})|(?<=[\w ${{}})])\n(?={_AFTER['n']})|\r(?={_AFTER['r']})"
+    rf"\x08(?=[A-Za-z])|\f(?:(?<=[^\n]\f)(?=[A-Za-z])|(?=(?:rac|box)\{{|orall{_LETTERS}))"
+    rf"|\t(?={_AFTER['t']})|\n(?={_AFTER['n']})(?<=[\w ${{}})]\n)|\r(?={_AFTER['r']})"
 )
 
 

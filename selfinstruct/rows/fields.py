@@ -122,7 +122,9 @@ def key_of(holder: dict[str, Any], field: Field) -> str | None:
     None if the field is missing, or null under every spelling.
     """
     keys = spelled(tuple(holder), field)
-    there = [key for key in keys if holder[key] is not None] if keys else []
+    if len(keys) < 2:  # as nearly always
+        return keys[0] if keys and holder[keys[0]] is not None else None
+    there = [key for key in keys if holder[key] is not None]
     return next((key for key in there if not is_empty(holder[key])), there[0]) if there else None
 
 
