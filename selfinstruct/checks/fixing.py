@@ -19,7 +19,7 @@ from selfinstruct.errors import UsageError
 from selfinstruct.records import user_message
 from selfinstruct.rows import files
 from selfinstruct.rows.encodings import decoded, without_control_characters
-from selfinstruct.rows.fields import CONVERSATIONS, MESSAGES, key_of
+from selfinstruct.rows.fields import CONVERSATIONS, INPUT, INSTRUCTION, MESSAGES, OUTPUT, key_of, value_of
 from selfinstruct.rows.files import File
 from selfinstruct.rows.formats import Format, Text, conversations, format_of
 from selfinstruct.rows.writing import whole_file
@@ -118,8 +118,8 @@ def mend(value: dict[str, Any], format: Format) -> dict[str, Any]:
         holder[path[-1]] = new
     if format in ("messages", "sharegpt"):
         _end_with_answer(row, format)
-    if format == "records" and value["messages"] == _messages(value):
-        row["messages"] = _messages(row)
+    if format == "records" and value_of(value, MESSAGES) == _messages(value):
+        row[str(key_of(row, MESSAGES))] = _messages(row)
     return row
 
 
@@ -149,8 +149,8 @@ def _end_with_answer(row: dict[str, Any], format: Format) -> None:
 
 def _messages(row: dict[str, Any]) -> list[dict[str, Any]]:
     """A record's messages, as they follow from its fields."""
-    asked = user_message(row["instruction"], row.get("input") or "")
-    return [{"role": "user", "content": asked}, {"role": "assistant", "content": row["output"]}]
+    asked = user_message(value_of(row, INSTRUCTION), value_of(row, INPUT) or "")
+    return [{"role": "user", "content": asked}, {"role": "assistant", "content": value_of(row, OUTPUT)}]
 
 
 def _removed(file: File, position: int, because: list[Finding]) -> str:

@@ -107,13 +107,13 @@ def conversations(row: dict[str, Any], format: Format) -> tuple[list[Conversatio
         found = [_prompted(row, problems)]
     elif format == "self-instruct":
         task = _field(row, fields.INSTRUCTION, "instruction", problems)
-        instances = row["instances"]
+        key, instances = str(key_of(row, fields.INSTANCES)), value_of(row, fields.INSTANCES)
         if not isinstance(instances, list) or not instances:
-            problems.append(Problem("wrong_type", "instances", f"{type_of(instances)}, not a list of instances"))
+            problems.append(Problem("wrong_type", key, f"{type_of(instances)}, not a list of instances"))
             instances = []
         found = [
             Conversation(
-                [*task, *_instance(instance, ("instances", i), problems)],
+                [*task, *_instance(instance, (key, i), problems)],
                 is_unwanted=isinstance(instance, dict) and fields.is_unwanted(instance),
             )
             for i, instance in enumerate(instances)
@@ -122,7 +122,7 @@ def conversations(row: dict[str, Any], format: Format) -> tuple[list[Conversatio
         task = _field(row, fields.INSTRUCTION, "instruction", problems)
         found = [Conversation([*task, *_instance(row, (), problems)])]
     if format == "records":
-        _more_in_turns(row["messages"], problems)
+        _more_in_turns(row, problems)
     is_unwanted = _beside(row, (), problems)
     if format != "preference" and not fields.is_empty(value_of(row, fields.REJECTED)):
         problems.append(Problem("preference_pair", str(key_of(row, fields.REJECTED)), "beside the answer"))
@@ -182,13 +182,14 @@ def _beside(holder: dict[str, Any], path: Path, problems: list[Problem]) -> bool
     return any(says is False for _, says in marks)
 
 
-def _more_in_turns(messages: Any, problems: list[Problem]) -> None:
+def _more_in_turns(row: dict[str, Any], problems: list[Problem]) -> None:
     """What a record's turns say beside its fields, which are what is read of it."""
+    name, messages = key_of(row, fields.MESSAGES), value_of(row, fields.MESSAGES)
     for i, turn in enumerate(messages if isinstance(messages, list) else []):
         if isinstance(turn, dict) and turn.keys() - {"role", "content"}:
             for field in (fields.TURN_REASONING, fields.CALLS, fields.TURN_WEIGHT, fields.DETAIL, fields.MEDIA):
                 if (key := key_of(turn, field)) and not fields.is_empty(turn[key]):
-                    problems.append(Problem("not_read", f"messages.{i}.{key}", "only a record's fields are read"))
+                    problems.append(Problem("not_read", f"{name}.{i}.{key}", "only a record's fields are read"))
 
 
 def _said(row: dict[str, Any], problems: list[Problem]) -> list[Text]:

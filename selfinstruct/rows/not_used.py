@@ -54,7 +54,7 @@ def not_used(row: Any) -> set[str]:
     read |= {key for key, _ in fields.marks(row)}
     found = {key for key, value in row.items() if key not in read and not is_empty(value)}
     if format == "records" and _says_otherwise(row):
-        found.add("messages")
+        found.add(str(key_of(row, fields.MESSAGES)))
     if format == "preference" and isinstance(inside := row.get("input"), dict):  # OpenAI has the turns inside
         found |= {f"input.{key}" for key, value in inside.items() if key != "messages" and not is_empty(value)}
         found.update(of_list("input.messages", inside.get("messages")))
@@ -95,11 +95,12 @@ def tell(path: Path | str, counts: Mapping[str, int]) -> None:
 
 def _says_otherwise(row: dict[str, Any]) -> bool:
     """Whether a record's messages differ from its fields."""
-    asked, answer = row.get("instruction"), row.get("output")
-    if not isinstance(asked, str) or not isinstance(row["messages"], list):
+    fields_of_record = (fields.INSTRUCTION, fields.INPUT, fields.OUTPUT, fields.MESSAGES)
+    asked, given, answer, turns = (value_of(row, field) for field in fields_of_record)
+    if not isinstance(asked, str) or not isinstance(turns, list):
         return True
-    said = [(turn.get("role"), turn.get("content")) if isinstance(turn, dict) else turn for turn in row["messages"]]
-    return said != [("user", user_message(asked, row.get("input") or "")), ("assistant", answer)]
+    said = [(turn.get("role"), turn.get("content")) if isinstance(turn, dict) else turn for turn in turns]
+    return said != [("user", user_message(asked, given or "")), ("assistant", answer)]
 
 
 def of_list(name: str, value: Any) -> Iterator[str]:

@@ -221,8 +221,8 @@ def _matched(
 
 def _weighed(turn: dict[str, Any], found: list[Text], path: Path, problems: list[Problem]) -> list[Text]:
     """The texts, with the turn's weight applied."""
-    if not fields.is_empty(turn.get(fields.DETAIL.name)):
-        problems.append(Problem("not_read", dotted((*path, fields.DETAIL.name)), "parts of a turn cannot be left out"))
+    if (key := key_of(turn, fields.DETAIL)) and not fields.is_empty(turn[key]):
+        problems.append(Problem("not_read", dotted((*path, key)), "parts of a turn cannot be left out"))
     keys = fields.spelled(tuple(turn), fields.TURN_WEIGHT)
     if not keys or not _is_learned(found):
         return found

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from selfinstruct.checks.checking import check
-from selfinstruct.checks.fixing import fix, removed_path
+from selfinstruct.checks.fixing import fix, mend, removed_path
 from selfinstruct.errors import UsageError
 from selfinstruct.pool.novelty import tokens
 from selfinstruct.rows.fields import KNOWN
@@ -368,6 +368,8 @@ def test_messages_of_a_record_follow_its_fields(tmp_path):
     first, second = read_values(fixed.out)
     assert (first["input"], first["messages"]) == ("", turns(row["instruction"], "", row["output"]))
     assert (second["input"], second["messages"]) == ("", other["messages"])
+    capitals = {name.capitalize(): value for name, value in row.items()}
+    assert mend(capitals, "records")["Messages"] == first["messages"]
 
 
 def test_columns_of_parquet_that_nothing_looks_at_stay(tmp_path):

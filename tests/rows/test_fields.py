@@ -229,6 +229,11 @@ REFUSED = [
      "media_task"),
     ("a share as weight", {"messages": [Q, {**A, "weight": 0.5}]}, "not_read"),
     ("a mask that is too short", {"messages": [Q, A], "loss_mask": [1]}, "wrong_type"),
+    ("train_detail in other letters", {"messages": [Q, {**A, "Train_Detail": [{"train": False}]}]}, "not_read"),
+    ("instances in other letters",
+     {"Instruction": "Deep?", "Instances": [{"Input": "", "Output": "4 m.", "Image": "a.png"}]}, "media_task"),
+    ("messages of a record in other letters", {"Instruction": "Deep?", "Output": "4 m.", "Messages": [
+        Q, {**A, "Weight": 0}]}, "not_read"),
     ("history of texts", {"instruction": "Deep?", "output": "4 m.", "history": ["Where?", "There."]}, "wrong_type"),
 ]  # fmt: skip
 
@@ -336,6 +341,7 @@ def test_a_weight_that_is_neither_yes_nor_no_is_named(row, problem):
         ({"id": 1, "task": 1, "instruction": "Deep?", "input": "", "output": "4 m.", "is_classification": None,
           "messages": [{**Q, "content": "Deep?"}, A], "extra": {"a": 1}}, set()),
         ({**RECORD, "messages": [{**Q, "content": "Deep?"}, A, "9 m."]}, {"messages"}),
+        ({"instruction": "Deep?", "Output": "9 m.", "Messages": [{**Q, "content": "Deep?"}, A]}, {"Messages"}),
         ({**RECORD, "messages": [{**Q, "content": "Deep?", "role": "system"}, A]}, {"messages"}),
         ({"prompt": "Deep?", "chosen": {**A, "score": 3}, "rejected": {**A, "score": 1}},
          {"chosen.*.score", "rejected.*.score"}),
