@@ -27,7 +27,7 @@ from finetune.cli_options import (
 from selfinstruct.errors import UsageError
 from selfinstruct.untrusted import say, to_json
 
-Student = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the student.")]
+Student = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the student, or a GGUF file.")]
 
 
 def finetune(  # noqa: PLR0917 - typer reads the options from here
@@ -207,7 +207,9 @@ def evaluate(  # noqa: PLR0917 - typer reads the options from here
     from finetune.evaluation.report import render
 
     if not output and not student.is_dir():
-        raise UsageError(f"{student}: no such folder. For a model on the hub, also pass --output FILE.jsonl.")
+        raise UsageError(
+            f"{student}: no such folder. For a GGUF file or a model on the hub, also pass --output FILE.jsonl."
+        )
     answers = output or student / "evaluation.jsonl"
     set_aside = student / "held_out.jsonl"
     if data is None and set_aside.exists():

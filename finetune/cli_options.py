@@ -49,7 +49,7 @@ DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Show what would be trained and whether it fits, without loading weights.")
 ]
 StartModel = Annotated[
-    str | None, typer.Option(metavar="MODEL", help="Model to start from: a folder, or a name on the hub.")
+    str | None, typer.Option(metavar="MODEL", help="Model to start from: a folder, a GGUF file, or a name on the hub.")
 ]
 Config = Annotated[
     Path | None, typer.Option(metavar="FILE", help="TOML file of settings, such as another DIR's finetune.toml.")

@@ -7,6 +7,7 @@ from transformers.utils import logging
 SAID_BY_PEFT = (
     "`is_gradient_checkpointing` is deprecated",  # by its own call
     "Setting `save_embedding_layers` to `True`",  # which is what we want
+    r"Could not find a config file in .*\.gguf",  # of a base; our added tokens are trained, and so saved anyway
 )
 
 

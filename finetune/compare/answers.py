@@ -19,6 +19,7 @@ from finetune.compare.asking import Served, ask
 from finetune.compare.prompts import read_answers
 from finetune.compare.store import Side, Store
 from finetune.examples import Message
+from finetune.inference.sampling import check_gguf, is_gguf
 from selfinstruct.errors import UsageError
 from selfinstruct.records import Completion, Request, content_id
 from selfinstruct.terminal import tracked
@@ -61,10 +62,12 @@ def check_source(source: str, questions: list[list[Message]]) -> None:
             )
     elif not answer_file(source):
         path = Path(source)
-        if not path.is_dir() and (path.suffix in FILES or not HUB_NAME.fullmatch(source)):
+        if is_gguf(source):
+            check_gguf(source)
+        elif not path.is_dir() and (path.suffix in FILES or not HUB_NAME.fullmatch(source)):
             raise UsageError(
-                f"{source}: no such file or folder. Use a student's folder, a file of answers, NAME/MODEL on the "
-                "hub, or MODEL@http://SERVER/v1."
+                f"{source}: no such file or folder. Use a student's folder, a GGUF file, a file of answers, "
+                "NAME/MODEL on the hub, or MODEL@http://SERVER/v1."
             )
         if missing := [name for name in NEEDED if not importlib.util.find_spec(name)]:
             raise UsageError(

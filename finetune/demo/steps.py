@@ -13,7 +13,6 @@ Not covered: whether the student is good for anything else. It is not.
 """
 
 import shlex
-import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -27,7 +26,7 @@ from finetune.demo.graded import KINDS, Question, Reply, Score, guesses, held_ou
 from finetune.examples import Dialogue
 from finetune.training.launching import waited_for
 from selfinstruct.rows.files import to_line
-from selfinstruct.rows.writing import whole_file
+from selfinstruct.rows.writing import whole_file, whole_folder
 
 FAMILIES = (
     "contains_number", "department", "emotion", "extract_time", "kingdom", "language", "parity", "person", "register",
@@ -120,10 +119,8 @@ def _make_untrained(untrained: Path, rows: Sequence[Dialogue], seed: int) -> Non
     """The tiny model's folder, which exists only when it is complete."""
     from finetune.demo.tiny import make_tiny
 
-    part = untrained.with_name(f".{untrained.name}.part")
-    shutil.rmtree(part, ignore_errors=True)  # from a killed session
-    n_parameters = make_tiny(rows, part, seed=seed)
-    part.replace(untrained)
+    with whole_folder(untrained, "--out") as part:
+        n_parameters = make_tiny(rows, part, seed=seed)
     print(f"{n_parameters:,} parameters, in {untrained}")
 
 

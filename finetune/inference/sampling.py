@@ -76,14 +76,34 @@ def read_sampling(body: Mapping[str, Any], where: str) -> Sampling:
         raise UsageError("\n".join(lines)) from None
 
 
+def is_gguf(name: str) -> bool:
+    """Whether a model's name is that of a GGUF file."""
+    return name.lower().endswith(".gguf")
+
+
 def check_model(name: str) -> None:
-    """UsageError if a model's name is neither a folder with a model nor a possible name on the hub."""
+    """UsageError if a model's name is no folder with a model, no GGUF file and no possible name on the hub."""
     folder = Path(name)
-    if folder.is_dir():
+    if is_gguf(name):
+        check_gguf(name)
+    elif folder.is_dir():
         if not any((folder / file).exists() for file in ("config.json", "adapter_config.json")):
             raise UsageError(f"model = {name!r} (--model): no model in this folder (config.json not found).")
     elif not HUB_NAME.fullmatch(name):
         raise UsageError(f"model = {name!r} (--model): no such folder, and not a valid name on the hub.")
+
+
+def check_gguf(name: str) -> None:
+    """UsageError if there is no such GGUF file, or the package that reads it is missing."""
+    try:
+        with Path(name).open("rb") as file:
+            begins = file.read(4)
+    except OSError as error:
+        raise UsageError(f"model = {name!r} (--model): {error.strerror}.") from None
+    if begins != b"GGUF":
+        raise UsageError(f"model = {name!r} (--model): not a GGUF file; it begins with {begins!r}.")
+    if not importlib.util.find_spec("gguf"):
+        raise UsageError("Reading GGUF files needs the package gguf. Run: pip install gguf")
 
 
 def check_teacher(stage: str, settings: TeacherSettings, sampling: Mapping[str, Any]) -> None:

@@ -17,7 +17,6 @@ import errno
 import importlib.util
 import os
 import shlex
-import shutil
 import socket
 import sys
 from pathlib import Path
@@ -25,7 +24,7 @@ from typing import NoReturn
 
 from huggingface_hub.constants import HF_HUB_CACHE
 
-from finetune.inference.converting import asked_well, how_to_ask, whole
+from finetune.inference.converting import asked_well, how_to_ask, installed, whole
 from selfinstruct.errors import UsageError
 from selfinstruct.rows.writing import whole_file
 from selfinstruct.untrusted import say
@@ -58,8 +57,7 @@ def prepare(model: Path) -> None:
 def _server(model: str, host: str, port: int) -> tuple[str, list[str]]:
     """The server's name and its command."""
     address = ["--host", host, "--port", str(port)]
-    beside = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    if vllm := shutil.which("vllm", path=beside):
+    if vllm := installed("vllm"):
         return "vLLM", [vllm, "serve", model, "--served-model-name", model, *address]
     if not all(map(importlib.util.find_spec, ("fastapi", "uvicorn"))):
         raise UsageError(

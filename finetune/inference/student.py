@@ -27,7 +27,7 @@ from transformers import AutoTokenizer, PreTrainedModel
 from finetune.data.templates import fitting
 from finetune.examples import Message, Tools
 from finetune.inference.decoding import Batch, Row
-from finetune.inference.sampling import Sampling
+from finetune.inference.sampling import Sampling, check_gguf, is_gguf
 from finetune.inference.teacher import MORE_THAN_TENSORS, end_tokens, load
 from finetune.training.weights import add_tokens
 from selfinstruct.errors import UsageError
@@ -44,7 +44,7 @@ class Answer(NamedTuple):
 
 
 class Student:
-    """A model that answers. `name`: the folder of a model or an adapter, or a name on the hub.
+    """A model that answers. `name`: the folder of a model or an adapter, a GGUF file, or a name on the hub.
 
     `tokenizer`: that of a student trained from this model; used if this model has no chat template of its own.
     `context`: maximum tokens of prompt and answer together; None if there is no limit. Raises UsageError if the model
@@ -149,7 +149,7 @@ def _answer(row: Row) -> Answer:
 def open_model(name: str) -> tuple[Any, Any]:
     """Tokenizer and model of a student, an adapter on its base. UsageError, with what is missing, if there is none."""
     folder = Path(name)
-    if folder.exists():
+    if folder.exists() and not is_gguf(name):
         check_folder(folder)
         if is_adapter(folder):
             tokenizer, adapted = with_adapter(folder)
@@ -158,7 +158,9 @@ def open_model(name: str) -> tuple[Any, Any]:
 
 
 def check_folder(folder: Path) -> None:
-    """UsageError, with what is missing, if `folder` has no student."""
+    """UsageError, with what is missing, if `folder` has no student, and is no GGUF file."""
+    if is_gguf(str(folder)):
+        return check_gguf(str(folder))
     checkpoints = sorted(folder.glob("checkpoints/checkpoint-*"), key=lambda path: path.stat().st_mtime)
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder.")

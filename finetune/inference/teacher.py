@@ -19,8 +19,8 @@ Why not transformers' own continuous batching (`model.generate_batch`, 5.23): it
 numbers from one stream, so that an answer depends on the batch; it supports neither penalties nor stop texts per
 request; and its log-probabilities are those after temperature and top_p. docs/LOG.md has the measurements.
 
-Not covered: several GPUs, quantised weights, code that comes with a model (trust_remote_code), models with pictures,
-models with a state other than keys and values (such as Mamba), answers constrained to a schema.
+Not covered: several GPUs, weights that stay quantised, code that comes with a model (trust_remote_code), models with
+pictures or with a state other than keys and values (such as Mamba), answers constrained to a schema.
 """
 
 import asyncio
@@ -41,6 +41,7 @@ from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from finetune.data import templates  # noqa: F401 - which puts limits on chat templates
 from finetune.inference.decoding import Batch, Row
+from finetune.inference.gguf import folder_of
 from finetune.inference.sampling import Sampling, read_sampling
 from finetune.quiet import quieten
 from selfinstruct.errors import RequestRefused, TeacherError, UsageError
@@ -209,8 +210,9 @@ def load(name: str, as_stored: bool = False) -> tuple[Any, PreTrainedModel]:
     quieten()
     device, dtype = (torch.device("cpu"), "auto") if as_stored else _device()
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
-        model: Any = AutoModelForCausalLM.from_pretrained(name, dtype=dtype, trust_remote_code=False)
+        folder = folder_of(name)
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, trust_remote_code=False)
         model.to(device)
     except torch.OutOfMemoryError:
         raise UsageError(f"{name} does not fit into the memory of {device}. Use a smaller model.") from None

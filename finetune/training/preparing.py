@@ -16,6 +16,7 @@ from finetune.data.memory import Measured, Memory, available_memory, measure
 from finetune.data.preflight import Preflight, preflight
 from finetune.data.templates import prepare_tokenizer, without_reasoning, worded
 from finetune.examples import Dialogue, Message, thought_of
+from finetune.inference.gguf import folder_of
 from finetune.inference.sampling import check_model
 from finetune.training import defaults
 from finetune.training.settings import FinetuneSettings, Method, Precision
@@ -110,8 +111,10 @@ def _load(name: str) -> tuple[Any, Any]:
     """Tokenizer and config of the model `name`; UsageError if there are none."""
     check_model(name)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
-        return tokenizer, AutoConfig.from_pretrained(name, trust_remote_code=False)
+        with this_process().local_main_process_first():  # or each would convert a GGUF file
+            folder = folder_of(name)
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        return tokenizer, AutoConfig.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError, KeyError, ImportError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UsageError(

@@ -56,7 +56,7 @@ class LoraSettings(Section):
 class FinetuneSettings(Section):
     """All settings of a training."""
 
-    model: str = Field("", description="model to start from: a folder, or a name on the hub")
+    model: str = Field("", description="model to start from: a folder, a GGUF file, or a name on the hub")
     data: tuple[Source, ...] = Field((), description="training data, mixed by weight")
     seeds: bool = Field(False, description="also train on the seed tasks of the runs among the data")
     template: Template | None = Field(

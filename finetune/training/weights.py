@@ -19,6 +19,7 @@ from peft import LoraConfig
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, GenerationConfig, PreTrainedModel
 
+from finetune.inference.gguf import folder_of
 from finetune.inference.teacher import MORE_THAN_TENSORS, end_tokens
 from finetune.training.settings import FinetuneSettings
 from selfinstruct.errors import UsageError
@@ -36,7 +37,7 @@ def load_to_train(settings: FinetuneSettings, tokenizer: Any, n_known: int) -> P
         more |= {"quantization_config": _four_bits(), "device_map": {"": PartialState().device}}
     try:
         model: Any = AutoModelForCausalLM.from_pretrained(
-            place, attn_implementation=settings.attention, trust_remote_code=False, **more
+            folder_of(place), attn_implementation=settings.attention, trust_remote_code=False, **more
         )
     except UnpicklingError:
         raise UsageError(f"{settings.model}: {MORE_THAN_TENSORS}") from None
@@ -48,6 +49,7 @@ def load_to_train(settings: FinetuneSettings, tokenizer: Any, n_known: int) -> P
             f"{settings.model}: transformers cannot load a model from it ({reason}). Set model (--model) to a "
             "folder with config, weights and tokenizer, or a name on the hub."
         ) from None
+    model.name_or_path = place  # of a GGUF file too, rather than its folder in the cache
     add_tokens(model, n_known, len(tokenizer))
     return model  # type: ignore[no-any-return]
 

@@ -5,6 +5,7 @@ Links to folders are followed, as people keep their runs on other disks.
 """
 
 import errno
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -41,3 +42,25 @@ def whole_file(path: Path, option: str = "--output") -> Iterator[Path]:
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: Path, option: str) -> Iterator[Path]:
+    """A temporary folder beside `path`, moved there at the end; `path` must not exist, or be an empty folder.
+
+    UsageError if it cannot be written, which says by which `option` to choose another one.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        if part.is_symlink():
+            part.unlink()
+        shutil.rmtree(part, ignore_errors=True)  # left by a kill
+        part.mkdir(parents=True)
+        yield part
+        part.replace(path)
+    except OSError as error:
+        raise UsageError(
+            f"{path}: cannot be written ({error.strerror or error}). Choose another folder with {option}."
+        ) from None
+    finally:
+        shutil.rmtree(part, ignore_errors=True)

