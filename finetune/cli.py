@@ -27,6 +27,7 @@ from finetune.cli_options import (
 from selfinstruct.errors import UsageError
 from selfinstruct.untrusted import say, to_json
 
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the student.")]
 Student = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the student, or a GGUF file.")]
 
 
@@ -129,7 +130,7 @@ def serve(
 
 
 def merge(
-    student: Student,
+    student: Folder,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="New folder to write.")],
 ) -> None:
     """Merge an adapter into its base model.
@@ -145,7 +146,7 @@ def merge(
 
 
 def gguf(
-    student: Student,
+    student: Folder,
     out: Annotated[Path, typer.Argument(metavar="OUT.gguf", help="File to write.")],
     converter: Annotated[
         Path | None, typer.Option(metavar="FILE", help="llama.cpp's convert_hf_to_gguf.py, if it is not on the PATH.")

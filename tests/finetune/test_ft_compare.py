@@ -744,8 +744,8 @@ def test_mistakes_say_what_to_do(cli, graded, tmp_path, monkeypatch):
         (["compare", a, a, "--prompts", prompts, *out], f"A and B are both {a}: there is nothing to compare."),
         (
             ["compare", a, tmp_path / "none.jsonl", "--prompts", prompts, *out],
-            "none.jsonl: no such file or folder. Use a student's folder, a GGUF file, a file of answers, NAME/MODEL on the hub, or "
-            "MODEL@http://SERVER/v1.",
+            "none.jsonl: no such file or folder. Use a student's folder, a GGUF file, a file of answers, NAME/MODEL on "
+            "the hub, or MODEL@http://SERVER/v1.",
         ),
         (["compare", a, b, "--prompts", tmp_path / "none.jsonl", *out], "none.jsonl: no such file."),
         (
