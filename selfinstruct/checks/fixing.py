@@ -45,10 +45,10 @@ def removed_path(out: Path) -> Path:
 
 
 def refuse_existing(out: Path) -> None:
-    """UsageError if one of the two files to write exists already."""
+    """UsageError if one of the two files to write already exists."""
     for path in (out, removed_path(out)):
         if path.exists() or path.is_symlink():
-            raise UsageError(f"{path} exists already and is not overwritten. Choose another name for --fix.")
+            raise UsageError(f"{path} already exists and is not overwritten. Choose another name for --fix.")
 
 
 _KINDS = {".parquet": ("Parquet",), ".jsonl": ("JSON Lines",), ".json": ("JSON Lines", "JSON list")}

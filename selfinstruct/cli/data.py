@@ -28,7 +28,7 @@ def export(
 ) -> None:
     """Write the records in a format that trainers read.
 
-    People's decisions are applied, and records.jsonl is written again.
+    Decisions made in the audit are applied, and records.jsonl is written again.
 
     Examples:
     selfinstruct export outputs/first --format messages --card

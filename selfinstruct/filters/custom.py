@@ -81,9 +81,13 @@ def _line(meaning: str) -> str:
     return visible(" ".join(meaning.split()))
 
 
+class Rejection(dict[str, Any]):
+    """What `reject` returns. A plain dict is none: a filter that returns its own figures rejects nothing by mistake."""
+
+
 def reject(**evidence: Any) -> Evidence:
     """What a filter returns to reject. `evidence`: JSON values that show a person why."""
-    return evidence
+    return Rejection(evidence)
 
 
 def _checked(check: Check) -> Check:
@@ -94,7 +98,7 @@ def _checked(check: Check) -> Check:
         with explained(check):
             evidence = check(_copied(subject), ReadOnlyPool(pool))
         try:
-            if evidence is None or isinstance(evidence, dict):
+            if evidence is None or isinstance(evidence, Rejection):
                 return checked_json(evidence)  # type: ignore[no-any-return]
         except (TypeError, ValueError) as error:
             raise UsageError(

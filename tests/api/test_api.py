@@ -125,7 +125,7 @@ def test_filtered_again(run, tmp_path):
     assert strict.status().tasks < 12
     assert strict.changes.tasks.before == 12
     assert {lost.reason for lost in strict.changes.tasks.lost} == {"too_similar"}
-    with pytest.raises(si.UsageError, match="exists already"):
+    with pytest.raises(si.UsageError, match="already exists"):
         run.refilter(tmp_path / "strict", rouge_threshold=0.2)
     assert si.Run(strict.folder).records() == strict.records()
 

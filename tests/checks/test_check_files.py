@@ -395,7 +395,7 @@ def test_nothing_is_overwritten(tmp_path, cli, taken):
     path = alpaca(tmp_path / "a.json", *TASKS)
     (tmp_path / taken).write_text("mine")
     said = cli("check", path, "--fix", tmp_path / "out.json", code=2).stderr
-    assert f"{taken} exists already" in said
+    assert f"{taken} already exists" in said
     assert (tmp_path / taken).read_text() == "mine"
     before = path.read_bytes()
     cli("check", path, "--fix", path, code=2)

@@ -244,6 +244,7 @@ def test_a_name_that_cannot_be_loaded_is_one_message_and_no_run(here, name):
 WRONG = {
     "raise KeyError('x')": "faulty.py, line 4, in faulty: KeyError: 'x'",
     "return True": "The filter faulty returned True; it must return None, or reject(...) with the evidence.",
+    "return {'n': 3}": "The filter faulty returned {'n': 3}; it must return None, or reject(...) with the evidence.",
     "return si.reject(at={1, 2})": "The evidence of the filter faulty is not JSON",
 }
 

@@ -457,7 +457,7 @@ def test_a_step_without_anything_is_filtered_again():
 
 def rule(evidence, name="mine"):
     def check(task, pool):
-        return evidence
+        return evidence if evidence is None else si.reject(**evidence)
 
     check.__name__ = name
     return si.filter(stage="task", meaning="anything")(check)
