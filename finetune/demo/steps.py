@@ -142,7 +142,7 @@ def run(folder: Path, recipe: Recipe) -> Result:
         "before": [reply.is_right for reply in before],
         "after": [reply.is_right for reply in after],
     })  # fmt: skip
-    print(table(scores))
+    print(table(scores), flush=True)
     print("guess: always giving the family's most frequent answer in the corpus.")
     if recipe.model:
         print("choice: before training, the answer of the family's that the model finds most likely.")
