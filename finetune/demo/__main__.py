@@ -1,32 +1,33 @@
-"""`python -m finetune.demo [--out outputs/demo-student] [--seed 0]`."""
+"""`python -m finetune.demo [--out outputs/demo-student] [--seed 0] [--tiny]`."""
 
 import argparse
 import shlex
 import sys
 from pathlib import Path
 
-from finetune.demo.graded import KINDS, share
-from finetune.demo.steps import Recipe, run
+from finetune.demo.graded import kinds_of, share
+from finetune.demo.steps import Recipe, run, with_pretrained
 from selfinstruct.errors import SelfInstructError
 
 
 def main() -> None:
     """Run the demo; a user's mistake is reported as a message, and Ctrl-C exits with code 130."""
     parser = argparse.ArgumentParser(
-        description="Train a tiny student on the simulated teacher, and see what it learned."
+        description="Train a small student on the simulated teacher, and see what it learned."
     )
     parser.add_argument("--out", type=Path, default=Path("outputs/demo-student"), help="output folder")
     parser.add_argument("--seed", type=int, default=0, help="random seed")
+    parser.add_argument("--tiny", action="store_true", help="train a model of a million parameters from scratch")
     asked = parser.parse_args()
     try:
-        result = run(asked.out, Recipe(seed=asked.seed))
+        result = run(asked.out, Recipe(seed=asked.seed) if asked.tiny else with_pretrained(asked.seed))
     except SelfInstructError as error:
         sys.exit(f"Error: {error}")
     except KeyboardInterrupt:
         print("Stopped. The same command resumes.")
         sys.exit(130)
     after, guess = (
-        " and ".join(f"{share(result.scores, model, kind):.0%} of {kind}" for kind in KINDS)
+        " and ".join(f"{share(result.scores, model, kind):.0%} of {kind}" for kind in kinds_of(result.scores))
         for model in ("after", "guess")
     )
     print(f"\nThe student gets {after} right, after {result.seconds / 60:.1f} minutes.")

@@ -137,8 +137,8 @@ def score(questions: Sequence[Question], right: Mapping[str, Sequence[bool]]) ->
     ]
 
 
-def guesses(corpus: Sequence[Dialogue], questions: Sequence[Question]) -> list[bool]:
-    """Whether the most frequent answer in `corpus` for its family is right for each question."""
+def answers_of(corpus: Sequence[Dialogue]) -> dict[str, Counter[str]]:
+    """How often each family has each answer in `corpus`."""
     families = {
         instruction: task.family
         for instruction in {dialogue.instruction for dialogue in corpus if dialogue.instruction}
@@ -148,7 +148,12 @@ def guesses(corpus: Sequence[Dialogue], questions: Sequence[Question]) -> list[b
     for dialogue in corpus:
         if dialogue.instruction in families:
             said[families[dialogue.instruction]][dialogue.messages[-1]["content"]] += 1
-    commonest = {family: answers.most_common(1)[0][0] for family, answers in said.items()}
+    return said
+
+
+def guesses(corpus: Sequence[Dialogue], questions: Sequence[Question]) -> list[bool]:
+    """Whether the most frequent answer in `corpus` for its family is right for each question."""
+    commonest = {family: answers.most_common(1)[0][0] for family, answers in answers_of(corpus).items()}
     return [tasks.grade(one.instruction, one.input, commonest.get(one.family, "")) == "right" for one in questions]
 
 
@@ -158,15 +163,20 @@ def share(scores: Sequence[Score], model: str, kind: Kind) -> float:
     return sum(one.right[model] for one in some) / max(1, sum(one.questions for one in some))
 
 
+def kinds_of(scores: Sequence[Score]) -> list[Kind]:
+    """The kinds of questions that were asked."""
+    return [kind for kind in KINDS if any(one.kind == kind for one in scores)]
+
+
 def table(scores: Sequence[Score]) -> str:
     """The scores as text: one line per family, best first, with the share of every scored model for each kind."""
     families = sorted({one.family for one in scores}, key=lambda family: (-_after(scores, family), family))
-    models = list(scores[0].right)
-    titles = "".join(f"{kind:^{8 * len(models) + 4}}" for kind in KINDS)
-    lines = [f"{'':20}{titles}", f"{'family':20}" + ("".join(f"{model:>8}" for model in models) + "    ") * len(KINDS)]
+    models, kinds = list(scores[0].right), kinds_of(scores)
+    titles = "".join(f"{kind:^{8 * len(models) + 4}}" for kind in kinds)
+    lines = [f"{'':20}{titles}", f"{'family':20}" + ("".join(f"{model:>8}" for model in models) + "    ") * len(kinds)]
     for name in (*families, "all of them"):
         some = [one for one in scores if name in (one.family, "all of them")]
-        cells = ("".join(f"{_cell(some, model, kind):>8}" for model in models) for kind in KINDS)
+        cells = ("".join(f"{_cell(some, model, kind):>8}" for model in models) for kind in kinds)
         lines.append(f"{name:20}" + "    ".join(cells))
     return "\n".join(line.rstrip() for line in lines)
 

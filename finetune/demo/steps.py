@@ -1,15 +1,16 @@
-"""`make demo-student`: a corpus from the simulated teacher, a tiny LLaMA trained on it, and what it has learned.
+"""`make demo-student`: a corpus from the simulated teacher, a model trained on it, and what it has learned.
 
     python -m finetune.demo --out outputs/demo-student
 
-It takes minutes on two CPU cores, and needs no key and no weights to download. Each step prints what it does, and its
-command if it is one; the same commands work with a real teacher and a real model. After Ctrl-C the demo can be resumed.
+The model is SmolLM2-135M-Instruct, or with --tiny a LLaMA of a million parameters with random weights. It takes minutes
+on two CPU cores and needs no key. Each step prints what it does, and its command if it is one; the same commands work
+with a real teacher and a larger model. After Ctrl-C the demo can be resumed.
 
 The teacher proposes tasks of FAMILIES only: those that a model of a million parameters learns in minutes. Many rows of
 a few kinds teach a small model more than a few rows of many kinds. docs/finetune-demo.md has the figures for all other
 families, and what else was tried.
 
-Not covered: whether the student is good for anything else. It is not.
+Not covered: whether the student is good for anything else. The tiny one is not.
 """
 
 import shlex
@@ -20,9 +21,23 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import tomli_w
+import torch
 
 from finetune.data.dialogues import read_dialogues
-from finetune.demo.graded import KINDS, Question, Reply, Score, guesses, held_out, replies, score, table
+from finetune.demo.graded import (
+    KINDS,
+    Kind,
+    Question,
+    Reply,
+    Score,
+    answers_of,
+    guesses,
+    held_out,
+    replies,
+    score,
+    table,
+)
+from finetune.demo.pretrained import choices, pretrained
 from finetune.examples import Dialogue
 from finetune.training.launching import waited_for
 from selfinstruct.rows.files import to_line
@@ -36,10 +51,14 @@ TRAINING = {
     "learning_rate": 2e-3, "batch_size": 8, "epochs": 2.0, "warmup": 0.02, "eval_share": 200.0, "keep": "last",
 }  # fmt: skip
 SHOWN, COMPARED = 5, 60  # questions that are shown with their answers, and that are compared blindly
+MOST_CLASSES = 10  # a family with more answers is no classification
 
 
 class Recipe(NamedTuple):
-    """The sizes of the demo: the corpus, the questions of each family and kind, and the settings of the training."""
+    """The sizes of the demo: the corpus, the questions of each family and kind, and the settings of the training.
+
+    `model`: the one to train; None: a tiny one, made here.
+    """
 
     families: Sequence[str] = FAMILIES
     tasks: int = 4000
@@ -48,6 +67,8 @@ class Recipe(NamedTuple):
     most_tokens: int = 32
     training: dict[str, Any] = TRAINING
     seed: int = 0
+    model: Path | None = None
+    kinds: Sequence[Kind] = KINDS
 
 
 class Result(NamedTuple):
@@ -57,13 +78,29 @@ class Result(NamedTuple):
     seconds: float
 
 
+def with_pretrained(seed: int) -> Recipe:
+    """The recipe for the pretrained model, which is a hundred times larger: a twelfth of the rows, only new wordings.
+
+    UsageError if the model is not installed.
+    """
+    has_bf16 = torch.cuda.is_available() or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    training = {
+        "learning_rate": 1e-4, "batch_size": 16, "epochs": 1.0, "precision": "mixed" if has_bf16 else "float32",
+        "eval_share": 0.0, "keep": "last",
+    }  # fmt: skip
+    return Recipe(
+        tasks=320, instances=4, questions=10, most_tokens=16, training=training, seed=seed, model=pretrained(),
+        kinds=("new wordings",),
+    )  # fmt: skip
+
+
 def run(folder: Path, recipe: Recipe) -> Result:
     """Run all steps in `folder`, or the remaining ones.
 
     SelfInstructError if a file cannot be written; SystemExit with the exit code of a command that fails.
     """
     began = time.monotonic()
-    corpus, untrained, student = folder / "corpus", folder / "untrained", folder / "student"
+    corpus, untrained, student = folder / "corpus", recipe.model or folder / "untrained", folder / "student"
 
     _say(began, "Generate a corpus: the simulated teacher proposes tasks and answers them.")
     _write_toml(folder / "corpus.toml", {
@@ -72,13 +109,15 @@ def run(folder: Path, recipe: Recipe) -> Result:
     _command("generate", corpus, "--target", recipe.tasks, "--config", folder / "corpus.toml")
     rows = read_dialogues(corpus)
 
-    _say(began, "Build a tiny LLaMA: a tokenizer trained on the corpus, and random weights.")
-    if not untrained.exists():
-        _make_untrained(untrained, rows, recipe.seed)
+    if not recipe.model:
+        _say(began, "Build a tiny LLaMA: a tokenizer trained on the corpus, and random weights.")
+        if not untrained.exists():
+            _make_untrained(untrained, rows, recipe.seed)
 
-    _say(began, "Hold out questions: new inputs, and new wordings of the instruction. None is in the corpus.")
-    questions = held_out(rows, recipe.families, recipe.questions, recipe.seed)
-    for kind in KINDS:
+    _say(began, f"Hold out questions: {' and '.join(recipe.kinds)} of the instruction. None is in the corpus.")
+    every = held_out(rows, recipe.families, recipe.questions, recipe.seed)
+    questions = [one for one in every if one.kind in recipe.kinds]
+    for kind in recipe.kinds:
         _write_questions(folder / f"{kind.replace(' ', '_')}.jsonl", [one for one in questions if one.kind == kind])
     print(f"{len(questions):,} questions of {len(recipe.families)} task families; {len(rows):,} training rows.")
 
@@ -94,13 +133,19 @@ def run(folder: Path, recipe: Recipe) -> Result:
         replies(model, questions, recipe.most_tokens, folder / f"answers_{name}.jsonl")
         for name, model in (("before", untrained), ("after", student))
     )
+    baselines = {"guess": guesses(rows, questions)}
+    if recipe.model:
+        classes = {name: sorted(said) for name, said in answers_of(rows).items() if len(said) <= MOST_CLASSES}
+        baselines["choice"] = choices(untrained, questions, classes, folder / "choices_before.json")
     scores = score(questions, {
-        "guess": guesses(rows, questions),
+        **baselines,
         "before": [reply.is_right for reply in before],
         "after": [reply.is_right for reply in after],
     })  # fmt: skip
-    print(table(scores))
+    print(table(scores), flush=True)
     print("guess: always giving the family's most frequent answer in the corpus.")
+    if recipe.model:
+        print("choice: before training, the answer of the family's that the model finds most likely.")
 
     _say(began, "Some answers to new wordings.")
     _show(questions, before, after)

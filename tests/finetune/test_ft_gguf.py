@@ -125,6 +125,15 @@ def test_an_adapter_is_trained_on_a_file_and_finds_it_again(file, tmp_path):
     assert student.chat("Say a.", max_tokens=5) == opened(tmp_path / "student").chat("Say a.", max_tokens=5)
 
 
+def test_a_file_is_compared_as_a_student(file):
+    from finetune.compare.answers import answer_file, check_source
+
+    assert answer_file(str(file)) is None
+    check_source(str(file), [[{"role": "user", "content": "Why?"}]])
+    with pytest.raises(UsageError, match="No such file"):
+        check_source(f"{file}.gguf", [])
+
+
 def damaged(path, content, how):
     path.write_bytes({
         "not GGUF": b"PK\3\4 a zip file", "empty": b"", "cut in its head": content[:3000],
