@@ -34,6 +34,7 @@ _CALL_AS_TEXT = re.compile(
 _ABOUT_CALLS = re.compile(r"\btools?\b|function|\bcalls?\b|\bxml\b|\btags?\b", re.IGNORECASE)
 LOGPROB_MOST = 1e6  # excludes infinity and NaN
 REASONS = ("finish_reason", "native_finish_reason", "stop_reason")
+REASONING = ("reasoning_content", "reasoning", "reasoning_details", "reasoning_text", "thinking")
 FILTERS = "content_filter_results"  # of Azure
 OFFERS = ("response_format", "tools", "functions")  # of a request: with one of them, a call may be the answer
 KEPT = 10_000  # characters of an answer that cannot be read
@@ -255,7 +256,7 @@ def _is_json(text: str) -> bool:
 
 def _has_reasoning(choice: Mapping[str, Any]) -> bool:
     message = choice.get("message")
-    return isinstance(message, dict) and bool(message.get("reasoning_content") or message.get("reasoning"))
+    return isinstance(message, dict) and any(message.get(name) for name in REASONING)
 
 
 def _why_empty(choice: Mapping[str, Any], endpoint: str) -> str:

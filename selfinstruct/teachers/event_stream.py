@@ -20,11 +20,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from selfinstruct.finish_reasons import ending_of, reason_in
-from selfinstruct.teachers.envelope import FILTERS, REASONS, NoAnswer, first_choice, is_filtered
+from selfinstruct.teachers.envelope import FILTERS, REASONING, REASONS, NoAnswer, error_in, first_choice, is_filtered
 
 _FIELD = re.compile(r"(data|error|event|id|retry)?:")
 _COMMENTS = re.compile(r"(?:[\ufeff\s]*+:[^\n]*+\n)*+[\ufeff\s]*+")
-_SPLIT = ("content", "reasoning_content", "reasoning", "refusal")  # texts that come in pieces
+_SPLIT = ("content", "refusal", *REASONING)  # texts that come in pieces
 
 
 def is_event_stream(text: str) -> bool:
@@ -50,7 +50,7 @@ def body_of_events(text: str) -> dict[str, Any]:
             if answer.is_over:
                 break
             raise NoAnswer(f"an event of the stream is no JSON object: {data[:100]}", "incomplete_answer")
-        if event.get("object") == "error":  # vLLM
+        if not event.get("error") and not first_choice(event) and error_in(event):  # the event is the error (vLLM)
             event = {"error": event}
         body |= {name: value for name, value in event.items() if name != "choices" and value is not None}
         if body.get("error"):

@@ -33,7 +33,7 @@ _TOO_LONG = pattern(
 _KEY = pattern(
     r"api[ _]key (?:not|is not) valid|api_?key_?invalid|(?:incorrect|invalid|wrong|missing) (?:x-)?api[ -_]?key"
     r"|invalid_api_key|api key (?:is )?(?:invalid|expired|missing|not found)|authentication_?error|no auth credentials"
-    r"|invalid authentication"
+    r"|invalid authentication|authentication error|auth_error|authentication credentials|authorization header"
 )
 _QUOTA = pattern(
     r"insufficient[_ ](?:quota|balance|credit|fund)|exceeded_current_quota|billing_|credit balance"
@@ -41,12 +41,15 @@ _QUOTA = pattern(
     r"|not enough)|out of credits|no credits|used all (?:available|of your) credits|spending limit"
     r"|key limit exceeded|monthly included credits"
     r"|arrearage|good standing|account (?:is )?suspended|quota is used up|perday|余额不足|欠费"
+    r"|reached your [a-z ]{0,20}usage limit|(?:exceeded|crossed) ?budget|budget has been exceeded|budget_exceeded"
 )
 _OPENAI_QUOTA = "exceeded your current quota"  # Gemini also says this of a limit per minute
 _ELSEWHERE = pattern(r"(?:country|region|location)[^.]{0,40} not (?:supported|available)|unsupported_country")
 _NO_MODEL = pattern(
-    r"model_not_found|deploymentnotfound|invalid_model|model[^.]{0,80}? (?:does not exist|not exist|not found)"
+    r"model_not_found|deploymentnotfound|invalid_model"
+    r"|model(?:[^.]|\.(?=\S)){0,80}? (?:does not exist|not exist|not found)"  # a name may have dots
     r"|not a valid model|(?:unknown|invalid|no such) model\b|method not allowed"
+    r"|model_decommissioned|has been decommissioned|model_not_available|non-serverless model"
 )
 _RATE = pattern(r"rate.?limit|too many requests|throttl|resource_exhausted|per minute|requests per|限流|频率")
 _PASSING = pattern(
@@ -115,6 +118,8 @@ def failure(
 
 def _is_too_long(status: int, text: str) -> bool:
     """Whether the request can never fit. Servers use similar words, with 429, for the limit of tokens per minute."""
+    if status == 413:
+        return True
     if not _TOO_LONG.search(text) or _WAIT.search(text):
         return False
     return status < 429 or (status == 429 and "reduce" in text) or (status == 500 and "exceed" in text)

@@ -179,6 +179,10 @@ def test_an_answer_is_found_and_no_thoughts(source):
     [
         (body({"content": None, "reasoning_content": THOUGHTS}), "reasoning but no content"),
         (body({"content": "", "reasoning": THOUGHTS}), "reasoning but no content"),
+        # openrouter.ai/docs/use-cases/reasoning-tokens, caozhiyuan/copilot-api#230, ollama/docs/api.md: other names.
+        (body({"content": "", "reasoning_details": [part("reasoning.text", text="x")]}), "reasoning but no content"),
+        (body({"content": "", "reasoning_text": THOUGHTS}), "reasoning but no content"),
+        (body({"content": "", "thinking": THOUGHTS}), "reasoning but no content"),
         (body({"content": None}), "no content"),
         (body({"content": [part("image_url", url="x")]}), "no content"),
         (body({"content": None, "tool_calls": [{"function": {"arguments": "no json"}}]}), "tool that was not offered"),
@@ -347,6 +351,8 @@ def test_a_later_event_does_not_make_a_cut_answer_whole(later):
         "event: error\ndata: Internal Network Failure",
         'data: {"error": {"message": "Compute error."}, "message": "Compute error."}',
         'data: {"object": "error", "message": "EngineCore encountered an issue", "code": 500}',
+        'data: {"message": "Compute error.", "type": "server_error"}',
+        'data: {"detail": "Internal Server Error"}',
     ],
 )
 async def test_an_error_between_the_pieces_is_no_end_of_the_answer(teacher, said):

@@ -120,6 +120,8 @@ REFUSED_TOO_LONG = (RequestRefused, "context_too_long")
         ("DashScope", 400, openai("Range of input length should be [1, 30720]", "invalid_parameter_error")),
         ("xAI", 400, {"error": "This model's maximum prompt length is 131072 but the request contains 537812 tokens."}),
         ("GitHub Models", 413, openai("Request body too large for gpt-4o model. Max size: 8000 tokens.")),
+        ("anthropics/anthropic-sdk-python#938", 413, {"error": {"type": "request_too_large",
+         "message": "Request exceeds the maximum size"}}),
     ],
 )  # fmt: skip
 def test_too_long_is_said_in_many_words(source, status, body):
@@ -159,6 +161,14 @@ def test_a_setting_that_is_refused_is_about_the_request_and_nothing_else(source,
         ("OpenRouter", 401, openai("No auth credentials found", 401)),
         ("Google", 403, google("Permission denied on the resource.", "PERMISSION_DENIED", code=403)),
         ("OpenRouter, with status 200", 200, openai("User not found.", 401)),
+        ("huggingface/huggingface_hub#2507", 400,
+         {"error": "Authorization header is correct, but the token seems invalid"}),
+        ("NVIDIA/NemoClaw#2093: Gemini", 400, google("Missing or invalid Authorization header.", "INVALID_ARGUMENT")),
+        ("NousResearch/hermes-agent#7893: Gemini", 400, google(
+            "Multiple authentication credentials received. Please pass only one.", "INVALID_ARGUMENT")),
+        ("monarch-initiative/ontogpt#516: LiteLLM, by a gateway", 400, openai(
+            "Authentication Error, Invalid proxy server token passed. key=0, not found in db.",
+            "400", "token_not_found_in_db", "key")),
     ],
 )  # fmt: skip
 def test_a_wrong_key_is_one_with_any_status(monkeypatch, source, status, body):
@@ -191,6 +201,16 @@ def test_a_wrong_key_is_one_with_any_status(monkeypatch, source, status, body):
          "RESOURCE_EXHAUSTED",
          {"violations": [{"quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier"}]}, {"retryDelay": "17s"},
          code=429)),
+        ("open-webui/open-webui#5469: LiteLLM", 400, openai("Budget has been exceeded! Current cost: 0.4, Max budget: "
+         "0.3", "400", "budget_exceeded")),
+        ("BerriAI/litellm#37000", 429, openai("No more for you this month.", "429", "budget_exceeded")),
+        ("BerriAI/litellm#14144", 429, {"error": "No deployments available - crossed budget: Exceeded budget for x"}),
+        ("OWASP/OpenCRE#1102: LiteLLM", 400, openai("ExceededBudget: End User=a over budget.", "400",
+         "auth_error")),
+        ("NousResearch/hermes-agent#68832: Ollama", 429, {"error": "you (a) have reached your weekly usage limit, "
+         "upgrade for higher limits: https://x"}),
+        ("anthropics/claude-code#2127", 400, openai("You have reached your specified API usage limits. You will regain "
+         "access on 2025-07-01 at 00:00 UTC.")),
     ],
 )  # fmt: skip
 def test_a_quota_that_is_used_up_stops_the_run(source, status, body):
@@ -223,6 +243,11 @@ def test_a_quota_that_is_used_up_stops_the_run(source, status, body):
         ("a gateway that has no code", 200, openai("Rate limit reached for requests", "rate_limit_exceeded"), {}, None),
         ("Moonshot", 429, openai("The engine is currently overloaded, please try again later",
                                  None, "engine_overloaded_error"), {}, None),
+        ("Trae-AI/TRAE#625: Anthropic", 429, openai("This request would exceed the rate limit for your organization of "
+         "20,000 input tokens per minute. Please reduce the prompt length or the maximum tokens requested, or try "
+         "again later.", None, "rate_limit_error"), {}, None),
+        ("togethercomputer/MoA#27", 429, openai("You have been rate limited. Your rate limit is 60 queries per minute. "
+         "Please navigate to https://x/settings/billing to upgrade.", None, "credit_limit"), {}, None),
     ],
 )  # fmt: skip
 def test_pace_is_no_quota(source, status, body, headers, seconds):
@@ -281,6 +306,11 @@ def test_an_answer_in_no_form_was_an_answer():
         ("Azure", 404, openai("The API deployment for this resource does not exist.", "DeploymentNotFound")),
         ("Mistral", 400, {"object": "error", "message": "Invalid model: x", "type": "invalid_model", "code": "1500"}),
         ("FastAPI", 405, {"detail": "Method Not Allowed"}),
+        ("RightNow-AI/openfang#60: Groq", 400, openai("The model `a-1.5b` has been decommissioned and is no longer "
+         "supported.", "model_decommissioned")),
+        ("HeyPuter/puter#3168: Together", 400, openai("Unable to access non-serverless model a-3.1. Please visit "
+         "https://x to create and start a new dedicated endpoint for the model.", "model_not_available")),
+        ("a name with a dot", 400, openai("The model `qwen2.5:7b` was not found.")),
     ],
 )  # fmt: skip
 def test_an_unknown_model_or_address_is_one_with_any_status(source, status, body):
