@@ -40,8 +40,9 @@ _QUOTA = pattern(
     r"|balance is (?:too low|insufficient"
     r"|not enough)|out of credits|no credits|used all (?:available|of your) credits|spending limit"
     r"|key limit exceeded|monthly included credits"
-    r"|arrearage|good standing|account (?:is )?suspended|quota is used up|perday|余额不足|欠费"
-    r"|reached your [a-z ]{0,20}usage limit|(?:exceeded|crossed) ?budget|budget has been exceeded|budget_exceeded"
+    r"|arrearage|good standing|account (?:is )?suspended|quota is used up|perday|余额不足|欠费|额度不足|额度已用尽"
+    r"|reached your [a-z ]{0,20}usage limit|(?:exceeded|crossed) ?budget|budget has been exceeded|\bbudget_exceeded"
+    r"|insufficient_user_quota|quota is not enough"
 )
 _OPENAI_QUOTA = "exceeded your current quota"  # Gemini also says this of a limit per minute
 _ELSEWHERE = pattern(r"(?:country|region|location)[^.]{0,40} not (?:supported|available)|unsupported_country")

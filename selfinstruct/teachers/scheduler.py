@@ -294,9 +294,10 @@ class Scheduler:
                 raise TeacherError(self._words.window_too_small(stage, n, is_known, error.detail))
             return is_known or tries[request.id] >= TOO_LONG_TRIES
         self._refused[stage] += 1
-        if not is_known and self._refused[stage] >= REFUSALS_IN_A_ROW:
-            what = f"The first {REFUSALS_IN_A_ROW} {stage} requests were all refused: {error}"
-            raise TeacherError(self._words.refused(what, stage, request.sampling))
+        n = min(REFUSALS_IN_A_ROW, self._attempts)
+        if not is_known and self._refused[stage] >= n:
+            first = f"The first {n} {stage} requests were all" if n > 1 else f"The first {stage} request was"
+            raise TeacherError(self._words.refused(f"{first} refused: {error}", stage, request.sampling))
         return is_known
 
     def _tell_pause(self, now: float, error: TryAgain, seconds: float) -> None:

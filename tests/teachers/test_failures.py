@@ -209,6 +209,9 @@ def test_a_wrong_key_is_one_with_any_status(monkeypatch, source, status, body):
          "auth_error")),
         ("NousResearch/hermes-agent#68832: Ollama", 429, {"error": "you (a) have reached your weekly usage limit, "
          "upgrade for higher limits: https://x"}),
+        ("popjane/free_chatgpt_api#26: One API", 403, openai("user quota is not enough", "insufficient_user_quota")),
+        ("QuantumNous/new-api#7448", 403, openai("用户额度不足", None, "new_api_error")),
+        ("songquanpeng/one-api#1274", 403, openai("该令牌额度已用尽", None, "one_api_error")),
         ("anthropics/claude-code#2127", 400, openai("You have reached your specified API usage limits. You will regain "
          "access on 2025-07-01 at 00:00 UTC.")),
     ],

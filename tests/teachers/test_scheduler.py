@@ -418,12 +418,17 @@ def refused():
     return RequestRefused("http_400", "unknown parameter")
 
 
-def test_the_first_refusals_in_a_row_of_a_stage_stop_the_run():
+@pytest.mark.parametrize(
+    ("attempts", "n", "first"),
+    [(12, REFUSALS_IN_A_ROW, "5 propose requests were all"), (3, 3, "3 propose requests were all"),
+     (1, 1, "propose request was")],
+)  # fmt: skip
+def test_the_first_refusals_in_a_row_of_a_stage_stop_the_run(attempts, n, first):
     async def scene():
-        sending, teacher = Sending(), Scripted(*[refused()] * 9)
-        with pytest.raises(TeacherError, match=r"first 5 propose requests.*unknown parameter.*\[propose\]"):
+        sending, teacher = Sending(attempts=attempts), Scripted(*[refused()] * 9)
+        with pytest.raises(TeacherError, match=rf"The first {first} refused: .*unknown parameter.*\[propose\]"):
             await sending.send(teacher)
-        assert len(teacher.calls) == REFUSALS_IN_A_ROW == 5
+        assert len(teacher.calls) == n
 
     play(scene())
 
