@@ -167,6 +167,7 @@ def test_other_settings_for_a_run_are_named_one_by_one(cli, tmp_path):
     message = fails("generate", folder, "--target", 9, "--config", config, "--seeds", seeds)
     assert "window was 64, now 9" in message
     assert "filters.rouge_threshold was 0.7, now 0.5" in message
+    assert "To apply other filters to its answers, use refilter." in message
     assert "seeds" in message
     assert "concurrency" not in message
     assert "seed was 3, now 4" in fails("generate", folder, "--target", 9, "--seed", 4)

@@ -104,7 +104,8 @@ def file_path(what: str, value: FilePath) -> Path:
     """`value` as a path; UsageError, which names it `what`, if it is not one."""
     if isinstance(value, str | PathLike) and str(value):
         return Path(value).expanduser()
-    raise UsageError(f"{what} is {value!r}; it must be a path.")
+    said = repr(value)  # whole tables are passed by mistake
+    raise UsageError(f"{what} is {said if len(said) <= 80 else said[:80] + '...'}; it must be a path.")
 
 
 def as_text(model: FilePath) -> str:

@@ -259,7 +259,8 @@ def _refuse_differences(store: Store, config: Config, prompts: dict[str, str], g
         raise UsageError(
             f"{store.folder} was started with other settings, and mixing them would spoil its data:\n"
             + "\n".join(f"  {difference}" for difference in found)
-            + "\nTo resume it, use its own settings; for other settings, start a new run in another folder."
+            + "\nTo resume it, use its own settings; for other settings, start a new run in another folder. "
+            "To apply other filters to its answers, use refilter."
         )
 
 

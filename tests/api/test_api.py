@@ -320,6 +320,7 @@ def test_rows_that_overlap_a_test_set_are_found(run, tmp_path):
         ({"target": 3, "teacher": si.openai("m", api_key_env="sk-mine")}, "never the key itself"),
         ({"target": 3, "seeds": "nothing.jsonl"}, "nothing.jsonl"),
         ({"target": 3, "seeds": [{"instruction": "Why?"}]}, "seeds is [{'instruction': 'Why?'}]; it must be a path"),
+        ({"target": 3, "seeds": si.Rows([{"instruction": "Why?"}] * 99)}, "...; it must be a path"),
         ({"target": 3, "seeds": ""}, "seeds is ''; it must be a path"),
         ({"target": 3, "teacher": "gpt-4.1"}, 'such as si.openai("gpt-4.1")'),
         ({"target": 3, "rouge_treshold": 0.5}, "did you mean rouge_threshold?"),
