@@ -22,7 +22,7 @@ from selfinstruct.rows.encodings import decoded, without_control_characters
 from selfinstruct.rows.fields import CONVERSATIONS, INPUT, INSTRUCTION, MESSAGES, OUTPUT, key_of, value_of
 from selfinstruct.rows.files import File
 from selfinstruct.rows.formats import Format, Text, conversations, format_of
-from selfinstruct.rows.writing import whole_file
+from selfinstruct.rows.writing import refuse_ending, whole_file
 from selfinstruct.terminal import tracked
 
 
@@ -45,22 +45,18 @@ def removed_path(out: Path) -> Path:
 
 
 def refuse_existing(out: Path) -> None:
-    """UsageError if one of the two files to write exists already."""
+    """UsageError if one of the two files to write already exists."""
     for path in (out, removed_path(out)):
         if path.exists() or path.is_symlink():
-            raise UsageError(f"{path} exists already and is not overwritten. Choose another name for --fix.")
-
-
-_KINDS = {".parquet": ("Parquet",), ".jsonl": ("JSON Lines",), ".json": ("JSON Lines", "JSON list")}
+            raise UsageError(f"{path} already exists and is not overwritten. Choose another name for --fix.")
 
 
 def fix(checked: Checked, out: Path) -> Fixed:
     """Write the cleaned rows to `out`, as the same kind of file; UsageError if it exists or cannot be written."""
     refuse_existing(out)
     file, format = checked.file, checked.format
-    if file.kind not in _KINDS.get(out.suffix.lower(), (file.kind,)):
-        suffix = file.path.suffix
-        raise UsageError(f"--fix writes the same kind of file, {file.kind}: {out} must end in {suffix}.")
+    if out.suffix.lower() != file.path.suffix.lower():
+        refuse_ending(out, file.kind, "--fix writes the same kind of file")
     by_number: dict[int, list[Finding]] = defaultdict(list)
     for finding in checked.findings:
         by_number[finding.number].append(finding)

@@ -275,7 +275,9 @@ def test_a_run_is_not_a_file_and_its_records_are_named(tmp_path, cli):
     assert f"The records of this run are in {records}." in cli("check", tmp_path, code=2).stderr
 
 
-@pytest.mark.parametrize(("suffix", "other"), [("jsonl", "parquet"), ("parquet", "jsonl"), ("json", "jsonl")])
+@pytest.mark.parametrize(
+    ("suffix", "other"), [("jsonl", "parquet"), ("parquet", "jsonl"), ("json", "jsonl"), ("jsonl", "csv")]
+)
 def test_a_fixed_file_is_not_written_as_another_kind(tmp_path, cli, suffix, other):
     path = write(tmp_path / f"data.{suffix}", of_format("alpaca"))
     refused = cli("check", path, "--fix", tmp_path / f"out.{other}", code=2).stderr
@@ -395,7 +397,7 @@ def test_nothing_is_overwritten(tmp_path, cli, taken):
     path = alpaca(tmp_path / "a.json", *TASKS)
     (tmp_path / taken).write_text("mine")
     said = cli("check", path, "--fix", tmp_path / "out.json", code=2).stderr
-    assert f"{taken} exists already" in said
+    assert f"{taken} already exists" in said
     assert (tmp_path / taken).read_text() == "mine"
     before = path.read_bytes()
     cli("check", path, "--fix", path, code=2)
