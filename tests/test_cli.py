@@ -118,7 +118,7 @@ def test_rejected_with_reason_and_evidence(cli, tmp_path):
     assert "name the folder of the run" in fails("generate", tmp_path / "run/records.jsonl", "--target", 9)
     assert "selfinstruct seeds check FILE" in fails("seeds", "FILE")
     none = cli("rejected", tmp_path / "run", "--reason", "contaminated")
-    assert none.stdout == "Nothing was rejected with reason contaminated.\n"
+    assert none.stdout == "Nothing was rejected for reason contaminated.\n"
 
 
 def test_tasks_of_a_strategy_without_classes_have_no_class_in_the_list(cli, tmp_path):
@@ -138,7 +138,7 @@ def test_run_goes_on_and_repeats_nothing(cli, tmp_path):
     cli("generate", tmp_path / "run", "--target", 10, "--seed", 3)
     output = cli("generate", tmp_path / "run", "--target", 5).stdout
     assert "10 admitted\n" in output
-    assert "The run has more tasks than --target 5. None were added" in output
+    assert "The run has more tasks than --target 5. No task was added" in output
     output = cli("generate", tmp_path / "run", "--target", 25).stdout
     assert "Resuming" in output
     cli("generate", tmp_path / "at_once", "--target", 25, "--seed", 3)

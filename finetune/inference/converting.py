@@ -53,7 +53,7 @@ def merge(folder: Path, out: Path) -> None:
     if not is_adapter(folder):
         raise UsageError(f"{folder} is a full model, not an adapter. There is nothing to merge.")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f"{out} exists already. Choose a new or empty folder.")
+        raise UsageError(f"{out} already exists. Choose a new or empty folder.")
     tokenizer, adapted = with_adapter(folder, as_stored=True)
     model: Any = adapted.merge_and_unload()
     model.generation_config = asked_well(model.generation_config, tokenizer)

@@ -68,7 +68,7 @@ def _differing(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
 def _check_free(folder: Path) -> None:
     """UsageError if no training can be started in `folder`."""
     if folder.exists() and (not folder.is_dir() or any(path.name != "checkpoints" for path in folder.iterdir())):
-        raise UsageError(f"{folder} exists already and is not a training of selfinstruct. Choose another --out.")
+        raise UsageError(f"{folder} already exists and is not a training of selfinstruct. Choose another --out.")
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
         raise UsageError(f"{folder}: cannot be written ({there}). Choose another --out.")

@@ -143,7 +143,7 @@ def rejected(
             is_empty = False
             print(to_json(row) if json else visible(describe_rejection(row)))
     if is_empty and not json:
-        say("Nothing was rejected" + (f" with reason {reason}." if reason else "."))
+        say("Nothing was rejected" + (f" for reason {reason}." if reason else "."))
 
 
 def audit(

@@ -141,7 +141,7 @@ def _becoming(new: Path) -> Iterator[Path]:
     """A place for a folder that becomes `new` at the end; where something goes wrong before, nothing is left of it."""
     try:
         if new.exists() and not (new.is_dir() and not any(new.iterdir())):
-            raise UsageError(f"{new} exists already. Choose a new folder.")
+            raise UsageError(f"{new} already exists. Choose a new folder.")
         new.parent.mkdir(parents=True, exist_ok=True)
         place = new.with_name(f".{new.name}.unfinished")
         if place.is_symlink():

@@ -120,8 +120,8 @@ def test_merge_refuses_what_it_must_not_write_over_or_cannot_merge(cli, model, a
     kept = tmp_path / "kept"
     kept.mkdir()
     (kept / "notes").write_text("mine")
-    assert "exists already" in cli("merge", adapter, kept, code=2).stderr
-    assert "exists already" in cli("merge", adapter, kept / "notes", code=2).stderr
+    assert "already exists" in cli("merge", adapter, kept, code=2).stderr
+    assert "already exists" in cli("merge", adapter, kept / "notes", code=2).stderr
     assert [path.name for path in kept.iterdir()] == ["notes"]
     assert "cannot be written" in cli("merge", adapter, kept / "notes/out", code=2).stderr
     assert not (tmp_path / "out").exists()
@@ -189,7 +189,7 @@ def test_an_adapter_is_merged_first_and_again_only_when_it_has_changed(cli, mode
     for path in merged.iterdir():
         path.unlink()
     (merged / "notes").touch()
-    assert "exists already" in cli("gguf", own, tmp_path / "four.gguf", code=2).stderr
+    assert "already exists" in cli("gguf", own, tmp_path / "four.gguf", code=2).stderr
     assert [path.name for path in merged.iterdir()] == ["notes"]
 
 

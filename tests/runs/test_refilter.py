@@ -473,8 +473,8 @@ def test_only_the_rules_may_differ(messy, tmp_path):
 def test_a_folder_that_is_there_and_a_run_that_is_not(messy, tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full/notes.txt").write_text("mine")
-    assert "exists already" in fails("refilter", messy, tmp_path / "full")
-    assert "exists already" in fails("refilter", messy, messy)
+    assert "already exists" in fails("refilter", messy, tmp_path / "full")
+    assert "already exists" in fails("refilter", messy, messy)
     assert "no run here" in fails("refilter", tmp_path / "nowhere", tmp_path / "new")
     assert [path.name for path in tmp_path.iterdir()] == ["full"]
     (tmp_path / "empty").mkdir()
