@@ -130,6 +130,19 @@ def place_of(part: Any) -> str:
         return ""
 
 
+def refuse_init(part: type, *arguments: str) -> None:
+    """UsageError if a user's class cannot be instantiated with these arguments."""
+    try:
+        inspect.signature(part).bind(*arguments)
+    except TypeError:
+        raise UsageError(
+            f"{place_of(part)}The class {part.__name__} must have def __init__({', '.join(('self', *arguments))}); "
+            "further arguments need defaults."
+        ) from None
+    except ValueError:  # not written in Python
+        return
+
+
 @contextmanager
 def explained(part: Any = None) -> Iterator[None]:
     """Run a user's code; what it raises becomes a UsageError that names its file and line.

@@ -62,6 +62,7 @@ class TryAgain(SelfInstructError):
     `unreachable`: no connection was made. `raw`: what the server returned instead of a completion; it may charge for
     it, so the call is retried only a few times. `may_be_billed`: the server reported a failure, but with
     status 200, so it may charge for it. `tries`: how many failures of this request are already stored.
+    `raised_in`: the place of the custom teacher that failed, "" if it has no source; None if a server failed.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class TryAgain(SelfInstructError):
         self.raw = raw
         self.may_be_billed = False
         self.tries = 0
+        self.raised_in: str | None = None
 
     @property
     def may_have_cost(self) -> bool:

@@ -132,6 +132,7 @@ def _explain(problem: Any, model: type[BaseModel]) -> str:
         path.pop()
     key = ".".join(path)
     if problem["type"] != "extra_forbidden":
+        key = key.replace("teacher.base_url", "teacher.base_url (--base-url)")
         message = plain(str(problem["msg"]))
         return f"{key}: {message}" if key else message
     for part in path[:-1]:  # else it is a place in a list, or the name of a table

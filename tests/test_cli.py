@@ -138,7 +138,7 @@ def test_run_goes_on_and_repeats_nothing(cli, tmp_path):
     cli("generate", tmp_path / "run", "--target", 10, "--seed", 3)
     output = cli("generate", tmp_path / "run", "--target", 5).stdout
     assert "10 admitted\n" in output
-    assert "The run already has more tasks than --target 5, so no task was added" in output
+    assert "The run has more tasks than --target 5. No task was added" in output
     output = cli("generate", tmp_path / "run", "--target", 25).stdout
     assert "Resuming" in output
     cli("generate", tmp_path / "at_once", "--target", 25, "--seed", 3)

@@ -147,7 +147,16 @@ def test_a_wrong_value_is_explained_in_our_words():
     for arguments, message in [
         (("--target", "0"), "Invalid value for '--target': must be greater than or equal to 1"),
         (("--target", "5", "--profile", "no"), "'--profile': 'no' is not one of 'paper'"),
-        (("--target", "5", "--strategy", "no"), "there is no such strategy; choose one of: self-instruct, alpaca"),
+        (
+            ("--target", "5", "--strategy", "no"),
+            "(--strategy): there is no strategy 'no'; choose one of: self-instruct,",
+        ),
+        (
+            ("--target", "5", "--strategy", "e.py"),
+            "there is no strategy 'e.py', which lacks the name of what is in it;",
+        ),
+        (("--target", "5", "--teacher", "gpt-4"), "(--teacher): there is no such kind of teacher; choose one of: "),
+        (("--target", "5", "--base-url", "nowhere"), "teacher.base_url (--base-url): must look like http"),
     ]:
         result = run_cli("generate", "no_run", *arguments)
         assert result.returncode == 2

@@ -64,12 +64,14 @@ class Student:
         self.ends = end_tokens(self.tokenizer, self.model.generation_config)
         self.context: int | None = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
 
-    def chat(self, said: str | list[Message], *, max_tokens: int = 512, temperature: float = 0.0, seed: int = 0) -> str:
+    def chat(
+        self, message: str | list[Message], *, max_tokens: int = 512, temperature: float = 0.0, seed: int = 0
+    ) -> str:
         """Answer a user message, or a conversation: a list of {"role", "content"} that ends with a user message.
 
         `max_tokens`: maximum tokens of the answer. Raises UsageError if the conversation fills the model's context.
         """
-        messages: list[Message] = [{"role": "user", "content": said}] if isinstance(said, str) else said
+        messages: list[Message] = [{"role": "user", "content": message}] if isinstance(message, str) else message
         return self.answer([messages], max_tokens, temperature, seed)[0].text
 
     @torch.inference_mode()

@@ -22,7 +22,7 @@ from selfinstruct.rows.encodings import decoded, without_control_characters
 from selfinstruct.rows.fields import CONVERSATIONS, INPUT, INSTRUCTION, MESSAGES, OUTPUT, key_of, value_of
 from selfinstruct.rows.files import File
 from selfinstruct.rows.formats import Format, Text, conversations, format_of
-from selfinstruct.rows.writing import whole_file
+from selfinstruct.rows.writing import refuse_ending, whole_file
 from selfinstruct.terminal import tracked
 
 
@@ -51,16 +51,12 @@ def refuse_existing(out: Path) -> None:
             raise UsageError(f"{path} already exists and is not overwritten. Choose another name for --fix.")
 
 
-_KINDS = {".parquet": ("Parquet",), ".jsonl": ("JSON Lines",), ".json": ("JSON Lines", "JSON list")}
-
-
 def fix(checked: Checked, out: Path) -> Fixed:
     """Write the cleaned rows to `out`, as the same kind of file; UsageError if it exists or cannot be written."""
     refuse_existing(out)
     file, format = checked.file, checked.format
-    if file.kind not in _KINDS.get(out.suffix.lower(), (file.kind,)):
-        suffix = file.path.suffix
-        raise UsageError(f"--fix writes the same kind of file, {file.kind}: {out} must end in {suffix}.")
+    if out.suffix.lower() != file.path.suffix.lower():
+        refuse_ending(out, file.kind, "--fix writes the same kind of file")
     by_number: dict[int, list[Finding]] = defaultdict(list)
     for finding in checked.findings:
         by_number[finding.number].append(finding)

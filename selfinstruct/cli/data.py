@@ -1,4 +1,4 @@
-"""Commands on datasets: export a run for trainers, and check files that exist already."""
+"""Commands on datasets: export a run for trainers, and check files that already exist."""
 
 import os
 import sys
@@ -53,7 +53,7 @@ def export(
             say(f"{run} cannot be written, so records.jsonl in it stays as it was.")
         else:
             write_records(store)
-        say(f"{rows:,} rows in {path}")
+        say(f"{rows:,} {'row' if rows == 1 else 'rows'} in {path}")
         if rows or card:
             varied = measure_diversity(store)
         if rows:
@@ -70,7 +70,9 @@ def export(
 
 
 def overlap(
-    dataset: Annotated[Path, typer.Argument(metavar="A", help="Dataset: records.jsonl, Alpaca, messages, .txt ...")],
+    dataset: Annotated[
+        Path, typer.Argument(metavar="A", help="Dataset: records.jsonl, Alpaca, messages, Parquet, .txt ...")
+    ],
     test_set: Annotated[Path, typer.Argument(metavar="B", help="Test set: .txt, .jsonl or .json.")],
     json: Json = False,
 ) -> None:

@@ -130,10 +130,7 @@ def _grow(folder: Path, run: "Run", target: int, dry_run: bool) -> None:
     found = status(run.store)
     say(render(found, str(folder)))
     if found.tasks > target:
-        say(
-            f"The run already has more tasks than --target {target:,}, so no task was added. Tasks that had no "
-            "instances got theirs."
-        )
+        say(f"The run has more tasks than --target {target:,}. No task was added, only missing instances.")
     quoted = shlex.quote(str(folder))
     say(f"Records: {folder / 'records.jsonl'}. To see what was rejected: selfinstruct rejected {quoted}")
     if not finished:

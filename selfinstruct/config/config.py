@@ -42,6 +42,7 @@ from selfinstruct.teachers.settings import (
     StageTeacher,
     TeacherSettings,
 )
+from selfinstruct.untrusted import visible
 
 T = TypeVar("T")
 OWN = "your own (FILE.py:NAME)"
@@ -82,7 +83,8 @@ class Config(GrowthSettings):
         profile, strategy = str(values.get("profile")), values.get("strategy", DEFAULT)
         if strategy not in NAMES and not isinstance(strategy, Custom):
             raise ValueError(
-                f"strategy: there is no such strategy; {did_you_mean(str(strategy), NAMES, (*NAMES, OWN))}"
+                f"strategy (--strategy): there is no strategy {_shown(strategy)}; "
+                f"{did_you_mean(str(strategy), NAMES, (*NAMES, OWN))}"
             )
         asks = load(strategy)
         for stage in asks.stages:
@@ -267,10 +269,18 @@ def in_sampling(key: str, meant: str, stages: Sequence[str]) -> str:
     return f"set it {where}" if key == meant else f"did you mean {meant}? Set it {where}"
 
 
+def _shown(name: object) -> str:
+    """A name that is not known, and what the name of a file lacks to be one."""
+    lacks = ", which lacks the name of what is in it" if str(name).endswith(".py") else ""
+    return f"{visible(str(name)[:60])!r}{lacks}"
+
+
 def _refuse_unknown_kind(table: str, kind: str) -> None:
     if kind not in kinds.NAMES and not isinstance(kind, Custom):
-        raise ValueError(
-            f"{table}.kind: there is no such teacher; {did_you_mean(kind, kinds.NAMES, (*kinds.NAMES, OWN))}"
+        key = "teacher.kind (--teacher)" if table == "teacher" else f"{table}.kind"
+        raise ValueError(  # the value is not repeated, it might be a secret
+            f"{key}: there is no such kind of teacher; {did_you_mean(kind, kinds.NAMES, (*kinds.NAMES, OWN))} "
+            "The name of a model belongs in model (--model)."
         )
 
 

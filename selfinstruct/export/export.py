@@ -8,7 +8,7 @@ from pathlib import Path
 
 from selfinstruct.export.formats import Format, Row, format_named
 from selfinstruct.records import canonical_json
-from selfinstruct.rows.writing import whole_file
+from selfinstruct.rows.writing import refuse_ending, whole_file
 from selfinstruct.store.store import Store
 
 
@@ -29,8 +29,10 @@ def export(store: Store, format: str, output: Path | None) -> tuple[Path, int]:
 
 
 def place(store: Store, format: str, output: Path | None) -> Path:
-    """Where an export goes: `output`, or a file in the run's folder."""
+    """Where an export goes: `output`, or a file in the run's folder; UsageError if `output` ends like another kind."""
     chosen: Format = format_named(format)
+    if output:
+        refuse_ending(output, KINDS[chosen.suffix], f"The format {chosen.name} is written in one kind of file")
     return output or store.folder / f"{chosen.name}.{chosen.suffix}"
 
 
@@ -79,6 +81,9 @@ WRITERS: dict[str, Callable[[Path, Iterable[Row]], int]] = {
     "jsonl": _write_lines,
     "parquet": _write_parquet,
 }
+
+
+KINDS = {"json": "JSON list", "jsonl": "JSON Lines", "parquet": "Parquet"}  # as people call what WRITERS write
 
 
 def _batched(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:

@@ -27,7 +27,9 @@ def check_push(repository: str) -> str:
     except HFValidationError as error:
         raise UsageError(f"--push: {error}") from None
     if "/" not in repository:
-        raise UsageError(f"--push takes NAME/REPO, the owner and the name of the dataset, such as me/{repository}.")
+        raise UsageError(
+            f"--push takes NAME/REPO, the owner and the name of the dataset, such as your-name/{repository}."
+        )
     token = get_token()
     if not token:
         raise UsageError("--push needs a Hugging Face token with write access. Set HF_TOKEN, or run hf auth login.")

@@ -81,13 +81,13 @@ def _line(meaning: str) -> str:
     return visible(" ".join(meaning.split()))
 
 
-class Rejection(dict[str, Any]):
-    """What `reject` returns. A plain dict is none: a filter that returns its own figures rejects nothing by mistake."""
-
-
 def reject(**evidence: Any) -> Evidence:
     """What a filter returns to reject. `evidence`: JSON values that show a person why."""
-    return Rejection(evidence)
+    return _Rejected(evidence)
+
+
+class _Rejected(dict[str, Any]):
+    """Evidence made by `reject`, so that a dict a filter returns for another reason does not pass for a rejection."""
 
 
 def _checked(check: Check) -> Check:
@@ -98,7 +98,7 @@ def _checked(check: Check) -> Check:
         with explained(check):
             evidence = check(_copied(subject), ReadOnlyPool(pool))
         try:
-            if evidence is None or isinstance(evidence, Rejection):
+            if evidence is None or isinstance(evidence, _Rejected):
                 return checked_json(evidence)  # type: ignore[no-any-return]
         except (TypeError, ValueError) as error:
             raise UsageError(
@@ -106,8 +106,8 @@ def _checked(check: Check) -> Check:
                 "numbers, lists and dicts to reject(...)."
             ) from None
         raise UsageError(
-            f"{place_of(check)}The filter {check.__name__} returned {evidence!r}; it must return None, or reject(...) "
-            "with the evidence."
+            f"{place_of(check)}The filter {check.__name__} returned {evidence!r:.80}; it must return "
+            "si.reject(...) to reject, or None to let pass."
         )
 
     return checked

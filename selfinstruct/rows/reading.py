@@ -82,7 +82,9 @@ def _loads(text: str, where: str, path: Path) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise UsageError(f"{where}: {json_fault(error)}. {other_kind(path) or 'Correct or remove it.'}") from None
+        fault = json_fault(error)
+        fault = fault if where == str(path) else fault.replace("line 1, ", "")  # `where` says which line it is
+        raise UsageError(f"{where}: {fault}. {other_kind(path) or 'Correct or remove it.'}") from None
     except (RecursionError, ValueError) as error:
         raise UsageError(f"{where}: {json_fault(error)}. Remove it.") from None
 

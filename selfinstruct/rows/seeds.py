@@ -7,7 +7,9 @@ Other fields are not used, and said to be.
 """
 
 import json
+import shlex
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -70,6 +72,7 @@ def parse_seeds(path: Path) -> tuple[dict[int, SeedTask], list[tuple[int, str]],
     UsageError if the file cannot be read at all, or holds nothing.
     """
     text = read_text(path)
+    _refuse_list(path, text)
     seeds: dict[int, SeedTask] = {}
     problems: list[tuple[int, str]] = []
     seen: dict[str, int] = {}
@@ -102,6 +105,15 @@ def parse_seeds(path: Path) -> tuple[dict[int, SeedTask], list[tuple[int, str]],
     if not seeds and not problems:
         raise UsageError(f"{path}: no seed tasks found. At least one is needed; forty or more are better.")
     return seeds, problems, unused
+
+
+def _refuse_list(path: Path, text: str) -> None:
+    with suppress(ValueError, RecursionError):
+        if text.lstrip().startswith("[") and isinstance(json.loads(text), list):
+            raise UsageError(
+                f"{path}: this is one JSON list; seed tasks must be JSON Lines, one object a line. To convert it: "
+                f"jq -c '.[]' {shlex.quote(str(path))} > seeds.jsonl"
+            )
 
 
 def _not_used(row: dict[str, Any]) -> set[str]:

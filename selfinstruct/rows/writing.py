@@ -21,6 +21,17 @@ def refuse_link(path: Path) -> None:
         )
 
 
+ENDINGS = {"JSON list": (".json",), "JSON Lines": (".jsonl", ".json"), "Parquet": (".parquet",)}
+_OTHERS = (".csv", ".tsv", ".xlsx", ".txt", ".arrow", ".zip", ".gz", ".zst", ".bz2", ".xz")
+
+
+def refuse_ending(path: Path, kind: str, says: str) -> None:
+    """UsageError if `path` ends like a file of another kind than `kind`; `says`: which command writes what."""
+    claims = {*_OTHERS, *(ending for endings in ENDINGS.values() for ending in endings)}
+    if (ending := path.suffix.lower()) in claims and ending not in ENDINGS[kind]:
+        raise UsageError(f"{says}, {kind}: {path} must end in {ENDINGS[kind][0]}.")
+
+
 @contextmanager
 def whole_file(path: Path, option: str = "--output") -> Iterator[Path]:
     """A temporary path beside `path`, moved over it at the end.

@@ -80,7 +80,7 @@ def read_completions(path: Path) -> list[Answer | Whole]:
         if said is None and isinstance(row.get("instruction"), str):
             found = [Whole(number, storable(row["instruction"]), ())]
         elif said is None:
-            raise _no_field(where, row, "text, or response with choices, or instruction")
+            raise _no_field(where, row, "has no text, or response with choices, or instruction")
         # The reference code repeats an answer in the line of each instruction that it admitted from it.
         before = [one[1:] for one in answers[-len(found) :]]
         if of is row or before != [one[1:] for one in found]:
@@ -94,7 +94,7 @@ def read_classes(path: Path) -> dict[str, list[Answer]]:
     for number, where, row in _objects(path):
         verdict = _verdict(number, row.get("is_classification"))
         if verdict is None:
-            raise _no_field(where, row, "is_classification")
+            raise _no_field(where, row, "has no is_classification")
         found.setdefault(_instruction(where, row), []).append(verdict)
     return found
 
@@ -105,7 +105,7 @@ def read_instances(path: Path) -> dict[str, list[tuple[Answer, Answer | None]]]:
     for number, where, row in _objects(path):
         said = row.get("raw_instances")
         if not isinstance(said, str):
-            raise _no_field(where, row, "raw_instances")
+            raise _no_field(where, row, "has no raw_instances")
         metadata = row["instance_metadata"] if isinstance(row.get("instance_metadata"), dict) else {}
         of_metadata = _said(metadata) or [("", "stop")]
         finish_reason = finish_reason_of(row, of_metadata[0][1])
@@ -159,11 +159,11 @@ def _whole_row(where: str, row: dict[str, Any]) -> tuple[str, str, str]:
     """Instruction, input and output of a row; UsageError if it lacks one, or asks in another way."""
     format = format_of(row)
     if format not in ("alpaca", "records"):
-        raise _no_field(where, row, "instruction, input and output as text")
+        raise _no_field(where, row, "needs the texts instruction, input and output")
     (found,), problems = conversations(row, format)
     texts = {text.kind: text.text for text in found.texts}
     if problems and problems[0].rule == "wrong_type":
-        raise _no_field(where, row, "instruction, input and output as text")
+        raise _no_field(where, row, "needs the texts instruction, input and output")
     if problems or "user" in texts:
         problem = problems[0] if problems else Problem("history", "history", "earlier turns")
         raise UsageError(
@@ -216,10 +216,10 @@ def _said(row: dict[str, Any]) -> list[tuple[str, str]] | None:
 def _instruction(where: str, row: dict[str, Any]) -> str:
     instruction = row.get("instruction")
     if not isinstance(instruction, str):
-        raise _no_field(where, row, "instruction")
+        raise _no_field(where, row, "has no instruction")
     return key(instruction)
 
 
 def _no_field(where: str, row: dict[str, Any], wanted: str) -> UsageError:
     there = ", ".join(map(str, row)) or "nothing"
-    return UsageError(f"{where}: has no {wanted}. Its fields are: {there}.")
+    return UsageError(f"{where}: {wanted}. Its fields are: {there}.")

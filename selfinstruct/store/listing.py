@@ -114,7 +114,7 @@ def refuse_absent(store: Store, stage: str | None, reason: str | None) -> None:
         known = [*found, *declared_by(store).reasons] if column == "reason" else found
         if asked not in known:
             hint = did_you_mean(asked, known, offered=found) if found else "this run has no rejections."
-            raise UsageError(f"Nothing was rejected with {column} {asked!r}; {hint}")
+            raise UsageError(f"Nothing was rejected {'at' if column == 'stage' else 'for'} {column} {asked!r}; {hint}")
 
 
 def rejected(store: Store, stage: str | None, reason: str | None, limit: int | None) -> Iterator[dict[str, Any]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, cast
 from pydantic import Field
 
 from selfinstruct.asking.stages import PROBE, Counted, GrowthSettings, Prompt, Stage
-from selfinstruct.custom import Custom, checked_json, explained, load, of_object, place_of
+from selfinstruct.custom import Custom, checked_json, explained, load, of_object, place_of, refuse_init
 from selfinstruct.errors import SelfInstructError, StoreError, UsageError
 from selfinstruct.filters.verdicts import CANDIDATE_STAGES
 from selfinstruct.parsing.items import ParsedInstance
@@ -56,6 +56,7 @@ def custom_strategy(given: Any) -> Custom:
             f"{place_of(strategy)}The strategy {named} lacks {', '.join(missing)}. Inherit from SelfInstruct or "
             "Alpaca, or define everything that Strategy has; all three are in selfinstruct.extending."
         )
+    refuse_init(strategy, "settings")
     _check_declared(named, strategy)
     return named.standing_for(_guarded(strategy))
 

@@ -27,6 +27,8 @@ class Words(NamedTuple):
 
     def remedy(self, fault: TryAgain) -> str:
         """What helps where every attempt ends with this failure."""
+        if fault.raised_in is not None:
+            return f"Check what the teacher calls{fault.raised_in and f' ({fault.raised_in})'}"
         if fault.reason == "http_429":
             return "Wait until the server takes more calls, or lower concurrency"
         return f"Check that the server is up and {self.base_url} is right"

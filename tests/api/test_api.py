@@ -315,7 +315,7 @@ def test_rows_that_overlap_a_test_set_are_found(run, tmp_path):
         ({"target": 3, "model": "m"}, 'it belongs to the teacher: teacher=si.openai("MODEL", ...)'),
         ({"target": 3, "temperature": 1}, 'set it in a stage: propose={"sampling": {"temperature": ...}}'),
         ({"target": 3, "rouge_threshold": 3}, "filters.rouge_threshold"),
-        ({"target": 3, "strategy": "evolve"}, "no such strategy; choose one of: self-instruct, alpaca"),
+        ({"target": 3, "strategy": "evolve"}, "there is no strategy 'evolve'; choose one of: self-instruct, alpaca"),
         ({"target": 3, "teacher": {"kind": "openai"}}, "No model for stage"),
         ({"target": 3, "teacher": si.openai("m", api_key_env="sk-mine")}, "never the key itself"),
         ({"target": 3, "seeds": "nothing.jsonl"}, "nothing.jsonl"),

@@ -275,7 +275,9 @@ def test_a_run_is_not_a_file_and_its_records_are_named(tmp_path, cli):
     assert f"The records of this run are in {records}." in cli("check", tmp_path, code=2).stderr
 
 
-@pytest.mark.parametrize(("suffix", "other"), [("jsonl", "parquet"), ("parquet", "jsonl"), ("json", "jsonl")])
+@pytest.mark.parametrize(
+    ("suffix", "other"), [("jsonl", "parquet"), ("parquet", "jsonl"), ("json", "jsonl"), ("jsonl", "csv")]
+)
 def test_a_fixed_file_is_not_written_as_another_kind(tmp_path, cli, suffix, other):
     path = write(tmp_path / f"data.{suffix}", of_format("alpaca"))
     refused = cli("check", path, "--fix", tmp_path / f"out.{other}", code=2).stderr

@@ -139,7 +139,7 @@ def test_a_wrong_value_is_never_repeated(values):
 @pytest.mark.parametrize("url", ["localhost:8000", "ftp://host/v1", "http://", "host/v1", "http://[bad/v1"])
 def test_an_address_that_is_none_says_what_one_looks_like(url):
     message = refusal({"teacher": {"base_url": url}})
-    assert message.startswith("run.toml: teacher.base_url: ")
+    assert message.startswith("run.toml: teacher.base_url (--base-url): ")
 
 
 def test_an_address_with_a_key_says_where_the_key_belongs():
@@ -173,7 +173,10 @@ def test_sampling_must_not_hold_what_the_program_sets_itself(key):
         ({"running": {"deadline_s": "x"}}, "running.deadline_s: must be a number"),
         ({"running": {"batch": "maybe"}}, "running.batch: must be true or false"),
         ({"teacher": {"model": 3}}, "teacher.model: must be text"),
-        ({"teacher": {"base_url": 3}}, "teacher.base_url: must be text\nrun.toml: teacher.base_url: must be a list"),
+        (
+            {"teacher": {"base_url": 3}},
+            "teacher.base_url (--base-url): must be text\nrun.toml: teacher.base_url (--base-url): must be a list",
+        ),
         ({"teacher": {"rouge": 3}}, "unknown key teacher.rouge; choose one of: "),
         (
             {"field_names": {"outputs": ["x"]}},

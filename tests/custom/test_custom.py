@@ -243,8 +243,8 @@ def test_a_name_that_cannot_be_loaded_is_one_message_and_no_run(here, name):
 
 WRONG = {
     "raise KeyError('x')": "faulty.py, line 4, in faulty: KeyError: 'x'",
-    "return True": "The filter faulty returned True; it must return None, or reject(...) with the evidence.",
-    "return {'n': 3}": "The filter faulty returned {'n': 3}; it must return None, or reject(...) with the evidence.",
+    "return True": "The filter faulty returned True; it must return si.reject(...) to reject, or None to let pass.",
+    "return {'keep': True}": "The filter faulty returned {'keep': True}; it must return si.reject(...) to reject",
     "return si.reject(at={1, 2})": "The evidence of the filter faulty is not JSON",
 }
 
@@ -408,7 +408,7 @@ class Unwritten:
         (Breaks, r"test_custom.py, line \d+, in propose: ValueError: no idea"),
         (Unwritten, r"The strategy .*Unwritten lacks stages, defaults"),
         (len, "is not a strategy: it must be a class"),
-        ("gravitate", "there is no such strategy; choose one of: self-instruct, alpaca"),
+        ("gravitate", "there is no strategy 'gravitate'; choose one of: self-instruct, alpaca"),
     ],
 )  # fmt: skip
 def test_a_strategy_that_cannot_work_is_one_message(here, strategy, said):

@@ -14,7 +14,7 @@ import pytest
 
 import selfinstruct as si
 from selfinstruct.audit.verdicts import RunFilters
-from selfinstruct.errors import TeacherError, UsageError, YieldCollapsed
+from selfinstruct.errors import TeacherError, TryAgain, UsageError, YieldCollapsed
 from selfinstruct.extending import (
     Candidate,
     Completion,
@@ -189,6 +189,18 @@ class BadArguments(Kind):
         pass
 
 
+class NoSettings:
+    def __init__(self):
+        pass
+
+    def __call__(self, request):
+        return ""
+
+
+def busy(request):
+    raise TryAgain("busy", "come back")
+
+
 def wrong_arity():
     return "1. Name a lake."
 
@@ -202,16 +214,18 @@ def breaks(request):
     [
         (runs_out(), r"test_custom_mistakes.py, line \d+, in scripted: StopIteration"),
         (breaks, r"test_custom_mistakes.py, line \d+, in breaks: AttributeError"),
+        (busy, r"Check what the teacher calls \(.*mistakes.py, line \d+\), then run the same command"),
         (wrong_arity, "takes 0 positional arguments"),
         (Raises(), r"test_custom_mistakes.py, line \d+, in open: KeyError: 'no key'"),
         (Unopened, "NotImplementedError"),
-        (BadArguments, "missing 1 required positional argument"),
+        (BadArguments, r"mistakes.py, line \d+: The class BadArguments must have def __init__\(self\);"),
+        (NoSettings, r"mistakes.py, line \d+: The class NoSettings must have def __init__\(self, teacher\);"),
         (object, "is not a teacher: it must be a function or a class with __call__"),
     ],
 )  # fmt: skip
 def test_a_teacher_that_fails_is_one_message(teacher, says):
     with pytest.raises((TeacherError, UsageError), match=says):
-        grow(teacher=teacher)
+        grow(teacher=teacher, attempts=1)
 
 
 async def never_stops(request):
@@ -457,7 +471,7 @@ def test_a_step_without_anything_is_filtered_again():
 
 def rule(evidence, name="mine"):
     def check(task, pool):
-        return evidence if evidence is None else si.reject(**evidence)
+        return None if evidence is None else si.reject(**evidence)
 
     check.__name__ = name
     return si.filter(stage="task", meaning="anything")(check)

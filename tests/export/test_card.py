@@ -280,7 +280,7 @@ def test_a_hub_that_refuses_is_explained(cli, folder, tmp_path, hub_of):
     ("repository", "token", "expected"),
     [
         ("me/small", "", "Set HF_TOKEN, or run hf auth login"),
-        ("small", TOKEN, "such as me/small"),
+        ("small", TOKEN, "such as your-name/small"),
         ("me/sm all", TOKEN, "--push: "),
     ],
 )

@@ -153,6 +153,15 @@ def test_an_export_can_go_elsewhere_and_be_repeated(store, tmp_path, format):
     assert list(elsewhere.parent.iterdir()) == [elsewhere]
 
 
+@pytest.mark.parametrize(("format", "name", "ending"), [
+    ("parquet", "x.json", ".parquet"), ("alpaca", "x.jsonl", ".json"), ("messages", "x.CSV", ".jsonl"),
+])  # fmt: skip
+def test_a_name_that_says_another_kind_of_file_is_refused(store, tmp_path, format, name, ending):
+    with pytest.raises(UsageError, match=rf"The format {format} is written .*{name} must end in \{ending}\."):
+        export(store, format, tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("format", FORMATS)
 def test_an_old_file_is_replaced(store, tmp_path, format):
     path = tmp_path / "data"

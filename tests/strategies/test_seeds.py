@@ -496,6 +496,15 @@ def test_a_long_output_in_chinese_is_no_label(tmp_path):
     assert [line for line, message in findings(path, "warning") if "is not a label" in message] == [2]
 
 
+def test_a_list_of_seeds_is_told_how_to_become_lines(tmp_path):
+    path = tmp_path / "seeds.json"
+    path.write_text(json.dumps([GOOD, OTHER], indent=1))
+    with pytest.raises(
+        UsageError, match=r"one JSON list; seed tasks must be JSON Lines, .* jq -c '\.\[\]' .*seeds\.json"
+    ):
+        read_seeds(path)
+
+
 # The shipped seeds.
 
 

@@ -25,7 +25,7 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from typing import Any
 
-from selfinstruct.custom import Custom, explained, load, of_object, place_of
+from selfinstruct.custom import Custom, explained, load, of_object, place_of, refuse_init
 from selfinstruct.errors import RequestRefused, TeacherError, TryAgain, UsageError
 from selfinstruct.records import Completion, Request, storable
 from selfinstruct.teachers import Teacher
@@ -53,10 +53,11 @@ class CustomTeacher:
         try:
             with explained(self._answer):
                 said = await (_in_a_task if self._is_async else _in_a_thread)(self._answer, given)
-        except UsageError as error:
-            raise _failure(error) from error.__cause__
-        except (TryAgain, RequestRefused) as error:
-            raise _storable(error) from error.__cause__
+        except (UsageError, TryAgain, RequestRefused) as error:
+            failure = _failure(error) if isinstance(error, UsageError) else _storable(error)
+            if isinstance(failure, TryAgain):
+                failure.raised_in = place_of(self._answer).removesuffix(": ")
+            raise failure from error.__cause__
         if isinstance(said, str):
             said = Completion(request.id, said, "stop", raw=said)  # raw without a count: it counts with its most
         if not isinstance(said, Completion):
@@ -253,6 +254,7 @@ def custom_kind(given: Any) -> Custom:
     named = load(given) if isinstance(given, str) else of_object(given)
     code = named.code
     if inspect.isclass(code) and issubclass(code, Kind):
+        refuse_init(code)
         with explained(code):
             code = code()
     if isinstance(code, Kind):
@@ -260,6 +262,8 @@ def custom_kind(given: Any) -> Custom:
     is_called = any("__call__" in vars(one) for one in code.__mro__) if inspect.isclass(code) else callable(code)
     if not is_called:
         raise UsageError(f"{place_of(code)}{named} is not a teacher: it must be a function or a class with __call__.")
+    if inspect.isclass(code):
+        refuse_init(code, "teacher")
     return named.standing_for(CustomKind(named, code))
 
 
