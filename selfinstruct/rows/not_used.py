@@ -21,7 +21,7 @@ from selfinstruct.untrusted import say
 
 _ALWAYS = (fields.SYSTEM, fields.HISTORY, fields.TOOLS, fields.MEDIA, fields.REJECTED)
 _FIELDS = (fields.INSTRUCTION, fields.INPUT, fields.OUTPUT, fields.REASONING)
-_ANSWERS = (*fields.CHOSEN.spellings, *fields.REJECTED.spellings)
+_ANSWERS = (*fields.CHOSEN.spellings, *fields.REJECTED.spellings, fields.COMPLETION.name)
 _INSTANCE = (fields.INPUT, fields.OUTPUT, fields.REASONING, fields.MEDIA)
 READ: dict[Format, tuple[Field, ...]] = {
     "preference": (
@@ -105,10 +105,11 @@ def _says_otherwise(row: dict[str, Any]) -> bool:
 
 def of_list(name: str, value: Any) -> Iterator[str]:
     """The unused fields in a list of turns, parts or instances; in a single turn, where an answer is one."""
-    if name in (*fields.TOOLS.spellings, *fields.MEDIA.spellings):
+    spelling = name.lower()
+    if spelling in (*fields.TOOLS.spellings, *fields.MEDIA.spellings):
         return
-    of_instances = name == fields.INSTANCES.name
-    if isinstance(value, dict) and name in _ANSWERS:
+    of_instances = spelling == fields.INSTANCES.name
+    if isinstance(value, dict) and spelling in _ANSWERS:
         value = [value]
     for one in value if isinstance(value, list) else ():
         if not isinstance(one, dict):
