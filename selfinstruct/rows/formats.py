@@ -224,15 +224,22 @@ def _pair(row: dict[str, Any], problems: list[Problem]) -> Conversation:
     if not any(text.kind == "user" for text in texts):
         texts = [*_asked(row, problems), *texts]
     bad = value_of(row, fields.REJECTED)
+    if bad is not None and not isinstance(bad, str | list | dict):
+        problems.append(Problem("wrong_type", str(rejected), f"{type_of(bad)}, not a text or turns"))
     path = (str(rejected),) if isinstance(bad, str) else None
     return Conversation([*texts, Text("rejected", bad if path else as_json(bad), str(rejected), path)], has_turns=True)
 
 
+def key_of_asked(row: dict[str, Any]) -> str | None:
+    """The key of the input of a pair that has its turns inside, as OpenAI's do; None if it has none."""
+    key = key_of(row, fields.INPUT)
+    return key if key and key.lower() == fields.INPUT.name and isinstance(row[key], dict) else None
+
+
 def _asked(row: dict[str, Any], problems: list[Problem]) -> list[Text]:
     """The question of a pair: turns, a prompt, or an instruction with its input."""
-    given = row.get("input")
-    if isinstance(given, dict):  # OpenAI has the turns inside
-        return turns(given.get("messages"), ("input", "messages"), problems)
+    if inside := key_of_asked(row):
+        return turns(row[inside].get("messages"), (inside, "messages"), problems)
     if said := _said(row, problems):
         return said
     key = key_of(row, fields.PROMPT) or key_of(row, fields.INSTRUCTION)

@@ -15,13 +15,13 @@ from typing import Any
 from selfinstruct.records import user_message
 from selfinstruct.rows import fields
 from selfinstruct.rows.fields import Field, is_empty, key_of, spelled, value_of
-from selfinstruct.rows.formats import Format, format_of
-from selfinstruct.rows.turns import SHAREGPT_ROLES
+from selfinstruct.rows.formats import Format, format_of, key_of_asked
+from selfinstruct.rows.turns import PARTS, SHAREGPT_ROLES
 from selfinstruct.untrusted import say
 
 _ALWAYS = (fields.SYSTEM, fields.HISTORY, fields.TOOLS, fields.MEDIA, fields.REJECTED)
 _FIELDS = (fields.INSTRUCTION, fields.INPUT, fields.OUTPUT, fields.REASONING)
-_ANSWERS = (*fields.CHOSEN.spellings, *fields.REJECTED.spellings)
+_ANSWERS = (*fields.CHOSEN.spellings, *fields.REJECTED.spellings, fields.COMPLETION.name)
 _INSTANCE = (fields.INPUT, fields.OUTPUT, fields.REASONING, fields.MEDIA)
 READ: dict[Format, tuple[Field, ...]] = {
     "preference": (
@@ -55,9 +55,10 @@ def not_used(row: Any) -> set[str]:
     found = {key for key, value in row.items() if key not in read and not is_empty(value)}
     if format == "records" and _says_otherwise(row):
         found.add(str(key_of(row, fields.MESSAGES)))
-    if format == "preference" and isinstance(inside := row.get("input"), dict):  # OpenAI has the turns inside
-        found |= {f"input.{key}" for key, value in inside.items() if key != "messages" and not is_empty(value)}
-        found.update(of_list("input.messages", inside.get("messages")))
+    if format == "preference" and (name := key_of_asked(row)):
+        inside = row[name]
+        found |= {f"{name}.{key}" for key, value in inside.items() if key != "messages" and not is_empty(value)}
+        found.update(of_list(f"{name}.messages", inside.get("messages")))
     return found.union(*(of_list(key, row.get(key)) for key in read))
 
 
@@ -105,10 +106,11 @@ def _says_otherwise(row: dict[str, Any]) -> bool:
 
 def of_list(name: str, value: Any) -> Iterator[str]:
     """The unused fields in a list of turns, parts or instances; in a single turn, where an answer is one."""
-    if name in (*fields.TOOLS.spellings, *fields.MEDIA.spellings):
+    spelling = name.lower()
+    if spelling in (*fields.TOOLS.spellings, *fields.MEDIA.spellings):
         return
-    of_instances = name == fields.INSTANCES.name
-    if isinstance(value, dict) and name in _ANSWERS:
+    of_instances = spelling == fields.INSTANCES.name
+    if isinstance(value, dict) and spelling in _ANSWERS:
         value = [value]
     for one in value if isinstance(value, list) else ():
         if not isinstance(one, dict):
@@ -118,7 +120,7 @@ def of_list(name: str, value: Any) -> Iterator[str]:
         content = key_of(one, fields.CONTENT)
         if content and isinstance(one[content], list):
             for part in one[content]:
-                if isinstance(part, dict) and part.get("type", "text") in ("text", None):
+                if isinstance(part, dict) and str(part.get("type") or "text") in PARTS:
                     yield from (f"{name}.*.{content}.*.{key}" for key in _beside(part, fields.PART, set()))
 
 

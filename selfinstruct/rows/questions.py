@@ -8,6 +8,7 @@ from typing import Any
 from selfinstruct.errors import UsageError
 from selfinstruct.records import Line
 from selfinstruct.rows import fields, files, not_used
+from selfinstruct.rows.fields import key_of, value_of
 from selfinstruct.rows.formats import Problem, Text, format_of
 from selfinstruct.rows.reading import Row, numbered_lines, read_bytes, read_rows, read_text
 from selfinstruct.rows.turns import Kind, answers, dotted, history, the_tools
@@ -89,10 +90,10 @@ def _texts(row: Any, path: Steps, left: set[str]) -> list[tuple[str, str]]:
         if any(text.kind == "user" and text not in given and _words([text]) == asked for text in said):
             said = [text for text in said if text not in given]
     question, whole = _joined(text.text for text in said if text.kind == "user"), _joined(text.text for text in said)
-    instances = row.get(_INSTANCES)
+    key, instances = str(key_of(row, fields.INSTANCES)), value_of(row, fields.INSTANCES)
     if not isinstance(instances, list):
         return [(question, whole)]
-    pairs = [pair for i, one in enumerate(instances) for pair in _texts(one, (*path, _INSTANCES, i), left)]
+    pairs = [pair for i, one in enumerate(instances) for pair in _texts(one, (*path, key, i), left)]
     return [(_joined((question, q)), _joined((whole, w))) for q, w in pairs or [("", "")]]
 
 
@@ -104,7 +105,7 @@ def _said(row: dict[str, Any], path: Steps, left: set[str]) -> list[Text]:
         if not fields.is_empty(value := row[key]):
             texts = _of_field(value, (*path, key), left)
             found += texts
-            if not texts and not (key == _INSTANCES and isinstance(value, list)):
+            if not texts and not (key.lower() == _INSTANCES and isinstance(value, list)):
                 unread.append(key)
     if unread:
         ours = not_used.ours(row, format_of(row))

@@ -2,6 +2,7 @@
 
 import json
 import re
+import stat
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,8 +43,13 @@ def other_kind(path: Path) -> str:
 
 
 def read_bytes(path: Path) -> bytes:
-    """A file's bytes; UsageError if it is missing, or may not be read."""
+    """A file's bytes; UsageError if it is missing, may not be read, or is neither a file nor a pipe of the shell."""
     try:
+        mode = path.stat().st_mode
+        # Reading a named pipe may never begin, and reading a device never end. <(command) is a pipe that is open.
+        is_open = stat.S_ISFIFO(mode) and str(path).startswith(("/dev/", "/proc/"))
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or is_open):
+            raise UsageError(f"{path}: not a regular file.")
         return path.read_bytes()
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file.") from None

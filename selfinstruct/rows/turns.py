@@ -26,6 +26,7 @@ SHAREGPT_ROLES: dict[str, Kind] = OPENAI_ROLES | {
 _PLACE = re.compile(r"(?:\A\s*|\n[^\S\n]{0,40})<(image|video|audio)>|<(image|video|audio)>\s*\Z")
 _TEXTS = {"text", "input_text", "output_text"}
 _THOUGHTS = {"thinking", "reasoning", "thought"}
+PARTS = _TEXTS | _THOUGHTS  # the types of the parts that are read
 _THINKS = ("assistant", "call", "unknown")  # who thinks, and calls tools
 
 

@@ -1,6 +1,7 @@
 """`selfinstruct check` on files: every format in every kind of file, what it says, what --fix writes, bad files."""
 
 import json
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -273,6 +274,18 @@ def test_a_run_is_not_a_file_and_its_records_are_named(tmp_path, cli):
     assert cli("check", tmp_path, code=2).stderr == f"Error: {tmp_path}: this is a folder; name a file.\n"
     records = write(tmp_path / "records.jsonl", of_format("alpaca"))
     assert f"The records of this run are in {records}." in cli("check", tmp_path, code=2).stderr
+
+
+def test_a_pipe_of_the_shell_is_read_but_no_named_pipe_and_no_device(tmp_path, cli):
+    named = tmp_path / "named.jsonl"
+    os.mkfifo(named)
+    for path in (named, "/dev/zero"):
+        assert cli("check", path, code=2).stderr == f"Error: {path}: not a regular file.\n"
+    reading, writing = os.pipe()
+    os.write(writing, b'{"instruction": "Deep?", "output": "4 m."}')
+    os.close(writing)
+    assert len(read(Path(f"/dev/fd/{reading}")).rows) == 1
+    os.close(reading)
 
 
 @pytest.mark.parametrize(
