@@ -26,6 +26,9 @@ class Checked(NamedTuple):
     findings: list[Finding]
     not_used: dict[str, int]
 
+    def __repr__(self) -> str:
+        return f"<Checked {self.file.path}: rows {len(self.file.rows):,}, findings {len(self.findings):,}>"
+
     def worst(self, level: Level) -> list[Finding]:
         """The findings of this level or a more severe one."""
         levels = at_least(level)

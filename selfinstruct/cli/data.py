@@ -53,15 +53,16 @@ def export(
             say(f"{run} cannot be written, so records.jsonl in it stays as it was.")
         else:
             write_records(store)
-        say(f"{rows:,} {'row' if rows == 1 else 'rows'} in {path}")
         if rows or card:
             varied = measure_diversity(store)
-        if rows:
-            print_diversity(varied)
-        if card:
+        if card:  # written before anything is printed, as a pipe such as `| head` may be closed by then
             from selfinstruct.export.card import write_card
 
             readme = write_card(store, format, path, rows, varied)
+        say(f"{rows:,} {'row' if rows == 1 else 'rows'} in {path}")
+        if rows:
+            print_diversity(varied)
+        if card:
             say(f"Card: {readme}. Choose a license in it.")
     if push:
         from selfinstruct.export.hub import push as send

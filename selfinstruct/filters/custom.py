@@ -48,14 +48,22 @@ class DeclaredFilter(Section):
     meaning: str = Field(max_length=200)
 
 
-def filter(stage: Literal["task", "record"], meaning: str) -> Callable[[Check], CustomRule]:
+def filter(stage: Literal["task", "record"], meaning: str = "") -> Callable[[Check], CustomRule]:
     """Turn the decorated function into a filter; its name is the reason stored with what it rejects.
 
     The function takes a candidate (`stage="task"`) or a record (`stage="record"`), and the pool. It returns None to let
     it pass, or `reject(...)`. `meaning`: what it rejects, in a few words.
     """
+    if inspect.isfunction(stage):
+        raise UsageError(
+            f'{place_of(stage)}@si.filter needs arguments: @si.filter(stage="task", meaning="what it rejects").'
+        )
     if not isinstance(stage, str) or stage not in STAGES:
         raise UsageError(f"A filter's stage is {stage!r}; it must be one of {', '.join(STAGES)}.")
+    if not meaning:
+        raise UsageError(
+            "A filter needs a meaning, a few words for what it rejects: @si.filter(stage=..., meaning=...)."
+        )
 
     def declare(check: Check) -> CustomRule:
         if not inspect.isfunction(check):

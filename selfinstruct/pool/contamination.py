@@ -101,6 +101,9 @@ class Overlaps(NamedTuple):
     lines: int
     found: list[tuple[Line, Overlap]]
 
+    def __repr__(self) -> str:
+        return f"<Overlaps: {len(self.found):,} of {self.rows:,} rows overlap the test set of {self.lines:,} lines>"
+
     def as_dict(self) -> dict[str, Any]:
         """The figures and all overlaps as JSON values."""
         found = [{"row": row._asdict(), **overlap.as_dict()} for row, overlap in self.found]

@@ -70,6 +70,14 @@ def test_a_command_makes_the_same_run(run, tmp_path):
     assert (tmp_path / "run/records.jsonl").read_bytes() == (run.folder / "records.jsonl").read_bytes()
 
 
+def test_what_is_found_in_a_file_is_one_line_in_a_notebook(run):
+    path = run.folder / "records.jsonl"
+    checked, overlapping = si.check(path), si.overlap(path, path)
+    assert repr(checked) == f"<Checked {path}: rows {len(run.records())}, findings {len(checked.findings)}>"
+    n = len(run.records())
+    assert repr(overlapping) == f"<Overlaps: {n} of {n} rows overlap the test set of {overlapping.lines} lines>"
+
+
 def test_rows_become_tables(run):
     pytest.importorskip("datasets", reason="needs pip install 'selfinstruct[finetune]'")
     rows = run.records()

@@ -218,6 +218,8 @@ MISTAKES = {
     "imports.py:x": "imports.py, line 1, in <module>: ModuleNotFoundError: No module named 'nothing_of_this_name'",
     "stage.py:x": "A filter's stage is 'tasks'; it must be one of task, record.",
     "coroutine.py:x": "The filter x is an async function; it must be synchronous.",
+    "bare.py:x": 'Error: bare.py, line 3: @si.filter needs arguments: @si.filter(stage="task", meaning=',
+    "mute.py:x": "A filter needs a meaning, a few words for what it rejects",
     "arity.py:x": "Error: arity.py, line 2: The filter x must take two arguments: def x(task, pool).",
     "clash.py:too_short": "there are two filters called too_short; rename yours",
 }  # fmt: skip
@@ -233,6 +235,8 @@ def test_a_name_that_cannot_be_loaded_is_one_message_and_no_run(here, name):
     Path("imports.py").write_text("import nothing_of_this_name\n")
     Path("stage.py").write_text(HEAD.replace("task", "tasks") + "def x(task, pool): ...\n")
     Path("coroutine.py").write_text(HEAD + "async def x(task, pool): ...\n")
+    Path("bare.py").write_text("import selfinstruct as si\n\n@si.filter\ndef x(task, pool): ...\n")
+    Path("mute.py").write_text("import selfinstruct as si\n\n@si.filter(stage='task')\ndef x(task, pool): ...\n")
     Path("arity.py").write_text(HEAD + "def x(task): ...\n")
     Path("clash.py").write_text(HEAD + "def too_short(task, pool): ...\n")
     said = cli("generate", "run", "--target", 5, "--filter", name, code=2)

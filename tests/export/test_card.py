@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from selfinstruct.cli.data import export
 from selfinstruct.export.card import LICENSE, MARK, size_category
 from selfinstruct.export.formats import FORMATS
 from selfinstruct.records import Completion, Request
@@ -298,3 +299,13 @@ def test_without_huggingface_hub_it_says_what_to_install(cli, folder, tmp_path, 
     result = cli("export", folder, "--format", "alpaca", "--output", data, "--push", "me/small", code=2)
     assert "pip install 'selfinstruct[finetune]'" in result.stderr
     assert not data.exists()
+
+
+def test_a_closed_pipe_keeps_no_card_from_being_written(folder, tmp_path, monkeypatch):
+    def closed(*_, **__):
+        raise BrokenPipeError
+
+    monkeypatch.setattr("selfinstruct.cli.data.say", closed)
+    with pytest.raises(BrokenPipeError):
+        export(folder, "alpaca", tmp_path / "out/data.json", card=True)
+    assert MARK in (tmp_path / "out/README.md").read_text()
