@@ -16,6 +16,7 @@ from selfinstruct.errors import UsageError
 from selfinstruct.teachers.settings import TeacherSettings
 
 NEEDED = ("torch", "transformers")
+PART_OF_GGUF = re.compile(r"-\d{5}-of-\d{5}\.gguf$", re.IGNORECASE)
 HUB_NAME = re.compile(r"([\w.-]+/)?[\w-][\w.-]*")
 
 
@@ -94,7 +95,12 @@ def check_model(name: str) -> None:
 
 
 def check_gguf(name: str) -> None:
-    """UsageError if there is no such GGUF file, or the package that reads it is missing."""
+    """UsageError if there is no such GGUF file, it is only a part, or the package that reads it is missing."""
+    if PART_OF_GGUF.search(name):  # transformers would draw the missing weights at random
+        raise UsageError(
+            f"model = {name!r} (--model): one part of a model that is split over several files. Join them with "
+            "llama.cpp's llama-gguf-split --merge."
+        )
     try:
         with Path(name).open("rb") as file:
             begins = file.read(4)

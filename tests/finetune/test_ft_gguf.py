@@ -157,6 +157,13 @@ def test_an_unknown_architecture_is_named(folder, tmp_path):
         opened(tmp_path / "other.gguf")
 
 
+def test_one_part_of_several_is_refused(file, tmp_path):
+    part = tmp_path / "babble-00001-of-00002.gguf"
+    part.write_bytes(file.read_bytes())
+    with pytest.raises(UsageError, match="--merge"):
+        opened(part)
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(UsageError, match="No such file"):
         opened(tmp_path / "none.gguf")
