@@ -11,6 +11,7 @@ import pytest
 
 from selfinstruct.checks.checking import check
 from selfinstruct.checks.repeats import row_key
+from selfinstruct.rows.fields import CALL as CALL_FIELDS
 from selfinstruct.rows.fields import PART, ROW, TURN
 from selfinstruct.rows.formats import conversations, format_of
 from selfinstruct.rows.not_used import in_words, not_used
@@ -180,6 +181,15 @@ MATCHED = [
      ["messages.1.function_call: other calls than in tool_calls"]),
     ("the same call under the other name", [Q, calls("a", function_call=CALL["function"]), result("a"), A], "a", []),
     ("reasoning of a user", [{**Q, "thinking": "Nine."}, A], "", ["messages.0.thinking: reasoning of user"]),
+    ("ShareGPT: calls with ids, results in another order", [
+        Q, {"role": "tool_call", "content": json.dumps([{"id": one, "name": "measure"} for one in "ab"])},
+        result("b"), result("a"), A], "ab", []),
+    ("an id without any call", [Q, result("a"), A], "a", ["messages.1.tool_call_id: a: no call waits"]),
+    ("an id after the answer to its call", [Q, calls("a"), result("a"), A, Q, result("a"), A], "aa",
+     ["messages.5.tool_call_id: a: no call waits"]),
+    ("the call may stand before a list that begins with its result", [result("a"), A], "a", []),
+    ("the id of a call on an answer", [Q, {**A, "tool_call_id": "a"}], "",
+     ["messages.1.tool_call_id: a call's id on a turn of assistant"]),
     ("a part of reasoning of a user",
      [{"role": "user", "content": [{"type": "thinking", "thinking": "9"}, {"type": "text", "text": "Deep?"}]}, A], "",
      ["messages.0.content.0: a part of type thinking"]),
@@ -310,6 +320,7 @@ RECORD = {"instruction": "Deep?", "output": "4 m."}
         ({"messages": [Q, {**A, "weight": 1, "loss": -1}]}, "messages.1.loss: -1, neither 0 nor 1"),
         ({"messages": [Q, A], "loss_mask": [0, 0.4]}, "loss_mask.1: 0.4, neither 0 nor 1"),
         ({"messages": [Q, A], "loss_mask": [0, None]}, "loss_mask.1: None, neither 0 nor 1"),
+        ({"messages": [Q, A], "loss_mask": ["x", 1]}, "loss_mask.0: x, neither 0 nor 1"),
         ({"instruction": "Deep?", "instances": [{"input": "", "output": "4 m.", "weight": 2}]},
          "instances.0.weight: 2, neither 0 nor 1"),
         ({**RECORD, "messages": [{**Q, "content": "Deep?"}, {**A, "weight": 0}]},
@@ -318,6 +329,8 @@ RECORD = {"instruction": "Deep?", "output": "4 m."}
          "messages.1.reasoning: only a record's fields are read"),
         ({**RECORD, "messages": [{**Q, "content": "Deep?"}, {**A, "tool_calls": [CALL]}]},
          "messages.1.tool_calls: only a record's fields are read"),
+        ({**RECORD, "messages": [{**Q, "content": "Deep?"}, {"role": "tool", "content": "4 m.", "tool_call_id": "c1"}]},
+         "messages.1.tool_call_id: only a record's fields are read"),
     ],
 )  # fmt: skip
 def test_a_weight_that_is_neither_yes_nor_no_is_named(row, problem):
@@ -354,6 +367,28 @@ def test_a_weight_that_is_neither_yes_nor_no_is_named(row, problem):
         ({"prompt": [Q], "completion": {**A, "score": 3}}, {"completion.*.score"}),
         ({"Messages": [Q, A], "Tools": TOOLS}, set()),
         ({"instruction": "Deep?", "Instances": [{"input": "", "Output": "4 m.", "hint": "x"}]}, {"Instances.*.hint"}),
+        ({"messages": [{**Q, "weight": 0.5, "train": True, "loss": "x"}, A]}, {"messages.*.weight", "messages.*.loss"}),
+        ({"prompt": "Deep?", "context": "Lock 9.", "messages": [Q], "chosen": [Q, A], "rejected": [Q, A]},
+         {"prompt", "context", "messages"}),
+        ({"prompt": "Deep?", "context": "Lock 9.", "messages": [Q], "chosen": [A], "rejected": [A]},
+         {"prompt", "context"}),
+        ({"prompt": [Q], "context": "Lock 9.", "chosen": [A], "rejected": [A]}, {"context"}),
+        ({"prompt": "Deep?", "context": "Lock 9.", "chosen": [A], "rejected": [A]}, set()),
+        ({"conversations": [HUMAN, {"from": "function_call", "value": '{"name": "a", "why": "x"}', "arguments": [9]},
+                            {"from": "observation", "value": "4", "arguments": [9], "parameters": {"lock": 9}}]},
+         {"conversations.*.value.why", "conversations.*.arguments", "conversations.*.parameters"}),
+        ({"messages": [Q, {**A, "tool_calls": [{**CALL, "why": "x", "name": "a", "type": "custom"}]}]},
+         {f"messages.*.tool_calls.*.{key}" for key in ("why", "name", "type")}),
+        ({"messages": [Q, {**A, "tool_calls": [{"function": {**CALL["function"], "parameters": {"a": 1}, "id": 1}}]}]},
+         {"messages.*.tool_calls.*.function.parameters", "messages.*.tool_calls.*.function.id"}),
+        ({"messages": [Q, {"role": "tool_call", "content": [{"name": "a"}]}, result("c1")]},
+         {"messages.*.tool_call_id"}),
+        ({"messages": [Q, {**A, "content": [{"type": "text", "text": "4 m.", "thinking": "Nine."}]}]},
+         {"messages.*.content.*.thinking"}),
+        ({"id": ["a"], "task": {"a": 1}, **RECORD, "messages": [{**Q, "content": "Deep?"}, A], "extra": 5,
+          "is_classification": "yes"}, {"id", "task", "extra", "is_classification"}),
+        ({"id": {}, "name": 5, "is_classification": 1, "instruction": "Deep?", "instances": [{"output": "4 m."}]},
+         {"name", "is_classification"}),
         ({"input": {"messages": [{**Q, "name": "Eve"}], "tools": [CALL], "parallel_tool_calls": True},
           "preferred_output": [A], "non_preferred_output": [A]},
          {"input.messages.*.name", "input.tools", "input.parallel_tool_calls"}),
@@ -381,7 +416,7 @@ def test_in_words():
 
 
 def test_no_spelling_is_declared_twice_for_one_holder():
-    for table in (TURN, PART):
+    for table in (TURN, PART, CALL_FIELDS):
         spellings = [name for field in table for name in field.spellings]
         assert len(spellings) == len(set(spellings))
     assert len({field.name for field in ROW}) == len(ROW)
