@@ -131,28 +131,40 @@ def read_alpaca(path: Path) -> list[Whole]:
     grouped: dict[str, tuple[int, str, list[Instance]]] = {}
     unused: Counter[str] = Counter()
     unwanted = 0
-    faults: list[str] = []
+    faults: dict[str, list[str]] = {}
     for number, where, row in _objects(path):
         try:
             instruction, given, output = _whole_row(where, row)
         except UsageError as error:
-            faults.append(str(error))
+            faults.setdefault(str(error).removeprefix(where), []).append(where)
             continue
-        beside = {key for field in _BESIDE if (key := fields.key_of(row, field)) and not fields.is_empty(row[key])}
-        unused.update(sorted(not_used.not_used(row) | beside))
+        beside = {key for field in _BESIDE if (key := fields.key_of(row, field))}
+        beside |= not_used.ours(row, format_of(row)) - {"messages"}
+        unused.update(sorted(not_used.not_used(row) | {key for key in beside if not fields.is_empty(row[key])}))
         if fields.is_unwanted(row):
             unwanted += 1
             continue
         same = " ".join(instruction.split())
         grouped.setdefault(same, (number, instruction, []))[2].append(Instance(given, output))
     if faults:
-        more = len(faults) - FAULTS_SHOWN
-        rest = [f"And {more:,} more rows. selfinstruct check {path} lists them."] if more > 0 else []
-        raise UsageError("\n".join(faults[:FAULTS_SHOWN] + rest))
+        raise UsageError(_in_words(path, faults))
     not_used.tell(path, unused)
     if unwanted:
         say(f"{path}: rows marked as unwanted answers, left out: {unwanted:,}", file=sys.stderr)
     return [Whole(line, instruction, tuple(instances)) for line, instruction, instances in grouped.values()]
+
+
+def _in_words(path: Path, faults: dict[str, list[str]]) -> str:
+    """Each reason once, with the first of its rows."""
+    said = []
+    for reason, (first, *others) in list(faults.items())[:FAULTS_SHOWN]:
+        numbers = [where.split()[-1] for where in others]
+        named = ", ".join(numbers[: FAULTS_SHOWN - 1] + ["..."] * (len(numbers) >= FAULTS_SHOWN))
+        said.append(first + (f" and {len(others):,} more ({named})" if others else "") + reason)
+    if len(faults) > FAULTS_SHOWN or any(len(rows) > FAULTS_SHOWN for rows in faults.values()):
+        n = sum(map(len, faults.values()))
+        said.append(f"{n:,} rows cannot be imported. selfinstruct check {path} lists them.")
+    return "\n".join(said)
 
 
 def _whole_row(where: str, row: dict[str, Any]) -> tuple[str, str, str]:

@@ -519,11 +519,13 @@ def test_import_says_what_it_does_not_use_and_refuses_what_it_cannot_keep(tmp_pa
         {"instruction": "How deep is it?", "context": "Lock 9 of the canal.", "response": "It is 4 m deep.", "id": 7},
         {"instruction": "How wide is the lock?", "output": "Bananas.", "kto_tag": False},
         {"instruction": "How old is the lock?", "output": "It is 90 years old.", "system": "Be brief."},
-    ]
+        {"id": "x", "instruction": "How?", "output": "4 m.", "extra": {"a": 1}, "kto_tag": False,
+         "messages": [{**Q, "content": "How?"}, A]},
+    ]  # fmt: skip
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     done = run_cli("import", tmp_path / "run", "--alpaca", path)
-    assert "not used: id in 1 row, system in 1 row\n" in done.stderr
-    assert "rows marked as unwanted answers, left out: 1\n" in done.stderr
+    assert "not used: id in 2 rows, system in 1 row, extra in 1 row\n" in done.stderr
+    assert "rows marked as unwanted answers, left out: 2\n" in done.stderr
     records = [json.loads(line) for line in (tmp_path / "run/records.jsonl").read_text().splitlines()]
     assert [(one["instruction"], one["input"]) for one in records] == [
         ("How deep is it?", "Lock 9 of the canal."),
