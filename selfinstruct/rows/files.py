@@ -57,7 +57,7 @@ def read(path: Path) -> File:
     """Read a file; UsageError if it is missing, unreadable, empty, or no row of it can be read."""
     content = read_bytes(path)
     if content.startswith(b"PAR1"):
-        file = _read_parquet(path)
+        file = _read_parquet(path, content)
     elif content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[") and not _is_lines(content):
         file = _read_list(path, content)
     else:
@@ -152,12 +152,12 @@ def _behind_space(text: str, at: int) -> int:
     return found.end() if found else at
 
 
-def _read_parquet(path: Path) -> File:
+def _read_parquet(path: Path, content: bytes) -> File:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        table = pq.ParquetFile(path).read()
+        table = pq.ParquetFile(pa.BufferReader(content)).read()
     except (pa.ArrowException, OSError) as error:
         raise UsageError(f"{path}: cannot be read as Parquet ({str(error).splitlines()[0]}).") from None
     known = [name for name in table.column_names if name.lower() in KNOWN]

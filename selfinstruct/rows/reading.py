@@ -8,6 +8,9 @@ from typing import Any, NamedTuple
 
 from selfinstruct.errors import UsageError
 
+# What was read from each pipe, by device and inode: it can be read only once, and some files are read twice.
+_PIPES: dict[tuple[int, int], bytes] = {}
+
 
 class Row(NamedTuple):
     """A JSON value of a file; `where` names its place for an error message, `number` is its line or place, from 1."""
@@ -45,12 +48,16 @@ def other_kind(path: Path) -> str:
 def read_bytes(path: Path) -> bytes:
     """A file's bytes; UsageError if it is missing, may not be read, or is neither a file nor a pipe of the shell."""
     try:
-        mode = path.stat().st_mode
+        found = path.stat()
         # Reading a named pipe may never begin, and reading a device never end. <(command) is a pipe that is open.
-        is_open = stat.S_ISFIFO(mode) and str(path).startswith(("/dev/", "/proc/"))
-        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or is_open):
+        is_open = stat.S_ISFIFO(found.st_mode) and str(path).startswith(("/dev/", "/proc/"))
+        if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode) or is_open):
             raise UsageError(f"{path}: not a regular file.")
-        return path.read_bytes()
+        pipe = found.st_dev, found.st_ino
+        content = _PIPES[pipe] if is_open and pipe in _PIPES else path.read_bytes()
+        if is_open:
+            _PIPES[pipe] = content
+        return content
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file.") from None
     except IsADirectoryError:

@@ -25,14 +25,14 @@ from selfinstruct.errors import UsageError
 from selfinstruct.records import Instance, storable
 from selfinstruct.rows import fields, not_used
 from selfinstruct.rows.formats import Problem, conversations, format_of
-from selfinstruct.rows.reading import read_rows
+from selfinstruct.rows.reading import read_bytes, read_rows
 from selfinstruct.teachers.envelope import error_in, finish_reason_of, refusal_of, text_of
 from selfinstruct.untrusted import say
 
 # How a prompt can end that has begun the answer: a number, an example's heading, a field's name.
 _PREFIX = re.compile(r"(?:^|\n)[ \t]*(\d{1,3}[.)]|Example[ \t]*\d*[.:]?|(?:Class label|Input|Output):)[ \t]*\Z")
-FAULTS_SHOWN = 5  # rows that cannot be imported, named in one message
-# A record has no place for these.
+FAULTS_SHOWN = 5  # rows that cannot be imported, named with one reason; and reasons named in one message
+# A task has no place for these.
 _BESIDE = (fields.SYSTEM, fields.TOOLS, fields.REASONING)
 
 
@@ -191,7 +191,7 @@ def key(instruction: str) -> str:
 
 def digest(path: Path) -> str:
     """The SHA-256 of a file's bytes."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return hashlib.sha256(read_bytes(path)).hexdigest()
 
 
 def _objects(path: Path) -> Iterator[tuple[int, str, dict[str, Any]]]:
