@@ -99,6 +99,12 @@ def test_parquet_and_text_and_repeated_questions(tmp_path):
     assert [p.messages[0]["content"] for p in read_prompts(tmp_path / "two.txt")] == ["One?", "Two?"]
 
 
+def test_what_a_question_does_not_use_is_named(tmp_path, capsys):
+    path = lines(tmp_path / "rows.jsonl", [{"instruction": "Why?", "level": 3}, {"prompt": "How?", "level": 1}, "Who?"])
+    assert len(read_asked(path)) == 3
+    assert capsys.readouterr().err == f"{path}: not used: level in 2 rows\n"
+
+
 def test_a_question_of_several_turns_is_all_before_the_last_answer(tmp_path):
     turns = [("system", "Be brief."), ("user", "Hi"), ("assistant", "Hello"), ("user", "Bye"), ("assistant", "Ciao")]
     row = {"messages": [{"role": role, "content": content} for role, content in turns]}
