@@ -8,6 +8,7 @@ verl and Fireworks. Case does not count.
 """
 
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -145,7 +146,7 @@ def flag(value: Any) -> bool | None:
     """A flag as trainers write it: a boolean, 0 or 1, yes or no, or one of these as text; None for any other value."""
     if isinstance(value, str):
         return _FLAGS.get(value.strip().lower())
-    return bool(value) if isinstance(value, bool | int | float) and value in (0, 1) else None
+    return bool(value) if isinstance(value, bool | int | float | Decimal) and value in (0, 1) else None
 
 
 def marks(holder: dict[str, Any]) -> list[tuple[str, bool | None]]:

@@ -6,6 +6,7 @@
 A field of a turn counts once per row. Empty fields do not count.
 """
 
+import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -94,7 +95,9 @@ def count(rows: Iterable[Any]) -> Counter[str]:
 
 def in_words(counts: Mapping[str, int]) -> str:
     """The counts as one line; "" if all fields are used."""
-    said = ", ".join(f"{name} in {n:,} row{'s' if n > 1 else ''}" for name, n in counts.items())
+    # A name that does not print, or is empty, is shown as in JSON.
+    names = {name: name if name.isprintable() and name else json.dumps(name) for name in counts}
+    said = ", ".join(f"{names[name]} in {n:,} row{'s' if n > 1 else ''}" for name, n in counts.items())
     return f"not used: {said}" if said else ""
 
 
@@ -127,21 +130,23 @@ def of_list(name: str, value: Any) -> Iterator[str]:
             read = _keys(one, _INSTANCE) | {key for key, _ in fields.marks(one)}
             yield from (f"{name}.*.{key}" for key in _beside(one, read))
         return
-    has_ids = any(ids_of_calls(one) for one in objects)
     for one in objects:
-        yield from (f"{name}.*.{key}" for key in _of_turn(one, has_ids))
+        yield from (f"{name}.*.{key}" for key in _of_turn(one, objects))
 
 
-def _of_turn(turn: dict[str, Any], has_ids: bool) -> Iterator[str]:
-    """The unused fields of a turn; `has_ids`: some call has an id, by which results find it."""
-    role, content, of_calls = value_of(turn, fields.ROLE), key_of(turn, fields.CONTENT), keys_of_calls(turn)
+def _of_turn(turn: dict[str, Any], turns: list[dict[str, Any]]) -> Iterator[str]:
+    """The unused fields of one of the turns."""
+    role, content = value_of(turn, fields.ROLE), key_of(turn, fields.CONTENT)
     kind = SHAREGPT_ROLES.get(role) if isinstance(role, str) else None
+    if len(turn) == 2 and role and content and isinstance(turn[content], str) and kind != "call":
+        return  # for speed: nearly all turns are no more
+    of_calls = keys_of_calls(turn)
     # All weights and calls are read, under whatever names; two texts do not mean the same.
     read = _keys(turn, fields.TURN) | {*spelled(tuple(turn), fields.TURN_WEIGHT), *of_calls}
     if kind not in ("assistant", "call"):  # only an answer is refused for a weight that says neither yes nor no
         read -= {key for key in spelled(tuple(turn), fields.TURN_WEIGHT) if fields.flag(turn[key]) is None}
-    if kind == "tool":  # the name is that of the call
-        read = (read if has_ids else read - _keys(turn, (fields.CALL_ID,))) | {"name"}
+    if kind == "tool":  # its name is that of the call, and its id is of use only if calls have some
+        read = (read if any(map(ids_of_calls, turns)) else read - _keys(turn, (fields.CALL_ID,))) | {"name"}
     elif kind == "call" and not content:
         read |= _of_call(turn)
     yield from _beside(turn, read)

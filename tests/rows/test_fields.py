@@ -4,6 +4,7 @@ Each row is built as a public report or page describes it, with words of our own
 """
 
 import json
+from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -292,6 +293,7 @@ def test_answers_that_are_not_to_be_learned_are_marked(source, row, trained):
         ({"label": "geography", "desirable": "no"}, True),
         ({"label": "False "}, True),
         ({"weight": "0.0"}, True),
+        ({"weight": Decimal("0.0")}, True),
         ({"label": 0}, False),
         ({"label": "no", "weight": 1}, False),
         ({"label": "bad", "train": "yes"}, False),
@@ -412,6 +414,7 @@ def test_check_names_each_once_a_file(tmp_path, cli, suffix):
 
 def test_in_words():
     assert in_words({"a": 1, "b": 2000}) == "not used: a in 1 row, b in 2,000 rows"
+    assert in_words({"": 1, "a\nb": 1}) == 'not used: "" in 1 row, "a\\nb" in 1 row'
     assert not in_words({})
 
 
