@@ -17,6 +17,7 @@ from selfinstruct.rows.fields import PART, ROW, TURN
 from selfinstruct.rows.formats import conversations, format_of
 from selfinstruct.rows.not_used import in_words, not_used
 from selfinstruct.rows.questions import read_pairs
+from selfinstruct.runs.recorded import read_classes, read_completions, read_instances
 from tests.conftest import run_cli
 
 Q, A = {"role": "user", "content": "How deep is it?"}, {"role": "assistant", "content": "4 m."}
@@ -540,6 +541,27 @@ def test_import_says_what_it_does_not_use_and_refuses_what_it_cannot_keep(tmp_pa
     ]:
         path.write_text(json.dumps({"instruction": "How deep?", "output": "4 m.", **row}) + "\n")
         assert said in cli("import", tmp_path / "other", "--alpaca", path, code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("reading", "row", "names"),
+    [
+        (read_completions, {"prompt": "1.", "text": "Name a lock.", "finish_reason": "stop", "id": 4}, "id"),
+        (read_completions, {"text": "Name a lock.", "response": {"choices": []}, "instruction": "Name."},
+         "response in 1 row, instruction"),
+        (read_completions, {"instruction": "Name a lock.", "output": "The ninth."}, "output"),
+        (read_completions, {"instruction": "Name a lock.", "most_similar": {"a": 1},
+                            "metadata": {"prompt": "1.", "response": {"choices": []}, "created_at": "x"}},
+         "most_similar in 1 row, metadata.created_at"),
+        (read_classes, {"instruction": "Name a lock.", "is_classification": True, "label": "x"}, "label"),
+        (read_instances, {"instruction": "Name a lock.", "raw_instances": "The ninth.", "output": "x"}, "output"),
+    ],
+)  # fmt: skip
+def test_import_names_what_stands_beside_an_answer(tmp_path, capsys, reading, row, names):
+    path = tmp_path / "answers.jsonl"
+    path.write_text(json.dumps(row))
+    reading(path)
+    assert capsys.readouterr().err == f"{path}: not used: {names} in 1 row\n"
 
 
 def test_seeds_say_what_they_do_not_use(tmp_path):
