@@ -136,17 +136,17 @@ def of_list(name: str, value: Any) -> Iterator[str]:
 
 def _of_turn(turn: dict[str, Any], turns: list[dict[str, Any]]) -> Iterator[str]:
     """The unused fields of one of the turns."""
-    role, content = value_of(turn, fields.ROLE), key_of(turn, fields.CONTENT)
-    kind = SHAREGPT_ROLES.get(role) if isinstance(role, str) else None
-    if len(turn) == 2 and role and content and isinstance(turn[content], str) and kind != "call":
+    kind, content = _kind(turn), key_of(turn, fields.CONTENT)
+    if len(turn) == 2 and kind and content and isinstance(turn[content], str) and kind != "call":
         return  # for speed: nearly all turns are no more
     of_calls = keys_of_calls(turn)
     # All weights and calls are read, under whatever names; two texts do not mean the same.
     read = _keys(turn, fields.TURN) | {*spelled(tuple(turn), fields.TURN_WEIGHT), *of_calls}
     if kind not in ("assistant", "call"):  # only an answer is refused for a weight that says neither yes nor no
         read -= {key for key in spelled(tuple(turn), fields.TURN_WEIGHT) if fields.flag(turn[key]) is None}
-    if kind == "tool":  # its name is that of the call, and its id is of use only if calls have some
-        read = (read if any(map(ids_of_calls, turns)) else read - _keys(turn, (fields.CALL_ID,))) | {"name"}
+    if kind == "tool":  # its id is of use only if calls have some, and its name says again which tool was called
+        read = read if any(map(ids_of_calls, turns)) else read - _keys(turn, (fields.CALL_ID,))
+        read |= {"name"} if turn.get("name") in [name for one in turns for name in _called(one)] else set()
     elif kind == "call" and not content:
         read |= _of_call(turn)
     yield from _beside(turn, read)
@@ -157,6 +157,20 @@ def _of_turn(turn: dict[str, Any], turns: list[dict[str, Any]]) -> Iterator[str]
             if isinstance(part, dict) and type_of_part(part) in PARTS:
                 read = _keys(part, (fields.PART_TYPE,)) | {str(key_of_part(part))}
                 yield from (f"{content}.*.{key}" for key in _beside(part, read))
+
+
+def _called(turn: dict[str, Any]) -> list[Any]:
+    """The names of the tools that a turn calls."""
+    calls = [call for key in keys_of_calls(turn) for call in calls_in(turn[key])]
+    if _kind(turn) == "call" and not calls:  # the turn itself is the call
+        calls = [turn]
+    functions = [value_of(call, fields.FUNCTION) or call for call in calls if isinstance(call, dict)]
+    return [value_of(function, fields.CALL_NAME) for function in functions if isinstance(function, dict)]
+
+
+def _kind(turn: dict[str, Any]) -> str | None:
+    role = value_of(turn, fields.ROLE)
+    return SHAREGPT_ROLES.get(role) if isinstance(role, str) else None
 
 
 def _of_calls(name: str, value: Any) -> Iterator[str]:
