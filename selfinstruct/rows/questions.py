@@ -29,7 +29,7 @@ _KINDS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
 )  # fmt: skip
 _SAID = {name: kind for kind, names in _KINDS for name in names}
 _PLACE = {name: place for place, name in enumerate(_SAID)}
-_LEFT_OUT = {"wrong_type", "not_read", "media_task"}  # problems with what is then not read
+_LEFT_OUT = {"wrong_type", "not_read", "media_task", "unknown_role"}  # problems with what is then not read
 _INSTANCES = fields.INSTANCES.name
 
 

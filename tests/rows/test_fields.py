@@ -499,6 +499,7 @@ def test_overlap_finds_a_text_wherever_it_stands(tmp_path, source, row):
         ({"messages": [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "Deep?"}]}]},
          "messages.*.content.*"),
         ({"messages": [{**Q, "name": "Eve"}, A], "label": False}, "label in 1 row, messages.*.name"),
+        ({"messages": [Q, {**A, "role": 5}]}, "messages.*.role"),
         ({"instruction": "Deep?", "instances": [{"input": "9", "hint": "x"}, {"input": "8", "output": 4}]},
          "instances.*.hint in 1 row, instances.*.output"),
     ],
