@@ -2,6 +2,7 @@
 
 import html
 import json
+import os
 import random
 import re
 import signal
@@ -20,7 +21,7 @@ from aiohttp import web
 
 from finetune.compare import people, report
 from finetune.compare.agreement import Agreement, cohen, fleiss
-from finetune.compare.answers import PART, Asking
+from finetune.compare.answers import PART, Asking, answer_file
 from finetune.compare.asking import Served
 from finetune.compare.comparing import answered, judged
 from finetune.compare.judge import read_verdict
@@ -158,6 +159,15 @@ def test_what_stands_beside_a_question_is_read(tmp_path, row, asked, answer):
 def test_a_row_without_a_question_is_named(tmp_path, row, message):
     with pytest.raises(UsageError, match=re.escape(message)):
         read_prompts(lines(tmp_path / "rows.jsonl", ["Why?", row]))
+
+
+def test_answers_may_come_from_a_pipe_of_the_shell():
+    reading, writing = os.pipe()
+    os.write(writing, b'{"instruction": "Why?", "output": "So."}')
+    os.close(writing)
+    _, path = answer_file(f"m@/dev/fd/{reading}")
+    assert [list(read_answers(path).values()) for _ in range(2)] == [["So."], ["So."]]
+    os.close(reading)
 
 
 def test_answers_must_be_there_and_be_one(tmp_path):
