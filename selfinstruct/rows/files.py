@@ -23,6 +23,7 @@ from selfinstruct.rows.reading import (
     numbered_lines,
     other_kind,
     read_bytes,
+    refuse_one_value,
     utf8,
 )
 
@@ -101,13 +102,8 @@ def _read_lines(path: Path, content: bytes) -> File:
     text = content.decode("utf-8-sig", "surrogateescape")
     lines = numbered_lines(text)
     file = File(path, "JSON Lines", [_line(*line) for line in lines], ("", "\n", "\n" if text.endswith("\n") else ""))
-    if len(lines) > 1 and all(row.fault for row in file.rows):
-        try:
-            whole = json.loads(text)
-        except (RecursionError, ValueError):
-            return file
-        fields = f" with the fields {', '.join(whole)}" if isinstance(whole, dict) else ""
-        raise UsageError(f"{path} is one JSON value{fields}. Put the rows into a list, or one per line.")
+    if all(row.fault for row in file.rows):
+        refuse_one_value(path, text)
     return file
 
 

@@ -117,8 +117,24 @@ def read_rows(path: Path) -> list[Row]:
         rows = [Row(number, f"{path}, row {number}", value) for number, value in enumerate(values, start=1)]
         return rows or _empty(path)
     lines = [(number, line, f"{path}, line {number}") for number, line in numbered_lines(text)]
-    rows = [Row(number, where, _loads(line, where, path)) for number, line, where in lines]
+    try:
+        rows = [Row(number, where, _loads(line, where, path)) for number, line, where in lines]
+    except UsageError:
+        refuse_one_value(path, text)  # which says more than that its first line is not valid
+        raise
     return rows or _empty(path)
+
+
+def refuse_one_value(path: Path, text: str) -> None:
+    """UsageError if the lines of a file are one JSON value together."""
+    if "\n" not in text.strip():
+        return
+    try:
+        whole = json.loads(text)
+    except (RecursionError, ValueError):
+        return
+    fields = f" with the fields {', '.join(whole)}" if isinstance(whole, dict) else ""
+    raise UsageError(f"{path} is one JSON value{fields}. Put the rows into a list, or one per line.")
 
 
 def _empty(path: Path) -> list[Row]:

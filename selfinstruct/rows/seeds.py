@@ -19,7 +19,7 @@ from selfinstruct.errors import UsageError
 from selfinstruct.records import Instance, SeedTask, storable
 from selfinstruct.rows import not_used
 from selfinstruct.rows.fields import is_empty
-from selfinstruct.rows.reading import DECODER, json_fault, numbered_lines, other_kind, read_text
+from selfinstruct.rows.reading import DECODER, json_fault, numbered_lines, other_kind, read_text, refuse_one_value
 from selfinstruct.settings import plain
 
 
@@ -99,6 +99,8 @@ def parse_seeds(path: Path) -> tuple[dict[int, SeedTask], list[tuple[int, str]],
         unused.update(sorted(_not_used(values)))
     if not seeds and (kind := other_kind(path)):
         raise UsageError(f"{path}: no seed tasks found. {kind}")
+    if not seeds:
+        refuse_one_value(path, text)
     if not seeds and not problems:
         raise UsageError(f"{path}: no seed tasks found. At least one is needed; forty or more are better.")
     return seeds, problems, unused
