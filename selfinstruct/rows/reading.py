@@ -13,6 +13,8 @@ from selfinstruct.errors import UsageError
 _PIPES: dict[tuple[int, int], bytes] = {}
 
 
+FIELDS_SHOWN = 10  # of a file that is one object, whose keys may be those of thousands of rows
+
 # What a file is that begins so.
 _OTHER_KINDS = {
     b"\x1f\x8b": "compressed with gzip. Unpack it first (gunzip).",
@@ -133,7 +135,8 @@ def refuse_one_value(path: Path, text: str) -> None:
         whole = json.loads(text)
     except (RecursionError, ValueError):
         return
-    fields = f" with the fields {', '.join(whole)}" if isinstance(whole, dict) else ""
+    names = [*list(whole)[:FIELDS_SHOWN], *["..."] * (len(whole) > FIELDS_SHOWN)] if isinstance(whole, dict) else []
+    fields = f" with the fields {', '.join(names)}" if names else ""
     raise UsageError(f"{path} is one JSON value{fields}. Put the rows into a list, or one per line.")
 
 

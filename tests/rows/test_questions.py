@@ -72,6 +72,7 @@ def test_rows_are_read_from_their_known_fields(tmp_path, row, texts):
         ("exam.jsonl", '"One?"\n{oops', r"line 2: not valid JSON"),
         ("exam.jsonl", "[" * 100_000, r"exam\.jsonl: nested too deeply\. selfinstruct check .* names"),
         ("exam.jsonl", '{"question": "One?", "question": "Two?"}', r"line 1: has two values for the field question\."),
+        ("exam.json", json.dumps({str(n): n for n in range(11)}, indent=1), r"with the fields 0, .*, 9, \.\.\.\. Put "),
         ("exam.json", '{\n"data": []\n}', r"exam\.json is one JSON value with the fields data\. Put the rows"),
         ("exam.txt", " \n\n", r"is empty"),
         ("exam.json", "", r"is empty"),
