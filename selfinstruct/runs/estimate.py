@@ -19,6 +19,7 @@ from selfinstruct.store import counts
 from selfinstruct.store.answers import answer_sizes
 from selfinstruct.store.store import Store
 from selfinstruct.teachers.budget import cost_usd
+from selfinstruct.terminal import n_of
 
 SAMPLE_TASKS = 24
 DRAWS = 1000
@@ -100,8 +101,8 @@ def render(found: Estimate) -> str:
     """The estimate as text."""
     e, low, high = found.expected, found.low, found.high
     lines = [
-        f"Estimate for {found.target:,} tasks, from {found.n_tasks:,} tasks of {found.n_steps:,} steps. They are "
-        "kept; the run resumes from them.",
+        f"Estimate for {n_of(found.target, 'task')}, from {n_of(found.n_tasks, 'task')} of "
+        f"{n_of(found.n_steps, 'step')}. They are kept; the run resumes from them.",
         f"  {'':<12}{'expected':>14}   90% interval",
     ]
     for name, field in (
