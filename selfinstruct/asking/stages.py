@@ -46,6 +46,7 @@ class Prompt(NamedTuple):
     - `fields`: the JSON schema of each field of a JSON answer.
     - `samples(n)`: returns two sets of variables that differ in `shows`, with at most n demonstrations each; the prompt
       is checked with them before the run starts.
+    - `most`: the setting that says how many items are asked for; local servers keep the lists of an answer to it.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Prompt(NamedTuple):
     fields: Mapping[str, Any]
     samples: Callable[[int], tuple[Variables, Variables]]
     template: str = ""
+    most: str = ""
 
 
 class Counted(NamedTuple):
@@ -96,10 +98,14 @@ def rows_of(*fields: str) -> dict[str, Any]:
     return {"type": "array", "items": row}
 
 
-def response_format(name: str, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The `response_format` of a request whose answer is an object with these fields."""
+def response_format(name: str, fields: Mapping[str, Any], most: int | None = None) -> dict[str, Any]:
+    """The `response_format` of a request whose answer is an object with these fields; lists of `most` items, if any."""
+    properties = {
+        key: {**schema, "maxItems": most} if most and schema.get("type") == "array" else schema
+        for key, schema in fields.items()
+    }
     schema = {
-        "type": "object", "properties": dict(fields), "required": list(fields), "additionalProperties": False,
+        "type": "object", "properties": properties, "required": list(fields), "additionalProperties": False,
     }  # fmt: skip
     return {"type": "json_schema", "json_schema": {"name": name, "strict": True, "schema": schema}}
 

@@ -26,7 +26,9 @@ class Gate:
         self.store = store
         self.config = config
         self.progress = progress
-        self.pool: Pool[FilterSettings] = Pool(store.seeds(), config.filters, store.test_lines())
+        self.pool: Pool[FilterSettings] = Pool(
+            store.seeds(), config.filters, store.test_lines(), store.settings().get("prompts")
+        )
         for task in store.tasks():
             self.pool.admit(task)
         self._has_records = False

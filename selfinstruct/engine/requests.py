@@ -10,6 +10,7 @@ from selfinstruct.config.config import Config
 from selfinstruct.errors import UsageError
 from selfinstruct.records import Completion, Request
 from selfinstruct.strategies import Answer, Ask
+from selfinstruct.teachers import kinds
 from selfinstruct.teachers.settings import StageTeacher
 
 
@@ -22,6 +23,10 @@ class Requests:
         prompts_ = [(stage.name, prompt) for stage in config.asks.stages for prompt in stage.prompts]
         self._fields = {(stage, prompt.name): tuple(prompt.fields) for stage, prompt in prompts_}
         self._schemas = {(stage, one.name): response_format(one.name, one.fields) for stage, one in prompts_}
+        self._bounded = {
+            (stage, one.name): response_format(one.name, one.fields, getattr(config, one.most) if one.most else None)
+            for stage, one in prompts_
+        }
 
     def build(self, stage: Stage, prompt: str, number: int, **variables: Any) -> Request:
         """The request of `stage` with one of its prompts.
@@ -38,7 +43,8 @@ class Requests:
         in_json = teacher.answer_format == "json"
         system, user = self._prompts.render(f"{teacher.endpoint}/{prompt}", json=in_json, **variables)
         if in_json:
-            sampling = {**sampling, "response_format": self._schemas[stage.name, prompt]}
+            schemas = self._bounded if kinds.load(teacher.kind).bounds_lists else self._schemas
+            sampling = {**sampling, "response_format": schemas[stage.name, prompt]}
         if teacher.send_seed:
             sampling = {**sampling, "seed": number & 0x7FFFFFFF}  # all that some servers take
         if teacher.logprobs:

@@ -69,9 +69,13 @@ def cut_off(i: int, instances: Instances, rules: InstanceSettings) -> Evidence |
 @rule(INSTANCES, "no output", METHOD, required="a record without an output has nothing to learn from")
 def empty_output(i: int, instances: Instances, rules: InstanceSettings) -> Evidence | None:
     """There is no output, or it only says that there is none, or it is a placeholder: "[Your answer]"."""
-    output = instances[i].output.strip()
-    is_nothing = not output or _MARK_OF_NOTHING.fullmatch(output) or _is_placeholder(output)
-    return {} if is_nothing else None
+    return {} if is_no_output(instances[i].output) else None
+
+
+def is_no_output(output: str) -> bool:
+    """Whether there is nothing in an output, or only words for nothing, or a placeholder."""
+    output = output.strip()
+    return not output or bool(_MARK_OF_NOTHING.fullmatch(output)) or _is_placeholder(output)
 
 
 def _is_placeholder(text: str) -> bool:

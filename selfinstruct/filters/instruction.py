@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from selfinstruct.filters.instance import is_no_output
 from selfinstruct.filters.rule import Evidence, rule
 from selfinstruct.pool.novelty import UNSPACED, tokens
 from selfinstruct.pool.pool import Pool, SimilaritySettings
@@ -93,6 +94,23 @@ def starts_with_non_ascii(candidate: Candidate, pool: Pool[InstructionSettings])
     return {"character": first} if pool.rules.ascii_start and first > "\x7f" else None
 
 
+@rule(FILTER, "repeats what the prompt says", "seen in the answers of small models")
+def echoed_prompt(candidate: Candidate, pool: Pool[InstructionSettings]) -> Evidence | None:
+    """One of the prompt's rules, placeholders or examples, given back as a task."""
+    prompt = pool.shown.saying(candidate.instruction)
+    return {"prompt": prompt} if prompt else None
+
+
+@rule(
+    FILTER, "came without an output", "seen in the answers of small models",
+    required="a record without an output has nothing to learn from",
+)  # fmt: skip
+def empty_output(candidate: Candidate, pool: Pool[InstructionSettings]) -> Evidence | None:
+    """A whole task, as the Alpaca strategy asks for it, none of whose instances has an output."""
+    outputs = [one.output for one in candidate.instances]
+    return {} if outputs and all(map(is_no_output, outputs)) else None
+
+
 @rule(FILTER, "overlaps a question of a test set", "GPT-3, appendix C; see pool/contamination.py")
 def contaminated(candidate: Candidate, pool: Pool[InstructionSettings]) -> Evidence | None:
     """Overlaps a question of a test set that the run was told to keep clear of."""
@@ -102,7 +120,7 @@ def contaminated(candidate: Candidate, pool: Pool[InstructionSettings]) -> Evide
 # In this order, cheap ones first; the novelty rule, which needs the whole pool, comes after them.
 INSTRUCTION_FILTERS = (
     cut_off, no_words, too_short, too_long, forbidden_word, asks_for_program, starts_with_punctuation,
-    starts_with_non_ascii, contaminated,
+    starts_with_non_ascii, echoed_prompt, empty_output, contaminated,
 )  # fmt: skip
 
 

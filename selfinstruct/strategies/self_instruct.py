@@ -57,7 +57,15 @@ def _with_instances(n: int) -> tuple[Variables, Variables]:
 
 PROPOSE = Stage(
     "propose",
-    (Prompt("propose", "demonstrations", {"tasks": {"type": "array", "items": {"type": "string"}}}, _demonstrations),),
+    (
+        Prompt(
+            "propose",
+            "demonstrations",
+            {"tasks": {"type": "array", "items": {"type": "string"}}},
+            _demonstrations,
+            most="proposals_per_request",
+        ),
+    ),
     _proposing,
 )
 CLASSIFY = Stage(
@@ -80,8 +88,20 @@ CLASSIFY = Stage(
 INSTANCES = Stage(
     "instances",
     (
-        Prompt("input_first", "instruction", {"instances": rows_of("input", "output")}, _with_instances),
-        Prompt("output_first", "instruction", {"instances": rows_of("label", "input")}, _with_instances),
+        Prompt(
+            "input_first",
+            "instruction",
+            {"instances": rows_of("input", "output")},
+            _with_instances,
+            most="instances_per_task",
+        ),
+        Prompt(
+            "output_first",
+            "instruction",
+            {"instances": rows_of("label", "input")},
+            _with_instances,
+            most="instances_per_task",
+        ),
     ),
     _generating,
     asks_for="instances",

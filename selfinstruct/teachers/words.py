@@ -31,6 +31,8 @@ class Words(NamedTuple):
             return f"Check what the teacher calls{fault.raised_in and f' ({fault.raised_in})'}"
         if fault.reason == "http_429":
             return "Wait until the server takes more calls, or lower concurrency"
+        if fault.reason == "deadline":
+            return "If the server is only slow, set a longer deadline_s under [running], or lower concurrency"
         return f"Check that the server is up and {self.base_url} is right"
 
     def window_too_small(self, stage: str, n: int, is_known: bool, detail: str) -> str:

@@ -864,9 +864,6 @@ def test_an_input_that_only_resembles_those_stays(cli, tmp_path, given):
     [
         (row(TENSE, "I go.", "I go."), "output_equals_input", {}),
         (row(TENSE, "I go.", " I go.\n"), "output_equals_input", {}),
-        (row(TENSE, "I go.", ""), "empty_output", {}),
-        (row(TENSE, "I go.", " \n"), "empty_output", {}),
-        (row(TENSE, "", ""), "empty_output", {}),
         (row(TENSE, "I go.", "Here is the sentence:"), "ends_with_colon", {"field": "output"}),
         (row(TENSE, "The sentence:", "I went."), "ends_with_colon", {"field": "input"}),
         (
@@ -888,6 +885,17 @@ def test_each_defect_of_a_finished_dataset_has_its_reason(cli, tmp_path, bad, re
     assert admitted(tmp_path / "run") == [RIVERS, TENSE, ICE]
     assert reason in output
     assert "1 task has none" in output
+    cli("verify", tmp_path / "run")
+
+
+@pytest.mark.parametrize("bad", [row(TENSE, "I go.", ""), row(TENSE, "I go.", " \n"), row(TENSE, "", "[Your answer]")])
+def test_a_row_without_an_output_is_no_task(cli, tmp_path, bad):
+    """It would count towards the target, and keep out others like it."""
+    other = row(f"Kindly {TENSE[0].lower()}{TENSE[1:]}", "I go.", "I went.")
+    cli("import", tmp_path / "run", "--alpaca", alpaca(tmp_path, [bad, other]))
+    (found,) = rejections(tmp_path / "run")
+    assert (found["stage"], found["reason"], found["text"]) == ("filter", "empty_output", TENSE)
+    assert admitted(tmp_path / "run") == [other["instruction"]]
     cli("verify", tmp_path / "run")
 
 

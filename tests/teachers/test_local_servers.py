@@ -47,6 +47,8 @@ class Handler(BaseHTTPRequestHandler):
         schema = asked["response_format"]["json_schema"]["schema"]
         text = {{"tasks": ["Name a lake in Italy."], "is_classification": False,
                 "instances": [{{"input": "", "output": "Garda."}}]}}
+        lists = [one["maxItems"] for one in schema["properties"].values() if one["type"] == "array"]
+        assert lists in ([], [8], [3])
         text = {{key: text[key] for key in schema["properties"] if key in text}}
         choice = {{"message": {{"role": "assistant", "content": json.dumps(text)}}, "finish_reason": "stop"}}
         self.say(json.dumps({{"choices": [choice], "usage": {{"prompt_tokens": 5, "completion_tokens": 5}}}}).encode())

@@ -30,6 +30,7 @@ class LocalServer(Kind):
 
     may_refuse = True
     starts_process = True
+    bounds_lists = True
     label = ""
 
     def command(self, model: str, port: int, concurrency: int) -> list[str]:
