@@ -4,7 +4,7 @@ import importlib.util
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -132,6 +132,10 @@ def serve(
 def merge(
     student: Folder,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="New folder to write.")],
+    dtype: Annotated[
+        Literal["float32", "bfloat16", "float16"] | None,
+        typer.Option(help="Data type of the merged weights. Default: that of the base model."),
+    ] = None,
 ) -> None:
     """Merge an adapter into its base model.
 
@@ -141,7 +145,7 @@ def merge(
     check_installed()
     from finetune.inference.converting import merge as write
 
-    write(student, out)
+    write(student, out, dtype)
     say(f"Merged into {out}. To try it: selfinstruct chat {shlex.quote(str(out))}")
 
 
