@@ -149,6 +149,9 @@ def test_a_missing_package_is_named(kind, tmp_path, monkeypatch):
     assert done.returncode == 2
 
 
-def test_llama_cpp_has_a_slot_for_each_call():
+@pytest.mark.parametrize(("load", "threads"), [(0.2, 8), (2.6, 5), (30, 1)])
+def test_llama_cpp_has_a_slot_for_each_call_and_a_thread_for_each_idle_core(load, threads, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(os, "getloadavg", lambda: (load, 8, 8))
     command = llama_cpp.KIND.command("m.gguf", 8000, 6)
-    assert command[2:] == [str(Path("m.gguf").resolve()), "8000", "6", "4096", str(os.cpu_count())]
+    assert command[2:] == [str(Path("m.gguf").resolve()), "8000", "6", "4096", str(threads)]

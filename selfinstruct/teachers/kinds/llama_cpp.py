@@ -36,8 +36,16 @@ class LlamaCpp(LocalServer):
     def command(self, model: str, port: int, concurrency: int) -> list[str]:
         """llama.cpp's own server, in a Python process."""
         path = Path(model).expanduser().resolve()
-        slots = map(str, (port, concurrency, CONTEXT, os.cpu_count() or 1))
+        slots = map(str, (port, concurrency, CONTEXT, idle_cores()))
         return [sys.executable, str(SERVER), str(path), *slots]
+
+
+def idle_cores() -> int:
+    """The cores that had nothing to do in the last minute, at least one.
+
+    Threads that share a core with other work hold up all others: on two busy cores, two answer far slower than one.
+    """
+    return max(1, round((os.cpu_count() or 1) - os.getloadavg()[0]))
 
 
 KIND = LlamaCpp()
