@@ -78,7 +78,7 @@ def _check_free(folder: Path) -> None:
 def locked(folder: Path) -> Iterator[None]:
     """Lock `folder` for this training; UsageError if another one is running there."""
     if (folder / "checkpoints").is_symlink():
-        raise UsageError(f"{folder / 'checkpoints'} is a link, and nothing is written through it. Remove it.")
+        raise UsageError(f"{folder / 'checkpoints'} is a link, so nothing is written to it. Remove it.")
     refuse_link(folder / "checkpoints" / "lock")
     try:
         (folder / "checkpoints").mkdir(parents=True, exist_ok=True)

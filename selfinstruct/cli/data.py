@@ -79,7 +79,7 @@ def overlap(
 ) -> None:
     """List the rows of A that overlap a test set B. Exit code 1 if any do.
 
-    A row overlaps a question of B if they share 13 consecutive words, if it contains all of a question of 8 to 12
+    A row overlaps a question of B if they share 13 consecutive words, if the row contains all of a question of 8 to 12
     words, or if its own question is similar (ROUGE-L).
 
     Examples:

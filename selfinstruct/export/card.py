@@ -80,7 +80,7 @@ def card(store: Store, format: str, file_name: str, rows: int, varied: Diversity
         f"{MARK}\n\n# {_plain(name)}",
         f"{rows:,} rows with {found.records:,} records of {found.generated - found.without_records:,} tasks. "
         + (
-            "A language model wrote all of it"
+            "A language model wrote all of them"
             if _called_a_model(found)
             else "They are another tool's answers, or an existing dataset"
         )
@@ -95,7 +95,7 @@ def card(store: Store, format: str, file_name: str, rows: int, varied: Diversity
         _variety(varied),
         "## Limits",
         _limits(simulated),
-        "## To repeat it",
+        "## How to reproduce it",
         _repeat(store, found),
     ]
     return "\n\n".join(blocks) + "\n"
@@ -155,7 +155,7 @@ def _sizes(store: Store, found: Status) -> str:
     )
     asked = {usage.stage for usage in found.usage}
     classes = [
-        f" {found.counted[one.key]:,} of the tasks are {one.words}, by the teacher's own judgement."
+        f" {found.counted[one.key]:,} of the tasks are {one.words}, by the teacher's own judgment."
         for stage, one in found.declared.counted.items() if stage in asked
     ]  # fmt: skip
     classes += [
@@ -209,9 +209,7 @@ def _reviewed(store: Store) -> str:
     found = counts.decisions(store)
     decided = [f"{found[action]:,} {word}" for action, word in words.items() if action in found]
     return (
-        f"by hand, {', '.join(decided)}; the rest has not been reviewed"
-        if decided
-        else "they have not been reviewed by people"
+        f"by hand, {', '.join(decided)}; the rest has not been reviewed" if decided else "no person has reviewed them"
     )
 
 
@@ -276,9 +274,9 @@ def _variety(varied: Diversity) -> str:
 def _limits(simulated: bool) -> str:
     limits = [
         "Outputs may be wrong, biased or made up. No person has checked them.",
-        "The tasks are those that the teacher came up with; what it cannot do or avoids is missing.",
+        "The tasks are those that the teacher came up with; what it cannot do, or avoids, is missing.",
         "Duplicates were detected by words, not by meaning.",
-        "This card does not settle what the teacher's provider allows to be done with its answers.",
+        "This card does not say which uses of the answers the teacher's provider allows.",
     ]
     if simulated:
         limits.insert(0, "A simulated teacher composed it from a grammar, for experiments: not for training a model.")

@@ -59,7 +59,7 @@ def filter(stage: Literal["task", "record"], meaning: str = "") -> Callable[[Che
             f'{place_of(stage)}@si.filter needs arguments: @si.filter(stage="task", meaning="what it rejects").'
         )
     if not isinstance(stage, str) or stage not in STAGES:
-        raise UsageError(f"A filter's stage is {stage!r}; it must be one of {', '.join(STAGES)}.")
+        raise UsageError(f"A filter's stage is {stage!r}; it must be {' or '.join(map(repr, STAGES))}.")
     if not meaning:
         raise UsageError(
             "A filter needs a meaning, a few words for what it rejects: @si.filter(stage=..., meaning=...)."
@@ -67,7 +67,7 @@ def filter(stage: Literal["task", "record"], meaning: str = "") -> Callable[[Che
 
     def declare(check: Check) -> CustomRule:
         if not inspect.isfunction(check):
-            raise UsageError(f"@si.filter decorates a function; {check!r} is none.")
+            raise UsageError(f"@si.filter decorates a function, not {check!r}.")
         parse_as(DeclaredFilter, {"name": check.__name__, "stage": stage, "meaning": meaning}, check.__name__)
         if inspect.iscoroutinefunction(check):
             raise UsageError(
@@ -150,7 +150,7 @@ def as_declared(name: str, declared: Mapping[str, Any], recorded: Recorded) -> C
     try:
         known = parse_as(DeclaredFilter, {key: declared[key] for key in DeclaredFilter.model_fields}, name)
     except (UsageError, KeyError, TypeError) as error:
-        raise StoreError(f"What the store of this run says of the filter {name!r} is damaged ({error}).") from None
+        raise StoreError(f"The record of the filter {name!r} is damaged ({error}).") from None
     said = functools.cache(lambda: recorded(known.name))
 
     def check(subject: Any, pool: Any) -> Evidence | None:

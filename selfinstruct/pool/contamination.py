@@ -95,7 +95,12 @@ class TestSet:
 
 
 class Overlaps(NamedTuple):
-    """How a dataset overlaps a test set: numbers of rows and lines, and each overlapping row with what it overlaps."""
+    """The rows of a dataset that overlap a test set.
+
+    - `rows`: number of rows compared.
+    - `lines`: number of test questions.
+    - `found`: each overlapping row, with the question that it overlaps.
+    """
 
     rows: int
     lines: int

@@ -25,7 +25,7 @@ OTHER_REASONS = {
 
 
 class Change(NamedTuple):
-    """One task or record that was lost or gained: the reason, the evidence, and its text."""
+    """One task or record that was lost or gained, with the reason and the evidence."""
 
     reason: str
     evidence: dict[str, Any]
@@ -33,7 +33,11 @@ class Change(NamedTuple):
 
 
 class Compared(NamedTuple):
-    """The tasks, or the records, of two runs: their numbers and the differences."""
+    """The tasks, or the records, before and after a change of the rules.
+
+    - `before`, `after`: how many there were, and how many there are now.
+    - `lost`, `gained`: each that is missing now, and each that is new, with the reason.
+    """
 
     before: int
     after: int
@@ -48,7 +52,7 @@ class Compared(NamedTuple):
         return f"{self.before:,} before, {self.after:,} now: {lost:,} lost, {gained:,} gained"
 
     def as_dict(self) -> dict[str, Any]:
-        """The figures, by reason, and a few examples of each as JSON values."""
+        """The figures, those of each reason, and a few examples of each reason, as JSON values."""
         return {
             "before": self.before,
             "after": self.after,
@@ -58,7 +62,7 @@ class Compared(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """What the new rules change.
+    """The difference that the new rules make.
 
     - `read_differently`: number of answers that are parsed differently.
     - `waiting`: number of tasks without instances.

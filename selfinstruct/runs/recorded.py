@@ -80,7 +80,7 @@ def read_completions(path: Path) -> list[Answer | Whole]:
         if said is None and isinstance(row.get("instruction"), str):
             found = [Whole(number, storable(row["instruction"]), ())]
         elif said is None:
-            raise _no_field(where, row, "has no text, or response with choices, or instruction")
+            raise _no_field(where, row, "needs a text, a response with choices, or an instruction")
         # The reference code repeats an answer in the line of each instruction that it admitted from it.
         before = [one[1:] for one in answers[-len(found) :]]
         if of is row or before != [one[1:] for one in found]:

@@ -399,8 +399,8 @@ def test_what_a_strategy_returns_is_checked_before_it_is_stored(strategy, says):
 @pytest.mark.parametrize(
     ("stage", "prompt", "number", "says"),
     [
-        (replace(PROPOSE, name="other"), "propose", 1, "stage other with prompt propose, which it does not declare"),
-        (PROPOSE, "classify", 1, "asks stage propose with prompt classify, which it does not declare"),
+        (replace(PROPOSE, name="other"), "propose", 1, "stage other the prompt propose, which it does not declare"),
+        (PROPOSE, "classify", 1, "sends stage propose the prompt classify, which it does not declare"),
         (PROPOSE, "propose", 2**63, "it must be from 0 to"),
         (PROPOSE, "propose", -1, "it must be from 0 to"),
         (PROPOSE, "propose", "1", "it must be from 0 to"),
@@ -630,7 +630,7 @@ def test_any_evidence_can_be_shown(evidence):
         (lambda: si.filter(stage="task", meaning=None)(good_filter), "meaning"),
         (lambda: si.filter(good_filter, "x"), "needs arguments"),
         (lambda: si.filter(stage="task", meaning="x")(print), "decorates a function"),
-        (lambda: grow(filters=[rule({}, "refusal")]), "refusal is a reason already"),
+        (lambda: grow(filters=[rule({}, "refusal")]), "the name refusal is already taken by a reason"),
         (lambda: grow(filters=[rule({}, "too_short")]), "two filters called too_short"),
     ],
 )  # fmt: skip
