@@ -233,7 +233,7 @@ def _check_tokens(name: str, own: Any, tokenizer: Any) -> None:
     """UsageError if a model's tokens differ from those of `tokenizer`, which may have more."""
     if not own.get_vocab().items() <= tokenizer.get_vocab().items():
         raise UsageError(
-            f"{name} has no chat template and a different vocabulary than the student, so it cannot be prompted "
+            f"{name} has no chat template and a different vocabulary from the student's, so it cannot be prompted "
             "in the same way. Pass the model that the student was trained from, or one with a chat template."
         )
 

@@ -107,7 +107,7 @@ class Config(GrowthSettings):
             for choice in self.choices(stage):
                 kind = choice.teacher.kind
                 if isinstance(kind, Custom) and kinds_.setdefault(kind, kind).is_other_than(kind):
-                    raise ValueError(f"{stage}.kind: there are two teachers called {kind}; give one another name")
+                    raise ValueError(f"{stage}.kind: there are two teachers called {kind}; rename one of them")
             teachers = [choice.teacher for choice in self.choices(stage)]
             if len({teacher.model for teacher in teachers}) < len(teachers):
                 raise ValueError(f"{stage}.mix names a model twice; list its servers in base_url")

@@ -67,7 +67,7 @@ def closure(text):
 
 def test_two_teachers_of_one_name_are_refused():
     """Else one of them would be asked in the place of the other."""
-    with pytest.raises(UsageError, match=r"two teachers called .*:teacher; give one another name"):
+    with pytest.raises(UsageError, match=r"two teachers called .*:teacher; rename one of them"):
         grow(teacher=closure("a"), instances={"kind": closure("b")})
     for folder in ("a", "b"):
         Path(folder).mkdir()
