@@ -173,7 +173,7 @@ def evaluate(  # noqa: PLR0917 - typer reads the options from here
     student: Student,
     data: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Dialogues in any training format. Default: what the training held out."),
+        typer.Option(metavar="FILE", help="Dialogues in any training format. Default: those that training held out."),
     ] = None,
     before: Annotated[
         str | None,

@@ -171,7 +171,7 @@ def check_folder(folder: Path) -> None:
             f"{folder} is a run, not a student. To train a student on it: selfinstruct finetune {folder} --out DIR"
         )
     if not any((folder / name).is_file() for name in ("config.json", "adapter_config.json")):
-        other = f" Its training has not finished; its latest checkpoint is {checkpoints[-1]}." if checkpoints else ""
+        other = f" Training has not finished; the latest checkpoint is {checkpoints[-1]}." if checkpoints else ""
         raise UsageError(f"{folder}: no student here (neither config.json nor adapter_config.json found).{other}")
     needed = {
         "weights": ("*.safetensors", "*.bin"),

@@ -23,7 +23,7 @@ def export(
     ] = False,
     push: Annotated[
         str | None,
-        typer.Option(metavar="NAME/REPO", help="Upload file and card to the Hugging Face hub as a private dataset."),
+        typer.Option(metavar="NAME/REPO", help="Upload file and card to the Hugging Face Hub as a private dataset."),
     ] = None,
 ) -> None:
     """Write the records in a format that trainers read.

@@ -1,4 +1,4 @@
-"""The datasheet of an exported dataset: a README.md beside the data, with the Hugging Face hub's header.
+"""The datasheet of an exported dataset: a README.md beside the data, with the Hugging Face Hub's header.
 
 It says what was asked of whom, how, what was thrown away and why, and what the data is not good for (Gebru et al.,
 Datasheets for Datasets, arXiv 1803.09010; the header's fields: huggingface.co/docs/hub/datasets-cards). It holds

@@ -66,8 +66,8 @@ def filter(stage: Literal["task", "record"], meaning: str = "") -> Callable[[Che
         )
 
     def declare(check: Check) -> CustomRule:
-        if not inspect.isfunction(check):
-            raise UsageError(f"@si.filter decorates a function, not {check!r}.")
+        if not inspect.isfunction(check) or check.__name__ == "<lambda>":
+            raise UsageError(f"@si.filter decorates a function with a name, not {check!r}.")
         parse_as(DeclaredFilter, {"name": check.__name__, "stage": stage, "meaning": meaning}, check.__name__)
         if inspect.iscoroutinefunction(check):
             raise UsageError(

@@ -630,6 +630,7 @@ def test_any_evidence_can_be_shown(evidence):
         (lambda: si.filter(stage="task", meaning=None)(good_filter), "meaning"),
         (lambda: si.filter(good_filter, "x"), "needs arguments"),
         (lambda: si.filter(stage="task", meaning="x")(print), "decorates a function"),
+        (lambda: si.filter(stage="task", meaning="x")(lambda task, pool: None), "function with a name, not"),
         (lambda: grow(filters=[rule({}, "refusal")]), "the name refusal is already taken by a reason"),
         (lambda: grow(filters=[rule({}, "too_short")]), "two filters called too_short"),
     ],
