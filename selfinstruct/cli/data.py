@@ -72,7 +72,7 @@ def export(
 
 def overlap(
     dataset: Annotated[
-        Path, typer.Argument(metavar="A", help="Dataset: records.jsonl, Alpaca, messages, Parquet, .txt ...")
+        Path, typer.Argument(metavar="A", help="Dataset in any common format, such as Alpaca or Parquet, or .txt.")
     ],
     test_set: Annotated[Path, typer.Argument(metavar="B", help="Test set: .txt, .jsonl or .json.")],
     json: Json = False,
