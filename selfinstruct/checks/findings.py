@@ -37,7 +37,7 @@ RULES: dict[str, Rule] = {
     "not_read": Rule("warning", "a part of the row that check cannot read"),
     "conflicting_outputs": Rule("warning", "an earlier row has the same question and a different answer"),
     "near_duplicate": Rule("warning", "nearly the same as an earlier row"),
-    "pseudo_empty_input": Rule("warning", "the input only says that there is no input"),
+    "pseudo_empty_input": Rule("warning", "the input only says there is no input"),
     "output_equals_input": Rule("warning", "the output repeats the input"),
     "merged_tasks": Rule("warning", "another task or example begins inside the text"),
     "url_in_input": Rule("warning", "answering requires opening a web page"),

@@ -151,8 +151,8 @@ def _by_reason(found: list[Change]) -> dict[str, Any]:
 
 
 def render(found: Changes, run: str, new: str) -> str:
-    """The figures and a few examples as text, about 72 characters wide."""
-    lines = [f"{new}: {run} filtered under different rules, without API calls"]
+    """The figures and a few examples as text, at most 80 characters wide unless a name is long."""
+    lines = [f"{new}: {run} filtered under other rules, without API calls"]
     for name, compared in (("tasks", found.tasks), ("records", found.records)):
         lines.append(f"  {name:<8} {compared}")
         for verb, some in (("lost", compared.lost), ("gained", compared.gained)):
@@ -173,4 +173,4 @@ def render(found: Changes, run: str, new: str) -> str:
 
 def _short(text: str) -> str:
     one_line = " ".join(text.split())
-    return one_line if len(one_line) <= 88 else one_line[:85] + "..."
+    return one_line if len(one_line) <= 65 else one_line[:62] + "..."

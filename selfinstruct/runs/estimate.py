@@ -123,8 +123,8 @@ def render(found: Estimate) -> str:
         flight = f"{found.concurrency} calls in flight{limit}"
         lines.append(f"  {'time':<12}{clock[0]:>14}   {clock[1]} to {clock[2]}, with {flight}")
     lines += [
-        f"Each step yielded {found.tasks_per_step:.1f} new tasks. The yield falls as the pool grows, so a large run",
-        f"needs somewhat more. The {found.n_tasks:,} tasks are kept, and the run resumes from them.",
+        f"Each step yielded {found.tasks_per_step:.1f} new tasks. The yield falls as the pool grows, so a large",
+        f"run needs somewhat more. The {found.n_tasks:,} tasks are kept, and the run resumes from them.",
     ]
     return "\n".join(lines)
 
