@@ -409,7 +409,7 @@ def test_ctrl_c_once_finishes_what_is_in_flight(cli, tmp_path):
             server.release()
             output, errors = process.communicate()
         assert process.returncode == 130, errors
-        assert "To resume: selfinstruct generate" in output
+        assert "To resume, run the same command again." in output
         assert "Traceback" not in errors
         calls = server_calls(server.url)
     assert calls["received"] == calls["answered"] == count(tmp_path / "run", "completions") >= 10 + n_held

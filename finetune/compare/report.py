@@ -7,6 +7,7 @@ from finetune.compare.prompts import in_words
 from finetune.compare.results import Outcome, Rate, Rater, Results, Said, Share, who
 from selfinstruct import __version__
 from selfinstruct.rows.writing import whole_file
+from selfinstruct.terminal import n_of
 from selfinstruct.web.page import environment
 
 PREFERRED = {"a": "A is better", "b": "B is better", "tie": "a tie"}
@@ -36,7 +37,7 @@ def html(found: Results, name: str) -> str:
 def render(found: Results) -> str:
     """The figures as text, about 100 characters wide."""
     settings = found.settings
-    lines = [f"A: {settings['a']}", f"B: {settings['b']}", f"{found.prompts:,} prompts"]
+    lines = [f"A: {settings['a']}", f"B: {settings['b']}", n_of(found.prompts, "prompt")]
     if settings["dropped"]:
         lines[-1] += f", and {len(settings['dropped']):,} left out that overlap {settings['train']}"
     lines[-1] += f"; the same answer on {found.same_answer:,}"

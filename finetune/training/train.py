@@ -45,6 +45,7 @@ from finetune.training.weights import load_to_train, lora_config, save
 from selfinstruct.errors import UsageError
 from selfinstruct.pool.novelty import tokens
 from selfinstruct.rows.writing import whole_file
+from selfinstruct.terminal import n_of
 from selfinstruct.untrusted import say
 
 STOP_PROMPTS = 8  # held-out questions that the student answers after the training
@@ -229,8 +230,8 @@ def _say_what_comes(prepared: Prepared, schedule: Schedule) -> None:
             "billion it takes about a thousand times as long as on a GPU."
         )
     say(
-        f"{schedule.steps:,} updates of {schedule.rows:,} rows, {settings.micro_batch} at a time; {settings.method}, "
-        f"{settings.precision}, learning rate {settings.learning_rate:g}"
+        f"{n_of(schedule.steps, 'update')} of {n_of(schedule.rows, 'row')}, {settings.micro_batch} at a time; "
+        f"{settings.method}, {settings.precision}, learning rate {settings.learning_rate:g}"
         + (f", in {processes()} processes." if processes() > 1 else ".")
     )
 

@@ -13,6 +13,7 @@ from selfinstruct.records import Record
 from selfinstruct.settings import did_you_mean
 from selfinstruct.store.declared import declared_by
 from selfinstruct.store.store import Store
+from selfinstruct.terminal import n_of
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -75,7 +76,7 @@ class Run:
             return f"<Run {self.folder}: {error}>"
         here = Path.cwd()
         shown = self.folder.relative_to(here) if self.folder.is_relative_to(here) else self.folder
-        return f"<Run {shown}: {found.tasks:,} tasks, {found.records:,} records>"
+        return f"<Run {shown}: {n_of(found.tasks, 'task')}, {n_of(found.records, 'record')}>"
 
     def status(self) -> "Status":
         """Counts, tokens and cost of the run."""

@@ -27,6 +27,16 @@ def openai(model: str, *, base_url: str | list[str] = "", **settings: Any) -> Se
     return {"kind": "openai", "model": model, **({"base_url": base_url} if base_url else {}), **settings}
 
 
+def llama_cpp(model: FilePath, **settings: Any) -> Settings:
+    """Settings for a GGUF file, served by llama.cpp as long as the run lasts. Requires selfinstruct[llama-cpp]."""
+    return {"kind": "llama.cpp", "model": as_text(model), **settings}
+
+
+def vllm(model: FilePath, **settings: Any) -> Settings:
+    """Settings for a folder or a hub name, served by vLLM as long as the run lasts. Requires selfinstruct[vllm]."""
+    return {"kind": "vllm", "model": as_text(model), **settings}
+
+
 def transformers(model: FilePath, **settings: Any) -> Settings:
     """Settings for a model in this process: a folder or a name on the hub. Requires selfinstruct[finetune]."""
     return {"kind": "transformers", "model": as_text(model), **settings}

@@ -9,6 +9,7 @@ import typer
 
 from selfinstruct.cli.options import ExportFormat, Json, RunFolder
 from selfinstruct.cli.printing import measure_diversity, print_diversity
+from selfinstruct.terminal import n_of
 from selfinstruct.untrusted import say, to_json, visible
 
 
@@ -59,7 +60,7 @@ def export(
             from selfinstruct.export.card import write_card
 
             readme = write_card(store, format, path, rows, varied)
-        say(f"{rows:,} {'row' if rows == 1 else 'rows'} in {path}")
+        say(f"{n_of(rows, 'row')} in {path}")
         if rows:
             print_diversity(varied)
         if card:

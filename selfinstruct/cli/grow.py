@@ -134,7 +134,7 @@ def _grow(folder: Path, run: "Run", target: int, dry_run: bool) -> None:
     quoted = shlex.quote(str(folder))
     say(f"Records: {folder / 'records.jsonl'}\nTo see what was rejected: selfinstruct rejected {quoted}")
     if not finished:
-        say(f"Stopped before the target. To resume: selfinstruct generate {quoted} --target {target}")
+        say("Stopped before the target. To resume, run the same command again.")
         sys.exit(130)
 
 
@@ -260,5 +260,7 @@ def refilter(  # noqa: PLR0917 - typer reads the options from here
         print(to_json(found.as_dict()))
         return
     say(render(found, str(run), str(new)))
-    quoted = shlex.quote(str(new))
-    say(f"Records: {new / 'records.jsonl'}\nTo grow it further: selfinstruct generate {quoted} --target N")
+    own = [f"--filter {shlex.quote(one)}" for one in filter or []]
+    own += [f"--strategy {shlex.quote(strategy)}"] if strategy else []
+    grow = " ".join(["selfinstruct generate", shlex.quote(str(new)), "--target N", *own])
+    say(f"Records: {new / 'records.jsonl'}\nTo grow it further: {grow}")

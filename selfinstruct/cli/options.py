@@ -37,12 +37,17 @@ Teacher = Annotated[
     str | None,
     typer.Option(
         metavar=f"{'|'.join(parts.TEACHERS)}|FILE.py:NAME",
-        help="Built-in simulated teacher, OpenAI-compatible server, model in this process, or your own function.",
+        help="Built-in simulated teacher, OpenAI-compatible server, a local model in a server started for the "
+        "run or in this process, or your own function.",
         autocompletion=completing.teachers,
     ),
 ]
 Model = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Teacher model. For transformers: a folder or a hub name.")
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Teacher model. For llama.cpp: a GGUF file. For vllm, transformers: a folder or a hub name.",
+    ),
 ]
 BaseUrl = Annotated[
     list[str] | None,

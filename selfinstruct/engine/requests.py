@@ -19,11 +19,9 @@ class Requests:
     def __init__(self, config: Config, prompts: Prompts):
         self._prompts = prompts
         self._choices = {stage: config.choices(stage) for stage in config.stages}
-        self._schemas = {
-            (stage.name, prompt.name): response_format(prompt.name, prompt.fields)
-            for stage in config.asks.stages
-            for prompt in stage.prompts
-        }
+        prompts_ = [(stage.name, prompt) for stage in config.asks.stages for prompt in stage.prompts]
+        self._fields = {(stage, prompt.name): tuple(prompt.fields) for stage, prompt in prompts_}
+        self._schemas = {(stage, one.name): response_format(one.name, one.fields) for stage, one in prompts_}
 
     def build(self, stage: Stage, prompt: str, number: int, **variables: Any) -> Request:
         """The request of `stage` with one of its prompts.
@@ -55,7 +53,8 @@ class Requests:
         async def ask(stage: Stage, prompt: str, number: int, prefix: str = "", **variables: Any) -> Answer:
             request = self.build(stage, prompt, number, **variables)
             completion = await complete(request)
-            return Answer(completion, prefix if request.endpoint == "completion" else "", request.endpoint)
+            started = prefix if request.endpoint == "completion" else ""
+            return Answer(completion, started, request.endpoint, self._fields[stage.name, prompt])
 
         return ask
 

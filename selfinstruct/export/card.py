@@ -34,6 +34,7 @@ from selfinstruct.store.answers import is_simulated, period
 from selfinstruct.store.declared import custom_parts
 from selfinstruct.store.store import Store
 from selfinstruct.teachers.settings import SAMPLING
+from selfinstruct.terminal import n_of
 
 MARK = "<!-- This card was written by selfinstruct export --card. -->"
 LICENSE = """\
@@ -78,7 +79,8 @@ def card(store: Store, format: str, file_name: str, rows: int, varied: Diversity
     blocks = [
         _header(store, name, file_name, rows, license),
         f"{MARK}\n\n# {_plain(name)}",
-        f"{rows:,} rows with {found.records:,} records of {found.generated - found.without_records:,} tasks. "
+        f"{n_of(rows, 'row')} with {n_of(found.records, 'record')} of "
+        f"{n_of(found.generated - found.without_records, 'task')}. "
         + (
             "A language model wrote all of them"
             if _called_a_model(found)
@@ -241,7 +243,7 @@ def _selection(store: Store, config: Config, found: Status) -> Iterable[str]:
         yield _table(("stage", "reason", "what it means", "rejected"), rows)
     files = counts.test_files(store)
     if files:
-        names = ", ".join(f"{_code(file)} ({n:,} questions)" for file, n in files)
+        names = ", ".join(f"{_code(file)} ({n_of(n, 'question')})" for file, n in files)
         yield (
             f"Decontamination against {names}. Whatever shares 13 consecutive words with a question, or has a "
             f"ROUGE-L above {rules.rouge_threshold:g} with it, was rejected."

@@ -67,7 +67,7 @@ def filter(stage: Literal["task", "record"], meaning: str = "") -> Callable[[Che
 
     def declare(check: Check) -> CustomRule:
         if not inspect.isfunction(check) or check.__name__ == "<lambda>":
-            raise UsageError(f"@si.filter decorates a function with a name, not {check!r}.")
+            raise UsageError(f"@si.filter decorates a function with a name, not {_name(check)}.")
         parse_as(DeclaredFilter, {"name": check.__name__, "stage": stage, "meaning": meaning}, check.__name__)
         if inspect.iscoroutinefunction(check):
             raise UsageError(
@@ -127,14 +127,18 @@ def _copied(subject: Candidate | Record) -> Candidate | Record:
     return replace(subject, **copy.deepcopy(changes)) if changes else subject
 
 
+def _name(value: object) -> str:
+    return getattr(value, "__name__", None) or f"{value!r:.80}"
+
+
 def custom_filter(given: Any) -> Custom:
     """A custom filter, given by name or as a decorated function."""
     named = load(given) if isinstance(given, str) and not isinstance(given, Custom) else given
     rule = named.code if isinstance(named, Custom) else named
     if not isinstance(rule, CustomRule):
         raise UsageError(
-            f"{place_of(rule)}{given if isinstance(given, str) else rule!r} is not a filter; decorate the function "
-            "with @si.filter(stage=..., meaning=...)."
+            f"{place_of(rule)}{given if isinstance(given, str) else _name(rule)} is not a filter; decorate the "
+            "function with @si.filter(stage=..., meaning=...)."
         )
     return named if isinstance(named, Custom) else of_object(inspect.unwrap(rule.check), rule)
 

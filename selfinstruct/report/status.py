@@ -18,6 +18,7 @@ from selfinstruct.store.store import Store
 from selfinstruct.strategies import Declared
 from selfinstruct.strategies import declared as strategy_declares
 from selfinstruct.teachers.budget import cost_usd
+from selfinstruct.terminal import n_of
 from selfinstruct.untrusted import visible
 
 MOST_VALUES = 8  # of a field, that are listed one by one
@@ -62,10 +63,10 @@ class Status(NamedTuple):
 
     def __repr__(self) -> str:
         calls, rejected = sum(one.requests for one in self.usage), sum(one.n for one in self.rejected)
-        of = f" of {self.target:,}" if self.target else ""
         cost = "" if self.cost_usd is None else f", ${self.cost_usd:,.4f}"
-        held = f"{self.tasks:,}{of} tasks, {self.records:,} records, {rejected:,} rejected"
-        return f"<Status: {held}, {calls:,} calls{cost}>"
+        tasks = f"{self.tasks:,} of {n_of(self.target, 'task')}" if self.target else n_of(self.tasks, "task")
+        held = f"{tasks}, {n_of(self.records, 'record')}, {rejected:,} rejected"
+        return f"<Status: {held}, {n_of(calls, 'call')}{cost}>"
 
     def as_dict(self) -> dict[str, Any]:
         """The figures as JSON values."""
@@ -166,8 +167,8 @@ def render(found: Status, folder: str) -> str:
         + (f": {_share(found.tasks, judged)} of those filtered were admitted" if judged else "")
         + (f", {found.pending} waiting" if found.pending else ""),
         *(_counted(found, stage, one) for stage, one in found.declared.counted.items()),
-        f"  records    {found.records:,} from {found.instances:,} instances"
-        + (f"; {found.without_records:,} tasks have none" if found.without_records else ""),
+        f"  records    {found.records:,} from {n_of(found.instances, 'instance')}"
+        + (f"; {n_of(found.without_records, 'task has', 'tasks have')} none" if found.without_records else ""),
     ]  # fmt: skip
     lines += [f"  {visible(name):<10} {describe_values(values)}" for name, values in found.fields.items()]
     stages = {one.stage for one in found.rejected} | {one.stage for one in found.usage}
@@ -188,7 +189,7 @@ def render(found: Status, folder: str) -> str:
     if found.unused_proposals:
         lines.append(f"  {found.unused_proposals:>6,}  proposals requested ahead, not used yet")
     if found.in_batches:
-        batches = "1 batch" if found.batches == 1 else f"{found.batches:,} batches"
+        batches = n_of(found.batches, "batch", "batches")
         lines.append(f"  {found.in_batches:>6,}  in progress in {batches}; selfinstruct generate --batch picks them up")
     if graded := found.grades.get("right", 0) + found.grades.get("wrong", 0):
         lines.append(
@@ -209,8 +210,8 @@ def describe_values(values: Mapping[str, int]) -> str:
     """How often a field has which value, in words; where the values are too many to list, only how many there are."""
     n = sum(values.values())
     if len(values) > MOST_VALUES:
-        return f"{len(values):,} values in {n:,} records"
-    return ", ".join(f"{visible(value[:30])}: {of:,}" for value, of in values.items()) + f" of {n:,} records"
+        return f"{len(values):,} values in {n_of(n, 'record')}"
+    return ", ".join(f"{visible(value[:30])}: {of:,}" for value, of in values.items()) + f" of {n_of(n, 'record')}"
 
 
 def cost(usage: Usage) -> str:

@@ -19,6 +19,7 @@ from selfinstruct.store import counts
 from selfinstruct.store.answers import answer_sizes
 from selfinstruct.store.store import Store
 from selfinstruct.teachers.budget import cost_usd
+from selfinstruct.terminal import n_of
 
 SAMPLE_TASKS = 24
 DRAWS = 1000
@@ -100,7 +101,8 @@ def render(found: Estimate) -> str:
     """The estimate as text."""
     e, low, high = found.expected, found.low, found.high
     lines = [
-        f"Estimate for {found.target:,} tasks, from {found.n_tasks:,} tasks in {found.n_steps:,} steps",
+        f"Estimate for {n_of(found.target, 'task')}, from {n_of(found.n_tasks, 'task')} in "
+        f"{n_of(found.n_steps, 'step')}",
         f"  {'':<12}{'expected':>14}   90% interval",
     ]
     for name, field in (
@@ -124,7 +126,7 @@ def render(found: Estimate) -> str:
         lines.append(f"  {'time':<12}{clock[0]:>14}   {clock[1]} to {clock[2]}, with {flight}")
     lines += [
         f"Each step yielded {found.tasks_per_step:.1f} new tasks. The yield falls as the pool grows, so a large",
-        f"run needs somewhat more. The {found.n_tasks:,} tasks are kept, and the run resumes from them.",
+        "run needs somewhat more. The first tasks are kept; the run resumes from them.",
     ]
     return "\n".join(lines)
 

@@ -116,7 +116,7 @@ def open_run(
     _refuse_unused_stages(config, now)
     seeds: tuple[SeedTask, ...] = ()
     if asking:
-        _check_teachers(config, now.flags)
+        _check_teachers(config, now)
         seeds_file = seeds_file or shipped("seeds") / "seeds.jsonl"
     if seeds_file:
         seeds = read_seeds(seeds_file)
@@ -159,7 +159,7 @@ def _resume(store: Store, now: Named, seeds_file: Path | None, asking: bool) -> 
     if state.answered or state.has_filtered:
         _refuse_differences(store, config, prompts, given, state)
     if asking:
-        _check_teachers(config, now.flags)
+        _check_teachers(config, now)
         if not config.running.batch:
             Batches(store).refuse_under_way()
     run = _describe(store, config, prompts, given, is_new=False)
@@ -274,15 +274,16 @@ def _read_test_sets(config: Config) -> list[Line]:
     return [line for name in config.decontaminate for line in read_lines(Path(name))]
 
 
-def _check_teachers(config: Config, flags: dict[str, Any]) -> None:
+def _check_teachers(config: Config, now: Named) -> None:
     """UsageError where a stage's teacher cannot be asked, may not be sent its key, or its answers not be counted."""
     from selfinstruct.report.status import check_counted
     from selfinstruct.runs.teachers import check_teachers
-    from selfinstruct.runs.trust import check_trusted
+    from selfinstruct.runs.trust import check_started, check_trusted
 
     check_teachers(config)
     check_counted(config)
-    check_trusted(config, flags)
+    check_started(config, now.settings)
+    check_trusted(config, now.flags)
 
 
 def _prompts(config: Config) -> list[tuple[str, Prompt]]:

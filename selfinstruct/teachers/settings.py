@@ -79,9 +79,18 @@ class TeacherSettings(Section):
 
     kind: PartName = Field(
         "simulated",
-        description='"simulated" (built in), "openai" (a server), "transformers" (in this process), or "FILE.py:NAME"',
+        description=(
+            '"simulated" (built in), "openai" (a server), "llama.cpp" or "vllm" (a server started for the run), '
+            '"transformers" (in this process), or "FILE.py:NAME"'
+        ),
     )
-    model: str = Field("", description="name of the model on its server; for transformers, a folder or a hub name")
+    model: str = Field(
+        "",
+        description=(
+            "name of the model on its server; for llama.cpp, a GGUF file; for vllm and transformers, a folder or a hub "
+            "name"
+        ),
+    )
     base_url: Annotated[BaseUrl, AnyTime] = Field(
         "",
         description=(

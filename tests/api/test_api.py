@@ -55,7 +55,7 @@ def test_figures_are_one_line(run, tmp_path):
     assert repr(status) == str(status) == f"<Status: {line}>"
     priced = [one._replace(cost_usd=0.25) for one in status.usage]
     assert repr(status._replace(target=0, usage=priced[:1])) == (
-        f"<Status: 12 tasks, {records} records, {rejected} rejected, {priced[0].requests} calls, $0.2500>"
+        f"<Status: 12 tasks, {records} records, {rejected} rejected, 1 call, $0.2500>"
     )
     changes = run.refilter(tmp_path / "same").changes
     line = f"{records} before, {records} now: 0 lost, 0 gained"

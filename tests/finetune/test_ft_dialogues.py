@@ -256,9 +256,7 @@ def test_any_split_is_whole(tasks, share, seed):
 
 
 def test_a_split_of_one_task_is_refused():
-    with pytest.raises(
-        UsageError, match=r"(?s)They belong to 1 tasks .*another eval_share in a TOML file for --config"
-    ):
+    with pytest.raises(UsageError, match=r"(?s)They belong to 1 task .*another eval_share in a TOML file for --config"):
         split([talk(f"Question {n}", "one") for n in range(9)], 0.2)
     with pytest.raises(UsageError, match="eval_share = -1"):
         split([talk("Question")], -1)

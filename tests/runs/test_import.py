@@ -887,7 +887,7 @@ def test_each_defect_of_a_finished_dataset_has_its_reason(cli, tmp_path, bad, re
     assert [record[0] for record in records(tmp_path / "run")] == [RIVERS, ICE]
     assert admitted(tmp_path / "run") == [RIVERS, TENSE, ICE]
     assert reason in output
-    assert "1 tasks have none" in output
+    assert "1 task has none" in output
     cli("verify", tmp_path / "run")
 
 
