@@ -89,10 +89,10 @@ def chat(
     ] = 0.7,
     max_tokens: Annotated[int, typer.Option(metavar="N", min=1, help="Maximum tokens per answer.")] = 512,
     seed: Annotated[
-        int | None, typer.Option(metavar="N", help="Random seed. Without it, answers differ from run to run.")
+        int | None, typer.Option(metavar="N", help="Random seed. Without it, answers differ each time.")
     ] = None,
 ) -> None:
-    """Chat with a student. In a pipe, each line is a message.
+    """Chat with a student. If input is piped, each line is a message.
 
     Examples:
     selfinstruct chat my_student
@@ -177,7 +177,7 @@ def evaluate(  # noqa: PLR0917 - typer reads the options from here
     student: Student,
     data: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Dialogues in any training format. Default: what the training held out."),
+        typer.Option(metavar="FILE", help="Dialogues in any training format. Default: those that training held out."),
     ] = None,
     before: Annotated[
         str | None,
@@ -201,7 +201,8 @@ def evaluate(  # noqa: PLR0917 - typer reads the options from here
 ) -> None:
     """Evaluate a student on held-out dialogues.
 
-    Reports loss, ROUGE-L, exact match and whether answers end; with --before, also those of another model.
+    Reports loss, ROUGE-L, exact match and whether answers end on their own; with
+    --before, also those of another model.
 
     Examples:
     selfinstruct evaluate my_student

@@ -187,7 +187,7 @@ def checked_json(value: Any) -> Any:
     try:
         return json.loads(storable(json.dumps(value, ensure_ascii=False, allow_nan=False)))
     except RecursionError:
-        raise ValueError("nested too deep, or in itself") from None
+        raise ValueError("nested too deeply, or inside itself") from None
 
 
 def _described(error: BaseException, part: Any) -> str:

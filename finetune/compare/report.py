@@ -46,7 +46,7 @@ def render(found: Results) -> str:
     if not found.outcomes:
         lines.append("No verdicts yet.")
     else:
-        head = ("", "prompts", "A wins", "tie", "B wins", "A's win rate, ties half", "sign test")
+        head = ("", "prompts", "A wins", "tie", "B wins", "A's win rate (tie = ½)", "sign test")
         rows = [head, *(_row(outcome) for outcome in found.outcomes)]
         wide = [max(len(row[column]) for row in rows) for column in range(len(head))]
         lines.append("")

@@ -150,7 +150,7 @@ def run(folder: Path, recipe: Recipe) -> Result:
     print(table(scores), flush=True)
     print("guess: always giving the family's most frequent answer in the corpus.")
     if recipe.model:
-        print("choice: before training, the answer of the family's that the model finds most likely.")
+        print("choice: before training, the family's answer that the model finds most likely.")
 
     _say(began, "Some answers to new wordings.")
     _show(questions, before, after)

@@ -75,7 +75,7 @@ def whole(folder: Path) -> Path:
         return Path(folder_of(str(folder)))
     merged = folder / "merged"
     if merged.is_symlink():
-        raise UsageError(f"{merged} is a link, and nothing is written through it. Remove it.")
+        raise UsageError(f"{merged} is a link, so nothing is written to it. Remove it.")
     made_from, now = merged / "made_from", _identity(folder)
     if (merged / "config.json").is_file():
         if made_from.is_file() and made_from.read_bytes() == now.encode():

@@ -156,7 +156,7 @@ class Run:
     def refilter(self, new: FilePath, *, config: FilePath | None = None, **settings: object) -> "Refiltered":
         """Filter all stored answers again under different rules, into the new folder `new`, without API calls.
 
-        `config`: TOML file. `settings` override it: keys of [filters] (`rouge_threshold`, `without`, `min_words` ...),
+        `config`: TOML file. `settings` override it: keys of [filters] (such as `rouge_threshold` or `without`),
         `profile`, `decontaminate`, `filters=[...]` with custom filters, and the run's `strategy` if it is a custom one.
         """
         from selfinstruct.runs.refilter import refilter

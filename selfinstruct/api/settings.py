@@ -93,7 +93,7 @@ def tables(teacher: AnyTeacher | None, settings: Settings, allowed: Collection[s
         if table and whole is not None and not isinstance(whole, dict):
             raise UsageError(f"{table} is {whole!r}; it must be a table of settings.")
         if whole and key in whole:
-            raise UsageError(f"{key} is given twice: directly, and in {table}.")
+            raise UsageError(f"{key} is set twice: directly, and in {table}.")
         found = merge(found, {table: {key: value}} if table else {key: value})
     return found
 

@@ -35,7 +35,8 @@ class GrowthSettings(Section):
     instances_per_task: int = Field(3, ge=1, le=20, description="instances asked for each task")
     field_names: dict[FieldName, tuple[Name, ...]] = Field(
         {},
-        description='field names in the language of the prompts: `{output = ["Tuloste"]}`; major ones are built in',
+        description='field names in the language of the prompts: `{output = ["Tuloste"]}`; '
+        "those of major languages are built in",
     )
 
 
@@ -60,7 +61,7 @@ class Prompt(NamedTuple):
 class Counted(NamedTuple):
     """A boolean field that a stage adds to each task and that is counted: as `key` in JSON, as `label` in tables.
 
-    `words`: what tasks are called for which it is true, in the plural. `of_task`: how to describe one task for which it
+    `words`: the plural noun for tasks for which it is true. `of_task`: how to describe one task for which it
     is true, false or unknown.
     """
 

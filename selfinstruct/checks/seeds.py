@@ -44,7 +44,7 @@ def check_seeds(path: Path) -> tuple[str, list[Finding]]:
     findings = [Finding("error", line, problem) for line, problem in problems]
     findings += [Finding("warning", line, message) for line, message in _about_tasks(seeds)]
     findings += [Finding("advice", None, message) for message in _about_all(list(seeds.values()))]
-    findings += [Finding("advice", None, f"{in_words(unused)}. A seed task has no place for them.")] if unused else []
+    findings += [Finding("advice", None, f"{in_words(unused)}. Seed tasks do not use them.")] if unused else []
     n_instances = sum(len(seed.instances) for seed in seeds.values())
     n_classes = sum(seed.is_classification for seed in seeds.values())
     n_free = sum(not any(i.input for i in seed.instances) for seed in seeds.values())
@@ -101,10 +101,7 @@ def _about_all(seeds: list[SeedTask]) -> list[str]:
     advice = []
     n = len(seeds)
     if n < ENOUGH:
-        advice.append(
-            f"{n_of(n, 'task is', 'tasks are')} few: with fewer than {ENOUGH}, the same ones "
-            "appear in prompt after prompt."
-        )
+        advice.append(f"only {n_of(n, 'task')}; with fewer than {ENOUGH}, the same ones appear in prompt after prompt.")
     n_classes = sum(seed.is_classification for seed in seeds)
     if n_classes < 0.1 * n:
         share = f"only {n_classes}" if n_classes else "none"

@@ -105,7 +105,7 @@ class Gate:
             raise YieldCollapsed(
                 f"Stopped: only {share:.1%} of the last {len(self._recent)} candidates were admitted, so more "
                 f"calls would mostly be wasted. Rejections so far: {reasons}. See selfinstruct rejected "
-                f"{self.store.folder}. In a new run, try more seeds, more varied ones, another model, a higher "
+                f"{self.store.folder}. In a new run, try more seeds or more varied ones, another model, a higher "
                 "temperature, or a higher filters.rouge_threshold. To continue this one anyway, lower "
                 "running.collapse_below."
             )

@@ -34,9 +34,11 @@ class Requests:
         `number` tells apart requests that are equal otherwise, seeds the teacher, and draws one of several models.
         """
         if (stage.name, prompt) not in self._schemas:
-            raise UsageError(f"The strategy asks stage {stage.name} with prompt {prompt}, which it does not declare.")
+            raise UsageError(f"The strategy sends stage {stage.name} the prompt {prompt}, which it does not declare.")
         if not isinstance(number, int) or not 0 <= number < 2**63:
-            raise UsageError(f"Stage {stage.name} is asked with number {number!r}; it must be from 0 to 2**63 - 1.")
+            raise UsageError(
+                f"Stage {stage.name}: the number of the request is {number!r}; it must be from 0 to 2**63 - 1."
+            )
         choices = self._choices[stage.name]
         drawn_by = f"{stage.name}/{number}/{variables.get('instruction', '')}"
         teacher, sampling, _ = choices[0] if len(choices) == 1 else _drawn(choices, drawn_by)

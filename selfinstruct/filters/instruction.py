@@ -31,14 +31,15 @@ class InstructionSettings(SimilaritySettings):
     min_words: int = Field(4, ge=1, description="minimum words in an instruction")
     max_words: int = Field(150, ge=1, description="maximum words in an instruction")
     forbidden_words: tuple[Word, ...] = Field(
-        FORBIDDEN_WORDS, description="words that an instruction may not contain; only whole words count, in any case"
+        FORBIDDEN_WORDS,
+        description="words that an instruction may not contain; only whole words count, and case does not matter",
     )
     ascii_start: bool = Field(
         False, description="reject instructions that begin with a non-ASCII character, as the paper did"
     )
 
 
-@rule(FILTER, "the token limit ended the answer inside it", "the server's finish reason")
+@rule(FILTER, "cut off by the token limit", "the server's finish reason")
 def cut_off(candidate: Candidate, pool: Pool[InstructionSettings]) -> Evidence | None:
     """The token limit ended the answer inside this item."""
     return {} if candidate.cut else None
@@ -67,7 +68,7 @@ def too_long(candidate: Candidate, pool: Pool[InstructionSettings]) -> Evidence 
     return {"words": words} if words > pool.rules.max_words else None
 
 
-@rule(FILTER, "asks for what a text model cannot do (pictures, files, ...)", "Self-Instruct; Alpaca's additions")
+@rule(FILTER, "asks for what a text model cannot do", "Self-Instruct; Alpaca's additions")
 def forbidden_word(candidate: Candidate, pool: Pool[InstructionSettings]) -> Evidence | None:
     """A word that asks for what a text-only model cannot do."""
     found = _any_word(pool.rules.forbidden_words).search(candidate.instruction)
@@ -103,7 +104,7 @@ def echoed_prompt(candidate: Candidate, pool: Pool[InstructionSettings]) -> Evid
 
 @rule(
     FILTER, "came without an output", "seen in the answers of small models",
-    required="a record without an output has nothing to learn from",
+    required="there is nothing to learn from a record without an output",
 )  # fmt: skip
 def empty_output(candidate: Candidate, pool: Pool[InstructionSettings]) -> Evidence | None:
     """A whole task, as the Alpaca strategy asks for it, none of whose instances has an output."""
@@ -124,7 +125,7 @@ INSTRUCTION_FILTERS = (
 )  # fmt: skip
 
 
-@rule("novelty", "too similar to a seed or an admitted task", "Self-Instruct, section 2.2")
+@rule("novelty", "too similar to a known instruction", "Self-Instruct, section 2.2")
 def too_similar(nearest: Neighbor | None, pool: Pool[InstructionSettings]) -> Evidence | None:
     """ROUGE-L F1 above the threshold against a seed or an admitted instruction; exactly the threshold passes."""
     if nearest is None or nearest.score <= pool.rules.rouge_threshold:

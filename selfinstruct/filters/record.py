@@ -12,7 +12,7 @@ class RecordSettings(SimilaritySettings):
     """Thresholds of the record filters: `near_duplicate` is the pool's."""
 
 
-@rule(INSTANCES, "the output is a refusal", "seen in the answers of teachers")
+@rule(INSTANCES, "the output is a refusal", "seen in teachers' answers")
 def refused_output(record: Record, pool: Pool[RecordSettings]) -> Evidence | None:
     """The output begins like a refusal, and the task does not ask for such words."""
     return {} if declines(record_text(record.instruction, record.input), record.output) else None
@@ -25,7 +25,7 @@ def copied_demonstration(record: Record, pool: Pool[RecordSettings]) -> Evidence
     return {"prompt": prompt} if prompt else None
 
 
-@rule(INSTANCES, "nearly the same as a record of another task", "Jaccard of word triples; see Measurements in the docs")
+@rule(INSTANCES, "nearly copies another task's record", "Jaccard of word triples; see Measurements in the docs")
 def near_duplicate(record: Record, pool: Pool[RecordSettings]) -> Evidence | None:
     """The whole record is nearly the same as one of another task."""
     near = pool.nearest_record(record_text(record.instruction, record.input, record.output))

@@ -89,7 +89,7 @@ def input_first(text: str, cut: bool, task: str = "") -> list[ParsedInstance]:
     An example without an input line has the input "". Only a heading on its own line, or an "Input:" after an output,
     starts a new example. A text without known fields, but with lines that look like other fields, yields no instance.
     `cut`: whether the token limit ended the answer; the last instance is then marked as cut. `task`: the instruction,
-    which may ask for what is otherwise no part of an output: a table, an explanation.
+    which may ask for something that is otherwise not part of an output: a table, an explanation.
     """
     if (rows := json_rows(spoken(text))) is not None:
         if not _ASKS_FOR_JSON.search(task) or _IS_OF_INSTANCES.search(text) or not re.search(r"\w", text):

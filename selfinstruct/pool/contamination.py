@@ -96,7 +96,12 @@ class TestSet:
 
 
 class Overlaps(NamedTuple):
-    """How a dataset overlaps a test set: numbers of rows and lines, and each overlapping row with what it overlaps."""
+    """The rows of a dataset that overlap a test set.
+
+    - `rows`: number of rows compared.
+    - `lines`: number of test questions.
+    - `found`: each overlapping row, with the question that it overlaps.
+    """
 
     rows: int
     lines: int
@@ -132,7 +137,7 @@ def render(found: Overlaps, examples: int = 5) -> str:
     """The figures and the first overlaps as text, about 72 characters wide."""
     count = found.by_rule()
     lines = [
-        f"{len(found.found):,} of {n_of(found.rows, 'row')} overlap one of {n_of(found.lines, 'line')} of the test set",
+        f"{len(found.found):,} of {n_of(found.rows, 'row')} overlap the test set ({n_of(found.lines, 'line')})",
         f"  {count['ngram']:>7,}  share consecutive words with it",
         f"  {count['rouge_l']:>7,}  are similar to it as a whole (ROUGE-L)",
     ]

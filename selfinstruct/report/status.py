@@ -156,7 +156,7 @@ def progress_of(store: Store) -> Progress:
 
 
 def render(found: Status, folder: str) -> str:
-    """The figures as text, about 72 characters wide."""
+    """The figures as text, at most 80 characters wide unless a name or a number is long."""
     judged, said = found.candidates - found.pending, found.declared.reasons
     lines = [
         f"{folder}",
@@ -176,27 +176,25 @@ def render(found: Status, folder: str) -> str:
     if found.rejected:
         lines.append("  rejected")
         lines += [
-            f"    {n:>7,}  {stage:<{wide}} {reason:<24} {said.get(reason, '')}" for stage, reason, n in found.rejected
+            f"  {n:>6,}  {stage:<{wide}} {reason:<23} {said.get(reason, '')}" for stage, reason, n in found.rejected
         ]
     lines.append("  calls")
     for u in found.usage:
         tokens = f"{u.prompt_tokens:,} + {u.completion_tokens:,} tokens"
         if not (u.prompt_tokens or u.completion_tokens):
             tokens = "tokens not reported"
-        lines.append(f"    {u.requests:>7,}  {u.stage:<{wide}} {u.model:<24} {tokens}, {cost(u)}")
+        lines.append(f"  {u.requests:>6,}  {u.stage:<{wide}} {u.model:<23} {tokens}, {cost(u)}")
     if found.faults:
-        lines.append(f"    {found.faults:>7,}  attempts failed")
+        lines.append(f"  {found.faults:>6,}  attempts failed")
     if found.unused_proposals:
-        lines.append(f"    {found.unused_proposals:>7,}  proposals requested ahead, not used yet")
+        lines.append(f"  {found.unused_proposals:>6,}  proposals requested ahead, not used yet")
     if found.in_batches:
         batches = n_of(found.batches, "batch", "batches")
-        lines.append(
-            f"    {found.in_batches:>7,}  in progress in {batches}; selfinstruct generate --batch picks them up"
-        )
+        lines.append(f"  {found.in_batches:>6,}  in progress in {batches}; selfinstruct generate --batch picks them up")
     if graded := found.grades.get("right", 0) + found.grades.get("wrong", 0):
         lines.append(
-            f"  quality    {_share(found.grades['right'], graded)} of {graded:,} graded outputs are right "
-            f"(simulated teacher; {found.grades['unknown']:,} cannot be graded)"
+            f"  quality    {_share(found.grades['right'], graded)} of {graded:,} graded outputs are correct "
+            f"({found.grades['unknown']:,} cannot be graded)"
         )
     return "\n".join(lines)
 

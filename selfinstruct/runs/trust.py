@@ -33,8 +33,8 @@ class Untrusted(UsageError):
         self.pairs = pairs
         what = "\n".join(f"  {variable} to {server or 'OpenAI, or OPENAI_BASE_URL'}" for server, variable in pairs)
         super().__init__(
-            "A key is sent only where you have named both its variable and the server. By the settings of the run or "
-            f"the config file, these would be sent:\n{what}\n"
+            "A key is sent only where you have named both its variable and the server. According to the settings of "
+            f"the run or the config file, these keys would be sent:\n{what}\n"
             "If you trust the servers with these keys, add --send-keys once; this is remembered. In Python, pass "
             "base_url and api_key_env in the call. Otherwise choose another server with --base-url, or unset the "
             "variables."

@@ -116,7 +116,9 @@ def _fault(table: str, column: _Column, value: Any) -> str | None:
         found, wanted = json.loads(text), JSON[table, column.name]
     except (ValueError, RecursionError):
         return f"is not JSON: {_shown(value)}"
-    return f"is no {wanted.__name__} in JSON: {_shown(value)}" if wanted and not isinstance(found, wanted) else None
+    if wanted is None or isinstance(found, wanted):
+        return None
+    return f"is not a JSON {'object' if wanted is dict else wanted.__name__}: {_shown(value)}"
 
 
 def _shown(value: Any) -> str:

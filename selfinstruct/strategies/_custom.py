@@ -245,7 +245,7 @@ def as_declared(name: str, declared: Mapping[str, Any]) -> Custom:
         values = {key: declared[key] for key in ("stages", "reasons", "summary")}
         known = parse_as(DeclaredStrategy, values, name)
     except (UsageError, KeyError, TypeError) as error:
-        raise StoreError(f"What the store of this run says of the strategy {name!r} is damaged ({error}).") from None
+        raise StoreError(f"The record of the strategy {name!r} is damaged ({error}).") from None
     stages_ = tuple(
         Stage(
             visible(one.name), (), lambda endpoint, settings: {}, visible(one.asks_for),

@@ -114,8 +114,8 @@ class SelfInstruct:
     stages = (PROPOSE, CLASSIFY, INSTANCES)
     defaults: ClassVar[Mapping[str, Any]] = {}
     reasons: ClassVar[Mapping[str, str]] = {
-        "unclear_class": "neither yes nor no; asked once more, then treated as not a classification task",
-        "no_instance": "no instance could be read from the answer",
+        "unclear_class": "neither yes nor no",
+        "no_instance": "no instance found in the answer",
     }
     summary = (
         "asked for new tasks like the ones it was shown; then, for each, whether it is a classification task, and for "

@@ -172,7 +172,7 @@ class BatchTeacher:
                 self._forget(number)
             raise
         self._batches.submitted(number, identity)
-        self._tell(f"batch {number} with {n_of(len(requests), 'request')} is submitted")
+        self._tell(f"batch {number} with {n_of(len(requests), 'request')} was submitted")
 
     def _marks(self, number: int) -> dict[str, str]:
         return {"selfinstruct": self._batches.token(), "batch": str(number)}

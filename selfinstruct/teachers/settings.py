@@ -44,7 +44,7 @@ def _server_address(url: BaseUrl | None) -> BaseUrl | None:
         port = 0
     if parts.username or parts.password or (parts.query and not _API_VERSION.fullmatch(parts.query)):
         raise ValueError(
-            "must not contain a key, or anything but api-version=... after a question mark. The key is read from the "
+            "must not contain a key; after a question mark, only api-version=... is allowed. The key is read from the "
             "environment: from OPENAI_API_KEY, or the variable that api_key_env names"
         )
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
@@ -180,7 +180,7 @@ class Weighted(Overrides):
 class StageSettings(Overrides):
     """Settings of one stage; keys that are left out are inherited from [teacher]."""
 
-    mix: tuple[Weighted, ...] = Field((), description="several models; each request's seed draws one by weight")
+    mix: tuple[Weighted, ...] = Field((), description="several models; for each request, its seed draws one by weight")
 
 
 class StageTeacher(NamedTuple):

@@ -258,7 +258,7 @@ def test_what_a_config_file_leaves_out_is_kept_and_said(tmp_path, capsys):
     si.generate(tmp_path / "run", 2, concurrency=4)
     assert "Kept" not in capsys.readouterr().out
     si.generate(tmp_path / "run", 3, config=config)
-    assert f"Kept from the run, as {config} does not name them: running.concurrency.\n" in capsys.readouterr().out
+    assert f"Kept from the run, because {config} does not set them: running.concurrency.\n" in capsys.readouterr().out
 
 
 def test_recorded_answers_become_a_run_as_by_the_command(tmp_path):
@@ -334,7 +334,7 @@ def test_rows_that_overlap_a_test_set_are_found(run, tmp_path):
         ({"target": 3, "rouge_treshold": 0.5}, "did you mean rouge_threshold?"),
         (
             {"target": 3, "min_words": 2, "filters": {"min_words": 3}},
-            "min_words is given twice: directly, and in filters",
+            "min_words is set twice: directly, and in filters",
         ),
         ({"target": 3, "min_words": 2, "filters": "x"}, "filters is 'x'; it must be a list of filters"),
         ({"target": 3, "filters": si.reject}, "it must be a list of filters"),

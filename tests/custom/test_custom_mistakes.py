@@ -67,7 +67,7 @@ def closure(text):
 
 def test_two_teachers_of_one_name_are_refused():
     """Else one of them would be asked in the place of the other."""
-    with pytest.raises(UsageError, match=r"two teachers called .*:teacher; give one another name"):
+    with pytest.raises(UsageError, match=r"two teachers called .*:teacher; rename one of them"):
         grow(teacher=closure("a"), instances={"kind": closure("b")})
     for folder in ("a", "b"):
         Path(folder).mkdir()
@@ -402,8 +402,8 @@ def test_what_a_strategy_returns_is_checked_before_it_is_stored(strategy, says):
 @pytest.mark.parametrize(
     ("stage", "prompt", "number", "says"),
     [
-        (replace(PROPOSE, name="other"), "propose", 1, "stage other with prompt propose, which it does not declare"),
-        (PROPOSE, "classify", 1, "asks stage propose with prompt classify, which it does not declare"),
+        (replace(PROPOSE, name="other"), "propose", 1, "stage other the prompt propose, which it does not declare"),
+        (PROPOSE, "classify", 1, "sends stage propose the prompt classify, which it does not declare"),
         (PROPOSE, "propose", 2**63, "it must be from 0 to"),
         (PROPOSE, "propose", -1, "it must be from 0 to"),
         (PROPOSE, "propose", "1", "it must be from 0 to"),
@@ -505,7 +505,7 @@ def test_every_mistake_of_a_custom_part_names_its_file_and_line():
     )
     with pytest.raises(UsageError, match=r"^declares\.py, line 3: A filter's stage is 'tasks'"):
         grow("fifth", filters=["declares.py:f"])
-    with pytest.raises(UsageError, match=r"^parts\.py, line 35: The strategy asks stage classify with prompt clasify"):
+    with pytest.raises(UsageError, match=r"^parts\.py, line 35: The strategy sends stage classify the prompt clasify"):
         grow("sixth", strategy="parts.py:Misspelt")
     with pytest.raises(
         UsageError, match=r"^parts\.py, line 41: .* no field 'is_class'; did you mean is_classification"
@@ -649,9 +649,10 @@ def test_any_evidence_can_be_shown(evidence):
         (lambda: si.filter(stage="task", meaning="x" * 201)(good_filter), "meaning"),
         (lambda: si.filter(stage="task", meaning=None)(good_filter), "meaning"),
         (lambda: si.filter(good_filter, "x"), "needs arguments"),
-        (lambda: si.filter(stage="task", meaning="x")(print), "decorates a function; print is none"),
+        (lambda: si.filter(stage="task", meaning="x")(print), "decorates a function with a name, not print"),
+        (lambda: si.filter(stage="task", meaning="x")(lambda task, pool: None), "function with a name, not"),
         (lambda: grow(filters=[good_filter]), r"test_custom_mistakes\.py, line \d+: good_filter is not a filter"),
-        (lambda: grow(filters=[rule({}, "refusal")]), "refusal is a reason already"),
+        (lambda: grow(filters=[rule({}, "refusal")]), "the name refusal is already taken by a reason"),
         (lambda: grow(filters=[rule({}, "too_short")]), "two filters called too_short"),
     ],
 )  # fmt: skip
