@@ -97,6 +97,8 @@ class Run:
         """The admitted tasks in order, with their instances. `similar` adds the ten most similar instructions."""
         from selfinstruct.store.listing import SIMILAR_FIELDS, TASK_FIELDS, tasks
 
+        if not isinstance(similar, bool):
+            raise UsageError(f"similar is {similar!r:.80}; it must be True or False.")
         with Store.read(self.folder) as store:
             return Rows(tasks(store, similar), TASK_FIELDS + SIMILAR_FIELDS * similar)
 

@@ -80,8 +80,10 @@ def tables(teacher: AnyTeacher | None, settings: Settings, allowed: Collection[s
     known = [key for key, table in places.items() if not allowed or key in allowed or table in allowed]
     for key, value in settings.items():
         if key not in known:
+            stage = of_strategy.stages[0]
+            if key in SAMPLING and stage not in known:
+                raise UsageError(f"unknown argument {key}: a sampling setting, but no model is called here.")
             if key in SAMPLING:
-                stage = of_strategy.stages[0]
                 raise UsageError(
                     f'unknown argument {key}; set it in a stage: {stage}={{"sampling": {{"{key}": ...}}}}.'
                 )

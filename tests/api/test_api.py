@@ -150,6 +150,13 @@ def test_the_answers_are_never_overwritten(run):
     assert run.verify() == []
 
 
+def test_advice_is_only_what_the_call_accepts(run, tmp_path):
+    with pytest.raises(si.UsageError, match=r"^unknown argument temperature: a sampling setting, but no model"):
+        run.refilter(tmp_path / "new", temperature=3)
+    with pytest.raises(si.UsageError, match=r"^similar is 'x'; it must be True or False\.$"):
+        run.tasks(similar="x")
+
+
 @pytest.mark.parametrize("wrong", [{"limit": -1}, {"limit": "5"}, {"limit": True}, {"reason": ["too_similar"]}])
 def test_wrong_arguments_are_refused(run, wrong):
     with pytest.raises(si.UsageError):
