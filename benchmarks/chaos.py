@@ -4,7 +4,7 @@
 
 10 % of the calls are answered 500, 10 % are dropped, 5 % are never answered (given up after 2 s), 5 % get garbage, 5 %
 get 429. Compared are the bytes of records.jsonl; the calls that the server has received are held against the answers
-and failed tries in the store.
+and failed attempts in the store.
 """
 
 import argparse
@@ -62,7 +62,8 @@ def main() -> None:
             digests.add(hashlib.sha256(records).hexdigest())
             print(
                 f"{title}: {seen['received']:,} calls received, {stored:,} answers and {sum(failed.values()):,} failed "
-                f"tries stored {failed or ''}, {wall:.0f} s, records sha256 {hashlib.sha256(records).hexdigest()[:16]}",
+                f"attempts stored {failed or ''}, {wall:.0f} s, "
+                f"records sha256 {hashlib.sha256(records).hexdigest()[:16]}",
                 flush=True,
             )
             if seen["received"] != stored + sum(failed.values()) or seen["repeated"]:

@@ -87,7 +87,7 @@ def scenarios(calls: int) -> list[Scenario]:
         Scenario(1, "500 ms latency", {"latency_s": 0.5}),
         Scenario(1, "no latency", {}),
         Scenario(2, f"{3 / calls:.2%} of the requests always answered 400", slow | {"poison_share": 3 / calls}),
-        Scenario(2, "5 % of calls answered 500", slow | {"error_share": 0.05}),
+        Scenario(2, "5% of calls answered 500", slow | {"error_share": 0.05}),
         Scenario(
             2, "200 calls per second, Retry-After 1", slow | {"rate_limit_per_s": 200, "retry_after_s": 1}, 12_000
         ),

@@ -52,7 +52,7 @@ def main() -> None:
         spread = {"latency_kind": "lognormal", "straggler_share": STRAGGLERS, "straggler_factor": FACTOR}
         for title, settings in (
             (f"{arguments.latency * 1000:g} ms latency", fixed),
-            (f"log-normal latency of {arguments.latency * 1000:g} ms, 1 % take ten times as long", fixed | spread),
+            (f"log-normal latency of {arguments.latency * 1000:g} ms, 1% take ten times as long", fixed | spread),
             ("no latency", {}),
         ):
             compare(title, folder, settings, arguments)

@@ -324,7 +324,7 @@ async def grow(folder: Path, server: Unruly, target: int, in_flight: int, *flags
 
 
 def stored(folder: Path) -> tuple[int, dict[str, int]]:
-    """Answers in the store, and failed tries by reason."""
+    """Answers in the store, and failed attempts by reason."""
     db = sqlite3.connect(folder / "run/run.db")
     ((answers,),) = db.execute("SELECT count(*) FROM completions").fetchall()
     failed = dict(db.execute("SELECT reason, count(*) FROM faults GROUP BY 1 ORDER BY 2 DESC").fetchall())
@@ -345,11 +345,12 @@ async def measure(folder: Path, calls: int, in_flight: int) -> None:
         digests.append(hashlib.sha256(records).hexdigest()[:16])
         print(
             f"{title}: {server.received:,} calls received, {answers:,} answers and {sum(failed.values()):,} failed "
-            f"tries stored, exit {code}, {time.perf_counter() - began:.0f} s, peak {peak:.0f} MB, records {digests[-1]}"
+            f"attempts stored, exit {code}, {time.perf_counter() - began:.0f} s, "
+            f"peak {peak:.0f} MB, records {digests[-1]}"
         )
         if code or server.received != answers + sum(failed.values()):
             sys.exit(f"Calls are missing, or the run did not end well: {said}")
-    print("failed tries:", ", ".join(f"{n:,} {reason}" for reason, n in failed.items()))
+    print("failed attempts:", ", ".join(f"{n:,} {reason}" for reason, n in failed.items()))
     if len(set(digests)) > 1:
         sys.exit("The records differ.")
     for wide in (16, 256):

@@ -39,8 +39,8 @@ def take(url: str) -> None:
         page = browser.new_page(viewport={"width": 900, "height": 1000})
         page.goto(url)
         page.goto(url.partition("/?")[0] + LIST)
-        page.locator("a[href^='/one/candidate/']").last.click()
-        below = page.locator("h2, h3").filter(has_text="The answer").bounding_box()
+        page.locator("a[href*='/one/candidate/']").last.click()
+        below = page.get_by_role("heading", name="Answer", exact=True).bounding_box()
         assert below
         size = {"x": 0, "y": 0, "width": 900, "height": below["y"] - 22}
         page.screenshot(path=PICTURE, clip=size, full_page=True)

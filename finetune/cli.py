@@ -4,7 +4,7 @@ import importlib.util
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -89,10 +89,10 @@ def chat(
     ] = 0.7,
     max_tokens: Annotated[int, typer.Option(metavar="N", min=1, help="Maximum tokens per answer.")] = 512,
     seed: Annotated[
-        int | None, typer.Option(metavar="N", help="Random seed. Without it, answers differ from run to run.")
+        int | None, typer.Option(metavar="N", help="Random seed. Without it, answers differ each time.")
     ] = None,
 ) -> None:
-    """Chat with a student. In a pipe, each line is a message.
+    """Chat with a student. If input is piped, each line is a message.
 
     Examples:
     selfinstruct chat my_student
@@ -132,6 +132,10 @@ def serve(
 def merge(
     student: Folder,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="New folder to write.")],
+    dtype: Annotated[
+        Literal["float32", "bfloat16", "float16"] | None,
+        typer.Option(help="Data type of the merged weights. Default: that of the base model."),
+    ] = None,
 ) -> None:
     """Merge an adapter into its base model.
 
@@ -141,7 +145,7 @@ def merge(
     check_installed()
     from finetune.inference.converting import merge as write
 
-    write(student, out)
+    write(student, out, dtype)
     say(f"Merged into {out}. To try it: selfinstruct chat {shlex.quote(str(out))}")
 
 
@@ -173,7 +177,7 @@ def evaluate(  # noqa: PLR0917 - typer reads the options from here
     student: Student,
     data: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Dialogues in any training format. Default: what the training held out."),
+        typer.Option(metavar="FILE", help="Dialogues in any training format. Default: those that training held out."),
     ] = None,
     before: Annotated[
         str | None,
@@ -197,7 +201,8 @@ def evaluate(  # noqa: PLR0917 - typer reads the options from here
 ) -> None:
     """Evaluate a student on held-out dialogues.
 
-    Reports loss, ROUGE-L, exact match and whether answers end; with --before, also those of another model.
+    Reports loss, ROUGE-L, exact match and whether answers end on their own; with
+    --before, also those of another model.
 
     Examples:
     selfinstruct evaluate my_student

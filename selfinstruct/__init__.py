@@ -66,18 +66,20 @@ if TYPE_CHECKING:
         generate,
         generate_async,
         import_answers,
+        llama_cpp,
         openai,
         overlap,
         reject,
         student,
         transformers,
+        vllm,
     )
 
 __version__ = "0.2.0"
 __all__ = [
     "BudgetReached", "Refiltered", "Rows", "Run", "SelfInstructError", "StoreError", "TeacherError", "UsageError",
-    "YieldCollapsed", "check", "filter", "finetune", "generate", "generate_async", "import_answers", "openai",
-    "overlap", "reject", "student", "transformers",
+    "YieldCollapsed", "check", "filter", "finetune", "generate", "generate_async", "import_answers", "llama_cpp",
+    "openai", "overlap", "reject", "student", "transformers", "vllm",
 ]  # fmt: skip
 
 

@@ -166,10 +166,15 @@ def _loading() -> Iterator[None]:
         with explained():
             yield
     except UsageError as error:
-        if error.__cause__ is None and (frame := _frame(error)):
-            place = f"{_shown(frame.filename)}, line {frame.lineno}: "
-            raise UsageError(f"{place}{str(error).removeprefix(place)}") from None
-        raise
+        raise placed(error) from error.__cause__
+
+
+def placed(error: Any) -> Any:
+    """The error, with the place in the user's code if it is a UsageError of ours, raised by a call from there."""
+    if not isinstance(error, UsageError) or error.__cause__ is not None or not (frame := _frame(error)):
+        return error
+    place = f"{_shown(frame.filename)}, line {frame.lineno}: "
+    return UsageError(f"{place}{str(error).removeprefix(place)}")
 
 
 def _first(group: ExceptionGroup[Any]) -> Exception:
@@ -182,7 +187,7 @@ def checked_json(value: Any) -> Any:
     try:
         return json.loads(storable(json.dumps(value, ensure_ascii=False, allow_nan=False)))
     except RecursionError:
-        raise ValueError("nested too deep, or in itself") from None
+        raise ValueError("nested too deeply, or inside itself") from None
 
 
 def _described(error: BaseException, part: Any) -> str:
@@ -191,7 +196,7 @@ def _described(error: BaseException, part: Any) -> str:
     except Exception:  # noqa: BLE001  # its own __str__ fails
         said = type(error).__name__
     if isinstance(error, SyntaxError) and error.filename:
-        return f"{_shown(error.filename)}, line {error.lineno}: {said}"
+        return f"{_shown(error.filename)}, line {error.lineno}: {type(error).__name__}: {error.msg}"
     if at := _frame(error):
         return f"{_shown(at.filename)}, line {at.lineno}, in {at.name}: {said}"
     return f"{'' if part is None else place_of(part)}{said}"

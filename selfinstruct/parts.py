@@ -3,6 +3,7 @@
 A new one is a new file; nothing else lists it. Files whose names begin with an underscore hold shared code.
 """
 
+import re
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -12,15 +13,15 @@ from selfinstruct.errors import UsageError
 
 
 def names_in(folder: str, first: str) -> tuple[str, ...]:
-    """The parts in a folder of this package, `first` first, named with hyphens as users write them."""
+    """The parts in a folder of this package, `first` first, as users write them: self-instruct, llama.cpp."""
     files = iter_modules([str(Path(__file__).parent / folder)])
-    found = (one.name.replace("_", "-") for one in files if not one.name.startswith("_"))
+    found = (one.name.replace("_cpp", ".cpp").replace("_", "-") for one in files if not one.name.startswith("_"))
     return (first, *(name for name in found if name != first))
 
 
 def part(package: str, name: str, declared: str) -> Any:
     """What the file of a part declares under that name; UsageError, naming the file, if it cannot be loaded."""
-    module = f"{package}.{name.replace('-', '_')}"
+    module = f"{package}.{re.sub('[-.]', '_', name)}"
     try:
         return getattr(import_module(module), declared)
     except Exception as error:  # whatever goes wrong in a file that somebody added

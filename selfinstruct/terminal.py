@@ -1,10 +1,15 @@
-"""How long work takes, as a terminal or a notebook shows it: bars, lines, and the time that is left."""
+"""How much there is and how long work takes, as a terminal or a notebook shows it: counts, bars, the time left."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 CELL_EVERY_S = 0.5  # a line in a notebook: each update is a message to the browser, kept until the cell is done
 T = TypeVar("T")
+
+
+def n_of(number: int, one: str, several: str = "") -> str:
+    """A count with its noun: "1 row", "2,000 rows"; `several`: a plural other than the noun with an s."""
+    return f"{number:,} {one if number == 1 else several or one + 's'}"
 
 
 def time_left(seconds: float | None) -> str:

@@ -69,7 +69,7 @@ def test_stages_with_the_same_teachers_are_named_together():
 def test_status_in_words_and_as_json(cli, run):
     words = cli("status", run).stdout
     assert "30 admitted of 30" in words
-    assert "right (simulated teacher" in words
+    assert "graded outputs are correct (" in words
     figures = json.loads(cli("status", run, "--json").stdout)
     assert figures["tasks"] == figures["generated"] == 30
     judged = sum(row["count"] for row in figures["rejected"] if row["stage"] in ("filter", "novelty"))
@@ -138,7 +138,7 @@ def test_run_goes_on_and_repeats_nothing(cli, tmp_path):
     cli("generate", tmp_path / "run", "--target", 10, "--seed", 3)
     output = cli("generate", tmp_path / "run", "--target", 5).stdout
     assert "10 admitted\n" in output
-    assert "The run has more tasks than --target 5. No task was added" in output
+    assert "The run already has more tasks than --target 5, so no tasks were added" in output
     output = cli("generate", tmp_path / "run", "--target", 25).stdout
     assert "Resuming" in output
     cli("generate", tmp_path / "at_once", "--target", 25, "--seed", 3)
@@ -409,7 +409,7 @@ def test_ctrl_c_once_finishes_what_is_in_flight(cli, tmp_path):
             server.release()
             output, errors = process.communicate()
         assert process.returncode == 130, errors
-        assert "To resume: selfinstruct generate" in output
+        assert "To resume, run the same command again." in output
         assert "Traceback" not in errors
         calls = server_calls(server.url)
     assert calls["received"] == calls["answered"] == count(tmp_path / "run", "completions") >= 10 + n_held

@@ -19,7 +19,7 @@ from selfinstruct.settings import fields_that_may_change
 from selfinstruct.simulated.settings import SimulatedSettings
 from selfinstruct.store.reasons import all_reasons
 from selfinstruct.strategies import declared
-from selfinstruct.teachers.settings import RunningSettings, StageSettings, TeacherSettings
+from selfinstruct.teachers.settings import Price, RunningSettings, StageSettings, TeacherSettings
 from tests.conftest import run_cli
 
 ROOT = Path(__file__).parent.parent
@@ -47,10 +47,10 @@ def settings_page() -> str:
     lines = [
         "# Settings of a run",
         "",
-        "A TOML file for `--config`. Settings that it leaves out have their defaults, or in an existing run the run's",
-        "values; a key that is not listed here is an error. The last column says until when a setting of an existing",
-        "run may change: settings that shape the data are fixed once something depends on them. `[simulated]`, for the",
-        "built-in teacher, has [its own page](simulated.md).",
+        "A TOML file for `--config`. A setting that it leaves out has its default or, in an existing run, the run's",
+        "value; a key that is not listed here is an error. The last column says until when a setting of an existing",
+        "run may change: settings that affect the data are fixed once something depends on them. `[simulated]`, for",
+        "the built-in teacher, has [its own page](simulated.md).",
         "",
         *_table(Config),
     ]
@@ -60,20 +60,15 @@ def settings_page() -> str:
         (of_stages, "Settings of single stages, which override those of `[teacher]`.", StageSettings),
         ("[filters]", "Settings of the filters.", FilterSettings),
         ("[running]", "How a run is carried out.", RunningSettings),
+        (
+            '[prices."MODEL"]',
+            "What a model costs. Without a price, only its tokens are counted. Answers that have a cost keep it.",
+            Price,
+        ),
     ]
     for name, title, model in sections:
         lines += ["", f"## {name}", "", title, "", *_table(model)]
-    lines += [
-        "",
-        '## [prices."MODEL"]',
-        "",
-        "US dollars per million tokens.",
-        "",
-        "| key | default | meaning |",
-        "|---|---|---|",
-    ]
-    lines += ["| `input`, `output` | | price of the prompt's and of the answer's tokens |", ""]
-    return "\n".join(lines)
+    return "\n".join(lines) + "\n"
 
 
 def simulated_page() -> str:
@@ -81,8 +76,9 @@ def simulated_page() -> str:
     lines = [
         "# The simulated teacher",
         "",
-        "The built-in teacher, for demos, tests and benchmarks. It composes tasks whose right answers it knows and",
-        "costs nothing. By default it is fast and never fails; these settings make it slow, wrong or unreliable.",
+        "The built-in teacher is meant for demos, tests and benchmarks. It composes tasks whose correct answers it",
+        "knows, and it costs nothing. By default it is fast and never fails; these settings make it slow, wrong or",
+        "unreliable.",
         "",
         "They are keys of `[simulated]`, in the `--config` file of `selfinstruct generate` or `selfinstruct simulate`:",
         "",
@@ -127,8 +123,8 @@ def training_page() -> str:
     lines = [
         "# Training settings",
         "",
-        "A TOML file for `selfinstruct finetune --config`; a key that is not here is an error. Missing settings are",
-        "chosen to fit the model, the data and the machine, and `DIR/finetune.toml` records every setting except",
+        "A TOML file for `selfinstruct finetune --config`; a key that is not listed here is an error. Missing settings",
+        "are chosen to fit the model, the data and the machine, and `DIR/finetune.toml` records every setting except",
         "`eval_share`.",
         "",
         *_table(FinetuneSettings),
@@ -151,7 +147,8 @@ def filters_page() -> str:
         "# Filters and reasons",
         "",
         "Filters run in this order. The first one that a candidate or record fails rejects it; its name is the reason.",
-        "See also [how to change the filters](strategies.md#filters).",
+        "See also [how to change the filters](strategies.md#filters). A *known instruction* is that of a seed or of an",
+        "admitted task.",
         "",
         *_filters("Candidates", CANDIDATE_RULES),
         *_filters("Instances, and the records that they become", INSTANCE_RULES),
@@ -160,6 +157,9 @@ def filters_page() -> str:
         "| reason | meaning |",
         "|---|---|",
         *(f"| `{name}` | {words} |" for name, words in others.items()),
+        "",
+        "If a class is unclear, the teacher is asked once more; if it still is, the task counts as not a",
+        "classification task. If the outputs of a task conflict, all of its instances are rejected.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -170,7 +170,7 @@ def _filters(title: str, rules: Sequence[Rule[...]]) -> list[str]:
         f"| `{one.name}` | {one.words} | {one.source} | {f'no: {one.required}' if one.required else 'yes'} |"
         for one in rules
     ]
-    return [f"## {title}", "", "| filter | rejects | source | can be switched off |", "|---|---|---|---|", *rows, ""]
+    return [f"## {title}", "", "| filter | meaning | source | can be switched off |", "|---|---|---|---|", *rows, ""]
 
 
 PAGES = [
@@ -195,7 +195,10 @@ def test_the_page_has_every_command():
 
 
 def test_every_reason_is_explained():
-    """Whatever filters, strategies and the import reject with has its words, and nothing else has."""
+    """Whatever filters, strategies and the import reject with has its words, and nothing else has.
+
+    With a count and a stage before it, a line of `status` fits into a terminal of 80 characters.
+    """
     sources = [
         *(ROOT / "selfinstruct/strategies").glob("*.py"), ROOT / "selfinstruct/asking/reading.py",
     ]  # fmt: skip
@@ -203,6 +206,7 @@ def test_every_reason_is_explained():
     chosen = re.findall(r'reason = "(\w+)" if .* else "(\w+)"', (ROOT / "selfinstruct/runs/importing.py").read_text())
     assert found.union({rule.name for rule in RULES}, *chosen) == set(all_reasons())
     assert all(all_reasons().values())
+    assert [words for name, words in all_reasons().items() if len(f"       1  instances {name:<23} {words}") > 80] == []
 
 
 if __name__ == "__main__":

@@ -153,7 +153,7 @@ def test_a_wrong_value_is_explained_in_our_words():
         ),
         (
             ("--target", "5", "--strategy", "e.py"),
-            "there is no strategy 'e.py', which lacks the name of what is in it;",
+            "there is no strategy 'e.py', which does not say what to load from the file;",
         ),
         (("--target", "5", "--teacher", "gpt-4"), "(--teacher): there is no such kind of teacher; choose one of: "),
         (("--target", "5", "--base-url", "nowhere"), "teacher.base_url (--base-url): must look like http"),

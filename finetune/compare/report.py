@@ -7,6 +7,7 @@ from finetune.compare.prompts import in_words
 from finetune.compare.results import Outcome, Rate, Rater, Results, Said, Share, who
 from selfinstruct import __version__
 from selfinstruct.rows.writing import whole_file
+from selfinstruct.terminal import n_of
 from selfinstruct.web.page import environment
 
 PREFERRED = {"a": "A is better", "b": "B is better", "tie": "a tie"}
@@ -36,7 +37,7 @@ def html(found: Results, name: str) -> str:
 def render(found: Results) -> str:
     """The figures as text, about 100 characters wide."""
     settings = found.settings
-    lines = [f"A: {settings['a']}", f"B: {settings['b']}", f"{found.prompts:,} prompts"]
+    lines = [f"A: {settings['a']}", f"B: {settings['b']}", n_of(found.prompts, "prompt")]
     if settings["dropped"]:
         lines[-1] += f", and {len(settings['dropped']):,} left out that overlap {settings['train']}"
     lines[-1] += f"; the same answer on {found.same_answer:,}"
@@ -45,7 +46,7 @@ def render(found: Results) -> str:
     if not found.outcomes:
         lines.append("No verdicts yet.")
     else:
-        head = ("", "prompts", "A wins", "tie", "B wins", "A's win rate, ties half", "sign test")
+        head = ("", "prompts", "A wins", "tie", "B wins", "A's win rate (tie = ½)", "sign test")
         rows = [head, *(_row(outcome) for outcome in found.outcomes)]
         wide = [max(len(row[column]) for row in rows) for column in range(len(head))]
         lines.append("")

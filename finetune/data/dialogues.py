@@ -29,6 +29,7 @@ from selfinstruct.rows.fields import KNOWN
 from selfinstruct.rows.files import File, Row
 from selfinstruct.rows.writing import whole_file
 from selfinstruct.store.store import Store
+from selfinstruct.terminal import n_of
 from selfinstruct.untrusted import say
 
 __all__ = ["Split", "count_tasks", "normalised", "read_dialogues", "split", "write_dialogues"]
@@ -109,8 +110,8 @@ def split(dialogues: Sequence[Dialogue], share: float | None = None, seed: int =
     n_tasks = len(set(same.values()))
     if is_asked and share and (not drawn or len(drawn) == n_tasks):
         raise UsageError(
-            f"eval_share = {share:g}: cannot hold out {wanted:,} of {len(rows):,} rows. They belong to "
-            f"{n_tasks:,} tasks (rows with the same instruction), and tasks are never split. Set another "
+            f"eval_share = {share:g}: cannot hold out {wanted:,} of {n_of(len(rows), 'row')}. They belong to "
+            f"{n_of(n_tasks, 'task')} (rows with the same instruction), and tasks are never split. Set another "
             "eval_share in a TOML file for --config; 0 holds out none."
         )
     held_out: dict[str, Dialogue] = {}

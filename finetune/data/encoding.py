@@ -240,7 +240,7 @@ class _Speller:
             if is_tool or "tool_calls" in message:
                 bare = Message(role=message["role"], content="" if is_tool else message["content"])
                 if self._text([*messages[:n], bare, *messages[n + 1 :]], dialogue) == text:
-                    missing = "turns of tools" if is_tool else "calls of tools"
+                    missing = "tool results" if is_tool else "tool calls"
         if missing:
             raise UsageError(
                 f"{dialogue.source}: the chat template leaves out {missing}. Train a model whose template has them, or "

@@ -29,6 +29,7 @@ from finetune.data.memory import Available, Memory
 from finetune.data.templates import end_of_turn
 from finetune.examples import Example
 from selfinstruct.errors import UsageError
+from selfinstruct.terminal import n_of
 from selfinstruct.untrusted import visible
 
 EXAMPLES = 3
@@ -109,7 +110,10 @@ class Preflight:
 
     def render(self, colour: bool = False) -> str:
         """The report for a terminal; with `colour`, trained text is green. Control characters are spelled out."""
-        said = [f"{self.rows:,} rows, {self.tokens:,} tokens, {self.share:.0%} of them trained on", *self._notes()]
+        said = [
+            f"{n_of(self.rows, 'row')}, {n_of(self.tokens, 'token')}, {self.share:.0%} of them trained on",
+            *self._notes(),
+        ]
         said += ["", "Tokens per row:", *self._bars()]
         if self.memory:
             said += ["", *self._memory_lines(self.memory)]
@@ -120,16 +124,16 @@ class Preflight:
 
     def _notes(self) -> list[str]:
         notes = {
-            f"{self.duplicates:,} rows repeat an earlier one": self.duplicates,
-            f"{self.too_long:,} rows have more than {self.most_tokens or 0:,} tokens": self.too_long,
+            f"{n_of(self.duplicates, 'row repeats', 'rows repeat')} an earlier one": self.duplicates,
+            f"{n_of(self.too_long, 'row has', 'rows have')} more than {self.most_tokens or 0:,} tokens": self.too_long,
             f"  {self.dropped - self.lost:,} of them are dropped": self.dropped - self.lost,
             f"  {self.lost:,} of them are dropped because their prompt leaves no room for an answer": self.lost,
             f"  {self.shortened:,} of them lose their last turns": self.shortened,
             f"  {self.cut:,} of them lose the end of the answer and its stop token": self.cut,
-            f"{self.merged:,} rows begin an answer with text that the tokenizer would merge with the prompt; the "
-            "two are tokenized separately, as at inference": self.merged,
-            f"{self.untrained:,} turns are not trained on, because the chat template renders them differently "
-            "when they are not the last": self.untrained,
+            f"{n_of(self.merged, 'row begins', 'rows begin')} an answer with text that the tokenizer "
+            "would merge with the prompt; the two are tokenized separately, as at inference": self.merged,
+            f"{n_of(self.untrained, 'turn is', 'turns are')} not trained on, because the chat template "
+            "renders them differently when they are not the last": self.untrained,
             **self._held_out_notes(),
             f"Tokens added to the vocabulary: {_visible(' '.join(self.added_tokens))}": len(self.added_tokens),
         }
@@ -241,7 +245,7 @@ def _check(tokenizer: Any, encoded: Encoded, vocabulary: int) -> None:
                 "an answer has no trained stop token, so the student would not learn to stop", []
             ).append(dialogue.source)  # fmt: skip
     if faults:
-        said = [f"{len(rows):,} rows: {fault}: {'; '.join(rows[:SHOWN])}" for fault, rows in faults.items()]
+        said = [f"{n_of(len(rows), 'row')}: {fault}: {'; '.join(rows[:SHOWN])}" for fault, rows in faults.items()]
         raise UsageError("\n".join(["Training on this data is not possible:", *said]))
 
 

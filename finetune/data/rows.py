@@ -19,6 +19,7 @@ from selfinstruct.records import user_message
 from selfinstruct.rows import files, not_used
 from selfinstruct.rows.files import File, Row
 from selfinstruct.rows.formats import REQUIRED, Conversation, Format, Problem, Text, conversations, format_of
+from selfinstruct.terminal import n_of
 
 SHOWN = 5  # rows with faults that a message names
 REFUSED = {
@@ -98,7 +99,7 @@ def _refuse(file: File, faults: dict[int, list[str]]) -> None:
     mend = f"{_check_command(file)} --fix OUT writes a cleaned copy to train on."
     if all(any(what in "".join(said) for what in _LEFT_BY_FIX) for said in faults.values()):
         mend = "Remove those rows." if file.path.is_file() else "Save it as a file without those rows."
-    rows = f"{len(faults):,} of {len(file.rows):,} rows cannot be trained on"
+    rows = f"{len(faults):,} of {n_of(len(file.rows), 'row')} cannot be trained on"
     raise UsageError("\n".join([f"{file.path}: {rows}:", *shown, mend]))
 
 

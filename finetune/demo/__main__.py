@@ -1,4 +1,4 @@
-"""`python -m finetune.demo [--out outputs/demo-student] [--seed 0] [--tiny]`."""
+"""`python -m finetune.demo [--out outputs/demo-student] [--seed 0] [--tiny | --data FILE]`."""
 
 import argparse
 import shlex
@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from finetune.demo.graded import kinds_of, share
-from finetune.demo.steps import Recipe, run, with_pretrained
+from finetune.demo.steps import Recipe, run, run_on_file, with_pretrained
 from selfinstruct.errors import SelfInstructError
 
 
@@ -18,8 +18,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("outputs/demo-student"), help="output folder")
     parser.add_argument("--seed", type=int, default=0, help="random seed")
     parser.add_argument("--tiny", action="store_true", help="train a model of a million parameters from scratch")
+    parser.add_argument("--data", type=Path, help="labelled file, of any training format, instead of simulated tasks")
     asked = parser.parse_args()
+    if asked.tiny and asked.data:
+        parser.error("--data is for the pretrained model; leave out --tiny")
     try:
+        if asked.data:
+            run_on_file(asked.out, asked.data, with_pretrained(asked.seed))
+            print(f"To talk to it: selfinstruct chat {shlex.quote(str(asked.out / 'student'))}")
+            return
         result = run(asked.out, Recipe(seed=asked.seed) if asked.tiny else with_pretrained(asked.seed))
     except SelfInstructError as error:
         sys.exit(f"Error: {error}")

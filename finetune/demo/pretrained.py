@@ -37,22 +37,16 @@ def choices(model: Path, questions: Sequence[Question], classes: Mapping[str, Se
     family without classes counts as wrong.
     """
     if not file.exists():
-        from finetune.data.encoding import encode
         from finetune.data.templates import prepare_tokenizer
-        from finetune.evaluation.likelihood import losses
+        from finetune.evaluation.choosing import likeliest
         from finetune.inference.student import Student
 
         student = Student(str(model))
         prepare_tokenizer(student.tokenizer, "model")
-        asked = [(one, answer) for one in questions for answer in classes.get(one.family, ())]
-        examples = [
-            encode(student.tokenizer, Dialogue([*one.messages, Message(role="assistant", content=answer)], "", ""))
-            for one, answer in asked
-        ]
-        likely: dict[str, tuple[float, str]] = {}
-        for (one, answer), loss in zip(asked, losses(student.model, examples), strict=True):
-            likely[one.text] = min(likely.get(one.text, (loss, answer)), (loss, answer))
+        asked = [Dialogue([*one.messages, Message(role="assistant", content="")], "", "") for one in questions]
+        likely = likeliest(student, asked, [classes.get(one.family, ()) for one in questions])
+        found = {one.text: answer for one, answer in zip(questions, likely, strict=True) if answer is not None}
         with whole_file(file) as part:
-            part.write_text(json.dumps({text: answer for text, (_, answer) in likely.items()}), encoding="utf-8")
+            part.write_text(json.dumps(found), encoding="utf-8")
     chosen = json.loads(file.read_text(encoding="utf-8"))
     return [tasks.grade(one.instruction, one.input, chosen.get(one.text, "")) == "right" for one in questions]

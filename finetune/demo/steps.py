@@ -13,9 +13,11 @@ families, and what else was tried.
 Not covered: whether the student is good for anything else. The tiny one is not.
 """
 
+import random
 import shlex
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,7 +25,7 @@ from typing import Any, NamedTuple
 import tomli_w
 import torch
 
-from finetune.data.dialogues import read_dialogues
+from finetune.data.dialogues import read_dialogues, write_dialogues
 from finetune.demo.graded import (
     KINDS,
     Kind,
@@ -40,8 +42,10 @@ from finetune.demo.graded import (
 from finetune.demo.pretrained import choices, pretrained
 from finetune.examples import Dialogue
 from finetune.training.launching import waited_for
+from selfinstruct.errors import UsageError
 from selfinstruct.rows.files import to_line
 from selfinstruct.rows.writing import whole_file, whole_folder
+from selfinstruct.terminal import n_of
 
 FAMILIES = (
     "contains_number", "department", "emotion", "extract_time", "kingdom", "language", "parity", "person", "register",
@@ -51,6 +55,7 @@ TRAINING = {
     "learning_rate": 2e-3, "batch_size": 8, "epochs": 2.0, "warmup": 0.02, "eval_share": 200.0, "keep": "last",
 }  # fmt: skip
 SHOWN, COMPARED = 5, 60  # questions that are shown with their answers, and that are compared blindly
+FEWEST_ROWS, MOST_HELD_OUT, OWN_TOKENS = 50, 200, 64  # of a file of the user's own
 MOST_CLASSES = 10  # a family with more answers is no classification
 
 
@@ -145,7 +150,7 @@ def run(folder: Path, recipe: Recipe) -> Result:
     print(table(scores), flush=True)
     print("guess: always giving the family's most frequent answer in the corpus.")
     if recipe.model:
-        print("choice: before training, the answer of the family's that the model finds most likely.")
+        print("choice: before training, the family's answer that the model finds most likely.")
 
     _say(began, "Some answers to new wordings.")
     _show(questions, before, after)
@@ -158,6 +163,41 @@ def run(folder: Path, recipe: Recipe) -> Result:
         "--max-tokens", recipe.most_tokens, "--out", folder / "comparison",
     )  # fmt: skip
     return Result(scores, time.monotonic() - began)
+
+
+def run_on_file(folder: Path, data: Path, recipe: Recipe) -> None:
+    """Train the recipe's model on a labelled file instead, and evaluate both on rows that are held out of it.
+
+    A fifth of the rows is held out, at most MOST_HELD_OUT. They are drawn one by one: in a file of labels all rows may
+    have the same instruction, which `eval_share` would keep together.
+    """
+    began = time.monotonic()
+    _say(began, f"Hold out rows of {data}.")
+    rows = read_dialogues(data)
+    if len(rows) < FEWEST_ROWS:
+        raise UsageError(
+            f"{data}: {n_of(len(rows), 'row is', 'rows are')} too few to train on and to test with; "
+            f"give at least {FEWEST_ROWS}."
+        )
+    random.Random(recipe.seed).shuffle(rows)
+    n = min(len(rows) // 5, MOST_HELD_OUT)
+    known = {str(one.messages[:-1]) for one in rows[n:]}
+    held = [one for one in rows[:n] if str(one.messages[:-1]) not in known]
+    train, test, student = folder / "train.jsonl", folder / "held_out.jsonl", folder / "student"
+    write_dialogues(rows[n:], train)
+    write_dialogues(held, test)
+    print(f"{n_of(len(rows) - n, 'row')} to train on, {len(held):,} held out; {n - len(held):,} repeat a question.")
+    counts = Counter(one.messages[-1]["content"] for one in rows[n:])
+    commonest = counts.most_common(1)[0][0]
+    guessed = sum(one.messages[-1]["content"] == commonest for one in held) / max(1, len(held))
+
+    _say(began, "Train the model on the others.")
+    _write_toml(folder / "training.toml", {**recipe.training, "seed": recipe.seed})
+    _command("finetune", train, "--model", recipe.model, "--out", student, "--config", folder / "training.toml")
+
+    _say(began, "Evaluate it on the held-out rows, beside the model as it was.")
+    _command("evaluate", student, "--data", test, "--before", recipe.model, "--max-tokens", OWN_TOKENS)
+    print(f"\nAlways giving the most common answer gets {guessed:.1%}.")
 
 
 def _make_untrained(untrained: Path, rows: Sequence[Dialogue], seed: int) -> None:

@@ -24,6 +24,7 @@ from typing import Any, NamedTuple, Self
 import torch
 
 from finetune.data.encoding import IGNORED, Reasoning, encode
+from finetune.evaluation.choosing import likeliest
 from finetune.evaluation.constraints import Check
 from finetune.evaluation.likelihood import losses
 from finetune.evaluation.scoring import Known, score
@@ -38,11 +39,13 @@ from selfinstruct.terminal import tracked
 BATCH = 16
 BATCH_ON_GPU = 64
 BEGINS = b'{"model": '  # as each line does, even an incomplete one
-FIELDS = ("key", "answer", "n_tokens", "stopped", "loss", "trained_tokens", "reference_tokens")
+FIELDS = ("key", "answer", "n_tokens", "stopped", "loss", "trained_tokens", "reference_tokens", "choice")
 
 
 class Question(NamedTuple):
     """A question, and how its answer is scored: a dialogue that ends with a reference, or constraints.
+
+    `classes`: the answers to choose from, if there are only a few.
 
     `task`: what questions have in common that do not tell as much as independent ones. `reasoning`: whether the loss is
     also that of the reasoning before an answer.
@@ -55,6 +58,7 @@ class Question(NamedTuple):
     known: Known | None = None
     checks: tuple[Check, ...] = ()
     reasoning: Reasoning = "train"
+    classes: tuple[str, ...] = ()
 
     @property
     def tools(self) -> Tools | None:
@@ -70,7 +74,8 @@ class Question(NamedTuple):
 class Answered(NamedTuple):
     """An answer of `n_tokens`, without its end token. `loss`: over all `trained_tokens` of the dialogue, in nats.
 
-    The last three are None if there is no reference, and `loss` also if the dialogue exceeds the context.
+    The last four are None if there is no reference, `loss` also if the dialogue exceeds the context, and `choice`, the
+    likeliest of the classes, if there are none to choose from.
     """
 
     key: str
@@ -80,6 +85,7 @@ class Answered(NamedTuple):
     loss: float | None
     trained_tokens: int | None
     reference_tokens: int | None
+    choice: str | None = None
 
 
 class AnswerFile:
@@ -119,7 +125,7 @@ class AnswerFile:
         for number, line in enumerate(whole.splitlines(), start=1):
             try:
                 row = json.loads(line)
-                answered = Answered(*(row[name] for name in FIELDS))
+                answered = Answered(*(row[name] for name in FIELDS if name in row or name != "choice"))
             except (ValueError, KeyError, TypeError):
                 raise self._other(number) from None
             self.known[answered.key] = answered
@@ -154,7 +160,7 @@ def ask(student: Student, questions: Sequence[Question], max_tokens: int, kept: 
     weights = identity(student)
     examples = [encode(student.tokenizer, q.dialogue, q.reasoning) if q.dialogue else None for q in questions]
     keys = [
-        _key(weights, student.prompt(question.prompt, question.tools), example, max_tokens)
+        _key(weights, student.prompt(question.prompt, question.tools), example, max_tokens, question.classes)
         for question, example in zip(questions, examples, strict=True)
     ]
     missing = [place for key, place in {key: n for n, key in enumerate(keys)}.items() if key not in kept.known]
@@ -167,12 +173,15 @@ def ask(student: Student, questions: Sequence[Question], max_tokens: int, kept: 
         )
         fitting = {n: e for n in places if (e := examples[n]) and not 0 < (student.context or 0) < len(e.ids)}
         found = dict(zip(fitting, losses(student.model, list(fitting.values())), strict=True))
+        chosen = dict(zip(fitting, _choices(student, [questions[n] for n in fitting]), strict=True))
         for n, answer in zip(places, said, strict=True):
             example, reference = examples[n], questions[n].reference
             trained = sum(label != IGNORED for label in example.labels) if example else None
             n_reference = None if reference is None else _n_tokens(student, reference)
             n_tokens = answer.n_tokens - answer.stopped
-            row = Answered(keys[n], answer.text, n_tokens, answer.stopped, found.get(n), trained, n_reference)
+            row = Answered(
+                keys[n], answer.text, n_tokens, answer.stopped, found.get(n), trained, n_reference, chosen.get(n)
+            )
             kept.add(student.name, questions[n], row)
     return [kept.known[key] for key in keys]
 
@@ -214,5 +223,13 @@ def identity(student: Student) -> str:
     return hashed.hexdigest()
 
 
-def _key(weights: str, prompt: Sequence[int], example: Example | None, max_tokens: int) -> str:
-    return hashlib.sha256(canonical_json([weights, list(prompt), example, max_tokens]).encode()).hexdigest()
+def _choices(student: Student, questions: Sequence[Question]) -> list[str | None]:
+    asked = [(one.dialogue, one.classes) for one in questions if one.dialogue]
+    return likeliest(student, [dialogue for dialogue, _ in asked], [classes for _, classes in asked])
+
+
+def _key(
+    weights: str, prompt: Sequence[int], example: Example | None, max_tokens: int, classes: tuple[str, ...]
+) -> str:
+    parts = [weights, list(prompt), example, max_tokens, *([classes] if classes else [])]
+    return hashlib.sha256(canonical_json(parts).encode()).hexdigest()

@@ -28,6 +28,7 @@ from finetune.data.encoding import Reasoning
 from finetune.data.templates import Template, without_reasoning, worded
 from finetune.evaluation import judging
 from finetune.evaluation.asking import AnswerFile, Question, ask
+from finetune.evaluation.choosing import classes_of
 from finetune.evaluation.constraints import prompts
 from finetune.evaluation.judging import Figure, Row
 from finetune.evaluation.scoring import known
@@ -97,8 +98,12 @@ def held_out(
         dialogues = [without_reasoning(dialogue) for dialogue in dialogues]
     order = list(range(len(dialogues)))
     random.Random(0).shuffle(order)
-    chosen = [dialogues[place] for place in sorted(order[:limit])]
-    return [Question(d.messages[:-1], d.task, d.source, d, known(d), reasoning=reasoning) for d in chosen]
+    classes = classes_of(dialogues)
+    return [
+        Question(d.messages[:-1], d.task, d.source, d, known(d), reasoning=reasoning, classes=classes[place])
+        for place in sorted(order[:limit])
+        for d in [dialogues[place]]
+    ]
 
 
 def constrained(n: int) -> list[Question]:

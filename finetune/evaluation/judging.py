@@ -94,6 +94,10 @@ def _exact(question: Question, answered: Answered) -> float:
     return float(plain(answered.answer) == plain(question.reference or ""))
 
 
+def _choice(question: Question, answered: Answered) -> float | None:
+    return None if answered.choice is None else float(answered.choice == (question.reference or "").strip())
+
+
 def _empty(question: Question, answered: Answered) -> float:
     return float(not answered.answer.strip())
 
@@ -132,6 +136,7 @@ MEASURES = (
     Measure("loss_per_row", "loss, mean of rows", _loss, -1, by_token=True),
     Measure("rouge_l", "ROUGE-L F1", _rouge_l, 1),
     Measure("exact_match", "exact match", _exact, 1, is_share=True),
+    Measure("choice", "right by likelihood, of classes", _choice, 1, is_share=True),
     Measure("right", "right, of known tasks", _right, 1, is_share=True),
     Measure("stopped", "stopped on its own", lambda question, answered: float(answered.stopped), 1, is_share=True),
     Measure("empty", "empty", _empty, -1, is_share=True),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from finetune.evaluation.evaluate import Evaluation, Trained
 from finetune.evaluation.judging import Figure
 from finetune.evaluation.statistics import Interval
+from selfinstruct.terminal import n_of
 
 Spelled = Callable[[float], str]
 
@@ -15,15 +16,15 @@ def render(found: Evaluation, trained: Trained | None) -> str:
     blocks = []
     if found.rows:
         lines = [
-            f"{found.student} on {_n(found.rows, 'held-out dialogue')} of {_n(found.tasks, 'task')}; "
-            f"greedy answers of at most {_n(found.max_tokens, 'token')}"
+            f"{found.student} on {n_of(found.rows, 'held-out dialogue')} of {n_of(found.tasks, 'task')}; "
+            f"greedy answers of at most {n_of(found.max_tokens, 'token')}"
             + (f"; before: {found.before}" if found.before else ""),
             *_table(found.figures, found.before),
             f"  the references: {found.references['tokens']:.1f} tokens, {found.references['words']:.1f} words; "
             f"{found.references['loops']:.1%} repeat in a loop",
         ]
         if found.left_out:
-            lines.append(f"  {_n(found.left_out, 'dialogue')} without a loss: longer than the model's context")
+            lines.append(f"  {n_of(found.left_out, 'dialogue')} without a loss: longer than the model's context")
         if found.before and any(figure.before and not figure.difference for figure in found.figures):
             lines.append("  some differences are left out: the two models use different tokenizers")
         blocks.append(lines)
@@ -36,7 +37,7 @@ def render(found: Evaluation, trained: Trained | None) -> str:
             ]
         )
     if found.prompts:
-        blocks.append([f"{_n(found.prompts, 'prompt')} with constraints", *_table(found.constraints, found.before)])
+        blocks.append([f"{n_of(found.prompts, 'prompt')} with constraints", *_table(found.constraints, found.before)])
         blocks.append(["followed strictly, by kind", *_table(found.kinds, found.before, in_short=True)])
     if trained and (warning := _warning(trained, found.rows)):
         blocks.append([warning])
@@ -45,10 +46,6 @@ def render(found: Evaluation, trained: Trained | None) -> str:
         f"All answers: {found.answers}",
     ])  # fmt: skip
     return "\n\n".join("\n".join(lines) for lines in blocks)
-
-
-def _n(number: int, what: str) -> str:
-    return f"{number:,} {what}" + ("" if number == 1 else "s")
 
 
 def _table(figures: Sequence[Figure], before: str | None, in_short: bool = False) -> list[str]:

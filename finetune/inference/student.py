@@ -171,7 +171,7 @@ def check_folder(folder: Path) -> None:
             f"{folder} is a run, not a student. To train a student on it: selfinstruct finetune {folder} --out DIR"
         )
     if not any((folder / name).is_file() for name in ("config.json", "adapter_config.json")):
-        other = f" Its training has not finished; its latest checkpoint is {checkpoints[-1]}." if checkpoints else ""
+        other = f" Training has not finished; the latest checkpoint is {checkpoints[-1]}." if checkpoints else ""
         raise UsageError(f"{folder}: no student here (neither config.json nor adapter_config.json found).{other}")
     needed = {
         "weights": ("*.safetensors", "*.bin"),
@@ -233,7 +233,7 @@ def _check_tokens(name: str, own: Any, tokenizer: Any) -> None:
     """UsageError if a model's tokens differ from those of `tokenizer`, which may have more."""
     if not own.get_vocab().items() <= tokenizer.get_vocab().items():
         raise UsageError(
-            f"{name} has no chat template and a different vocabulary than the student, so it cannot be prompted "
+            f"{name} has no chat template and a different vocabulary from the student's, so it cannot be prompted "
             "in the same way. Pass the model that the student was trained from, or one with a chat template."
         )
 

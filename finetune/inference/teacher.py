@@ -78,7 +78,7 @@ class TransformersTeacher:
         if request.endpoint == "chat" and not self._tokenizer.chat_template:
             raise UsageError(
                 f'{self._name} has no chat template, so it is a base model. Set endpoint = "completion" under '
-                "[teacher], or take a model that was trained to chat."
+                "[teacher], or use a model that was trained to chat."
             )
         if "response_format" in request.sampling:
             raise RequestRefused("http_400", "the transformers teacher does not support response_format")

@@ -68,7 +68,7 @@ def _differing(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
 def _check_free(folder: Path) -> None:
     """UsageError if no training can be started in `folder`."""
     if folder.exists() and (not folder.is_dir() or any(path.name != "checkpoints" for path in folder.iterdir())):
-        raise UsageError(f"{folder} already exists and is not a training of selfinstruct. Choose another --out.")
+        raise UsageError(f"{folder} already exists and is not a training run of selfinstruct. Choose another --out.")
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
         raise UsageError(f"{folder}: cannot be written ({there}). Choose another --out.")
@@ -78,7 +78,7 @@ def _check_free(folder: Path) -> None:
 def locked(folder: Path) -> Iterator[None]:
     """Lock `folder` for this training; UsageError if another one is running there."""
     if (folder / "checkpoints").is_symlink():
-        raise UsageError(f"{folder / 'checkpoints'} is a link, and nothing is written through it. Remove it.")
+        raise UsageError(f"{folder / 'checkpoints'} is a link, so nothing is written to it. Remove it.")
     refuse_link(folder / "checkpoints" / "lock")
     try:
         (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
@@ -113,7 +113,7 @@ def check_data(examples: Iterable[Example], folder: Path) -> None:
             part.write_text(digest.hexdigest(), encoding="utf-8")
     elif not file.exists() or file.read_text(encoding="utf-8") != digest.hexdigest():
         raise UsageError(
-            f"{folder}: the data or the tokenizer has changed since this training was started, so it cannot be "
+            f"{folder}: the data or the tokenizer has changed since this run was started, so it cannot be "
             "resumed. Train from the start in another --out."
         )
 

@@ -118,8 +118,8 @@ def with_batches(
     steps = settings.max_steps or math.ceil(settings.epochs * math.ceil(n_rows / rows))
     if settings.keep in ("eval_loss", "generation") and not n_held_out:
         raise UsageError(
-            f'keep = "{settings.keep}" chooses by held-out rows, but so few rows are not split. Set eval_share, such '
-            'as 0.2, or keep = "last".'
+            f'keep = "{settings.keep}" needs held-out rows, but there are too few rows to hold any out. Set '
+            'eval_share, such as 0.2, or keep = "last".'
         )
     keep = "eval_loss" if n_held_out else "last"
     eval_every = settings.eval_every or max(1, math.ceil(steps / EVALUATIONS))

@@ -45,6 +45,7 @@ from finetune.training.weights import load_to_train, lora_config, save
 from selfinstruct.errors import UsageError
 from selfinstruct.pool.novelty import tokens
 from selfinstruct.rows.writing import whole_file
+from selfinstruct.terminal import n_of
 from selfinstruct.untrusted import say
 
 STOP_PROMPTS = 8  # held-out questions that the student answers after the training
@@ -206,7 +207,7 @@ def _say_whether_it_stops(stopped: Stopped) -> None:
     say(f"Stop test: {stopped.answers} of {stopped.of} answers ended on their own.")
     if stopped.answers < stopped.of:
         say(
-            "Warning: the others were cut off. That is normal after a short training. After a long one, check "
+            "Warning: the others were cut off. That is normal after a short training run. After a long one, check "
             "with --dry-run that the stop token is trained."
         )
 
@@ -229,8 +230,8 @@ def _say_what_comes(prepared: Prepared, schedule: Schedule) -> None:
             "billion it takes about a thousand times as long as on a GPU."
         )
     say(
-        f"{schedule.steps:,} updates of {schedule.rows:,} rows, {settings.micro_batch} at a time; {settings.method}, "
-        f"{settings.precision}, learning rate {settings.learning_rate:g}"
+        f"{n_of(schedule.steps, 'update')} of {n_of(schedule.rows, 'row')}, {settings.micro_batch} at a time; "
+        f"{settings.method}, {settings.precision}, learning rate {settings.learning_rate:g}"
         + (f", in {processes()} processes." if processes() > 1 else ".")
     )
 
@@ -238,7 +239,7 @@ def _say_what_comes(prepared: Prepared, schedule: Schedule) -> None:
 def _say_where_it_resumes(damaged: Sequence[str], begun: Path | None) -> None:
     """Name the damaged checkpoints, and what is used instead."""
     if damaged:
-        for line in [*damaged, f"The training resumes from {begun}." if begun else "The training starts over."]:
+        for line in [*damaged, f"Training resumes from {begun}." if begun else "Training starts over."]:
             say(line)
 
 
@@ -260,6 +261,6 @@ def _out_of_memory(prepared: Prepared) -> str:
         f"{settings.micro_batch} rows of {settings.max_length:,} tokens need about {memory.total / 2**30:.1f} "
         "GiB. In a file for --config, set one of:",
         *(f"  {change}" for change in changes),
-        "Settings with the same result can be changed in this training, which then resumes from its latest "
+        "Settings with the same result can be changed in this run, which then resumes from its latest "
         "checkpoint. The others need another --out.",
     ])  # fmt: skip

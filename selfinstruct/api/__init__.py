@@ -21,7 +21,7 @@ Functions block until they are done, in scripts, threads and notebooks alike. In
 from selfinstruct.api.growing import generate, generate_async
 from selfinstruct.api.importing import import_answers
 from selfinstruct.api.runs import Refiltered, Rows, Run
-from selfinstruct.api.settings import openai, transformers
+from selfinstruct.api.settings import llama_cpp, openai, transformers, vllm
 from selfinstruct.api.students import check, finetune, overlap, student
 from selfinstruct.errors import (
     BudgetReached,
@@ -35,6 +35,6 @@ from selfinstruct.filters.custom import filter, reject
 
 __all__ = [
     "BudgetReached", "Refiltered", "Rows", "Run", "SelfInstructError", "StoreError", "TeacherError", "UsageError",
-    "YieldCollapsed", "check", "filter", "finetune", "generate", "generate_async", "import_answers", "openai",
-    "overlap", "reject", "student", "transformers",
+    "YieldCollapsed", "check", "filter", "finetune", "generate", "generate_async", "import_answers", "llama_cpp",
+    "openai", "overlap", "reject", "student", "transformers", "vllm",
 ]  # fmt: skip

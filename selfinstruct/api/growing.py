@@ -31,7 +31,7 @@ def generate(
     - `teacher`: from `openai` or `transformers`, or a custom one; default: the simulated teacher.
     - `config`: TOML file of settings.
     - `progress`: whether to show the progress.
-    - `settings`: override `config`. Any of its tables and keys (`strategy="alpaca"`, `seed=7`,
+    - `settings`: any table or key of `config`, which it overrides (`strategy="alpaca"`, `seed=7`,
       `instances=si.openai("gpt-4.1")`); keys of [running] and [filters] are passed directly (`concurrency=64`,
       `max_cost=5`, `rouge_threshold=0.6`).
 

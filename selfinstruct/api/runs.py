@@ -13,6 +13,7 @@ from selfinstruct.records import Record
 from selfinstruct.settings import did_you_mean
 from selfinstruct.store.declared import declared_by
 from selfinstruct.store.store import Store
+from selfinstruct.terminal import n_of
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -75,7 +76,7 @@ class Run:
             return f"<Run {self.folder}: {error}>"
         here = Path.cwd()
         shown = self.folder.relative_to(here) if self.folder.is_relative_to(here) else self.folder
-        return f"<Run {shown}: {found.tasks:,} tasks, {found.records:,} records>"
+        return f"<Run {shown}: {n_of(found.tasks, 'task')}, {n_of(found.records, 'record')}>"
 
     def status(self) -> "Status":
         """Counts, tokens and cost of the run."""
@@ -96,6 +97,8 @@ class Run:
         """The admitted tasks in order, with their instances. `similar` adds the ten most similar instructions."""
         from selfinstruct.store.listing import SIMILAR_FIELDS, TASK_FIELDS, tasks
 
+        if not isinstance(similar, bool):
+            raise UsageError(f"similar is {similar!r:.80}; it must be True or False.")
         with Store.read(self.folder) as store:
             return Rows(tasks(store, similar), TASK_FIELDS + SIMILAR_FIELDS * similar)
 
@@ -155,7 +158,7 @@ class Run:
     def refilter(self, new: FilePath, *, config: FilePath | None = None, **settings: object) -> "Refiltered":
         """Filter all stored answers again under different rules, into the new folder `new`, without API calls.
 
-        `config`: TOML file. `settings` override it: keys of [filters] (`rouge_threshold`, `without`, `min_words` ...),
+        `config`: TOML file. `settings` override it: keys of [filters] (such as `rouge_threshold` or `without`),
         `profile`, `decontaminate`, `filters=[...]` with custom filters, and the run's `strategy` if it is a custom one.
         """
         from selfinstruct.runs.refilter import refilter

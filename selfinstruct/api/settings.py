@@ -27,6 +27,16 @@ def openai(model: str, *, base_url: str | list[str] = "", **settings: Any) -> Se
     return {"kind": "openai", "model": model, **({"base_url": base_url} if base_url else {}), **settings}
 
 
+def llama_cpp(model: FilePath, **settings: Any) -> Settings:
+    """Settings for a GGUF file, served by llama.cpp as long as the run lasts. Requires selfinstruct[llama-cpp]."""
+    return {"kind": "llama.cpp", "model": as_text(model), **settings}
+
+
+def vllm(model: FilePath, **settings: Any) -> Settings:
+    """Settings for a folder or a hub name, served by vLLM as long as the run lasts. Requires selfinstruct[vllm]."""
+    return {"kind": "vllm", "model": as_text(model), **settings}
+
+
 def transformers(model: FilePath, **settings: Any) -> Settings:
     """Settings for a model in this process: a folder or a name on the hub. Requires selfinstruct[finetune]."""
     return {"kind": "transformers", "model": as_text(model), **settings}
@@ -70,8 +80,10 @@ def tables(teacher: AnyTeacher | None, settings: Settings, allowed: Collection[s
     known = [key for key, table in places.items() if not allowed or key in allowed or table in allowed]
     for key, value in settings.items():
         if key not in known:
+            stage = of_strategy.stages[0]
+            if key in SAMPLING and stage not in known:
+                raise UsageError(f"unknown argument {key}: a sampling setting, but no model is called here.")
             if key in SAMPLING:
-                stage = of_strategy.stages[0]
                 raise UsageError(
                     f'unknown argument {key}; set it in a stage: {stage}={{"sampling": {{"{key}": ...}}}}.'
                 )
@@ -83,7 +95,7 @@ def tables(teacher: AnyTeacher | None, settings: Settings, allowed: Collection[s
         if table and whole is not None and not isinstance(whole, dict):
             raise UsageError(f"{table} is {whole!r}; it must be a table of settings.")
         if whole and key in whole:
-            raise UsageError(f"{key} is given twice: directly, and in {table}.")
+            raise UsageError(f"{key} is set twice: directly, and in {table}.")
         found = merge(found, {table: {key: value}} if table else {key: value})
     return found
 

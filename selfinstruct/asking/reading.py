@@ -15,12 +15,12 @@ _PLAIN = pattern(
 )
 # Reasons that apply to answers of any stage; strategies declare those of single stages.
 REASONS = {
-    "no_answer": "the server gave no usable answer; the error says why",
+    "no_answer": "no usable answer; see the error",
     "empty_answer": "the answer was empty",
     "refusal": "the teacher declined",
-    "no_list": "no list could be read from the answer",
-    "no_such_task": "imported for an instruction that is not an admitted task",
-    "answered_again": "replaced by a later imported answer for the same instruction",
+    "no_list": "no list found in the answer",
+    "no_such_task": "imported; matches no admitted task",
+    "answered_again": "replaced by a later imported answer",
 }
 
 
@@ -38,7 +38,7 @@ def no_answer(completion: Completion) -> Rejection | None:
 def declined(completion: Completion, question: str = "") -> Rejection | None:
     """The rejection "refusal" if the server reports one, or if the text begins like one; else None.
 
-    A text that `question` asks for, such as an apology, is none.
+    A text that `question` asks for, such as an apology, is not a refusal.
     """
     text = completion.text
     is_one = ending_of(completion.finish_reason) == "refusal" or declines(question, text) or _PLAIN.fullmatch(text)

@@ -51,7 +51,7 @@ class TooMuch(SecurityError):
     """A template asks for more text, or more steps, than what it is given to show can need."""
 
     def __init__(self) -> None:
-        super().__init__("it would make too much text or take too many steps")
+        super().__init__("it would produce too much text or take too many steps")
 
 
 class _Budget:

@@ -35,7 +35,8 @@ class GrowthSettings(Section):
     instances_per_task: int = Field(3, ge=1, le=20, description="instances asked for each task")
     field_names: dict[FieldName, tuple[Name, ...]] = Field(
         {},
-        description='field names in the language of the prompts: `{output = ["Tuloste"]}`; major ones are built in',
+        description='field names in the language of the prompts: `{output = ["Tuloste"]}`; '
+        "those of major languages are built in",
     )
 
 
@@ -46,6 +47,7 @@ class Prompt(NamedTuple):
     - `fields`: the JSON schema of each field of a JSON answer.
     - `samples(n)`: returns two sets of variables that differ in `shows`, with at most n demonstrations each; the prompt
       is checked with them before the run starts.
+    - `most`: the setting that says how many items are asked for; local servers keep the lists of an answer to it.
     """
 
     name: str
@@ -53,12 +55,13 @@ class Prompt(NamedTuple):
     fields: Mapping[str, Any]
     samples: Callable[[int], tuple[Variables, Variables]]
     template: str = ""
+    most: str = ""
 
 
 class Counted(NamedTuple):
     """A boolean field that a stage adds to each task and that is counted: as `key` in JSON, as `label` in tables.
 
-    `words`: what tasks are called for which it is true, in the plural. `of_task`: how to describe one task for which it
+    `words`: the plural noun for tasks for which it is true. `of_task`: how to describe one task for which it
     is true, false or unknown.
     """
 
@@ -96,10 +99,14 @@ def rows_of(*fields: str) -> dict[str, Any]:
     return {"type": "array", "items": row}
 
 
-def response_format(name: str, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The `response_format` of a request whose answer is an object with these fields."""
+def response_format(name: str, fields: Mapping[str, Any], most: int | None = None) -> dict[str, Any]:
+    """The `response_format` of a request whose answer is an object with these fields; lists of `most` items, if any."""
+    properties = {
+        key: {**schema, "maxItems": most} if most and schema.get("type") == "array" else schema
+        for key, schema in fields.items()
+    }
     schema = {
-        "type": "object", "properties": dict(fields), "required": list(fields), "additionalProperties": False,
+        "type": "object", "properties": properties, "required": list(fields), "additionalProperties": False,
     }  # fmt: skip
     return {"type": "json_schema", "json_schema": {"name": name, "strict": True, "schema": schema}}
 

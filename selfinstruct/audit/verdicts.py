@@ -51,7 +51,9 @@ class RunFilters:
 
     def __init__(self, store: Store):
         self.store = store
-        self.pool: FilteredPool = Pool(store.seeds(), rules_of(store), store.test_lines())
+        self.pool: FilteredPool = Pool(
+            store.seeds(), rules_of(store), store.test_lines(), store.settings().get("prompts")
+        )
 
     def candidate(self, candidate: Candidate, n_tasks: int) -> tuple[list[Verdict], Nearest | None]:
         """Every filter's verdict on a candidate, judged when the pool held `n_tasks` tasks, and the nearest then."""

@@ -96,7 +96,10 @@ class _Gate:
         settings = rules_of(store)
         self.rules = rules
         self.pool: FilteredPool = Pool(
-            store.seeds(), settings.model_copy(update={"without": (*rules.off, *settings.without)}), store.test_lines()
+            store.seeds(),
+            settings.model_copy(update={"without": (*rules.off, *settings.without)}),
+            store.test_lines(),
+            store.settings().get("prompts"),
         )
         self.gained = self.pool.empty_index()
         self._all = self.pool.empty_index()

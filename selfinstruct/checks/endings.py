@@ -56,7 +56,7 @@ def breaks_off(text: str) -> str | None:
 def _why(text: str, last: str) -> str | None:
     fences = len(_FENCE.findall(text))
     if fences % 2:
-        return "a code fence is open"
+        return "a code fence is not closed"
     if fences:
         return None
     if _BARE_MARK.search(text):
@@ -73,7 +73,7 @@ def _why(text: str, last: str) -> str | None:
     if not _ENDS_OPEN.match(last[-1]):
         return None
     if last.count("(") > last.count(")") and len(words) >= 8:
-        return "a bracket is open"
+        return "a bracket is not closed"
     rest = _SENTENCE_END.split(last)[-1]
     if (
         rest != last
@@ -82,5 +82,5 @@ def _why(text: str, last: str) -> str | None:
         and "://" not in rest
         and len(text.split()) >= LONG
     ):
-        return "the last sentence has no end"
+        return "the last sentence is unfinished"
     return None

@@ -57,7 +57,7 @@ def fix(checked: Checked, out: Path) -> Fixed:
     refuse_existing(out)
     file, format = checked.file, checked.format
     if out.suffix.lower() != file.path.suffix.lower():
-        refuse_ending(out, file.kind, "--fix writes the same kind of file")
+        refuse_ending(out, file.kind, "--fix writes the file type that it reads, here")
     by_number: dict[int, list[Finding]] = defaultdict(list)
     for finding in checked.findings:
         by_number[finding.number].append(finding)

@@ -6,6 +6,7 @@ from selfinstruct.checks.checking import Checked
 from selfinstruct.checks.findings import RULES, Finding
 from selfinstruct.checks.fixing import Fixed, removed_path
 from selfinstruct.rows.not_used import in_words
+from selfinstruct.terminal import n_of
 
 EXAMPLES = 2  # of each rule
 WIDTH = 100  # of an example
@@ -17,7 +18,7 @@ def render(checked: Checked, fixed: Fixed | None) -> str:
     by_rule: dict[str, list[Finding]] = defaultdict(list)
     for finding in findings:
         by_rule[finding.rule].append(finding)
-    lines = [f"{file.path}: {len(file.rows):,} rows, {file.kind}, format {format}"]
+    lines = [f"{file.path}: {n_of(len(file.rows), 'row')}, {file.kind}, format {format}"]
     for name, rule in RULES.items():
         if found := by_rule.get(name):
             lines.append(f"  {rule.level:<8}{len(found):>7,}  {name}: {rule.says}")
@@ -25,7 +26,9 @@ def render(checked: Checked, fixed: Fixed | None) -> str:
     lines += [f"  {in_words(not_used)}"] if not_used else []
     lines.append(_sums(checked))
     if fixed:
-        lines.append(f"{fixed.out}: {fixed.kept:,} rows, {fixed.changed:,} of them changed; {fixed.removed:,} removed")
+        lines.append(
+            f"{fixed.out}: {n_of(fixed.kept, 'row')}, {fixed.changed:,} of them changed; {fixed.removed:,} removed"
+        )
         lines.append(f"{removed_path(fixed.out)}: the original of each changed or removed row, and why")
     return "\n".join(lines)
 
@@ -45,5 +48,5 @@ def _sums(checked: Checked) -> str:
     shown = "; --json lists all" if len(checked.findings) > EXAMPLES else ""
     return (
         f"errors: {counts['errors']:,}, warnings: {counts['warnings']:,}, advice: {counts['advice']:,}; "
-        f"in {counts['rows_with_findings']:,} of {counts['rows']:,} rows{shown}"
+        f"in {counts['rows_with_findings']:,} of {n_of(counts['rows'], 'row')}{shown}"
     )

@@ -19,6 +19,7 @@ from selfinstruct.records import Candidate, SeedTask
 from selfinstruct.rows.not_used import in_words
 from selfinstruct.rows.seeds import parse_seeds
 from selfinstruct.store.reasons import all_reasons
+from selfinstruct.terminal import n_of
 
 NEAR_DUPLICATE = 0.6  # ROUGE-L F1; stricter than for generated tasks, since seeds are shown again and again
 ENOUGH = 40
@@ -43,11 +44,12 @@ def check_seeds(path: Path) -> tuple[str, list[Finding]]:
     findings = [Finding("error", line, problem) for line, problem in problems]
     findings += [Finding("warning", line, message) for line, message in _about_tasks(seeds)]
     findings += [Finding("advice", None, message) for message in _about_all(list(seeds.values()))]
-    findings += [Finding("advice", None, f"{in_words(unused)}. A seed task has no place for them.")] if unused else []
+    findings += [Finding("advice", None, f"{in_words(unused)}. Seed tasks do not use them.")] if unused else []
     n_instances = sum(len(seed.instances) for seed in seeds.values())
     n_classes = sum(seed.is_classification for seed in seeds.values())
     n_free = sum(not any(i.input for i in seed.instances) for seed in seeds.values())
-    summary = f"{len(seeds)} tasks with {n_instances} instances; {n_classes} classification, {n_free} without input"
+    summary = f"{n_of(len(seeds), 'task')} with {n_of(n_instances, 'instance')}; "
+    summary += f"{n_classes} classification, {n_free} without input"
     return summary, findings
 
 
@@ -99,13 +101,15 @@ def _about_all(seeds: list[SeedTask]) -> list[str]:
     advice = []
     n = len(seeds)
     if n < ENOUGH:
-        advice.append(f"{n} tasks are few: with fewer than {ENOUGH}, the same ones appear in prompt after prompt.")
+        advice.append(f"only {n_of(n, 'task')}; with fewer than {ENOUGH}, the same ones appear in prompt after prompt.")
     n_classes = sum(seed.is_classification for seed in seeds)
     if n_classes < 0.1 * n:
         share = f"only {n_classes}" if n_classes else "none"
-        advice.append(f"Of {n} tasks {share} {'are' if n_classes > 1 else 'is'} classification. Few will be proposed.")
+        advice.append(
+            f"Of {n_of(n, 'task')} {share} {'are' if n_classes > 1 else 'is'} classification. Few will be proposed."
+        )
     elif n_classes > 0.6 * n:
-        advice.append(f"{n_classes} of {n} tasks are classification. Few others will be proposed.")
+        advice.append(f"{n_classes} of {n_of(n, 'task is', 'tasks are')} classification. Few others will be proposed.")
     n_free = sum(not any(i.input for i in seed.instances) for seed in seeds)
     if n_free == 0:
         advice.append("All tasks have an input. Add some without, such as questions.")

@@ -9,6 +9,7 @@ import typer
 
 from selfinstruct.cli.options import ExportFormat, Json, RunFolder
 from selfinstruct.cli.printing import measure_diversity, print_diversity
+from selfinstruct.terminal import n_of
 from selfinstruct.untrusted import say, to_json, visible
 
 
@@ -23,7 +24,7 @@ def export(
     ] = False,
     push: Annotated[
         str | None,
-        typer.Option(metavar="NAME/REPO", help="Upload file and card to the Hugging Face hub as a private dataset."),
+        typer.Option(metavar="NAME/REPO", help="Upload file and card to the Hugging Face Hub as a private dataset."),
     ] = None,
 ) -> None:
     """Write the records in a format that trainers read.
@@ -59,7 +60,7 @@ def export(
             from selfinstruct.export.card import write_card
 
             readme = write_card(store, format, path, rows, varied)
-        say(f"{rows:,} {'row' if rows == 1 else 'rows'} in {path}")
+        say(f"{n_of(rows, 'row')} in {path}")
         if rows:
             print_diversity(varied)
         if card:
@@ -72,14 +73,14 @@ def export(
 
 def overlap(
     dataset: Annotated[
-        Path, typer.Argument(metavar="A", help="Dataset: records.jsonl, Alpaca, messages, Parquet, .txt ...")
+        Path, typer.Argument(metavar="A", help="Dataset in any common format, such as Alpaca or Parquet, or .txt.")
     ],
     test_set: Annotated[Path, typer.Argument(metavar="B", help="Test set: .txt, .jsonl or .json.")],
     json: Json = False,
 ) -> None:
     """List the rows of A that overlap a test set B. Exit code 1 if any do.
 
-    A row overlaps a question of B if they share 13 consecutive words, if it contains all of a question of 8 to 12
+    A row overlaps a question of B if they share 13 consecutive words, if the row contains all of a question of 8 to 12
     words, or if its own question is similar (ROUGE-L).
 
     Examples:

@@ -130,11 +130,11 @@ def _grow(folder: Path, run: "Run", target: int, dry_run: bool) -> None:
     found = status(run.store)
     say(render(found, str(folder)))
     if found.tasks > target:
-        say(f"The run has more tasks than --target {target:,}. No task was added, only missing instances.")
+        say(f"The run already has more tasks than --target {target:,}, so no tasks were added, only missing instances.")
     quoted = shlex.quote(str(folder))
-    say(f"Records: {folder / 'records.jsonl'}. To see what was rejected: selfinstruct rejected {quoted}")
+    say(f"Records: {folder / 'records.jsonl'}\nTo see what was rejected: selfinstruct rejected {quoted}")
     if not finished:
-        say(f"Stopped before the target. To resume: selfinstruct generate {quoted} --target {target}")
+        say("Stopped before the target. To resume, run the same command again.")
         sys.exit(130)
 
 
@@ -146,7 +146,7 @@ def _print_estimate(run: "Run", target: int) -> None:
 
 def _teachers(config: Any) -> str:
     """The teacher or teachers in words, and whether one is simulated."""
-    simulated = "SIMULATED (composes tasks from a grammar: for experiments, not for training a real model)"
+    simulated = "SIMULATED (for experiments, not for training)"
     stages_of: dict[str, list[str]] = {}
     for stage in config.stages:
         teachers = [choice.teacher for choice in config.choices(stage)]
@@ -209,7 +209,7 @@ def import_(  # noqa: PLR0917 - typer reads the options from here
     if brought.waiting:
         say(f"Tasks without recorded instances: {brought.waiting:,}. selfinstruct generate will request them.")
     quoted = shlex.quote(str(run))
-    say(f"Records: {run / 'records.jsonl'}. To see what was rejected: selfinstruct rejected {quoted}")
+    say(f"Records: {run / 'records.jsonl'}\nTo see what was rejected: selfinstruct rejected {quoted}")
 
 
 def refilter(  # noqa: PLR0917 - typer reads the options from here
@@ -260,5 +260,7 @@ def refilter(  # noqa: PLR0917 - typer reads the options from here
         print(to_json(found.as_dict()))
         return
     say(render(found, str(run), str(new)))
-    quoted = shlex.quote(str(new))
-    say(f"Records: {new / 'records.jsonl'}. To grow it further: selfinstruct generate {quoted} --target N")
+    own = [f"--filter {shlex.quote(one)}" for one in filter or []]
+    own += [f"--strategy {shlex.quote(strategy)}"] if strategy else []
+    grow = " ".join(["selfinstruct generate", shlex.quote(str(new)), "--target N", *own])
+    say(f"Records: {new / 'records.jsonl'}\nTo grow it further: {grow}")

@@ -9,6 +9,7 @@ import typer
 from selfinstruct.cli.options import Json, Reason, RunFolder, Stage
 from selfinstruct.cli.printing import measure_diversity, print_diversity
 from selfinstruct.errors import UsageError
+from selfinstruct.terminal import n_of
 from selfinstruct.untrusted import say, to_json, visible
 
 
@@ -82,7 +83,7 @@ def verify(run: RunFolder) -> None:
     for problem in problems[:50]:
         say(problem)
     if problems:
-        say(f"{run}: {len(problems):,} {'problem' if len(problems) == 1 else 'problems'}.")
+        say(f"{run}: {n_of(len(problems), 'problem')}.")
         again = f" If there is none, filter the stored answers again: selfinstruct refilter {run} NEW"
         say(f"Restore a copy of the run.{again if found.readable else ''}", file=sys.stderr)
         sys.exit(1)

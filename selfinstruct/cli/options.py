@@ -19,7 +19,8 @@ else:
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of the run, such as outputs/first.")]
 Profile = Annotated[
-    Literal["paper"] | None, typer.Option(help="Use the paper's filters where they differ from the defaults.")
+    Literal["paper"] | None,
+    typer.Option(help="Use the filters of the Self-Instruct paper where they differ from the defaults."),
 ]
 Config = Annotated[
     Path | None, typer.Option(metavar="FILE", help='TOML file of settings: "Settings of a run" in the docs.')
@@ -36,12 +37,17 @@ Teacher = Annotated[
     str | None,
     typer.Option(
         metavar=f"{'|'.join(parts.TEACHERS)}|FILE.py:NAME",
-        help="Built-in simulated teacher, OpenAI-compatible server, model in this process, or your own function.",
+        help="Built-in simulated teacher, OpenAI-compatible server, a local model in a server started for the "
+        "run or in this process, or your own function.",
         autocompletion=completing.teachers,
     ),
 ]
 Model = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Teacher model. For transformers: a folder or a hub name.")
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Teacher model. For llama.cpp: a GGUF file. For vllm, transformers: a folder or a hub name.",
+    ),
 ]
 BaseUrl = Annotated[
     list[str] | None,
@@ -78,8 +84,8 @@ SendKeys = Annotated[
     bool,
     typer.Option(
         "--send-keys",
-        help="Allow sending the API keys that RUN or --config names to the servers that it "
-        "names. The consent is remembered.",
+        help="Allow sending the API keys named by RUN or --config to the servers named there. "
+        "The consent is remembered.",
     ),
 ]
 DryRun = Annotated[

@@ -56,7 +56,8 @@ class Config(GrowthSettings):
 
     strategy: PartName = Field(DEFAULT, description='how tasks are generated; "alpaca": whole tasks in one request')
     profile: Annotated[Literal["", "paper"], MayChange.UNTIL_FILTERED] = Field(
-        "", description='"paper": the published filters (ASCII, fewer forbidden words); the parsers are the same'
+        "",
+        description='"paper": the filters of the paper (ASCII, fewer forbidden words); the parsers are the same',
     )
     decontaminate: Annotated[tuple[str, ...], MayChange.UNTIL_FILTERED] = Field(
         (), description="test sets (.txt, .jsonl, .json): tasks and records that overlap their questions are rejected"
@@ -64,7 +65,7 @@ class Config(GrowthSettings):
     # The folder may move: the run stores the texts, and those are compared.
     prompts: Annotated[str, MayChange.ANY_TIME] = Field(
         "",
-        description="a folder of prompts to use instead of the built-in ones; those of a stage with answers are fixed",
+        description="a folder of prompts to use instead of the built-in ones; a stage with answers keeps its own",
     )
     teacher: TeacherSettings = TeacherSettings()
     filters: FilterSettings = FilterSettings()
@@ -106,7 +107,7 @@ class Config(GrowthSettings):
             for choice in self.choices(stage):
                 kind = choice.teacher.kind
                 if isinstance(kind, Custom) and kinds_.setdefault(kind, kind).is_other_than(kind):
-                    raise ValueError(f"{stage}.kind: there are two teachers called {kind}; give one another name")
+                    raise ValueError(f"{stage}.kind: there are two teachers called {kind}; rename one of them")
             teachers = [choice.teacher for choice in self.choices(stage)]
             if len({teacher.model for teacher in teachers}) < len(teachers):
                 raise ValueError(f"{stage}.mix names a model twice; list its servers in base_url")
@@ -116,7 +117,9 @@ class Config(GrowthSettings):
     def _reasons_of_one_meaning(self) -> Self:
         for rule in self.filters.custom_rules:
             if rule.name in declared(self.asks).reasons:
-                raise ValueError(f"filters.custom: {rule.name} is a reason already; give your filter another name")
+                raise ValueError(
+                    f"filters.custom: the name {rule.name} is already taken by a reason; rename your filter"
+                )
         return self
 
     @model_validator(mode="after")
@@ -271,7 +274,7 @@ def in_sampling(key: str, meant: str, stages: Sequence[str]) -> str:
 
 def _shown(name: object) -> str:
     """A name that is not known, and what the name of a file lacks to be one."""
-    lacks = ", which lacks the name of what is in it" if str(name).endswith(".py") else ""
+    lacks = ", which does not say what to load from the file" if str(name).endswith(".py") else ""
     return f"{visible(str(name)[:60])!r}{lacks}"
 
 

@@ -31,7 +31,7 @@ def settings_in(path: Path) -> Values:
 
     def refused(part: Any) -> Custom:
         raise UsageError(
-            f"{path} is the file of a run, which may be somebody else's, and names code: {part}. If you trust that "
+            f"{path} belongs to a run, which may be somebody else's, and names code to load: {part}. If you trust that "
             "code, copy the file to another folder and use the copy."
         )
 

@@ -160,7 +160,7 @@ class _Server:
             new = [Edit("response_format", "omit")]  # the server did not say what it refuses: the schema, mostly
         fixed = [edit for edit in new if edit.name == "response_format" and not place.is_open]
         if not new or fixed or n_edits >= EDITS_MOST:
-            problem = f"The server refuses the settings of [{place.stage}]: {completion.error}"
+            problem = f"The server rejects the settings of [{place.stage}]: {completion.error}"
             raise TeacherError(GENERATE.refused(problem, place.stage, now))
         return new
 

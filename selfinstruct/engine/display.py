@@ -13,7 +13,7 @@ from rich.text import Text
 
 from selfinstruct.engine.progress import Progress
 from selfinstruct.teachers.scheduler import Scheduler
-from selfinstruct.terminal import CELL_EVERY_S, CellLine, time_left
+from selfinstruct.terminal import CELL_EVERY_S, CellLine, n_of, time_left
 from selfinstruct.untrusted import say, visible
 
 LIVE_EVERY_S = 0.2
@@ -85,8 +85,8 @@ def line(progress: Progress, scheduler: Scheduler, seconds_left: float | None) -
 def _so_far(progress: Progress, scheduler: Scheduler) -> str:
     batches = f"; {visible(progress.batches)}" if progress.batches else ""
     return (
-        f"{progress.admitted:,} of {progress.target:,} tasks admitted, {progress.generated:,} with instances; "
-        f"{_accepted(progress)} of {progress.candidates:,} candidates; "
+        f"{progress.admitted:,} of {n_of(progress.target, 'task')} admitted, {progress.generated:,} with instances; "
+        f"{_accepted(progress)} of {n_of(progress.candidates, 'candidate')}; "
         f"calls {_calls(progress, scheduler)}{batches}; {_spent(progress)}"
     )
 

@@ -26,7 +26,9 @@ class Gate:
         self.store = store
         self.config = config
         self.progress = progress
-        self.pool: Pool[FilterSettings] = Pool(store.seeds(), config.filters, store.test_lines())
+        self.pool: Pool[FilterSettings] = Pool(
+            store.seeds(), config.filters, store.test_lines(), store.settings().get("prompts")
+        )
         for task in store.tasks():
             self.pool.admit(task)
         self._has_records = False
@@ -103,7 +105,7 @@ class Gate:
             raise YieldCollapsed(
                 f"Stopped: only {share:.1%} of the last {len(self._recent)} candidates were admitted, so more "
                 f"calls would mostly be wasted. Rejections so far: {reasons}. See selfinstruct rejected "
-                f"{self.store.folder}. In a new run, try more seeds, more varied ones, another model, a higher "
+                f"{self.store.folder}. In a new run, try more seeds or more varied ones, another model, a higher "
                 "temperature, or a higher filters.rouge_threshold. To continue this one anyway, lower "
                 "running.collapse_below."
             )

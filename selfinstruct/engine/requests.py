@@ -10,6 +10,7 @@ from selfinstruct.config.config import Config
 from selfinstruct.errors import UsageError
 from selfinstruct.records import Completion, Request
 from selfinstruct.strategies import Answer, Ask
+from selfinstruct.teachers import kinds
 from selfinstruct.teachers.settings import StageTeacher
 
 
@@ -19,10 +20,12 @@ class Requests:
     def __init__(self, config: Config, prompts: Prompts):
         self._prompts = prompts
         self._choices = {stage: config.choices(stage) for stage in config.stages}
-        self._schemas = {
-            (stage.name, prompt.name): response_format(prompt.name, prompt.fields)
-            for stage in config.asks.stages
-            for prompt in stage.prompts
+        prompts_ = [(stage.name, prompt) for stage in config.asks.stages for prompt in stage.prompts]
+        self._fields = {(stage, prompt.name): tuple(prompt.fields) for stage, prompt in prompts_}
+        self._schemas = {(stage, one.name): response_format(one.name, one.fields) for stage, one in prompts_}
+        self._bounded = {
+            (stage, one.name): response_format(one.name, one.fields, getattr(config, one.most) if one.most else None)
+            for stage, one in prompts_
         }
 
     def build(self, stage: Stage, prompt: str, number: int, **variables: Any) -> Request:
@@ -31,16 +34,19 @@ class Requests:
         `number` tells apart requests that are equal otherwise, seeds the teacher, and draws one of several models.
         """
         if (stage.name, prompt) not in self._schemas:
-            raise UsageError(f"The strategy asks stage {stage.name} with prompt {prompt}, which it does not declare.")
+            raise UsageError(f"The strategy sends stage {stage.name} the prompt {prompt}, which it does not declare.")
         if not isinstance(number, int) or not 0 <= number < 2**63:
-            raise UsageError(f"Stage {stage.name} is asked with number {number!r}; it must be from 0 to 2**63 - 1.")
+            raise UsageError(
+                f"Stage {stage.name}: the number of the request is {number!r}; it must be from 0 to 2**63 - 1."
+            )
         choices = self._choices[stage.name]
         drawn_by = f"{stage.name}/{number}/{variables.get('instruction', '')}"
         teacher, sampling, _ = choices[0] if len(choices) == 1 else _drawn(choices, drawn_by)
         in_json = teacher.answer_format == "json"
         system, user = self._prompts.render(f"{teacher.endpoint}/{prompt}", json=in_json, **variables)
         if in_json:
-            sampling = {**sampling, "response_format": self._schemas[stage.name, prompt]}
+            schemas = self._bounded if kinds.load(teacher.kind).bounds_lists else self._schemas
+            sampling = {**sampling, "response_format": schemas[stage.name, prompt]}
         if teacher.send_seed:
             sampling = {**sampling, "seed": number & 0x7FFFFFFF}  # all that some servers take
         if teacher.logprobs:
@@ -53,7 +59,8 @@ class Requests:
         async def ask(stage: Stage, prompt: str, number: int, prefix: str = "", **variables: Any) -> Answer:
             request = self.build(stage, prompt, number, **variables)
             completion = await complete(request)
-            return Answer(completion, prefix if request.endpoint == "completion" else "", request.endpoint)
+            started = prefix if request.endpoint == "completion" else ""
+            return Answer(completion, started, request.endpoint, self._fields[stage.name, prompt])
 
         return ask
 

@@ -3,5 +3,5 @@
 formats  one declaration for each format
 export   written as JSON, JSON Lines or Parquet
 card     the dataset card next to it
-hub      both sent to the Hugging Face hub
+hub      both sent to the Hugging Face Hub
 """

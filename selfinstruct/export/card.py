@@ -1,4 +1,4 @@
-"""The datasheet of an exported dataset: a README.md beside the data, with the Hugging Face hub's header.
+"""The datasheet of an exported dataset: a README.md beside the data, with the Hugging Face Hub's header.
 
 It says what was asked of whom, how, what was thrown away and why, and what the data is not good for (Gebru et al.,
 Datasheets for Datasets, arXiv 1803.09010; the header's fields: huggingface.co/docs/hub/datasets-cards). It holds
@@ -34,6 +34,7 @@ from selfinstruct.store.answers import is_simulated, period
 from selfinstruct.store.declared import custom_parts
 from selfinstruct.store.store import Store
 from selfinstruct.teachers.settings import SAMPLING
+from selfinstruct.terminal import n_of
 
 MARK = "<!-- This card was written by selfinstruct export --card. -->"
 LICENSE = """\
@@ -78,9 +79,10 @@ def card(store: Store, format: str, file_name: str, rows: int, varied: Diversity
     blocks = [
         _header(store, name, file_name, rows, license),
         f"{MARK}\n\n# {_plain(name)}",
-        f"{rows:,} rows with {found.records:,} records of {found.generated - found.without_records:,} tasks. "
+        f"{n_of(rows, 'row')} with {n_of(found.records, 'record')} of "
+        f"{n_of(found.generated - found.without_records, 'task')}. "
         + (
-            "A language model wrote all of it"
+            "A language model wrote all of them"
             if _called_a_model(found)
             else "They are another tool's answers, or an existing dataset"
         )
@@ -95,7 +97,7 @@ def card(store: Store, format: str, file_name: str, rows: int, varied: Diversity
         _variety(varied),
         "## Limits",
         _limits(simulated),
-        "## To repeat it",
+        "## How to reproduce it",
         _repeat(store, found),
     ]
     return "\n\n".join(blocks) + "\n"
@@ -155,7 +157,7 @@ def _sizes(store: Store, found: Status) -> str:
     )
     asked = {usage.stage for usage in found.usage}
     classes = [
-        f" {found.counted[one.key]:,} of the tasks are {one.words}, by the teacher's own judgement."
+        f" {found.counted[one.key]:,} of the tasks are {one.words}, by the teacher's own judgment."
         for stage, one in found.declared.counted.items() if stage in asked
     ]  # fmt: skip
     classes += [
@@ -209,9 +211,7 @@ def _reviewed(store: Store) -> str:
     found = counts.decisions(store)
     decided = [f"{found[action]:,} {word}" for action, word in words.items() if action in found]
     return (
-        f"by hand, {', '.join(decided)}; the rest has not been reviewed"
-        if decided
-        else "they have not been reviewed by people"
+        f"by hand, {', '.join(decided)}; the rest has not been reviewed" if decided else "no person has reviewed them"
     )
 
 
@@ -243,7 +243,7 @@ def _selection(store: Store, config: Config, found: Status) -> Iterable[str]:
         yield _table(("stage", "reason", "what it means", "rejected"), rows)
     files = counts.test_files(store)
     if files:
-        names = ", ".join(f"{_code(file)} ({n:,} questions)" for file, n in files)
+        names = ", ".join(f"{_code(file)} ({n_of(n, 'question')})" for file, n in files)
         yield (
             f"Decontamination against {names}. Whatever shares 13 consecutive words with a question, or has a "
             f"ROUGE-L above {rules.rouge_threshold:g} with it, was rejected."
@@ -276,9 +276,9 @@ def _variety(varied: Diversity) -> str:
 def _limits(simulated: bool) -> str:
     limits = [
         "Outputs may be wrong, biased or made up. No person has checked them.",
-        "The tasks are those that the teacher came up with; what it cannot do or avoids is missing.",
+        "The tasks are those that the teacher came up with; what it cannot do, or avoids, is missing.",
         "Duplicates were detected by words, not by meaning.",
-        "This card does not settle what the teacher's provider allows to be done with its answers.",
+        "This card does not say which uses of the answers the teacher's provider allows.",
     ]
     if simulated:
         limits.insert(0, "A simulated teacher composed it from a grammar, for experiments: not for training a model.")

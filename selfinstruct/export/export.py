@@ -32,7 +32,7 @@ def place(store: Store, format: str, output: Path | None) -> Path:
     """Where an export goes: `output`, or a file in the run's folder; UsageError if `output` ends like another kind."""
     chosen: Format = format_named(format)
     if output:
-        refuse_ending(output, KINDS[chosen.suffix], f"The format {chosen.name} is written in one kind of file")
+        refuse_ending(output, KINDS[chosen.suffix], f"The format {chosen.name} is always written as")
     return output or store.folder / f"{chosen.name}.{chosen.suffix}"
 
 

@@ -1,4 +1,4 @@
-"""An exported dataset and its card to the Hugging Face hub, as a private dataset, in one commit.
+"""An exported dataset and its card to the Hugging Face Hub, as a private dataset, in one commit.
 
 Only the two files go there, never the run. huggingface_hub finds the token (HF_TOKEN, or what `hf auth login` has kept)
 and the server (HF_ENDPOINT), and chooses how large files are sent.

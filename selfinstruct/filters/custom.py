@@ -59,15 +59,15 @@ def filter(stage: Literal["task", "record"], meaning: str = "") -> Callable[[Che
             f'{place_of(stage)}@si.filter needs arguments: @si.filter(stage="task", meaning="what it rejects").'
         )
     if not isinstance(stage, str) or stage not in STAGES:
-        raise UsageError(f"A filter's stage is {stage!r}; it must be one of {', '.join(STAGES)}.")
+        raise UsageError(f"A filter's stage is {stage!r}; it must be {' or '.join(map(repr, STAGES))}.")
     if not meaning:
         raise UsageError(
             "A filter needs a meaning, a few words for what it rejects: @si.filter(stage=..., meaning=...)."
         )
 
     def declare(check: Check) -> CustomRule:
-        if not inspect.isfunction(check):
-            raise UsageError(f"@si.filter decorates a function; {check!r} is none.")
+        if not inspect.isfunction(check) or check.__name__ == "<lambda>":
+            raise UsageError(f"@si.filter decorates a function with a name, not {_name(check)}.")
         parse_as(DeclaredFilter, {"name": check.__name__, "stage": stage, "meaning": meaning}, check.__name__)
         if inspect.iscoroutinefunction(check):
             raise UsageError(
@@ -127,14 +127,18 @@ def _copied(subject: Candidate | Record) -> Candidate | Record:
     return replace(subject, **copy.deepcopy(changes)) if changes else subject
 
 
+def _name(value: object) -> str:
+    return getattr(value, "__name__", None) or f"{value!r:.80}"
+
+
 def custom_filter(given: Any) -> Custom:
     """A custom filter, given by name or as a decorated function."""
     named = load(given) if isinstance(given, str) and not isinstance(given, Custom) else given
     rule = named.code if isinstance(named, Custom) else named
     if not isinstance(rule, CustomRule):
         raise UsageError(
-            f"{place_of(rule)}{given if isinstance(given, str) else rule!r} is not a filter; decorate the function "
-            "with @si.filter(stage=..., meaning=...)."
+            f"{place_of(rule)}{given if isinstance(given, str) else _name(rule)} is not a filter; decorate the "
+            "function with @si.filter(stage=..., meaning=...)."
         )
     return named if isinstance(named, Custom) else of_object(inspect.unwrap(rule.check), rule)
 
@@ -150,7 +154,7 @@ def as_declared(name: str, declared: Mapping[str, Any], recorded: Recorded) -> C
     try:
         known = parse_as(DeclaredFilter, {key: declared[key] for key in DeclaredFilter.model_fields}, name)
     except (UsageError, KeyError, TypeError) as error:
-        raise StoreError(f"What the store of this run says of the filter {name!r} is damaged ({error}).") from None
+        raise StoreError(f"The record of the filter {name!r} is damaged ({error}).") from None
     said = functools.cache(lambda: recorded(known.name))
 
     def check(subject: Any, pool: Any) -> Evidence | None:

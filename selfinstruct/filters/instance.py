@@ -60,18 +60,22 @@ class InstanceSettings(Section):
     max_instances: int = Field(5, ge=1, description="maximum instances kept per task")
 
 
-@rule(INSTANCES, "the token limit ended the answer inside it", "the server's finish reason")
+@rule(INSTANCES, "cut off by the token limit", "the server's finish reason")
 def cut_off(i: int, instances: Instances, rules: InstanceSettings) -> Evidence | None:
     """The token limit ended the answer inside this instance."""
     return {} if instances[i].cut else None
 
 
-@rule(INSTANCES, "no output", METHOD, required="a record without an output has nothing to learn from")
+@rule(INSTANCES, "no output", METHOD, required="there is nothing to learn from a record without an output")
 def empty_output(i: int, instances: Instances, rules: InstanceSettings) -> Evidence | None:
     """There is no output, or it only says that there is none, or it is a placeholder: "[Your answer]"."""
-    output = instances[i].output.strip()
-    is_nothing = not output or _MARK_OF_NOTHING.fullmatch(output) or _is_placeholder(output)
-    return {} if is_nothing else None
+    return {} if is_no_output(instances[i].output) else None
+
+
+def is_no_output(output: str) -> bool:
+    """Whether there is nothing in an output, or only words for nothing, or a placeholder."""
+    output = output.strip()
+    return not output or bool(_MARK_OF_NOTHING.fullmatch(output)) or _is_placeholder(output)
 
 
 def _is_placeholder(text: str) -> bool:
@@ -84,7 +88,7 @@ def output_equals_input(i: int, instances: Instances, rules: InstanceSettings) -
     return {} if instances[i].output.strip() == instances[i].input.strip() else None
 
 
-@rule(INSTANCES, "the input only says that there is none", ALPACA)
+@rule(INSTANCES, "the input only says there is none", ALPACA)
 def pseudo_empty_input(i: int, instances: Instances, rules: InstanceSettings) -> Evidence | None:
     """The input says that there is none, which parsers remove and finished datasets have, or is a placeholder."""
     given = instances[i].input
@@ -100,7 +104,7 @@ def ends_with_colon(i: int, instances: Instances, rules: InstanceSettings) -> Ev
     return None
 
 
-@rule(INSTANCES, "the output continues with another task or example", ALPACA)
+@rule(INSTANCES, "the output contains another task", ALPACA)
 def merged_tasks(i: int, instances: Instances, rules: InstanceSettings) -> Evidence | None:
     """The output continues with another task: the answer was not split where the next one began."""
     output = instances[i].output
@@ -135,7 +139,7 @@ def _next_pair(text: str) -> str | None:
     return " ".join(found.group().split())
 
 
-@rule(INSTANCES, "same input, different outputs; all instances of the task are rejected", METHOD)
+@rule(INSTANCES, "the task has conflicting outputs", METHOD)
 def conflicting_outputs(i: int, instances: Instances, rules: InstanceSettings) -> Evidence | None:
     """Two instances of the task have the same input and different outputs, so none of them can be trusted."""
     outputs: dict[str, str] = {}
@@ -145,7 +149,7 @@ def conflicting_outputs(i: int, instances: Instances, rules: InstanceSettings) -
     return None
 
 
-@rule(INSTANCES, "the same as another instance of the task", "Self-Instruct, reference code")
+@rule(INSTANCES, "repeats another instance of the task", "Self-Instruct, reference code")
 def duplicate_instance(i: int, instances: Instances, rules: InstanceSettings) -> Evidence | None:
     """An earlier instance of the task is the same."""
     same = next((j for j, earlier in instances.items() if j < i and earlier[:2] == instances[i][:2]), None)

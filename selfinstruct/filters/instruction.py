@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from selfinstruct.filters.instance import is_no_output
 from selfinstruct.filters.rule import Evidence, rule
 from selfinstruct.pool.novelty import UNSPACED, tokens
 from selfinstruct.pool.pool import Pool, SimilaritySettings
@@ -30,14 +31,15 @@ class InstructionSettings(SimilaritySettings):
     min_words: int = Field(4, ge=1, description="minimum words in an instruction")
     max_words: int = Field(150, ge=1, description="maximum words in an instruction")
     forbidden_words: tuple[Word, ...] = Field(
-        FORBIDDEN_WORDS, description="words that an instruction may not contain; only whole words count, in any case"
+        FORBIDDEN_WORDS,
+        description="words that an instruction may not contain; only whole words count, and case does not matter",
     )
     ascii_start: bool = Field(
         False, description="reject instructions that begin with a non-ASCII character, as the paper did"
     )
 
 
-@rule(FILTER, "the token limit ended the answer inside it", "the server's finish reason")
+@rule(FILTER, "cut off by the token limit", "the server's finish reason")
 def cut_off(candidate: Candidate, pool: Pool[InstructionSettings]) -> Evidence | None:
     """The token limit ended the answer inside this item."""
     return {} if candidate.cut else None
@@ -66,7 +68,7 @@ def too_long(candidate: Candidate, pool: Pool[InstructionSettings]) -> Evidence 
     return {"words": words} if words > pool.rules.max_words else None
 
 
-@rule(FILTER, "asks for what a text model cannot do (pictures, files, ...)", "Self-Instruct; Alpaca's additions")
+@rule(FILTER, "asks for what a text model cannot do", "Self-Instruct; Alpaca's additions")
 def forbidden_word(candidate: Candidate, pool: Pool[InstructionSettings]) -> Evidence | None:
     """A word that asks for what a text-only model cannot do."""
     found = _any_word(pool.rules.forbidden_words).search(candidate.instruction)
@@ -93,6 +95,23 @@ def starts_with_non_ascii(candidate: Candidate, pool: Pool[InstructionSettings])
     return {"character": first} if pool.rules.ascii_start and first > "\x7f" else None
 
 
+@rule(FILTER, "repeats what the prompt says", "seen in the answers of small models")
+def echoed_prompt(candidate: Candidate, pool: Pool[InstructionSettings]) -> Evidence | None:
+    """One of the prompt's rules, placeholders or examples, given back as a task."""
+    prompt = pool.shown.saying(candidate.instruction)
+    return {"prompt": prompt} if prompt else None
+
+
+@rule(
+    FILTER, "came without an output", "seen in the answers of small models",
+    required="there is nothing to learn from a record without an output",
+)  # fmt: skip
+def empty_output(candidate: Candidate, pool: Pool[InstructionSettings]) -> Evidence | None:
+    """A whole task, as the Alpaca strategy asks for it, none of whose instances has an output."""
+    outputs = [one.output for one in candidate.instances]
+    return {} if outputs and all(map(is_no_output, outputs)) else None
+
+
 @rule(FILTER, "overlaps a question of a test set", "GPT-3, appendix C; see pool/contamination.py")
 def contaminated(candidate: Candidate, pool: Pool[InstructionSettings]) -> Evidence | None:
     """Overlaps a question of a test set that the run was told to keep clear of."""
@@ -102,11 +121,11 @@ def contaminated(candidate: Candidate, pool: Pool[InstructionSettings]) -> Evide
 # In this order, cheap ones first; the novelty rule, which needs the whole pool, comes after them.
 INSTRUCTION_FILTERS = (
     cut_off, no_words, too_short, too_long, forbidden_word, asks_for_program, starts_with_punctuation,
-    starts_with_non_ascii, contaminated,
+    starts_with_non_ascii, echoed_prompt, empty_output, contaminated,
 )  # fmt: skip
 
 
-@rule("novelty", "too similar to a seed or an admitted task", "Self-Instruct, section 2.2")
+@rule("novelty", "too similar to a known instruction", "Self-Instruct, section 2.2")
 def too_similar(nearest: Neighbor | None, pool: Pool[InstructionSettings]) -> Evidence | None:
     """ROUGE-L F1 above the threshold against a seed or an admitted instruction; exactly the threshold passes."""
     if nearest is None or nearest.score <= pool.rules.rouge_threshold:

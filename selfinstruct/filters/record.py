@@ -12,13 +12,20 @@ class RecordSettings(SimilaritySettings):
     """Thresholds of the record filters: `near_duplicate` is the pool's."""
 
 
-@rule(INSTANCES, "the output is a refusal", "seen in the answers of teachers")
+@rule(INSTANCES, "the output is a refusal", "seen in teachers' answers")
 def refused_output(record: Record, pool: Pool[RecordSettings]) -> Evidence | None:
     """The output begins like a refusal, and the task does not ask for such words."""
     return {} if declines(record_text(record.instruction, record.input), record.output) else None
 
 
-@rule(INSTANCES, "nearly the same as a record of another task", "Jaccard of word triples; see Measurements in the docs")
+@rule(INSTANCES, "repeats an example of the prompt", "seen in the answers of small models")
+def copied_demonstration(record: Record, pool: Pool[RecordSettings]) -> Evidence | None:
+    """Input and output are those of an example that the prompt shows, or of a seed."""
+    prompt = pool.shown.demonstrating(record.input, record.output)
+    return {"prompt": prompt} if prompt else None
+
+
+@rule(INSTANCES, "nearly copies another task's record", "Jaccard of word triples; see Measurements in the docs")
 def near_duplicate(record: Record, pool: Pool[RecordSettings]) -> Evidence | None:
     """The whole record is nearly the same as one of another task."""
     near = pool.nearest_record(record_text(record.instruction, record.input, record.output))
@@ -33,4 +40,4 @@ def contaminated(record: Record, pool: Pool[RecordSettings]) -> Evidence | None:
 
 
 # For records whose instances passed the instance filters.
-RECORD_FILTERS = (refused_output, near_duplicate, contaminated)
+RECORD_FILTERS = (refused_output, copied_demonstration, near_duplicate, contaminated)

@@ -46,8 +46,9 @@ _TASK_ABOVE = pattern(
     rf"(?=[ \t*_-]{{0,8}}{any_of('input')}[*_ \t]{{0,6}}[:：])",
     re.IGNORECASE | re.MULTILINE,
 )
-# The same for examples.
+# The same for examples; below a rule, as the prompt has it, the task alone is enough.
 _NEXT_TASK = pattern(
+    r"^-{3,8}[ \t]{0,3}\n{1,3}[ \t*_#]{0,6}task[*_]{0,2}:|"
     rf"^(?=[^\n])[ \t*_#]{{0,6}}task[*_]{{0,2}}:[^\n]{{1,400}}\n{{1,3}}(?={any_of('example')}[ \t]1[ \t:]{{0,3}}$)",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -88,7 +89,7 @@ def input_first(text: str, cut: bool, task: str = "") -> list[ParsedInstance]:
     An example without an input line has the input "". Only a heading on its own line, or an "Input:" after an output,
     starts a new example. A text without known fields, but with lines that look like other fields, yields no instance.
     `cut`: whether the token limit ended the answer; the last instance is then marked as cut. `task`: the instruction,
-    which may ask for what is otherwise no part of an output: a table, an explanation.
+    which may ask for something that is otherwise not part of an output: a table, an explanation.
     """
     if (rows := json_rows(spoken(text))) is not None:
         if not _ASKS_FOR_JSON.search(task) or _IS_OF_INSTANCES.search(text) or not re.search(r"\w", text):
@@ -109,7 +110,8 @@ def input_first(text: str, cut: bool, task: str = "") -> list[ParsedInstance]:
         )
     if not (marks or has_fields) and (_has_other_names(text) or _NOTHING.fullmatch(text)):
         return []
-    if marks and (next_task := _NEXT_TASK.search(text, marks[0].end())):
+    first = min((mark.end() for mark in (*marks[:1], OUTPUT_FIELD.search(text)) if mark), default=len(text))
+    if next_task := _NEXT_TASK.search(text, first):
         text, cut = text[: next_task.start()], False
         marks = [mark for mark in marks if mark.end() <= next_task.start()]
     blocks = [_unfenced(text[m.end() : end]) for m, end in with_ends(marks)] or [text]
@@ -158,6 +160,8 @@ def output_first(text: str, cut: bool, task: str = "") -> list[ParsedInstance]:
     if has_too_many_lines(text):
         return []
     text = EXAMPLE.sub("", body(text))
+    if (first := LABEL_FIELD.search(text)) and (next_task := _NEXT_TASK.search(text, first.end())):
+        text, cut = text[: next_task.start()], False
     instances = []
     marks = list(LABEL_FIELD.finditer(text)) or list(OUTPUT_FIELD.finditer(text))
     if not marks and (table := [row for row in table_rows(text, cut) if "input" in row]):

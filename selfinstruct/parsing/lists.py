@@ -48,7 +48,7 @@ def numbered_items(text: str, cut: bool) -> list[Item]:
     """Read the items of a list, in order: numbered, or with bullets or letters, or in JSON.
 
     Text below an item belongs to it, including a nested list. Headings, text before the first item and remarks after
-    the last one are left out. White space is collapsed. `cut`: whether the token limit ended the answer; if so, its
+    the last one are left out. Whitespace is collapsed. `cut`: whether the token limit ended the answer; if so, its
     last item is marked as cut.
     """
     text = spoken(text)

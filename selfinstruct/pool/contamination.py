@@ -31,6 +31,7 @@ from typing import Any, Literal, NamedTuple
 
 from selfinstruct.pool.novelty import NoveltyIndex, tokens
 from selfinstruct.records import Line
+from selfinstruct.terminal import n_of
 
 N = 13  # tokens of a run that is no coincidence
 SHORTEST = 8  # tokens of a line that is looked for as a whole
@@ -95,14 +96,20 @@ class TestSet:
 
 
 class Overlaps(NamedTuple):
-    """How a dataset overlaps a test set: numbers of rows and lines, and each overlapping row with what it overlaps."""
+    """The rows of a dataset that overlap a test set.
+
+    - `rows`: number of rows compared.
+    - `lines`: number of test questions.
+    - `found`: each overlapping row, with the question that it overlaps.
+    """
 
     rows: int
     lines: int
     found: list[tuple[Line, Overlap]]
 
     def __repr__(self) -> str:
-        return f"<Overlaps: {len(self.found):,} of {self.rows:,} rows overlap the test set of {self.lines:,} lines>"
+        rows = f"{len(self.found):,} of {n_of(self.rows, 'row')}"
+        return f"<Overlaps: {rows} overlap the test set of {n_of(self.lines, 'line')}>"
 
     def as_dict(self) -> dict[str, Any]:
         """The figures and all overlaps as JSON values."""
@@ -130,7 +137,7 @@ def render(found: Overlaps, examples: int = 5) -> str:
     """The figures and the first overlaps as text, about 72 characters wide."""
     count = found.by_rule()
     lines = [
-        f"{len(found.found):,} of {found.rows:,} rows overlap one of {found.lines:,} lines of the test set",
+        f"{len(found.found):,} of {n_of(found.rows, 'row')} overlap the test set ({n_of(found.lines, 'line')})",
         f"  {count['ngram']:>7,}  share consecutive words with it",
         f"  {count['rouge_l']:>7,}  are similar to it as a whole (ROUGE-L)",
     ]

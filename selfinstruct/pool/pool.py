@@ -5,7 +5,7 @@ The pool only ever grows, so a snapshot is the pool and a number: how many of it
 
 import functools
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from pydantic import Field
@@ -13,6 +13,7 @@ from pydantic import Field
 from selfinstruct.pool.contamination import TestSet
 from selfinstruct.pool.near_duplicates import NearDuplicates
 from selfinstruct.pool.novelty import NoveltyIndex, ascii_tokens, tokens
+from selfinstruct.pool.shown import Shown
 from selfinstruct.records import Line, SeedTask, Task
 from selfinstruct.settings import MayChange, Section
 
@@ -40,12 +41,20 @@ Rules_co = TypeVar("Rules_co", bound=SimilaritySettings, covariant=True)
 class Pool(Generic[Rules_co]):
     """The seeds and the tasks admitted so far, with a similarity index over both: seeds first, then tasks in order.
 
-    `rules`: the filter settings of the run. `test_lines`: questions of test sets, for decontamination.
+    `rules`: the filter settings of the run. `test_lines`: questions of test sets, for decontamination. `prompts`: the
+    templates of the run, by name.
     """
 
-    def __init__(self, seeds: Sequence[SeedTask], rules: Rules_co, test_lines: Sequence[Line] = ()):
+    def __init__(
+        self,
+        seeds: Sequence[SeedTask],
+        rules: Rules_co,
+        test_lines: Sequence[Line] = (),
+        prompts: Mapping[str, str] | None = None,
+    ):
         self.seeds = seeds
         self.rules = rules
+        self.shown = Shown(prompts or {}, seeds)
         self.tests = TestSet(test_lines, rules.rouge_threshold) if test_lines else None
         self.tasks: list[Task] = []
         self.record_ids: list[str] = []

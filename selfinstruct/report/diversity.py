@@ -126,9 +126,10 @@ def render(found: Diversity) -> list[str]:
     one, two, three = found.distinct
     return [
         *lines,
-        f"    distinct words {one:.2f}, pairs {two:.2f}, triples {three:.2f} of all in the sample",
+        f"    distinct       {one:.2f} of the words, {two:.2f} of the pairs, {three:.2f} of the triples",
         f"    words          {found.mean_words:.1f} on average, median {found.median_words:g}",
-        f"    Vendi score    {found.vendi:.0f} of {found.vendi_sampled}: as varied as that many with no word in common",
+        f"    Vendi score    {found.vendi:.0f} of {found.vendi_sampled}: as varied as {found.vendi:.0f} texts "
+        "with no word in common",
     ]
 
 

@@ -18,6 +18,7 @@ from selfinstruct.store.store import Store
 from selfinstruct.strategies import Declared
 from selfinstruct.strategies import declared as strategy_declares
 from selfinstruct.teachers.budget import cost_usd
+from selfinstruct.terminal import n_of
 from selfinstruct.untrusted import visible
 
 MOST_VALUES = 8  # of a field, that are listed one by one
@@ -62,10 +63,10 @@ class Status(NamedTuple):
 
     def __repr__(self) -> str:
         calls, rejected = sum(one.requests for one in self.usage), sum(one.n for one in self.rejected)
-        of = f" of {self.target:,}" if self.target else ""
         cost = "" if self.cost_usd is None else f", ${self.cost_usd:,.4f}"
-        held = f"{self.tasks:,}{of} tasks, {self.records:,} records, {rejected:,} rejected"
-        return f"<Status: {held}, {calls:,} calls{cost}>"
+        tasks = f"{self.tasks:,} of {n_of(self.target, 'task')}" if self.target else n_of(self.tasks, "task")
+        held = f"{tasks}, {n_of(self.records, 'record')}, {rejected:,} rejected"
+        return f"<Status: {held}, {n_of(calls, 'call')}{cost}>"
 
     def as_dict(self) -> dict[str, Any]:
         """The figures as JSON values."""
@@ -155,7 +156,7 @@ def progress_of(store: Store) -> Progress:
 
 
 def render(found: Status, folder: str) -> str:
-    """The figures as text, about 72 characters wide."""
+    """The figures as text, at most 80 characters wide unless a name or a number is long."""
     judged, said = found.candidates - found.pending, found.declared.reasons
     lines = [
         f"{folder}",
@@ -166,8 +167,8 @@ def render(found: Status, folder: str) -> str:
         + (f": {_share(found.tasks, judged)} of those filtered were admitted" if judged else "")
         + (f", {found.pending} waiting" if found.pending else ""),
         *(_counted(found, stage, one) for stage, one in found.declared.counted.items()),
-        f"  records    {found.records:,} from {found.instances:,} instances"
-        + (f"; {found.without_records:,} tasks have none" if found.without_records else ""),
+        f"  records    {found.records:,} from {n_of(found.instances, 'instance')}"
+        + (f"; {n_of(found.without_records, 'task has', 'tasks have')} none" if found.without_records else ""),
     ]  # fmt: skip
     lines += [f"  {visible(name):<10} {describe_values(values)}" for name, values in found.fields.items()]
     stages = {one.stage for one in found.rejected} | {one.stage for one in found.usage}
@@ -175,27 +176,25 @@ def render(found: Status, folder: str) -> str:
     if found.rejected:
         lines.append("  rejected")
         lines += [
-            f"    {n:>7,}  {stage:<{wide}} {reason:<24} {said.get(reason, '')}" for stage, reason, n in found.rejected
+            f"  {n:>6,}  {stage:<{wide}} {reason:<23} {said.get(reason, '')}" for stage, reason, n in found.rejected
         ]
     lines.append("  calls")
     for u in found.usage:
         tokens = f"{u.prompt_tokens:,} + {u.completion_tokens:,} tokens"
         if not (u.prompt_tokens or u.completion_tokens):
             tokens = "tokens not reported"
-        lines.append(f"    {u.requests:>7,}  {u.stage:<{wide}} {u.model:<24} {tokens}, {cost(u)}")
+        lines.append(f"  {u.requests:>6,}  {u.stage:<{wide}} {u.model:<23} {tokens}, {cost(u)}")
     if found.faults:
-        lines.append(f"    {found.faults:>7,}  attempts failed")
+        lines.append(f"  {found.faults:>6,}  attempts failed")
     if found.unused_proposals:
-        lines.append(f"    {found.unused_proposals:>7,}  proposals requested ahead, not used yet")
+        lines.append(f"  {found.unused_proposals:>6,}  proposals requested ahead, not used yet")
     if found.in_batches:
-        batches = "1 batch" if found.batches == 1 else f"{found.batches:,} batches"
-        lines.append(
-            f"    {found.in_batches:>7,}  in progress in {batches}; selfinstruct generate --batch picks them up"
-        )
+        batches = n_of(found.batches, "batch", "batches")
+        lines.append(f"  {found.in_batches:>6,}  in progress in {batches}; selfinstruct generate --batch picks them up")
     if graded := found.grades.get("right", 0) + found.grades.get("wrong", 0):
         lines.append(
-            f"  quality    {_share(found.grades['right'], graded)} of {graded:,} graded outputs are right "
-            f"(simulated teacher; {found.grades['unknown']:,} cannot be graded)"
+            f"  quality    {_share(found.grades['right'], graded)} of {graded:,} graded outputs are correct "
+            f"({found.grades['unknown']:,} cannot be graded)"
         )
     return "\n".join(lines)
 
@@ -211,8 +210,8 @@ def describe_values(values: Mapping[str, int]) -> str:
     """How often a field has which value, in words; where the values are too many to list, only how many there are."""
     n = sum(values.values())
     if len(values) > MOST_VALUES:
-        return f"{len(values):,} values in {n:,} records"
-    return ", ".join(f"{visible(value[:30])}: {of:,}" for value, of in values.items()) + f" of {n:,} records"
+        return f"{len(values):,} values in {n_of(n, 'record')}"
+    return ", ".join(f"{visible(value[:30])}: {of:,}" for value, of in values.items()) + f" of {n_of(n, 'record')}"
 
 
 def cost(usage: Usage) -> str:

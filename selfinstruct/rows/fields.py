@@ -77,7 +77,7 @@ ROW = (
 KNOWN = {name for field in ROW for name in field.spellings} | {"id", "task", "name", "is_classification", "extra"}
 
 ROLE = Field(("role", "from"), "who speaks")
-CONTENT = Field(("content", "value", "text"), "what is said: a text, or a list of parts")
+CONTENT = Field(("content", "value", "text"), "the turn's text, or a list of parts")
 TURN_REASONING = Field(_REASONING, REASONING.becomes)
 CALLS = Field(
     ("tool_calls", "function_call"), "tool calls, trained on like an answer if the chat template renders them"
@@ -91,7 +91,7 @@ DETAIL = Field(
 )
 CALL_ID = Field(
     ("tool_call_id",),
-    "the id of the call that a tool's turn answers: results are put into the order of the calls; without ids, they "
+    "the id of the call that a tool's turn answers: results are sorted into the order of the calls; without ids, they "
     "keep their own order; refused on other turns",
 )
 TURN = (ROLE, CONTENT, TURN_REASONING, CALLS, TURN_WEIGHT, DETAIL, CALL_ID, MEDIA)

@@ -125,7 +125,7 @@ def conversations(row: dict[str, Any], format: Format) -> tuple[list[Conversatio
         _more_in_turns(row, problems)
     is_unwanted = _beside(row, (), problems)
     if format != "preference" and not fields.is_empty(value_of(row, fields.REJECTED)):
-        problems.append(Problem("preference_pair", str(key_of(row, fields.REJECTED)), "beside the answer"))
+        problems.append(Problem("preference_pair", str(key_of(row, fields.REJECTED)), "next to the answer"))
     found = [
         one._replace(
             texts=[*before, *one.texts], has_turns=one.has_turns or has_history, is_raw=one.is_raw and not has_history,
@@ -189,7 +189,7 @@ def _more_in_turns(row: dict[str, Any], problems: list[Problem]) -> None:
         if isinstance(turn, dict) and turn.keys() - {"role", "content"}:
             for field in fields.TURN[2:]:  # all but who speaks, and what
                 if (key := key_of(turn, field)) and not fields.is_empty(turn[key]):
-                    problems.append(Problem("not_read", f"{name}.{i}.{key}", "only a record's fields are read"))
+                    problems.append(Problem("not_read", f"{name}.{i}.{key}", "of a record, only the fields are read"))
 
 
 def _said(row: dict[str, Any], problems: list[Problem]) -> list[Text]:

@@ -110,7 +110,7 @@ def _refuse_list(path: Path, text: str) -> None:
     with suppress(ValueError, RecursionError):
         if text.lstrip().startswith("[") and isinstance(json.loads(text), list):
             raise UsageError(
-                f"{path}: this is one JSON list; seed tasks must be JSON Lines, one object a line. To convert it: "
+                f"{path}: this is one JSON list; seed tasks must be JSON Lines, one object per line. To convert it: "
                 f"jq -c '.[]' {shlex.quote(str(path))} > seeds.jsonl"
             )
 

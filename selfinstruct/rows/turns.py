@@ -243,7 +243,9 @@ def _matched(
     ids = [str(value[n][key]) if key and value[n][key] != "" else None for n, key in zip(results, keys, strict=True)]
     for n, key, name in zip(results, keys, ids, strict=True):
         if name is not None and waiting.pop(name, None) is None:
-            problems.append(Problem("not_read", dotted((*path, n, str(key))), f"{name[:40]}: no call waits for it"))
+            problems.append(
+                Problem("not_read", dotted((*path, n, str(key))), f"{name[:40]}: no earlier call has this id")
+            )
     if len(waiting) > ids.count(None):
         name, n = next(iter(waiting.items()))
         problems.append(Problem("not_read", dotted((*path, n)), f"no result for the call {name[:40]}"))
@@ -306,7 +308,7 @@ def _calls_of(turn: dict[str, Any], kind: Kind, path: Path, problems: list[Probl
     found, *others = [_calls(turn[key], (*path, key), problems) for key in keys]
     for other in others:
         if other[0].text != found[0].text:
-            problems.append(Problem("not_read", other[0].field, f"other calls than in {keys[0]}"))
+            problems.append(Problem("not_read", other[0].field, f"not the same calls as in {keys[0]}"))
     return found
 
 

@@ -17,7 +17,8 @@ def refuse_link(path: Path) -> None:
     """UsageError if `path`, which is about to be written in place, is a link, or anything else but a file."""
     if path.is_symlink() or (path.exists() and not path.is_file()):
         raise UsageError(
-            f"{path} is a link, or no file, and nothing is written through it. Put a file in its place, or remove it."
+            f"{path} is a link or not a regular file, so nothing is written to it. "
+            "Replace it with a file, or remove it."
         )
 
 
@@ -29,7 +30,8 @@ def refuse_ending(path: Path, kind: str, says: str) -> None:
     """UsageError if `path` ends like a file of another kind than `kind`; `says`: which command writes what."""
     claims = {*_OTHERS, *(ending for endings in ENDINGS.values() for ending in endings)}
     if (ending := path.suffix.lower()) in claims and ending not in ENDINGS[kind]:
-        raise UsageError(f"{says}, {kind}: {path} must end in {ENDINGS[kind][0]}.")
+        article = "a " if kind == "JSON list" else ""
+        raise UsageError(f"{says} {article}{kind}: {path} must end in {ENDINGS[kind][0]}.")
 
 
 @contextmanager

@@ -25,7 +25,7 @@ OTHER_REASONS = {
 
 
 class Change(NamedTuple):
-    """One task or record that was lost or gained: the reason, the evidence, and its text."""
+    """One task or record that was lost or gained, with the reason and the evidence."""
 
     reason: str
     evidence: dict[str, Any]
@@ -33,7 +33,11 @@ class Change(NamedTuple):
 
 
 class Compared(NamedTuple):
-    """The tasks, or the records, of two runs: their numbers and the differences."""
+    """The tasks, or the records, before and after a change of the rules.
+
+    - `before`, `after`: how many there were, and how many there are now.
+    - `lost`, `gained`: each that is missing now, and each that is new, with the reason.
+    """
 
     before: int
     after: int
@@ -48,7 +52,7 @@ class Compared(NamedTuple):
         return f"{self.before:,} before, {self.after:,} now: {lost:,} lost, {gained:,} gained"
 
     def as_dict(self) -> dict[str, Any]:
-        """The figures, by reason, and a few examples of each as JSON values."""
+        """The figures, those of each reason, and a few examples of each reason, as JSON values."""
         return {
             "before": self.before,
             "after": self.after,
@@ -58,7 +62,7 @@ class Compared(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """What the new rules change.
+    """The difference that the new rules make.
 
     - `read_differently`: number of answers that are parsed differently.
     - `waiting`: number of tasks without instances.
@@ -147,8 +151,8 @@ def _by_reason(found: list[Change]) -> dict[str, Any]:
 
 
 def render(found: Changes, run: str, new: str) -> str:
-    """The figures and a few examples as text, about 72 characters wide."""
-    lines = [f"{new}: {run} filtered under different rules, without API calls"]
+    """The figures and a few examples as text, at most 80 characters wide unless a name is long."""
+    lines = [f"{new}: {run} filtered under other rules, without API calls"]
     for name, compared in (("tasks", found.tasks), ("records", found.records)):
         lines.append(f"  {name:<8} {compared}")
         for verb, some in (("lost", compared.lost), ("gained", compared.gained)):
@@ -169,4 +173,4 @@ def render(found: Changes, run: str, new: str) -> str:
 
 def _short(text: str) -> str:
     one_line = " ".join(text.split())
-    return one_line if len(one_line) <= 88 else one_line[:85] + "..."
+    return one_line if len(one_line) <= 65 else one_line[:62] + "..."

@@ -19,6 +19,7 @@ from selfinstruct.store import counts
 from selfinstruct.store.answers import answer_sizes
 from selfinstruct.store.store import Store
 from selfinstruct.teachers.budget import cost_usd
+from selfinstruct.terminal import n_of
 
 SAMPLE_TASKS = 24
 DRAWS = 1000
@@ -100,8 +101,8 @@ def render(found: Estimate) -> str:
     """The estimate as text."""
     e, low, high = found.expected, found.low, found.high
     lines = [
-        f"Estimate for {found.target:,} tasks, from {found.n_tasks:,} tasks of {found.n_steps:,} steps. They are "
-        "kept; the run resumes from them.",
+        f"Estimate for {n_of(found.target, 'task')}, from {n_of(found.n_tasks, 'task')} in "
+        f"{n_of(found.n_steps, 'step')}",
         f"  {'':<12}{'expected':>14}   90% interval",
     ]
     for name, field in (
@@ -123,10 +124,10 @@ def render(found: Estimate) -> str:
         limit = f", {found.calls_per_minute:,.0f} calls a minute" if found.calls_per_minute else ""
         flight = f"{found.concurrency} calls in flight{limit}"
         lines.append(f"  {'time':<12}{clock[0]:>14}   {clock[1]} to {clock[2]}, with {flight}")
-    lines.append(
-        f"Each step yielded {found.tasks_per_step:.1f} new tasks. The yield falls as the pool grows, so a large "
-        "run needs somewhat more."
-    )
+    lines += [
+        f"Each step yielded {found.tasks_per_step:.1f} new tasks. The yield falls as the pool grows, so a large",
+        "run needs somewhat more. The first tasks are kept; the run resumes from them.",
+    ]
     return "\n".join(lines)
 
 

@@ -86,7 +86,7 @@ def read_completions(path: Path) -> list[Answer | Whole]:
         if said is None and isinstance(row.get("instruction"), str):
             found = [Whole(number, storable(row["instruction"]), ())]
         elif said is None:
-            raise _no_field(where, row, "has no text, or response with choices, or instruction")
+            raise _no_field(where, row, "needs a text, a response with choices, or an instruction")
         if of is row:
             unused.update(_beside(row, {*_read(row), "instruction"} if said is None else _read(row)))
         else:
@@ -200,11 +200,11 @@ def _whole_row(where: str, row: dict[str, Any]) -> tuple[str, str, str]:
     """Instruction, input and output of a row; UsageError if it lacks one, or asks in another way."""
     format = format_of(row)
     if format not in ("alpaca", "records"):
-        raise _no_field(where, row, "needs the texts instruction, input and output")
+        raise _no_field(where, row, "needs the text fields instruction, input and output")
     (found,), problems = conversations(row, format)
     texts = {text.kind: text.text for text in found.texts}
     if problems and problems[0].rule == "wrong_type":
-        raise _no_field(where, row, "needs the texts instruction, input and output")
+        raise _no_field(where, row, "needs the text fields instruction, input and output")
     if problems or "user" in texts:
         problem = problems[0] if problems else Problem("history", "history", "earlier turns")
         raise UsageError(

@@ -116,7 +116,7 @@ def open_run(
     _refuse_unused_stages(config, now)
     seeds: tuple[SeedTask, ...] = ()
     if asking:
-        _check_teachers(config, now.flags)
+        _check_teachers(config, now)
         seeds_file = seeds_file or shipped("seeds") / "seeds.jsonl"
     if seeds_file:
         seeds = read_seeds(seeds_file)
@@ -159,12 +159,14 @@ def _resume(store: Store, now: Named, seeds_file: Path | None, asking: bool) -> 
     if state.answered or state.has_filtered:
         _refuse_differences(store, config, prompts, given, state)
     if asking:
-        _check_teachers(config, now.flags)
+        _check_teachers(config, now)
         if not config.running.batch:
             Batches(store).refuse_under_way()
     run = _describe(store, config, prompts, given, is_new=False)
     if now.config_file and (left_out := kept(config, named, now.settings)):
-        return run._replace(kept=f"Kept from the run, as {now.config_file} does not name them: {', '.join(left_out)}.")
+        return run._replace(
+            kept=f"Kept from the run, because {now.config_file} does not set them: {', '.join(left_out)}."
+        )
     return run
 
 
@@ -183,8 +185,8 @@ def refuse_not_loaded(store: Store, config: Config, *rooms: str) -> None:
     """UsageError where the run needs the user's own code (see `config.custom`), and its place was not named now."""
     if missing := not_loaded(config, rooms):
         raise UsageError(
-            f"{store.folder} was grown with code of your own. A run folder is never trusted to say which code "
-            f"to load, so name it again, with its path: {' '.join(missing)}"
+            f"{store.folder} was grown with code of your own. A run folder never decides which code is "
+            f"loaded, so name that code again, with its path: {' '.join(missing)}"
         )
 
 
@@ -257,7 +259,7 @@ def _refuse_differences(store: Store, config: Config, prompts: dict[str, str], g
     found += [f"the prompt {name} differs from the one the run was started with" for name in sorted(changed)]
     if found:
         raise UsageError(
-            f"{store.folder} was started with other settings, and mixing them would spoil its data:\n"
+            f"{store.folder} was started with different settings, and mixing them would make its data inconsistent:\n"
             + "\n".join(f"  {difference}" for difference in found)
             + "\nTo resume it, use its own settings; for other settings, start a new run in another folder. "
             "To apply other filters to its answers, use refilter."
@@ -272,15 +274,16 @@ def _read_test_sets(config: Config) -> list[Line]:
     return [line for name in config.decontaminate for line in read_lines(Path(name))]
 
 
-def _check_teachers(config: Config, flags: dict[str, Any]) -> None:
+def _check_teachers(config: Config, now: Named) -> None:
     """UsageError where a stage's teacher cannot be asked, may not be sent its key, or its answers not be counted."""
     from selfinstruct.report.status import check_counted
     from selfinstruct.runs.teachers import check_teachers
-    from selfinstruct.runs.trust import check_trusted
+    from selfinstruct.runs.trust import check_started, check_trusted
 
     check_teachers(config)
     check_counted(config)
-    check_trusted(config, flags)
+    check_started(config, now.settings)
+    check_trusted(config, now.flags)
 
 
 def _prompts(config: Config) -> list[tuple[str, Prompt]]:

@@ -33,7 +33,7 @@ def check_teachers(config: Config) -> None:
             if batch and places.setdefault(teacher.model, place) != place:
                 raise UsageError(
                     f'batch (--batch) needs the same server and key for a model in every stage. "{teacher.model}" '
-                    f"has another in [{stage}]."
+                    f"has a different one in [{stage}]."
                 )
             kind.check(stage, teacher, sampling)
 

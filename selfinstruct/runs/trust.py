@@ -15,7 +15,9 @@ from typing import Any
 from selfinstruct.config.config import Config
 from selfinstruct.errors import UsageError
 from selfinstruct.rows.writing import whole_file
+from selfinstruct.teachers import kinds
 from selfinstruct.teachers.settings import OPENAI_HOST, TeacherSettings
+from selfinstruct.untrusted import visible
 
 Pair = tuple[str, str]  # a server's address, and the variable with its key
 USERS_OWN = ("", OPENAI_HOST)  # OPENAI_BASE_URL or OpenAI: whose key is the default one
@@ -31,8 +33,8 @@ class Untrusted(UsageError):
         self.pairs = pairs
         what = "\n".join(f"  {variable} to {server or 'OpenAI, or OPENAI_BASE_URL'}" for server, variable in pairs)
         super().__init__(
-            "A key is sent only where you have named both its variable and the server. By the settings of the run or "
-            f"the config file, these would be sent:\n{what}\n"
+            "A key is sent only where you have named both its variable and the server. According to the settings of "
+            f"the run or the config file, these keys would be sent:\n{what}\n"
             "If you trust the servers with these keys, add --send-keys once; this is remembered. In Python, pass "
             "base_url and api_key_env in the call. Otherwise choose another server with --base-url, or unset the "
             "variables."
@@ -50,6 +52,18 @@ def check_trusted(config: Config, named: dict[str, Any]) -> None:
         raise Untrusted(unknown)
     if ours - known:
         remember(ours)
+
+
+def check_started(config: Config, named: dict[str, Any]) -> None:
+    """UsageError if a program would be started for a teacher that the user has not named; `named`: as above."""
+    teachers = [choice.teacher for stage in config.stages for choice in config.choices(stage)]
+    for teacher in teachers:
+        if kinds.load(teacher.kind).starts_process and teacher.kind not in _named(named, "kind"):
+            raise UsageError(
+                f"The run's teacher is {teacher.kind} with {visible(teacher.model)}, which is started as a program of "
+                "its own. A run folder is never trusted to say what to start, so name it again: "
+                f"--teacher {teacher.kind}."
+            )
 
 
 def remember(pairs: Collection[Pair]) -> None:

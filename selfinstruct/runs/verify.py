@@ -20,7 +20,7 @@ from selfinstruct.store.store import Store
 from selfinstruct.store.verify import DAMAGE, UNFINISHED, hashed_later, why
 from selfinstruct.store.verify import verify as verify_store
 
-_CANNOT_READ = "the answers cannot be read again"
+_CANNOT_READ = "the answers cannot be parsed again"
 _UNREADABLE = ("the table ", "the view ", UNFINISHED, _CANNOT_READ)
 
 
@@ -47,8 +47,8 @@ def verify(run: Path, wait: Callable[[Callable[[], Coroutine[Any, Any, Verified]
     again, notes = wait(lambda: _read_again(run))
     if n_later:
         notes.append(
-            f"{n_later:,} answers are older than hashes. Theirs were computed when the file was updated, so a change "
-            "before that would not be found."
+            f"{n_later:,} answers were stored before there were hashes. Their hashes were computed when the file was "
+            "updated, so earlier changes are not detected."
         )
     return Verified(_one_each(problems + again), notes)
 
@@ -65,7 +65,7 @@ async def _read_again(run: Path) -> Verified:
     with Store.read(run) as store, store.snapshot():  # the run may be growing
         try:
             if why_not := _why_not_read_again(store):
-                return Verified([], [f"The answers were not read again: {why_not}."])
+                return Verified([], [f"The answers were not parsed again: {why_not}."])
             return Verified(await _differences(store, config_of(store)), [])
         except DAMAGE as error:
             return Verified([f"{_CANNOT_READ}; settings or rows are damaged ({why(error)})"], [])
@@ -75,7 +75,7 @@ def _why_not_read_again(store: Store) -> str:
     """Why the answers cannot be read again for comparison; "" if they can."""
     settings = store.settings()
     if others := sorted({*settings.get("versions", [settings.get("version", "")])} - {__version__}):
-        return f"they were read by version {', '.join(others)}, and this is {__version__}"
+        return f"they were parsed by version {', '.join(others)}, and this is version {__version__}"
     if code := not_loaded(config_of(store), ("strategies", "filters")):
         return f"that needs code of your own, which verify does not load ({', '.join(code)})"
     return ""

@@ -14,6 +14,7 @@ from selfinstruct.errors import UsageError
 from selfinstruct.records import Completion, Request
 from selfinstruct.store.rows import REQUEST_COLUMNS, request_from
 from selfinstruct.store.store import Store
+from selfinstruct.terminal import n_of
 
 
 class OpenBatch(NamedTuple):
@@ -58,7 +59,7 @@ class Batches:
         ((n,),) = self._store.query("SELECT count(*) FROM batch_requests")
         if n:
             raise UsageError(
-                f"{self._store.folder} has batches in progress, with {n:,} requests. Resuming without them would "
+                f"{self._store.folder} has batches in progress, with {n_of(n, 'request')}. Resuming without them would "
                 "pay twice. Set batch (--batch), and do not use --dry-run."
             )
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from selfinstruct.store.database import SqliteFile
 from selfinstruct.store.rows import with_hash
 from selfinstruct.store.schema import HASHED, explaining, make_newest
+from selfinstruct.terminal import n_of
 
 JSON: dict[tuple[str, str], type | None] = {
     ("run", "value"): None,  # any
@@ -70,7 +71,7 @@ def changed_rows(file: SqliteFile) -> Iterator[str]:
     for table in ("completions", "faults"):
         ((n, last),) = file.query(f"SELECT count(*), coalesce(max(rowid), 0) FROM {table}")
         if n != last:
-            yield f"{table}: {last - n:,} {'row was' if last - n == 1 else 'rows were'} deleted"
+            yield f"{table}: {n_of(last - n, 'row was', 'rows were')} deleted"
 
 
 def row_name(table: str, key: object) -> str:
@@ -115,7 +116,9 @@ def _fault(table: str, column: _Column, value: Any) -> str | None:
         found, wanted = json.loads(text), JSON[table, column.name]
     except (ValueError, RecursionError):
         return f"is not JSON: {_shown(value)}"
-    return f"is no {wanted.__name__} in JSON: {_shown(value)}" if wanted and not isinstance(found, wanted) else None
+    if wanted is None or isinstance(found, wanted):
+        return None
+    return f"is not a JSON {'object' if wanted is dict else wanted.__name__}: {_shown(value)}"
 
 
 def _shown(value: Any) -> str:

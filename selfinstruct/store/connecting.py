@@ -29,6 +29,6 @@ def refuse_triggers(db: sqlite3.Connection, path: Path) -> None:
     """StoreError if the file has a trigger: selfinstruct makes none."""
     if found := db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchone():
         raise StoreError(
-            f"{path} has a trigger, {found[0]}, which selfinstruct did not make. If you trust it, remove it with: "
+            f"{path} has a trigger, {found[0]}, which selfinstruct did not create. If you trust it, remove it with: "
             "DROP TRIGGER"
         )

@@ -77,7 +77,7 @@ class Database(SqliteFile):
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError):
-            raise UsageError(f"{folder}: cannot be created, as a part of this path is a file.") from None
+            raise UsageError(f"{folder}: cannot be created, because part of this path is a file.") from None
         except OSError as error:
             raise UsageError(
                 f"{folder}: cannot be created ({error.strerror}). Choose a folder that you can write to."

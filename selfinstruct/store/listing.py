@@ -120,9 +120,10 @@ def refuse_absent(store: Store, stage: str | None, reason: str | None) -> None:
 def rejected(store: Store, stage: str | None, reason: str | None, limit: int | None) -> Iterator[dict[str, Any]]:
     """What was rejected, in the order in which it was said."""
     rows = store.query(
-        "SELECT j.stage, j.reason, j.subject, j.subject_id, j.text, j.evidence, j.request_id, j.step, j.task, "
-        "c.instruction FROM rejected j JOIN completions m ON m.request_id = j.request_id "
-        "LEFT JOIN tasks t ON t.position = j.task LEFT JOIN candidates c ON c.id = t.id "
+        "SELECT j.stage, j.reason, j.subject, j.subject_id, j.text, j.evidence, j.request_id, j.step, t.position, "
+        "c.instruction FROM rejected j JOIN completions m ON m.request_id = j.request_id LEFT JOIN tasks t ON "
+        "t.position = coalesce(j.task, iif(j.subject = 'completion', json_extract(j.evidence, '$.task'), NULL)) "
+        "LEFT JOIN candidates c ON c.id = t.id "
         "WHERE (?1 IS NULL OR j.stage = ?1) AND (?2 IS NULL OR j.reason = ?2) ORDER BY m.rowid, j.subject_id LIMIT ?3",
         (stage, reason, -1 if limit is None else limit),
     )

@@ -169,7 +169,7 @@ def extra_from(extra: str | None) -> dict[str, Any]:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise StoreError(f"The store of this run is damaged: {extra!r:.60} is no JSON object. Restore a copy.")
+        raise StoreError(f"The store of this run is damaged: {extra!r:.60} is not a JSON object. Restore a copy.")
     return found
 
 

@@ -283,7 +283,7 @@ def _refuse_other_schema(db: sqlite3.Connection, path: Path, version: int) -> No
         is_there, its = found.get(name, (kind, sql))  # what is missing is named when it is needed
         is_other = its != sql if kind == "view" else str(its).lower().startswith("create virtual")
         if is_there != kind or is_other:
-            raise StoreError(f"{path}: its {kind} {name} is not the one that selfinstruct makes. Restore a copy.")
+            raise StoreError(f"{path}: its {kind} {name} is not the one that selfinstruct creates. Restore a copy.")
 
 
 def missing_tables(db: sqlite3.Connection) -> list[tuple[str, str]]:

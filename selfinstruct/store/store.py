@@ -311,7 +311,10 @@ class Store(Database):
                 )  # fmt: skip
                 if rejection:
                     self._reject("instance", INSTANCES, [(identity, rejection)])
-            self._reject_unreadable(generated.unreadable)
+            self._reject_unreadable(
+                (request_id, Rejection(reason, {**evidence, "task": task.position}))
+                for request_id, (reason, evidence) in generated.unreadable
+            )
         return identities
 
     def reject(self, request_id: str, rejection: Rejection) -> None:

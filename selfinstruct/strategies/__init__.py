@@ -34,6 +34,7 @@ from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.parsing.json_answers import field_or_text
 from selfinstruct.parsing.thoughts import spoken
 from selfinstruct.records import Candidate, Completion, Endpoint, Rejection, Task
+from selfinstruct.settings import did_you_mean
 
 if TYPE_CHECKING:  # it imports numpy, which commands that only read a run do without
     from selfinstruct.pool.pool import Snapshot
@@ -43,17 +44,25 @@ DEFAULT = NAMES[0]
 
 
 class Answer(NamedTuple):
-    """A completion. `prefix`: the beginning of the answer, with which the prompt ended; "" for chat models."""
+    """A completion.
+
+    - `prefix`: the beginning of the answer, with which the prompt ended; "" for chat models.
+    - `fields`: the fields that the prompt declares for JSON answers.
+    """
 
     completion: Completion
     prefix: str
     endpoint: Endpoint
+    fields: tuple[str, ...] = ()
 
     def field(self, name: str) -> str:
         """The text of this field of a JSON answer ("" if it is missing); if the answer is not JSON, its whole text.
 
-        Numbers and lists are returned as JSON. Reasoning in tags is left out.
+        Numbers and lists are returned as JSON. Reasoning in tags is left out. Raises UsageError if the prompt declares
+        other fields only.
         """
+        if self.fields and name not in self.fields:
+            raise UsageError(f"The prompt declares no field {name!r}; {did_you_mean(name, self.fields)}")
         return field_or_text(spoken(self.completion.text), name)
 
 

@@ -1,6 +1,7 @@
 """Custom strategies: checked when loaded; their errors are explained; old runs know them by their declarations."""
 
 import asyncio
+import difflib
 import inspect
 import random
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -11,13 +12,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, cast
 from pydantic import Field
 
 from selfinstruct.asking.stages import PROBE, Counted, GrowthSettings, Prompt, Stage
-from selfinstruct.custom import Custom, checked_json, explained, load, of_object, place_of, refuse_init
+from selfinstruct.custom import Custom, checked_json, explained, load, of_object, place_of, placed, refuse_init
 from selfinstruct.errors import SelfInstructError, StoreError, UsageError
 from selfinstruct.filters.verdicts import CANDIDATE_STAGES
 from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.records import Candidate, Instance, Rejection, Task, storable
-from selfinstruct.settings import Section, parse_as
+from selfinstruct.settings import Section, did_you_mean, parse_as
 from selfinstruct.strategies import Answer, Ask, GeneratedInstances, Proposal, Strategy
+from selfinstruct.strategies import declared as all_declared
 from selfinstruct.untrusted import visible
 
 if TYPE_CHECKING:
@@ -77,6 +79,10 @@ def _check_declared(named: Custom, strategy: type[Strategy]) -> None:
         prompts = stage.prompts
         if not isinstance(prompts, tuple) or not prompts or not all(isinstance(one, Prompt) for one in prompts):
             raise wrong(f"stage {stage.name}: prompts must be a tuple of at least one Prompt.")
+    for method in ("propose", "generate_instances"):
+        own = [name for name, value in vars(strategy).items() if inspect.iscoroutinefunction(value)]
+        if method not in own and (near := difflib.get_close_matches(method, own, n=1, cutoff=0.85)):
+            raise wrong(f"nothing calls {near[0]}; if it is meant to replace {method}, rename it.")
     names = [stage.name for stage in strategy.stages]
     if taken := [name for name in names if name in RESERVED or names.count(name) > 1]:
         raise wrong(f"a stage cannot be called {taken[0]}: the name is taken.")
@@ -141,9 +147,12 @@ class _Asked:
         try:
             with explained():
                 yield
+        except UsageError as error:
+            if not self._failed:
+                raise placed(error) from error.__cause__
         finally:
             if self._failed:
-                raise self._failed
+                raise placed(self._failed)
 
 
 class _Checked:
@@ -217,6 +226,11 @@ class _Checked:
                 )
             self.request(one[0])
             self.is_a(Rejection, one[1])
+            if one[1].reason not in (known := all_declared(self._strategy).reasons):
+                raise UsageError(
+                    f"{self._where} rejects an answer for {one[1].reason!r:.60}, which `reasons` of the strategy does "
+                    f"not declare; {did_you_mean(str(one[1].reason), known)}"
+                )
 
 
 def declaration(strategy: type[Strategy]) -> dict[str, Any]:
@@ -231,7 +245,7 @@ def as_declared(name: str, declared: Mapping[str, Any]) -> Custom:
         values = {key: declared[key] for key in ("stages", "reasons", "summary")}
         known = parse_as(DeclaredStrategy, values, name)
     except (UsageError, KeyError, TypeError) as error:
-        raise StoreError(f"What the store of this run says of the strategy {name!r} is damaged ({error}).") from None
+        raise StoreError(f"The record of the strategy {name!r} is damaged ({error}).") from None
     stages_ = tuple(
         Stage(
             visible(one.name), (), lambda endpoint, settings: {}, visible(one.asks_for),

@@ -37,7 +37,15 @@ def _demonstrations(n: int) -> tuple[Variables, Variables]:
 
 PROPOSE = Stage(
     "propose",
-    (Prompt("alpaca", "demonstrations", {"tasks": rows_of("instruction", "input", "output")}, _demonstrations),),
+    (
+        Prompt(
+            "alpaca",
+            "demonstrations",
+            {"tasks": rows_of("instruction", "input", "output")},
+            _demonstrations,
+            most="proposals_per_request",
+        ),
+    ),
     _sampling,
 )
 

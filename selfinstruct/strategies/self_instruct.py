@@ -57,7 +57,15 @@ def _with_instances(n: int) -> tuple[Variables, Variables]:
 
 PROPOSE = Stage(
     "propose",
-    (Prompt("propose", "demonstrations", {"tasks": {"type": "array", "items": {"type": "string"}}}, _demonstrations),),
+    (
+        Prompt(
+            "propose",
+            "demonstrations",
+            {"tasks": {"type": "array", "items": {"type": "string"}}},
+            _demonstrations,
+            most="proposals_per_request",
+        ),
+    ),
     _proposing,
 )
 CLASSIFY = Stage(
@@ -80,8 +88,20 @@ CLASSIFY = Stage(
 INSTANCES = Stage(
     "instances",
     (
-        Prompt("input_first", "instruction", {"instances": rows_of("input", "output")}, _with_instances),
-        Prompt("output_first", "instruction", {"instances": rows_of("label", "input")}, _with_instances),
+        Prompt(
+            "input_first",
+            "instruction",
+            {"instances": rows_of("input", "output")},
+            _with_instances,
+            most="instances_per_task",
+        ),
+        Prompt(
+            "output_first",
+            "instruction",
+            {"instances": rows_of("label", "input")},
+            _with_instances,
+            most="instances_per_task",
+        ),
     ),
     _generating,
     asks_for="instances",
@@ -94,8 +114,8 @@ class SelfInstruct:
     stages = (PROPOSE, CLASSIFY, INSTANCES)
     defaults: ClassVar[Mapping[str, Any]] = {}
     reasons: ClassVar[Mapping[str, str]] = {
-        "unclear_class": "neither yes nor no; asked once more, then treated as not a classification task",
-        "no_instance": "no instance could be read from the answer",
+        "unclear_class": "neither yes nor no",
+        "no_instance": "no instance found in the answer",
     }
     summary = (
         "asked for new tasks like the ones it was shown; then, for each, whether it is a classification task, and for "

@@ -28,6 +28,7 @@ from selfinstruct.teachers.batch_lines import answer_row, in_parts, request_line
 from selfinstruct.teachers.batch_server import BatchServer, Found
 from selfinstruct.teachers.openai_compatible import PATHS, OpenAICompatible
 from selfinstruct.teachers.pacing import Pace
+from selfinstruct.terminal import n_of
 
 IN_FLIGHT = 50_000  # requests of one batch, at most
 SETTLE_S = 0.25  # without another request: then everybody waits, and the batch goes out
@@ -171,7 +172,7 @@ class BatchTeacher:
                 self._forget(number)
             raise
         self._batches.submitted(number, identity)
-        self._tell(f"batch {number} with {len(requests):,} requests is submitted")
+        self._tell(f"batch {number} with {n_of(len(requests), 'request')} was submitted")
 
     def _marks(self, number: int) -> dict[str, str]:
         return {"selfinstruct": self._batches.token(), "batch": str(number)}

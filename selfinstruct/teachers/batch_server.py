@@ -138,9 +138,10 @@ class BatchServer:
                 n_lines, n_bytes = n_lines + len(found), n_bytes + len(piece)
                 if n_lines > LINES_MOST or n_bytes > ANSWERS_MOST * self._reader.most_bytes:
                     raise TeacherError(
-                        f"{self._reader.base_url}: the file of a batch has more than {n_lines:,} lines and "
-                        f"{n_bytes / 2**30:.1f} GB, which is more than {ANSWERS_MOST} times max_answer_mb, or than any "
-                        "batch has requests. If its answers are that long, raise max_answer_mb in [running]."
+                        f"{self._reader.base_url}: the result file of a batch is too large: {n_lines:,} lines and "
+                        f"{n_bytes / 2**30:.1f} GB so far. That is more lines than a batch has requests, or more than "
+                        f"{ANSWERS_MOST} times max_answer_mb. If its answers are that long, raise "
+                        "max_answer_mb in [running]."
                     )
                 take(found)
         take(lines.feed(b"\n"))

@@ -49,7 +49,7 @@ def body_of_events(text: str) -> dict[str, Any]:
         if not isinstance(event, dict):
             if answer.is_over:
                 break
-            raise NoAnswer(f"an event of the stream is no JSON object: {data[:100]}", "incomplete_answer")
+            raise NoAnswer(f"an event of the stream is not a JSON object: {data[:100]}", "incomplete_answer")
         if not event.get("error") and not first_choice(event) and error_in(event):  # the event is the error (vLLM)
             event = {"error": event}
         body |= {name: value for name, value in event.items() if name != "choices" and value is not None}

@@ -82,7 +82,10 @@ def failure(
         return RequestRefused("content_filter", error.message)
     wait_s = retry_after_s(headers)
     if _is_quota(status, error):
-        return TeacherError(f"{base_url}: the account's quota is used up ({error.message}). {words.resume}")
+        return TeacherError(
+            f"{base_url}: the account's quota is used up ({error.message}). Add credit, or wait until it is renewed. "
+            f"{words.resume}"
+        )
     if status < 500 and (_ELSEWHERE.search(text) or (status == 403 and error.is_page)):
         return TeacherError(f"{base_url} refused access ({about}). {words.resume}")
     if status == 401 and not os.environ.get(key_env):

@@ -306,8 +306,8 @@ class Scheduler:
             self._told_until = now + seconds
             length = f"{seconds / 60:,.0f} minutes" if seconds >= 120 else f"{seconds:.0f} seconds"
             self._tell(
-                f"The server asks for a pause of {length} ({error}). It gets no calls until then. Ctrl-C stops the "
-                "run; the same command resumes it."
+                f"The server asks for a pause of {length} ({error}). No calls are sent to it during the pause. "
+                "Ctrl-C stops the run; the same command resumes it."
             )
 
     async def _sleep(self, seconds: float) -> None:

@@ -44,7 +44,7 @@ def _server_address(url: BaseUrl | None) -> BaseUrl | None:
         port = 0
     if parts.username or parts.password or (parts.query and not _API_VERSION.fullmatch(parts.query)):
         raise ValueError(
-            "must not contain a key, or anything but api-version=... after a question mark. The key is read from the "
+            "must not contain a key; after a question mark, only api-version=... is allowed. The key is read from the "
             "environment: from OPENAI_API_KEY, or the variable that api_key_env names"
         )
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
@@ -79,9 +79,18 @@ class TeacherSettings(Section):
 
     kind: PartName = Field(
         "simulated",
-        description='"simulated" (built in), "openai" (a server), "transformers" (in this process), or "FILE.py:NAME"',
+        description=(
+            '"simulated" (built in), "openai" (a server), "llama.cpp" or "vllm" (a server started for the run), '
+            '"transformers" (in this process), or "FILE.py:NAME"'
+        ),
     )
-    model: str = Field("", description="name of the model on its server; for transformers, a folder or a hub name")
+    model: str = Field(
+        "",
+        description=(
+            "name of the model on its server; for llama.cpp, a GGUF file; for vllm and transformers, a folder or a hub "
+            "name"
+        ),
+    )
     base_url: Annotated[BaseUrl, AnyTime] = Field(
         "",
         description=(
@@ -171,7 +180,7 @@ class Weighted(Overrides):
 class StageSettings(Overrides):
     """Settings of one stage; keys that are left out are inherited from [teacher]."""
 
-    mix: tuple[Weighted, ...] = Field((), description="several models; each request's seed draws one by weight")
+    mix: tuple[Weighted, ...] = Field((), description="several models; for each request, its seed draws one by weight")
 
 
 class StageTeacher(NamedTuple):

@@ -30,21 +30,23 @@ class Words(NamedTuple):
         if fault.raised_in is not None:
             return f"Check what the teacher calls{fault.raised_in and f' ({fault.raised_in})'}"
         if fault.reason == "http_429":
-            return "Wait until the server takes more calls, or lower concurrency"
+            return "Wait until the server accepts more calls, or lower concurrency"
+        if fault.reason == "deadline":
+            return "If the server is only slow, set a longer deadline_s under [running], or lower concurrency"
         return f"Check that the server is up and {self.base_url} is right"
 
     def window_too_small(self, stage: str, n: int, is_known: bool, detail: str) -> str:
         """The message that the server's context window was too small for `n` requests of a stage, and what helps."""
         settings = (
-            ", show fewer demonstrations (seed_demonstrations, generated_demonstrations), or lower max_tokens in "
-            f"sampling of [{stage}]"
+            ", choose another model, show fewer demonstrations (seed_demonstrations, generated_demonstrations), or "
+            f"lower max_tokens in sampling of [{stage}]"
             if self.has_sampling
-            else ""
+            else ", or choose another model"
         )
         requests = f"{n} {stage} requests were all" if n > 1 else f"{stage} request was"
         return (
             f"The {'latest' if is_known else 'first'} {requests} too long for the server's context window: "
-            f"{detail.rstrip('. ')}. Start the server with a larger window, or choose another model{settings}. "
+            f"{detail.rstrip('. ')}. Start the server with a larger window{settings}. "
             "Then run the same command again to resume."
         )
 

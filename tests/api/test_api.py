@@ -55,7 +55,7 @@ def test_figures_are_one_line(run, tmp_path):
     assert repr(status) == str(status) == f"<Status: {line}>"
     priced = [one._replace(cost_usd=0.25) for one in status.usage]
     assert repr(status._replace(target=0, usage=priced[:1])) == (
-        f"<Status: 12 tasks, {records} records, {rejected} rejected, {priced[0].requests} calls, $0.2500>"
+        f"<Status: 12 tasks, {records} records, {rejected} rejected, 1 call, $0.2500>"
     )
     changes = run.refilter(tmp_path / "same").changes
     line = f"{records} before, {records} now: 0 lost, 0 gained"
@@ -148,6 +148,13 @@ def test_the_answers_are_never_overwritten(run):
         with pytest.raises(si.UsageError, match="never overwritten"):
             write(run.folder / "run.db")
     assert run.verify() == []
+
+
+def test_advice_is_only_what_the_call_accepts(run, tmp_path):
+    with pytest.raises(si.UsageError, match=r"^unknown argument temperature: a sampling setting, but no model"):
+        run.refilter(tmp_path / "new", temperature=3)
+    with pytest.raises(si.UsageError, match=r"^similar is 'x'; it must be True or False\.$"):
+        run.tasks(similar="x")
 
 
 @pytest.mark.parametrize("wrong", [{"limit": -1}, {"limit": "5"}, {"limit": True}, {"reason": ["too_similar"]}])
@@ -258,7 +265,7 @@ def test_what_a_config_file_leaves_out_is_kept_and_said(tmp_path, capsys):
     si.generate(tmp_path / "run", 2, concurrency=4)
     assert "Kept" not in capsys.readouterr().out
     si.generate(tmp_path / "run", 3, config=config)
-    assert f"Kept from the run, as {config} does not name them: running.concurrency.\n" in capsys.readouterr().out
+    assert f"Kept from the run, because {config} does not set them: running.concurrency.\n" in capsys.readouterr().out
 
 
 def test_recorded_answers_become_a_run_as_by_the_command(tmp_path):
@@ -334,7 +341,7 @@ def test_rows_that_overlap_a_test_set_are_found(run, tmp_path):
         ({"target": 3, "rouge_treshold": 0.5}, "did you mean rouge_threshold?"),
         (
             {"target": 3, "min_words": 2, "filters": {"min_words": 3}},
-            "min_words is given twice: directly, and in filters",
+            "min_words is set twice: directly, and in filters",
         ),
         ({"target": 3, "min_words": 2, "filters": "x"}, "filters is 'x'; it must be a list of filters"),
         ({"target": 3, "filters": si.reject}, "it must be a list of filters"),

@@ -547,7 +547,7 @@ def test_filters_are_switched_off_by_name():
     )  # fmt: skip
     for name, message in {
         "empty_outptu": "did you mean empty_output",
-        "empty_output": "empty_output cannot be switched off: a record without an output",
+        "empty_output": "empty_output cannot be switched off: there is nothing to learn from",
         "no_words": "no_words cannot be switched off",
         "zzzz": "choose one of: cut_off, too_short",
     }.items():

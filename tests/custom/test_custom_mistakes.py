@@ -67,7 +67,7 @@ def closure(text):
 
 def test_two_teachers_of_one_name_are_refused():
     """Else one of them would be asked in the place of the other."""
-    with pytest.raises(UsageError, match=r"two teachers called .*:teacher; give one another name"):
+    with pytest.raises(UsageError, match=r"two teachers called .*:teacher; rename one of them"):
         grow(teacher=closure("a"), instances={"kind": closure("b")})
     for folder in ("a", "b"):
         Path(folder).mkdir()
@@ -341,6 +341,8 @@ def counting(key):
         ({"reasons": {"no_rhyme": 5}}, "reasons.no_rhyme"),
         ({"summary": None}, "summary must be a str"),
         ({"summary": "x" * 1001}, "summary"),
+        ({"generate_instance": SelfInstruct.generate_instances}, "nothing calls generate_instance; if it is meant to"),
+        ({"proposes": SelfInstruct.propose}, "nothing calls proposes; if it is meant to replace propose, rename it"),
         ({"stages": (PROPOSE, counting("tasks"))}, "stage grade cannot count as 'tasks': status --json has a field of"),
         ({"stages": (PROPOSE, counting("diversity"))}, "stage grade cannot count as 'diversity'"),
         ({"stages": (*SelfInstruct.stages, counting("classification"))}, "cannot count as 'classification': stage"),
@@ -381,6 +383,7 @@ def generating(give):
         (proposing(lambda request: Proposal([Candidate("other", 0, "Name a lake.")], [])), "which it did not make"),
         (proposing(lambda request: Proposal(["Name a lake."], [])), "it must return a Candidate"),
         (proposing(lambda request: Proposal([], [(request, "no_list")])), "it must return a Rejection"),
+        (proposing(lambda request: Proposal([], [(request, Rejection("no_lst", {}))])), "did you mean no_list"),
         (proposing(lambda request: Proposal([], [("x", Rejection("no_list", {}))])), "which it did not make"),
         (proposing(lambda request: Proposal([without_a_number(request)], [])), "extra must contain only JSON values"),
         (generating(lambda g: None), "it must return a GeneratedInstances"),
@@ -399,8 +402,8 @@ def test_what_a_strategy_returns_is_checked_before_it_is_stored(strategy, says):
 @pytest.mark.parametrize(
     ("stage", "prompt", "number", "says"),
     [
-        (replace(PROPOSE, name="other"), "propose", 1, "stage other with prompt propose, which it does not declare"),
-        (PROPOSE, "classify", 1, "asks stage propose with prompt classify, which it does not declare"),
+        (replace(PROPOSE, name="other"), "propose", 1, "stage other the prompt propose, which it does not declare"),
+        (PROPOSE, "classify", 1, "sends stage propose the prompt classify, which it does not declare"),
         (PROPOSE, "propose", 2**63, "it must be from 0 to"),
         (PROPOSE, "propose", -1, "it must be from 0 to"),
         (PROPOSE, "propose", "1", "it must be from 0 to"),
@@ -502,6 +505,12 @@ def test_every_mistake_of_a_custom_part_names_its_file_and_line():
     )
     with pytest.raises(UsageError, match=r"^declares\.py, line 3: A filter's stage is 'tasks'"):
         grow("fifth", filters=["declares.py:f"])
+    with pytest.raises(UsageError, match=r"^parts\.py, line 35: The strategy sends stage classify the prompt clasify"):
+        grow("sixth", strategy="parts.py:Misspelt")
+    with pytest.raises(
+        UsageError, match=r"^parts\.py, line 41: .* no field 'is_class'; did you mean is_classification"
+    ):
+        grow("seventh", strategy="parts.py:Missing")
 
 
 PARTS = """\
@@ -535,6 +544,17 @@ class Odd(SelfInstruct):
 
 class Bare(SelfInstruct):
     summary = None
+
+
+class Misspelt(SelfInstruct):
+    async def generate_instances(self, task, ask):
+        await ask(self.stages[1], "clasify", 1, instruction=task.instruction, demonstrations=[])
+
+
+class Missing(SelfInstruct):
+    async def generate_instances(self, task, ask):
+        answer = await ask(self.stages[1], "classify", 1, instruction=task.instruction, again=False)
+        answer.field("is_class")
 """
 
 
@@ -629,8 +649,10 @@ def test_any_evidence_can_be_shown(evidence):
         (lambda: si.filter(stage="task", meaning="x" * 201)(good_filter), "meaning"),
         (lambda: si.filter(stage="task", meaning=None)(good_filter), "meaning"),
         (lambda: si.filter(good_filter, "x"), "needs arguments"),
-        (lambda: si.filter(stage="task", meaning="x")(print), "decorates a function"),
-        (lambda: grow(filters=[rule({}, "refusal")]), "refusal is a reason already"),
+        (lambda: si.filter(stage="task", meaning="x")(print), "decorates a function with a name, not print"),
+        (lambda: si.filter(stage="task", meaning="x")(lambda task, pool: None), "function with a name, not"),
+        (lambda: grow(filters=[good_filter]), r"test_custom_mistakes\.py, line \d+: good_filter is not a filter"),
+        (lambda: grow(filters=[rule({}, "refusal")]), "the name refusal is already taken by a reason"),
         (lambda: grow(filters=[rule({}, "too_short")]), "two filters called too_short"),
     ],
 )  # fmt: skip
@@ -752,3 +774,15 @@ def test_the_audit_shows_no_verdict_of_a_custom_filter_that_never_ran():
             stored = generations.candidate(store, row["id"])
             verdicts, _ = filters.candidate(stored.candidate, 0)
             assert ("mine" in {verdict.name for verdict in verdicts}) == expected
+
+
+def test_a_rejected_answer_about_a_task_names_the_task():
+    async def teacher(request):
+        return "I cannot help with that." if request.stage == "instances" else ANSWERS[request.stage]
+
+    run = grow(teacher=teacher)
+    rows = run.rejected(stage="instances")
+    said = {(row["subject"], row["task"], row["instruction"]) for row in rows}
+    assert said == {("completion", 0, "Name a lake in Italy.")}
+    assert "\n  Task: Name a lake in Italy.\n  | I cannot" in run_cli("rejected", "run").stdout
+    assert run.verify() == []

@@ -101,7 +101,7 @@ def test_no_secret_and_no_path_stands_in_the_card(cli, tmp_path):
     for secret in ("alice", "sk-secret", "http://", str(tmp_path), f"/{getpass.getuser()}/"):
         assert secret not in text
     assert '| chat | `max_tokens 1024`, `stop ["\\|", "\'x\'"]`, `temperature 0.5`, `api_key (not shown)` | 1 |' in text
-    assert "Decontamination against `exam.txt` (1 questions)" in text
+    assert "Decontamination against `exam.txt` (1 question)" in text
     assert "Seed tasks: 1, a file supplied by the user" in text
     assert "--seeds SEEDS.jsonl" in text
 

@@ -157,7 +157,7 @@ def test_an_export_can_go_elsewhere_and_be_repeated(store, tmp_path, format):
     ("parquet", "x.json", ".parquet"), ("alpaca", "x.jsonl", ".json"), ("messages", "x.CSV", ".jsonl"),
 ])  # fmt: skip
 def test_a_name_that_says_another_kind_of_file_is_refused(store, tmp_path, format, name, ending):
-    with pytest.raises(UsageError, match=rf"The format {format} is written .*{name} must end in \{ending}\."):
+    with pytest.raises(UsageError, match=rf"The format {format} is always written as .*{name} must end in \{ending}\."):
         export(store, format, tmp_path / name)
     assert not list(tmp_path.iterdir())
 

@@ -484,7 +484,9 @@ def test_the_similarity_of_records_can_be_set():
 
 
 def test_the_rules_for_records_stand_in_order():
-    assert [rule.name for rule in RECORD_FILTERS] == ["refused_output", "near_duplicate", "contaminated"]
+    assert [rule.name for rule in RECORD_FILTERS] == [
+        "refused_output", "copied_demonstration", "near_duplicate", "contaminated",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

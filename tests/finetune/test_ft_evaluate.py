@@ -24,6 +24,7 @@ if HAS_TORCH:
     from finetune.data.templates import prepare_tokenizer
     from finetune.evaluation import likelihood
     from finetune.evaluation.asking import Answered, AnswerFile, Question, ask
+    from finetune.evaluation.choosing import classes_of, likeliest
     from finetune.evaluation.constraints import Check
     from finetune.evaluation.evaluate import Evaluation, constrained, evaluate, held_out, template_of, trained
     from finetune.evaluation.judging import CONSTRAINTS, MEASURES, Row, by_kind, figures, references
@@ -324,6 +325,45 @@ def test_constraints_are_counted_by_prompt_and_by_constraint():
         "constraint_loose": pytest.approx(2 / 3),
     }  # fmt: skip
     assert {figure.name: figure.after.value for figure in by_kind(rows)} == {"lower": 0.5, "words_at_most": 0}
+
+
+def labelled(instruction, *answers):
+    return [dialogue(f"Row {n}", answer, instruction=instruction) for n, answer in enumerate(answers)]
+
+
+def test_classes_are_a_few_short_answers_that_come_again():
+    yes_no = labelled("Is it one?", "yes", "no", "yes ", "yes")
+    others = [
+        *labelled("Say why.", "because", "for", "as"),  # none comes again
+        *labelled("Say this.", *["this"] * 4),  # nothing to choose from
+        *labelled("Tell it.", *["long " * 20, "short"] * 3),
+        *labelled("Count.", *map(str, range(21)), *map(str, range(21))),
+    ]
+    assert classes_of([*yes_no, *others]) == [("no", "yes")] * 4 + [()] * len(others)
+    chat = [
+        d._replace(messages=[{"role": "system", "content": "Judge."}, *d.messages], instruction=None) for d in yes_no
+    ]
+    assert classes_of([*chat, dialogue("Hi", "Hello")]) == [("no", "yes")] * 4 + [()]
+
+
+def test_a_class_is_chosen_by_its_likelihood_and_scored_beside_the_free_answer(trained_student, base, tmp_path):
+    rows = [row for row in simulated() if row["task"] in ("divisible", "kingdom")]
+    path = write_rows(tmp_path / "classes.jsonl", [{**row, "instruction": "Say it."} for row in rows * 2])
+    questions = held_out(path, "model")
+    assert all(question.classes for question in questions)
+    found = evaluate(str(trained_student), questions, str(base), 4, tmp_path / "answers.jsonl")
+    figure = {one.name: one for one in found.figures}["choice"]
+    assert (figure.rows, figure.after.value) == (len(questions), 1)
+    student = Student(str(base), Student(str(trained_student)).tokenizer)
+    asked = [question.dialogue for question in questions]
+    for one, classes, choice in zip(
+        asked, map(list, classes_of(asked)), likeliest(student, asked, classes_of(asked)), strict=True
+    ):
+        each = [one._replace(messages=[*one.messages[:-1], {"role": "assistant", "content": c}]) for c in classes]
+        loss = losses(student.model, [encode(student.tokenizer, dialogue) for dialogue in each])
+        assert choice == classes[loss.index(min(loss))]
+    assert {row["choice"] for row in kept_rows(tmp_path / "answers.jsonl")} <= {c for q in questions for c in q.classes}
+    assert "right by likelihood, of classes" in render(found, None)
 
 
 def test_a_trained_student_is_better_than_its_base(trained_student, base, questions, tmp_path):

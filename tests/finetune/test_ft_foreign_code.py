@@ -76,4 +76,4 @@ def test_a_chat_template_that_would_eat_memory_or_time_is_one_message(bomb, tmp_
         monkeypatch.setattr("sys.stdin", io.StringIO("Why?\n"))
         result = run_cli(*command)
         assert result.returncode == 2, command
-        assert "chat template fails: it would make too much text or take too many steps" in result.stderr
+        assert "chat template fails: it would produce too much text or take too many steps" in result.stderr

@@ -1,13 +1,19 @@
 """Models in GGUF files. The file is written here as llama.cpp's converter writes that of a LLaMA (its source:
 ggml-org/llama.cpp, conversion/llama.py and gguf-py): with its rows of queries and keys in another order."""
 
+import asyncio
 import importlib.util
 import json
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
+from selfinstruct.asking.stages import response_format
 from selfinstruct.errors import UsageError
+from selfinstruct.records import Request
+from selfinstruct.teachers.kinds import Session, load
+from selfinstruct.teachers.settings import RunningSettings, TeacherSettings
 from tests.tiny_model import write_model
 
 pytestmark = [
@@ -167,3 +173,20 @@ def test_one_part_of_several_is_refused(file, tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(UsageError, match="No such file"):
         opened(tmp_path / "none.gguf")
+
+
+async def test_llama_cpp_serves_a_file_and_keeps_to_a_schema(folder, file):
+    pytest.importorskip("xllamacpp")
+    teacher = TeacherSettings(kind="llama.cpp", model=str(file))
+    schema = response_format("classify", {"is_classification": {"type": "boolean"}})
+    asked = [
+        Request("classify", "llama.cpp", str(file), "chat", "", f"Name {n} rivers.", {"temperature": 0.0} | more)
+        for n, more in ((2, {"max_tokens": 12}), (3, {"max_tokens": 60, "response_format": schema}))
+    ]
+    async with AsyncExitStack() as stack:
+        llama = await load("llama.cpp").open(teacher, "", Session(RunningSettings(concurrency=2)), stack)
+        plain, constrained = await asyncio.gather(*map(llama.complete, asked))
+    assert (plain.completion_tokens, plain.finish_reason) == (12, "length")
+    expected = opened(folder).answer([[{"role": "user", "content": "Name 2 rivers."}]], 12)[0].text
+    assert plain.text.strip() == expected.strip()
+    assert isinstance(json.loads(constrained.text)["is_classification"], bool)

@@ -56,7 +56,7 @@ def test_the_report_says_what_is_trained_and_what_becomes_of_long_rows(tokenizer
     assert sum(found.histogram.values()) == 6
     text = found.render()
     for said in (
-        "6 rows, ", "% of them trained", "1 rows repeat an earlier one", "3 rows have more than 200 tokens",
+        "6 rows, ", "% of them trained", "1 row repeats an earlier one", "3 rows have more than 200 tokens",
         "1 of them are dropped because their prompt leaves no room", "1 of them lose their last turns",
         "1 of them lose the end of the answer", "Tokens added to the vocabulary: <|pad|>", "fits into 1.0 GiB free",
         "### Response:⏎\n‹Yes\\x1b[31m.</s>›", "data.jsonl, line 1", "‹⏎\n⏎\nDone</s>›",
@@ -93,7 +93,7 @@ def test_what_cannot_be_trained_fails(tokenizer):
     (good,) = encode_all(tokenizer, [talk("Hi", "Hello")]).examples
     bos, eos = tokenizer.bos_token_id, tokenizer.eos_token_id
     cases = [
-        (of(Example(good.ids, [IGNORED] * len(good.ids))), "1 rows: no token to train on.*: data.jsonl, line 1"),
+        (of(Example(good.ids, [IGNORED] * len(good.ids))), "1 row: no token to train on.*: data.jsonl, line 1"),
         (of(Example([bos, *good.ids], [IGNORED, *good.labels])), "begins with <s> twice"),
         (of(Example(good.ids[:-1], good.labels[:-1])), "no trained stop token"),
         (of(Example(good.ids, [*good.labels[:-1], IGNORED])), "no trained stop token"),

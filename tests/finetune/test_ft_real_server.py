@@ -211,7 +211,7 @@ def test_a_server_without_the_model_is_one_clear_message_and_the_run_can_go_on_e
     arguments = ("--target", 2, "--teacher", "openai", "--model", models / "other", "--config", settings)
     url, _, log = pinned
     told = generate(tmp_path / "run", *arguments, "--base-url", url, code=2)
-    assert "The server refuses the settings of [propose]: http_400" in told
+    assert "The server rejects the settings of [propose]: http_400" in told
     assert "Check the model" in told
     assert "pinned" in told, "the server's own words are lost"
     assert told.count("Error:") == 1

@@ -116,8 +116,11 @@ def test_tool_turns_are_read_and_calls_are_trained(tmp_path):
     )
     for own, said in [
         (WITH_TOOLS.replace("{% if tools %}", "{% if false %}"), "tools"),
-        (WITH_TOOLS.replace("message.tool_calls or []", "[]"), "calls of tools"),
-        (WITH_TOOLS.replace("{{ message.content }}", "{{ message.content if message.role != 'tool' }}"), "turns of"),
+        (WITH_TOOLS.replace("message.tool_calls or []", "[]"), "tool calls"),
+        (
+            WITH_TOOLS.replace("{{ message.content }}", "{{ message.content if message.role != 'tool' }}"),
+            "tool results",
+        ),
     ]:
         with pytest.raises(UsageError, match=f"line 1: the chat template leaves out {said}"):
             encode(prepared(own=own), dialogue)

@@ -235,7 +235,7 @@ def test_a_training_whose_latest_checkpoint_is_damaged_says_so_and_ends_as_if_no
     assert train(parse_settings({}), stopped)
     said = capsys.readouterr().out
     assert "was incomplete or damaged (optimizer.pt: " in said
-    assert f"The training resumes from {stopped}/checkpoints/checkpoint-8." in said
+    assert f"Training resumes from {stopped}/checkpoints/checkpoint-8." in said
     assert all(torch.equal(a, weights(uninterrupted)[name]) for name, a in weights(stopped).items())
 
 
@@ -283,7 +283,7 @@ def test_without_the_best_checkpoint_a_later_one_is_of_no_use(best_first, capsys
     assert train(parse_settings({}), best_first)
     said = capsys.readouterr().out
     assert "checkpoint-7 was incomplete or damaged (checkpoint-2, the best one before it: model is missing)" in said
-    assert "The training starts over." in said
+    assert "Training starts over." in said
     kept = load_file(best_first / "model.safetensors")
     assert all(torch.equal(kept[name], best[name]) for name in best)
 
@@ -381,7 +381,7 @@ def test_other_data_is_refused_where_a_training_would_go_on(data, stopped, tmp_p
 
 def test_a_folder_with_other_things_is_left_alone(model, data, tmp_path):
     (tmp_path / "letters.txt").write_text("dear")
-    with pytest.raises(UsageError, match="not a training of selfinstruct"):
+    with pytest.raises(UsageError, match="not a training run of selfinstruct"):
         trained(model, data, tmp_path)
     with pytest.raises(UsageError, match="cannot be written"):
         trained(model, data, tmp_path / "letters.txt" / "student")

@@ -168,11 +168,19 @@ def test_what_the_prompt_had_begun_may_be_said_again(prefix, text, read, expecte
         ("Example 1\nInput: a\nOutput: b\n\n###\n\nExample 2\nInput: c\nOutput: d\n###", [("a", "b"), ("c", "d")]),
         ("Example 1: Input: a\nOutput: b\nExample 2: Input: c\nOutput: d", [("a", "b"), ("c", "d")]),
         ("Example 1\nInput: a\nOutput: b\n\nTask: Sing.\nExample 1\nOutput: la", [("a", "b")]),
+        ("Example 1\nInput: a\nOutput: b\n\n---\n\nTask: Sing.", [("a", "b")]),
+        ("Output: b\n---\n**Task:** Sing.\nExample 1\nOutput: la", [("", "b")]),
+        ("Output: b\n---\nc", [("", "b\n---\nc")]),
     ],
     ids=name_of,
 )
 def test_forms_of_the_published_prompts_end_an_output(text, expected):
     assert pairs_of(input_first(text, False)) == expected
+
+
+def test_another_task_below_a_rule_ends_the_last_label():
+    text = "Class label: warm\nInput: a\n\n---\n\nTask: Sort.\nClass label: cold\nInput: b"
+    assert pairs_of(output_first(text, False)) == [("a", "warm")]
 
 
 @pytest.mark.parametrize(

@@ -137,7 +137,7 @@ def test_a_dataset_is_compared_with_its_answers(tmp_path):
         (2, 1, "ngram"), (3, 2, "rouge_l"),
     ]  # fmt: skip
     said = render(found)
-    assert said.startswith("2 of 3 rows overlap one of 2 lines of the test set")
+    assert said.startswith("2 of 3 rows overlap the test set (2 lines)")
     assert '"why does the moon always show' in said
     assert "ROUGE-L 0.875" in said
     assert "and 1 more; --json lists all" in render(found, examples=1)

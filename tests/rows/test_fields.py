@@ -171,24 +171,24 @@ MATCHED = [
     ("JustVugg/colibri#118: without ids, the order counts",
      [Q, calls(None, None), result("b"), result("a"), A], "ba", []),
     ("an unknown id", [Q, calls("a"), result("a"), result("z"), A], "az",
-     ["messages.3.tool_call_id: z: no call waits"]),
+     ["messages.3.tool_call_id: z: no earlier call has this id"]),
     ("an id that is answered twice", [Q, calls("a"), result("a"), result("a"), A], "aa",
-     ["messages.3.tool_call_id: a: no call waits"]),
+     ["messages.3.tool_call_id: a: no earlier call has this id"]),
     ("langgenius/dify-official-plugins#2352: a missing result",
      [Q, calls("a", "b"), result("a"), A], "a", ["messages.1: no result for the call b"]),
     ("no result at all", [Q, calls("a"), Q, A], "", ["messages.1: no result for the call a"]),
     ("calls of a user", [{**Q, "tool_calls": [CALL]}, A], "", ["messages.0.tool_calls: tool calls of user"]),
     ("other calls under the other name",
      [Q, calls("a", function_call={"name": "x", "arguments": "{}"}), result("a"), A], "a",
-     ["messages.1.function_call: other calls than in tool_calls"]),
+     ["messages.1.function_call: not the same calls as in tool_calls"]),
     ("the same call under the other name", [Q, calls("a", function_call=CALL["function"]), result("a"), A], "a", []),
     ("reasoning of a user", [{**Q, "thinking": "Nine."}, A], "", ["messages.0.thinking: reasoning of user"]),
     ("ShareGPT: calls with ids, results in another order", [
         Q, {"role": "tool_call", "content": json.dumps([{"id": one, "name": "measure"} for one in "ab"])},
         result("b"), result("a"), A], "ab", []),
-    ("an id without any call", [Q, result("a"), A], "a", ["messages.1.tool_call_id: a: no call waits"]),
+    ("an id without any call", [Q, result("a"), A], "a", ["messages.1.tool_call_id: a: no earlier call"]),
     ("an id after the answer to its call", [Q, calls("a"), result("a"), A, Q, result("a"), A], "aa",
-     ["messages.5.tool_call_id: a: no call waits"]),
+     ["messages.5.tool_call_id: a: no earlier call"]),
     ("the call may stand before a list that begins with its result", [result("a"), A], "a", []),
     ("the id of a call on an answer", [Q, {**A, "tool_call_id": "a"}], "",
      ["messages.1.tool_call_id: a call's id on a turn of assistant"]),
@@ -327,13 +327,13 @@ RECORD = {"instruction": "Deep?", "output": "4 m."}
         ({"instruction": "Deep?", "instances": [{"input": "", "output": "4 m.", "weight": 2}]},
          "instances.0.weight: 2, neither 0 nor 1"),
         ({**RECORD, "messages": [{**Q, "content": "Deep?"}, {**A, "weight": 0}]},
-         "messages.1.weight: only a record's fields are read"),
+         "messages.1.weight: of a record, only the fields are read"),
         ({**RECORD, "messages": [{**Q, "content": "Deep?"}, {**A, "reasoning": "Nine."}]},
-         "messages.1.reasoning: only a record's fields are read"),
+         "messages.1.reasoning: of a record, only the fields are read"),
         ({**RECORD, "messages": [{**Q, "content": "Deep?"}, {**A, "tool_calls": [CALL]}]},
-         "messages.1.tool_calls: only a record's fields are read"),
+         "messages.1.tool_calls: of a record, only the fields are read"),
         ({**RECORD, "messages": [{**Q, "content": "Deep?"}, {"role": "tool", "content": "4 m.", "tool_call_id": "c1"}]},
-         "messages.1.tool_call_id: only a record's fields are read"),
+         "messages.1.tool_call_id: of a record, only the fields are read"),
     ],
 )  # fmt: skip
 def test_a_weight_that_is_neither_yes_nor_no_is_named(row, problem):
@@ -576,6 +576,6 @@ def test_seeds_say_what_they_do_not_use(tmp_path):
     }
     path.write_text(json.dumps({**seed, "is_classification": False, "context": "The canal.", "note": ""}) + "\n")
     said = run_cli("seeds", "check", path).stdout
-    assert "advice: not used: context in 1 row, instances.*.hint in 1 row. A seed task has no place" in said
+    assert "advice: not used: context in 1 row, instances.*.hint in 1 row. Seed tasks do not use" in said
     run = run_cli("generate", tmp_path / "run", "--target", "1", "--teacher", "simulated", "--seeds", path)
     assert "not used: context in 1 row" in run.stderr

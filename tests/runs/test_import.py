@@ -864,9 +864,6 @@ def test_an_input_that_only_resembles_those_stays(cli, tmp_path, given):
     [
         (row(TENSE, "I go.", "I go."), "output_equals_input", {}),
         (row(TENSE, "I go.", " I go.\n"), "output_equals_input", {}),
-        (row(TENSE, "I go.", ""), "empty_output", {}),
-        (row(TENSE, "I go.", " \n"), "empty_output", {}),
-        (row(TENSE, "", ""), "empty_output", {}),
         (row(TENSE, "I go.", "Here is the sentence:"), "ends_with_colon", {"field": "output"}),
         (row(TENSE, "The sentence:", "I went."), "ends_with_colon", {"field": "input"}),
         (
@@ -887,7 +884,18 @@ def test_each_defect_of_a_finished_dataset_has_its_reason(cli, tmp_path, bad, re
     assert [record[0] for record in records(tmp_path / "run")] == [RIVERS, ICE]
     assert admitted(tmp_path / "run") == [RIVERS, TENSE, ICE]
     assert reason in output
-    assert "1 tasks have none" in output
+    assert "1 task has none" in output
+    cli("verify", tmp_path / "run")
+
+
+@pytest.mark.parametrize("bad", [row(TENSE, "I go.", ""), row(TENSE, "I go.", " \n"), row(TENSE, "", "[Your answer]")])
+def test_a_row_without_an_output_is_no_task(cli, tmp_path, bad):
+    """It would count towards the target, and keep out others like it."""
+    other = row(f"Kindly {TENSE[0].lower()}{TENSE[1:]}", "I go.", "I went.")
+    cli("import", tmp_path / "run", "--alpaca", alpaca(tmp_path, [bad, other]))
+    (found,) = rejections(tmp_path / "run")
+    assert (found["stage"], found["reason"], found["text"]) == ("filter", "empty_output", TENSE)
+    assert admitted(tmp_path / "run") == [other["instruction"]]
     cli("verify", tmp_path / "run")
 
 
@@ -1020,9 +1028,9 @@ UNREADABLE = [
     (b'[{"text": "a"},\n {"text": }]', "not valid JSON (Expecting value, line 2"),
     (b'\n{"text": "1. Name a lake."}\n["text"]\n', "line 3: not a JSON object"),
     (b'[7]', "row 1: not a JSON object"),
-    (b'{"text": "1. Name a lake."}\n\n{"answer": "1. Name a sea.", "id": 4}\n', "line 3: has no text"),
-    (b'{"text": "1. Name a lake."}\n{}\n', "line 2: has no text"),
-    (b'{"text": ["1. Name a lake."]}\n', "line 1: has no text"),
+    (b'{"text": "1. Name a lake."}\n\n{"answer": "1. Name a sea.", "id": 4}\n', "line 3: needs a text"),
+    (b'{"text": "1. Name a lake."}\n{}\n', "line 2: needs a text"),
+    (b'{"text": ["1. Name a lake."]}\n', "line 1: needs a text"),
     (b'{"text": "1. Nenne einen Fl\xfc\xdf chen."}\n', "not UTF-8 text (byte 27)"),
     (b"[" * 100_000, "nested too deeply"),
     (b'{"text": "a", "n": ' + b"9" * 5000 + b"}", "line 1: has a number with too many digits"),
@@ -1061,9 +1069,9 @@ def test_completions_that_cannot_be_read_are_not_in_the_way_of_a_second_try(cli,
             "has no raw_instances. Its fields are: instruction, output",
         ),
         ("instances", {"instruction": None, "raw_instances": "x"}, "line 2: has no instruction"),
-        ("alpaca", {"instruction": RIVERS}, "line 2: needs the texts instruction, input and output"),
+        ("alpaca", {"instruction": RIVERS}, "line 2: needs the text fields instruction, input and output"),
         ("alpaca", {"input": "a", "output": "b"}, "Its fields are: input, output"),
-        ("alpaca", {"instruction": RIVERS, "output": 7}, "line 2: needs the texts"),
+        ("alpaca", {"instruction": RIVERS, "output": 7}, "line 2: needs the text fields"),
         ("alpaca", {"data": []}, "Its fields are: data"),
     ],
 )
@@ -1257,7 +1265,7 @@ def test_rows_that_cannot_be_imported_are_named_at_once_with_each_reason_once(tm
     with pytest.raises(UsageError) as refused:
         read_alpaca(path)
     assert str(refused.value).splitlines() == [
-        f"{path}, line 2 and 6 more (3, 4, 5, 6, ...): needs the texts instruction, input and output. "
+        f"{path}, line 2 and 6 more (3, 4, 5, 6, ...): needs the text fields instruction, input and output. "
         "Its fields are: instruction, input.",
         f"{path}, line 9: image: a text of media cannot be imported. Remove the row.",
         f"8 rows cannot be imported. selfinstruct check {path} lists them.",

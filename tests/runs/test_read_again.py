@@ -117,4 +117,4 @@ def test_answers_that_another_version_read_are_not_read_again_and_a_note_says_so
     change(run, "UPDATE run SET value = '[\"0.1.0\", \"0.2.0\"]' WHERE key = 'versions'")
     shown = cli("verify", run)
     assert "no problems" in shown.stdout
-    assert "Note: The answers were not read again: they were read by version 0.1.0, and this is" in shown.stderr
+    assert "Note: The answers were not parsed again: they were parsed by version 0.1.0, and this is" in shown.stderr

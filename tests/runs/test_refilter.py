@@ -239,6 +239,7 @@ PROPOSED = {
     "asks_for_program": "Write a program that sorts the names of all pupils.",
     "starts_with_punctuation": "- Tell me how old the oldest oak tree is.",
     "starts_with_non_ascii": "Écris un poème sur la mer en hiver.",
+    "echoed_prompt": "Convert the time from the 12-hour clock to the 24-hour clock.",
     "contaminated": TEST_QUESTION,
     "too_similar": "Turn the temperature from Celsius into Kelvin.",
     "cut_off": "Explain in two sentences why bread rises when it",
@@ -264,6 +265,7 @@ GOOD = {
         "Spell the number in French words.",
         "\n\n".join(f"Example {n}\nInput: {n}\nOutput: mot {n}" for n in range(1, 8)),
     ),
+    "copied_demonstration": ("Rewrite the hour for a bus timetable.", "Input: 11:05 am\nOutput: 11:05"),
     "first of two": ("Describe how ships climb a hill.", f"Input: the canal\nOutput: {BODY}."),
     "near_duplicate": ("Report what canal engineers invented long ago.", f"Input: the canal\nOutput: {BODY}."),
 }

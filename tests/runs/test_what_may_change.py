@@ -43,7 +43,7 @@ def test_a_stage_that_the_strategy_does_not_have_is_refused(tmp_path):
 def test_another_model_is_refused_before_its_key_is_looked_for(tmp_path, monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     begun(tmp_path / "run", "propose")
-    with pytest.raises(UsageError, match="started with other settings"):
+    with pytest.raises(UsageError, match="started with different settings"):
         resumed(tmp_path / "run", {"teacher": {"kind": "openai", "model": "other"}})
 
 
@@ -81,7 +81,7 @@ def test_a_stage_that_was_never_answered_gets_other_settings(tmp_path, stage):
 )
 def test_what_an_answer_depends_on_is_refused_by_name(tmp_path, flags, named):
     begun(tmp_path / "run", "propose")
-    with pytest.raises(UsageError, match=f"started with other settings(.|\n)*  {named} was "):
+    with pytest.raises(UsageError, match=f"started with different settings(.|\n)*  {named} was "):
         resumed(tmp_path / "run", flags)
 
 
@@ -130,7 +130,7 @@ def test_a_config_file_changes_only_what_it_names(tmp_path, answered):
     assert (config.prices["a"].input, config.prices["a"].output, config.prices["b"].input) == (3, 2, 4)
     teacher, sampling, _ = config.stage("classify")
     assert (teacher.model, teacher.send_seed, sampling) == ("other", False, SAMPLING["sampling"])
-    assert kept.startswith("Kept from the run, as ")
+    assert kept.startswith("Kept from the run, because ")
     assert sorted(kept.rpartition(": ")[2].rstrip(".").split(", ")) == [
         "classify.sampling", "classify.send_seed", "filters.min_words", "prices.a.output", "running.concurrency",
         "seed", "simulated.latency_s", "simulated.wrong_share",

@@ -151,7 +151,7 @@ def test_a_resumed_run_does_not_make_a_changed_seed_good(copied):
         ("UPDATE completions SET latency_s = x'00' WHERE rowid = 2", "latency_s is b'\\x00', not REAL"),
         ("UPDATE completions SET text = cast(x'61ff' AS TEXT) WHERE rowid = 2", "text is not UTF-8: a\\xff"),
         ("UPDATE candidates SET instruction = x'6162' WHERE rowid = 2", "instruction is b'ab', not TEXT"),
-        ("UPDATE candidates SET extra = '[1]' WHERE rowid = 2", "extra is no dict in JSON: [1]"),
+        ("UPDATE candidates SET extra = '[1]' WHERE rowid = 2", "extra is not a JSON object: [1]"),
         ("UPDATE requests SET sampling = '{\"a\": ' WHERE rowid = 2", 'sampling is not JSON: {"a":'),
         ("UPDATE rejections SET evidence = '{'", "evidence is not JSON: {"),
         ("UPDATE rejections SET evidence = '{}' WHERE reason = 'too_similar'", "its evidence names an unknown"),
@@ -227,7 +227,7 @@ def test_a_folder_that_may_only_be_read_is_read(finished, tmp_path):
     results = run_as_anyone([command for _, command in asked])
     for (version, command), (code, output, errors) in zip(asked, results, strict=True):
         assert code == 0, (command, output, errors)
-        assert ("older than hashes" in errors) == (version == "earlier"), command
+        assert ("before there were hashes" in errors) == (version == "earlier"), command
     assert {path: path.read_bytes() for folder in folders.values() for path in folder.iterdir()} == before
 
 

@@ -327,6 +327,15 @@ def test_a_call_that_always_takes_too_long_becomes_a_completion():
     play(scene())
 
 
+def test_a_server_that_is_only_slow_needs_a_longer_deadline():
+    async def scene():
+        sending, teacher = Sending(deadline_s=2.5, attempts=2), Scripted("never", "never")
+        with pytest.raises(TeacherError, match=r"within 2\.5 s.*set a longer deadline_s under \[running\], or lower"):
+            await sending.send(teacher)
+
+    play(scene())
+
+
 # A server that says "wait".
 
 

@@ -46,6 +46,8 @@ class Kind:
     - `default_model`: the model if the settings name none.
     - `has_batches`: whether its servers may offer OpenAI's Batch API.
     - `holds_to_schemas`: whether its servers may constrain answers to a JSON schema; one call per run finds out.
+    - `starts_process`: whether it starts a program for the run; only if the user names the kind in this command.
+    - `bounds_lists`: whether lists in JSON answers are bounded by the schema; OpenAI takes that from some models only.
     - `may_refuse`: whether its servers may refuse settings that others take; a few small calls per run find out.
     """
 
@@ -53,6 +55,8 @@ class Kind:
     has_batches = False
     holds_to_schemas = True
     may_refuse = False
+    starts_process = False
+    bounds_lists = False
 
     def sampling(self, teacher: TeacherSettings, sampling: dict[str, Any]) -> dict[str, Any]:
         """Rename a stage's default sampling settings to what the servers of this kind accept."""

@@ -111,7 +111,7 @@ def _failure(error: UsageError) -> TryAgain | TeacherError:
     """What a mistake or a lost connection means for the run."""
     if isinstance(error.__cause__, OSError):  # a TimeoutError is one too
         return TryAgain("connection", str(error))
-    return TeacherError(f"{error}. Everything answered so far is kept.")
+    return TeacherError(f"{error}. All answers so far are kept.")
 
 
 def _storable(error: TryAgain | RequestRefused) -> TryAgain | RequestRefused:

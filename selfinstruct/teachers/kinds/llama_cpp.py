@@ -1,0 +1,51 @@
+"""llama.cpp with a GGUF file, on this machine. Requires selfinstruct[llama-cpp] (xllamacpp)."""
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from selfinstruct.errors import UsageError
+from selfinstruct.teachers.kinds._local import LocalServer
+from selfinstruct.teachers.settings import TeacherSettings
+
+SERVER = Path(__file__).with_name("_llama_server.py")
+CONTEXT = 4096  # tokens of each slot: a prompt of the built-in strategies and its answer take up to 3,000
+
+
+class LlamaCpp(LocalServer):
+    """A GGUF file, served by llama.cpp with as many slots as calls in flight."""
+
+    label = "llama.cpp"
+
+    def check(self, stage: str, teacher: TeacherSettings, sampling: dict[str, Any]) -> None:
+        """Check that xllamacpp is installed and that the model is a GGUF file."""
+        super().check(stage, teacher, sampling)
+        if importlib.util.find_spec("xllamacpp") is None:
+            raise UsageError("The llama.cpp teacher needs xllamacpp. Run: pip install 'selfinstruct[llama-cpp]'.")
+        path = Path(teacher.model).expanduser()
+        try:
+            with path.open("rb") as file:
+                is_gguf = path.is_file() and file.read(4) == b"GGUF"
+        except OSError as error:
+            raise UsageError(f"[{stage}]: {path}: cannot be read ({error.strerror}).") from None
+        if not is_gguf:
+            raise UsageError(f"[{stage}]: {path}: is not a GGUF file. For a folder, use --teacher transformers.")
+
+    def command(self, model: str, port: int, concurrency: int) -> list[str]:
+        """llama.cpp's own server, in a Python process."""
+        path = Path(model).expanduser().resolve()
+        slots = map(str, (port, concurrency, CONTEXT, idle_cores()))
+        return [sys.executable, str(SERVER), str(path), *slots]
+
+
+def idle_cores() -> int:
+    """The cores that had nothing to do in the last minute, at least one.
+
+    Threads that share a core with other work hold up all others: on two busy cores, two answer far slower than one.
+    """
+    return max(1, round((os.cpu_count() or 1) - os.getloadavg()[0]))
+
+
+KIND = LlamaCpp()
