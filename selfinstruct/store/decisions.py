@@ -31,7 +31,15 @@ from selfinstruct.errors import UsageError
 from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.records import Instance, Task, canonical_json, storable
 from selfinstruct.store.database import Database
-from selfinstruct.store.rows import CANDIDATE_COLUMNS, as_object, candidate_from, instance_id, instances_from
+from selfinstruct.store.rows import (
+    CANDIDATE_COLUMNS,
+    Row,
+    as_object,
+    candidate_from,
+    instance_id,
+    instances_from,
+    with_hash,
+)
 
 Subject = tuple[str, str]  # "candidate", "instance" or "completion", and its id
 Action = Literal["ban", "rescue", "edit", "tag", "comment"]
@@ -235,7 +243,7 @@ def add_instances(
         for n, one in enumerate(instances)
     ]  # fmt: skip
     with run.transaction():
-        run.db.executemany("INSERT OR IGNORE INTO decided_texts VALUES (?, ?, ?, ?, ?, ?)", rows)
+        _add_texts(run, rows)
 
 
 def _store(run: Database, author: str, new: Iterable[_New]) -> int:
@@ -245,15 +253,17 @@ def _store(run: Database, author: str, new: Iterable[_New]) -> int:
     with run.transaction():
         first = int(run.query("SELECT coalesce(max(id), 0) + 1 FROM decisions")[0][0])
         now = time.time()
+        rows = [(first + n, first, now, author, *d.subject, d.action, d.payload, d.undoes) for n, d in enumerate(new)]
         run.db.executemany(
-            "INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [(first + n, first, now, author, *d.subject, d.action, d.payload, d.undoes) for n, d in enumerate(new)],
+            "INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", [with_hash("decisions", row) for row in rows]
         )
-        run.db.executemany(
-            "INSERT INTO decided_texts VALUES (?, ?, ?, ?, ?, NULL)",
-            [(first + n, place, *text) for n, d in enumerate(new) for place, text in enumerate(d.texts)],
-        )
+        _add_texts(run, [(first + n, at, *text, None) for n, d in enumerate(new) for at, text in enumerate(d.texts)])
     return first
+
+
+def _add_texts(run: Database, rows: Iterable[Row]) -> None:
+    hashed = [with_hash("decided_texts", row) for row in rows]
+    run.db.executemany("INSERT OR IGNORE INTO decided_texts VALUES (?, ?, ?, ?, ?, ?, ?)", hashed)
 
 
 def leave_out(run: Database) -> int:

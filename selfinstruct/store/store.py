@@ -99,9 +99,9 @@ class Store(Database):
 
     def set_settings(self, settings: dict[str, Any]) -> None:
         """Store settings by key; the caller opens the transaction."""
-        rows = [(k, canonical_json(v)) for k, v in settings.items()]
+        rows = [with_hash("run", (k, canonical_json(v))) for k, v in settings.items()]
         try:
-            self.db.executemany("INSERT OR REPLACE INTO run VALUES (?, ?)", rows)
+            self.db.executemany("INSERT OR REPLACE INTO run VALUES (?, ?, ?)", rows)
         except UnicodeEncodeError as error:  # a file's name may be other bytes
             text = error.object[max(error.start - 40, 0) : error.end]
             raise UsageError(

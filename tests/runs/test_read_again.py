@@ -10,6 +10,7 @@ import pytest
 from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.runs.verify import verify
 from selfinstruct.store.rows import instance_id
+from selfinstruct.store.store import Store
 from tests.conftest import run_cli
 
 
@@ -130,7 +131,8 @@ def test_what_was_deleted_is_named_first_and_what_referred_to_it_in_one_line(run
 
 
 def test_answers_that_another_version_read_are_not_read_again_and_a_note_says_so(run, cli):
-    change(run, "UPDATE run SET value = '[\"0.1.0\", \"0.2.0\"]' WHERE key = 'versions'")
+    with Store.resume(run) as store, store.transaction():
+        store.set_settings({"versions": ["0.1.0", "0.2.0"]})
     shown = cli("verify", run)
     assert "no problems" in shown.stdout
     assert "Note: The answers were not read again: they were read by version 0.1.0, and this is" in shown.stderr

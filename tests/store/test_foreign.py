@@ -122,9 +122,12 @@ DAMAGED = "its settings are damaged"
         ("UPDATE run SET value = '[\"x\", 1, null]' WHERE key = 'versions'", DAMAGED),
         ("UPDATE run SET value = '\"text\"' WHERE key = 'target'", DAMAGED),
         ("UPDATE run SET value = '[1]' WHERE key = 'prompts'", DAMAGED),
-        ("INSERT OR REPLACE INTO run VALUES('learned', '[3]')", DAMAGED),
-        ('INSERT OR REPLACE INTO run VALUES(\'learned\', \'{"edits": {"propose": {"m": [["seed"]]}}}\')', DAMAGED),
-        ("INSERT OR REPLACE INTO run VALUES('highest_prices', '{\"m\": 1}')", DAMAGED),
+        ("INSERT OR REPLACE INTO run(key, value) VALUES('learned', '[3]')", DAMAGED),
+        (
+            'INSERT OR REPLACE INTO run(key, value) VALUES(\'learned\', \'{"edits": {"propose": {"m": [["seed"]]}}}\')',
+            DAMAGED,
+        ),
+        ("INSERT OR REPLACE INTO run(key, value) VALUES('highest_prices', '{\"m\": 1}')", DAMAGED),
         ("UPDATE candidates SET instruction = 'same text'", "a candidate was changed after it was stored"),
         (
             "INSERT INTO faults(request_id, stage, attempt, reason, detail, created_at, tokens, cost_usd) "
