@@ -65,6 +65,14 @@ def test_nothing_is_written_through_a_link(folder, tmp_path, name, command, lead
     )
 
 
+def test_a_lock_that_is_a_hard_link_is_not_emptied(folder, tmp_path):
+    (tmp_path / "victim").write_text("mine")
+    (folder / "run.lock").unlink()
+    (folder / "run.lock").hardlink_to(tmp_path / "victim")
+    assert run_cli("generate", folder, "--target", 5).returncode == 0
+    assert (tmp_path / "victim").read_text() == "mine"
+
+
 def test_decisions_are_written_through_no_link(folder, tmp_path):
     from selfinstruct.audit.index import Index
 
