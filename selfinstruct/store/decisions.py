@@ -22,7 +22,6 @@ that it came with (Alpaca's way of asking), unjudged, or with those that the nex
 (Self-Instruct's way). Neither can be edited.
 """
 
-import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
@@ -38,6 +37,7 @@ from selfinstruct.store.rows import (
     candidate_from,
     instance_id,
     instances_from,
+    object_from,
     with_hash,
 )
 
@@ -153,7 +153,7 @@ def notes(run: Database, subject: Subject) -> list[tuple[str, dict[str, Any]]]:
         "AND action IN ('edit', 'tag', 'comment') ORDER BY id",
         subject,
     )
-    return [(str(action), json.loads(payload)) for action, payload in rows]
+    return [(str(action), object_from(payload)) for action, payload in rows]
 
 
 def decisions(
@@ -176,7 +176,7 @@ def decisions(
     found = []
     for number, of_batch, at, author, kind, name, action, payload, undoes, undone, given, output in rows:
         texts = None if given is None else Instance(given, output)
-        about = (author, kind, name, action, json.loads(payload))
+        about = (author, kind, name, action, object_from(payload))
         found.append(Decision(number, of_batch, at, *about, undoes, bool(undone), texts))
     return found
 

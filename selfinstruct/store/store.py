@@ -283,7 +283,7 @@ class Store(Database):
             if len(verdicts) >= n:
                 break
             n_rejected = n_candidates - n_admitted - pending if n_candidates else per_unreadable
-            verdicts = [True] * n_admitted + [False] * n_rejected + verdicts
+            verdicts = [True] * min(n_admitted, n) + [False] * min(n_rejected, n) + verdicts  # unless it is damaged
             pending = 0  # only the last step has any
         return verdicts
 
