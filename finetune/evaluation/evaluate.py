@@ -37,7 +37,7 @@ from finetune.inference.student import Student
 from selfinstruct.errors import UsageError
 from selfinstruct.pool.contamination import TestSet
 from selfinstruct.records import Line
-from selfinstruct.settings import read_toml
+from selfinstruct.rows.toml import read_toml
 from selfinstruct.terminal import tracked
 
 

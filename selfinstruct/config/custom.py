@@ -13,7 +13,7 @@ from selfinstruct.custom import Custom, is_custom
 from selfinstruct.errors import StoreError, UsageError
 from selfinstruct.filters import custom as filters
 from selfinstruct.filters.custom import Recorded
-from selfinstruct.settings import read_toml
+from selfinstruct.rows.toml import read_toml
 from selfinstruct.strategies import _custom as strategies
 from selfinstruct.teachers.kinds import _custom as kinds
 

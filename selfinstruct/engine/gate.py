@@ -8,7 +8,7 @@ from collections import deque
 
 from selfinstruct.config.config import Config
 from selfinstruct.engine.progress import Progress
-from selfinstruct.errors import YieldCollapsed
+from selfinstruct.errors import StoreError, YieldCollapsed
 from selfinstruct.filters.verdicts import FilterSettings, Verdict, verdict_on, verdict_on_record, verdicts_on_instances
 from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.pool.pool import Pool, record_text
@@ -29,7 +29,9 @@ class Gate:
         self.pool: Pool[FilterSettings] = Pool(
             store.seeds(), config.filters, store.test_lines(), store.settings().get("prompts")
         )
-        for task in store.tasks():
+        for position, task in enumerate(store.tasks()):
+            if task.position != position:
+                raise StoreError(f"{store.path}: tasks are missing. Run selfinstruct verify {store.folder}.")
             self.pool.admit(task)
         self._has_records = False
         self.n_tasks_after = store.steps()  # by step: the size of the pool once it was admitted

@@ -1,6 +1,5 @@
 """The store's rows for people and programs: admitted tasks, and everything that was rejected."""
 
-import json
 from collections.abc import Iterator
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -13,7 +12,7 @@ from selfinstruct.settings import did_you_mean
 from selfinstruct.store.declared import declared_by, rules_of
 from selfinstruct.store.generations import kept_record
 from selfinstruct.store.rejected_by import DISTINCT
-from selfinstruct.store.rows import extra_from
+from selfinstruct.store.rows import extra_from, object_from
 from selfinstruct.store.store import Store
 
 TASK_FIELDS = (
@@ -93,7 +92,7 @@ class _Seen:
         index = self._pool.index
         found = {
             "most_similar": {self._texts[near.index]: near.score for near in index.top(instruction, MOST_SIMILAR)},
-            "mean_similarity": index.mean(instruction),
+            "mean_similarity": index.mean(instruction) if self._texts else 0.0,
         }
         index.add(instruction)
         self._texts.append(instruction)
@@ -129,7 +128,7 @@ def rejected(store: Store, stage: str | None, reason: str | None, limit: int | N
     )
     words = declared_by(store).reasons
     for stage_, reason_, subject, identity, text, evidence, request_id, step, task, instruction in rows:
-        seen = json.loads(evidence)
+        seen = object_from(evidence)
         if reason_ == near_duplicate.name:
             seen["nearest"] = record_text(*kept_record(store, seen["nearest_id"]))
         values = (

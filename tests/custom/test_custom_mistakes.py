@@ -738,7 +738,7 @@ SHAPES = [
 def test_settings_of_any_shape_are_one_message(key, value):
     grow()
     with sqlite3.connect("run/run.db") as db:
-        db.execute("INSERT OR REPLACE INTO run VALUES (?, ?)", (key, value))
+        db.execute("INSERT OR REPLACE INTO run(key, value) VALUES (?, ?)", (key, value))
     for command in ("status", "tasks", "rejected", "verify", "report"):
         done = run_cli(command, "run")
         assert "Traceback" not in done.stderr
