@@ -62,6 +62,11 @@ class File(NamedTuple):
         return "line" if self.kind == "JSON Lines" else "row"
 
 
+def of_run(path: Path) -> Path:
+    """The records of a run, if the path is its folder."""
+    return path / "records.jsonl" if (path / "run.db").is_file() else path
+
+
 def read(path: Path) -> File:
     """Read a file; UsageError if it is missing, unreadable, empty, or no row of it can be read."""
     content = read_bytes(path)

@@ -204,7 +204,8 @@ def _whole_row(where: str, row: dict[str, Any]) -> tuple[str, str, str]:
     (found,), problems = conversations(row, format)
     texts = {text.kind: text.text for text in found.texts}
     if problems and problems[0].rule == "wrong_type":
-        raise _no_field(where, row, "needs the text fields instruction, input and output")
+        problem = problems[0]
+        raise UsageError(f"{where}: {problem.field}: {problem.evidence}. It must be text; mend it, or remove the row.")
     if problems or "user" in texts:
         problem = problems[0] if problems else Problem("history", "history", "earlier turns")
         raise UsageError(

@@ -186,7 +186,8 @@ def refuse_not_loaded(store: Store, config: Config, *rooms: str) -> None:
     if missing := not_loaded(config, rooms):
         raise UsageError(
             f"{store.folder} was grown with code of your own. A run folder never decides which code is "
-            f"loaded, so name that code again, with its path: {' '.join(missing)}"
+            f"loaded, so name that code again, with its path: {' '.join(missing)}. In Python, pass it again: "
+            "strategy=..., filters=[...], teacher=..."
         )
 
 

@@ -81,7 +81,7 @@ def _why_not_read_again(store: Store) -> str:
     if others := sorted({*settings.get("versions", [settings.get("version", "")])} - {__version__}):
         return f"they were parsed by version {', '.join(others)}, and this is version {__version__}"
     if code := not_loaded(config_of(store), ("strategies", "filters")):
-        return f"that needs code of your own, which verify does not load ({', '.join(code)})"
+        return f"that needs code of your own, which verify never loads ({', '.join(part.split()[-1] for part in code)})"
     return ""
 
 

@@ -1071,7 +1071,7 @@ def test_completions_that_cannot_be_read_are_not_in_the_way_of_a_second_try(cli,
         ("instances", {"instruction": None, "raw_instances": "x"}, "line 2: has no instruction"),
         ("alpaca", {"instruction": RIVERS}, "line 2: needs the text fields instruction, input and output"),
         ("alpaca", {"input": "a", "output": "b"}, "Its fields are: input, output"),
-        ("alpaca", {"instruction": RIVERS, "output": 7}, "line 2: needs the text fields"),
+        ("alpaca", {"instruction": RIVERS, "output": 7}, "line 2: output: a number, not text. It must be text"),
         ("alpaca", {"data": []}, "Its fields are: data"),
     ],
 )
