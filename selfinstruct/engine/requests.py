@@ -34,7 +34,9 @@ class Requests:
         `number` tells apart requests that are equal otherwise, seeds the teacher, and draws one of several models.
         """
         if (stage.name, prompt) not in self._schemas:
-            raise UsageError(f"The strategy sends stage {stage.name} the prompt {prompt}, which it does not declare.")
+            raise UsageError(
+                f"The strategy sends stage {stage.name} the prompt {prompt}, which that stage does not declare."
+            )
         if not isinstance(number, int) or not 0 <= number < 2**63:
             raise UsageError(
                 f"Stage {stage.name}: the number of the request is {number!r}; it must be from 0 to 2**63 - 1."

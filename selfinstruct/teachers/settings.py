@@ -180,7 +180,9 @@ class Weighted(Overrides):
 class StageSettings(Overrides):
     """Settings of one stage; keys that are left out are inherited from [teacher]."""
 
-    mix: tuple[Weighted, ...] = Field((), description="several models; for each request, its seed draws one by weight")
+    mix: tuple[Weighted, ...] = Field(
+        (), description="several models; one is drawn by weight for each request, using its seed"
+    )
 
 
 class StageTeacher(NamedTuple):

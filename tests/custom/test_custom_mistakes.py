@@ -378,8 +378,8 @@ def generating(give):
     ("strategy", "says"),
     [
         (proposing(lambda request: None), "returned None; it must return a Proposal"),
-        (proposing(lambda request: Proposal(None, [])), "in the place of a list"),
-        (proposing(lambda request: Proposal([Candidate(request, 0, None)], [])), "in the place of a text"),
+        (proposing(lambda request: Proposal(None, [])), "instead of a list"),
+        (proposing(lambda request: Proposal([Candidate(request, 0, None)], [])), "instead of text"),
         (proposing(lambda request: Proposal([Candidate("other", 0, "Name a lake.")], [])), "which it did not make"),
         (proposing(lambda request: Proposal(["Name a lake."], [])), "it must return a Candidate"),
         (proposing(lambda request: Proposal([], [(request, "no_list")])), "it must return a Rejection"),
@@ -388,7 +388,7 @@ def generating(give):
         (proposing(lambda request: Proposal([without_a_number(request)], [])), "extra must contain only JSON values"),
         (generating(lambda g: None), "it must return a GeneratedInstances"),
         (generating(lambda g: replace(g, instances=[Instance("", "Garda.")])), "it must return a ParsedInstance"),
-        (generating(lambda g: replace(g, instances=[ParsedInstance("", None, False)])), "in the place of a text"),
+        (generating(lambda g: replace(g, instances=[ParsedInstance("", None, False)])), "instead of text"),
         (generating(lambda g: replace(g, extra={"n": {1}})), "extra must contain only JSON values"),
         (generating(lambda g: replace(g, request_id="other")), "which it did not make"),
     ],
@@ -402,8 +402,8 @@ def test_what_a_strategy_returns_is_checked_before_it_is_stored(strategy, says):
 @pytest.mark.parametrize(
     ("stage", "prompt", "number", "says"),
     [
-        (replace(PROPOSE, name="other"), "propose", 1, "stage other the prompt propose, which it does not declare"),
-        (PROPOSE, "classify", 1, "sends stage propose the prompt classify, which it does not declare"),
+        (replace(PROPOSE, name="other"), "propose", 1, "the prompt propose, which that stage does not declare"),
+        (PROPOSE, "classify", 1, "sends stage propose the prompt classify, which that stage does not declare"),
         (PROPOSE, "propose", 2**63, "it must be from 0 to"),
         (PROPOSE, "propose", -1, "it must be from 0 to"),
         (PROPOSE, "propose", "1", "it must be from 0 to"),
