@@ -94,7 +94,7 @@ def read_answers(path: Path, model: str = "") -> dict[str, str]:
     models = sorted({row.model for row in rows})
     if model not in models and (model or len(models) > 1):
         names = " or ".join(f"{name}@{path}" for name in models if name) or str(path)
-        raise UsageError(f"{path}: has answers of {len(models):,} models. Choose one: {names}.")
+        raise UsageError(f"{path}: name one model whose answers to use: {names}.")
     return {row.prompt.id: row.answer for row in rows if row.answer is not None and model in ("", row.model)}
 
 

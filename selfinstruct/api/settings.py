@@ -108,7 +108,7 @@ def whole_number(what: str, value: SupportsIndex, most: float = inf, least: int 
     except TypeError:
         number = least - 1
     if isinstance(value, bool) or not least <= number <= most:
-        bounds = f"from {least}" + (f" to {most}" if most < inf else "")
+        bounds = f"from {least} to {most}" if most < inf else f"of at least {least}"
         raise UsageError(f"{what} is {value!r}; it must be a whole number {bounds}.")
     return number
 

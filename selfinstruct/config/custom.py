@@ -48,7 +48,7 @@ def with_declarations(values: Values, known: Values, recorded: Recorded) -> Valu
 
     def of(room: str, name: Any) -> Values:
         if not isinstance(name, str):
-            raise StoreError(f"The settings of this run are damaged: {name!r:.60} names no part. Restore a copy.")
+            raise StoreError(f"The settings of this run are damaged: {name!r:.60} names no component. Restore a copy.")
         return known.get(room, {}).get(name, {})  # type: ignore[no-any-return]
 
     return _replaced(

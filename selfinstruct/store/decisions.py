@@ -290,7 +290,7 @@ def problems(run: Database) -> Iterator[str]:
         ):
             yield f"decision {number}: no such {subject}"
     checks = {
-        "is about an unknown kind of thing": f"subject NOT IN ({', '.join(map(repr, TABLES))})",
+        "has an unknown subject": f"subject NOT IN ({', '.join(map(repr, TABLES))})",
         "has an unknown action": "action NOT IN ('ban', 'rescue', 'edit', 'tag', 'comment', 'undo')",
         "belongs to a batch that starts after it": "batch > id",
         "must name what it undoes if it is an undo, and only then": "(undoes IS NULL) != (action != 'undo')",

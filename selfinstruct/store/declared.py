@@ -40,7 +40,7 @@ def custom_parts(store: Store) -> CustomParts:
         return _PARTS.validate_python(store.settings().get("custom", {}))
     except ValidationError as error:
         problem = error.errors()[0]["msg"]
-        raise StoreError(f"{store.path}: its record of custom parts is damaged ({problem}).") from None
+        raise StoreError(f"{store.path}: its record of custom components is damaged ({problem}).") from None
 
 
 def under_recorded_names(store: Store, values: dict[str, Any]) -> dict[str, Any]:

@@ -188,7 +188,7 @@ def _rejections(store: Store) -> Iterator[str]:
         "SELECT subject, subject_id, reason, evidence FROM rejections"
     ):
         if subject not in tables:
-            yield f"rejection of {subject} {identity}: unknown kind of thing"
+            yield f"rejection of {subject} {identity}: unknown subject"
             continue
         table, key = tables[subject]
         if not store.query(f"SELECT 1 FROM {table} WHERE {key} = ?", (identity,)):

@@ -187,7 +187,7 @@ class _Checked:
     def list(self, values: Any) -> Sequence[Any]:
         """The values, if they are a list."""
         if not isinstance(values, list | tuple):
-            raise UsageError(f"{self._where} returned {values!r:.80} in the place of a list.")
+            raise UsageError(f"{self._where} returned {values!r:.80} instead of a list.")
         return values
 
     def request(self, identity: object) -> str:
@@ -199,7 +199,7 @@ class _Checked:
     def text(self, value: object) -> str:
         """The text as it can be stored, if it is one."""
         if not isinstance(value, str):
-            raise UsageError(f"{self._where} returned {value!r:.80} in the place of a text.")
+            raise UsageError(f"{self._where} returned {value!r:.80} instead of text.")
         return storable(value)
 
     def json(self, extra: Any) -> dict[str, Any]:

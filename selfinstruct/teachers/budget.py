@@ -221,7 +221,7 @@ class Budget:
         option = {"requests": "max_requests", "tokens": "max_tokens", "cost_usd": "max_cost"}[what]
         form = "${:,.4f}" if what == "cost_usd" else "{:,.0f}"
         used, needed, free = (form.format(_rounded_up(getattr(one, what))) for one in (self._used, most, kept_free))
-        and_free = f", and {free} is reserved for the instances of tasks" if getattr(kept_free, what) else ""
+        and_free = f", with another {free} reserved for the instances of tasks" if getattr(kept_free, what) else ""
         return BudgetReached(
             f"Stopped at the budget: {used} used of {option} = {getattr(self.limits, what):g}. {of} may use up to "
             f"{needed}{and_free}. All answers are kept. To resume, raise {option} (--{option.replace('_', '-')})."

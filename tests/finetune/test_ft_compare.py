@@ -182,7 +182,7 @@ def test_answers_of_one_model_among_several(tmp_path):
     assert answer == "Because.", "the last of them"
     assert list(read_answers(path, "a/x").items()) == [(name, "So.")]
     for model in ("", "z"):
-        with pytest.raises(UsageError, match=re.escape(f"Choose one: a/x@{path} or y@{path}.")):
+        with pytest.raises(UsageError, match=re.escape(f"use: a/x@{path} or y@{path}.")):
             read_answers(path, model)
     with Store(tmp_path / "out") as store:
         answered(store, (f"a/x@{path}", f"y@{path}"), path, None, ASKING)

@@ -222,7 +222,7 @@ def test_an_undo_is_not_undone(folder):
     [
         ("UPDATE decisions SET subject_id = 'gone' WHERE action = 'ban'", "no such instance"),
         ("UPDATE decisions SET action = 'burn' WHERE action = 'ban'", "unknown action"),
-        ("UPDATE decisions SET subject = 'planet' WHERE action = 'ban'", "unknown kind of thing"),
+        ("UPDATE decisions SET subject = 'planet' WHERE action = 'ban'", "unknown subject"),
         ("UPDATE decisions SET undoes = 2 WHERE action = 'undo'", "undoes something that is not an earlier"),
         ("UPDATE decisions SET undoes = NULL WHERE action = 'undo'", "and only then"),
         ("DELETE FROM decided_texts", "an edit without texts"),
