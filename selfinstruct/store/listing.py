@@ -73,11 +73,12 @@ def tasks(store: Store, similar: bool = False) -> Iterator[dict[str, Any]]:
 def admitted_tasks(store: Store) -> Iterator[AdmittedTask]:
     """The admitted tasks in order."""
     for row in store.query(
-        "SELECT t.position, t.id, c.instruction, c.step, t.generated, t.extra, t.nearest_id, t.nearest_score "
+        "SELECT t.position, t.id, c.instruction, c.step, t.generated, c.extra, t.extra, t.nearest_id, t.nearest_score "
         "FROM tasks t JOIN candidates c ON c.id = t.id ORDER BY t.position"
     ):
-        position, identity, instruction, step, generated, extra, *nearest = row
-        yield AdmittedTask(position, identity, instruction, step, bool(generated), extra_from(extra), *nearest)
+        position, identity, instruction, step, generated, proposed, extra, *nearest = row
+        fields = extra_from(proposed) | extra_from(extra)
+        yield AdmittedTask(position, identity, instruction, step, bool(generated), fields, *nearest)
 
 
 class _Seen:
