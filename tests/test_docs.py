@@ -48,9 +48,9 @@ def settings_page() -> str:
         "# Settings of a run",
         "",
         "A TOML file for `--config`. A setting that it leaves out has its default or, in an existing run, the run's",
-        "value; a key that is not listed here is an error. The last column says until when a setting of an existing",
-        "run may change: settings that affect the data are fixed once something depends on them. `[simulated]`, for",
-        "the built-in teacher, has [its own page](simulated.md).",
+        "value; a key that is not listed here is an error. The last column says up to what point a setting of an",
+        "existing run may change: settings that affect the data are fixed once something depends on them.",
+        "`[simulated]`, for the built-in teacher, has [its own page](simulated.md).",
         "",
         *_table(Config),
     ]

@@ -79,7 +79,7 @@ def p_value(p: float) -> str:
 
 def kappa(value: float | None) -> str:
     """A kappa; if there is none, all verdicts were the same."""
-    return "undefined (all verdicts are equal)" if value is None else f"{value:.2f}"
+    return "undefined (all verdicts are the same)" if value is None else f"{value:.2f}"
 
 
 def _row(o: Outcome) -> tuple[str, ...]:

@@ -232,7 +232,7 @@ def _check(tokenizer: Any, encoded: Encoded, vocabulary: int) -> None:
             continue
         if ids[0] == tokenizer.bos_token_id and ids[1:2] == ids[:1]:
             faults.setdefault(
-                f"it begins with {tokenizer.bos_token} twice. Remove it from the text or from the chat template", []
+                f"it begins with {tokenizer.bos_token} twice. Remove one from the text or from the chat template", []
             ).append(dialogue.source)  # fmt: skip
         if not 0 <= min(ids) <= max(ids) < vocabulary:
             faults.setdefault(

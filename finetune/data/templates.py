@@ -258,7 +258,7 @@ def without_reasoning(dialogue: Dialogue) -> Dialogue:
         content = message["content"][len(thought_of(message)) :]
         if not content.strip() and message["content"].strip() and "tool_calls" not in message:
             raise UsageError(
-                f"{dialogue.source}: an answer is nothing but reasoning. Remove the row, or keep reasoning."
+                f"{dialogue.source}: an answer is nothing but reasoning. Remove the row, or keep the reasoning."
             )
         messages.append({**message, "content": content})
     return dialogue._replace(messages=messages)

@@ -136,7 +136,7 @@ MEASURES = (
     Measure("loss_per_row", "loss, mean of rows", _loss, -1, by_token=True),
     Measure("rouge_l", "ROUGE-L F1", _rouge_l, 1),
     Measure("exact_match", "exact match", _exact, 1, is_share=True),
-    Measure("choice", "right by likelihood, of classes", _choice, 1, is_share=True),
+    Measure("choice", "right by likelihood, of labels", _choice, 1, is_share=True),
     Measure("right", "right, of known tasks", _right, 1, is_share=True),
     Measure("stopped", "stopped on its own", lambda question, answered: float(answered.stopped), 1, is_share=True),
     Measure("empty", "empty", _empty, -1, is_share=True),

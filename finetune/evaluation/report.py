@@ -42,7 +42,7 @@ def render(found: Evaluation, trained: Trained | None) -> str:
     if trained and (warning := _warning(trained, found.rows)):
         blocks.append([warning])
     blocks.append([
-        "[from, to]: 95% bootstrap interval over tasks, none if all are equal; p: sign test over tasks",
+        "[from, to]: 95% bootstrap interval over tasks, none if all tasks have the same value; p: sign test over tasks",
         f"All answers: {found.answers}",
     ])  # fmt: skip
     return "\n\n".join("\n".join(lines) for lines in blocks)

@@ -139,7 +139,7 @@ class FinetuneSettings(Section):
     @model_validator(mode="after")
     def _one_batch(self) -> Self:
         if self.batch_size and self.batch_tokens:
-            raise ValueError("batch_size and batch_tokens exclude each other: set only one")
+            raise ValueError("batch_size and batch_tokens are mutually exclusive: set only one")
         return self
 
     @model_validator(mode="after")

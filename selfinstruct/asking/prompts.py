@@ -108,4 +108,4 @@ class Prompts:
         if first == second:
             raise UsageError(f"{name}.jinja: its user block does not show the {prompt.shows}.")
         if first != Prompts({name: self.texts[name]}).render(name, **samples[0]):
-            raise UsageError(f"{name}.jinja: renders differently each time, so that a run could not be resumed.")
+            raise UsageError(f"{name}.jinja: renders differently each time, so a run could not be resumed.")

@@ -75,7 +75,7 @@ def fix(checked: Checked, out: Path) -> Fixed:
             Finding(p.rule, row.number, p.field, shortened(p.evidence)) for p in left if RULES[p.rule].level == "error"
         ]
         if not errors and (original := copies.original(i, found)):
-            errors = [Finding("exact_copy", row.number, "", f"of {original}")]
+            errors = [Finding("exact_copy", row.number, "", f"of {file.unit} {original}")]
         if errors:
             lines.append(_removed(file, i, errors))
             continue

@@ -59,6 +59,7 @@ class Copies:
 
     def __init__(self, file: File) -> None:
         self._file = file
+        self.unit = file.unit
         self._first: dict[bytes, int] = {}
         self._beside: dict[bytes, dict[str, int]] = {}
 
@@ -106,16 +107,16 @@ def repeats(rows: Iterable[tuple[int, list[Conversation]]], common: set[int], co
     questions: dict[bytes, Known] = {}
     for position, (number, found) in enumerate(rows):
         if original := copies.original(position, found):
-            yield Finding("exact_copy", number, "", f"of {original}")
+            yield Finding("exact_copy", number, "", f"of {copies.unit} {original}")
             continue
         for conversation in found:
-            finding = _asked_before(number, conversation, questions)
+            finding = _asked_before(number, conversation, questions, copies.unit)
             if finding is None and (place := near.nearest(_rare_text(conversation, common))):
                 other, known = added[place.index]
                 score = _likeness(conversation, known)
                 if score >= threshold:
                     finding = Finding(
-                        "near_duplicate", number, _field(conversation), f"of {other}, Jaccard {score:.2f}"
+                        "near_duplicate", number, _field(conversation), f"of {copies.unit} {other}, Jaccard {score:.2f}"
                     )
             if finding:
                 yield finding
@@ -132,7 +133,7 @@ def common_lines(rows: Iterable[list[Conversation]]) -> set[int]:
     return {line for line, n in count.items() if n > COMMON}
 
 
-def _asked_before(number: int, conversation: Conversation, questions: dict[bytes, Known]) -> Finding | None:
+def _asked_before(number: int, conversation: Conversation, questions: dict[bytes, Known], unit: str) -> Finding | None:
     """Another answer to the same question, or the same instance again within a row; notes what is asked first."""
     texts = [text for text in conversation.texts if text.kind not in ("thought", "rejected")]
     if not texts or conversation.is_unwanted:  # it is there to be another answer
@@ -146,9 +147,9 @@ def _asked_before(number: int, conversation: Conversation, questions: dict[bytes
     if known is None:
         questions[question] = Known(number, answer)
     elif known.answer != answer:
-        return Finding("conflicting_outputs", number, last.field, f"asked in {known.number}")
+        return Finding("conflicting_outputs", number, last.field, f"asked in {unit} {known.number}")
     elif known.number == number:
-        return Finding("near_duplicate", number, last.field, f"of {number}, Jaccard 1.00")
+        return Finding("near_duplicate", number, last.field, f"of {unit} {number}, Jaccard 1.00")
     return None
 
 

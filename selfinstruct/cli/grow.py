@@ -207,7 +207,7 @@ def import_(  # noqa: PLR0917 - typer reads the options from here
     if brought.lost:
         say(f"Answers that no admitted task could use: {brought.lost:,} (reasons no_such_task, answered_again).")
     if brought.waiting:
-        say(f"Tasks without recorded instances: {brought.waiting:,}. selfinstruct generate will request them.")
+        say(f"Tasks without recorded instances: {brought.waiting:,}. selfinstruct generate will request the instances.")
     quoted = shlex.quote(str(run))
     say(f"Records: {run / 'records.jsonl'}\nTo see what was rejected: selfinstruct rejected {quoted}")
 

@@ -70,7 +70,7 @@ FORMATS = (
     ),
     Format(
         "messages", "jsonl", _each(_messages),
-        "`messages`: a user's turn (instruction and input) and an assistant's (output)",
+        "`messages`: a user turn (instruction and input) and an assistant turn (output)",
     ),
     Format(
         "prompt-completion", "jsonl", _each(_prompt_completion),
@@ -78,7 +78,7 @@ FORMATS = (
     ),
     Format(
         "sharegpt", "jsonl", _each(_sharegpt),
-        "`conversations`: a turn of `human` (instruction and input) and one of `gpt` (output)",
+        "`conversations`: a `human` turn (instruction and input) and a `gpt` turn (output)",
     ),
     Format(
         "parquet", "parquet", _each(Record.as_dict),

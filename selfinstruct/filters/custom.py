@@ -113,12 +113,12 @@ def _checked(check: Check) -> Check:
                 return checked_json(evidence)  # type: ignore[no-any-return]
         except (TypeError, ValueError) as error:
             raise UsageError(
-                f"{place_of(check)}The evidence of the filter {check.__name__} is not JSON ({error}); pass only texts, "
-                "numbers, lists and dicts to reject(...)."
+                f"{place_of(check)}The evidence of the filter {check.__name__} is not JSON ({error}); pass only "
+                "strings, numbers, lists and dicts to reject(...)."
             ) from None
         raise UsageError(
             f"{place_of(check)}The filter {check.__name__} returned {evidence!r:.80}; it must return "
-            "si.reject(...) to reject, or None to let pass."
+            "si.reject(...) to reject, or None to let it pass."
         )
 
     return checked

@@ -174,7 +174,7 @@ def _before(row: dict[str, Any], problems: list[Problem]) -> list[Text]:
 def _beside(holder: dict[str, Any], path: Path, problems: list[Problem]) -> bool:
     """Whether a row or an instance marks its answer as unwanted; media and unclear marks beside it are problems."""
     if (key := key_of(holder, fields.MEDIA)) and not fields.is_empty(holder[key]):
-        problems.append(Problem("media_task", dotted((*path, key)), f"{type_of(holder[key])} of media"))
+        problems.append(Problem("media_task", dotted((*path, key)), f"media ({type_of(holder[key])})"))
     marks = fields.marks(holder)
     for key, says in marks:
         if says is None:
@@ -225,7 +225,7 @@ def _pair(row: dict[str, Any], problems: list[Problem]) -> Conversation:
         texts = [*_asked(row, problems), *texts]
     bad = value_of(row, fields.REJECTED)
     if bad is not None and not isinstance(bad, str | list | dict):
-        problems.append(Problem("wrong_type", str(rejected), f"{type_of(bad)}, not a text or turns"))
+        problems.append(Problem("wrong_type", str(rejected), f"{type_of(bad)}, not a string or turns"))
     path = (str(rejected),) if isinstance(bad, str) else None
     return Conversation([*texts, Text("rejected", bad if path else as_json(bad), str(rejected), path)], has_turns=True)
 

@@ -138,7 +138,7 @@ def type_of(value: Any) -> str:
     names = {
         dict: "an object",
         list: "a list",
-        str: "a text",
+        str: "a string",
         bool: "true or false",
         int: "a number",
         float: "a number",
@@ -188,9 +188,11 @@ def _turn(turn: dict[str, Any], path: Path, problems: list[Problem]) -> list[Tex
     if (key := key_of(turn, fields.TURN_REASONING)) and turn[key]:
         found += one_text(turn, (*path, key), "thought", problems) if kind in _THINKS else []
         if kind not in _THINKS:
-            problems.append(Problem("not_read", dotted((*path, key)), f"reasoning of {kind}, not of the assistant"))
+            why = f"reasoning in a turn with role {kind}, not assistant"
+            problems.append(Problem("not_read", dotted((*path, key)), why))
     if kind != "tool" and (key := key_of(turn, fields.CALL_ID)) and not fields.is_empty(turn[key]):
-        problems.append(Problem("not_read", dotted((*path, key)), f"a call's id on a turn of {kind}, not of a tool"))
+        why = f"a call id in a turn with role {kind}, not tool"
+        problems.append(Problem("not_read", dotted((*path, key)), why))
     calls = value_of(turn, fields.CALLS)
     content = None if said is None else turn[said]
     if kind == "call":
@@ -204,7 +206,7 @@ def _turn(turn: dict[str, Any], path: Path, problems: list[Problem]) -> list[Tex
     if calls:
         found += _calls_of(turn, kind, path, problems)
     if (key := key_of(turn, fields.MEDIA)) and not fields.is_empty(turn[key]):
-        problems.append(Problem("media_task", dotted((*path, key)), f"{type_of(turn[key])} of media"))
+        problems.append(Problem("media_task", dotted((*path, key)), f"media ({type_of(turn[key])})"))
     return _weighed(turn, found, path, problems)
 
 
@@ -303,7 +305,8 @@ def _calls_of(turn: dict[str, Any], kind: Kind, path: Path, problems: list[Probl
     """The tool calls beside what a turn says; under both names, they must be the same."""
     keys = [key for key in fields.spelled(tuple(turn), fields.CALLS) if not fields.is_empty(turn[key])]
     if kind not in _THINKS:
-        problems.append(Problem("not_read", dotted((*path, keys[0])), f"tool calls of {kind}, not of the assistant"))
+        why = f"tool calls in a turn with role {kind}, not assistant"
+        problems.append(Problem("not_read", dotted((*path, keys[0])), why))
         return []
     found, *others = [_calls(turn[key], (*path, key), problems) for key in keys]
     for other in others:

@@ -165,7 +165,7 @@ def render(found: Changes, run: str, new: str) -> str:
                         lines.append(f"               {_short(seen)}")
     lines.append(f"  answers parsed differently by this version: {found.read_differently:,}")
     if found.waiting:
-        lines.append(f"  tasks without instances: {found.waiting:,}; selfinstruct generate will request them")
+        lines.append(f"  tasks without instances: {found.waiting:,}; selfinstruct generate will request the instances")
     if found.decisions_left_out:
         lines.append(f"  decisions about items no longer present: {found.decisions_left_out:,}; they remain in {run}")
     return "\n".join(lines)

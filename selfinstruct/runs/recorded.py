@@ -205,7 +205,9 @@ def _whole_row(where: str, row: dict[str, Any]) -> tuple[str, str, str]:
     texts = {text.kind: text.text for text in found.texts}
     if problems and problems[0].rule == "wrong_type":
         problem = problems[0]
-        raise UsageError(f"{where}: {problem.field}: {problem.evidence}. It must be text; mend it, or remove the row.")
+        raise UsageError(
+            f"{where}: {problem.field}: {problem.evidence}. It must be text; correct it, or remove the row."
+        )
     if problems or "user" in texts:
         problem = problems[0] if problems else Problem("history", "history", "earlier turns")
         raise UsageError(

@@ -90,7 +90,7 @@ def decide(
     if action in ("tag", "comment"):
         value = payload.get("tag" if action == "tag" else "text", "").strip()
         if not value:
-            raise UsageError(f"A {action} needs a text.")
+            raise UsageError(f"A {action} needs text.")
         kept = canonical_json({"tag": " ".join(value.split())} if action == "tag" else {"text": value})
         for subject in subjects:
             _check(run, subject)

@@ -157,7 +157,7 @@ def instances_from(pairs: str | None) -> tuple[Instance, ...]:
     """The instances that a column holds as JSON pairs; none where it is NULL."""
     found = _json_from(pairs, list) if pairs else []
     if not all(isinstance(pair, list) and len(pair) == 2 for pair in found):
-        raise StoreError(f"The store of this run is damaged: {pairs!r:.60} is no list of pairs. Restore a copy.")
+        raise StoreError(f"The store of this run is damaged: {pairs!r:.60} is not a list of pairs. Restore a copy.")
     return tuple(Instance(*pair) for pair in found)
 
 

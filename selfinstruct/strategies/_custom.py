@@ -87,7 +87,7 @@ def _check_declared(named: Custom, strategy: type[Strategy]) -> None:
             with explained(prompt.samples):
                 shown = [prompt.shows in sample for sample in prompt.samples(1)]
             if shown != [True, True]:
-                raise wrong(f"prompt {prompt.name}: shows is {prompt.shows!r}, which is no variable of its samples.")
+                raise wrong(f"prompt {prompt.name}: shows is {prompt.shows!r}, which is not a variable in its samples.")
     if clash := strategy.reasons.keys() & WORDS.keys():
         raise wrong(f"reasons: {min(clash)} is the reason of a filter; rename yours.")
     for method in ("propose", "generate_instances"):

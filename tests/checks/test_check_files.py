@@ -195,10 +195,10 @@ def test_copies_other_answers_and_near_duplicates(tmp_path):
         ("Tell how a weir works.", "", "It holds water back."),
     )
     found = [(f.rule, f.number, f.evidence) for f in check(path).findings if f.level != "advice"]
-    assert found[0] == ("exact_copy", 2, "of 1")
-    assert found[1] == ("conflicting_outputs", 3, "asked in 1")
+    assert found[0] == ("exact_copy", 2, "of row 1")
+    assert found[1] == ("conflicting_outputs", 3, "asked in row 1")
     assert found[2][:2] == ("near_duplicate", 4)
-    assert found[2][2].startswith("of 1, Jaccard 0.")
+    assert found[2][2].startswith("of row 1, Jaccard 0.")
     assert len(found) == 3
 
 

@@ -247,7 +247,7 @@ def test_a_name_that_cannot_be_loaded_is_one_message_and_no_run(here, name):
 
 WRONG = {
     "raise KeyError('x')": "faulty.py, line 4, in faulty: KeyError: 'x'",
-    "return True": "The filter faulty returned True; it must return si.reject(...) to reject, or None to let pass.",
+    "return True": "The filter faulty returned True; it must return si.reject(...) to reject, or None to let it pass.",
     "return {'keep': True}": "The filter faulty returned {'keep': True}; it must return si.reject(...) to reject",
     "return si.reject(at={1, 2})": "The evidence of the filter faulty is not JSON",
 }

@@ -349,7 +349,7 @@ def with_prompt(**changes):
         ({"reasons": {"no_rhyme": 5}}, "reasons.no_rhyme"),
         ({"summary": None}, "summary must be a str"),
         ({"summary": "x" * 1001}, "summary"),
-        ({"stages": (with_prompt(shows="topik"),)}, "prompt propose: shows is 'topik', which is no variable of its"),
+        ({"stages": (with_prompt(shows="topik"),)}, "prompt propose: shows is 'topik', which is not a variable in its"),
         ({"stages": (with_prompt(samples=({}, {})),)}, "prompt propose: samples must be a function of n that"),
         ({"reasons": {"too_short": "x"}}, "reasons: too_short is the reason of a filter; rename yours"),
         ({"generate_instance": SelfInstruct.generate_instances}, "nothing calls generate_instance; if it is meant to"),

@@ -231,7 +231,7 @@ def test_a_model_is_trained_on_a_labelled_file_and_tested_on_other_rows_of_it(sm
     said = capfd.readouterr().out
     assert "48 rows to train on, 12 held out; 0 repeat a question." in said
     assert "12 held-out dialogues of 1 task" in said
-    assert "right by likelihood, of classes" in said
+    assert "right by likelihood, of labels" in said
     assert "Always giving the most common answer gets " in said
     asked = [{json.loads(line)["input"] for line in (tmp_path / f"out/{name}.jsonl").read_text().splitlines()}
              for name in ("train", "held_out")]  # fmt: skip

@@ -363,7 +363,7 @@ def test_a_class_is_chosen_by_its_likelihood_and_scored_beside_the_free_answer(t
         loss = losses(student.model, [encode(student.tokenizer, dialogue) for dialogue in each])
         assert choice == classes[loss.index(min(loss))]
     assert {row["choice"] for row in kept_rows(tmp_path / "answers.jsonl")} <= {c for q in questions for c in q.classes}
-    assert "right by likelihood, of classes" in render(found, None)
+    assert "right by likelihood, of labels" in render(found, None)
 
 
 def test_a_trained_student_is_better_than_its_base(trained_student, base, questions, tmp_path):

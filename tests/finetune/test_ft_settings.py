@@ -29,7 +29,7 @@ CPU, GPU, OLD_GPU = Machine(False, False), Machine(True, True), Machine(True, Fa
         ({"data": [{"path": "a", "wait": 2}]}, "unknown key data.0.wait; did you mean weight?"),
         ({"epochs": 0}, "epochs: must be greater than 0"),
         ({"method": "lor"}, "method: must be 'full', 'lora' or 'qlora'"),
-        ({"batch_size": 8, "batch_tokens": 8}, "exclude each other"),
+        ({"batch_size": 8, "batch_tokens": 8}, "mutually exclusive"),
         ({"keep": "generation", "eval_share": 0}, "needs held-out rows"),
         ({"keep": "eval_loss", "eval_every": 10, "save_every": 20}, "must be equal"),
     ],

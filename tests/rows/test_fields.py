@@ -177,12 +177,14 @@ MATCHED = [
     ("langgenius/dify-official-plugins#2352: a missing result",
      [Q, calls("a", "b"), result("a"), A], "a", ["messages.1: no result for the call b"]),
     ("no result at all", [Q, calls("a"), Q, A], "", ["messages.1: no result for the call a"]),
-    ("calls of a user", [{**Q, "tool_calls": [CALL]}, A], "", ["messages.0.tool_calls: tool calls of user"]),
+    ("calls of a user", [{**Q, "tool_calls": [CALL]}, A], "",
+     ["messages.0.tool_calls: tool calls in a turn with role user"]),
     ("other calls under the other name",
      [Q, calls("a", function_call={"name": "x", "arguments": "{}"}), result("a"), A], "a",
      ["messages.1.function_call: not the same calls as in tool_calls"]),
     ("the same call under the other name", [Q, calls("a", function_call=CALL["function"]), result("a"), A], "a", []),
-    ("reasoning of a user", [{**Q, "thinking": "Nine."}, A], "", ["messages.0.thinking: reasoning of user"]),
+    ("reasoning of a user", [{**Q, "thinking": "Nine."}, A], "",
+     ["messages.0.thinking: reasoning in a turn with role user"]),
     ("ShareGPT: calls with ids, results in another order", [
         Q, {"role": "tool_call", "content": json.dumps([{"id": one, "name": "measure"} for one in "ab"])},
         result("b"), result("a"), A], "ab", []),
@@ -191,7 +193,7 @@ MATCHED = [
      ["messages.5.tool_call_id: a: no earlier call"]),
     ("the call may stand before a list that begins with its result", [result("a"), A], "a", []),
     ("the id of a call on an answer", [Q, {**A, "tool_call_id": "a"}], "",
-     ["messages.1.tool_call_id: a call's id on a turn of assistant"]),
+     ["messages.1.tool_call_id: a call id in a turn with role assistant"]),
     ("a part of reasoning of a user",
      [{"role": "user", "content": [{"type": "thinking", "thinking": "9"}, {"type": "text", "text": "Deep?"}]}, A], "",
      ["messages.0.content.0: a part of type thinking"]),
@@ -541,7 +543,7 @@ def test_import_says_what_it_does_not_use_and_refuses_what_it_cannot_keep(tmp_pa
     ]
     for row, said in [
         ({"history": [["Where?", "There."]]}, "line 1: history: earlier turns cannot be imported"),
-        ({"images": ["a.jpg"]}, "line 1: images: a list of media cannot be imported"),
+        ({"images": ["a.jpg"]}, "line 1: images: media (a list) cannot be imported"),
     ]:
         path.write_text(json.dumps({"instruction": "How deep?", "output": "4 m.", **row}) + "\n")
         assert said in cli("import", tmp_path / "other", "--alpaca", path, code=2).stderr

@@ -1267,6 +1267,6 @@ def test_rows_that_cannot_be_imported_are_named_at_once_with_each_reason_once(tm
     assert str(refused.value).splitlines() == [
         f"{path}, line 2 and 6 more (3, 4, 5, 6, ...): needs the text fields instruction, input and output. "
         "Its fields are: instruction, input.",
-        f"{path}, line 9: image: a text of media cannot be imported. Remove the row.",
+        f"{path}, line 9: image: media (a string) cannot be imported. Remove the row.",
         f"8 rows cannot be imported. selfinstruct check {path} lists them.",
     ]

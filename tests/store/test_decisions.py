@@ -196,7 +196,7 @@ def test_a_batch_is_taken_back_as_a_whole_and_what_is_so_already_is_left_out(fol
         ("rescue", ("completion", "an answer"), {}, "nothing to rescue"),
         ("edit", ("candidate", "a candidate"), {"input": "", "output": "x"}, "Only the input and output"),
         ("edit", ("instance", "an instance"), {"input": "x", "output": " "}, "output is empty"),
-        ("tag", ("instance", "an instance"), {"tag": "  "}, "needs a text"),
+        ("tag", ("instance", "an instance"), {"tag": "  "}, "needs text"),
     ],
 )
 def test_what_cannot_be_decided_is_refused(folder, action, subject, payload, expected):

@@ -127,7 +127,7 @@ def test_no_server_outlives_a_killed_run(pids):
         (si.vllm(""), "No model for stage propose"),
         (si.llama_cpp("no.gguf"), r"no\.gguf: cannot be read \(No such file or directory\)"),
         (si.llama_cpp("."), r"cannot be read \(Is a directory\)"),
-        (si.llama_cpp("plain.gguf"), r"plain\.gguf: is not a GGUF file\. For a folder, use --teacher transformers"),
+        (si.llama_cpp("plain.gguf"), r"plain\.gguf: not a GGUF file\. For a folder, use --teacher transformers"),
     ],
 )
 def test_what_cannot_be_served_is_refused_before_a_run_is_made(teacher, says, pids, monkeypatch):

@@ -83,7 +83,7 @@ def checked_completion(said: Completion, answer: Any) -> Completion:
     def text(name: str) -> str:
         value = getattr(said, name)
         if not isinstance(value, str):
-            raise wrong(name, "a text")
+            raise wrong(name, "a string")
         return storable(value)
 
     def wrong(name: str, right: str) -> TeacherError:

@@ -31,7 +31,7 @@ class LlamaCpp(LocalServer):
         except OSError as error:
             raise UsageError(f"[{stage}]: {path}: cannot be read ({error.strerror}).") from None
         if not is_gguf:
-            raise UsageError(f"[{stage}]: {path}: is not a GGUF file. For a folder, use --teacher transformers.")
+            raise UsageError(f"[{stage}]: {path}: not a GGUF file. For a folder, use --teacher transformers.")
 
     def command(self, model: str, port: int, concurrency: int) -> list[str]:
         """llama.cpp's own server, in a Python process."""
