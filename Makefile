@@ -7,7 +7,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo demo-student demo-tiny test test-real pytest-finetune pytest-others check docs bench clean
 
-demo: .venv/installed  ## grow 200 tasks on the simulated teacher: no key, no network but the package index
+demo: .venv/installed  ## generate 200 tasks with the simulated teacher: no key, no network but the package index
 	$(BIN)/selfinstruct generate outputs/demo --target 200
 	@echo
 	@echo "The first tasks (all of them, with their instances: selfinstruct tasks outputs/demo --json):"

@@ -12,11 +12,11 @@ import sys
 import sysconfig
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Annotated, Any
 
 from pydantic import ValidatorFunctionWrapHandler, WrapValidator
@@ -112,18 +112,47 @@ def of_object(part: Any, code: Any = None) -> Custom:
     name = getattr(target, "__module__", None) or "__main__"
     file = getattr(sys.modules.get(name), "__file__", None)
     where = name if "." in name else Path(file).name if file else "notebook"
+    # A module that is imported counts as a whole, as by its name; a script or a notebook changes for other reasons too.
+    source = Path(file).read_bytes() if file and name != "__main__" else "\n".join(_sources(target, set())).encode()
+    return Custom(
+        f"{where}:{target.__name__}", part if code is None else code, hashlib.sha256(source).hexdigest(), part
+    )
+
+
+def _sources(target: Any, seen: set[str]) -> Iterator[str]:
+    """The source of a function or class, then of what it uses of its module: functions, classes and plain values."""
+    seen.add(target.__qualname__)
     try:
-        source = inspect.getsource(target)
+        yield inspect.getsource(target)
     except (OSError, TypeError):  # typed at a prompt: it has no source
-        source = target.__qualname__
-    sha256 = hashlib.sha256(source.encode("utf-8", "replace")).hexdigest()
-    return Custom(f"{where}:{target.__name__}", part if code is None else code, sha256, part)
+        yield str(target.__qualname__)
+    module = vars(sys.modules.get(target.__module__) or object)
+    functions = (
+        [value for value in vars(target).values() if inspect.isfunction(value)] if inspect.isclass(target) else [target]
+    )
+    for used in sorted({name for function in functions for name in _names(function.__code__)} & module.keys()):
+        value = module[used]
+        if inspect.isfunction(value) or inspect.isclass(value):
+            if value.__module__ == target.__module__ and value.__qualname__ not in seen:
+                yield from _sources(value, seen)
+        elif isinstance(value, str | int | float | tuple | list | dict):
+            with suppress(TypeError, ValueError):  # not plain after all
+                yield f"{used} = {json.dumps(checked_json(value), sort_keys=True)}"
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from _names(inner)
 
 
 def place_of(part: Any) -> str:
     """Where a function, a class or an object's class is defined, to begin a message with; "" if it has no source."""
     function = inspect.unwrap(getattr(part, "__func__", part))
     target = function if inspect.isfunction(function) or inspect.isclass(function) else type(part)
+    if target.__module__.partition(".")[0] in ("selfinstruct", "builtins"):
+        return ""  # an object of ours
     try:
         return f"{_shown(inspect.getfile(target))}, line {inspect.getsourcelines(target)[1]}: "
     except (OSError, TypeError):  # typed at a prompt
@@ -197,6 +226,8 @@ def _described(error: BaseException, part: Any) -> str:
         said = type(error).__name__
     if isinstance(error, SyntaxError) and error.filename:
         return f"{_shown(error.filename)}, line {error.lineno}: {type(error).__name__}: {error.msg}"
+    if isinstance(error, AttributeError | TypeError) and "'coroutine' object" in said:
+        said += "; is an await missing?"
     if at := _frame(error):
         return f"{_shown(at.filename)}, line {at.lineno}, in {at.name}: {said}"
     return f"{'' if part is None else place_of(part)}{said}"

@@ -61,8 +61,8 @@ class TryAgain(SelfInstructError):
 
     `unreachable`: no connection was made. `raw`: what the server returned instead of a completion; it may charge for
     it, so the call is retried only a few times. `may_be_billed`: the server reported a failure, but with
-    status 200, so it may charge for it. `tries`: how many failures of this request are already stored.
-    `raised_in`: the place of the custom teacher that failed, "" if it has no source; None if a server failed.
+    status 200 or after a long wait, so it may charge for it. `tries`: how many failures of this request are already
+    stored. `raised_in`: the place of the custom teacher that failed, "" if it has no source; None if a server failed.
     """
 
     def __init__(

@@ -16,6 +16,7 @@ Readers of answers: `read_proposal` (a list of instructions), `read_whole_tasks`
 from selfinstruct.asking.reading import declined, no_answer
 from selfinstruct.asking.stages import Counted, GrowthSettings, Prompt, Stage, rows_of
 from selfinstruct.errors import RequestRefused, TeacherError, TryAgain
+from selfinstruct.filters.verdicts import FilterSettings
 from selfinstruct.parsing.examples import input_first, output_first
 from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.parsing.lists import numbered_items
@@ -30,9 +31,9 @@ from selfinstruct.teachers.kinds import Kind
 from selfinstruct.teachers.settings import TeacherSettings
 
 __all__ = [
-    "Alpaca", "Answer", "Ask", "Candidate", "Completion", "Counted", "GeneratedInstances", "GrowthSettings", "Instance",
-    "Kind", "ParsedInstance", "Pool", "Prompt", "Proposal", "Record", "Rejection", "Request", "RequestRefused",
-    "SelfInstruct", "Snapshot", "Stage", "Strategy", "Task", "Teacher", "TeacherError", "TeacherSettings", "TryAgain",
-    "came_with", "declined", "input_first", "no_answer", "numbered_items", "output_first", "read_proposal",
-    "read_whole_tasks", "rows_of", "yes_or_no",
+    "Alpaca", "Answer", "Ask", "Candidate", "Completion", "Counted", "FilterSettings", "GeneratedInstances",
+    "GrowthSettings", "Instance", "Kind", "ParsedInstance", "Pool", "Prompt", "Proposal", "Record", "Rejection",
+    "Request", "RequestRefused", "SelfInstruct", "Snapshot", "Stage", "Strategy", "Task", "Teacher", "TeacherError",
+    "TeacherSettings", "TryAgain", "came_with", "declined", "input_first", "no_answer", "numbered_items",
+    "output_first", "read_proposal", "read_whole_tasks", "rows_of", "yes_or_no",
 ]  # fmt: skip

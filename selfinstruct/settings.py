@@ -11,10 +11,8 @@ a field says holds unless its section's `may_change` says otherwise:
 
 import difflib
 import re
-import tomllib
 from collections.abc import Collection, Iterator
 from enum import Enum
-from pathlib import Path
 from typing import Any, ClassVar, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
@@ -70,20 +68,6 @@ def parse_as(model: type[Settings], values: dict[str, Any], source: str) -> Sett
     except ValidationError as error:
         lines = [line for problem in error.errors() for line in _explain(problem, model).splitlines()]
         raise UsageError("\n".join(f"{source}: {line}" if source else line for line in lines)) from None
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """The TOML file's values; UsageError if it cannot be read."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UsageError(f"{path}: no such file.") from None
-    except IsADirectoryError:
-        raise UsageError(f"{path}: this is a folder; name a file.") from None
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror}).") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: not valid TOML: {error}.") from None
 
 
 def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

@@ -286,6 +286,8 @@ def test_no_key(tmp_path):
 
 
 def test_no_model(tmp_path):
+    wrong = fails("generate", tmp_path / "run", "--target", 5, "--teacher", "simulated", "--model", "gpt")
+    assert "'gpt' (--model): the simulated teacher has no such model" in wrong
     assert "--model" in fails("generate", tmp_path / "run", "--target", 5, "--teacher", "openai")
     assert not (tmp_path / "run").exists()
 

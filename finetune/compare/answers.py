@@ -48,8 +48,13 @@ def answer_file(source: str) -> tuple[str, Path] | None:
     """The model (or "") and the file of answers in FILE or MODEL@FILE."""
     if is_gguf(source):
         return None
-    model, _, name = ("", "", source) if Path(source).is_file() else source.rpartition("@")
-    return (model, Path(name)) if Path(name).is_file() else None
+    model, _, name = ("", "", source) if _is_file(source) else source.rpartition("@")
+    return (model, Path(name)) if _is_file(name) else None
+
+
+def _is_file(name: str) -> bool:
+    """Whether it is a file, or a pipe of the shell."""
+    return Path(name).exists() and not Path(name).is_dir()
 
 
 def check_source(source: str, questions: list[list[Message]]) -> None:

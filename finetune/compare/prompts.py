@@ -94,7 +94,7 @@ def read_answers(path: Path, model: str = "") -> dict[str, str]:
     models = sorted({row.model for row in rows})
     if model not in models and (model or len(models) > 1):
         names = " or ".join(f"{name}@{path}" for name in models if name) or str(path)
-        raise UsageError(f"{path}: has answers of {len(models):,} models. Choose one: {names}.")
+        raise UsageError(f"{path}: name one model whose answers to use: {names}.")
     return {row.prompt.id: row.answer for row in rows if row.answer is not None and model in ("", row.model)}
 
 
@@ -112,22 +112,24 @@ def read_asked(path: Path) -> list[Asked]:
         where = f"{path}, {file.unit} {row.number}"
         if row.fault:
             raise UsageError(f"{where}: {row.fault}. Correct or remove it.")
-        value = whole_row(file, i)
+        value, has_answer = _with_answer(whole_row(file, i))
         unused.update(sorted(not_used.not_used(value) - {"model"}))
-        found += _asked(value, row.number, where)
+        found += _asked(value, has_answer, row.number, where)
     not_used.tell(path, unused)
     return found
 
 
-def _asked(value: Any, number: int, where: str) -> list[Asked]:
+def _with_answer(value: Any) -> tuple[Any, bool]:
+    """The row, and whether it has an answer; a question alone gets an empty one, so that it has a format."""
     row: Any = {"prompt": value} if isinstance(value, str) else value
-    has_answer = True
+    if format_of(row) or not isinstance(row, dict):
+        return row, True
+    return {**row, ("completion" if "prompt" in row else "output"): ""}, False
+
+
+def _asked(row: Any, has_answer: bool, number: int, where: str) -> list[Asked]:
     model = row["model"] if isinstance(row, dict) and isinstance(row.get("model"), str) else ""
     kind = format_of(row)
-    if not kind and isinstance(row, dict):  # questions alone: the same formats, without the answer
-        has_answer = False
-        row = {**row, ("completion" if "prompt" in row else "output"): ""}
-        kind = format_of(row)
     if not kind:
         raise UsageError(f"{where}: no question found. {KNOWN}")
     read_as, problems = conversations(row, kind)

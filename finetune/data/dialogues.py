@@ -194,7 +194,7 @@ def _on_hub(name: str) -> File:
     except (OSError, ValueError) as error:  # no such dataset, no network, no rows
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UsageError(
-            f"{name}: no such file or folder, and the hub has no dataset of that name ({reason})."
+            f"{name}: no such file or folder, and no such dataset could be loaded from the hub ({reason})."
         ) from None
     assert isinstance(found, DatasetDict)
     if "train" not in found and len(found) > 1:

@@ -115,8 +115,8 @@ def _check_command(file: File) -> str:
 def _task_name(file: File, position: int, format: Format) -> str | None:
     """The task that a row names; None if its format has no such field."""
     name = {"records": "task", "self-instruct": "id"}.get(format)
-    named = files.whole_row(file, position).get(name) if name else None
-    return None if named is None else f"{file.path}, task {named}"
+    row = files.whole_row(file, position) if name else {}
+    return f"{file.path}, task {row[name]}" if name in not_used.ours(row, format) else None
 
 
 def _with_fields(dialogues: list[Dialogue], row: Any) -> list[Dialogue]:

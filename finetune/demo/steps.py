@@ -195,7 +195,7 @@ def run_on_file(folder: Path, data: Path, recipe: Recipe) -> None:
     _write_toml(folder / "training.toml", {**recipe.training, "seed": recipe.seed})
     _command("finetune", train, "--model", recipe.model, "--out", student, "--config", folder / "training.toml")
 
-    _say(began, "Evaluate it on the held-out rows, beside the model as it was.")
+    _say(began, "Evaluate it on the held-out rows, next to the model before training.")
     _command("evaluate", student, "--data", test, "--before", recipe.model, "--max-tokens", OWN_TOKENS)
     print(f"\nAlways giving the most common answer gets {guessed:.1%}.")
 

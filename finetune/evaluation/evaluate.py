@@ -37,7 +37,7 @@ from finetune.inference.student import Student
 from selfinstruct.errors import UsageError
 from selfinstruct.pool.contamination import TestSet
 from selfinstruct.records import Line
-from selfinstruct.settings import read_toml
+from selfinstruct.rows.toml import read_toml
 from selfinstruct.terminal import tracked
 
 
@@ -163,6 +163,8 @@ def trained(student: Path, questions: Sequence[Question]) -> Trained | None:
     sources = [source["path"] for source in _settings(student).get("data", ()) if isinstance(source, dict)]
     if not sources:
         return None
+    if gone := [source for source in sources if str(source).startswith(("/dev/", "/proc/"))]:
+        return Trained(0, 0, 0, "", f"{gone[0]} was a pipe")  # now it may be another one
     set_aside = student / "held_out.jsonl"
     try:
         told: list[str] = []  # what is not used of these the training has said

@@ -98,7 +98,7 @@ def check_gguf(name: str) -> None:
     """UsageError if there is no such GGUF file, it is only a part, or the package that reads it is missing."""
     if PART_OF_GGUF.search(name):  # transformers would draw the missing weights at random
         raise UsageError(
-            f"{name!r}: one part of a model that is split over several files. Join them with "
+            f"{name!r}: this is one part of a model that is split across several files. Join them with "
             "llama.cpp's llama-gguf-split --merge."
         )
     try:

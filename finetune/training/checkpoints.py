@@ -21,8 +21,9 @@ from finetune.examples import Example
 from finetune.training.progress import read_metrics
 from finetune.training.settings import RUNNING, FinetuneSettings, parse_settings, to_toml
 from selfinstruct.errors import UsageError
+from selfinstruct.rows.toml import read_toml
 from selfinstruct.rows.writing import refuse_link, whole_file
-from selfinstruct.settings import merge, read_toml
+from selfinstruct.settings import merge
 
 HEAD = """# The settings of this student, including defaults. To train another one like it:
 # selfinstruct finetune --config THIS_FILE --out OTHER
@@ -82,7 +83,7 @@ def locked(folder: Path) -> Iterator[None]:
     refuse_link(folder / "checkpoints" / "lock")
     try:
         (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
-        file = (folder / "checkpoints" / "lock").open("w")
+        file = (folder / "checkpoints" / "lock").open("a")
     except OSError as error:
         raise UsageError(f"{folder}: cannot be written ({error.strerror}). Choose another --out.") from None
     with file as lock:
@@ -111,7 +112,7 @@ def check_data(examples: Iterable[Example], folder: Path) -> None:
     if not latest(folder):
         with whole_file(file, "--out") as part:
             part.write_text(digest.hexdigest(), encoding="utf-8")
-    elif not file.exists() or file.read_text(encoding="utf-8") != digest.hexdigest():
+    elif not file.is_file() or file.read_text(encoding="utf-8") != digest.hexdigest():
         raise UsageError(
             f"{folder}: the data or the tokenizer has changed since this run was started, so it cannot be "
             "resumed. Train from the start in another --out."
@@ -162,6 +163,8 @@ def _fault_of_files(checkpoint: Path) -> str | None:
         if not any(checkpoint.glob(part)):
             return f"{part.replace('*', '')} is missing"
     for path in sorted(checkpoint.iterdir()):
+        if not (path.is_file() or path.is_dir()):
+            return f"{path.name}: not a file"
         try:
             if path.suffix == ".json":
                 content = json.loads(path.read_bytes())

@@ -176,7 +176,7 @@ class Progress(TrainerCallback):
 
 def read_metrics(path: Path, upto: int | None = None) -> list[dict[str, Any]]:
     """The lines of metrics.jsonl, up to the update `upto`; a line cut off by a kill, or damaged, is left out."""
-    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     rows = []
     for line in text.splitlines():
         with suppress(ValueError, RecursionError):

@@ -21,7 +21,8 @@ import tomli_w
 from pydantic import Field, model_validator
 
 from selfinstruct.errors import UsageError
-from selfinstruct.settings import Section, merge, parse_as, read_toml
+from selfinstruct.rows.toml import read_toml
+from selfinstruct.settings import Section, merge, parse_as
 
 PRESETS = Path(__file__).parent / "presets"
 

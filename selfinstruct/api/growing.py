@@ -108,7 +108,7 @@ async def _grow(
     opened = opening()
     with opened.store:
         for name in opened.changed:
-            warnings.warn(f"{name} has changed since the last session. Its earlier decisions are kept.", stacklevel=4)
+            warnings.warn(f"{name} has changed since the last session. Its earlier decisions are kept.", stacklevel=1)
         if progress and opened.kept:
             say(opened.kept)
         return await growing.generate(opened, target, on_start=on_start, show=progress)

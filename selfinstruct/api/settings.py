@@ -48,6 +48,7 @@ def tables(teacher: AnyTeacher | None, settings: Settings, allowed: Collection[s
     UsageError for a key that is unknown, given twice, or not in the tables and keys `allowed`.
     """
     from selfinstruct.config.config import Config
+    from selfinstruct.filters.custom import CustomRule
     from selfinstruct.filters.verdicts import FilterSettings
     from selfinstruct.strategies import declared
     from selfinstruct.strategies._custom import custom_strategy
@@ -68,9 +69,9 @@ def tables(teacher: AnyTeacher | None, settings: Settings, allowed: Collection[s
     if isinstance(settings.get("filters"), list | tuple):
         settings["filters"] = {"custom": settings["filters"]}
     elif "filters" in settings and not isinstance(settings["filters"], dict):
-        raise UsageError(
-            f"filters is {settings['filters']!r:.80}; it must be a list of filters, or a table of settings."
-        )
+        given = settings["filters"]
+        said = f"one filter, {given.name}" if isinstance(given, CustomRule) else f"{given!r:.80}"
+        raise UsageError(f"filters is {said}; it must be a list of filters, or a table of settings.")
     of_strategy = (
         declared(custom_strategy(settings["strategy"]).code) if is_custom(settings.get("strategy", "")) else declared()
     )
@@ -107,7 +108,7 @@ def whole_number(what: str, value: SupportsIndex, most: float = inf, least: int 
     except TypeError:
         number = least - 1
     if isinstance(value, bool) or not least <= number <= most:
-        bounds = f"from {least}" + (f" to {most}" if most < inf else "")
+        bounds = f"from {least} to {most}" if most < inf else f"of at least {least}"
         raise UsageError(f"{what} is {value!r}; it must be a whole number {bounds}.")
     return number
 

@@ -40,7 +40,9 @@ def overlap(file: Run | FilePath, test_set: FilePath) -> "Overlaps":
 
 
 def _rows_of(what: str, file: Run | FilePath) -> Path:
-    return file.folder / "records.jsonl" if isinstance(file, Run) else file_path(what, file)
+    from selfinstruct.rows.files import of_run
+
+    return of_run(file.folder if isinstance(file, Run) else file_path(what, file))
 
 
 def finetune(

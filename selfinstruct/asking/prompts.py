@@ -23,6 +23,7 @@ import jinja2
 from selfinstruct.asking.sandbox import Bounded
 from selfinstruct.asking.stages import Prompt
 from selfinstruct.errors import UsageError
+from selfinstruct.rows.reading import read_text
 
 PACKAGE = Path(__file__).parent.parent
 
@@ -47,11 +48,9 @@ def read_prompts(folder: Path, prompts: Iterable[tuple[str, Prompt]], n_demonstr
             texts[name] = prompt.template
             continue
         try:
-            texts[name] = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(
-                f"{path}: cannot be read ({error}). Copy the shipped one from {shipped('prompts')}."
-            ) from None
+            texts[name] = read_text(path)
+        except UsageError as error:
+            raise UsageError(f"{error} Copy the shipped one from {shipped('prompts')}.") from None
     filled = Prompts(texts)
     for name in texts:
         try:

@@ -32,7 +32,7 @@ class GrowthSettings(Section):
     seed_demonstrations: int = Field(6, ge=0, description="seed tasks shown in each proposal request")
     generated_demonstrations: int = Field(2, ge=0, description="generated tasks shown in each proposal request")
     proposals_per_request: int = Field(8, ge=1, le=50, description="new tasks asked for in one request")
-    instances_per_task: int = Field(3, ge=1, le=20, description="instances asked for each task")
+    instances_per_task: int = Field(3, ge=1, le=20, description="instances requested for each task")
     field_names: dict[FieldName, tuple[Name, ...]] = Field(
         {},
         description='field names in the language of the prompts: `{output = ["Tuloste"]}`; '

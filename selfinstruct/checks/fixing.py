@@ -22,6 +22,7 @@ from selfinstruct.rows.encodings import decoded, without_control_characters
 from selfinstruct.rows.fields import CONVERSATIONS, INPUT, INSTRUCTION, MESSAGES, OUTPUT, key_of, value_of
 from selfinstruct.rows.files import File
 from selfinstruct.rows.formats import Format, Text, conversations, format_of
+from selfinstruct.rows.turns import Path as Steps
 from selfinstruct.rows.writing import refuse_ending, whole_file
 from selfinstruct.terminal import tracked
 
@@ -106,17 +107,23 @@ def mend(value: dict[str, Any], format: Format) -> dict[str, Any]:
         for text in conversation.texts
         if text.path and (new := _mended(text, conversation.is_raw)) != text.text
     }
-    row = copy.deepcopy(value)
+    row = dict(value)
     for path, new in changes.items():
-        holder: Any = row
-        for step in path[:-1]:
-            holder = holder[step]
-        holder[path[-1]] = new
+        row = _with(row, path, new)
     if format in ("messages", "sharegpt"):
         _end_with_answer(row, format)
     if format == "records" and value_of(value, MESSAGES) == _messages(value):
         row[str(key_of(row, MESSAGES))] = _messages(row)
     return row
+
+
+def _with(holder: Any, path: Steps, new: str) -> Any:
+    """A copy with a new text at the path; all else is shared."""
+    if not path:
+        return new
+    changed = copy.copy(holder)
+    changed[path[0]] = _with(holder[path[0]], path[1:], new)
+    return changed
 
 
 def _mended(text: Text, is_raw: bool) -> str:
@@ -140,7 +147,7 @@ def _end_with_answer(row: dict[str, Any], format: Format) -> None:
         return
     while kinds[-1] == "user":
         kinds.pop()
-        turns.pop()
+    row[str(name)] = turns[: len(kinds)]
 
 
 def _messages(row: dict[str, Any]) -> list[dict[str, Any]]:

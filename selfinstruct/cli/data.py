@@ -87,10 +87,11 @@ def overlap(
     selfinstruct overlap outputs/first/records.jsonl test_set.jsonl
     """
     from selfinstruct.pool.contamination import overlaps, render
+    from selfinstruct.rows.files import of_run
     from selfinstruct.rows.questions import read_lines, read_pairs
 
     lines = read_lines(test_set)
-    found = overlaps(read_pairs(dataset), lines)
+    found = overlaps(read_pairs(of_run(dataset)), lines)
     print(to_json(found.as_dict()) if json else visible(render(found)))
     if found.found:
         sys.exit(1)
@@ -98,7 +99,7 @@ def overlap(
 
 def check(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="JSON list, JSON Lines or Parquet, in any common format.")
+        Path, typer.Argument(metavar="FILE", help="JSON list, JSON Lines or Parquet, in any common format; or a run.")
     ],
     level: Annotated[
         Literal["error", "warning", "advice"], typer.Option(help="Lowest level of finding that gives exit code 1.")
@@ -116,10 +117,11 @@ def check(
     selfinstruct check data.jsonl --fix cleaned.jsonl
     """
     from selfinstruct.checks import checking, fixing, report
+    from selfinstruct.rows.files import of_run
 
     if fix:
         fixing.refuse_existing(fix)
-    found = checking.check(file)
+    found = checking.check(of_run(file))
     fixed = fixing.fix(found, fix) if fix else None
     if json:
         for finding in found.findings:

@@ -226,7 +226,8 @@ def refilter(  # noqa: PLR0917 - typer reads the options from here
     ] = None,
     profile: Profile = None,
     decontaminate: Annotated[
-        list[Path] | None, typer.Option(metavar="FILE", help="Reject what overlaps this test set too. Can be repeated.")
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Also reject what overlaps this test set. Can be repeated."),
     ] = None,
     config: Annotated[
         Path | None,

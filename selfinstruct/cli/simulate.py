@@ -23,7 +23,7 @@ def simulate(
     import asyncio
 
     from selfinstruct.config.config import parse_config
-    from selfinstruct.settings import read_toml
+    from selfinstruct.rows.toml import read_toml
     from selfinstruct.simulated.server.app import serving
 
     settings = parse_config(read_toml(config) if config else {}, str(config)).simulated

@@ -13,7 +13,7 @@ from selfinstruct.custom import Custom, is_custom
 from selfinstruct.errors import StoreError, UsageError
 from selfinstruct.filters import custom as filters
 from selfinstruct.filters.custom import Recorded
-from selfinstruct.settings import read_toml
+from selfinstruct.rows.toml import read_toml
 from selfinstruct.strategies import _custom as strategies
 from selfinstruct.teachers.kinds import _custom as kinds
 
@@ -48,7 +48,7 @@ def with_declarations(values: Values, known: Values, recorded: Recorded) -> Valu
 
     def of(room: str, name: Any) -> Values:
         if not isinstance(name, str):
-            raise StoreError(f"The settings of this run are damaged: {name!r:.60} names no part. Restore a copy.")
+            raise StoreError(f"The settings of this run are damaged: {name!r:.60} names no component. Restore a copy.")
         return known.get(room, {}).get(name, {})  # type: ignore[no-any-return]
 
     return _replaced(

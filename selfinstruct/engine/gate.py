@@ -8,7 +8,8 @@ from collections import deque
 
 from selfinstruct.config.config import Config
 from selfinstruct.engine.progress import Progress
-from selfinstruct.errors import YieldCollapsed
+from selfinstruct.errors import StoreError, YieldCollapsed
+from selfinstruct.filters.instruction import too_similar
 from selfinstruct.filters.verdicts import FilterSettings, Verdict, verdict_on, verdict_on_record, verdicts_on_instances
 from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.pool.pool import Pool, record_text
@@ -16,6 +17,14 @@ from selfinstruct.records import Record, Task
 from selfinstruct.store.store import Store
 from selfinstruct.strategies import GeneratedInstances, Proposal
 
+_NOTHING_READ = "Look at the answers: the teacher does not give what it is asked for. Try another model"
+ADVICE = {  # by the commonest reason, where hardly anything is admitted
+    too_similar.name: (
+        "In a new run, try more seeds or more varied ones, another model, a higher temperature, or a higher "
+        "filters.rouge_threshold"
+    ),
+    **dict.fromkeys(("no_answer", "empty_answer", "no_list", "refusal"), _NOTHING_READ),
+}
 YIELD_OVER_STEPS = 50  # the number of latest steps over which the yield is measured
 
 
@@ -29,7 +38,9 @@ class Gate:
         self.pool: Pool[FilterSettings] = Pool(
             store.seeds(), config.filters, store.test_lines(), store.settings().get("prompts")
         )
-        for task in store.tasks():
+        for position, task in enumerate(store.tasks()):
+            if task.position != position:
+                raise StoreError(f"{store.path}: tasks are missing. Run selfinstruct verify {store.folder}.")
             self.pool.admit(task)
         self._has_records = False
         self.n_tasks_after = store.steps()  # by step: the size of the pool once it was admitted
@@ -102,12 +113,13 @@ class Gate:
         share = sum(self._recent) / len(self._recent)
         if share < running.collapse_below:
             reasons = ", ".join(f"{reason} {n}" for reason, n in self.progress.rejected.most_common(4))
+            first = self.progress.rejected.most_common(1)[0][0] if reasons else ""
             raise YieldCollapsed(
                 f"Stopped: only {share:.1%} of the last {len(self._recent)} candidates were admitted, so more "
-                f"calls would mostly be wasted. Rejections so far: {reasons}. See selfinstruct rejected "
-                f"{self.store.folder}. In a new run, try more seeds or more varied ones, another model, a higher "
-                "temperature, or a higher filters.rouge_threshold. To continue this one anyway, lower "
-                "running.collapse_below."
+                f"calls would mostly be wasted; an answer without candidates counts as "
+                f"{self.config.proposals_per_request}. Rejections so far: {reasons}. See selfinstruct rejected "
+                f"{self.store.folder}. {ADVICE.get(first, f'In a new run, change what leads to {first}')}. To continue "
+                "this one anyway, lower running.collapse_below."
             )
 
     def _count(self, proposal: Proposal, verdicts: list[Verdict]) -> None:

@@ -9,6 +9,7 @@ from selfinstruct.asking.stages import Stage, response_format
 from selfinstruct.config.config import Config
 from selfinstruct.errors import UsageError
 from selfinstruct.records import Completion, Request
+from selfinstruct.settings import did_you_mean
 from selfinstruct.strategies import Answer, Ask
 from selfinstruct.teachers import kinds
 from selfinstruct.teachers.settings import StageTeacher
@@ -34,7 +35,14 @@ class Requests:
         `number` tells apart requests that are equal otherwise, seeds the teacher, and draws one of several models.
         """
         if (stage.name, prompt) not in self._schemas:
-            raise UsageError(f"The strategy sends stage {stage.name} the prompt {prompt}, which it does not declare.")
+            stages = {name: [p for of, p in self._schemas if of == name] for name, _ in self._schemas}
+            if stage.name not in stages:
+                raise UsageError(
+                    f"The strategy sends requests of the stage {stage.name}, which is not among its stages: "
+                    f"{', '.join(stages)}."
+                )
+            hint = did_you_mean(prompt, stages[stage.name])
+            raise UsageError(f"The stage {stage.name} has no prompt {prompt}; {hint}")
         if not isinstance(number, int) or not 0 <= number < 2**63:
             raise UsageError(
                 f"Stage {stage.name}: the number of the request is {number!r}; it must be from 0 to 2**63 - 1."

@@ -267,7 +267,7 @@ def _variety(varied: Diversity) -> str:
     rows = [
         ["ROUGE-L F1 with the nearest seed", near(varied.to_seeds)],
         ["ROUGE-L F1 with the nearest other instruction", near(varied.to_pool)],
-        ["distinct words, pairs, triples", ", ".join(f"{share:.2f}" for share in varied.distinct)],
+        ["distinct words, bigrams, trigrams", ", ".join(f"{share:.2f}" for share in varied.distinct)],
         ["Vendi score", f"{varied.vendi:.0f} of {varied.vendi_sampled}"],
     ]
     return f"Of {varied.sampled:,} of {varied.instructions:,} instructions.\n\n{_table(('figure', 'value'), rows)}"

@@ -103,8 +103,11 @@ def _checked(check: Check) -> Check:
 
     @functools.wraps(check)
     def checked(subject: Any, pool: Any) -> Evidence | None:
-        with explained(check):
-            evidence = check(_copied(subject), ReadOnlyPool(pool))
+        try:
+            with explained(check):
+                evidence = check(_copied(subject), ReadOnlyPool(pool))
+        except UsageError as error:
+            raise UsageError(f"{error}\nIt was filtering: {' '.join(subject.instruction.split()):.80}") from error
         try:
             if evidence is None or isinstance(evidence, _Rejected):
                 return checked_json(evidence)  # type: ignore[no-any-return]

@@ -25,7 +25,7 @@ def copied_demonstration(record: Record, pool: Pool[RecordSettings]) -> Evidence
     return {"prompt": prompt} if prompt else None
 
 
-@rule(INSTANCES, "nearly copies another task's record", "Jaccard of word triples; see Measurements in the docs")
+@rule(INSTANCES, "nearly copies another task's record", "Jaccard of word trigrams; see Measurements in the docs")
 def near_duplicate(record: Record, pool: Pool[RecordSettings]) -> Evidence | None:
     """The whole record is nearly the same as one of another task."""
     near = pool.nearest_record(record_text(record.instruction, record.input, record.output))

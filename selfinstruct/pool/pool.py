@@ -31,7 +31,7 @@ class SimilaritySettings(Section):
         0.7,
         ge=0.5,
         le=1,
-        description="Jaccard similarity of word triples at which a record counts as a copy of another task's record",
+        description="Jaccard similarity of word trigrams at which a record counts as a copy of another task's record",
     )
 
 

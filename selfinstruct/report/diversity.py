@@ -126,7 +126,7 @@ def render(found: Diversity) -> list[str]:
     one, two, three = found.distinct
     return [
         *lines,
-        f"    distinct       {one:.2f} of the words, {two:.2f} of the pairs, {three:.2f} of the triples",
+        f"    distinct       {one:.2f} of words, {two:.2f} of bigrams, {three:.2f} of trigrams",
         f"    words          {found.mean_words:.1f} on average, median {found.median_words:g}",
         f"    Vendi score    {found.vendi:.0f} of {found.vendi_sampled}: as varied as {found.vendi:.0f} texts "
         "with no word in common",

@@ -131,7 +131,8 @@ def _priced(store: Store, config: Config, stages: Sequence[str]) -> list[Usage]:
                 stored = (stored or 0.0) + now
             elif any(tokens):  # what is stored is not all of it
                 stored = None
-        found.append(one._replace(cost_usd=stored))
+        is_reported = one.prompt_tokens or one.completion_tokens or stored  # a server may report none
+        found.append(one._replace(cost_usd=stored if is_reported else None))
     return found
 
 
@@ -217,7 +218,7 @@ def describe_values(values: Mapping[str, int]) -> str:
 def cost(usage: Usage) -> str:
     """What the calls cost, in words."""
     if usage.cost_usd is None:
-        return "free" if usage.model.startswith("simulated") else "price unknown"
+        return "free" if usage.model.startswith("simulated") else "cost unknown"
     return f"${usage.cost_usd:,.4f}"
 
 

@@ -8,6 +8,7 @@ verl and Fireworks. Case does not count.
 """
 
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -91,7 +92,7 @@ DETAIL = Field(
 CALL_ID = Field(
     ("tool_call_id",),
     "the id of the call that a tool's turn answers: results are sorted into the order of the calls; without ids, they "
-    "keep their own order",
+    "keep their own order; refused on other turns",
 )
 TURN = (ROLE, CONTENT, TURN_REASONING, CALLS, TURN_WEIGHT, DETAIL, CALL_ID, MEDIA)
 
@@ -99,6 +100,13 @@ PART_TYPE = Field(("type",), "the type of the part: `text`, `thinking` or `reaso
 PART_TEXT = Field(("text", "value", "content"), "its text")
 PART_REASONING = Field(_REASONING, REASONING.becomes)
 PART = (PART_TYPE, PART_TEXT, PART_REASONING)
+
+ID = Field(("id",), "the id that the `tool_call_id` of its result names")
+CALL_TYPE = Field(("type",), "`function`")
+FUNCTION = Field(("function",), "an object with `name` and `arguments`, which are then not read beside it")
+CALL_NAME = Field(("name",), "the name of the tool")
+ARGUMENTS = Field(("arguments", "parameters"), "the arguments: an object, or an object as JSON text")
+CALL = (ID, CALL_TYPE, FUNCTION, CALL_NAME, ARGUMENTS)
 
 
 _FLAGS = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False, "yes": True, "no": False}
@@ -138,7 +146,7 @@ def flag(value: Any) -> bool | None:
     """A flag as trainers write it: a boolean, 0 or 1, yes or no, or one of these as text; None for any other value."""
     if isinstance(value, str):
         return _FLAGS.get(value.strip().lower())
-    return bool(value) if isinstance(value, bool | int | float) and value in (0, 1) else None
+    return bool(value) if isinstance(value, bool | int | float | Decimal) and value in (0, 1) else None
 
 
 def marks(holder: dict[str, Any]) -> list[tuple[str, bool | None]]:

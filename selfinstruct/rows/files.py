@@ -16,7 +16,16 @@ from typing import Any, Literal, NamedTuple
 
 from selfinstruct.errors import UsageError
 from selfinstruct.rows.fields import KNOWN
-from selfinstruct.rows.reading import json_fault, numbered_lines, other_kind, read_bytes, utf8
+from selfinstruct.rows.reading import (
+    DECODER,
+    RepeatedField,
+    json_fault,
+    numbered_lines,
+    other_kind,
+    read_bytes,
+    refuse_one_value,
+    utf8,
+)
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 Kind = Literal["JSON list", "JSON Lines", "Parquet"]
@@ -53,11 +62,16 @@ class File(NamedTuple):
         return "line" if self.kind == "JSON Lines" else "row"
 
 
+def of_run(path: Path) -> Path:
+    """The records of a run, if the path is its folder."""
+    return path / "records.jsonl" if (path / "run.db").is_file() else path
+
+
 def read(path: Path) -> File:
     """Read a file; UsageError if it is missing, unreadable, empty, or no row of it can be read."""
     content = read_bytes(path)
     if content.startswith(b"PAR1"):
-        file = _read_parquet(path)
+        file = _read_parquet(path, content)
     elif content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[") and not _is_lines(content):
         file = _read_list(path, content)
     else:
@@ -93,20 +107,15 @@ def _read_lines(path: Path, content: bytes) -> File:
     text = content.decode("utf-8-sig", "surrogateescape")
     lines = numbered_lines(text)
     file = File(path, "JSON Lines", [_line(*line) for line in lines], ("", "\n", "\n" if text.endswith("\n") else ""))
-    if len(lines) > 1 and all(row.fault for row in file.rows):
-        try:
-            whole = json.loads(text)
-        except (RecursionError, ValueError):
-            return file
-        fields = f" with the fields {', '.join(whole)}" if isinstance(whole, dict) else ""
-        raise UsageError(f"{path} is one JSON value{fields}. Put the rows into a list, or one per line.")
+    if all(row.fault for row in file.rows):
+        refuse_one_value(path, text)
     return file
 
 
 def _line(number: int, line: str) -> Row:
     try:
         line.encode()
-        return Row(number, json.loads(line), line)
+        return Row(number, DECODER.decode(line), line)
     except UnicodeEncodeError as error:
         return Row(number, None, line, f"not UTF-8 (character {error.start + 1})")
     except (RecursionError, ValueError) as error:
@@ -116,7 +125,6 @@ def _line(number: int, line: str) -> Row:
 
 def _read_list(path: Path, content: bytes) -> File:
     text = utf8(path, content)
-    decoder = json.JSONDecoder()
     rows: list[Row] = []
     ends: list[tuple[int, int]] = []
     fault = None
@@ -124,11 +132,11 @@ def _read_list(path: Path, content: bytes) -> File:
     is_over = text.startswith("]", at)
     while not is_over:
         try:
-            value, end = decoder.raw_decode(text, at)
+            value, end, of_row = _decoded(text, at)
         except (RecursionError, ValueError) as error:
             fault = json_fault(error)
             break
-        rows.append(Row(len(rows) + 1, value, text[at:end]))
+        rows.append(Row(len(rows) + 1, value, text[at:end], of_row))
         ends.append((at, end))
         behind = _behind_space(text, end)
         is_over = text.startswith("]", behind)
@@ -147,24 +155,51 @@ def _read_list(path: Path, content: bytes) -> File:
     return File(path, "JSON list", rows, (head, gap, tail))
 
 
+def _decoded(text: str, at: int) -> tuple[Any, int, str | None]:
+    """A value of JSON, its end, and its fault if it has a field twice."""
+    try:
+        return *DECODER.raw_decode(text, at), None
+    except RepeatedField as error:
+        return None, json.JSONDecoder().raw_decode(text, at)[1], json_fault(error)
+
+
 def _behind_space(text: str, at: int) -> int:
     found = _SPACE.match(text, at)
     return found.end() if found else at
 
 
-def _read_parquet(path: Path) -> File:
+def read_table(path: Path, content: bytes) -> Any:
+    """The table of a Parquet file; UsageError if it cannot be read, or has two columns of the same name."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        table = pq.ParquetFile(path).read()
+        table = pq.ParquetFile(pa.BufferReader(content)).read()
+        table.validate(full=True)  # that its texts are UTF-8
     except (pa.ArrowException, OSError) as error:
         raise UsageError(f"{path}: cannot be read as Parquet ({str(error).splitlines()[0]}).") from None
+    names = table.column_names
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise UsageError(f"{path}: has two columns with the name {twice[0]}. Rename or remove one.")
+    return table
+
+
+def values(path: Path, table: Any) -> list[Any]:
+    """The rows of a table as objects; UsageError if one has a value that Python cannot hold."""
+    try:
+        found: list[Any] = table.to_pylist()
+    except (OverflowError, ValueError) as error:  # such as a date after the year 9999
+        raise UsageError(f"{path}: cannot be read as Parquet ({error}).") from None
+    return found
+
+
+def _read_parquet(path: Path, content: bytes) -> File:
+    table = read_table(path, content)
     known = [name for name in table.column_names if name.lower() in KNOWN]
     if not known:
-        raise UsageError(f"{path}: no column has a known name. The columns are: {', '.join(table.column_names)}.")
-    values = table.select(known).to_pylist()
-    rows = [Row(n, value) for n, value in enumerate(values, start=1)]
+        has = f"The columns are: {', '.join(table.column_names)}." if table.column_names else "It has no columns."
+        raise UsageError(f"{path}: no column has a known name. {has}")
+    rows = [Row(n, value) for n, value in enumerate(values(path, table.select(known)), start=1)]
     others = [name for name in table.column_names if name not in known]
     beside = {name: n for name in others if (n := table.num_rows - table.column(name).null_count)}
     return File(path, "Parquet", rows, table=table, beside=beside)
@@ -203,7 +238,7 @@ def whole_row(file: File, position: int) -> Any:
     """All that a row holds, of Parquet also the columns that nothing here looks at; its text where it has no value."""
     row = file.rows[position]
     if file.table is not None:
-        return file.table.slice(position, 1).to_pylist()[0]
+        return values(file.path, file.table.slice(position, 1))[0]
     return row.raw if row.fault else row.value
 
 

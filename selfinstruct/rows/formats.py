@@ -187,7 +187,7 @@ def _more_in_turns(row: dict[str, Any], problems: list[Problem]) -> None:
     name, messages = key_of(row, fields.MESSAGES), value_of(row, fields.MESSAGES)
     for i, turn in enumerate(messages if isinstance(messages, list) else []):
         if isinstance(turn, dict) and turn.keys() - {"role", "content"}:
-            for field in (fields.TURN_REASONING, fields.CALLS, fields.TURN_WEIGHT, fields.DETAIL, fields.MEDIA):
+            for field in fields.TURN[2:]:  # all but who speaks, and what
                 if (key := key_of(turn, field)) and not fields.is_empty(turn[key]):
                     problems.append(Problem("not_read", f"{name}.{i}.{key}", "of a record, only the fields are read"))
 
@@ -236,17 +236,30 @@ def key_of_asked(row: dict[str, Any]) -> str | None:
     return key if key and key.lower() == fields.INPUT.name and isinstance(row[key], dict) else None
 
 
+def keys_of_asked(row: dict[str, Any]) -> list[str]:
+    """The keys of the question of a pair; none if its answers have the question inside."""
+    if any(text.kind == "user" for text in answers(value_of(row, fields.CHOSEN), (), "assistant", [])):
+        return []
+    if inside := key_of_asked(row):
+        return [inside]
+    places = fields.MESSAGES, fields.CONVERSATIONS, fields.PROMPT, fields.INSTRUCTION
+    keys = [key for field in places if (key := key_of(row, field))]
+    keys = ([key for key in keys if not fields.is_empty(row[key])] or keys)[:1]
+    given = key_of(row, fields.INPUT)
+    return [*keys, given] if given and keys and isinstance(row[keys[0]], str) else keys
+
+
 def _asked(row: dict[str, Any], problems: list[Problem]) -> list[Text]:
     """The question of a pair: turns, a prompt, or an instruction with its input."""
-    if inside := key_of_asked(row):
-        return turns(row[inside].get("messages"), (inside, "messages"), problems)
-    if said := _said(row, problems):
-        return said
-    key = key_of(row, fields.PROMPT) or key_of(row, fields.INSTRUCTION)
-    if key is None:
+    keys = keys_of_asked(row)
+    if not keys:
         return []
-    asked = answers(row[key], (key,), "user", problems)
-    return asked + (_field(row, fields.INPUT, "input", problems) if isinstance(row[key], str) else [])
+    if key_of_asked(row) == keys[0]:
+        return turns(row[keys[0]].get("messages"), (keys[0], "messages"), problems)
+    if keys[0].lower() in (*fields.MESSAGES.spellings, *fields.CONVERSATIONS.spellings):
+        return turns(row[keys[0]], (keys[0],), problems)
+    asked = answers(row[keys[0]], (keys[0],), "user", problems)
+    return asked + [text for key in keys[1:] for text in one_text(row, (key,), "input", problems)]
 
 
 def _instance(value: Any, path: Path, problems: list[Problem]) -> list[Text]:

@@ -6,17 +6,28 @@
 A field of a turn counts once per row. Empty fields do not count.
 """
 
+import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 from selfinstruct.records import user_message
 from selfinstruct.rows import fields
 from selfinstruct.rows.fields import Field, is_empty, key_of, spelled, value_of
-from selfinstruct.rows.formats import Format, format_of, key_of_asked
-from selfinstruct.rows.turns import PARTS, SHAREGPT_ROLES
+from selfinstruct.rows.formats import Format, format_of, key_of_asked, keys_of_asked
+from selfinstruct.rows.turns import (
+    PARTS,
+    SHAREGPT_ROLES,
+    calls_in,
+    ids_of_calls,
+    key_of_part,
+    keys_of_calls,
+    parsed,
+    type_of_part,
+)
 from selfinstruct.untrusted import say
 
 _ALWAYS = (fields.SYSTEM, fields.HISTORY, fields.TOOLS, fields.MEDIA, fields.REJECTED)
@@ -24,9 +35,7 @@ _FIELDS = (fields.INSTRUCTION, fields.INPUT, fields.OUTPUT, fields.REASONING)
 _ANSWERS = (*fields.CHOSEN.spellings, *fields.REJECTED.spellings, fields.COMPLETION.name)
 _INSTANCE = (fields.INPUT, fields.OUTPUT, fields.REASONING, fields.MEDIA)
 READ: dict[Format, tuple[Field, ...]] = {
-    "preference": (
-        fields.CHOSEN, fields.PROMPT, fields.INSTRUCTION, fields.INPUT, fields.MESSAGES, fields.CONVERSATIONS
-    ),
+    "preference": (fields.CHOSEN,),
     "self-instruct": (fields.INSTRUCTION, fields.INSTANCES),
     "records": _FIELDS,
     "messages": (fields.MESSAGES, fields.LOSS_MASK),
@@ -34,11 +43,12 @@ READ: dict[Format, tuple[Field, ...]] = {
     "alpaca": _FIELDS,
     "prompt-completion": (fields.PROMPT, fields.COMPLETION, fields.REASONING),
 }  # fmt: skip
-# The other fields of our own files.
-OURS: dict[Format, frozenset[str]] = {
-    "self-instruct": frozenset({"id", "name", "is_classification"}),
-    "records": frozenset({"id", "task", "is_classification", "extra", "messages"}),
-    "messages": frozenset({"task", "instruction", "input"}),
+# The other fields of our own files, each with the types that it may have.
+OURS: dict[Format, dict[str, type | UnionType]] = {
+    "self-instruct": {"id": str | int, "name": str, "is_classification": bool},
+    # In Parquet, `extra` is a text.
+    "records": {"id": str | int, "task": str | int, "is_classification": bool, "extra": dict | str, "messages": list},
+    "messages": {"task": str, "instruction": str, "input": str},
 }
 
 
@@ -50,12 +60,13 @@ def not_used(row: Any) -> set[str]:
     read = {key for field in (*READ[format], *_ALWAYS) if (key := key_of(row, field))}
     if format == "messages" and "messages" not in read:
         read |= {key_of(row, fields.CONVERSATIONS) or ""}
-    read |= ours(row, format)
+    asked = keys_of_asked(row) if format == "preference" else []
+    read |= {*asked, *ours(row, format)}
     read |= {key for key, _ in fields.marks(row)}
     found = {key for key, value in row.items() if key not in read and not is_empty(value)}
     if format == "records" and _says_otherwise(row):
         found.add(str(key_of(row, fields.MESSAGES)))
-    if format == "preference" and (name := key_of_asked(row)):
+    if asked and (name := asked[0]) == key_of_asked(row):
         inside = row[name]
         found |= {f"{name}.{key}" for key, value in inside.items() if key != "messages" and not is_empty(value)}
         found.update(of_list(f"{name}.messages", inside.get("messages")))
@@ -66,7 +77,7 @@ def ours(row: dict[str, Any], format: Format | None) -> frozenset[str]:
     """The other fields of our own files, if the row may be of one."""
     if format is None or (format == "messages" and not is_dialogue(row)):
         return frozenset()
-    return OURS.get(format, frozenset())
+    return frozenset(name for name, types in OURS.get(format, {}).items() if isinstance(row.get(name), types))
 
 
 def is_dialogue(row: dict[str, Any]) -> bool:
@@ -84,7 +95,9 @@ def count(rows: Iterable[Any]) -> Counter[str]:
 
 def in_words(counts: Mapping[str, int]) -> str:
     """The counts as one line; "" if all fields are used."""
-    said = ", ".join(f"{name} in {n:,} row{'s' if n > 1 else ''}" for name, n in counts.items())
+    # A name that does not print, or is empty, is shown as in JSON.
+    names = {name: name if name.isprintable() and name else json.dumps(name) for name in counts}
+    said = ", ".join(f"{names[name]} in {n:,} row{'s' if n > 1 else ''}" for name, n in counts.items())
     return f"not used: {said}" if said else ""
 
 
@@ -109,33 +122,81 @@ def of_list(name: str, value: Any) -> Iterator[str]:
     spelling = name.lower()
     if spelling in (*fields.TOOLS.spellings, *fields.MEDIA.spellings):
         return
-    of_instances = spelling == fields.INSTANCES.name
     if isinstance(value, dict) and spelling in _ANSWERS:
         value = [value]
-    for one in value if isinstance(value, list) else ():
-        if not isinstance(one, dict):
-            continue
-        read = {key for key, _ in fields.marks(one)} if of_instances else _other_names(one)
-        yield from (f"{name}.*.{key}" for key in _beside(one, _INSTANCE if of_instances else fields.TURN, read))
-        content = key_of(one, fields.CONTENT)
-        if content and isinstance(one[content], list):
-            for part in one[content]:
-                if isinstance(part, dict) and str(part.get("type") or "text") in PARTS:
-                    yield from (f"{name}.*.{content}.*.{key}" for key in _beside(part, fields.PART, set()))
+    objects = [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+    if spelling == fields.INSTANCES.name:
+        for one in objects:
+            read = _keys(one, _INSTANCE) | {key for key, _ in fields.marks(one)}
+            yield from (f"{name}.*.{key}" for key in _beside(one, read))
+        return
+    for one in objects:
+        yield from (f"{name}.*.{key}" for key in _of_turn(one, objects))
 
 
-def _other_names(turn: dict[str, Any]) -> set[str]:
-    """The keys of a turn that are read beside the first spelling of each field."""
+def _of_turn(turn: dict[str, Any], turns: list[dict[str, Any]]) -> Iterator[str]:
+    """The unused fields of one of the turns."""
+    kind, content = _kind(turn), key_of(turn, fields.CONTENT)
+    if len(turn) == 2 and kind and content and isinstance(turn[content], str) and kind != "call":
+        return  # for speed: nearly all turns are no more
+    of_calls = keys_of_calls(turn)
     # All weights and calls are read, under whatever names; two texts do not mean the same.
-    read = {key for field in (fields.TURN_WEIGHT, fields.CALLS) for key in spelled(tuple(turn), field)}
+    read = _keys(turn, fields.TURN) | {*spelled(tuple(turn), fields.TURN_WEIGHT), *of_calls}
+    if kind not in ("assistant", "call"):  # only an answer is refused for a weight that says neither yes nor no
+        read -= {key for key in spelled(tuple(turn), fields.TURN_WEIGHT) if fields.flag(turn[key]) is None}
+    if kind == "tool":  # its id is of use only if calls have some, and its name says again which tool was called
+        read = read if any(map(ids_of_calls, turns)) else read - _keys(turn, (fields.CALL_ID,))
+        read |= {"name"} if turn.get("name") in [name for one in turns for name in _called(one)] else set()
+    elif kind == "call" and not content:
+        read |= _of_call(turn)
+    yield from _beside(turn, read)
+    for key in of_calls:
+        yield from _of_calls(key, turn[key])
+    if content and content not in of_calls and isinstance(turn[content], list):
+        for part in turn[content]:
+            if isinstance(part, dict) and type_of_part(part) in PARTS:
+                read = _keys(part, (fields.PART_TYPE,)) | {str(key_of_part(part))}
+                yield from (f"{content}.*.{key}" for key in _beside(part, read))
+
+
+def _called(turn: dict[str, Any]) -> list[Any]:
+    """The names of the tools that a turn calls."""
+    calls = [call for key in keys_of_calls(turn) for call in calls_in(turn[key])]
+    if _kind(turn) == "call" and not calls:  # the turn itself is the call
+        calls = [turn]
+    functions = [value_of(call, fields.FUNCTION) or call for call in calls if isinstance(call, dict)]
+    return [value_of(function, fields.CALL_NAME) for function in functions if isinstance(function, dict)]
+
+
+def _kind(turn: dict[str, Any]) -> str | None:
     role = value_of(turn, fields.ROLE)
-    if isinstance(role, str) and SHAREGPT_ROLES.get(role) in ("tool", "call"):
-        # The turn is the call itself, or the result of the tool that was called.
-        read |= {"name", "arguments", "parameters"}
-    return read
+    return SHAREGPT_ROLES.get(role) if isinstance(role, str) else None
 
 
-def _beside(holder: dict[str, Any], known: tuple[Field, ...], read: set[str]) -> Iterator[str]:
-    """The keys that are not read: neither as one of the known fields, nor in `read`."""
-    names = {key_of(holder, field) for field in known} | read
-    yield from (key for key, value in holder.items() if key not in names and not is_empty(value))
+def _of_calls(name: str, value: Any) -> Iterator[str]:
+    """The unused fields of tool calls."""
+    place = f"{name}.*" if isinstance(parsed(value), list) else name
+    for call in calls_in(value):
+        if isinstance(call, dict):
+            yield from (f"{place}.{key}" for key in _beside(call, _of_call(call) | _keys(call, (fields.ID,))))
+            function = key_of(call, fields.FUNCTION)
+            if function and isinstance(call[function], dict):
+                read = _keys(call[function], (fields.CALL_NAME, fields.ARGUMENTS))
+                yield from (f"{place}.{function}.{key}" for key in _beside(call[function], read))
+
+
+def _of_call(call: dict[str, Any]) -> set[str]:
+    """The keys of a call that are read, apart from its id."""
+    of_function = fields.CALL_NAME, fields.ARGUMENTS
+    read = _keys(call, (fields.FUNCTION,) if value_of(call, fields.FUNCTION) else of_function)
+    return read | (_keys(call, (fields.CALL_TYPE,)) if value_of(call, fields.CALL_TYPE) == "function" else set())
+
+
+def _keys(holder: dict[str, Any], known: Iterable[Field]) -> set[str]:
+    """The keys under which the fields are read."""
+    return {key for field in known if (key := key_of(holder, field))}
+
+
+def _beside(holder: dict[str, Any], read: set[str]) -> Iterator[str]:
+    """The keys that are not in `read`."""
+    yield from (key for key, value in holder.items() if key not in read and not is_empty(value))

@@ -29,7 +29,7 @@ _KINDS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
 )  # fmt: skip
 _SAID = {name: kind for kind, names in _KINDS for name in names}
 _PLACE = {name: place for place, name in enumerate(_SAID)}
-_LEFT_OUT = {"wrong_type", "not_read", "media_task"}  # problems with what is then not read
+_LEFT_OUT = {"wrong_type", "not_read", "media_task", "unknown_role"}  # problems with what is then not read
 _INSTANCES = fields.INSTANCES.name
 
 
@@ -51,9 +51,9 @@ def read_pairs(path: Path) -> list[tuple[Line, Line]]:
     if path.suffix.lower() == ".txt":
         lines = numbered_lines(read_text(path))
         rows = [Row(number, f"{path}, line {number}", line) for number, line in lines]
-    elif read_bytes(path).startswith(b"PAR1"):
-        file = files.read(path)
-        rows = [Row(n, f"{path}, row {n}", files.whole_row(file, n - 1)) for n in range(1, len(file.rows) + 1)]
+    elif (content := read_bytes(path)).startswith(b"PAR1"):
+        values = files.values(path, files.read_table(path, content))
+        rows = [Row(n, f"{path}, row {n}", value) for n, value in enumerate(values, start=1)]
     else:
         rows = read_rows(path)
     found: list[tuple[Line, Line]] = []

@@ -19,7 +19,7 @@ from selfinstruct.errors import UsageError
 from selfinstruct.records import Instance, SeedTask, storable
 from selfinstruct.rows import not_used
 from selfinstruct.rows.fields import is_empty
-from selfinstruct.rows.reading import numbered_lines, other_kind, read_text
+from selfinstruct.rows.reading import DECODER, json_fault, numbered_lines, other_kind, read_text, refuse_one_value
 from selfinstruct.settings import plain
 
 
@@ -79,17 +79,14 @@ def parse_seeds(path: Path) -> tuple[dict[int, SeedTask], list[tuple[int, str]],
     unused: Counter[str] = Counter()
     for number, line in numbered_lines(text):
         try:
-            values = json.loads(line)
+            values = DECODER.decode(line)
             parsed = _SeedLine.model_validate(values)
             json.dumps(values, ensure_ascii=False).encode()  # half a surrogate pair could not be stored
-        except json.JSONDecodeError as error:
-            problems.append((number, f"not valid JSON ({error.msg}, column {error.colno})"))
-            continue
         except ValidationError as error:
             problems += [(number, _explain(problem["loc"], problem["msg"])) for problem in error.errors()]
             continue
-        except (RecursionError, ValueError) as error:  # nested too deeply, a number too long, text that is no text
-            problems.append((number, f"cannot be read ({type(error).__name__})"))
+        except (RecursionError, ValueError) as error:
+            problems.append((number, json_fault(error).replace("line 1, ", "")))
             continue
         seed = SeedTask(
             parsed.id or f"seed_{number}", parsed.name, parsed.instruction.strip(),
@@ -102,6 +99,8 @@ def parse_seeds(path: Path) -> tuple[dict[int, SeedTask], list[tuple[int, str]],
         unused.update(sorted(_not_used(values)))
     if not seeds and (kind := other_kind(path)):
         raise UsageError(f"{path}: no seed tasks found. {kind}")
+    if not seeds:
+        refuse_one_value(path, text)
     if not seeds and not problems:
         raise UsageError(f"{path}: no seed tasks found. At least one is needed; forty or more are better.")
     return seeds, problems, unused

@@ -66,14 +66,14 @@ def turns(value: Any, path: Path, problems: list[Problem], mask: Sequence[Any] |
         texts: list[Text] = []
         if isinstance(turn, dict):
             texts = _turn(turn, (*path, i), problems)
-            if mask is not None and _is_learned(texts):
-                is_trained = _trained(mask[i], (fields.LOSS_MASK.name, i), problems)
+            if mask is not None and (mask[i] is not None or _is_learned(texts)):
+                is_trained = _trained(mask[i], (fields.LOSS_MASK.name, i), problems) or not _is_learned(texts)
                 texts = [text._replace(trained=text.trained and is_trained) for text in texts]
         else:
             problems.append(Problem("wrong_type", dotted((*path, i)), f"{type_of(turn)}, not an object"))
         by_turn.append(texts)
     found = [text for texts in by_turn for text in texts]
-    if any(text.kind == "call" for text in found):
+    if any(text.kind in ("call", "tool") for text in found):
         return _results_in_order(value, by_turn, path, problems)
     return found
 
@@ -106,8 +106,8 @@ def history(value: Any, path: Path, problems: list[Problem]) -> list[Text]:
 
 def the_tools(value: Any, path: Path, problems: list[Problem]) -> list[Text]:
     """The tools that a model may call, as one text of JSON."""
-    read = _parsed(value)
-    read = [_parsed(tool) for tool in (read if isinstance(read, list) else [read])]
+    read = parsed(value)
+    read = [parsed(tool) for tool in (read if isinstance(read, list) else [read])]
     if not all(isinstance(tool, dict) for tool in read):
         problems.append(Problem("not_read", dotted(path), f"{type_of(value)}, not a list of tools"))
         return []
@@ -146,6 +146,36 @@ def type_of(value: Any) -> str:
     return "null" if value is None else names.get(type(value), type(value).__name__)
 
 
+def type_of_part(part: dict[str, Any]) -> str:
+    """The type of a part of a content."""
+    return str(part.get("type") or "text")
+
+
+def key_of_part(part: dict[str, Any]) -> str | None:
+    """The key of what a part says; only a part of reasoning says its reasoning."""
+    field = fields.PART_REASONING if type_of_part(part) in _THOUGHTS else fields.PART_TEXT
+    return key_of(part, field) or key_of(part, fields.PART_TEXT)
+
+
+def keys_of_calls(turn: dict[str, Any]) -> list[str]:
+    """The keys under which a turn has tool calls: beside what it says, and what it says if it is a call itself."""
+    keys = [key for key in fields.spelled(tuple(turn), fields.CALLS) if not fields.is_empty(turn[key])]
+    role, said = value_of(turn, fields.ROLE), key_of(turn, fields.CONTENT)
+    return [*keys, said] if said and isinstance(role, str) and SHAREGPT_ROLES.get(role) == "call" else keys
+
+
+def ids_of_calls(turn: dict[str, Any]) -> list[str]:
+    """The ids of a turn's calls."""
+    calls = [call for key in keys_of_calls(turn) for call in calls_in(turn[key])]
+    return [str(name) for call in calls if isinstance(call, dict) and (name := value_of(call, fields.ID))]
+
+
+def calls_in(value: Any) -> list[Any]:
+    """Tool calls, or one, also as JSON text."""
+    read = parsed(value)
+    return [parsed(one) for one in (read if isinstance(read, list) else [read])]
+
+
 def _turn(turn: dict[str, Any], path: Path, problems: list[Problem]) -> list[Text]:
     said = key_of(turn, fields.CONTENT) or ("content" if "content" in turn else None)
     speaker = key_of(turn, fields.ROLE) or ("role" if said != "value" else "from")
@@ -159,6 +189,8 @@ def _turn(turn: dict[str, Any], path: Path, problems: list[Problem]) -> list[Tex
         found += one_text(turn, (*path, key), "thought", problems) if kind in _THINKS else []
         if kind not in _THINKS:
             problems.append(Problem("not_read", dotted((*path, key)), f"reasoning of {kind}, not of the assistant"))
+    if kind != "tool" and (key := key_of(turn, fields.CALL_ID)) and not fields.is_empty(turn[key]):
+        problems.append(Problem("not_read", dotted((*path, key)), f"a call's id on a turn of {kind}, not of a tool"))
     calls = value_of(turn, fields.CALLS)
     content = None if said is None else turn[said]
     if kind == "call":
@@ -183,6 +215,7 @@ def _results_in_order(value: list[Any], by_turn: list[list[Text]], path: Path, p
     """
     ordered = list(by_turn)
     called: dict[str, int] = {}  # the ids of the calls that wait, each with its turn
+    has_others = True  # whether calls without an id wait, too: at the beginning, those of turns before this list
     results: list[int] = []
     for i, texts in enumerate([*by_turn, None]):
         kinds = {text.kind for text in texts or ()}
@@ -190,14 +223,14 @@ def _results_in_order(value: list[Any], by_turn: list[list[Text]], path: Path, p
             results.append(i)
             continue
         if results or "call" not in kinds:
-            if called and (results or texts is not None):
+            if (called or not has_others) and (results or texts is not None):
                 for place, result in zip(results, _matched(value, called, results, path, problems), strict=True):
                     ordered[place] = by_turn[result]
-            called, results = {}, []
+            called, results, has_others = {}, [], False
         if "call" in kinds:
-            calls = _parsed(value_of(value[i], fields.CALLS))
-            named = [call for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
-            called |= {str(call["id"]): i for call in named if call.get("id")}
+            ids = ids_of_calls(value[i])
+            called |= dict.fromkeys(ids, i)
+            has_others |= not ids
     return [text for texts in ordered for text in texts]
 
 
@@ -207,7 +240,7 @@ def _matched(
     """The turns with results, in the order of the calls if all of them have the id of one."""
     waiting = dict(called)
     keys = [key_of(value[n], fields.CALL_ID) for n in results]
-    ids = [None if key is None else str(value[n][key]) for n, key in zip(results, keys, strict=True)]
+    ids = [str(value[n][key]) if key and value[n][key] != "" else None for n, key in zip(results, keys, strict=True)]
     for n, key, name in zip(results, keys, ids, strict=True):
         if name is not None and waiting.pop(name, None) is None:
             problems.append(
@@ -251,9 +284,7 @@ def _of_parts(parts: Sequence[Any], kind: Kind, path: Path, problems: list[Probl
     thoughts: list[Text] = []
     for i, part in enumerate(parts):
         holder = part if isinstance(part, dict) else {}
-        named = str(holder.get("type") or "text")
-        field = fields.PART_REASONING if named in _THOUGHTS else fields.PART_TEXT
-        key = key_of(holder, field) or key_of(holder, fields.PART_TEXT)
+        named, key = type_of_part(holder), key_of_part(holder)
         if key and isinstance(holder[key], str) and named in _THOUGHTS and kind in _THINKS:
             thoughts.append(Text("thought", holder[key], dotted((*path, i, key)), (*path, i, key)))
         elif key and isinstance(holder[key], str) and named in _TEXTS:
@@ -283,19 +314,19 @@ def _calls_of(turn: dict[str, Any], kind: Kind, path: Path, problems: list[Probl
 
 def _calls(value: Any, path: Path, problems: list[Problem]) -> list[Text]:
     """Tool calls as one text: a JSON list of names with arguments."""
-    read = _parsed(value)
     found = []
-    for one in read if isinstance(read, list) else [read]:
-        call = _parsed(one)
-        call = call.get("function") or call if isinstance(call, dict) else {}
-        if not isinstance(call, dict) or not isinstance(call.get("name"), str):
+    for one in calls_in(value):
+        call = (value_of(one, fields.FUNCTION) or one) if isinstance(one, dict) else None
+        name = value_of(call, fields.CALL_NAME) if isinstance(call, dict) else None
+        if not isinstance(call, dict) or not isinstance(name, str):
             problems.append(Problem("not_read", dotted(path), f"{type_of(one)}, not a call with a name"))
-            return [Text("call", as_json(read), dotted(path), None)]
-        found.append({"name": call["name"], "arguments": _parsed(call.get("arguments", call.get("parameters", {})))})
+            return [Text("call", as_json(parsed(value)), dotted(path), None)]
+        arguments = value_of(call, fields.ARGUMENTS)
+        found.append({"name": name, "arguments": {} if arguments is None else parsed(arguments)})
     return [Text("call", as_json(found), dotted(path), None)]
 
 
-def _parsed(value: Any) -> Any:
+def parsed(value: Any) -> Any:
     """A JSON text parsed; anything else unchanged."""
     if not isinstance(value, str):
         return value

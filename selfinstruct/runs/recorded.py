@@ -25,15 +25,20 @@ from selfinstruct.errors import UsageError
 from selfinstruct.records import Instance, storable
 from selfinstruct.rows import fields, not_used
 from selfinstruct.rows.formats import Problem, conversations, format_of
-from selfinstruct.rows.reading import read_rows
-from selfinstruct.teachers.envelope import error_in, finish_reason_of, refusal_of, text_of
+from selfinstruct.rows.reading import read_bytes, read_rows
+from selfinstruct.teachers.envelope import FILTERS, REASONS, error_in, finish_reason_of, refusal_of, text_of
 from selfinstruct.untrusted import say
 
 # How a prompt can end that has begun the answer: a number, an example's heading, a field's name.
 _PREFIX = re.compile(r"(?:^|\n)[ \t]*(\d{1,3}[.)]|Example[ \t]*\d*[.:]?|(?:Class label|Input|Output):)[ \t]*\Z")
-FAULTS_SHOWN = 5  # rows that cannot be imported, named in one message
-# A record has no place for these.
-_BESIDE = (fields.SYSTEM, fields.TOOLS, fields.REASONING)
+FAULTS_SHOWN = 5  # rows that cannot be imported, named with one reason; and reasons named in one message
+# The class and its raw answer say the same.
+_OF_INSTANCES = {
+    "instruction", "raw_instances", "instance_metadata", "is_classification", "is_classification_raw",
+    *REASONS, FILTERS,
+}  # fmt: skip
+# A task has no place for these.
+_NO_PLACE = (fields.SYSTEM, fields.TOOLS, fields.REASONING)
 
 
 class Answer(NamedTuple):
@@ -67,10 +72,11 @@ class Whole(NamedTuple):
 def read_completions(path: Path) -> list[Answer | Whole]:
     """The answers to proposal requests, in the file's order; lines that repeat the answer before them count once.
 
-    A line that has no more than an instruction is a task without instances. UsageError, naming the line, where a line
-    holds nothing of the kind.
+    A line that has no more than an instruction is a task without instances. Fields that are not used are named on
+    standard error. UsageError, naming the line, where a line holds nothing of the kind.
     """
     answers: list[Answer | Whole] = []
+    unused: Counter[str] = Counter()
     for number, where, row in _objects(path):
         of = row["metadata"] if isinstance(row.get("metadata"), dict) else row
         said = _said(of)
@@ -81,27 +87,37 @@ def read_completions(path: Path) -> list[Answer | Whole]:
             found = [Whole(number, storable(row["instruction"]), ())]
         elif said is None:
             raise _no_field(where, row, "needs a text, a response with choices, or an instruction")
+        if of is row:
+            unused.update(_beside(row, {*_read(row), "instruction"} if said is None else _read(row)))
+        else:
+            unused.update(_beside(row, {"metadata", "instruction"}))
+            unused.update(f"metadata.{key}" for key in _beside(of, _read(of)))
         # The reference code repeats an answer in the line of each instruction that it admitted from it.
         before = [one[1:] for one in answers[-len(found) :]]
         if of is row or before != [one[1:] for one in found]:
             answers += found
+    not_used.tell(path, unused)
     return answers
 
 
 def read_classes(path: Path) -> dict[str, list[Answer]]:
     """The answers to the question for the class, by `key` of the instruction."""
     found: dict[str, list[Answer]] = {}
+    unused: Counter[str] = Counter()
     for number, where, row in _objects(path):
         verdict = _verdict(number, row.get("is_classification"))
         if verdict is None:
             raise _no_field(where, row, "has no is_classification")
         found.setdefault(_instruction(where, row), []).append(verdict)
+        unused.update(_beside(row, {"instruction", "is_classification"}))
+    not_used.tell(path, unused)
     return found
 
 
 def read_instances(path: Path) -> dict[str, list[tuple[Answer, Answer | None]]]:
     """The answers with instances by `key` of the instruction, each with the class that its line names, if any."""
     found: dict[str, list[tuple[Answer, Answer | None]]] = {}
+    unused: Counter[str] = Counter()
     for number, where, row in _objects(path):
         said = row.get("raw_instances")
         if not isinstance(said, str):
@@ -113,7 +129,20 @@ def read_instances(path: Path) -> dict[str, list[tuple[Answer, Answer | None]]]:
         answer = Answer(number, 0, storable(prompt) if isinstance(prompt, str) else "", storable(said), finish_reason)
         verdict = _verdict(number, row.get("is_classification_raw", row.get("is_classification")))
         found.setdefault(_instruction(where, row), []).append((answer, verdict))
+        unused.update(_beside(row, _OF_INSTANCES))
+    not_used.tell(path, unused)
     return found
+
+
+def _read(row: dict[str, Any]) -> set[str]:
+    """The fields of a row that hold its answer, and what it answers."""
+    said = "text" if isinstance(row.get("text"), str) else "response" if "response" in row else "choices"
+    return {said, "prompt", *REASONS, FILTERS}
+
+
+def _beside(row: dict[str, Any], read: set[str]) -> list[str]:
+    """The fields of a row that are not read."""
+    return [key for key, value in row.items() if key not in read and not fields.is_empty(value)]
 
 
 def _verdict(number: int, said: Any) -> Answer | None:
@@ -131,28 +160,40 @@ def read_alpaca(path: Path) -> list[Whole]:
     grouped: dict[str, tuple[int, str, list[Instance]]] = {}
     unused: Counter[str] = Counter()
     unwanted = 0
-    faults: list[str] = []
+    faults: dict[str, list[str]] = {}
     for number, where, row in _objects(path):
         try:
             instruction, given, output = _whole_row(where, row)
         except UsageError as error:
-            faults.append(str(error))
+            faults.setdefault(str(error).removeprefix(where), []).append(where)
             continue
-        beside = {key for field in _BESIDE if (key := fields.key_of(row, field)) and not fields.is_empty(row[key])}
-        unused.update(sorted(not_used.not_used(row) | beside))
+        beside = {key for field in _NO_PLACE if (key := fields.key_of(row, field))}
+        beside |= not_used.ours(row, format_of(row)) - {"messages"}
+        unused.update(sorted(not_used.not_used(row) | {key for key in beside if not fields.is_empty(row[key])}))
         if fields.is_unwanted(row):
             unwanted += 1
             continue
         same = " ".join(instruction.split())
         grouped.setdefault(same, (number, instruction, []))[2].append(Instance(given, output))
     if faults:
-        more = len(faults) - FAULTS_SHOWN
-        rest = [f"And {more:,} more rows. selfinstruct check {path} lists them."] if more > 0 else []
-        raise UsageError("\n".join(faults[:FAULTS_SHOWN] + rest))
+        raise UsageError(_in_words(path, faults))
     not_used.tell(path, unused)
     if unwanted:
         say(f"{path}: rows marked as unwanted answers, left out: {unwanted:,}", file=sys.stderr)
     return [Whole(line, instruction, tuple(instances)) for line, instruction, instances in grouped.values()]
+
+
+def _in_words(path: Path, faults: dict[str, list[str]]) -> str:
+    """Each reason once, with the first of its rows."""
+    said = []
+    for reason, (first, *others) in list(faults.items())[:FAULTS_SHOWN]:
+        numbers = [where.split()[-1] for where in others]
+        named = ", ".join(numbers[: FAULTS_SHOWN - 1] + ["..."] * (len(numbers) >= FAULTS_SHOWN))
+        said.append(first + (f" and {len(others):,} more ({named})" if others else "") + reason)
+    if len(faults) > FAULTS_SHOWN or any(len(rows) > FAULTS_SHOWN for rows in faults.values()):
+        n = sum(map(len, faults.values()))
+        said.append(f"{n:,} rows cannot be imported. selfinstruct check {path} lists them.")
+    return "\n".join(said)
 
 
 def _whole_row(where: str, row: dict[str, Any]) -> tuple[str, str, str]:
@@ -163,7 +204,8 @@ def _whole_row(where: str, row: dict[str, Any]) -> tuple[str, str, str]:
     (found,), problems = conversations(row, format)
     texts = {text.kind: text.text for text in found.texts}
     if problems and problems[0].rule == "wrong_type":
-        raise _no_field(where, row, "needs the text fields instruction, input and output")
+        problem = problems[0]
+        raise UsageError(f"{where}: {problem.field}: {problem.evidence}. It must be text; mend it, or remove the row.")
     if problems or "user" in texts:
         problem = problems[0] if problems else Problem("history", "history", "earlier turns")
         raise UsageError(
@@ -179,7 +221,7 @@ def key(instruction: str) -> str:
 
 def digest(path: Path) -> str:
     """The SHA-256 of a file's bytes."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return hashlib.sha256(read_bytes(path)).hexdigest()
 
 
 def _objects(path: Path) -> Iterator[tuple[int, str, dict[str, Any]]]:

@@ -46,7 +46,7 @@ class Named(NamedTuple):
     @property
     def settings(self) -> dict[str, Any]:
         """All of them; those of the command line go before those of the file."""
-        return merge(self.of_file, self.flags)
+        return _over(self.of_file, self.flags)
 
     @property
     def source(self) -> str:
@@ -140,7 +140,7 @@ def _resume(store: Store, now: Named, seeds_file: Path | None, asking: bool) -> 
     if state.answered:
         open_stages = {stage: named.get(stage, {}) for stage in stages if stage not in state.answered}
         before = _without_mixes(began["config"], stages, now.settings) | open_stages
-    asked = merge(before, now.settings)
+    asked = _over(before, now.settings)
     config = now.parsed(asked).resolved(config_of(store))
     _refuse_unused_stages(config, now)
     if state.answered:
@@ -186,8 +186,18 @@ def refuse_not_loaded(store: Store, config: Config, *rooms: str) -> None:
     if missing := not_loaded(config, rooms):
         raise UsageError(
             f"{store.folder} was grown with code of your own. A run folder never decides which code is "
-            f"loaded, so name that code again, with its path: {' '.join(missing)}"
+            f"loaded, so name that code again, with its path: {' '.join(missing)}. In Python, pass it again: "
+            "strategy=..., filters=[...], teacher=..."
         )
+
+
+def _over(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    """The settings with those of now laid over them; the simulated teacher has no other teacher's server and model."""
+    kind, teacher = now.get("teacher", {}).get("kind"), before.get("teacher", {})
+    if kind == "simulated" != teacher.get("kind"):
+        own = {key: value for key, value in teacher.items() if key not in ("base_url", "model")}
+        before = {**before, "teacher": own}
+    return merge(before, now)
 
 
 def _without_mixes(before: dict[str, Any], stages: Sequence[str], now: dict[str, Any]) -> dict[str, Any]:

@@ -17,8 +17,7 @@ from selfinstruct.config.stored import config_of
 from selfinstruct.runs.refilter import Refiltering
 from selfinstruct.store import replayed
 from selfinstruct.store.store import Store
-from selfinstruct.store.verify import DAMAGE, UNFINISHED, hashed_later, why
-from selfinstruct.store.verify import verify as verify_store
+from selfinstruct.store.verify import DAMAGE, UNFINISHED, hashed_later, problems, why
 
 _CANNOT_READ = "the answers cannot be parsed again"
 _UNREADABLE = ("the table ", "the view ", UNFINISHED, _CANNOT_READ)
@@ -39,24 +38,29 @@ class Verified(NamedTuple):
 def verify(run: Path, wait: Callable[[Callable[[], Coroutine[Any, Any, Verified]]], Verified]) -> Verified:
     """Verify the run in a folder. `wait` runs the half that needs an event loop; the other one can be interrupted."""
     with Store.read(run) as store:
-        problems = verify_store(store)
-        n_later = 0 if problems else hashed_later(store)
-    found = Verified(_one_each(problems), [])
+        of_rows, of_others = problems(store)
+        n_later = 0 if of_rows or of_others else hashed_later(store)
+    found = Verified(_one_each(of_rows + of_others), [])
     if not found.readable:
         return found  # reading again would end at the same damage
-    again, notes = wait(lambda: _read_again(run))
+    again = wait(lambda: _read_again(run))
+    notes = again.notes
     if n_later:
         notes.append(
             f"{n_later:,} answers were stored before there were hashes. Their hashes were computed when the file was "
             "updated, so earlier changes are not detected."
         )
-    return Verified(_one_each(problems + again), notes)
+    first, then = (again.problems, of_others) if again.readable else (of_others, again.problems)
+    return Verified(_one_each(of_rows + first + then), notes)
 
 
-def _one_each(problems: list[str]) -> list[str]:
-    """The first line about each row: one that was changed is wrong in itself, and differs from the answers, too."""
+def _one_each(lines: list[str]) -> list[str]:
+    """The first line about each row: one that was changed is wrong in itself, and differs from the answers, too.
+
+    So what was changed or deleted comes first, and after it what no longer fits to it.
+    """
     first: dict[str, str] = {}
-    for line in problems:
+    for line in lines:
         first.setdefault(line.partition(": ")[0], line)
     return list(first.values())
 
@@ -77,7 +81,7 @@ def _why_not_read_again(store: Store) -> str:
     if others := sorted({*settings.get("versions", [settings.get("version", "")])} - {__version__}):
         return f"they were parsed by version {', '.join(others)}, and this is version {__version__}"
     if code := not_loaded(config_of(store), ("strategies", "filters")):
-        return f"that needs code of your own, which verify does not load ({', '.join(code)})"
+        return f"that needs code of your own, which verify never loads ({', '.join(part.split()[-1] for part in code)})"
     return ""
 
 

@@ -1,13 +1,12 @@
 """What was answered: by whom, for how many tokens, and when; and which answers were recorded elsewhere and imported."""
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from selfinstruct.asking.stages import PROBE, Counted
 from selfinstruct.records import IMPORTED, Completion, Request
 from selfinstruct.store.declared import declared_by
-from selfinstruct.store.rows import REQUEST_COLUMNS, request_from
+from selfinstruct.store.rows import REQUEST_COLUMNS, object_from, request_from
 from selfinstruct.store.store import Store
 
 
@@ -158,7 +157,7 @@ def _any(store: Store, condition: str, *parameters: str) -> bool:
 def recorded_requests(store: Store) -> list[RecordedRequest]:
     """The requests of the imported answers, in the order of their import."""
     rows = store.query("SELECT id, stage, user, sampling FROM requests WHERE teacher = ? ORDER BY rowid", (IMPORTED,))
-    return [RecordedRequest(*row)._replace(sampling=json.loads(row[-1])) for row in rows]
+    return [RecordedRequest(*row)._replace(sampling=object_from(row[-1])) for row in rows]
 
 
 def recorded_answer(store: Store, stage: str, user: str) -> Completion | None:

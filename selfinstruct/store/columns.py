@@ -62,12 +62,13 @@ def damaged_columns(file: SqliteFile) -> Iterator[str]:
 
 def changed_rows(file: SqliteFile) -> Iterator[str]:
     """The rows that do not have their hash any more, and gaps where rows were deleted."""
+    keys = {"run": "key", "decided_texts": "decision || ' ' || position"}
     for table, columns in HASHED.items():
-        where = "WHERE generated" if table == "tasks" else ""
+        key, where = keys.get(table, "rowid"), "WHERE generated" if table == "tasks" else ""
         with explaining(file.path):
-            for rowid, found, *row in file.db.execute(f"SELECT rowid, hash, {columns} FROM {table} {where}"):
+            for name, found, *row in file.db.execute(f"SELECT {key}, hash, {columns} FROM {table} {where}"):
                 if with_hash(table, row)[-1] != found:
-                    yield f"{row_name(table, rowid)}: its hash should be {found}; the row was changed"
+                    yield f"{row_name(table, name)}: its hash should be {found}; the row was changed"
     for table in ("completions", "faults"):
         ((n, last),) = file.query(f"SELECT count(*), coalesce(max(rowid), 0) FROM {table}")
         if n != last:
@@ -77,8 +78,8 @@ def changed_rows(file: SqliteFile) -> Iterator[str]:
 def row_name(table: str, key: object) -> str:
     """A row as `verify` calls it: by what it is, if its key is one that is shown elsewhere."""
     kinds = {
-        "candidates": "candidate", "instances": "instance", "rejections": "rejection of", "requests": "request",
-        "steps": "step", "tasks": "task",
+        "candidates": "candidate", "decisions": "decision", "instances": "instance", "rejections": "rejection of",
+        "requests": "request", "steps": "step", "tasks": "task",
     }  # fmt: skip
     return f"{kinds.get(table, f'{table} row')} {key}"
 

@@ -230,7 +230,7 @@ def lock_folder(folder: Path) -> IO[str]:
     """Hold `run.lock` as long as this process lives; StoreError if another process does."""
     refuse_link(folder / "run.lock")
     try:
-        lock = (folder / "run.lock").open("w")
+        lock = (folder / "run.lock").open("a")  # and not emptied: it may be a hard link
     except OSError as error:
         raise StoreError(
             f"{folder}: cannot be written ({error.strerror}). Choose a folder that you can write to."

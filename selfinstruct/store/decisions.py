@@ -22,7 +22,6 @@ that it came with (Alpaca's way of asking), unjudged, or with those that the nex
 (Self-Instruct's way). Neither can be edited.
 """
 
-import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
@@ -31,7 +30,16 @@ from selfinstruct.errors import UsageError
 from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.records import Instance, Task, canonical_json, storable
 from selfinstruct.store.database import Database
-from selfinstruct.store.rows import CANDIDATE_COLUMNS, as_object, candidate_from, instance_id, instances_from
+from selfinstruct.store.rows import (
+    CANDIDATE_COLUMNS,
+    Row,
+    as_object,
+    candidate_from,
+    instance_id,
+    instances_from,
+    object_from,
+    with_hash,
+)
 
 Subject = tuple[str, str]  # "candidate", "instance" or "completion", and its id
 Action = Literal["ban", "rescue", "edit", "tag", "comment"]
@@ -145,7 +153,7 @@ def notes(run: Database, subject: Subject) -> list[tuple[str, dict[str, Any]]]:
         "AND action IN ('edit', 'tag', 'comment') ORDER BY id",
         subject,
     )
-    return [(str(action), json.loads(payload)) for action, payload in rows]
+    return [(str(action), object_from(payload)) for action, payload in rows]
 
 
 def decisions(
@@ -168,7 +176,7 @@ def decisions(
     found = []
     for number, of_batch, at, author, kind, name, action, payload, undoes, undone, given, output in rows:
         texts = None if given is None else Instance(given, output)
-        about = (author, kind, name, action, json.loads(payload))
+        about = (author, kind, name, action, object_from(payload))
         found.append(Decision(number, of_batch, at, *about, undoes, bool(undone), texts))
     return found
 
@@ -235,7 +243,7 @@ def add_instances(
         for n, one in enumerate(instances)
     ]  # fmt: skip
     with run.transaction():
-        run.db.executemany("INSERT OR IGNORE INTO decided_texts VALUES (?, ?, ?, ?, ?, ?)", rows)
+        _add_texts(run, rows)
 
 
 def _store(run: Database, author: str, new: Iterable[_New]) -> int:
@@ -245,15 +253,17 @@ def _store(run: Database, author: str, new: Iterable[_New]) -> int:
     with run.transaction():
         first = int(run.query("SELECT coalesce(max(id), 0) + 1 FROM decisions")[0][0])
         now = time.time()
+        rows = [(first + n, first, now, author, *d.subject, d.action, d.payload, d.undoes) for n, d in enumerate(new)]
         run.db.executemany(
-            "INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [(first + n, first, now, author, *d.subject, d.action, d.payload, d.undoes) for n, d in enumerate(new)],
+            "INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", [with_hash("decisions", row) for row in rows]
         )
-        run.db.executemany(
-            "INSERT INTO decided_texts VALUES (?, ?, ?, ?, ?, NULL)",
-            [(first + n, place, *text) for n, d in enumerate(new) for place, text in enumerate(d.texts)],
-        )
+        _add_texts(run, [(first + n, at, *text, None) for n, d in enumerate(new) for at, text in enumerate(d.texts)])
     return first
+
+
+def _add_texts(run: Database, rows: Iterable[Row]) -> None:
+    hashed = [with_hash("decided_texts", row) for row in rows]
+    run.db.executemany("INSERT OR IGNORE INTO decided_texts VALUES (?, ?, ?, ?, ?, ?, ?)", hashed)
 
 
 def leave_out(run: Database) -> int:
@@ -280,7 +290,7 @@ def problems(run: Database) -> Iterator[str]:
         ):
             yield f"decision {number}: no such {subject}"
     checks = {
-        "is about an unknown kind of thing": f"subject NOT IN ({', '.join(map(repr, TABLES))})",
+        "has an unknown subject": f"subject NOT IN ({', '.join(map(repr, TABLES))})",
         "has an unknown action": "action NOT IN ('ban', 'rescue', 'edit', 'tag', 'comment', 'undo')",
         "belongs to a batch that starts after it": "batch > id",
         "must name what it undoes if it is an undo, and only then": "(undoes IS NULL) != (action != 'undo')",

@@ -3,7 +3,6 @@
 The store may come from somebody else, so its contents are checked, and no code is loaded.
 """
 
-import json
 from functools import partial
 from typing import Annotated, Any
 
@@ -13,6 +12,7 @@ from selfinstruct.custom import Custom
 from selfinstruct.errors import StoreError
 from selfinstruct.filters.rule import Evidence
 from selfinstruct.filters.verdicts import WORDS, FilterSettings, stored_rules
+from selfinstruct.store.rows import object_from
 from selfinstruct.store.store import Store
 from selfinstruct.strategies import Declared, declared
 from selfinstruct.strategies._custom import as_declared
@@ -40,7 +40,7 @@ def custom_parts(store: Store) -> CustomParts:
         return _PARTS.validate_python(store.settings().get("custom", {}))
     except ValidationError as error:
         problem = error.errors()[0]["msg"]
-        raise StoreError(f"{store.path}: its record of custom parts is damaged ({problem}).") from None
+        raise StoreError(f"{store.path}: its record of custom components is damaged ({problem}).") from None
 
 
 def under_recorded_names(store: Store, values: dict[str, Any]) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def under_recorded_names(store: Store, values: dict[str, Any]) -> dict[str, Any]
 def recorded(store: Store, reason: str) -> dict[str, Evidence]:
     """The evidence of everything that was rejected for a reason, by id."""
     rows = store.query("SELECT subject_id, evidence FROM rejections WHERE reason = ?", (reason,))
-    return {identity: json.loads(evidence) for identity, evidence in rows}
+    return {identity: object_from(evidence) for identity, evidence in rows}
 
 
 def rules_of(store: Store) -> FilterSettings:

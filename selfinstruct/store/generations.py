@@ -1,6 +1,5 @@
 """One candidate, instance or answer whole: what the run holds of it, and of what it stands beside."""
 
-import json
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -11,6 +10,7 @@ from selfinstruct.store.rows import (
     REQUEST_COLUMNS,
     candidate_from,
     extra_from,
+    object_from,
     request_from,
 )
 from selfinstruct.store.store import Store
@@ -153,7 +153,7 @@ def instances_of(store: Store, task: int) -> list[FilteredInstance]:
         "ORDER BY j.position",
         (task,),
     )
-    return [FilteredInstance(*row)._replace(evidence=json.loads(row[-1])) for row in rows]
+    return [FilteredInstance(*row)._replace(evidence=object_from(row[-1])) for row in rows]
 
 
 def kept_before(store: Store, identities: Iterable[str], task: int) -> list[str]:
@@ -180,7 +180,7 @@ def rejection(store: Store, kind: str, identity: str) -> StoredRejection | None:
     rows = store.query(
         "SELECT stage, reason, evidence FROM rejections WHERE subject = ? AND subject_id = ?", (kind, identity)
     )
-    return next((StoredRejection(stage, reason, json.loads(evidence)) for stage, reason, evidence in rows), None)
+    return next((StoredRejection(stage, reason, object_from(evidence)) for stage, reason, evidence in rows), None)
 
 
 def request(store: Store, identity: str) -> Request:

@@ -1,6 +1,5 @@
 """The store's rows for people and programs: admitted tasks, and everything that was rejected."""
 
-import json
 from collections.abc import Iterator
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -13,7 +12,7 @@ from selfinstruct.settings import did_you_mean
 from selfinstruct.store.declared import declared_by, rules_of
 from selfinstruct.store.generations import kept_record
 from selfinstruct.store.rejected_by import DISTINCT
-from selfinstruct.store.rows import extra_from
+from selfinstruct.store.rows import extra_from, object_from
 from selfinstruct.store.store import Store
 
 TASK_FIELDS = (
@@ -74,11 +73,12 @@ def tasks(store: Store, similar: bool = False) -> Iterator[dict[str, Any]]:
 def admitted_tasks(store: Store) -> Iterator[AdmittedTask]:
     """The admitted tasks in order."""
     for row in store.query(
-        "SELECT t.position, t.id, c.instruction, c.step, t.generated, t.extra, t.nearest_id, t.nearest_score "
+        "SELECT t.position, t.id, c.instruction, c.step, t.generated, c.extra, t.extra, t.nearest_id, t.nearest_score "
         "FROM tasks t JOIN candidates c ON c.id = t.id ORDER BY t.position"
     ):
-        position, identity, instruction, step, generated, extra, *nearest = row
-        yield AdmittedTask(position, identity, instruction, step, bool(generated), extra_from(extra), *nearest)
+        position, identity, instruction, step, generated, proposed, extra, *nearest = row
+        fields = extra_from(proposed) | extra_from(extra)
+        yield AdmittedTask(position, identity, instruction, step, bool(generated), fields, *nearest)
 
 
 class _Seen:
@@ -93,7 +93,7 @@ class _Seen:
         index = self._pool.index
         found = {
             "most_similar": {self._texts[near.index]: near.score for near in index.top(instruction, MOST_SIMILAR)},
-            "mean_similarity": index.mean(instruction),
+            "mean_similarity": index.mean(instruction) if self._texts else 0.0,
         }
         index.add(instruction)
         self._texts.append(instruction)
@@ -129,7 +129,7 @@ def rejected(store: Store, stage: str | None, reason: str | None, limit: int | N
     )
     words = declared_by(store).reasons
     for stage_, reason_, subject, identity, text, evidence, request_id, step, task, instruction in rows:
-        seen = json.loads(evidence)
+        seen = object_from(evidence)
         if reason_ == near_duplicate.name:
             seen["nearest"] = record_text(*kept_record(store, seen["nearest_id"]))
         values = (

@@ -1,13 +1,12 @@
 """What was parsed from a run's answers, and the verdicts on it, in order: to filter it again under other rules."""
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from selfinstruct.records import Candidate, Rejection
 from selfinstruct.store.columns import row_name
-from selfinstruct.store.rows import CANDIDATE_COLUMNS, candidate_from, extra_from
+from selfinstruct.store.rows import CANDIDATE_COLUMNS, candidate_from, extra_from, object_from
 from selfinstruct.store.schema import explaining
 from selfinstruct.store.store import Store
 
@@ -80,7 +79,7 @@ def instance_ids(store: Store) -> defaultdict[str, list[str]]:
 def rejections(store: Store) -> dict[str, Rejection]:
     """Why candidates and instances were rejected, by id."""
     rows = store.query("SELECT subject_id, reason, evidence FROM rejections WHERE subject != 'completion'")
-    return {identity: Rejection(reason, json.loads(evidence)) for identity, reason, evidence in rows}
+    return {identity: Rejection(reason, object_from(evidence)) for identity, reason, evidence in rows}
 
 
 def unreadable(store: Store) -> dict[str, str]:

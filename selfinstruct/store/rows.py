@@ -6,7 +6,7 @@ s system_prompts, c candidates, t tasks.
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, Field
 
@@ -27,6 +27,7 @@ from selfinstruct.records import (
 )
 
 Row = Sequence[Any]
+T = TypeVar("T")
 
 REQUEST_COLUMNS = "r.stage, r.teacher, r.model, r.endpoint, s.text, r.user, r.sampling, r.sample"
 COMPLETION_COLUMNS = (
@@ -80,7 +81,7 @@ def settings_from(rows: Sequence[Row]) -> dict[str, Any]:
 def request_from(row: Row) -> Request:
     """A request from its REQUEST_COLUMNS."""
     stage, teacher, model, endpoint, system, user, sampling, sample = row
-    return Request(stage, teacher, model, endpoint, system, user, json.loads(sampling), sample)
+    return Request(stage, teacher, model, endpoint, system, user, object_from(sampling), sample)
 
 
 def request_row(request: Request, system_prompt: int) -> Row:
@@ -93,7 +94,7 @@ def request_row(request: Request, system_prompt: int) -> Row:
 def completion_from(row: Row) -> Completion:
     """A completion from its COMPLETION_COLUMNS."""
     request_id, text, finish, n_prompt, n_new, logprobs, latency_s, attempts, cost_usd, error, raw = row
-    known = tuple(json.loads(logprobs)) if logprobs else None
+    known = tuple(_json_from(logprobs, list)) if logprobs else None
     return Completion(request_id, text, finish, n_prompt, n_new, known, latency_s, attempts, cost_usd, error, raw)
 
 
@@ -154,7 +155,10 @@ def record_from(row: Row) -> Record:
 
 def instances_from(pairs: str | None) -> tuple[Instance, ...]:
     """The instances that a column holds as JSON pairs; none where it is NULL."""
-    return tuple(Instance(*pair) for pair in json.loads(pairs)) if pairs else ()
+    found = _json_from(pairs, list) if pairs else []
+    if not all(isinstance(pair, list) and len(pair) == 2 for pair in found):
+        raise StoreError(f"The store of this run is damaged: {pairs!r:.60} is no list of pairs. Restore a copy.")
+    return tuple(Instance(*pair) for pair in found)
 
 
 def as_pairs(instances: Sequence[Instance]) -> str | None:
@@ -164,12 +168,22 @@ def as_pairs(instances: Sequence[Instance]) -> str | None:
 
 def extra_from(extra: str | None) -> dict[str, Any]:
     """What a column `extra` holds; empty where it is NULL."""
+    return object_from(extra) if extra else {}
+
+
+def object_from(text: str) -> dict[str, Any]:
+    """The JSON object that a column holds."""
+    return _json_from(text, dict)
+
+
+def _json_from(text: str, kind: type[T]) -> T:
     try:
-        found = json.loads(extra) if extra else {}
-    except (ValueError, RecursionError):
+        found = json.loads(text)
+    except (ValueError, TypeError, RecursionError):
         found = None
-    if not isinstance(found, dict):
-        raise StoreError(f"The store of this run is damaged: {extra!r:.60} is not a JSON object. Restore a copy.")
+    if not isinstance(found, kind):
+        what = "object" if kind is dict else "list"
+        raise StoreError(f"The store of this run is damaged: {text!r:.60} is not a JSON {what}. Restore a copy.")
     return found
 
 

@@ -78,13 +78,23 @@ def _add_extra(db: sqlite3.Connection) -> None:
 
 # What the hash of a row covers, in this order: tables whose rows are not named by their content.
 HASHED = {
+    "run": "key, value",
     "seeds": "position, id, name, instruction, instances, is_classification",
     "test_lines": "file, number, text",
     "completions": "(SELECT stage FROM requests WHERE id = request_id), request_id, text, finish_reason, "
     "prompt_tokens, completion_tokens, logprobs, latency_s, attempts, cost_usd, error, raw",
     "faults": "request_id, stage, attempt, reason, detail, raw, created_at, tokens, cost_usd",
     "tasks": "id, extra",
+    "decisions": "id, batch, created_at, author, subject, subject_id, action, payload, undoes",
+    "decided_texts": "decision, position, id, input, output, extra",
 }
+
+
+def _hash(db: sqlite3.Connection, *tables: str) -> None:
+    db.create_function("row_hash", -1, row_hash, deterministic=True)
+    for table in tables:
+        db.execute(f"ALTER TABLE {table} ADD COLUMN hash TEXT")
+        db.execute(f"UPDATE {table} SET hash = row_hash('{table}', {HASHED[table]})")
 
 
 def _add_hashes(db: sqlite3.Connection) -> None:
@@ -92,11 +102,13 @@ def _add_hashes(db: sqlite3.Connection) -> None:
 
     The setting `hashed_later` is the number of answers that were there before, and may have been changed before.
     """
-    db.create_function("row_hash", -1, row_hash, deterministic=True)
-    for table, columns in HASHED.items():
-        db.execute(f"ALTER TABLE {table} ADD COLUMN hash TEXT")
-        db.execute(f"UPDATE {table} SET hash = row_hash('{table}', {columns})")
+    _hash(db, "seeds", "test_lines", "completions", "faults", "tasks")
     db.execute("INSERT INTO run SELECT 'hashed_later', count(*) FROM completions HAVING count(*)")
+
+
+def _add_hashes_of_settings_and_decisions(db: sqlite3.Connection) -> None:
+    """The same of what the run was begun with, and of what people decided."""
+    _hash(db, "run", "decisions", "decided_texts")
 
 
 # Each brings the file from version i to i + 1 (PRAGMA user_version). Append; never change one that was released.
@@ -109,6 +121,7 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _add_decisions,
     _add_extra,
     _add_hashes,
+    _add_hashes_of_settings_and_decisions,
 )
 
 _TABLES = """

@@ -99,9 +99,9 @@ class Store(Database):
 
     def set_settings(self, settings: dict[str, Any]) -> None:
         """Store settings by key; the caller opens the transaction."""
-        rows = [(k, canonical_json(v)) for k, v in settings.items()]
+        rows = [with_hash("run", (k, canonical_json(v))) for k, v in settings.items()]
         try:
-            self.db.executemany("INSERT OR REPLACE INTO run VALUES (?, ?)", rows)
+            self.db.executemany("INSERT OR REPLACE INTO run VALUES (?, ?, ?)", rows)
         except UnicodeEncodeError as error:  # a file's name may be other bytes
             text = error.object[max(error.start - 40, 0) : error.end]
             raise UsageError(
@@ -283,7 +283,7 @@ class Store(Database):
             if len(verdicts) >= n:
                 break
             n_rejected = n_candidates - n_admitted - pending if n_candidates else per_unreadable
-            verdicts = [True] * n_admitted + [False] * n_rejected + verdicts
+            verdicts = [True] * min(n_admitted, n) + [False] * min(n_rejected, n) + verdicts  # unless it is damaged
             pending = 0  # only the last step has any
         return verdicts
 

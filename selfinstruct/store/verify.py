@@ -6,8 +6,9 @@ itself uses neither.
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from selfinstruct.errors import SelfInstructError
 from selfinstruct.filters.instruction import contaminated, too_similar
@@ -38,12 +39,24 @@ UNFINISHED = "not everything could be checked"
 CERTAINLY_FOUND = 0.2  # so far above the threshold less than one copy in a million is missed (near_duplicates.py)
 
 
+class Problems(NamedTuple):
+    """What is wrong, one line each: of rows in themselves; of what they refer to and add up to, which may follow."""
+
+    of_rows: list[str]
+    of_others: list[str]
+
+
 def verify(store: Store) -> list[str]:
     """The problems in the store, one line each; empty if there are none. What a line is about is before its colon."""
+    return [line for lines in problems(store) for line in lines]
+
+
+def problems(store: Store) -> Problems:
+    """The same, those of rows apart."""
     with store.snapshot():
         if missing := missing_tables(store.db):  # nothing else can be checked, and each check would say so again
-            return [f"the {kind} {name}: is missing" for kind, name in missing]
-        return [problem for check in CHECKS for problem in _found(check, store)]
+            return Problems([f"the {kind} {name}: is missing" for kind, name in missing], [])
+        return Problems(*([line for check in some for line in _found(check, store)] for some in CHECKS))
 
 
 def hashed_later(store: Store) -> int:
@@ -69,8 +82,12 @@ def _file(store: Store) -> Iterator[str]:
     for (message,) in store.query("PRAGMA integrity_check(10)"):
         if message != "ok":
             yield f"the file: {message}"
-    for table, rowid, parent, _ in store.query("PRAGMA foreign_key_check"):
-        yield f"{table} row {rowid}: refers to a row of {parent} that does not exist"
+
+
+def _references(store: Store) -> Iterator[str]:
+    rows = Counter((table, parent) for table, _, parent, _ in store.query("PRAGMA foreign_key_check"))
+    for (table, parent), n in rows.items():
+        yield f"{table}: {n:,} {'row refers' if n == 1 else 'rows refer'} to rows of {parent} that do not exist"
 
 
 def _given(store: Store) -> Iterator[str]:
@@ -102,6 +119,9 @@ def _candidates(store: Store) -> Iterator[str]:
         expected = candidate_from(row).id
         if expected != identity:
             yield f"candidate {identity}: its id should be {expected}; the row was changed"
+
+
+def _verdicts(store: Store) -> Iterator[str]:
     # Every candidate is exactly one of admitted, rejected, pending; and only the last step may have pending ones.
     rows = store.query(
         "SELECT c.id, c.step, t.id IS NOT NULL, r.subject_id IS NOT NULL FROM candidates c "
@@ -129,6 +149,7 @@ def _steps(store: Store) -> Iterator[str]:
             yield f"step {step}: has {found} candidates instead of {n_candidates}"
         if n_after != n_tasks:
             yield f"step {step}: recorded {n_after} tasks after it, but there are {n_tasks}"
+            n_tasks = n_after  # not of every later step, too
 
 
 def _tasks(store: Store) -> Iterator[str]:
@@ -167,7 +188,7 @@ def _rejections(store: Store) -> Iterator[str]:
         "SELECT subject, subject_id, reason, evidence FROM rejections"
     ):
         if subject not in tables:
-            yield f"rejection of {subject} {identity}: unknown kind of thing"
+            yield f"rejection of {subject} {identity}: unknown subject"
             continue
         table, key = tables[subject]
         if not store.query(f"SELECT 1 FROM {table} WHERE {key} = ?", (identity,)):
@@ -198,8 +219,8 @@ def _scores(store: Store) -> Iterator[str]:
     scorer = RougeScorer(["rougeL"], tokenizer=_Tokenizer(ascii_tokens if rules.ascii_tokens else tokens))
     for position, instruction, nearest_id, score in admitted:
         if nearest_id not in texts:
-            yield f"task {position}: its nearest instruction {nearest_id} is unknown"
-        elif (right := scorer.score(texts[nearest_id], instruction)["rougeL"].fmeasure) != score:
+            continue  # see _nearest
+        if (right := scorer.score(texts[nearest_id], instruction)["rougeL"].fmeasure) != score:
             yield f"task {position}: its similarity to {nearest_id} is {right}, not {score}"
         elif score > threshold and too_similar.name not in rules.without:
             yield f"task {position}: was admitted, though its similarity {score} is above {threshold}"
@@ -212,6 +233,14 @@ def _scores(store: Store) -> Iterator[str]:
             yield f"rejection of candidate {identity}: its similarity is {right}, not {score}"
         elif score <= threshold:
             yield f"rejection of candidate {identity}: its similarity {score} is not above {threshold}"
+
+
+def _nearest(store: Store) -> Iterator[str]:
+    for position, nearest_id in store.query(
+        "SELECT position, nearest_id FROM tasks WHERE nearest_id NOT IN (SELECT id FROM seeds) "
+        "AND nearest_id NOT IN (SELECT id FROM tasks)"
+    ):
+        yield f"task {position}: its nearest instruction {nearest_id} is unknown"
 
 
 class _Tokenizer:
@@ -286,7 +315,9 @@ def _contaminated(store: Store) -> Iterator[str]:
             yield f"{subject} {identity}: does not overlap a test question as its evidence says"
 
 
-CHECKS: tuple[Callable[[Store], Iterator[str]], ...] = (
-    _file, damaged_columns, changed_rows, _given, _requests, _candidates, _steps, _tasks, _instances, _rejections,
-    _scores, _near_duplicates, _copies, _contaminated, problems_of_decisions,
+# Of rows in themselves, and of what they refer to and add up to.
+CHECKS: tuple[tuple[Callable[[Store], Iterator[str]], ...], ...] = (
+    (_file, damaged_columns, changed_rows, _given, _requests, _candidates, _instances, _scores, _near_duplicates,
+     _copies, _contaminated),
+    (_steps, _tasks, _verdicts, _rejections, _nearest, problems_of_decisions, _references),
 )  # fmt: skip

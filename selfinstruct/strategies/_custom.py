@@ -14,7 +14,7 @@ from pydantic import Field
 from selfinstruct.asking.stages import PROBE, Counted, GrowthSettings, Prompt, Stage
 from selfinstruct.custom import Custom, checked_json, explained, load, of_object, place_of, placed, refuse_init
 from selfinstruct.errors import SelfInstructError, StoreError, UsageError
-from selfinstruct.filters.verdicts import CANDIDATE_STAGES
+from selfinstruct.filters.verdicts import CANDIDATE_STAGES, WORDS
 from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.records import Candidate, Instance, Rejection, Task, storable
 from selfinstruct.settings import Section, did_you_mean, parse_as
@@ -79,6 +79,17 @@ def _check_declared(named: Custom, strategy: type[Strategy]) -> None:
         prompts = stage.prompts
         if not isinstance(prompts, tuple) or not prompts or not all(isinstance(one, Prompt) for one in prompts):
             raise wrong(f"stage {stage.name}: prompts must be a tuple of at least one Prompt.")
+        for prompt in prompts:
+            if not callable(prompt.samples):
+                raise wrong(
+                    f"prompt {prompt.name}: samples must be a function of n that returns two dicts of variables."
+                )
+            with explained(prompt.samples):
+                shown = [prompt.shows in sample for sample in prompt.samples(1)]
+            if shown != [True, True]:
+                raise wrong(f"prompt {prompt.name}: shows is {prompt.shows!r}, which is no variable of its samples.")
+    if clash := strategy.reasons.keys() & WORDS.keys():
+        raise wrong(f"reasons: {min(clash)} is the reason of a filter; rename yours.")
     for method in ("propose", "generate_instances"):
         own = [name for name, value in vars(strategy).items() if inspect.iscoroutinefunction(value)]
         if method not in own and (near := difflib.get_close_matches(method, own, n=1, cutoff=0.85)):
@@ -176,7 +187,7 @@ class _Checked:
     def list(self, values: Any) -> Sequence[Any]:
         """The values, if they are a list."""
         if not isinstance(values, list | tuple):
-            raise UsageError(f"{self._where} returned {values!r:.80} in the place of a list.")
+            raise UsageError(f"{self._where} returned {values!r:.80} instead of a list.")
         return values
 
     def request(self, identity: object) -> str:
@@ -188,7 +199,7 @@ class _Checked:
     def text(self, value: object) -> str:
         """The text as it can be stored, if it is one."""
         if not isinstance(value, str):
-            raise UsageError(f"{self._where} returned {value!r:.80} in the place of a text.")
+            raise UsageError(f"{self._where} returned {value!r:.80} instead of text.")
         return storable(value)
 
     def json(self, extra: Any) -> dict[str, Any]:

@@ -7,16 +7,16 @@ stops; it stops within one call of the limit. A candidate becomes a task only if
 each task that waits the average usage over all sessions, and for the last one the maximum of a call. Proposals leave
 budget for these, for the tasks expected from earlier proposals, and for one of their own.
 
-A call that never got an answer (deadline, dropped connection, `kill -9`) may have been billed, and counts as the
-maximum it may have used. So does a token count, of the prompt or of the answer, that is missing, invalid or too small
-for its text; in later sessions, at the highest price that its model has had in the run. Answers stored before their
-model had a price count at today's price. To account for calls in flight at `kill -9`, a session with a limit records
-each call before sending it. Requests in batches are recorded with the batch, and count as in flight until its results
-have been read.
+A call that never got an answer (deadline, dropped connection, `kill -9`, a gateway that gave up waiting) may have been
+billed, and counts as the maximum it may have used. So does a token count, of the prompt or of the answer, that is
+missing, invalid or too small for its text; in later sessions, at the highest price that its model has had in the run.
+Answers stored before their model had a price count at today's price. To account for calls in flight at `kill -9`, a
+session with a limit records each call before sending it. Requests in batches are recorded with the batch, and count as
+in flight until its results have been read.
 
 Not covered: anything that a provider bills besides tokens; a server that makes an answer or a prompt longer than the
 request allows, which is visible only in the answer; calls that were in flight when a session without limits was killed.
-Failed calls with an HTTP error status are taken to be free.
+Failed calls with any other HTTP error status are taken to be free.
 """
 
 import math
@@ -221,7 +221,7 @@ class Budget:
         option = {"requests": "max_requests", "tokens": "max_tokens", "cost_usd": "max_cost"}[what]
         form = "${:,.4f}" if what == "cost_usd" else "{:,.0f}"
         used, needed, free = (form.format(_rounded_up(getattr(one, what))) for one in (self._used, most, kept_free))
-        and_free = f", and {free} is reserved for the instances of tasks" if getattr(kept_free, what) else ""
+        and_free = f", with another {free} reserved for the instances of tasks" if getattr(kept_free, what) else ""
         return BudgetReached(
             f"Stopped at the budget: {used} used of {option} = {getattr(self.limits, what):g}. {of} may use up to "
             f"{needed}{and_free}. All answers are kept. To resume, raise {option} (--{option.replace('_', '-')})."

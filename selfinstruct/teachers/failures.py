@@ -52,6 +52,9 @@ _NO_MODEL = pattern(
     r"|not a valid model|(?:unknown|invalid|no such) model\b|method not allowed"
     r"|model_decommissioned|has been decommissioned|model_not_available|non-serverless model"
 )
+_NOT_LOADED = pattern(r"\bno models? (?:is |are )?(?:currently )?loaded")
+# The key is right, but not for this model (OpenAI's projects, LiteLLM's keys and teams).
+_NO_ACCESS = pattern(r"model_access_denied|not allowed to access model|not have access to (?:the )?model\b")
 _RATE = pattern(r"rate.?limit|too many requests|throttl|resource_exhausted|per minute|requests per|限流|频率")
 _PASSING = pattern(
     r"overloaded|try again|temporar|busy|at capacity|capacity exceeded|is loading|loading model|failed to load model"
@@ -60,6 +63,7 @@ _PASSING = pattern(
 _WAIT = pattern(r"wait before|throttl")
 _UNREADABLE = ("json_validate_failed", "failed to generate json")
 BUSY = ("http_429", "http_503", "http_529")  # the server works, but is overloaded
+GAVE_UP_WAITING = (408, 504, 524)  # a gateway: the server behind it may go on, and bill
 PASSING_STATUSES = (408, 409, 424, 425, 429, 498, 499)
 
 
@@ -88,6 +92,15 @@ def failure(
         )
     if status < 500 and (_ELSEWHERE.search(text) or (status == 403 and error.is_page)):
         return TeacherError(f"{base_url} refused access ({about}). {words.resume}")
+    if status < 500 and _NOT_LOADED.search(text):
+        return TeacherError(
+            f"{base_url} has no model loaded ({about}). Load {words.model} there, then run the same command again."
+        )
+    if status in (401, 403) and _NO_ACCESS.search(text):
+        return TeacherError(
+            f"{base_url} does not let this key use the model ({about}). Check {words.model} and the environment "
+            f"variable {key_env}, then run the same command again."
+        )
     if status == 401 and not os.environ.get(key_env):
         return TeacherError(
             f"{base_url} asks for a key ({about}). Set the environment variable {key_env}, then run the same command "
@@ -108,9 +121,11 @@ def failure(
     if any(word in text for word in _UNREADABLE):  # the model answered, but not in the requested format
         return TryAgain("malformed_answer", error.message, raw=raw[:10_000])
     if status in PASSING_STATUSES or status >= 500:
-        return TryAgain(
+        passing = TryAgain(
             f"http_{status}", error.message, retry_after_s=error.retry_after_s if wait_s is None else wait_s
         )
+        passing.may_be_billed = status in GAVE_UP_WAITING
+        return passing
     if is_unnamed and not _RATE.search(text):
         return TryAgain("http_500", error.message, retry_after_s=wait_s)
     if _RATE.search(text):  # treated as a 429, which pacing understands

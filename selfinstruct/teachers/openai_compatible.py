@@ -158,7 +158,7 @@ class OpenAICompatible:
             if reported.may_have_cost and isinstance(failure, TryAgain | RequestRefused):
                 failure.raw = storable(raw)[:KEPT]
             elif isinstance(failure, TryAgain):  # what failed after its status was sent may have been answered in part
-                failure.may_be_billed = failure.reason.startswith("http_5") and failure.reason not in BUSY
+                failure.may_be_billed |= failure.reason.startswith("http_5") and failure.reason not in BUSY
             raise failure
         try:
             offers_calls = any(name in request.sampling for name in OFFERS)

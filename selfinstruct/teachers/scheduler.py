@@ -28,6 +28,7 @@ BACKOFF_MOST_S = 30.0
 AWAY_S = 5.0  # how long an unreachable server gets no calls, if there is another one
 UNREACHABLE_ATTEMPTS = 3  # while the server has not answered at all
 REFUSALS_IN_A_ROW = 5  # of a stage that never got an answer: the settings are wrong, not the request
+REFUSALS_LATER = 20  # of a stage that was answered before: the server has changed
 TOO_LONG_TRIES = 3  # of a request that is too long, while its stage has no answer
 TOO_LONG_AT_FIRST = 3  # requests of a stage without any answer: the window is too small
 TOO_LONG_IN_A_ROW = 20  # of any stage: the window is too small for it, although some requests fit
@@ -86,7 +87,7 @@ class Scheduler:
         self._between_tries: set[str] = set()  # ids of requests that have failed and are being retried
         self._answered: Counter[object] = Counter(answered)  # by servers, and by stage
         self._malformed: Counter[object] = Counter()  # by servers
-        self._refused: Counter[str] = Counter()  # by stage
+        self._refused: Counter[str] = Counter()  # by stage, since its last answer
         # By stage, since its last answer: how often each request was too long.
         self._too_long: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._tell, self._told_until = tell, -math.inf
@@ -132,6 +133,7 @@ class Scheduler:
                 self._answered[servers] += 1
                 self._answered[request.stage] += 1
                 self._too_long[request.stage].clear()
+                self._refused[request.stage] = 0
                 return completion if attempt == 1 else replace(completion, attempts=attempt)
             tries = fault.tries or self.on_fault(request, attempt, fault)
             self._between_tries.add(request.id)
@@ -294,10 +296,12 @@ class Scheduler:
                 raise TeacherError(self._words.window_too_small(stage, n, is_known, error.detail))
             return is_known or tries[request.id] >= TOO_LONG_TRIES
         self._refused[stage] += 1
-        n = min(REFUSALS_IN_A_ROW, self._attempts)
-        if not is_known and self._refused[stage] >= n:
-            first = f"The first {n} {stage} requests were all" if n > 1 else f"The first {stage} request was"
-            raise TeacherError(self._words.refused(f"{first} refused: {error}", stage, request.sampling))
+        n = REFUSALS_LATER if is_known else min(REFUSALS_IN_A_ROW, self._attempts)
+        if self._refused[stage] >= n:
+            which = "latest" if is_known else "first"
+            all_of_them = f"The {which} {n} {stage} requests were all" if n > 1 else f"The {which} {stage} request was"
+            what = f"{all_of_them} refused: {error}"
+            raise TeacherError(self._words.refused(what, stage, request.sampling, is_known=is_known))
         return is_known
 
     def _tell_pause(self, now: float, error: TryAgain, seconds: float) -> None:

@@ -23,9 +23,9 @@ SAMPLING = frozenset(
 )  # fmt: skip
 """What servers call sampling settings; there are others."""
 _RANGES: dict[str, tuple[type, float, float, str]] = {
-    "max_tokens": (int, 1, math.inf, "a whole number from 1"),
-    "max_completion_tokens": (int, 1, math.inf, "a whole number from 1"),
-    "temperature": (float, 0, math.inf, "a number from 0"),
+    "max_tokens": (int, 1, math.inf, "a whole number of at least 1"),
+    "max_completion_tokens": (int, 1, math.inf, "a whole number of at least 1"),
+    "temperature": (float, 0, math.inf, "a number of at least 0"),
     "top_p": (float, 0, 1, "a number from 0 to 1"),
 }
 _API_VERSION = re.compile(r"api-version=[\w.-]{1,40}")
@@ -180,7 +180,9 @@ class Weighted(Overrides):
 class StageSettings(Overrides):
     """Settings of one stage; keys that are left out are inherited from [teacher]."""
 
-    mix: tuple[Weighted, ...] = Field((), description="several models; for each request, its seed draws one by weight")
+    mix: tuple[Weighted, ...] = Field(
+        (), description="several models; one is drawn by weight for each request, using its seed"
+    )
 
 
 class StageTeacher(NamedTuple):

@@ -20,10 +20,20 @@ class Words(NamedTuple):
     resume: str = "You can resume the run later."
     has_sampling: bool = True
 
-    def refused(self, what: str, stage: str, sampling: Mapping[str, Any]) -> str:
-        """The message that `what` was refused, in the server's words, and which setting may help."""
-        ours = f" {advice(what, stage, sampling)} The run is unchanged." if self.has_sampling else ""
-        return what.rstrip(". ") + "." + ours
+    def refused(self, what: str, stage: str, sampling: Mapping[str, Any], *, is_known: bool = False) -> str:
+        """The message that `what` was refused, in the server's words, and which setting may help.
+
+        `is_known`: earlier requests of the stage were answered, so that its settings are fixed.
+        """
+        lines = [what.rstrip(". ") + "."]
+        if is_known:
+            lines.append(
+                "Earlier ones were accepted. When the server accepts them again, run the same command to resume."
+            )
+        if self.has_sampling:
+            ours = advice(what, stage, sampling)
+            lines.append(f"In a new run: {ours}" if is_known else f"{ours} The run is unchanged.")
+        return " ".join(lines)
 
     def remedy(self, fault: TryAgain) -> str:
         """What helps where every attempt ends with this failure."""

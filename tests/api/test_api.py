@@ -321,7 +321,7 @@ def test_rows_that_overlap_a_test_set_are_found(run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ({"target": 0}, "target is 0; it must be a whole number from 1"),
+        ({"target": 0}, "target is 0; it must be a whole number of at least 1"),
         ({"target": True}, "target is True"),
         ({"target": 3.0}, "target is 3.0"),
         ({"target": "ten"}, "target is 'ten'"),

@@ -628,7 +628,7 @@ def test_an_index_that_grew_along_is_the_one_made_at_the_end(finished, tmp_path)
             for name in rng.sample(names, 3):
                 writer.execute(
                     "INSERT INTO decisions SELECT coalesce(max(id), 0) + 1, coalesce(max(id), 0) + 1, 0, 'ada', "
-                    "'candidate', ?, ?, '{}', NULL FROM decisions", (name, rng.choice(["ban", "rescue"]))
+                    "'candidate', ?, ?, '{}', NULL, NULL FROM decisions", (name, rng.choice(["ban", "rescue"]))
                 )  # fmt: skip
             index.refresh()
         grown = contents(index)

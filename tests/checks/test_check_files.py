@@ -1,7 +1,9 @@
 """`selfinstruct check` on files: every format in every kind of file, what it says, what --fix writes, bad files."""
 
+import gzip
 import json
 import os
+import re
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,6 +18,7 @@ from selfinstruct.errors import UsageError
 from selfinstruct.pool.novelty import tokens
 from selfinstruct.rows.fields import KNOWN
 from selfinstruct.rows.files import read
+from selfinstruct.rows.questions import read_lines
 from tests.conftest import json_lines
 
 TASKS = [
@@ -405,6 +408,13 @@ def test_columns_of_parquet_that_nothing_looks_at_stay(tmp_path):
     assert out.column("input").to_pylist() == ["", ""]
 
 
+def test_a_field_that_nothing_looks_at_may_be_deep(tmp_path):
+    text = '{"instruction": "Nine?", "output": " Yes. ", "path": ' + "[" * 600 + "]" * 600 + "}"
+    (tmp_path / "a.jsonl").write_text(text)
+    fix(check(tmp_path / "a.jsonl"), tmp_path / "out.jsonl")
+    assert (tmp_path / "out.jsonl").read_text() == text.replace(" Yes. ", "Yes.")
+
+
 @pytest.mark.parametrize("taken", ["out.json", "out.json.removed.jsonl"])
 def test_nothing_is_overwritten(tmp_path, cli, taken):
     path = alpaca(tmp_path / "a.json", *TASKS)
@@ -453,7 +463,13 @@ def test_a_place_that_is_no_folder_leaves_nothing_behind(tmp_path, cli):
         (b"[1, 2]", "row 1 is not an object"),
         (b'[{"instruction": "caf\xe9"}]', "not UTF-8 text"),
         (b"[" * 100_000, "no row can be read"),
-        ("[]".encode("utf-16"), "no row can be read"),
+        ("[]".encode("utf-16"), "text in UTF-16. Convert it: iconv -f utf-16 -t utf-8"),
+        ('{"instruction": "Nine?"}'.encode("utf-16-le"), "iconv -f utf-16le -t utf-8"),
+        ("[]".encode("utf-32"), "text in UTF-32"),
+        (gzip.compress(b"[]", mtime=0), "compressed with gzip. Unpack it first"),
+        (b"PK\x03\x04 and more", "a ZIP archive or an .xlsx file"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:9\n", "only a pointer of Git LFS"),
+        (b'{"output": "a", "output": "b"}', "no row can be read (line 1: has two values for the field output)"),
         (b"9" * 5000, "no row can be read"),
         (b"\x00" * 5000, "no row can be read"),
     ],
@@ -464,6 +480,31 @@ def test_a_bad_file_gives_a_clear_error(tmp_path, cli, content, says):
     result = cli("check", path, code=2)
     assert says in result.stderr
     assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("columns", "says"),
+    [
+        ([("output", pa.array(["9"])), ("output", pa.array(["8"]))], "has two columns with the name output"),
+        ([("output", pa.array([b"\xff"]).view(pa.string()))], "cannot be read as Parquet (Column 1"),
+        ([("output", pa.array([10**7], pa.int32()).view(pa.date32()))], "cannot be read as Parquet (date value"),
+    ],
+)
+def test_a_table_that_cannot_be_read_says_why(tmp_path, columns, says):
+    path = tmp_path / "a.parquet"
+    columns = [("instruction", pa.array(["Nine?"])), *columns]
+    pq.write_table(pa.Table.from_arrays([values for _, values in columns], [name for name, _ in columns]), path)
+    for reading in (check, read_lines):
+        with pytest.raises(UsageError, match=re.escape(says)):
+            reading(path)
+
+
+def test_a_field_with_two_values_is_a_fault_of_its_row_alone(tmp_path):
+    twice = '{"instruction": "Nine?", "messages": [{"role": "user", "role": "tool"}]}'
+    (tmp_path / "a.json").write_text(f'[{{"a": 1, "a": 1}}, {twice}, {{"b": [{{"c": 1}}, {{"c": 2}}]}}]')
+    assert [(row.value, row.fault) for row in read(tmp_path / "a.json").rows] == [
+        ({"a": 1}, None), (None, "has two values for the field role"), ({"b": [{"c": 1}, {"c": 2}]}, None),
+    ]  # fmt: skip
 
 
 def test_a_missing_file_and_a_folder(tmp_path, cli):
@@ -488,17 +529,18 @@ def test_lines_that_cannot_be_read_are_findings_and_the_others_are_checked(tmp_p
                 b"{",
                 b"[" * 100_000,
                 b'{"output": "a\tb"}',
+                b'{"output": "a", "output": "b"}',
                 b'{"instruction": "Ten?", "output": ""}',
             ]
         )
     )
     found = check(path).findings
-    assert [(f.rule, f.number) for f in found] == [("unreadable", n) for n in (2, 3, 4, 5)] + [("empty_output", 6)]
+    assert [(f.rule, f.number) for f in found] == [("unreadable", n) for n in (2, 3, 4, 5, 6)] + [("empty_output", 7)]
     assert "not UTF-8 (character 21)" in found[0].evidence
     assert "column" in found[1].evidence
     fixed = fix(check(path), tmp_path / "out.jsonl")
     assert (tmp_path / "out.jsonl").read_bytes() == good
-    assert fixed.removed == 5
+    assert fixed.removed == 6
 
 
 @pytest.mark.parametrize("end", ["", ',\n{"instruction": "Ten?", "outp', ",", ", oops]", "] more", " {}]"])

@@ -7,7 +7,8 @@ import pytest
 from selfinstruct.config.changes import shaping_settings
 from selfinstruct.config.config import Config, parse_config
 from selfinstruct.errors import UsageError
-from selfinstruct.settings import merge, read_toml
+from selfinstruct.rows.toml import read_toml
+from selfinstruct.settings import merge
 from selfinstruct.teachers.settings import OPENAI_HOST
 
 SECRET = "sk-secret-0123456789"
@@ -192,13 +193,13 @@ def test_a_wrong_value_is_named_without_words_of_the_code(values, problem):
 @pytest.mark.parametrize(
     ("sampling", "problem"),
     [
-        ({"max_tokens": 0}, "max_tokens must be a whole number from 1"),
-        ({"max_tokens": "64"}, "max_tokens must be a whole number from 1"),
-        ({"max_tokens": True}, "max_tokens must be a whole number from 1"),
-        ({"max_tokens": 64.0}, "max_tokens must be a whole number from 1"),
-        ({"max_completion_tokens": -1}, "max_completion_tokens must be a whole number from 1"),
-        ({"temperature": -0.1}, "temperature must be a number from 0"),
-        ({"temperature": "0.7"}, "temperature must be a number from 0"),
+        ({"max_tokens": 0}, "max_tokens must be a whole number of at least 1"),
+        ({"max_tokens": "64"}, "max_tokens must be a whole number of at least 1"),
+        ({"max_tokens": True}, "max_tokens must be a whole number of at least 1"),
+        ({"max_tokens": 64.0}, "max_tokens must be a whole number of at least 1"),
+        ({"max_completion_tokens": -1}, "max_completion_tokens must be a whole number of at least 1"),
+        ({"temperature": -0.1}, "temperature must be a number of at least 0"),
+        ({"temperature": "0.7"}, "temperature must be a number of at least 0"),
         ({"top_p": 1.5}, "top_p must be a number from 0 to 1"),
     ],
     ids=str,
@@ -244,7 +245,7 @@ def test_a_toml_file_is_read(tmp_path):
 def test_a_file_that_is_no_toml_is_named(tmp_path, content):
     path = tmp_path / "run.toml"
     path.write_bytes(content)
-    with pytest.raises(UsageError, match=r"run\.toml: not valid TOML: "):
+    with pytest.raises(UsageError, match=r"run\.toml: not (valid TOML: |UTF-8 text)"):
         read_toml(path)
 
 
@@ -257,11 +258,13 @@ def test_a_syntax_error_tells_the_line_and_not_the_text(tmp_path):
     assert SECRET not in str(caught.value)
 
 
-@pytest.mark.parametrize(("name", "says"), [("nothing.toml", "no such file"), (".", "this is a folder")])
+@pytest.mark.parametrize(
+    ("name", "says"), [("nothing.toml", "no such file"), (".", "this is a folder"), ("/dev/null", "not a regular file")]
+)
 def test_a_file_that_cannot_be_read_is_named(tmp_path, name, says):
     with pytest.raises(UsageError, match=says) as caught:
         read_toml(tmp_path / name)
-    assert str(tmp_path) in str(caught.value)
+    assert str(tmp_path / name) in str(caught.value)
 
 
 # Laying settings over each other.

@@ -298,8 +298,9 @@ def test_no_code_is_loaded_because_a_run_names_it(here):
         evil = {"evil.py:Evil": {"stages": stages, "reasons": {}, "summary": "asked", "sha256": ["0"]}}
         custom = json.loads(text) | {"strategies": evil}
         db.execute("UPDATE run SET value = ? WHERE key = 'custom'", (json.dumps(custom),))
-    for command in ("status", "report", "verify", "tasks", "rejected"):
+    for command in ("status", "report", "tasks", "rejected"):
         cli(command, "run")
+    cli("verify", "run", code=1)
     cli("export", "run", "--format", "alpaca", "--card")
     cli("generate", "run", "--target", 20, code=2)
     cli("refilter", "run", "new", code=2)

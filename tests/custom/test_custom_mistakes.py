@@ -2,10 +2,13 @@
 
 import asyncio
 import gc
+import os
 import re
 import sqlite3
+import subprocess
 import sys
 import threading
+import warnings
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -322,6 +325,11 @@ def counting(key):
     return replace(CLASSIFY, name="grade", counts=counted)
 
 
+def with_prompt(**changes):
+    """The first stage with changes to its prompt."""
+    return replace(PROPOSE, prompts=(PROPOSE.prompts[0]._replace(**changes),))
+
+
 @pytest.mark.parametrize(
     ("declares", "says"),
     [
@@ -341,6 +349,9 @@ def counting(key):
         ({"reasons": {"no_rhyme": 5}}, "reasons.no_rhyme"),
         ({"summary": None}, "summary must be a str"),
         ({"summary": "x" * 1001}, "summary"),
+        ({"stages": (with_prompt(shows="topik"),)}, "prompt propose: shows is 'topik', which is no variable of its"),
+        ({"stages": (with_prompt(samples=({}, {})),)}, "prompt propose: samples must be a function of n that"),
+        ({"reasons": {"too_short": "x"}}, "reasons: too_short is the reason of a filter; rename yours"),
         ({"generate_instance": SelfInstruct.generate_instances}, "nothing calls generate_instance; if it is meant to"),
         ({"proposes": SelfInstruct.propose}, "nothing calls proposes; if it is meant to replace propose, rename it"),
         ({"stages": (PROPOSE, counting("tasks"))}, "stage grade cannot count as 'tasks': status --json has a field of"),
@@ -378,8 +389,8 @@ def generating(give):
     ("strategy", "says"),
     [
         (proposing(lambda request: None), "returned None; it must return a Proposal"),
-        (proposing(lambda request: Proposal(None, [])), "in the place of a list"),
-        (proposing(lambda request: Proposal([Candidate(request, 0, None)], [])), "in the place of a text"),
+        (proposing(lambda request: Proposal(None, [])), "instead of a list"),
+        (proposing(lambda request: Proposal([Candidate(request, 0, None)], [])), "instead of text"),
         (proposing(lambda request: Proposal([Candidate("other", 0, "Name a lake.")], [])), "which it did not make"),
         (proposing(lambda request: Proposal(["Name a lake."], [])), "it must return a Candidate"),
         (proposing(lambda request: Proposal([], [(request, "no_list")])), "it must return a Rejection"),
@@ -388,7 +399,7 @@ def generating(give):
         (proposing(lambda request: Proposal([without_a_number(request)], [])), "extra must contain only JSON values"),
         (generating(lambda g: None), "it must return a GeneratedInstances"),
         (generating(lambda g: replace(g, instances=[Instance("", "Garda.")])), "it must return a ParsedInstance"),
-        (generating(lambda g: replace(g, instances=[ParsedInstance("", None, False)])), "in the place of a text"),
+        (generating(lambda g: replace(g, instances=[ParsedInstance("", None, False)])), "instead of text"),
         (generating(lambda g: replace(g, extra={"n": {1}})), "extra must contain only JSON values"),
         (generating(lambda g: replace(g, request_id="other")), "which it did not make"),
     ],
@@ -402,8 +413,8 @@ def test_what_a_strategy_returns_is_checked_before_it_is_stored(strategy, says):
 @pytest.mark.parametrize(
     ("stage", "prompt", "number", "says"),
     [
-        (replace(PROPOSE, name="other"), "propose", 1, "stage other the prompt propose, which it does not declare"),
-        (PROPOSE, "classify", 1, "sends stage propose the prompt classify, which it does not declare"),
+        (replace(PROPOSE, name="other"), "propose", 1, "stage other, which is not among its stages: propose"),
+        (PROPOSE, "classify", 1, "The stage propose has no prompt classify; choose one of: propose"),
         (PROPOSE, "propose", 2**63, "it must be from 0 to"),
         (PROPOSE, "propose", -1, "it must be from 0 to"),
         (PROPOSE, "propose", "1", "it must be from 0 to"),
@@ -505,7 +516,9 @@ def test_every_mistake_of_a_custom_part_names_its_file_and_line():
     )
     with pytest.raises(UsageError, match=r"^declares\.py, line 3: A filter's stage is 'tasks'"):
         grow("fifth", filters=["declares.py:f"])
-    with pytest.raises(UsageError, match=r"^parts\.py, line 35: The strategy sends stage classify the prompt clasify"):
+    with pytest.raises(
+        UsageError, match=r"^parts\.py, line 35: The stage classify has no prompt clasify; did you mean classify"
+    ):
         grow("sixth", strategy="parts.py:Misspelt")
     with pytest.raises(
         UsageError, match=r"^parts\.py, line 41: .* no field 'is_class'; did you mean is_classification"
@@ -651,6 +664,7 @@ def test_any_evidence_can_be_shown(evidence):
         (lambda: si.filter(good_filter, "x"), "needs arguments"),
         (lambda: si.filter(stage="task", meaning="x")(print), "decorates a function with a name, not print"),
         (lambda: si.filter(stage="task", meaning="x")(lambda task, pool: None), "function with a name, not"),
+        (lambda: grow(filters=rule({}, "mine")), "filters is one filter, mine; it must be a list of filters"),
         (lambda: grow(filters=[good_filter]), r"test_custom_mistakes\.py, line \d+: good_filter is not a filter"),
         (lambda: grow(filters=[rule({}, "refusal")]), "the name refusal is already taken by a reason"),
         (lambda: grow(filters=[rule({}, "too_short")]), "two filters called too_short"),
@@ -738,7 +752,7 @@ SHAPES = [
 def test_settings_of_any_shape_are_one_message(key, value):
     grow()
     with sqlite3.connect("run/run.db") as db:
-        db.execute("INSERT OR REPLACE INTO run VALUES (?, ?)", (key, value))
+        db.execute("INSERT OR REPLACE INTO run(key, value) VALUES (?, ?)", (key, value))
     for command in ("status", "tasks", "rejected", "verify", "report"):
         done = run_cli(command, "run")
         assert "Traceback" not in done.stderr
@@ -786,3 +800,51 @@ def test_a_rejected_answer_about_a_task_names_the_task():
     assert said == {("completion", 0, "Name a lake in Italy.")}
     assert "\n  Task: Name a lake in Italy.\n  | I cannot" in run_cli("rejected", "run").stdout
     assert run.verify() == []
+
+
+SCRIPT = """\
+import sys
+import selfinstruct as si
+LIMIT = {limit}
+NAMES = {{"b": {{1}}, "c": object()}}
+def short(text):
+    return len(text) < LIMIT
+@si.filter(stage="task", meaning="m")
+def brief(task, pool):
+    return None if short(task.instruction) or NAMES is None else si.reject()
+async def teacher(request):
+    return {answers!r}[request.stage]
+si.generate("run", int(sys.argv[1]), teacher=teacher, seeds={seeds!r}, filters=[brief], progress=False)
+"""
+
+
+def test_a_changed_constant_of_a_script_is_noticed_and_nothing_else_is():
+    def run(limit):
+        Path("script.py").write_text(SCRIPT.format(limit=limit, answers=ANSWERS, seeds=str(FEW_SEEDS)))
+        done = subprocess.run(
+            [sys.executable, "script.py", "1"], capture_output=True, text=True, check=True,
+            env={**os.environ, "PYTHONPATH": str(Path(si.__file__).parents[1])},
+        )  # fmt: skip
+        return done.stderr
+
+    assert run(200) == run(200) == ""
+    assert "script.py:brief has changed since the last session" in run(100)
+
+
+def test_a_part_is_the_same_by_its_name_and_imported(monkeypatch):
+    Path("mine.py").write_text(FILTER_FILE)
+    monkeypatch.syspath_prepend(".")
+    from mine import brief
+
+    grow(filters=["mine.py:brief"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        grow(filters=[brief])
+
+
+FILTER_FILE = """\
+import selfinstruct as si
+@si.filter(stage="task", meaning="m")
+def brief(task, pool):
+    return None
+"""

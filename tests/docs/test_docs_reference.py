@@ -9,7 +9,7 @@ from contextlib import closing
 import selfinstruct as si
 from selfinstruct.export.formats import FORMATS
 from selfinstruct.records import Record
-from selfinstruct.rows.fields import PART, ROW, TURN
+from selfinstruct.rows.fields import CALL, PART, ROW, TURN
 from selfinstruct.rows.questions import QUESTION_FIELDS
 from selfinstruct.store.schema import MIGRATIONS
 from tests.docs.blocks import ROOT
@@ -50,7 +50,7 @@ def test_the_page_of_formats_has_every_format_and_field():
     assert ", ".join(f"`{name}`" for name in QUESTION_FIELDS) in text
     read = rows(text.partition("### Fields of a row")[2])
     assert read == [
-        [", ".join(f"`{name}`" for name in field.spellings), field.becomes] for field in (*ROW, *TURN, *PART)
+        [", ".join(f"`{name}`" for name in field.spellings), field.becomes] for field in (*ROW, *TURN, *PART, *CALL)
     ]
 
 

@@ -2,6 +2,7 @@
 
 import html
 import json
+import os
 import random
 import re
 import signal
@@ -20,7 +21,7 @@ from aiohttp import web
 
 from finetune.compare import people, report
 from finetune.compare.agreement import Agreement, cohen, fleiss
-from finetune.compare.answers import PART, Asking
+from finetune.compare.answers import PART, Asking, answer_file
 from finetune.compare.asking import Served
 from finetune.compare.comparing import answered, judged
 from finetune.compare.judge import read_verdict
@@ -99,6 +100,12 @@ def test_parquet_and_text_and_repeated_questions(tmp_path):
     assert [p.messages[0]["content"] for p in read_prompts(tmp_path / "two.txt")] == ["One?", "Two?"]
 
 
+def test_what_a_question_does_not_use_is_named(tmp_path, capsys):
+    path = lines(tmp_path / "rows.jsonl", [{"instruction": "Why?", "level": 3}, {"prompt": "How?", "level": 1}, "Who?"])
+    assert len(read_asked(path)) == 3
+    assert capsys.readouterr().err == f"{path}: not used: level in 2 rows\n"
+
+
 def test_a_question_of_several_turns_is_all_before_the_last_answer(tmp_path):
     turns = [("system", "Be brief."), ("user", "Hi"), ("assistant", "Hello"), ("user", "Bye"), ("assistant", "Ciao")]
     row = {"messages": [{"role": role, "content": content} for role, content in turns]}
@@ -154,6 +161,15 @@ def test_a_row_without_a_question_is_named(tmp_path, row, message):
         read_prompts(lines(tmp_path / "rows.jsonl", ["Why?", row]))
 
 
+def test_answers_may_come_from_a_pipe_of_the_shell():
+    reading, writing = os.pipe()
+    os.write(writing, b'{"instruction": "Why?", "output": "So."}')
+    os.close(writing)
+    _, path = answer_file(f"m@/dev/fd/{reading}")
+    assert [list(read_answers(path).values()) for _ in range(2)] == [["So."], ["So."]]
+    os.close(reading)
+
+
 def test_answers_must_be_there_and_be_one(tmp_path):
     with pytest.raises(UsageError, match="no row has an answer"):
         read_answers(lines(tmp_path / "rows.jsonl", ALONE))
@@ -166,7 +182,7 @@ def test_answers_of_one_model_among_several(tmp_path):
     assert answer == "Because.", "the last of them"
     assert list(read_answers(path, "a/x").items()) == [(name, "So.")]
     for model in ("", "z"):
-        with pytest.raises(UsageError, match=re.escape(f"Choose one: a/x@{path} or y@{path}.")):
+        with pytest.raises(UsageError, match=re.escape(f"use: a/x@{path} or y@{path}.")):
             read_answers(path, model)
     with Store(tmp_path / "out") as store:
         answered(store, (f"a/x@{path}", f"y@{path}"), path, None, ASKING)

@@ -191,7 +191,7 @@ def test_a_name_that_the_hub_does_not_give(monkeypatch):
     import datasets
 
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
-    with pytest.raises(UsageError, match="nobody/none: no such file or folder, and the hub has no"):
+    with pytest.raises(UsageError, match="nobody/none: no such file or folder, and no such dataset could be loaded"):
         read_dialogues("nobody/none")
 
 

@@ -474,6 +474,8 @@ def test_questions_that_were_trained_are_found(tmp_path):
     assert trained(tmp_path, asked) is None
     data.unlink()
     assert "no such file" in trained(student, asked).unread
+    (student / "finetune.toml").write_text('data = [{ path = "/dev/fd/0", weight = 1.0 }]\n')
+    assert trained(student, asked).unread == "/dev/fd/0 was a pipe"
 
 
 # The command.

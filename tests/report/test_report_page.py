@@ -295,7 +295,7 @@ def test_known_prices_are_added_up_and_unknown_ones_said(cli, folder, tmp_path):
         )
     words = " ".join(Page(page_of(copy)).words.split())
     assert "$2.00 cost where prices are known" in words
-    assert re.search(r"propose cheap \d+ [\d,]+ [\d,]+ price unknown", words)
+    assert re.search(r"propose cheap \d+ [\d,]+ [\d,]+ cost unknown", words)
     assert re.search(r"instances dear \d+ [\d,]+ [\d,]+ \$2\.0000", words)
 
 

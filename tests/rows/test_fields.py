@@ -4,6 +4,7 @@ Each row is built as a public report or page describes it, with words of our own
 """
 
 import json
+from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,10 +12,12 @@ import pytest
 
 from selfinstruct.checks.checking import check
 from selfinstruct.checks.repeats import row_key
+from selfinstruct.rows.fields import CALL as CALL_FIELDS
 from selfinstruct.rows.fields import PART, ROW, TURN
 from selfinstruct.rows.formats import conversations, format_of
 from selfinstruct.rows.not_used import in_words, not_used
 from selfinstruct.rows.questions import read_pairs
+from selfinstruct.runs.recorded import read_classes, read_completions, read_instances
 from tests.conftest import run_cli
 
 Q, A = {"role": "user", "content": "How deep is it?"}, {"role": "assistant", "content": "4 m."}
@@ -180,6 +183,15 @@ MATCHED = [
      ["messages.1.function_call: not the same calls as in tool_calls"]),
     ("the same call under the other name", [Q, calls("a", function_call=CALL["function"]), result("a"), A], "a", []),
     ("reasoning of a user", [{**Q, "thinking": "Nine."}, A], "", ["messages.0.thinking: reasoning of user"]),
+    ("ShareGPT: calls with ids, results in another order", [
+        Q, {"role": "tool_call", "content": json.dumps([{"id": one, "name": "measure"} for one in "ab"])},
+        result("b"), result("a"), A], "ab", []),
+    ("an id without any call", [Q, result("a"), A], "a", ["messages.1.tool_call_id: a: no earlier call"]),
+    ("an id after the answer to its call", [Q, calls("a"), result("a"), A, Q, result("a"), A], "aa",
+     ["messages.5.tool_call_id: a: no earlier call"]),
+    ("the call may stand before a list that begins with its result", [result("a"), A], "a", []),
+    ("the id of a call on an answer", [Q, {**A, "tool_call_id": "a"}], "",
+     ["messages.1.tool_call_id: a call's id on a turn of assistant"]),
     ("a part of reasoning of a user",
      [{"role": "user", "content": [{"type": "thinking", "thinking": "9"}, {"type": "text", "text": "Deep?"}]}, A], "",
      ["messages.0.content.0: a part of type thinking"]),
@@ -282,6 +294,7 @@ def test_answers_that_are_not_to_be_learned_are_marked(source, row, trained):
         ({"label": "geography", "desirable": "no"}, True),
         ({"label": "False "}, True),
         ({"weight": "0.0"}, True),
+        ({"weight": Decimal("0.0")}, True),
         ({"label": 0}, False),
         ({"label": "no", "weight": 1}, False),
         ({"label": "bad", "train": "yes"}, False),
@@ -310,6 +323,7 @@ RECORD = {"instruction": "Deep?", "output": "4 m."}
         ({"messages": [Q, {**A, "weight": 1, "loss": -1}]}, "messages.1.loss: -1, neither 0 nor 1"),
         ({"messages": [Q, A], "loss_mask": [0, 0.4]}, "loss_mask.1: 0.4, neither 0 nor 1"),
         ({"messages": [Q, A], "loss_mask": [0, None]}, "loss_mask.1: None, neither 0 nor 1"),
+        ({"messages": [Q, A], "loss_mask": ["x", 1]}, "loss_mask.0: x, neither 0 nor 1"),
         ({"instruction": "Deep?", "instances": [{"input": "", "output": "4 m.", "weight": 2}]},
          "instances.0.weight: 2, neither 0 nor 1"),
         ({**RECORD, "messages": [{**Q, "content": "Deep?"}, {**A, "weight": 0}]},
@@ -318,6 +332,8 @@ RECORD = {"instruction": "Deep?", "output": "4 m."}
          "messages.1.reasoning: of a record, only the fields are read"),
         ({**RECORD, "messages": [{**Q, "content": "Deep?"}, {**A, "tool_calls": [CALL]}]},
          "messages.1.tool_calls: of a record, only the fields are read"),
+        ({**RECORD, "messages": [{**Q, "content": "Deep?"}, {"role": "tool", "content": "4 m.", "tool_call_id": "c1"}]},
+         "messages.1.tool_call_id: of a record, only the fields are read"),
     ],
 )  # fmt: skip
 def test_a_weight_that_is_neither_yes_nor_no_is_named(row, problem):
@@ -354,6 +370,31 @@ def test_a_weight_that_is_neither_yes_nor_no_is_named(row, problem):
         ({"prompt": [Q], "completion": {**A, "score": 3}}, {"completion.*.score"}),
         ({"Messages": [Q, A], "Tools": TOOLS}, set()),
         ({"instruction": "Deep?", "Instances": [{"input": "", "Output": "4 m.", "hint": "x"}]}, {"Instances.*.hint"}),
+        ({"messages": [{**Q, "weight": 0.5, "train": True, "loss": "x"}, A]}, {"messages.*.weight", "messages.*.loss"}),
+        ({"prompt": "Deep?", "context": "Lock 9.", "messages": [Q], "chosen": [Q, A], "rejected": [Q, A]},
+         {"prompt", "context", "messages"}),
+        ({"prompt": "Deep?", "context": "Lock 9.", "messages": [Q], "chosen": [A], "rejected": [A]},
+         {"prompt", "context"}),
+        ({"prompt": [Q], "context": "Lock 9.", "chosen": [A], "rejected": [A]}, {"context"}),
+        ({"prompt": "Deep?", "context": "Lock 9.", "chosen": [A], "rejected": [A]}, set()),
+        ({"conversations": [HUMAN, {"from": "function_call", "value": '{"name": "a", "why": "x"}', "arguments": [9]},
+                            {"from": "observation", "value": "4", "arguments": [9], "parameters": {"lock": 9}}]},
+         {"conversations.*.value.why", "conversations.*.arguments", "conversations.*.parameters"}),
+        ({"messages": [Q, {**A, "tool_calls": [{**CALL, "why": "x", "name": "a", "type": "custom"}]}]},
+         {f"messages.*.tool_calls.*.{key}" for key in ("why", "name", "type")}),
+        ({"messages": [Q, {**A, "tool_calls": [{"function": {**CALL["function"], "parameters": {"a": 1}, "id": 1}}]}]},
+         {"messages.*.tool_calls.*.function.parameters", "messages.*.tool_calls.*.function.id"}),
+        ({"messages": [Q, calls("c1"), {**result("c1"), "name": "measure"}]}, set()),
+        ({"messages": [Q, calls("c1"), {**result("c1"), "name": "other"}]}, {"messages.*.name"}),
+        ({"messages": [Q, {"role": "tool_call", "name": "a"}, {"role": "tool", "content": "4", "name": "a"}]}, set()),
+        ({"messages": [Q, {"role": "tool_call", "content": [{"name": "a"}]}, result("c1")]},
+         {"messages.*.tool_call_id"}),
+        ({"messages": [Q, {**A, "content": [{"type": "text", "text": "4 m.", "thinking": "Nine."}]}]},
+         {"messages.*.content.*.thinking"}),
+        ({"id": ["a"], "task": {"a": 1}, **RECORD, "messages": [{**Q, "content": "Deep?"}, A], "extra": 5,
+          "is_classification": "yes"}, {"id", "task", "extra", "is_classification"}),
+        ({"id": {}, "name": 5, "is_classification": 1, "instruction": "Deep?", "instances": [{"output": "4 m."}]},
+         {"name", "is_classification"}),
         ({"input": {"messages": [{**Q, "name": "Eve"}], "tools": [CALL], "parallel_tool_calls": True},
           "preferred_output": [A], "non_preferred_output": [A]},
          {"input.messages.*.name", "input.tools", "input.parallel_tool_calls"}),
@@ -377,11 +418,12 @@ def test_check_names_each_once_a_file(tmp_path, cli, suffix):
 
 def test_in_words():
     assert in_words({"a": 1, "b": 2000}) == "not used: a in 1 row, b in 2,000 rows"
+    assert in_words({"": 1, "a\nb": 1}) == 'not used: "" in 1 row, "a\\nb" in 1 row'
     assert not in_words({})
 
 
 def test_no_spelling_is_declared_twice_for_one_holder():
-    for table in (TURN, PART):
+    for table in (TURN, PART, CALL_FIELDS):
         spellings = [name for field in table for name in field.spellings]
         assert len(spellings) == len(set(spellings))
     assert len({field.name for field in ROW}) == len(ROW)
@@ -457,6 +499,7 @@ def test_overlap_finds_a_text_wherever_it_stands(tmp_path, source, row):
         ({"messages": [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "Deep?"}]}]},
          "messages.*.content.*"),
         ({"messages": [{**Q, "name": "Eve"}, A], "label": False}, "label in 1 row, messages.*.name"),
+        ({"messages": [Q, {**A, "role": 5}]}, "messages.*.role"),
         ({"instruction": "Deep?", "instances": [{"input": "9", "hint": "x"}, {"input": "8", "output": 4}]},
          "instances.*.hint in 1 row, instances.*.output"),
     ],
@@ -484,11 +527,13 @@ def test_import_says_what_it_does_not_use_and_refuses_what_it_cannot_keep(tmp_pa
         {"instruction": "How deep is it?", "context": "Lock 9 of the canal.", "response": "It is 4 m deep.", "id": 7},
         {"instruction": "How wide is the lock?", "output": "Bananas.", "kto_tag": False},
         {"instruction": "How old is the lock?", "output": "It is 90 years old.", "system": "Be brief."},
-    ]
+        {"id": "x", "instruction": "How?", "output": "4 m.", "extra": {"a": 1}, "kto_tag": False,
+         "messages": [{**Q, "content": "How?"}, A]},
+    ]  # fmt: skip
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     done = run_cli("import", tmp_path / "run", "--alpaca", path)
-    assert "not used: id in 1 row, system in 1 row\n" in done.stderr
-    assert "rows marked as unwanted answers, left out: 1\n" in done.stderr
+    assert "not used: id in 2 rows, system in 1 row, extra in 1 row\n" in done.stderr
+    assert "rows marked as unwanted answers, left out: 2\n" in done.stderr
     records = [json.loads(line) for line in (tmp_path / "run/records.jsonl").read_text().splitlines()]
     assert [(one["instruction"], one["input"]) for one in records] == [
         ("How deep is it?", "Lock 9 of the canal."),
@@ -500,6 +545,27 @@ def test_import_says_what_it_does_not_use_and_refuses_what_it_cannot_keep(tmp_pa
     ]:
         path.write_text(json.dumps({"instruction": "How deep?", "output": "4 m.", **row}) + "\n")
         assert said in cli("import", tmp_path / "other", "--alpaca", path, code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("reading", "row", "names"),
+    [
+        (read_completions, {"prompt": "1.", "text": "Name a lock.", "finish_reason": "stop", "id": 4}, "id"),
+        (read_completions, {"text": "Name a lock.", "response": {"choices": []}, "instruction": "Name."},
+         "response in 1 row, instruction"),
+        (read_completions, {"instruction": "Name a lock.", "output": "The ninth."}, "output"),
+        (read_completions, {"instruction": "Name a lock.", "most_similar": {"a": 1},
+                            "metadata": {"prompt": "1.", "response": {"choices": []}, "created_at": "x"}},
+         "most_similar in 1 row, metadata.created_at"),
+        (read_classes, {"instruction": "Name a lock.", "is_classification": True, "label": "x"}, "label"),
+        (read_instances, {"instruction": "Name a lock.", "raw_instances": "The ninth.", "output": "x"}, "output"),
+    ],
+)  # fmt: skip
+def test_import_names_what_stands_beside_an_answer(tmp_path, capsys, reading, row, names):
+    path = tmp_path / "answers.jsonl"
+    path.write_text(json.dumps(row))
+    reading(path)
+    assert capsys.readouterr().err == f"{path}: not used: {names} in 1 row\n"
 
 
 def test_seeds_say_what_they_do_not_use(tmp_path):

@@ -1,12 +1,17 @@
 """The questions of a file: from whatever fields they stand in, and every file says what is wrong with it."""
 
 import json
+import os
+from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from selfinstruct.errors import UsageError
 from selfinstruct.records import Line
 from selfinstruct.rows.questions import read_lines
+from selfinstruct.runs.recorded import digest
 
 
 def write(folder, name, content):
@@ -65,7 +70,10 @@ def test_rows_are_read_from_their_known_fields(tmp_path, row, texts):
         ("exam.json", '{"data": []}', r"line 1: no question found; its fields are: data"),
         ("exam.json", '[{"a": 1},\n{"a" 2}]', r"exam\.json: not valid JSON \(.*, line 2, column 6\)"),
         ("exam.jsonl", '"One?"\n{oops', r"line 2: not valid JSON"),
-        ("exam.jsonl", "[" * 100_000, r"exam\.jsonl: cannot be read \(RecursionError\)"),
+        ("exam.jsonl", "[" * 100_000, r"exam\.jsonl: nested too deeply\. selfinstruct check .* names"),
+        ("exam.jsonl", '{"question": "One?", "question": "Two?"}', r"line 1: has two values for the field question\."),
+        ("exam.json", json.dumps({str(n): n for n in range(11)}, indent=1), r"with the fields 0, .*, 9, \.\.\.\. Put "),
+        ("exam.json", '{\n"data": []\n}', r"exam\.json is one JSON value with the fields data\. Put the rows"),
         ("exam.txt", " \n\n", r"is empty"),
         ("exam.json", "", r"is empty"),
         ("exam.json", "[]", r"is empty"),
@@ -76,6 +84,20 @@ def test_rows_are_read_from_their_known_fields(tmp_path, row, texts):
 def test_a_file_that_cannot_be_used_says_why(tmp_path, name, content, message):
     with pytest.raises(UsageError, match=message):
         read_lines(write(tmp_path, name, content))
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+def test_a_pipe_of_the_shell_can_be_read_again(tmp_path, suffix):
+    file = write(tmp_path, "exam.jsonl", [{"text": "One?"}])
+    if suffix == "parquet":
+        pq.write_table(pa.Table.from_pylist([{"text": "One?"}]), file)
+    reading, writing = os.pipe()
+    os.write(writing, file.read_bytes())
+    os.close(writing)
+    path = Path(f"/dev/fd/{reading}")
+    assert [[text for _, _, text in read_lines(path)] for _ in range(2)] == [["One?"], ["One?"]]
+    assert digest(path) == digest(file)
+    os.close(reading)
 
 
 def test_a_missing_file_a_folder_and_another_encoding_say_so(tmp_path):

@@ -1032,8 +1032,8 @@ UNREADABLE = [
     (b'{"text": "1. Name a lake."}\n{}\n', "line 2: needs a text"),
     (b'{"text": ["1. Name a lake."]}\n', "line 1: needs a text"),
     (b'{"text": "1. Nenne einen Fl\xfc\xdf chen."}\n', "not UTF-8 text (byte 27)"),
-    (b"[" * 100_000, "cannot be read"),
-    (b'{"text": "a", "n": ' + b"9" * 5000 + b"}", "line 1: cannot be read"),
+    (b"[" * 100_000, "nested too deeply"),
+    (b'{"text": "a", "n": ' + b"9" * 5000 + b"}", "line 1: has a number with too many digits"),
 ]  # fmt: skip
 
 
@@ -1071,7 +1071,7 @@ def test_completions_that_cannot_be_read_are_not_in_the_way_of_a_second_try(cli,
         ("instances", {"instruction": None, "raw_instances": "x"}, "line 2: has no instruction"),
         ("alpaca", {"instruction": RIVERS}, "line 2: needs the text fields instruction, input and output"),
         ("alpaca", {"input": "a", "output": "b"}, "Its fields are: input, output"),
-        ("alpaca", {"instruction": RIVERS, "output": 7}, "line 2: needs the text fields"),
+        ("alpaca", {"instruction": RIVERS, "output": 7}, "line 2: output: a number, not text. It must be text"),
         ("alpaca", {"data": []}, "Its fields are: data"),
     ],
 )
@@ -1257,13 +1257,16 @@ def test_names_of_fields_in_a_language_that_is_not_known_can_be_set(cli, tmp_pat
         assert [row["reason"] for row in rejections(folder)] == ([] if named else ["no_instance"])
 
 
-def test_all_rows_of_a_dataset_that_cannot_be_imported_are_named_at_once(tmp_path):
+def test_rows_that_cannot_be_imported_are_named_at_once_with_each_reason_once(tmp_path):
     good = {"instruction": "Name a river.", "input": "", "output": "The Nile."}
     bad = {"instruction": "Name a lake.", "input": ""}
     path = tmp_path / "data.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in (good, *[bad] * 7)))
+    path.write_text("".join(json.dumps(row) + "\n" for row in (good, *[bad] * 7, {**good, "image": "a.png"})))
     with pytest.raises(UsageError) as refused:
         read_alpaca(path)
-    *named, rest = str(refused.value).splitlines()
-    assert [f", line {n}: " in line for n, line in enumerate(named, start=2)] == [True] * 5
-    assert rest == f"And 2 more rows. selfinstruct check {path} lists them."
+    assert str(refused.value).splitlines() == [
+        f"{path}, line 2 and 6 more (3, 4, 5, 6, ...): needs the text fields instruction, input and output. "
+        "Its fields are: instruction, input.",
+        f"{path}, line 9: image: a text of media cannot be imported. Remove the row.",
+        f"8 rows cannot be imported. selfinstruct check {path} lists them.",
+    ]

@@ -10,6 +10,7 @@ import pytest
 from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.runs.verify import verify
 from selfinstruct.store.rows import instance_id
+from selfinstruct.store.store import Store
 from tests.conftest import run_cli
 
 
@@ -113,8 +114,25 @@ def test_one_change_is_one_finding(run, statement, finding):
     assert found.readable is not finding.startswith(("the table", "the view", "not everything"))
 
 
+@pytest.mark.parametrize(
+    ("statement", "finding"),
+    [
+        ("DELETE FROM tasks WHERE position = 3", "task 3: is missing, but comes from the answers"),
+        ("DELETE FROM steps WHERE step = 1", "step 1: missing"),
+        ("DELETE FROM candidates WHERE id = (SELECT id FROM tasks WHERE position = 3)", "candidate "),
+        ("DELETE FROM completions WHERE rowid = 9", "completions: 1 row was deleted"),
+    ],
+)
+def test_what_was_deleted_is_named_first_and_what_referred_to_it_in_one_line(run, statement, finding):
+    change(run, statement)
+    problems, _ = verified(run)
+    assert problems[0].startswith(finding)
+    assert sum("do not exist" in problem for problem in problems) <= 1
+
+
 def test_answers_that_another_version_read_are_not_read_again_and_a_note_says_so(run, cli):
-    change(run, "UPDATE run SET value = '[\"0.1.0\", \"0.2.0\"]' WHERE key = 'versions'")
+    with Store.resume(run) as store, store.transaction():
+        store.set_settings({"versions": ["0.1.0", "0.2.0"]})
     shown = cli("verify", run)
     assert "no problems" in shown.stdout
     assert "Note: The answers were not parsed again: they were parsed by version 0.1.0, and this is" in shown.stderr

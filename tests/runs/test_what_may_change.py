@@ -115,6 +115,16 @@ def noted(folder, text):
         return run.config, run.kept
 
 
+@pytest.mark.parametrize("is_begun", [False, True])
+def test_the_simulated_teacher_calls_no_server_of_another_one(tmp_path, is_begun):
+    file = tmp_path / "run.toml"
+    file.write_text('[teacher]\nkind = "openai"\nmodel = "m"\nbase_url = "http://127.0.0.1:9/v1"\n')
+    if is_begun:
+        resumed(tmp_path / "run", None, file)
+    teacher = resumed(tmp_path / "run", {"teacher": {"kind": "simulated"}}, file).stage("propose").teacher
+    assert (teacher.kind, teacher.model, teacher.servers) == ("simulated", "simulated", ("",))
+
+
 @pytest.mark.parametrize("answered", [(), ("propose",)])
 def test_a_config_file_changes_only_what_it_names(tmp_path, answered):
     begun(
@@ -123,13 +133,13 @@ def test_a_config_file_changes_only_what_it_names(tmp_path, answered):
         prices={"a": {"input": 1, "output": 2}}, classify={**SAMPLING, "send_seed": False},
     )  # fmt: skip
     text = "[running]\ndeadline_s = 5\n[prices.a]\ninput = 3\n[prices.b]\ninput = 4\noutput = 5\n"
-    config, kept = noted(tmp_path / "run", text + "[classify]\nmodel = 'other'\n")
+    config, kept = noted(tmp_path / "run", text + "[classify]\nmodel = 'simulated-2'\n")
     assert (config.seed, config.filters.min_words) == (7, 2)
     assert (config.running.concurrency, config.running.deadline_s) == (3, 5)
     assert (config.simulated.latency_s, config.simulated.wrong_share) == (2, 0.5)
     assert (config.prices["a"].input, config.prices["a"].output, config.prices["b"].input) == (3, 2, 4)
     teacher, sampling, _ = config.stage("classify")
-    assert (teacher.model, teacher.send_seed, sampling) == ("other", False, SAMPLING["sampling"])
+    assert (teacher.model, teacher.send_seed, sampling) == ("simulated-2", False, SAMPLING["sampling"])
     assert kept.startswith("Kept from the run, because ")
     assert sorted(kept.rpartition(": ")[2].rstrip(".").split(", ")) == [
         "classify.sampling", "classify.send_seed", "filters.min_words", "prices.a.output", "running.concurrency",
@@ -144,17 +154,17 @@ def test_a_run_of_defaults_has_nothing_to_say_of_what_a_file_leaves_out(tmp_path
 
 
 def test_lists_and_mixes_are_replaced_as_a_whole(tmp_path):
-    mix = [{"model": "a", "weight": 2.0}, {"model": "b"}]
+    mix = [{"model": "simulated-a", "weight": 2.0}, {"model": "simulated-b"}]
     begun(tmp_path / "run", "propose", instances={"mix": mix}, filters={"forbidden_words": ["map"]})
     config, kept = noted(tmp_path / "run", "[running]\nconcurrency = 3\n")
-    assert [choice.teacher.model for choice in config.choices("instances")] == ["a", "b"]
+    assert [choice.teacher.model for choice in config.choices("instances")] == ["simulated-a", "simulated-b"]
     assert "filters.forbidden_words, instances.mix" in kept
-    config, _ = noted(tmp_path / "run", "[[instances.mix]]\nmodel = 'c'\n")
-    assert [choice.teacher.model for choice in config.choices("instances")] == ["c"]
+    config, _ = noted(tmp_path / "run", "[[instances.mix]]\nmodel = 'simulated-c'\n")
+    assert [choice.teacher.model for choice in config.choices("instances")] == ["simulated-c"]
     # One model takes the place of several, and stays.
-    config, _ = noted(tmp_path / "run", "[instances]\nmodel = 'd'\n")
-    assert [choice.teacher.model for choice in config.choices("instances")] == ["d"]
-    assert [choice.teacher.model for choice in resumed(tmp_path / "run").choices("instances")] == ["d"]
+    config, _ = noted(tmp_path / "run", "[instances]\nmodel = 'simulated-d'\n")
+    assert [choice.teacher.model for choice in config.choices("instances")] == ["simulated-d"]
+    assert [choice.teacher.model for choice in resumed(tmp_path / "run").choices("instances")] == ["simulated-d"]
 
 
 def test_what_a_file_names_is_refused_as_before_and_what_it_leaves_out_is_not(tmp_path):

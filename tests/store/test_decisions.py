@@ -222,10 +222,12 @@ def test_an_undo_is_not_undone(folder):
     [
         ("UPDATE decisions SET subject_id = 'gone' WHERE action = 'ban'", "no such instance"),
         ("UPDATE decisions SET action = 'burn' WHERE action = 'ban'", "unknown action"),
-        ("UPDATE decisions SET subject = 'planet' WHERE action = 'ban'", "unknown kind of thing"),
+        ("UPDATE decisions SET subject = 'planet' WHERE action = 'ban'", "unknown subject"),
         ("UPDATE decisions SET undoes = 2 WHERE action = 'undo'", "undoes something that is not an earlier"),
         ("UPDATE decisions SET undoes = NULL WHERE action = 'undo'", "and only then"),
         ("DELETE FROM decided_texts", "an edit without texts"),
+        ("UPDATE decided_texts SET output = 'Worse.'", "decided_texts row 2 0: its hash"),
+        ("UPDATE decisions SET author = 'somebody' WHERE action = 'ban'", "decision 1: its hash"),
     ],
 )
 def test_verify_notices(folder, statement, expected):

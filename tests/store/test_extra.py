@@ -52,7 +52,7 @@ def test_all_of_it_is_in_the_record_and_the_store_is_sound(run):
     assert record.as_dict()["extra"] == record.extra
     assert verify(run) == []
     ((task,),) = [list(tasks(run))]
-    assert task["extra"] == {"difficulty": "high"}
+    assert task["extra"] == {"evolved_from": "s1", **ODD, "difficulty": "high"}
     assert task["is_classification"] is False
 
 

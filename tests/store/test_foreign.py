@@ -65,6 +65,14 @@ def test_nothing_is_written_through_a_link(folder, tmp_path, name, command, lead
     )
 
 
+def test_a_lock_that_is_a_hard_link_is_not_emptied(folder, tmp_path):
+    (tmp_path / "victim").write_text("mine")
+    (folder / "run.lock").unlink()
+    (folder / "run.lock").hardlink_to(tmp_path / "victim")
+    assert run_cli("generate", folder, "--target", 5).returncode == 0
+    assert (tmp_path / "victim").read_text() == "mine"
+
+
 def test_decisions_are_written_through_no_link(folder, tmp_path):
     from selfinstruct.audit.index import Index
 
@@ -124,10 +132,14 @@ DAMAGED = "its settings are damaged"
         ("UPDATE run SET value = '[\"x\", 1, null]' WHERE key = 'versions'", DAMAGED),
         ("UPDATE run SET value = '\"text\"' WHERE key = 'target'", DAMAGED),
         ("UPDATE run SET value = '[1]' WHERE key = 'prompts'", DAMAGED),
-        ("INSERT OR REPLACE INTO run VALUES('learned', '[3]')", DAMAGED),
-        ('INSERT OR REPLACE INTO run VALUES(\'learned\', \'{"edits": {"propose": {"m": [["seed"]]}}}\')', DAMAGED),
-        ("INSERT OR REPLACE INTO run VALUES('highest_prices', '{\"m\": 1}')", DAMAGED),
+        ("INSERT OR REPLACE INTO run(key, value) VALUES('learned', '[3]')", DAMAGED),
+        (
+            'INSERT OR REPLACE INTO run(key, value) VALUES(\'learned\', \'{"edits": {"propose": {"m": [["seed"]]}}}\')',
+            DAMAGED,
+        ),
+        ("INSERT OR REPLACE INTO run(key, value) VALUES('highest_prices', '{\"m\": 1}')", DAMAGED),
         ("UPDATE candidates SET instruction = 'same text'", "a candidate was changed after it was stored"),
+        ("UPDATE tasks SET position = position * 1000 WHERE position > 1", "tasks are missing"),
         (
             "INSERT INTO faults(request_id, stage, attempt, reason, detail, created_at, tokens, cost_usd) "
             "VALUES('a', 'b', 1, 'c', 'd', 1e308, 9e18, 9e307)",
@@ -143,6 +155,23 @@ def test_senseless_values_end_a_resumed_run_with_a_message(folder, tmp_path, sta
     assert run.returncode != 0
     assert said in run.stderr
     assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("statement", "commands"),
+    [
+        (f"UPDATE rejections SET evidence = '{{\"score\": {'9' * 5000}}}'", [["rejected"], ["report", "--json"]]),
+        ("UPDATE candidates SET instances = '[1]'", [["generate", "--target", 5]]),
+        ("UPDATE steps SET n_candidates = 9000000000000", [["generate", "--target", 5]]),
+        ("DELETE FROM seeds", [["tasks", "--json", "--similar"]]),
+    ],
+)
+def test_damaged_rows_end_a_command_with_a_message_at_most(folder, statement, commands):
+    changed(folder, "INSERT INTO rejections SELECT 'instance', id, 'filter', 'theirs', '{}' FROM instances", statement)
+    for command in commands:
+        shown = run_cli(command[0], folder, *command[1:])
+        assert "Traceback" not in shown.stderr
+        assert shown.returncode == 0 or "store of this run is damaged" in shown.stderr or "Stopped:" in shown.stderr
 
 
 def test_tables_and_views_of_the_users_own_are_left_alone(folder):

@@ -128,6 +128,9 @@ def test_verify_notices(copied, statement, expected):
         ("UPDATE faults SET tokens = 7 WHERE id = 1", "faults row 1"),
         ("DELETE FROM faults WHERE id = 1", "faults: 1 row was deleted"),
         ("UPDATE test_lines SET text = 'What else?'", "test_lines row 1"),
+        ("UPDATE run SET value = json_set(value, '$.teacher.model', 'better') WHERE key = 'config'", "run row config"),
+        ("UPDATE run SET value = value + 1 WHERE key = 'target'", "run row target"),
+        ("INSERT INTO run(key, value) VALUES ('theirs', '1')", "run row theirs"),
     ],
 )
 def test_verify_finds_any_change_of_what_came_from_outside(more_from_outside, tmp_path, statement, row):
@@ -185,11 +188,11 @@ def read_only(finished: Path, folder: Path, version: str, left: bool) -> Path:
         if version == "earlier":
             for table in HASHED:
                 db.execute(f"ALTER TABLE {table} DROP COLUMN hash")
-            db.execute(f"PRAGMA user_version = {len(MIGRATIONS) - 1}")
+            db.execute(f"PRAGMA user_version = {len(MIGRATIONS) - 2}")
         if left:
             db.execute("PRAGMA wal_autocheckpoint = 0")
             with db:
-                db.execute("UPDATE run SET value = value || ' '")
+                db.execute("UPDATE steps SET step = step")
             kept = {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".db-shm"}
             assert kept["run.db-wal"]
     if left:

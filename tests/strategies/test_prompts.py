@@ -239,19 +239,23 @@ def test_a_prompt_of_ones_own_is_used(folder):
 
 def test_a_missing_file_is_named_with_the_place_of_the_shipped_one(folder):
     (folder / "chat" / "classify.jinja").unlink()
-    with pytest.raises(UsageError, match=r"classify\.jinja: cannot be read") as caught:
+    with pytest.raises(UsageError, match=r"classify\.jinja: no such file") as caught:
         read_prompts(folder, prompt_files("self-instruct", "chat"))
     assert str(shipped("prompts")) in str(caught.value)
 
 
 def test_a_missing_folder_is_named(tmp_path):
-    with pytest.raises(UsageError, match="cannot be read"):
+    with pytest.raises(UsageError, match="no such file"):
         read_prompts(tmp_path / "nowhere", prompt_files("self-instruct", "completion"))
 
 
 def test_a_file_that_is_no_text_is_named(folder):
     (folder / "chat" / "propose.jinja").write_bytes(b"{% block system %}\xff{% endblock %}")
-    with pytest.raises(UsageError, match=r"propose\.jinja: cannot be read"):
+    with pytest.raises(UsageError, match=r"propose\.jinja: not UTF-8 text"):
+        read_prompts(folder, prompt_files("self-instruct", "chat"))
+    (folder / "chat" / "classify.jinja").unlink()
+    (folder / "chat" / "classify.jinja").symlink_to("/dev/null")
+    with pytest.raises(UsageError, match=r"classify\.jinja: not a regular file"):
         read_prompts(folder, prompt_files("self-instruct", "chat"))
 
 

@@ -503,6 +503,9 @@ def test_a_list_of_seeds_is_told_how_to_become_lines(tmp_path):
         UsageError, match=r"one JSON list; seed tasks must be JSON Lines, .* jq -c '\.\[\]' .*seeds\.json"
     ):
         read_seeds(path)
+    path.write_text(json.dumps({"seeds": [GOOD, OTHER]}, indent=1))
+    with pytest.raises(UsageError, match="is one JSON value with the fields seeds"):
+        read_seeds(path)
 
 
 # The shipped seeds.

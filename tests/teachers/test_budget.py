@@ -185,7 +185,7 @@ def test_killed_again_and_again_a_run_keeps_to_its_budget(tmp_path, cli, limits)
     ("limits", "n_tasks", "stopped"),
     [
         ({"max_requests": 12}, 5, "instances of one more task"),
-        ({"max_requests": 20}, 8, "next call may use up to 1, and 2 is reserved for the instances of tasks"),
+        ({"max_requests": 20}, 8, "next call may use up to 1, with another 2 reserved for the instances of tasks"),
         ({"max_requests": 30}, 13, "instances of one more task may use up to 2"),
         ({"max_cost": 0.04}, 13, "instances of one more task may use up to"),
     ],

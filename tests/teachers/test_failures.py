@@ -290,6 +290,13 @@ def test_a_passing_fault_may_come_with_any_status(source, status, body, reason):
     assert meaning(status, body)[0] == (TryAgain, reason), source
 
 
+@pytest.mark.parametrize(
+    ("status", "may_have_cost"), [(408, True), (504, True), (524, True), (500, False), (502, False), (503, False)]
+)
+def test_what_a_gateway_gave_up_waiting_for_may_have_been_billed(status, may_have_cost):
+    assert meaning(status, "<html>Gateway time-out</html>")[1].may_have_cost is may_have_cost
+
+
 def test_an_answer_in_no_form_was_an_answer():
     """thepersonalaicompany/amurex-backend#38: Groq, whose model did not keep to the schema."""
     body = openai("Failed to generate JSON. Please adjust your prompt.", "json_validate_failed")
@@ -326,6 +333,27 @@ def test_a_key_that_is_not_set_is_asked_for():
     (kind, _), error = meaning(401, openai("You didn't provide an API key."))
     assert kind is TeacherError
     assert str(error).startswith(f"{URL} asks for a key (401: You didn't provide an API key.). Set the environment")
+
+
+@pytest.mark.parametrize(
+    ("source", "status", "body", "says"),
+    [
+        ("lmstudio-ai/lms#107", 404, openai("No models loaded. Please load a model in the developer page or use the "
+         "`lms load` command."), "has no model loaded"),
+        ("LM Studio", 400, openai("No models loaded. Please load a model in the developer page.", None, None, "model"),
+         "has no model loaded"),
+        ("winfunc/opcode#358: LiteLLM", 401, openai("key not allowed to access model. This key can only access "
+         "models=['a']. Tried to access b", "401", "key_model_access_denied", "model"),
+         "does not let this key use the model"),
+        ("OpenAI", 403, openai("Project `p` does not have access to model `m`", "model_not_found"),
+         "does not let this key use the model"),
+    ],
+)  # fmt: skip
+def test_a_model_that_may_not_be_used_is_neither_unknown_nor_a_wrong_key(source, status, body, says):
+    (kind, _), error = meaning(status, body)
+    assert kind is TeacherError, source
+    assert str(error).startswith(f"{URL} {says} (")
+    assert "model (--model)" in str(error)
 
 
 @pytest.mark.parametrize(

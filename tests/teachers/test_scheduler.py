@@ -11,6 +11,7 @@ from selfinstruct.records import Completion, Request
 from selfinstruct.teachers.scheduler import (
     MALFORMED_ATTEMPTS,
     REFUSALS_IN_A_ROW,
+    REFUSALS_LATER,
     TOO_LONG_AT_FIRST,
     TOO_LONG_IN_A_ROW,
     TOO_LONG_TRIES,
@@ -513,12 +514,20 @@ def test_a_long_pause_is_told_in_the_servers_words_and_once():
     play(scene())
 
 
-def test_a_stage_that_was_answered_before_may_be_refused_again_and_again():
+def test_a_stage_that_was_answered_before_may_be_refused_now_and_then_but_not_for_good():
     async def scene():
-        sending, teacher = Sending(), Scripted(None, *[refused()] * 20)
+        some = [refused()] * (REFUSALS_LATER - 1)
+        sending, teacher = Sending(), Scripted(None, *some, None, *some, refused())
         await sending.send(teacher)
-        answers = [await sending.send(teacher, str(n)) for n in range(20)]
-        assert {answer.error for answer in answers} == {"http_400: unknown parameter"}
+        for _ in range(2):
+            answers = [await sending.send(teacher, str(n)) for n in range(REFUSALS_LATER - 1)]
+            assert {answer.error for answer in answers} == {"http_400: unknown parameter"}
+            if len(teacher.calls) == REFUSALS_LATER:
+                await sending.send(teacher, "between")
+        with pytest.raises(
+            TeacherError, match=r"The latest 20 propose requests were all refused: .* Earlier ones were"
+        ):
+            await sending.send(teacher, "last")
 
     play(scene())
 

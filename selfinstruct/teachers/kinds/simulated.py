@@ -4,7 +4,9 @@ So the demo, the tests and the benchmarks run the same code as a paid run.
 """
 
 from contextlib import AsyncExitStack
+from typing import Any
 
+from selfinstruct.errors import UsageError
 from selfinstruct.teachers import Teacher
 from selfinstruct.teachers.kinds import Kind, Session
 from selfinstruct.teachers.settings import TeacherSettings
@@ -15,6 +17,14 @@ class Simulated(Kind):
 
     default_model = "simulated"
     has_batches = True
+
+    def check(self, stage: str, teacher: TeacherSettings, sampling: dict[str, Any]) -> None:
+        """Check the model's name."""
+        if not teacher.model.startswith(self.default_model):
+            raise UsageError(
+                f"model = {teacher.model!r} (--model): the simulated teacher has no such model. Leave it out, or use a "
+                "name that begins with simulated."
+            )
 
     async def open(self, teacher: TeacherSettings, base_url: str, session: Session, stack: AsyncExitStack) -> Teacher:
         """Start the server unless an address is given; return a client of it."""
