@@ -60,7 +60,7 @@ def test_a_real_teacher_gives_records(tmp_path):
 def test_the_student_answers_and_its_gguf_file_says_the_same(student, tmp_path):
     asked = [[{"role": "user", "content": text}] for text in PROMPTS]
     said = [one.text.strip() for one in student.answer(asked, 20)]
-    assert all(said)
+    assert len(set(said)) > 5  # it does not say the same to everything
     file, _ = gguf(Path(student.name), tmp_path / "student.gguf", None)
     again = asyncio.run(by_llama(file))
     assert sum(a == b for a, b in zip(said, again, strict=True)) >= 9, list(zip(said, again, strict=True))
