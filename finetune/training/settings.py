@@ -89,8 +89,8 @@ class FinetuneSettings(Section):
     precision: Precision | None = Field(
         None,
         description=(
-            '"mixed": float32 weights, bfloat16 computation; default: on a GPU with bfloat16, mixed for full and '
-            "bfloat16 for adapters; float32 elsewhere"
+            '"mixed": float32 weights, bfloat16 computation; default: on a GPU with bfloat16, or a processor with it '
+            "and a model of hidden size 512 or more, mixed for full and bfloat16 for adapters; float32 elsewhere"
         ),
     )
     epochs: float = Field(3.0, gt=0, description="number of passes over the data")

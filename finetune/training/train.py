@@ -228,6 +228,7 @@ def _say_what_comes(prepared: Prepared, schedule: Schedule) -> None:
         say(
             "No GPU found (torch.cuda): training on the CPU. That is fine for a few million parameters; with a "
             "billion it takes about a thousand times as long as on a GPU."
+            + (" This processor computes bfloat16, which is used." if settings.precision != "float32" else "")
         )
     say(
         f"{n_of(schedule.steps, 'update')} of {n_of(schedule.rows, 'row')}, {settings.micro_batch} at a time; "

@@ -79,6 +79,17 @@ def test_precision_follows_method_and_machine():
     assert (filled(GPU, "full").learning_rate, filled(GPU, "lora").learning_rate) == (2e-5, 2e-4)
 
 
+@pytest.mark.parametrize(
+    ("width", "avx512", "amx", "has_bf16"),
+    [(576, True, False, True), (576, False, True, True), (576, False, False, False), (64, True, True, False)],
+)
+def test_a_processor_computes_bfloat16_for_wide_layers(width, avx512, amx, has_bf16, monkeypatch):
+    monkeypatch.setattr(defaults.torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(defaults.torch.cpu, "_is_avx512_bf16_supported", lambda: avx512)
+    monkeypatch.setattr(defaults.torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    assert defaults.machine(width) == Machine(False, has_bf16)
+
+
 def test_all_weights_are_trained_where_they_fit_and_adapters_elsewhere():
     assert defaults.with_method(FinetuneSettings(), GPU, lambda: True).method == "full"
     assert defaults.with_method(FinetuneSettings(), GPU, lambda: False).method == "lora"
