@@ -13,6 +13,7 @@ import math
 from typing import Any, NamedTuple
 
 from selfinstruct.audit.index import Index
+from selfinstruct.config.stored import config_of, shown_by
 from selfinstruct.filters.custom import CustomRule
 from selfinstruct.filters.instance import cut_off
 from selfinstruct.filters.instruction import too_similar
@@ -52,7 +53,7 @@ class RunFilters:
     def __init__(self, store: Store):
         self.store = store
         self.pool: FilteredPool = Pool(
-            store.seeds(), rules_of(store), store.test_lines(), store.settings().get("prompts")
+            store.seeds(), rules_of(store), store.test_lines(), shown_by(store, config_of(store))
         )
 
     def candidate(self, candidate: Candidate, n_tasks: int) -> tuple[list[Verdict], Nearest | None]:

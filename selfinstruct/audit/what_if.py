@@ -14,6 +14,7 @@ again: their code is not loaded here, and what they said of a candidate is in th
 import threading
 from typing import NamedTuple
 
+from selfinstruct.config.stored import config_of, shown_by
 from selfinstruct.filters.instruction import too_similar
 from selfinstruct.filters.verdicts import FilteredPool, first_objection
 from selfinstruct.pool.pool import Pool
@@ -99,7 +100,7 @@ class _Gate:
             store.seeds(),
             settings.model_copy(update={"without": (*rules.off, *settings.without)}),
             store.test_lines(),
-            store.settings().get("prompts"),
+            shown_by(store, config_of(store)),
         )
         self.gained = self.pool.empty_index()
         self._all = self.pool.empty_index()

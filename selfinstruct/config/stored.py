@@ -6,6 +6,7 @@ from typing import Any
 from selfinstruct.config.changes import State
 from selfinstruct.config.config import Config, parse_config
 from selfinstruct.config.custom import with_declarations
+from selfinstruct.pool.shown import Shown
 from selfinstruct.store.answers import answered_stages
 from selfinstruct.store.declared import custom_parts, recorded
 from selfinstruct.store.store import Store
@@ -24,6 +25,13 @@ def stored_settings(store: Store) -> dict[str, Any]:
         key: with_declarations(value, known, partial(recorded, store)) if key in ("config", "asked") else value
         for key, value in settings.items()
     }
+
+
+def shown_by(store: Store, config: Config) -> Shown:
+    """What the run's prompts show to its teachers."""
+    first = {prompt.name for prompt in config.asks.stages[0].prompts}
+    prompts = store.settings().get("prompts", {})
+    return Shown(prompts, [name for name in prompts if name.partition("/")[2] in first], store.seeds())
 
 
 def state_of(store: Store) -> State:

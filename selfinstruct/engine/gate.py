@@ -7,6 +7,7 @@ happens elsewhere may happen in any order.
 from collections import deque
 
 from selfinstruct.config.config import Config
+from selfinstruct.config.stored import shown_by
 from selfinstruct.engine.progress import Progress
 from selfinstruct.errors import StoreError, YieldCollapsed
 from selfinstruct.filters.instruction import too_similar
@@ -36,7 +37,7 @@ class Gate:
         self.config = config
         self.progress = progress
         self.pool: Pool[FilterSettings] = Pool(
-            store.seeds(), config.filters, store.test_lines(), store.settings().get("prompts")
+            store.seeds(), config.filters, store.test_lines(), shown_by(store, config)
         )
         for position, task in enumerate(store.tasks()):
             if task.position != position:

@@ -20,7 +20,7 @@ ALPACA = "known defects of Alpaca's published data"
 METHOD = "Self-Instruct, section 2.2"
 INSTANCES = "instances"  # the stage under which rejected instances are listed
 
-_MARK_OF_NOTHING = pattern(r"\W*no\s*(?:input|output)\W*", re.IGNORECASE)
+_MARK_OF_NOTHING = pattern(r"\W*no\s*(?:input|output)\W*|\.{3,}|…|\W*(?:TODO|TBD)\W*", re.IGNORECASE)
 # The place of an output that was never filled in.
 _PLACE_HOLDER = pattern(
     r"[\[{<(]{1,2}\s?(?:(?:your|insert|enter|add|the)[ _]){0,2}"

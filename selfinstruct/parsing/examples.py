@@ -43,7 +43,7 @@ EXAMPLE = pattern(
 # A further task that the model made up has examples or fields of its own; the same task may stand above each.
 _TASK_ABOVE = pattern(
     rf"^(?=[^\n])[ \t*_#]{{0,6}}{any_of('instruction')}[*_]{{0,2}}[:：](?P<task>[^\n]{{1,400}})\n{{1,3}}"
-    rf"(?=[ \t*_-]{{0,8}}{any_of('input')}[*_ \t]{{0,6}}[:：])",
+    rf"(?=[ \t*_-]{{0,8}}{any_of('input', 'output')}[*_ \t]{{0,6}}[:：])",
     re.IGNORECASE | re.MULTILINE,
 )
 # The same for examples; below a rule, as the prompt has it, the task alone is enough.

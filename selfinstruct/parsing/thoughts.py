@@ -145,7 +145,11 @@ def _unframed(text: str) -> str:
     if first := _FRAME.match(text):
         text = text[first.end() :]
     frames = list(_FRAME.finditer(text, max(0, len(text) - _LONGEST_TOKEN)))
-    return text[: frames[-1].start()] if frames and frames[-1].end() == len(text) else text
+    if not frames or frames[-1].end() != len(text):
+        return text
+    text = text[: frames[-1].start()]
+    inner = None if first else next(_FRAME.finditer(text), None)  # below the name of a field
+    return text[: inner.start()] + text[inner.end() :] if inner else text
 
 
 def _without_last_tokens(text: str) -> str:

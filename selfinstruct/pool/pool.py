@@ -5,7 +5,7 @@ The pool only ever grows, so a snapshot is the pool and a number: how many of it
 
 import functools
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from pydantic import Field
@@ -41,8 +41,8 @@ Rules_co = TypeVar("Rules_co", bound=SimilaritySettings, covariant=True)
 class Pool(Generic[Rules_co]):
     """The seeds and the tasks admitted so far, with a similarity index over both: seeds first, then tasks in order.
 
-    `rules`: the filter settings of the run. `test_lines`: questions of test sets, for decontamination. `prompts`: the
-    templates of the run, by name.
+    `rules`: the filter settings of the run. `test_lines`: questions of test sets, for decontamination. `shown`: what
+    its prompts say.
     """
 
     def __init__(
@@ -50,11 +50,11 @@ class Pool(Generic[Rules_co]):
         seeds: Sequence[SeedTask],
         rules: Rules_co,
         test_lines: Sequence[Line] = (),
-        prompts: Mapping[str, str] | None = None,
+        shown: Shown | None = None,
     ):
         self.seeds = seeds
         self.rules = rules
-        self.shown = Shown(prompts or {}, seeds)
+        self.shown = shown or Shown({})
         self.tests = TestSet(test_lines, rules.rouge_threshold) if test_lines else None
         self.tasks: list[Task] = []
         self.record_ids: list[str] = []

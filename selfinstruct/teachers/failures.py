@@ -50,6 +50,7 @@ _NO_MODEL = pattern(
     r"model_not_found|deploymentnotfound|invalid_model"
     r"|model(?:[^.]|\.(?=\S)){0,80}? (?:does not exist|not exist|not found)"  # a name may have dots
     r"|not a valid model|(?:unknown|invalid|no such) model\b|method not allowed"
+    r"|unexpected endpoint or method"  # LM Studio, with status 200
     r"|model_decommissioned|has been decommissioned|model_not_available|non-serverless model"
 )
 _NOT_LOADED = pattern(r"\bno models? (?:is |are )?(?:currently )?loaded")
@@ -82,7 +83,9 @@ def failure(
     about = f"{status}: {error.message}"
     if is_about_settings(text, status):
         return RequestRefused(f"http_{status}", error.message)
-    if status < 500 and (_FILTERED.search(text) or (status == 403 and "flagged" in text)):
+    if status < 500 and (
+        _FILTERED.search(text) or (status == 403 and "flagged" in text) or "invalid_prompt" in error.codes
+    ):
         return RequestRefused("content_filter", error.message)
     wait_s = retry_after_s(headers)
     if _is_quota(status, error):

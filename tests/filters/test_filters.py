@@ -548,6 +548,7 @@ def test_records_of_which_one_filter_is_off():
     ("given", "output", "reason"),
     [
         ("3", "[Your answer here]", "empty_output"), ("3", "{output}", "empty_output"),
+        ("3", "...", "empty_output"), ("3", "TODO", "empty_output"), ("3", "Wait ...", None),
         ("3", "<insert text here>", "empty_output"),
         ("{text}", "three", "pseudo_empty_input"), ("[Insert the text here]", "three", "pseudo_empty_input"),
         ("3", "<input>", None), ("<article>", "<article>Ada</article>", None), ("3", "<answer>", "empty_output"),

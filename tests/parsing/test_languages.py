@@ -171,6 +171,7 @@ def test_what_the_prompt_had_begun_may_be_said_again(prefix, text, read, expecte
         ("Example 1\nInput: a\nOutput: b\n\n---\n\nTask: Sing.", [("a", "b")]),
         ("Output: b\n---\n**Task:** Sing.\nExample 1\nOutput: la", [("", "b")]),
         ("Output: b\n---\nc", [("", "b\n---\nc")]),
+        ("Output: b\n\nTask: Sing.\n\nOutput: la", [("", "b")]),
     ],
     ids=name_of,
 )

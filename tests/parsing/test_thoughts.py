@@ -64,6 +64,8 @@ def test_thoughts_that_do_not_end_leave_nothing(begin):
         (f"{LIST}</s>", LIST),
         (f"{LIST}<SPECIAL_12>", LIST),
         (f"<answer>\n{LIST}\n</answer>", f"\n{LIST}\n"),
+        ("Output: <think>60*2</think>\n<answer>120 km</answer>", "Output: \n120 km"),
+        ("<think>a</think>\nOutput: <answer>5</answer>", "Output: 5"),
         (f"<final_answer>{LIST}</final_answer>", LIST),
         # zai-org/GLM-V#79
         (f"<think>a</think><|begin_of_box|>{LIST}<|end_of_box|>", LIST),

@@ -239,7 +239,7 @@ PROPOSED = {
     "asks_for_program": "Write a program that sorts the names of all pupils.",
     "starts_with_punctuation": "- Tell me how old the oldest oak tree is.",
     "starts_with_non_ascii": "Écris un poème sur la mer en hiver.",
-    "echoed_prompt": "Convert the time from the 12-hour clock to the 24-hour clock.",
+    "echoed_prompt": "Do not repeat a task shown or change only a few of its words.",
     "contaminated": TEST_QUESTION,
     "too_similar": "Turn the temperature from Celsius into Kelvin.",
     "cut_off": "Explain in two sentences why bread rises when it",

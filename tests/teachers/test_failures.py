@@ -384,3 +384,22 @@ def test_a_place_from_where_nobody_is_let_in_is_no_wrong_key(source, status, bod
     (kind, _), error = meaning(status, body)
     assert kind is TeacherError, source
     assert str(error).startswith(f"{URL} refused access (")
+
+
+def test_a_flagged_prompt_is_the_requests_own_fault_though_it_says_try_again():
+    """openai/codex#7250: the same prompt is flagged each time, and each time counts against the account."""
+    body = {"error": {
+        "message": "Invalid prompt: your prompt was flagged as potentially violating our usage policy. Please try "
+        "again with a different prompt", "type": "invalid_request_error", "code": "invalid_prompt",
+    }}  # fmt: skip
+    error = failure("http://s", "KEY", 400, {}, json.dumps(body))
+    assert isinstance(error, RequestRefused)
+    assert error.reason == "content_filter"
+
+
+def test_an_address_without_v1_is_named_as_such_by_lm_studio():
+    """lmstudio-bug-tracker#618: status 200, and a text in the place of an error."""
+    body = json.dumps({"error": "Unexpected endpoint or method. (POST /chat/completions)"})
+    error = failure("http://s", "KEY", 200, {}, body)
+    assert isinstance(error, TeacherError)
+    assert "which usually ends in /v1" in str(error)

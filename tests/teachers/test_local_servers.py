@@ -44,6 +44,9 @@ class Handler(BaseHTTPRequestHandler):
         assert asked["model"] == options["--served-model-name"] and self.headers["Authorization"] == "Bearer none"
         if os.environ.get("HOLD"):
             return
+        if os.environ.get("CRASH"):
+            print("CUDA out of memory", file=sys.stderr, flush=True)
+            os._exit(7)
         schema = asked["response_format"]["json_schema"]["schema"]
         text = {{"tasks": ["Name a lake in Italy."], "is_classification": False,
                 "instances": [{{"input": "", "output": "Garda."}}]}}
@@ -107,6 +110,12 @@ def test_a_server_that_does_not_start_is_quoted(pids):
     with pytest.raises(TeacherError) as caught:
         grow(teacher=si.vllm("broken"))
     assert str(caught.value).startswith("vLLM with broken could not be started:\n  no GPU\\x1b[31m\n  RuntimeError: ")
+
+
+def test_a_server_that_ends_in_mid_run_is_quoted(pids, monkeypatch):
+    monkeypatch.setenv("CRASH", "1")
+    with pytest.raises(TeacherError, match=r"(?s)^vLLM with org/name ended with exit code 7:.*  CUDA out of memory$"):
+        grow()
 
 
 def test_no_server_outlives_a_killed_run(pids):

@@ -8,19 +8,22 @@ import tempfile
 import time
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import aiohttp
 
-from selfinstruct.errors import TeacherError, UsageError
+from selfinstruct.errors import TeacherError, TryAgain, UsageError
+from selfinstruct.records import Completion, Request
 from selfinstruct.teachers import Teacher
 from selfinstruct.teachers.kinds import Kind, Session
+from selfinstruct.teachers.openai_compatible import OpenAICompatible
 from selfinstruct.teachers.pacing import Pace
 from selfinstruct.teachers.settings import TeacherSettings
 from selfinstruct.untrusted import say, visible
 
 TIED = Path(__file__).with_name("_tied.py")
 POLL_S = 0.2
+EXIT_S = 1.0
 QUIET_S = 2.0  # a model that loads faster is not worth a message
 LAST_LINES = 5
 
@@ -49,12 +52,12 @@ class LocalServer(Kind):
 
     async def open(self, teacher: TeacherSettings, base_url: str, session: Session, stack: AsyncExitStack) -> Teacher:
         """Start the server, wait until the model is loaded, and return a client."""
-        from selfinstruct.teachers.openai_compatible import OpenAICompatible
-
         port = _free_port()
         command = self.command(teacher.model, port, session.running.concurrency)
-        await _started(f"{self.label} with {teacher.model}", command, f"http://127.0.0.1:{port}/health", stack)
-        opened = OpenAICompatible(
+        name = f"{self.label} with {teacher.model}"
+        server = await _started(name, command, f"http://127.0.0.1:{port}/health", stack)
+        opened = _Client(
+            server,
             teacher.model_copy(update={"api_key_env": ""}), f"http://127.0.0.1:{port}/v1", session.prices,
             Pace(session.running.concurrency),  # without a deadline: the model is as fast as this machine
             max_answer_mb=session.running.max_answer_mb, words=session.words,
@@ -63,12 +66,44 @@ class LocalServer(Kind):
         return opened
 
 
+class _Server(NamedTuple):
+    """A server that was started, what it is called, and what it says."""
+
+    name: str
+    process: asyncio.subprocess.Process
+    log: IO[bytes]
+
+    def ended(self, what: str) -> TeacherError:
+        """The error that it has ended, with its last words."""
+        return TeacherError(f"{self.name} {what}:\n{_last_lines(self.log)}")
+
+
+class _Client(OpenAICompatible):
+    """A client that knows whether its server still runs."""
+
+    def __init__(self, server: _Server, *settings: Any, **options: Any):
+        super().__init__(*settings, **options)
+        self._server = server
+
+    async def complete(self, request: Request) -> Completion:
+        """Send `request` once, as usual; TeacherError if the server has ended."""
+        try:
+            return await super().complete(request)
+        except TryAgain as error:
+            if error.reason == "connection":
+                with contextlib.suppress(TimeoutError):  # its exit is known a moment after its connections are
+                    await asyncio.wait_for(self._server.process.wait(), EXIT_S)
+                if self._server.process.returncode is not None:
+                    raise self._server.ended(f"ended with exit code {self._server.process.returncode}") from None
+            raise
+
+
 def _free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         return int(listening.getsockname()[1])
 
 
-async def _started(name: str, command: list[str], health: str, stack: AsyncExitStack) -> None:
+async def _started(name: str, command: list[str], health: str, stack: AsyncExitStack) -> _Server:
     """Start a server that `stack` stops; TeacherError with its last words if it ends before it is healthy."""
     log = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
     process = await asyncio.create_subprocess_exec(
@@ -77,15 +112,17 @@ async def _started(name: str, command: list[str], health: str, stack: AsyncExitS
         start_new_session=True,  # Ctrl-C stops the run, which then waits for the calls in flight
     )  # fmt: skip
     stack.push_async_callback(_stop, process)
+    server = _Server(name, process, log)
     began, is_told = time.monotonic(), False
     async with aiohttp.ClientSession() as client:
         while not await _is_healthy(client, health):
             if process.returncode is not None:
-                raise TeacherError(f"{name} could not be started:\n{_last_lines(log)}")
+                raise server.ended("could not be started")
             if not is_told and time.monotonic() - began > QUIET_S:
                 is_told = True
                 say(f"Starting {name} ...", file=sys.stderr)
             await asyncio.sleep(POLL_S)
+    return server
 
 
 async def _is_healthy(client: aiohttp.ClientSession, url: str) -> bool:
