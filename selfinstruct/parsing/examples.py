@@ -2,6 +2,7 @@
 
 import re
 
+from selfinstruct.parsing.fences import masked, unmasked
 from selfinstruct.parsing.fields import (
     INPUT_FIELD,
     LABEL_FIELD,
@@ -91,6 +92,14 @@ def input_first(text: str, cut: bool, task: str = "") -> list[ParsedInstance]:
     `cut`: whether the token limit ended the answer; the last instance is then marked as cut. `task`: the instruction,
     which may ask for something that is otherwise not part of an output: a table, an explanation.
     """
+    marked = masked(text)
+    found = _input_first(marked, cut, task)
+    if marked == text:
+        return found
+    return [one._replace(input=unmasked(one.input), output=unmasked(one.output)) for one in found]
+
+
+def _input_first(text: str, cut: bool, task: str) -> list[ParsedInstance]:
     if (rows := json_rows(spoken(text))) is not None:
         if not _ASKS_FOR_JSON.search(task) or _IS_OF_INSTANCES.search(text) or not re.search(r"\w", text):
             return mark_cut([with_output(row, task) for row in from_json(rows)], cut or rows.ends_inside)

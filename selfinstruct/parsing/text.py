@@ -33,9 +33,14 @@ def has_too_many_lines(text: str) -> bool:
     return len(text) > MOST_LINES and len(text.splitlines()) > MOST_LINES
 
 
+_NEXT_TURN = pattern(r"<\|im_end\|>\s{0,9}<\|im_start\|>|<\|eot_id\|>\s{0,9}<\|start_header_id\|>|<\|endoftext\|>")
+
+
 def body(text: str) -> str:
     """The content of an answer, without a sign-off below it or a code fence around it; fences inside an output stay."""
     text = spoken(text).strip()
+    if end := _NEXT_TURN.search(text):
+        text = text[: end.start()]
     text = text[:-_LONGEST_SIGN_OFF] + _SIGN_OFF.sub("", text[-_LONGEST_SIGN_OFF:])
     return without_fence(text.replace("\r\n", "\n"))
 

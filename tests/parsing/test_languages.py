@@ -299,3 +299,33 @@ def test_an_input_that_only_begins_so_is_one(text):
 )  # fmt: skip
 def test_refusals_in_many_languages(text, refused):
     assert is_refusal(text) is refused
+
+
+CODE = "```python\ndef add(a, b):\n    return a + b\n# Example 1\n# Input: 1, 2\n# Output: 3\n```"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"Output:\n{CODE}", [("", CODE)]),
+        (f"Output: {CODE}", [("", CODE)]),
+        (CODE, [("", CODE.removeprefix("```python\n").removesuffix("\n```"))]),
+        ("Output:\n```\ninput: /var/log\noutput: /tmp\n```", [("", "```\ninput: /var/log\noutput: /tmp\n```")]),
+        (f"Input: a\nOutput:\n{CODE}\n\nInput: b\nOutput: c", [("a", CODE), ("b", "c")]),
+        ("Output:\n```yaml\ninput: x", [("", "```yaml\ninput: x")]),  # the block never ends
+        ("```\nInput: a\nOutput: b\n```", [("a", "b")]),
+        ("Example 1\n```text\nInput: a\nOutput: b\n```", [("a", "b")]),
+    ],
+    ids=name_of,
+)
+def test_fields_inside_code_are_code(text, expected):
+    assert pairs_of(input_first(text, False)) == expected
+
+
+def test_the_next_turn_of_a_chat_is_no_part_of_an_answer():
+    for end in (
+        "<|im_end|>\n<|im_start|>user\n",
+        "<|eot_id|><|start_header_id|>user<|end_header_id|>",
+        "<|endoftext|>Q: ",
+    ):
+        assert pairs_of(input_first(f"Output: Begin slowly.{end}Describe a dog.", False)) == [("", "Begin slowly.")]
