@@ -45,10 +45,8 @@ FIELDS = ("key", "answer", "n_tokens", "stopped", "loss", "trained_tokens", "ref
 class Question(NamedTuple):
     """A question, and how its answer is scored: a dialogue that ends with a reference, or constraints.
 
-    `classes`: the answers to choose from, if there are only a few.
-
     `task`: what questions have in common that do not tell as much as independent ones. `reasoning`: whether the loss is
-    also that of the reasoning before an answer.
+    also that of the reasoning before an answer. `classes`: the answers to choose from, if there are only a few.
     """
 
     prompt: list[Message]

@@ -99,11 +99,8 @@ def held_out(
     order = list(range(len(dialogues)))
     random.Random(0).shuffle(order)
     classes = classes_of(dialogues)
-    return [
-        Question(d.messages[:-1], d.task, d.source, d, known(d), reasoning=reasoning, classes=classes[place])
-        for place in sorted(order[:limit])
-        for d in [dialogues[place]]
-    ]
+    chosen = [(dialogues[place], classes[place]) for place in sorted(order[:limit])]
+    return [Question(d.messages[:-1], d.task, d.source, d, known(d), (), reasoning, some) for d, some in chosen]
 
 
 def constrained(n: int) -> list[Question]:

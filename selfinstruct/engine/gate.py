@@ -19,7 +19,7 @@ from selfinstruct.store.store import Store
 from selfinstruct.strategies import GeneratedInstances, Proposal
 
 _NOTHING_READ = "Look at the answers: the teacher does not give what it is asked for. Try another model"
-ADVICE = {  # by the commonest reason, where hardly anything is admitted
+ADVICE = {  # by the most common reason, where hardly anything is admitted
     too_similar.name: (
         "In a new run, try more seeds or more varied ones, another model, a higher temperature, or a higher "
         "filters.rouge_threshold"

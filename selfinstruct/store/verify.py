@@ -32,6 +32,7 @@ from selfinstruct.store.rows import (
 )
 from selfinstruct.store.schema import missing_tables
 from selfinstruct.store.store import Store
+from selfinstruct.terminal import n_of
 
 # What reading a damaged file may raise.
 DAMAGE = (SelfInstructError, sqlite3.Error, ValueError, TypeError, LookupError, AttributeError, RecursionError)
@@ -87,7 +88,7 @@ def _file(store: Store) -> Iterator[str]:
 def _references(store: Store) -> Iterator[str]:
     rows = Counter((table, parent) for table, _, parent, _ in store.query("PRAGMA foreign_key_check"))
     for (table, parent), n in rows.items():
-        yield f"{table}: {n:,} {'row refers' if n == 1 else 'rows refer'} to rows of {parent} that do not exist"
+        yield f"{table}: {n_of(n, 'row refers', 'rows refer')} to rows of {parent} that do not exist"
 
 
 def _given(store: Store) -> Iterator[str]:
