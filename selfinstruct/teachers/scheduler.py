@@ -21,6 +21,7 @@ from selfinstruct.teachers import Teacher
 from selfinstruct.teachers.budget import Budget
 from selfinstruct.teachers.failures import BUSY
 from selfinstruct.teachers.pacing import Call, Outcome
+from selfinstruct.teachers.refusals import StageCalls
 from selfinstruct.teachers.words import GENERATE, Words
 
 BACKOFF_FIRST_S = 0.5
@@ -87,6 +88,7 @@ class Scheduler:
         self._between_tries: set[str] = set()  # ids of requests that have failed and are being retried
         self._answered: Counter[object] = Counter(answered)  # by servers, and by stage
         self._malformed: Counter[object] = Counter()  # by servers
+        self._calls: defaultdict[str, StageCalls] = defaultdict(StageCalls)
         self._refused: Counter[str] = Counter()  # by stage, since its last answer
         # By stage, since its last answer: how often each request was too long.
         self._too_long: defaultdict[str, Counter[str]] = defaultdict(Counter)
@@ -124,7 +126,8 @@ class Scheduler:
             try:
                 completion = await self._send(teachers, request, wanted)
             except RequestRefused as error:
-                if self._is_about_the_request(request, error):
+                is_answered = await self._calls[request.stage].one_is_answered()
+                if is_answered or self._is_about_the_request(request, error):
                     return _failure(request, attempt, error)
                 fault = TryAgain(error.reason, error.detail)
             except TryAgain as error:
@@ -169,6 +172,7 @@ class Scheduler:
     async def _send(self, teachers: Sequence[Teacher], request: Request, wanted: Callable[[], bool]) -> Completion:
         """One attempt, as soon as there is capacity for it."""
         teacher, call = await self._turn(teachers, request, wanted)
+        number = self._calls[request.stage].sent()
         outcome: Outcome = "failed"
         completion: Completion | None = None
         problem: Exception | None = None
@@ -197,6 +201,7 @@ class Scheduler:
         finally:
             if self.budget:
                 self.budget.settle(request, completion, problem)
+            self._calls[request.stage].ended(number, is_answered=completion is not None)
             self._end(teacher, call, outcome)
 
     async def _turn(

@@ -103,7 +103,7 @@ def test_a_prompt_that_is_always_refused_is_tried_once_and_costs_no_other_call(c
 
 def test_a_prompt_that_is_too_long_is_a_row_and_no_other_call_is_lost(cli, tmp_path):
     run = tmp_path / "run"
-    with simulated_server("too_long_tokens = 815", tmp_path) as url:
+    with simulated_server("too_long_tokens = 875", tmp_path) as url:
         cli("generate", run, *options(url))
     reasons = rows(run, "SELECT error FROM completions WHERE error IS NOT NULL")
     assert reasons

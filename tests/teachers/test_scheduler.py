@@ -532,6 +532,39 @@ def test_a_stage_that_was_answered_before_may_be_refused_now_and_then_but_not_fo
     play(scene())
 
 
+@pytest.mark.parametrize("reason", ["http_400", "context_too_long"])
+@pytest.mark.parametrize("is_known", [True, False])
+def test_quick_refusals_among_slow_answers_stop_no_run(reason, is_known):
+    async def scene():
+        async def give(result, seconds, request):
+            await asyncio.sleep(seconds)
+            return result
+
+        teacher, sending = ScriptedTeacher(), Sending()
+        sending.scheduler = Scheduler(32, 12, sending.note, answered=["propose"] * is_known)
+        for n in range(200):
+            some = n % 10 == 9
+            teacher.enqueue(partial(give, "answer" if some else RequestRefused(reason, "no"), 5 if some else 0.01))
+        answers = await asyncio.gather(*sending.begin(teacher, *map(str, range(200))))
+        assert Counter(answer.error for answer in answers) == {None: 20, f"{reason}: no": 180}
+        assert {answer.attempts for answer in answers} == {1}
+
+    play(scene())
+
+
+def test_what_is_refused_beside_a_call_without_an_answer_waits_for_its_end():
+    async def scene():
+        sending, teacher = Sending(deadline_s=60.0), Scripted(None, "never", *[refused()] * 99)
+        await sending.send(teacher, "before")
+        others = sending.begin(teacher, *map(str, range(REFUSALS_LATER + 1)))
+        await asyncio.sleep(59)
+        assert not any(other.done() for other in others)
+        with pytest.raises(TeacherError, match="latest 20 propose requests were all refused"):
+            await asyncio.gather(*others)
+
+    play(scene())
+
+
 def test_refusals_are_counted_by_stage():
     async def scene():
         sending, teacher = Sending(), Scripted(None, *[refused()] * 9)
