@@ -2,10 +2,10 @@
 
     python benchmarks/local_servers.py MODEL.gguf [--target 20] [--concurrency 8] [--rounds 2]
 
-llama.cpp serves the model. A run of --target tasks asks it; then a bare aiohttp client sends the very same requests, as
-many at a time; then the model answers them in this process (--teacher transformers). Each figure is answer tokens per
-second, of the same server one after the other, so that other work on the machine meets all of them. The run's figure
-includes its waits: until there are tasks to ask about, and for the last answers.
+A run of --target tasks starts llama.cpp with the model and asks it; then a bare aiohttp client sends the very same
+requests, as many at a time, to a server started alike; then the model answers them in this process (--teacher
+transformers). Each figure is answer tokens per second. The run's figure includes the start of its server and its waits:
+until there are tasks to ask about, and for the last answers.
 """
 
 import argparse
@@ -43,23 +43,18 @@ def main() -> None:
 
 
 async def compare(model: Path, target: int, concurrency: int, folder: Path) -> None:
+    began = time.perf_counter()
+    run = await si.generate_async(
+        folder, target, teacher=si.llama_cpp(model), concurrency=concurrency, progress=False
+    )  # fmt: skip
+    seconds = time.perf_counter() - began
+    tokens = sum(one.completion_tokens for one in run.status().usage)
+    print(f"run          {tokens / seconds:7.1f} tokens/s: {tokens:,} in {seconds:.0f} s, {run.status()!r}", flush=True)
     async with AsyncExitStack() as stack:
         settings = TeacherSettings(kind="llama.cpp", model=str(model))
         teacher = await load("llama.cpp").open(settings, "", Session(RunningSettings(concurrency=concurrency)), stack)
         assert isinstance(teacher, OpenAICompatible)
         url = teacher.base_url
-        began = time.perf_counter()
-        run = await si.generate_async(
-            folder, target, teacher=si.openai(str(model), base_url=url), concurrency=concurrency, deadline_s=3600,
-            progress=False,
-        )  # fmt: skip
-        seconds = time.perf_counter() - began
-        usage = run.status().usage
-        tokens = sum(one.completion_tokens for one in usage)
-        print(
-            f"run          {tokens / seconds:7.1f} tokens/s: {tokens:,} in {seconds:.0f} s, {run.status()!r}",
-            flush=True,
-        )
         with Store.read(folder) as store:
             ids = [one for (one,) in store.query("SELECT id FROM requests WHERE stage != 'probe' ORDER BY rowid")]
             requests = [generations.request(store, identity) for identity in ids]

@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 import selfinstruct as si
@@ -158,9 +159,9 @@ def test_a_missing_package_is_named(kind, tmp_path, monkeypatch):
     assert done.returncode == 2
 
 
-@pytest.mark.parametrize(("load", "threads"), [(0.2, 8), (2.6, 5), (30, 1)])
-def test_llama_cpp_has_a_slot_for_each_call_and_a_thread_for_each_idle_core(load, threads, monkeypatch):
+@pytest.mark.parametrize(("busy", "threads"), [(2.5, 8), (33.0, 5), (100.0, 1)])
+def test_llama_cpp_has_a_slot_for_each_call_and_a_thread_for_each_idle_core(busy, threads, monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
-    monkeypatch.setattr(os, "getloadavg", lambda: (load, 8, 8))
+    monkeypatch.setattr(psutil, "cpu_percent", lambda seconds: busy)
     command = llama_cpp.KIND.command("m.gguf", 8000, 6)
     assert command[2:] == [str(Path("m.gguf").resolve()), "8000", "6", "4096", str(threads)]

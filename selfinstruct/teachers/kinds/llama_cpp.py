@@ -12,6 +12,7 @@ from selfinstruct.teachers.settings import TeacherSettings
 
 SERVER = Path(__file__).with_name("_llama_server.py")
 CONTEXT = 4096  # tokens of each slot: a prompt of the built-in strategies and its answer take up to 3,000
+LOOK_S = 0.5
 
 
 class LlamaCpp(LocalServer):
@@ -41,11 +42,14 @@ class LlamaCpp(LocalServer):
 
 
 def idle_cores() -> int:
-    """The cores that had nothing to do in the last minute, at least one.
+    """The cores that have nothing to do now, at least one.
 
     Threads that share a core with other work hold up all others: on two busy cores, two answer far slower than one.
     """
-    return max(1, round((os.cpu_count() or 1) - os.getloadavg()[0]))
+    import psutil
+
+    busy = psutil.cpu_percent(LOOK_S) / 100  # of all cores
+    return max(1, round((os.cpu_count() or 1) * (1 - busy)))
 
 
 KIND = LlamaCpp()
