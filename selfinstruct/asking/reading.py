@@ -19,6 +19,8 @@ REASONS = {
     "empty_answer": "the answer was empty",
     "refusal": "the teacher declined",
     "no_list": "no list found in the answer",
+}
+IMPORTED = {
     "no_such_task": "imported; matches no admitted task",
     "answered_again": "replaced by a later imported answer",
 }

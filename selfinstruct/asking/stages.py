@@ -62,7 +62,7 @@ class Counted(NamedTuple):
     """A boolean field that a stage adds to each task and that is counted: as `key` in JSON, as `label` in tables.
 
     `words`: the plural noun for tasks for which it is true. `of_task`: how to describe one task for which it
-    is true, false or unknown.
+    is true, false or unknown. `nearly_all`: what to try in a new run where it is true for nearly all tasks.
     """
 
     field: str
@@ -70,6 +70,7 @@ class Counted(NamedTuple):
     label: str
     words: str
     of_task: tuple[str, str, str]
+    nearly_all: str = ""
 
     def describe(self, value: bool | None) -> str:
         """Describe a task with this value in words."""

@@ -87,7 +87,7 @@ def _so_far(progress: Progress, scheduler: Scheduler) -> str:
     return (
         f"{progress.admitted:,} of {n_of(progress.target, 'task')} admitted, {progress.generated:,} with instances; "
         f"{_accepted(progress)} of {n_of(progress.candidates, 'candidate')}; "
-        f"calls {_calls(progress, scheduler)}{batches}; {_spent(progress)}"
+        f"calls {_calls(progress, scheduler)}{batches}; {_spent(progress, scheduler)}"
     )
 
 
@@ -107,7 +107,7 @@ def _panel(progress: Progress, scheduler: Scheduler, seconds_left: float | None)
     grid.add_row("calls", Text(_calls(progress, scheduler)))  # a reason may hold what rich reads as markup
     if progress.batches:
         grid.add_row("batches", Text(visible(progress.batches)))  # the server's words
-    grid.add_row("spent", _spent(progress))
+    grid.add_row("spent", _spent(progress, scheduler))
     grid.add_row(
         "time",
         STOPPING
@@ -133,7 +133,8 @@ def _calls(progress: Progress, scheduler: Scheduler) -> str:
     return said
 
 
-def _spent(progress: Progress) -> str:
+def _spent(progress: Progress, scheduler: Scheduler) -> str:
     cost = f", ${progress.cost_usd:,.4f}" if progress.cost_usd else ""
     tokens = f"{progress.tokens:,} tokens" if progress.tokens or not progress.calls else "tokens not reported"
-    return f"{tokens}{cost}"
+    arriving = sum(pace.arriving for pace in scheduler.paces)
+    return f"{tokens}{f' and {arriving:,} arriving' if arriving else ''}{cost}"

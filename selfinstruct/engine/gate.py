@@ -10,22 +10,14 @@ from selfinstruct.config.config import Config
 from selfinstruct.config.stored import shown_by
 from selfinstruct.engine.progress import Progress
 from selfinstruct.errors import StoreError, YieldCollapsed
-from selfinstruct.filters.instruction import too_similar
 from selfinstruct.filters.verdicts import FilterSettings, Verdict, verdict_on, verdict_on_record, verdicts_on_instances
 from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.pool.pool import Pool, record_text
 from selfinstruct.records import Record, Task
+from selfinstruct.store.reasons import remedy
 from selfinstruct.store.store import Store
 from selfinstruct.strategies import GeneratedInstances, Proposal
 
-_NOTHING_READ = "Look at the answers: the teacher does not give what it is asked for. Try another model"
-ADVICE = {  # by the most common reason, where hardly anything is admitted
-    too_similar.name: (
-        "In a new run, try more seeds or more varied ones, another model, a higher temperature, or a higher "
-        "filters.rouge_threshold"
-    ),
-    **dict.fromkeys(("no_answer", "empty_answer", "no_list", "refusal"), _NOTHING_READ),
-}
 YIELD_OVER_STEPS = 50  # the number of latest steps over which the yield is measured
 
 
@@ -119,7 +111,7 @@ class Gate:
                 f"Stopped: only {share:.1%} of the last {len(self._recent)} candidates were admitted, so more "
                 f"calls would mostly be wasted; an answer without candidates counts as "
                 f"{self.config.proposals_per_request}. Rejections so far: {reasons}. See selfinstruct rejected "
-                f"{self.store.folder}. {ADVICE.get(first, f'In a new run, change what leads to {first}')}. To continue "
+                f"{self.store.folder}. In a new run, {remedy(first) or f'change what leads to {first}'}. To continue "
                 "this one anyway, lower running.collapse_below."
             )
 

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from selfinstruct.filters.rule import Evidence, rule
 from selfinstruct.parsing.items import ParsedInstance
+from selfinstruct.parsing.loops import looping_unit
 from selfinstruct.parsing.names import ORDINAL, any_of
 from selfinstruct.parsing.verdicts import says_no_input
 from selfinstruct.patterns import pattern
@@ -19,6 +20,10 @@ from selfinstruct.settings import Section
 ALPACA = "known defects of Alpaca's published data"
 METHOD = "Self-Instruct, section 2.2"
 INSTANCES = "instances"  # the stage under which rejected instances are listed
+LEAST_REPEATED = 100  # characters at the end of a text that was cut off anyway
+RAISE_LIMIT = "raise max_tokens in the stage's sampling"
+LARGER = "try a larger model"
+ENDLESS = f"{LARGER}, or set frequency_penalty = 0.3 in the stage's sampling"
 
 _MARK_OF_NOTHING = pattern(r"\W*no\s*(?:input|output)\W*|\.{3,}|…|\W*(?:TODO|TBD)\W*", re.IGNORECASE)
 # The place of an output that was never filled in.
@@ -60,7 +65,20 @@ class InstanceSettings(Section):
     max_instances: int = Field(5, ge=1, description="maximum instances kept per task")
 
 
-@rule(INSTANCES, "cut off by the token limit", "the server's finish reason")
+@rule(INSTANCES, "repeats itself without end", "seen in the answers of small models", remedy=ENDLESS)
+def repetition(i: int, instances: Instances, rules: InstanceSettings) -> Evidence | None:
+    """The answer ended inside this instance, which repeats itself by then."""
+    found = instances[i]
+    return repeated(found.output) or repeated(found.input) if found.cut else None
+
+
+def repeated(text: str) -> Evidence | None:
+    """The evidence that a text that was cut off only repeats itself at its end."""
+    unit = looping_unit(text, LEAST_REPEATED)
+    return {"repeats": unit} if unit else None
+
+
+@rule(INSTANCES, "cut off by the token limit", "the server's finish reason", remedy=RAISE_LIMIT)
 def cut_off(i: int, instances: Instances, rules: InstanceSettings) -> Evidence | None:
     """The token limit ended the answer inside this instance."""
     return {} if instances[i].cut else None
@@ -82,7 +100,7 @@ def _is_placeholder(text: str) -> bool:
     return bool(_PLACE_HOLDER.fullmatch(text)) and not _TAG.fullmatch(text)
 
 
-@rule(INSTANCES, "the output repeats the input", METHOD)
+@rule(INSTANCES, "the output repeats the input", METHOD, remedy=LARGER)
 def output_equals_input(i: int, instances: Instances, rules: InstanceSettings) -> Evidence | None:
     """The output repeats the input."""
     return {} if instances[i].output.strip() == instances[i].input.strip() else None
@@ -149,7 +167,10 @@ def conflicting_outputs(i: int, instances: Instances, rules: InstanceSettings) -
     return None
 
 
-@rule(INSTANCES, "repeats another instance of the task", "Self-Instruct, reference code")
+@rule(
+    INSTANCES, "repeats another instance of the task", "Self-Instruct, reference code",
+    remedy=f"lower instances_per_task, or {LARGER}",
+)  # fmt: skip
 def duplicate_instance(i: int, instances: Instances, rules: InstanceSettings) -> Evidence | None:
     """An earlier instance of the task is the same."""
     same = next((j for j, earlier in instances.items() if j < i and earlier[:2] == instances[i][:2]), None)
@@ -164,6 +185,6 @@ def too_many(i: int, instances: Instances, rules: InstanceSettings) -> Evidence 
 
 # In this order; `too_many` counts those that passed all others.
 INSTANCE_FILTERS = (
-    cut_off, empty_output, output_equals_input, pseudo_empty_input, ends_with_colon, merged_tasks, conflicting_outputs,
-    duplicate_instance, too_many,
+    repetition, cut_off, empty_output, output_equals_input, pseudo_empty_input, ends_with_colon, merged_tasks,
+    conflicting_outputs, duplicate_instance, too_many,
 )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from selfinstruct.filters.instance import is_no_output
+from selfinstruct.filters.instance import ENDLESS, LARGER, RAISE_LIMIT, is_no_output, repeated
 from selfinstruct.filters.rule import Evidence, rule
 from selfinstruct.pool.novelty import UNSPACED, tokens
 from selfinstruct.pool.pool import Pool, SimilaritySettings
@@ -39,7 +39,14 @@ class InstructionSettings(SimilaritySettings):
     )
 
 
-@rule(FILTER, "cut off by the token limit", "the server's finish reason")
+@rule(FILTER, "repeats itself without end", "seen in the answers of small models", remedy=ENDLESS)
+def repetition(candidate: Candidate, pool: Pool[InstructionSettings]) -> Evidence | None:
+    """The answer ended inside this item, which repeats itself by then."""
+    texts = candidate.instruction, *(text for one in candidate.instances for text in (one.input, one.output))
+    return next(filter(None, map(repeated, texts)), None) if candidate.cut else None
+
+
+@rule(FILTER, "cut off by the token limit", "the server's finish reason", remedy=RAISE_LIMIT)
 def cut_off(candidate: Candidate, pool: Pool[InstructionSettings]) -> Evidence | None:
     """The token limit ended the answer inside this item."""
     return {} if candidate.cut else None
@@ -68,7 +75,10 @@ def too_long(candidate: Candidate, pool: Pool[InstructionSettings]) -> Evidence 
     return {"words": words} if words > pool.rules.max_words else None
 
 
-@rule(FILTER, "asks for what a text model cannot do", "Self-Instruct; Alpaca's additions")
+@rule(
+    FILTER, "asks for what a text model cannot do", "Self-Instruct; Alpaca's additions",
+    remedy="remove words from filters.forbidden_words if you want such tasks",
+)  # fmt: skip
 def forbidden_word(candidate: Candidate, pool: Pool[InstructionSettings]) -> Evidence | None:
     """A word that asks for what a text-only model cannot do."""
     found = _any_word(pool.rules.forbidden_words).search(candidate.instruction)
@@ -95,7 +105,7 @@ def starts_with_non_ascii(candidate: Candidate, pool: Pool[InstructionSettings])
     return {"character": first} if pool.rules.ascii_start and first > "\x7f" else None
 
 
-@rule(FILTER, "repeats what the prompt says", "seen in the answers of small models")
+@rule(FILTER, "repeats what the prompt says", "seen in the answers of small models", remedy=LARGER)
 def echoed_prompt(candidate: Candidate, pool: Pool[InstructionSettings]) -> Evidence | None:
     """One of the prompt's rules, placeholders or examples, given back as a task."""
     prompt = pool.shown.saying(candidate.instruction)
@@ -120,12 +130,17 @@ def contaminated(candidate: Candidate, pool: Pool[InstructionSettings]) -> Evide
 
 # In this order, cheap ones first; the novelty rule, which needs the whole pool, comes after them.
 INSTRUCTION_FILTERS = (
-    cut_off, no_words, too_short, too_long, forbidden_word, asks_for_program, starts_with_punctuation,
+    repetition, cut_off, no_words, too_short, too_long, forbidden_word, asks_for_program, starts_with_punctuation,
     starts_with_non_ascii, echoed_prompt, empty_output, contaminated,
 )  # fmt: skip
 
 
-@rule("novelty", "too similar to a known instruction", "Self-Instruct, section 2.2")
+@rule(
+    "novelty", "too similar to a known instruction", "Self-Instruct, section 2.2",
+    remedy=(
+        "try more seeds or more varied ones, another model, a higher temperature, or a higher filters.rouge_threshold"
+    ),
+)  # fmt: skip
 def too_similar(nearest: Neighbor | None, pool: Pool[InstructionSettings]) -> Evidence | None:
     """ROUGE-L F1 above the threshold against a seed or an admitted instruction; exactly the threshold passes."""
     if nearest is None or nearest.score <= pool.rules.rouge_threshold:

@@ -1,6 +1,6 @@
 """Filters of whole records, against those of other tasks and test sets."""
 
-from selfinstruct.filters.instance import INSTANCES
+from selfinstruct.filters.instance import INSTANCES, LARGER
 from selfinstruct.filters.instruction import overlap
 from selfinstruct.filters.rule import Evidence, rule
 from selfinstruct.parsing.verdicts import declines
@@ -18,7 +18,7 @@ def refused_output(record: Record, pool: Pool[RecordSettings]) -> Evidence | Non
     return {} if declines(record_text(record.instruction, record.input), record.output) else None
 
 
-@rule(INSTANCES, "repeats an example of the prompt", "seen in the answers of small models")
+@rule(INSTANCES, "repeats an example of the prompt", "seen in the answers of small models", remedy=LARGER)
 def copied_demonstration(record: Record, pool: Pool[RecordSettings]) -> Evidence | None:
     """Input and output are those of an example that the prompt shows, or of a seed."""
     prompt = pool.shown.demonstrating(record.input, record.output)

@@ -21,7 +21,8 @@ class Rule(Generic[P]):
     """A filter. Its name is the reason stored with what it rejects.
 
     `stage`: the stage that its rejections are listed under. `words`: what it rejects, in a few words. `source`: where
-    the rule comes from. `required`: why it cannot be switched off, "" if it can.
+    the rule comes from. `required`: why it cannot be switched off, "" if it can. `remedy`: what to try in a new run
+    where it rejects much, "" if nothing is known to help.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Rule(Generic[P]):
     source: str
     required: str
     check: Callable[P, Evidence | None]
+    remedy: str = ""
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Rejection | None:
         """The rejection, or None."""
@@ -42,11 +44,11 @@ class Rule(Generic[P]):
 
 
 def rule(
-    stage: str, words: str, source: str = "", required: str = ""
+    stage: str, words: str, source: str = "", required: str = "", remedy: str = ""
 ) -> Callable[[Callable[P, Evidence | None]], Rule[P]]:
     """Turn the decorated function into a filter of that stage, named like the function."""
 
     def declare(check: Callable[P, Evidence | None]) -> Rule[P]:
-        return Rule(check.__name__, stage, words, source, required, check)
+        return Rule(check.__name__, stage, words, source, required, check, remedy)
 
     return declare

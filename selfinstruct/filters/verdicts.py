@@ -31,6 +31,7 @@ RULES: tuple[Rule[...], ...] = (*CANDIDATE_RULES, *INSTANCE_RULES)
 CANDIDATE_STAGES = tuple(dict.fromkeys(one.stage for one in CANDIDATE_RULES))
 INSTANCE_STAGES = tuple(dict.fromkeys(one.stage for one in INSTANCE_RULES))
 WORDS: dict[str, str] = {one.name: one.words for one in RULES}
+REMEDIES: dict[str, str] = {one.name: one.remedy for one in RULES if one.remedy}
 OPTIONAL = tuple(dict.fromkeys(one.name for one in RULES if not one.required))
 REQUIRED = {one.name: one.required for one in RULES if one.required}
 

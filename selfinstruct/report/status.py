@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import Any, NamedTuple
 
 from selfinstruct.asking.stages import Counted
@@ -10,6 +11,7 @@ from selfinstruct.config.stored import config_of
 from selfinstruct.engine.progress import Progress
 from selfinstruct.errors import UsageError
 from selfinstruct.filters.verdicts import CANDIDATE_STAGES
+from selfinstruct.report.advice import advice
 from selfinstruct.store import counts
 from selfinstruct.store.answers import Usage, is_simulated, unpriced, usage
 from selfinstruct.store.counts import RejectionCount
@@ -197,6 +199,9 @@ def render(found: Status, folder: str) -> str:
             f"  quality    {_share(found.grades['right'], graded)} of {graded:,} graded outputs are correct "
             f"({found.grades['unknown']:,} cannot be graded)"
         )
+    if tips := advice(found):
+        lines.append("  in a new run")
+        lines += [fill(tip, 80, initial_indent=" " * 4, subsequent_indent=" " * 6) for tip in tips]
     return "\n".join(lines)
 
 

@@ -26,7 +26,7 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from selfinstruct import parts
-from selfinstruct.asking.reading import REASONS
+from selfinstruct.asking.reading import IMPORTED, REASONS
 from selfinstruct.asking.stages import Counted, GrowthSettings, Stage
 from selfinstruct.custom import Custom
 from selfinstruct.errors import UsageError
@@ -178,5 +178,7 @@ def _declared(strategies: tuple[type[Strategy], ...]) -> Declared:
         tuple(stages),
         {name: stage.counts for name, stage in stages.items() if stage.counts},
         {name: stage.asks_for for name, stage in stages.items() if stage.asks_for},
-        REASONS | {reason: words for strategy in reversed(strategies) for reason, words in strategy.reasons.items()},
+        REASONS
+        | IMPORTED
+        | {reason: words for strategy in reversed(strategies) for reason, words in strategy.reasons.items()},
     )

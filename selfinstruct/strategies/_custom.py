@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 RESERVED = {PROBE, *CANDIDATE_STAGES}  # stages that requests or rejections have without any strategy
 DECLARES = ("stages", "defaults", "reasons", "summary", "propose", "generate_instances")
+_OfTask = tuple[str, str, str]
 
 
 class DeclaredStage(Section):
@@ -34,7 +35,8 @@ class DeclaredStage(Section):
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")
     asks_for: str = Field("", max_length=200)
-    counts: tuple[str, str, str, str, tuple[str, str, str]] | None = None
+    # Without `nearly_all`, as runs of earlier versions have it, or with it.
+    counts: tuple[str, str, str, str, _OfTask] | tuple[str, str, str, str, _OfTask, str] | None = None
 
 
 class DeclaredStrategy(Section):

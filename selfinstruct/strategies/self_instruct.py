@@ -83,6 +83,7 @@ CLASSIFY = Stage(
         "class",
         "classification tasks",
         ("a classification task", "not a classification task", "of unknown class"),
+        'try another model, or strategy = "alpaca", which does not ask for the class',
     ),
 )
 INSTANCES = Stage(

@@ -16,7 +16,7 @@ import time
 import urllib.request
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, suppress
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
@@ -43,7 +43,14 @@ PATHS = {"chat": "/chat/completions", "completion": "/completions"}
 
 
 class OpenAICompatible:
-    """The teacher behind one server's address and key. `close()` it when done."""
+    """The teacher behind one server's address and key. `close()` it when done.
+
+    `added`: settings of the transport that every request gets; they are no part of the data. `keeps_alive`: whether a
+    connection serves several requests.
+    """
+
+    added: ClassVar[Mapping[str, Any]] = {}
+    keeps_alive: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -72,7 +79,8 @@ class OpenAICompatible:
             if self._key and (value := os.environ.get(variable)):  # only to servers that are trusted with the key
                 headers[name] = value
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0),  # the scheduler counts the calls
+            # The scheduler counts the calls.
+            connector=aiohttp.TCPConnector(limit=0, force_close=not self.keeps_alive),
             timeout=aiohttp.ClientTimeout(total=None),  # and enforces their deadlines
             headers=headers,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -97,7 +105,7 @@ class OpenAICompatible:
     async def complete(self, request: Request) -> Completion:
         """Send `request` once; see `teachers.Teacher` for what it raises."""
         started = time.perf_counter()
-        body = json.dumps(request_body(request)).encode()
+        body = json.dumps({**request_body(request), **self.added}).encode()
         try:
             async with self.request("POST", PATHS[request.endpoint], data=body) as response:
                 raw, is_whole = await self.body_of(response)

@@ -60,6 +60,7 @@ class Pace:
     ):
         self.deadline_s = deadline_s
         self.in_flight = 0
+        self.arriving = 0  # tokens of the calls in flight, where answers are streamed
         self.limit = float(in_flight)  # of calls in flight
         self._most = in_flight
         self._calls = Bucket.per_minute(requests_per_minute) if requests_per_minute else None

@@ -20,7 +20,7 @@ from selfinstruct.records import Completion, Request
 from selfinstruct.teachers import Teacher
 from selfinstruct.teachers.budget import Budget
 from selfinstruct.teachers.failures import BUSY
-from selfinstruct.teachers.pacing import Call, Outcome
+from selfinstruct.teachers.pacing import Call, Outcome, Pace
 from selfinstruct.teachers.refusals import StageCalls
 from selfinstruct.teachers.words import GENERATE, Words
 
@@ -74,6 +74,7 @@ class Scheduler:
         answered: Iterable[str] = (), tell: Callable[[str], None] = lambda line: None, words: Words = GENERATE,
     ):  # fmt: skip
         self.in_flight = 0
+        self.paces: set[Pace] = set()  # of the servers called so far
         self.held_until = 0.0  # on the loop's clock: when the next call may be sent, by its server's pace
         self.stopping = asyncio.Event()
         self.budget = budget
@@ -274,6 +275,7 @@ class Scheduler:
             if self.budget:
                 self.budget.reserve(request)
             self.in_flight += 1
+            self.paces.add(teacher.pace)
             self._between_tries.discard(request.id)
             turn.set_result((teacher, teacher.pace.sent(now, request.stage, tokens)))
         return wait_s

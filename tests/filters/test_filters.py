@@ -38,6 +38,7 @@ from selfinstruct.filters.verdicts import (
     verdicts_on_instances,
 )
 from selfinstruct.parsing.items import ParsedInstance
+from selfinstruct.parsing.loops import looping_unit
 from selfinstruct.pool.pool import Pool
 from selfinstruct.records import Candidate, Instance, Neighbor, Record, Rejection, SeedTask, Task
 
@@ -250,6 +251,7 @@ def test_the_filters_stand_in_the_order_of_the_published_ones():
     ("text", "cut", "reason"),
     [
         ("Draw", True, "cut_off"),
+        ("Draw the line" + " in place" * 20, True, "repetition"),
         ("...", False, "no_words"),
         ("Draw it", False, "too_short"),
         ("Draw " * 151, False, "too_long"),
@@ -283,6 +285,17 @@ def instances(*pairs):
 
 def one(rule, given, output, cut=False):
     return rule(0, {0: ParsedInstance(given, output, cut)}, FilterSettings())
+
+
+def test_what_a_loop_has_filled_up_to_the_token_limit_is_repetition():
+    loop = "A dress, and" + " it is very fashionable, and" * 9
+    found = Rejection("repetition", {"repeats": looping_unit(loop, 100)})
+    assert one(instance.repetition, loop, "Fashion", cut=True) == found
+    assert one(instance.repetition, "Fashion", loop, cut=True) == found
+    assert one(instance.repetition, "Fashion", loop) is None, "a refrain that was asked for"
+    assert reasons([ParsedInstance("Fashion", loop, True)]) == ["repetition"]
+    proposed = Candidate("r", 0, "Describe this dress.", True, instances=(Instance("", loop),))
+    assert verdict_on(proposed, pool()).rejection == found
 
 
 def test_a_cut_instance_is_cut_off():

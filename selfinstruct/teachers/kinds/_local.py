@@ -28,13 +28,46 @@ QUIET_S = 2.0  # a model that loads faster is not worth a message
 LAST_LINES = 5
 
 
+class _Server(NamedTuple):
+    """A server that was started, what it is called, and what it says."""
+
+    name: str
+    process: asyncio.subprocess.Process
+    log: IO[bytes]
+
+    def ended(self, what: str) -> TeacherError:
+        """The error that it has ended, with its last words."""
+        return TeacherError(f"{self.name} {what}:\n{_last_lines(self.log)}")
+
+
+class Client(OpenAICompatible):
+    """A client that knows whether its server still runs."""
+
+    def __init__(self, server: _Server, *settings: Any, **options: Any):
+        super().__init__(*settings, **options)
+        self._server = server
+
+    async def complete(self, request: Request) -> Completion:
+        """Send `request` once, as usual; TeacherError if the server has ended."""
+        try:
+            return await super().complete(request)
+        except TryAgain as error:
+            if error.reason == "connection":
+                with contextlib.suppress(TimeoutError):  # its exit is known a moment after its connections are
+                    await asyncio.wait_for(self._server.process.wait(), EXIT_S)
+                if self._server.process.returncode is not None:
+                    raise self._server.ended(f"ended with exit code {self._server.process.returncode}") from None
+            raise
+
+
 class LocalServer(Kind):
-    """A kind whose server is started for the run. Override `command` and `check`."""
+    """A kind whose server is started for the run. Override `command`, `check` and, where it streams, `client`."""
 
     may_refuse = True
     starts_process = True
     bounds_lists = True
     label = ""
+    client = Client
 
     def command(self, model: str, port: int, concurrency: int) -> list[str]:
         """The command that serves the model at this port of 127.0.0.1."""
@@ -56,7 +89,7 @@ class LocalServer(Kind):
         command = self.command(teacher.model, port, session.running.concurrency)
         name = f"{self.label} with {teacher.model}"
         server = await _started(name, command, f"http://127.0.0.1:{port}/health", stack)
-        opened = _Client(
+        opened = self.client(
             server,
             teacher.model_copy(update={"api_key_env": ""}), f"http://127.0.0.1:{port}/v1", session.prices,
             Pace(session.running.concurrency),  # without a deadline: the model is as fast as this machine
@@ -64,38 +97,6 @@ class LocalServer(Kind):
         )  # fmt: skip
         stack.push_async_callback(opened.close)
         return opened
-
-
-class _Server(NamedTuple):
-    """A server that was started, what it is called, and what it says."""
-
-    name: str
-    process: asyncio.subprocess.Process
-    log: IO[bytes]
-
-    def ended(self, what: str) -> TeacherError:
-        """The error that it has ended, with its last words."""
-        return TeacherError(f"{self.name} {what}:\n{_last_lines(self.log)}")
-
-
-class _Client(OpenAICompatible):
-    """A client that knows whether its server still runs."""
-
-    def __init__(self, server: _Server, *settings: Any, **options: Any):
-        super().__init__(*settings, **options)
-        self._server = server
-
-    async def complete(self, request: Request) -> Completion:
-        """Send `request` once, as usual; TeacherError if the server has ended."""
-        try:
-            return await super().complete(request)
-        except TryAgain as error:
-            if error.reason == "connection":
-                with contextlib.suppress(TimeoutError):  # its exit is known a moment after its connections are
-                    await asyncio.wait_for(self._server.process.wait(), EXIT_S)
-                if self._server.process.returncode is not None:
-                    raise self._server.ended(f"ended with exit code {self._server.process.returncode}") from None
-            raise
 
 
 def _free_port() -> int:

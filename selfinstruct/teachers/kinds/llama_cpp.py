@@ -8,6 +8,7 @@ from typing import Any
 
 from selfinstruct.errors import UsageError
 from selfinstruct.teachers.kinds._local import LocalServer
+from selfinstruct.teachers.kinds._streaming import StreamingClient
 from selfinstruct.teachers.settings import TeacherSettings
 
 SERVER = Path(__file__).with_name("_llama_server.py")
@@ -19,6 +20,7 @@ class LlamaCpp(LocalServer):
     """A GGUF file, served by llama.cpp with as many slots as calls in flight."""
 
     label = "llama.cpp"
+    client = StreamingClient
 
     def check(self, stage: str, teacher: TeacherSettings, sampling: dict[str, Any]) -> None:
         """Check that xllamacpp is installed and that the model is a GGUF file."""
@@ -48,7 +50,7 @@ def idle_cores() -> int:
     """
     import psutil
 
-    busy = psutil.cpu_percent(LOOK_S) / 100  # of all cores
+    busy: float = psutil.cpu_percent(LOOK_S) / 100  # of all cores
     return max(1, round((os.cpu_count() or 1) * (1 - busy)))
 
 
