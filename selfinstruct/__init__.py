@@ -20,6 +20,7 @@ The rooms, as subpackages are called here, lowest first: each imports only from 
     web              what pages share: access, style
     rows             users' files as rows; files written atomically
     simulated        the simulated teacher: what is true (world), what it says (mind), how it is served (server)
+    labels           votes of several voters about the same rows, combined
     parsing          model answers as items, verdicts and instances
     pool             the tasks and records admitted so far, and how similar new ones are to them
     filters          what is rejected, and why: one declaration each
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
         UsageError,
         YieldCollapsed,
         check,
+        combine,
         filter,
         finetune,
         generate,
@@ -78,8 +80,8 @@ if TYPE_CHECKING:
 __version__ = "0.2.0"
 __all__ = [
     "BudgetReached", "Refiltered", "Rows", "Run", "SelfInstructError", "StoreError", "TeacherError", "UsageError",
-    "YieldCollapsed", "check", "filter", "finetune", "generate", "generate_async", "import_answers", "llama_cpp",
-    "openai", "overlap", "reject", "student", "transformers", "vllm",
+    "YieldCollapsed", "check", "combine", "filter", "finetune", "generate", "generate_async", "import_answers",
+    "llama_cpp", "openai", "overlap", "reject", "student", "transformers", "vllm",
 ]  # fmt: skip
 
 

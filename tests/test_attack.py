@@ -170,6 +170,7 @@ COMMANDS = [
     ("check", "RUN/records.jsonl", "--json"),
     ("check", "RUN/records.jsonl", "--fix", "RUN/fixed.jsonl"),
     ("seeds", "check", "RUN/records.jsonl"),
+    ("combine", "RUN/records.jsonl", "--columns", "instruction,output"),
 ]
 OF_STUDENTS = {"finetune", "chat", "serve", "merge", "gguf", "evaluate", "compare"}
 OTHERS = {"audit", "simulate"}  # pages: tests/audit; a server that opens nobody's folder

@@ -50,7 +50,7 @@ def test_help_is_plain_text_of_80_columns_and_ends_with_examples(name):
 def test_every_command_is_in_a_section_with_its_whole_sentence():
     shown = run_cli("--help", env=PLAIN).stdout
     lines = shown.splitlines()
-    for section in ("Grow a run:", "Look at a run:", "Datasets:", "Students:", "Simulated teacher:"):
+    for section in ("Grow a run:", "Look at a run:", "Datasets:", "Labels:", "Students:", "Simulated teacher:"):
         assert section in lines
     listed = [line.split()[0] for line in lines[lines.index("Grow a run:") :] if line.startswith("  ")]
     assert sorted(listed) == sorted(ROOT.commands)

@@ -3,6 +3,7 @@
     grow        generate, import, refilter
     look        status, report, verify, tasks, rejected, audit
     data        export, overlap, check, seeds check
+    labels      combine
     simulate    the simulated teacher as a server
     options     options and arguments by name
     completing  what Tab offers for them
@@ -19,7 +20,7 @@ import typer
 
 from finetune.cli import COMMANDS
 from selfinstruct import __version__
-from selfinstruct.cli import data, grow, look, simulate
+from selfinstruct.cli import data, grow, labels, look, simulate
 from selfinstruct.cli.showing import NOT_GIVEN, OneCommand, Sections, add
 from selfinstruct.errors import SelfInstructError
 from selfinstruct.untrusted import say, visible
@@ -51,7 +52,8 @@ seeds_app = typer.Typer(cls=OneCommand, no_args_is_help=True)
 add(seeds_app, None, data.check_seeds, "check")
 
 # In the order of --help.
-GROW, LOOK, DATA, STUDENTS, SIMULATE = "Grow a run", "Look at a run", "Datasets", "Students", "Simulated teacher"
+GROW, LOOK, DATA, LABELS = "Grow a run", "Look at a run", "Datasets", "Labels"
+STUDENTS, SIMULATE = "Students", "Simulated teacher"
 add(app, GROW, grow.generate)
 add(app, GROW, grow.import_, "import")
 add(app, GROW, grow.refilter)
@@ -65,6 +67,7 @@ add(app, DATA, data.export)
 add(app, DATA, data.overlap)
 add(app, DATA, data.check)
 app.add_typer(seeds_app, name="seeds", help="Check a file of seed tasks.", rich_help_panel=DATA)
+add(app, LABELS, labels.combine)
 for command in COMMANDS:
     add(app, STUDENTS, command)
 add(app, SIMULATE, simulate.simulate)

@@ -5,7 +5,7 @@ from typing import Literal
 
 import typer
 
-from selfinstruct import parts
+from selfinstruct import labels, parts
 
 
 def rejected_stages(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -26,6 +26,11 @@ def strategies(incomplete: str) -> list[str]:
 def teachers(incomplete: str) -> list[str]:
     """The built-in kinds of teachers."""
     return [name for name in parts.TEACHERS if name.startswith(incomplete)]
+
+
+def label_models(incomplete: str) -> list[str]:
+    """The built-in label models."""
+    return [name for name in labels.NAMES if name.startswith(incomplete)]
 
 
 def filters(incomplete: str) -> list[str]:

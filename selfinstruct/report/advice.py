@@ -22,11 +22,11 @@ def advice(found: "Status") -> list[str]:
         answers[usage.stage] += usage.requests
     tips: defaultdict[str, list[tuple[float, str]]] = defaultdict(list)
     for stage, reason, n in found.rejected:
-        noun, whole = f"{stage} answers", answers[stage]
+        noun, whole = f"the {stage} answers", answers[stage]
         if reason in WORDS and stage in CANDIDATE_STAGES:
-            noun, whole = "candidates", found.candidates - found.pending
+            noun, whole = "the candidates", found.candidates - found.pending
         elif reason in WORDS:
-            noun, whole = "instances", found.instances
+            noun, whole = "the instances", found.instances
         if whole and n >= max(ENOUGH, MANY * whole) and (helps := remedy(reason)):
             tips[helps].append((n / whole, f"{reason}: {n / whole:.0%} of {noun}"))
     for one in found.declared.counted.values():

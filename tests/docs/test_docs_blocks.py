@@ -18,7 +18,7 @@ from tests.docs.blocks import NEED_TORCH, PLAIN, ROOT, Block, blocks, commands, 
 
 ALL = [block for page in pages() for block in blocks(page)]
 STOP = {"|", "<", ">", "&&", "2>&1"}
-LANGUAGES = {"sh", "python", "sql", "toml", "json", "yaml", "text", "jinja"}
+LANGUAGES = {"sh", "python", "sql", "toml", "json", "yaml", "text", "csv", "jinja"}
 
 
 @pytest.fixture(scope="module")

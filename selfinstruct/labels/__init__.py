@@ -1,0 +1,10 @@
+"""What several voters say about the same rows, and what their votes are worth: pure functions on arrays.
+
+votes      a file of votes
+models     label models: votes combined into probabilities
+agreement  how far voters agree
+combining  the combination, measured on gold labels where there are some
+report     the combination in words
+"""
+
+NAMES = ("dawid-skene", "mace", "majority", "weighted")  # of label models; the first is the default
