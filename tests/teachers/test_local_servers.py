@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 import selfinstruct as si
+from selfinstruct.config.config import Config
 from selfinstruct.errors import TeacherError, UsageError
 from selfinstruct.teachers.kinds import llama_cpp, vllm
 from tests.conftest import COMMAND, FEW_SEEDS, run_cli
@@ -165,3 +166,20 @@ def test_llama_cpp_has_a_slot_for_each_call_and_a_thread_for_each_idle_core(busy
     monkeypatch.setattr(psutil, "cpu_percent", lambda seconds: busy)
     command = llama_cpp.KIND.command("m.gguf", 8000, 6)
     assert command[2:] == [str(Path("m.gguf").resolve()), "8000", "6", "4096", str(threads)]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "stage", "sampled"),
+    [
+        ("chat", "propose", {"temperature": 0.7, "top_p": 0.9, "max_tokens": 1024}),
+        ("chat", "instances", {"temperature": 0.7, "top_p": 0.9, "max_tokens": 1024}),
+        ("chat", "classify", {"temperature": 0.0, "max_tokens": 32}),
+        ("completion", "instances", {"temperature": 0.0, "presence_penalty": 1.5, "max_tokens": 350}),
+    ],
+)
+def test_a_small_model_writes_long_texts_at_random(endpoint, stage, sampled):
+    teacher = {"kind": "llama.cpp", "model": "m.gguf", "endpoint": endpoint}
+    (found,) = Config(teacher=teacher).choices(stage)
+    assert {name: value for name, value in found.sampling.items() if name != "stop"} == sampled
+    (found,) = Config(teacher=teacher, **{stage: {"sampling": {"temperature": 0.1}}}).choices(stage)
+    assert found.sampling["temperature"] == 0.1

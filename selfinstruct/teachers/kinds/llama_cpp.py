@@ -1,6 +1,7 @@
 """llama.cpp with a GGUF file, on this machine. Requires selfinstruct[llama-cpp] (xllamacpp)."""
 
 import importlib.util
+import math
 import os
 import sys
 from pathlib import Path
@@ -14,6 +15,8 @@ from selfinstruct.teachers.settings import TeacherSettings
 SERVER = Path(__file__).with_name("_llama_server.py")
 CONTEXT = 4096  # tokens of each slot: a prompt of the built-in strategies and its answer take up to 3,000
 LOOK_S = 0.5
+SHORT_TOKENS = 100  # a class, but not instances
+LONG = {"temperature": 0.7, "top_p": 0.9}
 
 
 class LlamaCpp(LocalServer):
@@ -21,6 +24,11 @@ class LlamaCpp(LocalServer):
 
     label = "llama.cpp"
     client = StreamingClient
+
+    def sampling(self, teacher: TeacherSettings, sampling: dict[str, Any]) -> dict[str, Any]:
+        """Small chat models repeat themselves in longer texts if they decode greedily: see Measurements in the docs."""
+        is_long = sampling.get("max_tokens", math.inf) > SHORT_TOKENS
+        return {**sampling, **LONG} if is_long and teacher.endpoint == "chat" else sampling
 
     def check(self, stage: str, teacher: TeacherSettings, sampling: dict[str, Any]) -> None:
         """Check that xllamacpp is installed and that the model is a GGUF file."""
