@@ -2,7 +2,7 @@
 
 import re
 
-from selfinstruct.parsing.fences import masked, unmasked
+from selfinstruct.parsing.fences import is_masked, masked, unmasked
 from selfinstruct.parsing.fields import (
     INPUT_FIELD,
     LABEL_FIELD,
@@ -81,6 +81,21 @@ _ASKS_FOR_TABLE = pattern(
     r"\b(?:tables?|tabular|tabulate|truth|lookup|markdown)\b|tabel|tabla|tableau|tabela|tabella|таблиц|表|표",
     re.IGNORECASE,
 )
+_TEXT_FIELD = pattern(
+    r"^(?P<before>[ \t*_-]{0,8})(?:text|sentence|review|passage|tweet|comment|message|email)(?=[*_]{0,3}[ \t]?[:：])",
+    re.IGNORECASE | re.MULTILINE,
+)
+# A first line that only announces the answer, above a blank line; a reply to somebody may begin like that.
+_OPENING = pattern(
+    r"\A(?:sure|certainly|of course|absolutely)\b[^\n:]{0,20}\b(?:here|this|below)\b[^\n:]{0,80}:[ \t]{0,9}\n"
+    r"[ \t]{0,9}\n\s*(?=\S)",
+    re.IGNORECASE,
+)
+_ASKS_FOR_REPLY = pattern(
+    r"repl|respon|answer|dialog|conversation|chat|messag|e-?mail|letter|script|speech|assistant|support|rewrite|rephrase"
+    r"|translat|correct|proofread|edit",
+    re.IGNORECASE,
+)
 _NOTHING = pattern(r"\s*(?:none|null|nil|undefined|nan|\[object Object\])\s*", re.IGNORECASE)  # of a program
 
 
@@ -117,8 +132,12 @@ def _input_first(text: str, cut: bool, task: str) -> list[ParsedInstance]:
         return mark_cut(
             [with_output(ParsedInstance(no_input(given), output, False), task) for given, output in pairs], cut
         )
+    if not (marks or has_fields) and not _ASKS_FOR_REPLY.search(task):
+        text = _OPENING.sub("", text)
     if not (marks or has_fields) and (_has_other_names(text) or _NOTHING.fullmatch(text)):
         return []
+    if is_masked(text) and _is_code_with_examples(text, marks):
+        return [ParsedInstance("", text.strip(), cut)]
     first = min((mark.end() for mark in (*marks[:1], OUTPUT_FIELD.search(text)) if mark), default=len(text))
     if next_task := _NEXT_TASK.search(text, first):
         text, cut = text[: next_task.start()], False
@@ -151,6 +170,14 @@ def _whole_output(text: str, said: str, marks: list[re.Match[str]], task: str) -
     return said.strip() if not marks and is_whole and above and not above.endswith(":") else None
 
 
+def _is_code_with_examples(text: str, marks: list[re.Match[str]]) -> bool:
+    """Whether a code block stands above the first example: the code that the task asks for, shown at work."""
+    given, output = INPUT_FIELD.search(text), OUTPUT_FIELD.search(text)
+    if given is None or output is None or output.start() < given.start():
+        return False
+    return is_masked(text[: min(given.start(), marks[0].start() if marks else given.start())])
+
+
 def _headings(text: str) -> list[re.Match[str]]:
     """The headings of examples. Inside an answer, a lone "Example" above no field is a part of an output."""
     marks = list(EXAMPLE.finditer(text))
@@ -168,7 +195,7 @@ def output_first(text: str, cut: bool, task: str = "") -> list[ParsedInstance]:
         return mark_cut(from_json(rows), cut or rows.ends_inside)
     if has_too_many_lines(text):
         return []
-    text = EXAMPLE.sub("", body(text))
+    text = _with_named_inputs(EXAMPLE.sub("", body(text)))
     if (first := LABEL_FIELD.search(text)) and (next_task := _NEXT_TASK.search(text, first.end())):
         text, cut = text[: next_task.start()], False
     instances = []
@@ -180,7 +207,7 @@ def output_first(text: str, cut: bool, task: str = "") -> list[ParsedInstance]:
             [ParsedInstance(no_input(row["input"]), tidy(label, False), False) for row, label in found], cut
         )
     marks = [mark for mark in marks if _last_word(mark) == _last_word(marks[0])]  # others are part of an input
-    if marks and INPUT_FIELD.search(text, 0, marks[0].start()):
+    if marks and (INPUT_FIELD.search(text, 0, marks[0].start()) or _labels_stand_below(text, marks)):
         return mark_cut(_labels_below(text, marks), cut)
     for mark, end in with_ends(marks):
         given = INPUT_FIELD.search(text, mark.end(), len(text) if end is None else end)
@@ -193,14 +220,32 @@ def output_first(text: str, cut: bool, task: str = "") -> list[ParsedInstance]:
 def _labels_below(text: str, marks: list[re.Match[str]]) -> list[ParsedInstance]:
     """The instances of an answer in which, contrary to the prompt, each input precedes its label."""
     instances = []
-    begin = 0
+    begin, has_names = 0, INPUT_FIELD.search(text) is not None
     for mark, end in with_ends(marks):
         given = INPUT_FIELD.search(text, begin, mark.start())
         label = text[mark.end() : end].strip().partition("\n")[0]
-        before = read_input(text, given, mark.start()) if given else ""
+        above = text[begin : mark.start()].partition("\n")[2] if begin else text[: mark.start()]
+        before = read_input(text, given, mark.start()) if given else no_input("" if has_names else above)
         instances.append(ParsedInstance(before, tidy(label, mark.group().count("**") == 1), False))
         begin = mark.end()
     return instances
+
+
+def _labels_stand_below(text: str, marks: list[re.Match[str]]) -> bool:
+    """Whether inputs without names stand above their labels: text above the first label, none below the last."""
+    above = text[: marks[0].start()].strip()
+    is_last = "\n" not in text[marks[-1].end() :].strip()
+    return bool(above) and not above.endswith(":") and is_last and not INPUT_FIELD.search(text)
+
+
+def _with_named_inputs(text: str) -> str:
+    """The text with "Input" for "Text", "Sentence" ... where each label has one below it, and no input has its name."""
+    labels, texts = list(LABEL_FIELD.finditer(text)), list(_TEXT_FIELD.finditer(text))
+    if not labels or len(labels) != len(texts) or INPUT_FIELD.search(text):
+        return text
+    between = [text[label.end() : below.start()] for label, below in zip(labels, texts, strict=True)]
+    is_adjacent = all(value.strip() and "\n" not in value.strip() for value in between)
+    return _TEXT_FIELD.sub(r"\g<before>Input", text) if is_adjacent else text
 
 
 def _last_word(mark: re.Match[str]) -> str:

@@ -43,6 +43,11 @@ def masked(text: str) -> str:
     return "\n".join(found)
 
 
+def is_masked(text: str) -> bool:
+    """Whether the text has a code block with a line that `masked` has marked."""
+    return _MASK in text
+
+
 def unmasked(text: str) -> str:
     """The text as it was before `masked`."""
     return text.replace(_MASK, "")

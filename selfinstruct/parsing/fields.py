@@ -10,7 +10,7 @@ from typing import Any
 from selfinstruct.parsing.items import ParsedInstance
 from selfinstruct.parsing.json_answers import INPUT, OUTPUT, json_field, json_rows
 from selfinstruct.parsing.names import any_of
-from selfinstruct.parsing.remarks import with_output, without_remarks
+from selfinstruct.parsing.remarks import with_output, without_remarks, without_thoughts
 from selfinstruct.parsing.verdicts import says_no_input
 from selfinstruct.patterns import pattern
 
@@ -26,7 +26,8 @@ def _field(names: str) -> str:
         r"(?:[-*•][ \t]{1,8}+)?[*_]{0,3}+"
         rf"(?:{_NUMBER})?(?:#{{1,6}}+[ \t]{{0,8}}+)?+[*_]{{0,3}}+(?:{_NUMBER})?[【\[]?"
         rf"{names}[】\]]?[ \t]{{0,3}}\d{{0,3}}(?:[ \t]{{0,3}}[(（][^()（）\n]{{1,30}}[)）])?"
-        rf"(?:[*_ \t]{{0,6}}(?:::(?!:)|[:：][*_]{{0,3}})[ \t]{{0,20}}|[ \t]{{0,3}}[*_]{{2,3}}{_END})"
+        r"(?:(?<=】)[ \t]{0,20}(?![:：])|[*_ \t]{0,6}(?:::(?!:)|[:：][*_]{0,3})[ \t]{0,20}"
+        rf"|[ \t]{{0,3}}[*_]{{2,3}}{_END})"
         rf"|^(?=[ #*])(?:[ ]{{0,3}}+#{{1,6}}+|\*{{2,4}}+(?=[ \t]))[ \t]{{0,8}}+(?:{_NUMBER})?{names}"
         rf"[ \t]{{0,3}}\d{{0,3}}{_END}"
     )
@@ -61,7 +62,10 @@ def read_example(part: str, task: str = "") -> ParsedInstance:
     before = part[: output.start()] if output else part
     after = _value(part[output.end() :], output) if output else ""
     after = without_remarks(after, task)
-    return with_output(ParsedInstance(read_input(before, given) if given else no_input(before), after, False), task)
+    asked = read_input(before, given) if given else no_input(before)
+    if output:
+        asked = without_thoughts(asked, task) or (asked if given else "")
+    return with_output(ParsedInstance(asked, after, False), task)
 
 
 def from_json(rows: list[Any]) -> list[ParsedInstance]:

@@ -22,7 +22,7 @@ _TITLED = pattern(r"^\*\*[^*]{1,80}(?::\*\*|\*\*\s*[:–—-])\s+(?=\S)")
 _LABELLED = pattern(r"^[*_]{0,2}(?:task|instruction)[*_]{0,2}:[*_]{0,2}\s+", re.IGNORECASE)
 _MARKED_HEADING = pattern(r"^\s*(?:#{1,6}\s.*|\*\*[^*]+\*\*:?)\s*$")
 _HEADING = pattern(r"^\s*(?:#{1,6}\s.*|\*\*[^*]+\*\*:?|[^.?!]{1,80}:)\s*$")
-_BULLET = pattern(r"^(?P<indent>[ \t]{0,8})(?P<indent2>)(?:[-*•·–]\s+|[①-⑳]\s*)")
+_BULLET = pattern(r"^(?P<indent>[ \t]{0,8})(?P<indent2>)(?:[-*•·–]\s+(?:\[[ xX]?\]\s+)?|[①-⑳]\s*)")
 # "（1）", "[1] ", "1.) ", "1 - ", "1/ ", "№ 1: ", "任务1：", "**Tarefa 1:** ", "Prompt 1: ", "第一题：", "一、", "1️⃣ ".
 _OTHERWISE_NUMBERED = pattern(
     r"^(?P<indent>[ \t]{0,8})(?P<indent2>)(?:[-*•>][ \t]{1,8})?(?:#{1,6}[ \t]{0,8})?[*_]{0,2}(?:"
@@ -41,6 +41,16 @@ _OTHER_BULLET = pattern(
 _LETTERED = pattern(r"^(?P<indent>[ \t]{0,8})(?P<indent2>)\(?(?:[a-z]|[ivx]{2,4})[.)]\s+", re.IGNORECASE)
 _MARKS = (NUMBERED, _OTHERWISE_NUMBERED, _BULLET, _OTHER_BULLET, _LETTERED)
 _NUMBER_INSIDE = pattern(r"\s[*_]{0,2}\(?(\d{1,3})[.)][*_]{0,2}(?=\s)")
+_ASKS = pattern(
+    r"(?:write|create|name|give|list|make|describe|explain|translate|summari[sz]e|compose|find|sort|explain|compare|draft"
+    r"|rewrite|convert|classify|identify|generate|suggest|calculate|solve|tell|choose|design|develop|add|edit|fix)\b",
+    re.IGNORECASE,
+)
+# "Instruction: ..." above each task; "<task>...</task>" around it.
+_NAMED = pattern(
+    r"^(?P<indent>[ \t]{0,8})(?P<indent2>)[*_]{0,2}(?:task|instruction)[*_]{0,2}[:：][*_]{0,2}\s+", re.IGNORECASE
+)
+_TAGGED = pattern(r"<(task|instruction)>([^<]++)</\1>", re.IGNORECASE)
 _RULE = pattern(r"^\s*(?:-{3,}|\*{3,}|_{3,}|={3,})\s*$")
 
 
@@ -62,6 +72,10 @@ def numbered_items(text: str, cut: bool) -> list[Item]:
     else:
         lines = _lines(text)
         texts = next((found for mark in _MARKS if (found := _listed(lines, mark))), [])
+        if not texts:
+            texts = [tidy(found[2], False) for found in _TAGGED.finditer(text)]
+        if not texts and len(found := _listed(lines, _NAMED)) > 1:
+            texts = found
         if not texts:
             table = table_rows(text, cut, others=True)
             texts = [tidy(NUMBERED.sub("", row["instruction"], 1), False) for row in table if "instruction" in row]
@@ -96,7 +110,10 @@ def _listed(lines: list[str], mark: re.Pattern[str]) -> list[str]:
             below = found or below
         elif starts and paragraphs[-1][-1]:
             paragraphs[-1].append([])
+    are_titled = len(starts) > 1 and all(map(_has_title, starts, paragraphs))
     for i, parts in enumerate(paragraphs):
+        if are_titled:
+            parts[:1] = [parts[0][1:]] if len(parts[0]) > 1 else []
         remarks = [part for part in parts[1:] if part and not (len(part) == 1 and _HEADING.match(part[0]))]
         if i == len(paragraphs) - 1:  # a remark on the whole list looks like a paragraph of its last item
             announced = not any(parts[0]) or parts[0][-1].rstrip().endswith(":")
@@ -110,6 +127,18 @@ def _listed(lines: list[str], mark: re.Pattern[str]) -> list[str]:
     texts = [tidy(text, start.group().count("**") == 1) for text, start in zip(raw, starts, strict=True)]
     is_one_line = len(texts) == 1 and mark is NUMBERED and sum(map(len, paragraphs[0])) == 1
     return _run_on(texts[0], starts[0]) if is_one_line else texts
+
+
+def _has_title(start: re.Match[str], parts: list[list[str]]) -> bool:
+    """Whether an item begins with a title on a line of its own, above its text: "### 1. Poetry", "**1. Poetry**"."""
+    line = parts[0][0].strip()
+    is_bold = start.group().count("**") == 1 and line.rstrip(":").endswith("**")
+    title = line.strip("*:").split()
+    if not (is_bold or "#" in start.group()) or not 0 < len(title) <= 4 or line[-1:] in ".?!":
+        return False
+    below = parts[0][1:] or (parts[1] if len(parts) > 1 else [])
+    is_task = len(title) > 1 and _ASKS.match(title[0])  # "Write a haiku", and below it what about
+    return len(" ".join(below).split()) > len(title) and not is_task
 
 
 def _is_below(line: re.Match[str], item: re.Match[str]) -> bool:

@@ -29,7 +29,9 @@ NAMES: dict[Field, tuple[str, ...]] = {
         "intrare", "вход", "ввод", "входные данные", "вхід", "вхідні дані", "girdi", "giriş", "είσοδος", "الإدخال",
         "المدخل", "المدخلات", "ورودی", "קלט", "इनपुट", "đầu vào", "masukan", "อินพุต", "ข้อมูลเข้า", "输入", "輸入",
         "入力", "입력",
-        "syöte", "ingizo", "ইনপুট", "உள்ளீடு", "ఇన్‌పుట్", "ulaz", "ان پٹ",
+        "datos de entrada", "dados de entrada", "données d'entrée", "données d’entrée", "dati di input",
+        "dati in ingresso", "Eingabedaten", "vstupní data", "dữ liệu đầu vào", "data masukan", "输入数据", "入力データ",
+        "입력 데이터", "syöte", "ingizo", "ইনপুট", "உள்ளீடு", "ఇన్‌పుట్", "ulaz", "ان پٹ",
     ),
     "output": (
         "output", "answer", "Ausgabe", "Antwort", "sortie", "réponse", "salida", "respuesta", "saída", "resposta",
@@ -37,6 +39,14 @@ NAMES: dict[Field, tuple[str, ...]] = {
         "răspuns", "выход", "вывод", "ответ", "вихід", "відповідь", "çıktı", "yanıt", "cevap", "έξοδος", "الإخراج",
         "المخرج", "المخرجات", "الإجابة", "خروجی", "פלט", "आउटपुट", "उत्तर", "đầu ra", "keluaran", "เอาต์พุต",
         "ผลลัพธ์", "输出", "輸出", "答案", "回答", "出力", "출력", "답변",
+        "datos de salida", "salida esperada", "respuesta esperada", "resultado esperado", "dados de saída",
+        "saída esperada", "resposta esperada", "données de sortie", "sortie attendue", "réponse attendue",
+        "résultat attendu", "dati di output", "output atteso", "risposta attesa", "risultato atteso", "Ausgabedaten",
+        "erwartete Ausgabe", "erwartete Antwort", "erwartetes Ergebnis", "verwachte uitvoer", "verwacht antwoord",
+        "dane wyjściowe", "oczekiwane wyjście", "oczekiwana odpowiedź", "oczekiwany wynik", "výstupní data",
+        "očekávaný výstup", "выходные данные", "ожидаемый вывод", "ожидаемый ответ", "ожидаемый результат",
+        "вихідні дані", "очікувана відповідь", "beklenen çıktı", "dữ liệu đầu ra", "kết quả mong đợi", "期望输出",
+        "预期输出", "输出数据", "期待される出力", "期待出力", "出力データ", "예상 출력", "출력 데이터",
         "tuloste", "vastaus", "tokeo", "jibu", "আউটপুট", "উত্তর", "வெளியீடு", "பதில்",
         "అవుట్‌పుట్", "sortida", "izlaz", "آؤٹ پٹ",
     ),
@@ -58,10 +68,16 @@ NAMES: dict[Field, tuple[str, ...]] = {
 
 
 def any_of(*fields: Field) -> str:
-    """A pattern for the names of these fields, longer ones first; a space matches any white space."""
+    """A pattern for the names of these fields, longer ones first; a space matches any white space.
+
+    Names are grouped by their first letters: most lines begin with none of them, and are then done with at once.
+    """
     names = sorted({name for field in fields for name in NAMES[field]}, key=lambda name: (-len(name), name))
     firsts = "".join(sorted({case for name in names for case in (name[0].lower(), name[0].upper())}))
-    return f"(?=[{firsts}])(?:" + "|".join(name.replace(" ", r"[ \t]{0,3}") for name in names) + ")"
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(name[0].lower(), []).append(name[1:].replace(" ", r"[ \t]{0,3}"))
+    return f"(?=[{firsts}])(?:" + "|".join(f"{first}(?:{'|'.join(rest)})" for first, rest in groups.items()) + ")"
 
 
 def in_english(text: str, names: FieldNames) -> str:

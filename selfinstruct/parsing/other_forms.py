@@ -21,8 +21,8 @@ _AROUND_TAGS = pattern(
 _SHORT = pattern(r"^[ \t*_]{0,6}(in|out)[*_]{0,2}:[*_]{0,2}[ \t]", re.IGNORECASE | re.MULTILINE)
 
 _QUALIFIED = pattern(
-    r"^(?P<before>[ \t#*_>-]{0,8})(?:(?:sample|test|example|expected|desired|correct)[ \t])?(?P<name>input|output)"
-    r"(?:[ \t](?:text|data|string|sentence))?(?=[*_]{0,3}[ \t]?[:：])",
+    r"^(?P<before>[ \t#*_>-]{0,8})(?:(?:sample|test|example|expected|desired|correct|final)[ \t])?"
+    r"(?P<name>input|output)(?:[ \t](?:text|data|string|sentence))?(?=[*_]{0,3}[ \t]?[:：])",
     re.IGNORECASE | re.MULTILINE,
 )
 
@@ -34,7 +34,8 @@ _OTHER_INPUT = pattern(
 )
 _OTHER_OUTPUT = pattern(
     r"^(?P<before>[ \t#*_>-]{0,8})(?:solution|result|response|completion|lösung|ergebnis|solución|resultado|solution"
-    r"|résultat|soluzione|risultato|решение|результат)(?=[*_]{0,3}[ \t]?[:：])",
+    r"|résultat|soluzione|risultato|решение|результат|rozwiązanie|wynik|výsledek|resultaat|resultat|sonuç|hasil"
+    r"|kết quả|结果|結果|결과)(?=[*_]{0,3}[ \t]?[:：])",
     re.IGNORECASE | re.MULTILINE,
 )
 _INPUT_BEGINS = pattern(

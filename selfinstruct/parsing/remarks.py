@@ -40,6 +40,35 @@ _ASKED_FOR = pattern(
     r"|how (?:do|does|did|to|can|would|should)\b",
     re.IGNORECASE,
 )
+# What a model thinks between an input and its output, or above an output.
+_THOUGHTS = pattern(
+    r"^[ \t*_#>]{0,8}(?:(?:reasoning|rationale|thoughts?|chain of thought|thinking)[*_]{0,3}[ \t]?[:：]"
+    r"|let(?:['’]s| us) (?:think|compute|calculate|solve|work|break)\b[^\n]{0,60}(?:\bstep by step\b|:[ \t]{0,3}$))",
+    re.IGNORECASE | re.MULTILINE,
+)
+# The next question of a chat that the model goes on with, and its answer.
+_TURN = pattern(
+    r"\n[ \t]{0,9}\n[ \t*_#>]{0,6}(?:human|user|q|question)[*_]{0,2}[:：][^\n]{0,2000}\n{1,3}"
+    r"[ \t*_#>]{0,6}(?:assistant|ai|chatbot|bot|a|answer)[*_]{0,2}[:：]",
+    re.IGNORECASE,
+)
+_SPEAKER = pattern(
+    r"^[ \t*_#>-]{0,6}(?:human|user|q|question|assistant|ai|chatbot|bot|a|answer)\b[^\n:：]{0,20}[:：]",
+    re.IGNORECASE | re.MULTILINE,
+)
+_ASKED_FOR_TURNS = pattern(
+    r"dialog|conversation|\bchat|interview|transcript|script|\bplay\b|faqs?\b|q ?& ?a|questions?\b|quiz|riddle|trivia"
+    r"|jokes?\b|flash ?card|prompt|role|support|assistant|exam|test|worksheet|对话|對話|会話|대화|диалог|di[aá]logo"
+    r"|gespräch|entretien|sohbet|đối thoại",
+    re.IGNORECASE,
+)
+# A note on the examples themselves, in the last paragraph.
+_ON_EXAMPLES = pattern(
+    r"\n[ \t]{0,9}\n[ \t]{0,9}(?:[(（\[]?[*_]{0,3}[(（\[]?note[*_]{0,3}:[*_]{0,3} ?|[*_(（\[]{1,3})"
+    r"(?:these|the above|the|all|this|each)(?: \w{1,15})? (?:examples?|instances?)\b[^\n]{0,300}\Z",
+    re.IGNORECASE,
+)
+_LONGEST_NOTE = 400  # characters
 # tloen/alpaca-lora#32: outputs "N/A" in Alpaca's data.
 _NOTHING = pattern(r"[\s\[(<]*(?:n/a|not applicable)[\s\])>.]*", re.IGNORECASE)
 _ASKS_FOR_NOTHING = pattern(r"n/a\b|applicable|missing|unknown|null|absent|availab|otherwise|\bif\b", re.IGNORECASE)
@@ -63,8 +92,22 @@ def with_output(instance: ParsedInstance, task: str = "") -> ParsedInstance:
     return instance._replace(output="") if is_nothing else instance
 
 
+def without_thoughts(text: str, task: str = "") -> str:
+    """The text up to where the model begins to reason, unless the `task` speaks of reasons."""
+    found = None if _ASKED_FOR.search(task) else _THOUGHTS.search(text)
+    return text[: found.start()].rstrip() if found else text
+
+
 def without_remarks(text: str, task: str = "") -> str:
-    """The text up to an explanation or a confidence that the `task` does not ask for."""
+    """The text of an output up to what does not belong to it, unless the `task` asks for that.
+
+    That is an explanation, a confidence, a note on the examples, or the next turn of a chat.
+    """
+    if note := _ON_EXAMPLES.search(text, max(0, len(text) - _LONGEST_NOTE)):
+        text = text[: note.start()].rstrip()
+    turn = _TURN.search(text)
+    if turn and not _ASKED_FOR_TURNS.search(task) and not _SPEAKER.search(text, 0, turn.start()):
+        text = text[: turn.start()].rstrip()
     marks = list(_REMARK.finditer(text))
     before = text[: marks[0].start()].rstrip() if marks else ""
     if (

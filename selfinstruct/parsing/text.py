@@ -23,7 +23,12 @@ _SIGN_OFF = pattern(
     r"\n[ \t]{0,40}\n\W{0,40}(?:(?:i )?hope (?:this|these|they) (?:examples )?(?:helps?|(?:is|are) useful)\b"
     r"[^\n]{0,40}"
     r"|(?:let me know|feel free|would you like|do you want|if you (?:need|want|would like|['’]d like))[^\n]{0,200}"
-    r"\b(?:examples?|more|another|ask for changes)\b[^\n]{0,40})\Z",
+    r"\b(?:examples?|more|another|ask for changes)\b[^\n]{0,40}"
+    r"|(?:ich hoffe,? (?:das|diese beispiele) (?:hilft|helfen)"
+    r"|espero que (?:(?:esto|te|le|les|isso|isto) ){0,2}(?:sirva|ayude|ajude|seja útil|sea útil)"
+    r"|j['’]espère que (?:cela|ça|ces exemples) (?:vous |t['’])?(?:aide|sera)"
+    r"|spero (?:che )?(?:questo |questi esempi )?(?:ti |vi )?(?:sia|siano|aiuti|aiutino) "
+    r"|надеюсь,? (?:это|эти примеры) помо|希望(?:(?:这|這)(?:些例子)?)?(?:对|對)|お役に立て|도움이 되)[^\n]{0,60})\Z",
     re.IGNORECASE,
 )
 
