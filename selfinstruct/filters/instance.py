@@ -65,7 +65,10 @@ class InstanceSettings(Section):
     max_instances: int = Field(5, ge=1, description="maximum instances kept per task")
 
 
-@rule(INSTANCES, "repeats itself without end", "seen in the answers of small models", remedy=ENDLESS)
+@rule(
+    INSTANCES, "repeats itself without end", "seen in the answers of small models",
+    required="only its beginning is of any use, and where that ends is not known", remedy=ENDLESS,
+)  # fmt: skip
 def repetition(i: int, instances: Instances, rules: InstanceSettings) -> Evidence | None:
     """The answer ended inside this instance, which repeats itself by then."""
     found = instances[i]

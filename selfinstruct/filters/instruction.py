@@ -39,7 +39,10 @@ class InstructionSettings(SimilaritySettings):
     )
 
 
-@rule(FILTER, "repeats itself without end", "seen in the answers of small models", remedy=ENDLESS)
+@rule(
+    FILTER, "repeats itself without end", "seen in the answers of small models",
+    required="only its beginning is of any use, and where that ends is not known", remedy=ENDLESS,
+)  # fmt: skip
 def repetition(candidate: Candidate, pool: Pool[InstructionSettings]) -> Evidence | None:
     """The answer ended inside this item, which repeats itself by then."""
     texts = candidate.instruction, *(text for one in candidate.instances for text in (one.input, one.output))

@@ -552,7 +552,7 @@ def test_filters_are_switched_off_by_name():
         "empty_outptu": "did you mean empty_output",
         "empty_output": "empty_output cannot be switched off: there is nothing to learn from",
         "no_words": "no_words cannot be switched off",
-        "zzzz": "choose one of: repetition, cut_off, too_short",
+        "zzzz": "choose one of: cut_off, too_short",
     }.items():
         with pytest.raises(UsageError, match=message):
             parse_config({"filters": {"without": [name]}}, "test")

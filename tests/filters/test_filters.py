@@ -522,7 +522,7 @@ def test_a_record_whose_output_is_a_refusal_is_rejected(instruction, output, is_
 
 def test_every_reason_can_be_switched_off_or_is_necessary():
     assert {rule.name for rule in RULES} == {*OPTIONAL, *REQUIRED}
-    assert set(REQUIRED) == {"no_words", "empty_output"}
+    assert set(REQUIRED) == {"no_words", "empty_output", "repetition"}
 
 
 def test_a_filter_that_is_switched_off_lets_the_others_see():
