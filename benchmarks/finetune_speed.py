@@ -117,7 +117,7 @@ Start = Callable[[Any, Any, list[Example], int, Path], Any]  # model, tokenizer,
 
 def configurations(length: int, shape: str) -> Iterator[tuple[str, Start]]:
     """A title, and how to make the trainer."""
-    here = machine()
+    here = machine(int(SHAPES[shape]["hidden_size"]))
     # Weights of 8B in float32, with Adam's moments, would fill a GPU of 139 GiB before the first activation.
     named = {
         "model": shape,
