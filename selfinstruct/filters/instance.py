@@ -29,9 +29,12 @@ _MARK_OF_NOTHING = pattern(r"\W*no\s*(?:input|output)\W*|\.{3,}|…|\W*(?:TODO|T
 # The place of an output that was never filled in.
 _PLACE_HOLDER = pattern(
     r"[\[{<(]{1,2}\s?(?:(?:your|insert|enter|add|the)[ _]){0,2}"
-    r"(?:answer|response|output|input|text|sentence|paragraph|article)(?:[ _](?:goes[ _])?here)?\s?[\]}>)]{1,2}",
+    r"(?:answer|response|output|input|text|sentence|paragraph|article)(?:[ _](?:goes[ _])?here)?\s?[\]}>)]{1,2}"
+    r"|[\[{<](?:(?:your|insert|enter|add|an?|some)[ _]){1,2}(?:answer|output|input|text|sentence|paragraph|article"
+    r"|summary|list|word|story|poem|essay|description|translation|label)(?:[ _]here)?[\]}>]",
     re.IGNORECASE,
 )
+_DOTS = pattern(r"\s*(?:\.{3,}|…)\s*")
 _TAG = pattern(r"<(?:input|output|article|text)>", re.IGNORECASE)  # of HTML; the parsers, who know the task, judge it
 # "7. Instruction: ..." of Alpaca's prompt, "### Response:" of the usual training templates, "Task: ..." above a first
 # example, as Self-Instruct's prompt has it.
@@ -113,7 +116,8 @@ def output_equals_input(i: int, instances: Instances, rules: InstanceSettings) -
 def pseudo_empty_input(i: int, instances: Instances, rules: InstanceSettings) -> Evidence | None:
     """The input says that there is none, which parsers remove and finished datasets have, or is a placeholder."""
     given = instances[i].input
-    return {"input": given} if says_no_input(given) or _is_placeholder(given.strip()) else None
+    is_nothing = _DOTS.fullmatch(given) or _is_placeholder(given.strip())
+    return {"input": given} if says_no_input(given) or is_nothing else None
 
 
 @rule(INSTANCES, "input or output ends with a colon", "Self-Instruct, reference code")

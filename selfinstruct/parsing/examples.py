@@ -118,10 +118,10 @@ def _input_first(text: str, cut: bool, task: str) -> list[ParsedInstance]:
     if (rows := json_rows(spoken(text))) is not None:
         if not _ASKS_FOR_JSON.search(task) or _IS_OF_INSTANCES.search(text) or not re.search(r"\w", text):
             return mark_cut([with_output(row, task) for row in from_json(rows)], cut or rows.ends_inside)
-        return mark_cut([ParsedInstance("", body(text), False)], cut or rows.ends_inside)
+        return mark_cut([ParsedInstance("", body(text, task), False)], cut or rows.ends_inside)
     if has_too_many_lines(text):
         return []
-    said = body(text)
+    said = body(text, task)
     text = with_usual_names(said)
     text, cut = _of_first_task(text, cut)
     marks = _headings(text)
@@ -195,7 +195,7 @@ def output_first(text: str, cut: bool, task: str = "") -> list[ParsedInstance]:
         return mark_cut(from_json(rows), cut or rows.ends_inside)
     if has_too_many_lines(text):
         return []
-    text = _with_named_inputs(EXAMPLE.sub("", body(text)))
+    text = _with_named_inputs(EXAMPLE.sub("", body(text, task)))
     if (first := LABEL_FIELD.search(text)) and (next_task := _NEXT_TASK.search(text, first.end())):
         text, cut = text[: next_task.start()], False
     instances = []

@@ -95,7 +95,8 @@ def with_output(instance: ParsedInstance, task: str = "") -> ParsedInstance:
 def without_thoughts(text: str, task: str = "") -> str:
     """The text up to where the model begins to reason, unless the `task` speaks of reasons."""
     found = None if _ASKED_FOR.search(task) else _THOUGHTS.search(text)
-    return text[: found.start()].rstrip() if found else text
+    before = text[: found.start()].rstrip() if found else text
+    return text if found and _OTHER_PART.search(before) else before  # it may be one of the fields of an input
 
 
 def without_remarks(text: str, task: str = "") -> str:

@@ -31,6 +31,11 @@ _SIGN_OFF = pattern(
     r"|надеюсь,? (?:это|эти примеры) помо|希望(?:(?:这|這)(?:些例子)?)?(?:对|對)|お役に立て|도움이 되)[^\n]{0,60})\Z",
     re.IGNORECASE,
 )
+_ASKS_FOR_LETTER = pattern(
+    r"letter|e-?mail|messag|\brepl(?:y|ies)\b|postcard|brief\b|nachricht|carta\b|correo|mensa|lettre|courriel"
+    r"|lettera|messaggio|\blist do\b|письм|сообщени|信|邮件|郵件|手紙|メール|편지|메일|mektup|thư",
+    re.IGNORECASE,
+)
 
 
 def has_too_many_lines(text: str) -> bool:
@@ -41,12 +46,16 @@ def has_too_many_lines(text: str) -> bool:
 _NEXT_TURN = pattern(r"<\|im_end\|>\s{0,9}<\|im_start\|>|<\|eot_id\|>\s{0,9}<\|start_header_id\|>|<\|endoftext\|>")
 
 
-def body(text: str) -> str:
-    """The content of an answer, without a sign-off below it or a code fence around it; fences inside an output stay."""
+def body(text: str, task: str = "") -> str:
+    """The content of an answer, without a sign-off below it or a code fence around it; fences inside an output stay.
+
+    A letter that the `task` asks for keeps its last line.
+    """
     text = spoken(text).strip()
     if end := _NEXT_TURN.search(text):
         text = text[: end.start()]
-    text = text[:-_LONGEST_SIGN_OFF] + _SIGN_OFF.sub("", text[-_LONGEST_SIGN_OFF:])
+    if not _ASKS_FOR_LETTER.search(task):
+        text = text[:-_LONGEST_SIGN_OFF] + _SIGN_OFF.sub("", text[-_LONGEST_SIGN_OFF:])
     return without_fence(text.replace("\r\n", "\n"))
 
 

@@ -565,6 +565,9 @@ def test_records_of_which_one_filter_is_off():
         ("3", "<insert text here>", "empty_output"),
         ("{text}", "three", "pseudo_empty_input"), ("[Insert the text here]", "three", "pseudo_empty_input"),
         ("3", "<input>", None), ("<article>", "<article>Ada</article>", None), ("3", "<answer>", "empty_output"),
+        ("3", "[Insert summary here]", "empty_output"), ("[a text]", "French", "pseudo_empty_input"),
+        ("...", "three", "pseudo_empty_input"), (" … ", "three", "pseudo_empty_input"), ("Wait...", "three", None),
+        ("[x/y]", "[1/2]", None), ("[Chorus]", "[yes]", None), ("[a, b]", "[list]", None),
         ("[3]", "[three]", None), ("{name}", "Ada", None), ("(text)ile", "[Your answer here] is a placeholder.", None),
     ],
 )  # fmt: skip

@@ -167,6 +167,8 @@ def test_what_is_said_below_the_last_output_is_none_of_it(below, task):
         ("Sort first.\n\nNote: the input must be a list.", "Document the function."),
         ("Plato gives three.\n\nThese examples show what he meant.", "Write two paragraphs on Plato."),
         ("Dear Ana,\n\nEspero que te sirva.\n\nLuis", "Write a letter."),
+        ("Liebe Ana,\nder Zug geht um neun.\n\nIch hoffe, das hilft!", "Schreibe Ana einen Brief."),
+        ("Dear Ana,\nit goes at nine.\n\nI hope this helps!", "Write an email to Ana."),
     ],
 )
 def test_what_only_looks_like_it_stays(output, task):
@@ -187,6 +189,11 @@ def test_what_only_looks_like_it_stays(output, task):
         (
             "Input: We met.\nLet us work for peace.\nOutput: Nous ...", DOUBLE,
             ("We met.\nLet us work for peace.", "Nous ..."),
+        ),
+        (
+            "Input: Age: 9\nReasoning: a cold\nOutput: flu",
+            "Correct the diagnosis.",
+            ("Age: 9\nReasoning: a cold", "flu"),
         ),
         ("Sure! Here are three rivers:\n\nNile, Po, Elbe", "Name three rivers.", ("", "Nile, Po, Elbe")),
         ("Sure, here it is:\n\nBye.", "Write the clerk's reply.", ("", "Sure, here it is:\n\nBye.")),
