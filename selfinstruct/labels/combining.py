@@ -130,7 +130,7 @@ def combine(votes: Votes, by: str = NAMES[0]) -> Combined:
 def _model(by: str, votes: Votes) -> LabelModel:
     if by == WEIGHTED:
         if not (votes.gold != ABSTAINED).any():
-            raise UsageError("--by weighted needs gold labels: name their column with --gold.")
+            raise UsageError("The label model weighted needs gold labels: name their column (gold).")
         return lambda cast, n: models.weighted(cast, n, _accuracies(cast, votes.gold, n))
     if is_custom(by):
         return _own(by if isinstance(by, Custom) else load(by))

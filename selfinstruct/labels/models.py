@@ -57,17 +57,22 @@ def dawid_skene(votes: Classes, n_classes: int, prior: NDArray[np.float64] | Non
     runs away where voters share a favorite. Where there are abstentions, they count as one more answer: left out, a
     voter that only ever says one class would teach that it is always right. Counts are smoothed, so that no class dies.
     """
+    from scipy.sparse import csr_array
+
     answers, n_answers = votes, n_classes
     if (votes == ABSTAINED).any():
         answers, n_answers = np.where(votes == ABSTAINED, n_classes, votes), n_classes + 1
-    seen = _one_hot(answers, n_answers)
+    n_rows, n_voters = votes.shape
+    places = (answers + np.arange(n_voters) * n_answers).ravel()  # of each vote among all answers of all voters
+    rows = np.repeat(np.arange(n_rows), n_voters)
+    seen = csr_array((np.ones(len(rows)), (places, rows)), shape=(n_voters * n_answers, n_rows))
     log_prior = np.log(np.full(n_classes, 1 / n_classes) if prior is None else np.maximum(prior, 1e-12))
     found = majority(votes, n_classes)
     before = -math.inf
     for _ in range(ROUNDS):
-        counts = np.einsum("rt,rva->vta", found, seen) + 1 / n_answers
-        confusion = counts / counts.sum(axis=2, keepdims=True)
-        scores = log_prior + np.einsum("rva,vta->rt", seen, np.log(confusion))
+        counts = (seen @ found).reshape(n_voters, n_answers, n_classes) + 1 / n_answers
+        confusion = counts / counts.sum(axis=1, keepdims=True)
+        scores = log_prior + seen.T @ np.log(confusion).reshape(n_voters * n_answers, n_classes)
         found = _softmax(scores)
         likelihood = float(np.logaddexp.reduce(scores, axis=1).sum())
         if abs(likelihood - before) < CONVERGED * votes.size:

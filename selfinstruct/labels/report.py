@@ -59,7 +59,7 @@ def _verdict(found: Combined, missing: float) -> list[str]:
     if found.best is None:
         lines.append(
             "There are no gold labels, so voters that err together cannot be noticed. Label about 20 rows by hand, and "
-            "name their column with --gold."
+            "name their column (--gold)."
         )
     else:
         name = visible(found.votes.voters[found.best])

@@ -63,9 +63,9 @@ def read_votes(
         raise UsageError(f"{path}: there is no vote in {', '.join(columns)}.")
     known = {truth for truth in truths if truth}
     if gold and not known:
-        raise UsageError(f"{path}: the column {gold} is empty. Leave out --gold, or fill in some rows.")
+        raise UsageError(f"{path}: the column {gold} has no gold label. Leave it out, or fill in some rows.")
     if labels and (strange := sorted(known - set(labels))):
-        raise UsageError(f"{path}: gold labels that --labels does not list: {_some(strange)}.")
+        raise UsageError(f"{path}: gold labels that are not among the labels you list: {_some(strange)}.")
     if not known & (set(labels) or seen) and known:
         raise UsageError(
             f"{path}: no gold label was ever voted for. Gold: {_some(sorted(known))}; votes: {_some(sorted(seen))}."
@@ -73,13 +73,13 @@ def read_votes(
     names = tuple(dict.fromkeys(labels)) or tuple(sorted(seen | known))
     if len(names) > MOST_LABELS:
         raise UsageError(
-            f"{path}: {len(names):,} different labels, such as {_some(sorted(seen))}. List those that you want with "
-            f"--labels, at most {MOST_LABELS}; other votes then count as none."
+            f"{path}: {len(names):,} different labels, such as {_some(sorted(seen))}. List those that you want, at "
+            f"most {MOST_LABELS}; other votes then count as none."
         )
     number = {name: at for at, name in enumerate(names)}
     cast = np.array([[number.get(text, ABSTAINED) for text in row] for row in texts], dtype=np.int64)
     if not (cast != ABSTAINED).any():
-        raise UsageError(f"{path}: no vote is for any of --labels. Votes: {_some(sorted(seen))}.")
+        raise UsageError(f"{path}: no vote is for any of the labels you list. Votes: {_some(sorted(seen))}.")
     unlisted = Counter(columns[at] for row in texts for at, text in enumerate(row) if text and text not in number)
     truth = np.array([number.get(text, ABSTAINED) for text in truths], dtype=np.int64)
     return Votes(ids, tuple(columns), names, cast, truth, dict(unlisted))
