@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from selfinstruct.labels.models import ABSTAINED, Classes
+from selfinstruct.labels.models import Classes
 
 
 def krippendorff_alpha(votes: Classes, n_classes: int) -> float | None:
@@ -21,14 +21,3 @@ def krippendorff_alpha(votes: Classes, n_classes: int) -> float | None:
         return None
     observed = ((n**2 - (counts**2).sum(axis=1)) / (n - 1)).sum()
     return float(1 - (n_pairable - 1) * observed / expected)
-
-
-def agreements(votes: Classes) -> np.ndarray:
-    """For each pair of voters, the share of the rows on which both voted that got the same vote; NaN for none.
-
-    Shape (voters, voters).
-    """
-    cast = (votes != ABSTAINED).astype(np.float64)
-    same = np.array([[((a == b) & (a != ABSTAINED)).sum() for b in votes.T] for a in votes.T], dtype=np.float64)
-    both = cast.T @ cast
-    return np.where(both > 0, same / np.where(both > 0, both, 1), np.nan)

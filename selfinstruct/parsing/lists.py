@@ -42,7 +42,7 @@ _LETTERED = pattern(r"^(?P<indent>[ \t]{0,8})(?P<indent2>)\(?(?:[a-z]|[ivx]{2,4}
 _MARKS = (NUMBERED, _OTHERWISE_NUMBERED, _BULLET, _OTHER_BULLET, _LETTERED)
 _NUMBER_INSIDE = pattern(r"\s[*_]{0,2}\(?(\d{1,3})[.)][*_]{0,2}(?=\s)")
 _ASKS = pattern(
-    r"(?:write|create|name|give|list|make|describe|explain|translate|summari[sz]e|compose|find|sort|explain|compare|draft"
+    r"(?:write|create|name|give|list|make|describe|explain|translate|summari[sz]e|compose|find|sort|compare|draft"
     r"|rewrite|convert|classify|identify|generate|suggest|calculate|solve|tell|choose|design|develop|add|edit|fix)\b",
     re.IGNORECASE,
 )

@@ -297,7 +297,7 @@ class Scheduler:
         if error.reason == "context_too_long":
             tries = self._too_long[stage]
             tries[request.id] += 1
-            # Without any answer so far, count requests refused twice: others in flight may still be answered.
+            # Without any answer so far, count requests refused twice: one at a time, the next may still be answered.
             n = len(tries) if is_known else sum(n > 1 for n in tries.values())
             if n >= (TOO_LONG_IN_A_ROW if is_known else TOO_LONG_AT_FIRST):
                 raise TeacherError(self._words.window_too_small(stage, n, is_known, error.detail))
