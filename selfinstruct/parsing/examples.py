@@ -85,10 +85,11 @@ _TEXT_FIELD = pattern(
     r"^(?P<before>[ \t*_-]{0,8})(?:text|sentence|review|passage|tweet|comment|message|email)(?=[*_]{0,3}[ \t]?[:：])",
     re.IGNORECASE | re.MULTILINE,
 )
-# A first line that only announces the answer, above a blank line; a reply to somebody may begin like that.
+# A first line that only announces the answer, above a blank line or as an example; a reply may
+# begin like that.
 _OPENING = pattern(
-    r"\A(?:sure|certainly|of course|absolutely)\b[^\n:]{0,20}\b(?:here|this|below)\b[^\n:]{0,80}:[ \t]{0,9}\n"
-    r"[ \t]{0,9}\n\s*(?=\S)",
+    r"\A(?:sure|certainly|of course|absolutely)\b[^\n:]{0,20}\b(?:here|this|below)\b[^\n:]{0,80}"
+    r"(?:\bexamples?(?: \w{1,9}){0,2}:[ \t]{0,9}|:[ \t]{0,9}\n[ \t]{0,9})\n\s*(?=\S)",
     re.IGNORECASE,
 )
 _ASKS_FOR_REPLY = pattern(
@@ -239,12 +240,13 @@ def _labels_stand_below(text: str, marks: list[re.Match[str]]) -> bool:
 
 
 def _with_named_inputs(text: str) -> str:
-    """The text with "Input" for "Text", "Sentence" ... where each label has one below it, and no input has its name."""
+    """The text with "Input" for "Text", "Sentence" ... where each label has one beside it, and no other inputs."""
     labels, texts = list(LABEL_FIELD.finditer(text)), list(_TEXT_FIELD.finditer(text))
     if not labels or len(labels) != len(texts) or INPUT_FIELD.search(text):
         return text
-    between = [text[label.end() : below.start()] for label, below in zip(labels, texts, strict=True)]
-    is_adjacent = all(value.strip() and "\n" not in value.strip() for value in between)
+    upper, lower = (labels, texts) if labels[0].start() < texts[0].start() else (texts, labels)
+    between = [text[above.end() : below.start()] for above, below in zip(upper, lower, strict=True)]
+    is_adjacent = all(value.strip(" \n*_:：") and "\n" not in value.strip() for value in between)
     return _TEXT_FIELD.sub(r"\g<before>Input", text) if is_adjacent else text
 
 

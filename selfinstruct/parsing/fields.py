@@ -58,7 +58,7 @@ def read_example(part: str, task: str = "") -> ParsedInstance:
     if given and output and "answer" in output.group().lower():
         output = _NAMED_OUTPUT.search(part, output.end()) or output
     if not output and not given:
-        return ParsedInstance("", _value(part), False)
+        return ParsedInstance("", without_remarks(_value(part), task), False)
     before = part[: output.start()] if output else part
     after = _value(part[output.end() :], output) if output else ""
     after = without_remarks(after, task)

@@ -130,9 +130,9 @@ def _listed(lines: list[str], mark: re.Pattern[str]) -> list[str]:
 
 
 def _has_title(start: re.Match[str], parts: list[list[str]]) -> bool:
-    """Whether an item begins with a title on a line of its own, above its text: "### 1. Poetry", "**1. Poetry**"."""
+    """Whether an item begins with a title on a line of its own, above its text: "### 1. Poetry", "1. **Poetry**"."""
     line = parts[0][0].strip()
-    is_bold = start.group().count("**") == 1 and line.rstrip(":").endswith("**")
+    is_bold = (start.group().count("**") == 1 or line.startswith("**")) and line.rstrip(":").endswith("**")
     title = line.strip("*:").split()
     if not (is_bold or "#" in start.group()) or not 0 < len(title) <= 4 or line[-1:] in ".?!":
         return False

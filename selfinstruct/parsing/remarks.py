@@ -43,12 +43,15 @@ _ASKED_FOR = pattern(
 # What a model thinks between an input and its output, or above an output.
 _THOUGHTS = pattern(
     r"^[ \t*_#>]{0,8}(?:(?:reasoning|rationale|thoughts?|chain of thought|thinking)[*_]{0,3}[ \t]?[:：]"
-    r"|let(?:['’]s| us) (?:think|compute|calculate|solve|work|break)\b[^\n]{0,60}(?:\bstep by step\b|:[ \t]{0,3}$))",
+    r"|(?:okay|ok|alright|hmm+)\b[,. ]{1,3}(?:so,? )?"
+    r"(?:let me (?:think|see)|let['’]s (?:think|see)|i need to|the user)\b"
+    r"|let(?:['’]s| us) (?:think|compute|calculate|solve|work|break)\b[^\n]{0,60}?(?:\bstep by step\b|:(?!//)))",
     re.IGNORECASE | re.MULTILINE,
 )
 # The next question of a chat that the model goes on with, and its answer.
 _TURN = pattern(
-    r"\n[ \t]{0,9}\n[ \t*_#>]{0,6}(?:human|user|q|question)[*_]{0,2}[:：][^\n]{0,2000}\n{1,3}"
+    r"\n(?:[ \t]{0,9}\n[ \t*_#>]{0,6}(?:q|question)|(?:[ \t]{0,9}\n)?[ \t*_#>]{0,6}(?:human|user))"
+    r"[*_]{0,2}[:：][^\n]{0,2000}\n{1,3}"
     r"[ \t*_#>]{0,6}(?:assistant|ai|chatbot|bot|a|answer)[*_]{0,2}[:：]",
     re.IGNORECASE,
 )
@@ -65,7 +68,9 @@ _ASKED_FOR_TURNS = pattern(
 # A note on the examples themselves, in the last paragraph.
 _ON_EXAMPLES = pattern(
     r"\n[ \t]{0,9}\n[ \t]{0,9}(?:[(（\[]?[*_]{0,3}[(（\[]?note[*_]{0,3}:[*_]{0,3} ?|[*_(（\[]{1,3})"
-    r"(?:these|the above|the|all|this|each)(?: \w{1,15})? (?:examples?|instances?)\b[^\n]{0,300}\Z",
+    r"(?:(?:these|the above|the|all|this|each)(?: \w{1,15})? (?:examples?|instances?)"
+    r"|(?:this|the above) is (?:just |only |merely |simply )?(?:an? |one )"
+    r"(?:possible |hypothetical |fictional |simple )?(?:example|sample|placeholder|template))\b[^\n]{0,300}\Z",
     re.IGNORECASE,
 )
 _LONGEST_NOTE = 400  # characters

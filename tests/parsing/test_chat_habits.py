@@ -145,7 +145,9 @@ CHAT = "\n\nUser: Is eight even?\nAI: Yes."
         ("\n\nHuman: And five?\nAssistant: Ten.", DOUBLE),
         (CHAT, DOUBLE),
         ("\n\nQ: 5\nA: 10", DOUBLE),
+        ("\nHuman: And five?\nAssistant: Ten.", DOUBLE),
         ("\n\nNote: These examples show small numbers only.", DOUBLE),
+        ("\n\nNote: This is just an example output, and yours may differ.", DOUBLE),
         ("\n\n*All examples use whole numbers.*", DOUBLE),
         ("\n\nIch hoffe, das hilft!", DOUBLE),
         ("\n\nEspero que te sirva.", DOUBLE),
@@ -165,6 +167,7 @@ def test_what_is_said_below_the_last_output_is_none_of_it(below, task):
         ("Some facts:\n\nQ: Is 8 even?\nA: Yes.", "Write an FAQ on numbers."),
         ("Boil the rice.\n\nNote: let it rest.", "Write a recipe."),
         ("Sort first.\n\nNote: the input must be a list.", "Document the function."),
+        ("A sonnet has 14 lines.\n\nThis is an octave.", "Write about sonnets."),
         ("Plato gives three.\n\nThese examples show what he meant.", "Write two paragraphs on Plato."),
         ("Dear Ana,\n\nEspero que te sirva.\n\nLuis", "Write a letter."),
         ("Liebe Ana,\nder Zug geht um neun.\n\nIch hoffe, das hilft!", "Schreibe Ana einen Brief."),
@@ -180,6 +183,10 @@ def test_what_only_looks_like_it_stays(output, task):
     [
         ("Input: 2 + 3\nReasoning: add them.\nOutput: 5", "Add the numbers.", ("2 + 3", "5")),
         ("Input: 2 + 3\nLet's compute step by step.\n2 and 3 are 5.\nOutput: 5", "Add the numbers.", ("2 + 3", "5")),
+        ("Input: 2 + 3\nLet's compute: 2 and 3 are 5.\nOutput: 5", "Add the numbers.", ("2 + 3", "5")),
+        ("Input: 2 + 3\nOkay, let me think. They are 5.\nOutput: 5", "Add the numbers.", ("2 + 3", "5")),
+        ("Input: Okay, let me see it.\nOutput: formal", "Name the tone.", ("Okay, let me see it.", "formal")),
+        ("Sure, here is an example:\nNile, Po", "Name two rivers.", ("", "Nile, Po")),
         ("Input: 2 + 3\nThought: add them.\nFinal Output: 5", "Add the numbers.", ("2 + 3", "5")),
         ("Thought: a river in Egypt.\nFinal Output: Nile", "Name a river.", ("", "Nile")),
         (
@@ -213,6 +220,10 @@ def test_what_a_model_thinks_or_announces_is_no_field(text, task, pair):
     [
         (
             "Label: good\nText: great food\n\nLabel: bad\nText: rude waiter",
+            [("great food", "good"), ("rude waiter", "bad")],
+        ),
+        (
+            "Text: great food\nLabel: good\n\n**Text:** rude waiter\n**Label:** bad",
             [("great food", "good"), ("rude waiter", "bad")],
         ),
         ("Class label: B\nTitle: Sea\nText: blue", [("Title: Sea\nText: blue", "B")]),

@@ -69,6 +69,7 @@ def test_a_list_is_read_in_whatever_form_it_comes(form, text):
               f"**9. {RIVER}**\n**10. {LAKE}**\n**11. {HILL}**"),
         ("texts below headings",
               f"### Task 9\n{RIVER}\n\n### Task 10\n{LAKE}\n\n### Task 11\n{HILL}"),
+        ("titles in bold above the texts", f"9. **Water**\n{RIVER}\n10. **Still water**\n{LAKE}\n11. **Up**\n{HILL}"),
         ("two parentheses", f"(9) {RIVER}\n(10) {LAKE}\n(11) {HILL}"),
         ("rules between",
               f"9. {RIVER}\n---\n10. {LAKE}\n---\n11. {HILL}\n---"),
