@@ -13,9 +13,8 @@ from typing import Any, Literal, NamedTuple
 from finetune.examples import Message
 from selfinstruct.errors import UsageError
 from selfinstruct.records import storable
-from selfinstruct.store.connecting import connect, refuse_triggers
+from selfinstruct.store.connecting import connect, explaining, refuse_triggers
 from selfinstruct.store.database import SqliteFile
-from selfinstruct.store.schema import explaining
 
 Side = Literal["a", "b"]
 Verdict = Literal["first", "second", "tie", "bad"]

@@ -51,7 +51,7 @@ def read_prompts(folder: Path, prompts: Iterable[tuple[str, Prompt]], n_demonstr
             texts[name] = read_text(path)
         except UsageError as error:
             raise UsageError(f"{error} Copy the shipped one from {shipped('prompts')}.") from None
-    filled = Prompts(texts)
+    filled = Prompts(texts, of_name.values())
     for name in texts:
         try:
             filled.check(name, of_name[name], n_demonstrations)
@@ -72,8 +72,9 @@ def _environment(texts: tuple[tuple[str, str], ...]) -> Bounded:
 class Prompts:
     """The prompts of one run, ready to be rendered."""
 
-    def __init__(self, texts: dict[str, str]):
+    def __init__(self, texts: dict[str, str], prompts: Iterable[Prompt] = ()):
         self.texts = texts
+        self._shared = {prompt.name: dict(prompt.shared) for prompt in prompts}
         self._environment = _environment(tuple(sorted(texts.items())))
         self._systems: dict[tuple[str, bool], str] = {}
 
@@ -99,7 +100,7 @@ class Prompts:
 
     def _block(self, name: str, block: str, variables: dict[str, Any]) -> str:
         template: Any = self._environment.get_template(name)
-        return str(template.block(block, variables)).strip()
+        return str(template.block(block, {**self._shared.get(name.partition("/")[2], {}), **variables})).strip()
 
     def check(self, name: str, prompt: Prompt, n_demonstrations: int) -> None:
         """Render a prompt with samples: it must work, and depend on its variables and on nothing else."""
@@ -107,5 +108,5 @@ class Prompts:
         first, second = (self.render(name, **sample) for sample in samples)
         if first == second:
             raise UsageError(f"{name}.jinja: its user block does not show the {prompt.shows}.")
-        if first != Prompts({name: self.texts[name]}).render(name, **samples[0]):
+        if first != Prompts({name: self.texts[name]}, [prompt]).render(name, **samples[0]):
             raise UsageError(f"{name}.jinja: renders differently each time, so a run could not be resumed.")

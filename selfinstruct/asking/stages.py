@@ -48,6 +48,7 @@ class Prompt(NamedTuple):
     - `samples(n)`: returns two sets of variables that differ in `shows`, with at most n demonstrations each; the prompt
       is checked with them before the run starts.
     - `most`: the setting that says how many items are asked for; local servers keep the lists of an answer to it.
+    - `shared`: variables of both blocks that stay the same during a run.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Prompt(NamedTuple):
     samples: Callable[[int], tuple[Variables, Variables]]
     template: str = ""
     most: str = ""
+    shared: Mapping[str, Any] = {}
 
 
 class Counted(NamedTuple):

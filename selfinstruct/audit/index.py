@@ -22,10 +22,9 @@ from typing import Any, NamedTuple
 from selfinstruct.pool.novelty import tokens
 from selfinstruct.pool.pool import record_text
 from selfinstruct.store import items
-from selfinstruct.store.connecting import connect, has_code
+from selfinstruct.store.connecting import connect, explaining, has_code
 from selfinstruct.store.decisions import decided_after, notes, standing, state_of
 from selfinstruct.store.items import ItemRow
-from selfinstruct.store.schema import explaining
 from selfinstruct.store.store import Store
 
 VERSION = 1  # of the tables below; an index of another version is rebuilt

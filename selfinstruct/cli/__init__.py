@@ -3,8 +3,10 @@
     grow        generate, import, refilter
     look        status, report, verify, tasks, rejected, audit
     data        export, overlap, check, seeds check
+    annotate    annotate
     labels      combine
     simulate    the simulated teacher as a server
+    consent     who is asked, and who gets the keys
     options     options and arguments by name
     completing  what Tab offers for them
     showing     how --help and Tab work
@@ -20,7 +22,7 @@ import typer
 
 from finetune.cli import COMMANDS
 from selfinstruct import __version__
-from selfinstruct.cli import data, grow, labels, look, simulate
+from selfinstruct.cli import annotate, data, grow, labels, look, simulate
 from selfinstruct.cli.showing import NOT_GIVEN, OneCommand, Sections, add
 from selfinstruct.errors import SelfInstructError
 from selfinstruct.untrusted import say, visible
@@ -67,6 +69,7 @@ add(app, DATA, data.export)
 add(app, DATA, data.overlap)
 add(app, DATA, data.check)
 app.add_typer(seeds_app, name="seeds", help="Check a file of seed tasks.", rich_help_panel=DATA)
+add(app, LABELS, annotate.annotate)
 add(app, LABELS, labels.combine)
 for command in COMMANDS:
     add(app, STUDENTS, command)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from selfinstruct.cli.consent import teachers_in_words, with_consent
 from selfinstruct.cli.options import (
     BaseUrl,
     Batch,
@@ -29,12 +30,11 @@ from selfinstruct.cli.options import (
     Teacher,
     Without,
 )
-from selfinstruct.errors import BudgetReached, TeacherError, UsageError, YieldCollapsed
-from selfinstruct.untrusted import say, to_json, visible
+from selfinstruct.errors import BudgetReached, TeacherError, YieldCollapsed
+from selfinstruct.untrusted import say, to_json
 
 if TYPE_CHECKING:
     from selfinstruct.runs.run import Run
-    from selfinstruct.runs.trust import Untrusted
 
 
 def generate(  # noqa: PLR0917 - typer reads the options from here
@@ -65,7 +65,6 @@ def generate(  # noqa: PLR0917 - typer reads the options from here
     selfinstruct generate outputs/mine --target 500 --model gpt-4.1-mini --dry-run
     """
     from selfinstruct.runs.run import open_run
-    from selfinstruct.runs.trust import Untrusted, remember
 
     servers = base_url[0] if base_url and len(base_url) == 1 else base_url or None
     asked: dict[str, dict[str, Any]] = {
@@ -82,31 +81,14 @@ def generate(  # noqa: PLR0917 - typer reads the options from here
     }  # fmt: skip
     named = {table: {k: v for k, v in values.items() if v is not None} for table, values in asked.items()}
     flags = named.pop("") | {table: values for table, values in named.items() if values}
-    try:
-        opened = open_run(run, config, flags, seeds)
-    except Untrusted as error:
-        if not (send_keys or _confirmed(error)):
-            raise
-        remember(error.pairs)
-        opened = open_run(run, config, flags, seeds)
+    opened = with_consent(lambda: open_run(run, config, flags, seeds), send_keys)
     with opened.store:
-        say(f"{'Started' if opened.is_new else 'Resuming'} {run}. Teacher: {_teachers(opened.config)}")
+        say(f"{'Started' if opened.is_new else 'Resuming'} {run}. Teacher: {teachers_in_words(opened.config)}")
         for name in opened.changed:
             say(f"{name} has changed since the last session. Its earlier decisions are kept.")
         if opened.kept:
             say(opened.kept)
         _grow(run, opened, target, dry_run)
-
-
-def _confirmed(error: "Untrusted") -> bool:
-    """Whether the user, asked at a terminal, lets the servers have the keys."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        return False
-    for server, variable in error.pairs:
-        question = f"Send the key in {variable} to {server or 'OpenAI'}, which the run or the config file names?"
-        if not typer.confirm(visible(question), err=True):
-            raise UsageError("Nothing was sent. Choose another server with --base-url, or unset the variable.")
-    return True
 
 
 def _grow(folder: Path, run: "Run", target: int, dry_run: bool) -> None:
@@ -142,21 +124,6 @@ def _print_estimate(run: "Run", target: int) -> None:
     from selfinstruct.runs.estimate import estimate, render
 
     say(render(estimate(run.store, run.config, target)))
-
-
-def _teachers(config: Any) -> str:
-    """The teacher or teachers in words, and whether one is simulated."""
-    simulated = "SIMULATED (for experiments, not for training)"
-    stages_of: dict[str, list[str]] = {}
-    for stage in config.stages:
-        teachers = [choice.teacher for choice in config.choices(stage)]
-        where = {teacher.model: " and ".join(filter(None, teacher.servers)) for teacher in teachers}
-        each = [f"{model} at {servers}" if servers else model for model, servers in where.items()]
-        name = simulated if any(t.kind == "simulated" for t in teachers) else ", or ".join(each)
-        stages_of.setdefault(name, []).append(stage)
-    if len(stages_of) == 1:
-        return next(iter(stages_of))
-    return "; ".join(f"{', '.join(stages)}: {name}" for name, stages in stages_of.items())
 
 
 def import_(  # noqa: PLR0917 - typer reads the options from here

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from selfinstruct.engine.progress import Progress
 from selfinstruct.teachers.scheduler import Scheduler
-from selfinstruct.terminal import CELL_EVERY_S, CellLine, n_of, time_left
+from selfinstruct.terminal import CELL_EVERY_S, CellLine, time_left
 from selfinstruct.untrusted import say, visible
 
 LIVE_EVERY_S = 0.2
@@ -62,14 +62,14 @@ def _print_told(progress: Progress, console: Console) -> None:
 
 
 class Speed:
-    """How fast tasks are completed, over the last minute."""
+    """How fast the run gets on, over the last minute."""
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, float]] = deque()
 
     def seconds_left(self, progress: Progress) -> float | None:
         """Seconds to the target at the latest speed; None while that cannot be told."""
-        now, done = time.monotonic(), progress.generated
+        now, done = time.monotonic(), progress.done
         self._seen.append((now, done))
         while now - self._seen[0][0] > SPEED_OVER_S:
             self._seen.popleft()
@@ -84,11 +84,7 @@ def line(progress: Progress, scheduler: Scheduler, seconds_left: float | None) -
 
 def _so_far(progress: Progress, scheduler: Scheduler) -> str:
     batches = f"; {visible(progress.batches)}" if progress.batches else ""
-    return (
-        f"{progress.admitted:,} of {n_of(progress.target, 'task')} admitted, {progress.generated:,} with instances; "
-        f"{_accepted(progress)} of {n_of(progress.candidates, 'candidate')}; "
-        f"calls {_calls(progress, scheduler)}{batches}; {_spent(progress, scheduler)}"
-    )
+    return f"{progress.line()}; calls {_calls(progress, scheduler)}{batches}; {_spent(progress, scheduler)}"
 
 
 def _panel(progress: Progress, scheduler: Scheduler, seconds_left: float | None) -> Table:
@@ -98,12 +94,11 @@ def _panel(progress: Progress, scheduler: Scheduler, seconds_left: float | None)
     bar = Table.grid(padding=(0, 2))
     bar.add_row(
         ProgressBar(total=max(progress.target, 1), completed=min(progress.admitted, progress.target), width=32),
-        f"{progress.admitted:,} of {progress.target:,} admitted, {progress.generated:,} with instances",
+        progress.words(),
     )
-    grid.add_row("tasks", bar)
-    grid.add_row("candidates", f"{progress.candidates:,} filtered, {_accepted(progress)} admitted")
-    reasons = ", ".join(f"{reason} {n:,}" for reason, n in progress.rejected.most_common(4))
-    grid.add_row("rejected", Text(visible(reasons)) if reasons else "none so far")
+    grid.add_row(progress.label, bar)
+    for name, text in progress.rows():
+        grid.add_row(name, Text(visible(text)))
     grid.add_row("calls", Text(_calls(progress, scheduler)))  # a reason may hold what rich reads as markup
     if progress.batches:
         grid.add_row("batches", Text(visible(progress.batches)))  # the server's words
@@ -115,10 +110,6 @@ def _panel(progress: Progress, scheduler: Scheduler, seconds_left: float | None)
         else f"{time_left(seconds_left)}; Ctrl-C stops, the same command resumes",
     )
     return grid
-
-
-def _accepted(progress: Progress) -> str:
-    return f"{progress.admitted / progress.candidates:.0%}" if progress.candidates else "0%"
 
 
 def _calls(progress: Progress, scheduler: Scheduler) -> str:

@@ -22,18 +22,19 @@ import gc
 import math
 import random
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from selfinstruct.asking.prompts import Prompts
 from selfinstruct.config.config import Config
+from selfinstruct.engine.answers import Answers
 from selfinstruct.engine.gate import Gate
 from selfinstruct.engine.requests import Requests
 from selfinstruct.errors import BudgetReached, SelfInstructError, Stopped, YieldCollapsed
 from selfinstruct.filters.verdicts import verdicts_on_instances
 from selfinstruct.pool.pool import Pool, Snapshot
-from selfinstruct.records import Completion, Request, Task
+from selfinstruct.records import Task
 from selfinstruct.store.decisions import add_instances, rescues_without_instances
 from selfinstruct.strategies import GeneratedInstances, Proposal, declared
 from selfinstruct.teachers import Teachers
@@ -75,14 +76,13 @@ class Engine:
         self.progress = gate.progress
         self.strategy = self.config.asks(self.config)
         requests = Requests(self.config, prompts)
-        self._always = requests.asking(lambda request: self._ask(request, lambda: True))
-        self._while_wanted = requests.asking(lambda request: self._ask(request, self._wants_tasks))
-        self.teachers = teachers
+        self.answers = Answers(self.store, teachers, scheduler, self.progress)
+        self._always = requests.asking(self.answers.to)
+        self._while_wanted = requests.asking(lambda request: self.answers.to(request, self._wants_tasks))
         self.scheduler = scheduler
         self._waiting = deque(self.store.tasks(only_waiting=True))  # in order; what is generated for later ones waits
         self._generated: dict[int, GeneratedInstances] = {}
         self._keeping = False
-        self._asking: dict[str, asyncio.Future[Completion]] = {}
         self._failure: SelfInstructError | None = None
         self._target = 0
         self._n_held_back = 0  # candidates of the last step, by the budget
@@ -237,29 +237,3 @@ class Engine:
                     await asyncio.sleep(0)  # calls go first: what is sent earlier is answered earlier
         finally:
             self._keeping = False
-
-    # Every request, once.
-
-    async def _ask(self, request: Request, wanted: Callable[[], bool]) -> Completion:
-        """The answer to `request`: from the store, else from the teacher, and into the store before anything else."""
-        if stored := self.store.completion(request.id):
-            return stored
-        if request.id in self._asking:
-            return await asyncio.shield(self._asking[request.id])
-        answer = self._asking[request.id] = asyncio.get_running_loop().create_future()
-        try:
-            completion = await self.scheduler.complete(self.teachers[request.stage, request.model], request, wanted)
-            await self.store.keep_completion(request, completion)
-        except BaseException as error:
-            answer.set_exception(error if isinstance(error, SelfInstructError) else Stopped())
-            answer.exception()  # nobody else may be waiting
-            raise
-        finally:
-            del self._asking[request.id]
-        answer.set_result(completion)
-        self.progress.calls += 1
-        if not completion.error:
-            self.progress.failing = None
-        self.progress.tokens += completion.prompt_tokens + completion.completion_tokens
-        self.progress.cost_usd += completion.cost_usd or 0.0
-        return completion

@@ -29,10 +29,13 @@ class Requests:
             for stage, one in prompts_
         }
 
-    def build(self, stage: Stage, prompt: str, number: int, **variables: Any) -> Request:
+    def build(
+        self, stage: Stage, prompt: str, number: int, choice: StageTeacher | None = None, **variables: Any
+    ) -> Request:
         """The request of `stage` with one of its prompts.
 
-        `number` tells apart requests that are equal otherwise, seeds the teacher, and draws one of several models.
+        `number` tells apart requests that are equal otherwise, and seeds the teacher: `choice`, or the one of several
+        models that it draws.
         """
         if (stage.name, prompt) not in self._schemas:
             stages = {name: [p for of, p in self._schemas if of == name] for name, _ in self._schemas}
@@ -47,9 +50,8 @@ class Requests:
             raise UsageError(
                 f"Stage {stage.name}: the number of the request is {number!r}; it must be from 0 to 2**63 - 1."
             )
-        choices = self._choices[stage.name]
         drawn_by = f"{stage.name}/{number}/{variables.get('instruction', '')}"
-        teacher, sampling, _ = choices[0] if len(choices) == 1 else _drawn(choices, drawn_by)
+        teacher, sampling, _ = choice or _drawn(self._choices[stage.name], drawn_by)
         in_json = teacher.answer_format == "json"
         system, user = self._prompts.render(f"{teacher.endpoint}/{prompt}", json=in_json, **variables)
         if in_json:
@@ -75,4 +77,6 @@ class Requests:
 
 def _drawn(choices: Sequence[StageTeacher], drawn_by: str) -> StageTeacher:
     """One of a stage's models, by weight; what `drawn_by` says decides, and nothing else."""
+    if len(choices) == 1:
+        return choices[0]
     return random.Random(drawn_by).choices(choices, [choice.weight for choice in choices])[0]

@@ -7,8 +7,6 @@
 An empty cell means that a voter abstained, or that nobody knows the gold label. CSV, JSON, JSON Lines or Parquet.
 """
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,8 +16,7 @@ import numpy as np
 
 from selfinstruct.errors import UsageError
 from selfinstruct.labels.models import ABSTAINED, Classes
-from selfinstruct.rows import files
-from selfinstruct.rows.reading import read_text
+from selfinstruct.rows.tables import ids_of, read_objects
 from selfinstruct.settings import did_you_mean
 from selfinstruct.terminal import n_of
 from selfinstruct.untrusted import to_json
@@ -53,9 +50,9 @@ def read_votes(
     `id`: the column that names the rows; otherwise their numbers do. `labels`: all that there are, in order; otherwise
     those that occur, sorted.
     """
-    rows = _read(path)
+    rows = read_objects(path)
     _check_columns(path, rows, columns, id, gold)
-    ids = _ids(path, rows, id)
+    ids = ids_of(path, rows, id)
     texts = [[_label(path, number, row, name) for name in columns] for number, row in enumerate(rows, 1)]
     truths = [_label(path, number, row, gold) if gold else "" for number, row in enumerate(rows, 1)]
     seen = {text for row in texts for text in row} - {""}
@@ -85,29 +82,6 @@ def read_votes(
     return Votes(ids, tuple(columns), names, cast, truth, dict(unlisted))
 
 
-def _read(path: Path) -> list[dict[str, Any]]:
-    if path.suffix.lower() not in (".csv", ".tsv"):
-        found = files.read(path)
-        for row in found.rows:
-            if row.fault or not isinstance(row.value, dict):
-                raise UsageError(f"{path}, {found.unit} {row.number}: {row.fault or 'not a JSON object'}.")
-        return [files.whole_row(found, at) for at in range(len(found.rows))]
-    text = read_text(path)
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
-    try:
-        rows = list(reader)
-    except csv.Error as error:
-        raise UsageError(f"{path}, line {reader.line_num}: {error}.") from None
-    if not rows:
-        raise UsageError(f"{path}: there is no row below the names of the columns.")
-    if repeated := [name for name, n in Counter(reader.fieldnames or ()).items() if n > 1]:
-        raise UsageError(f"{path}: two columns are called {repeated[0]!r}. Rename one.")
-    for number, cells in enumerate(rows, 1):
-        if None in cells or None in cells.values():
-            raise UsageError(f"{path}, row {number}: it has more or fewer cells than there are columns.")
-    return rows
-
-
 def _check_columns(path: Path, rows: list[dict[str, Any]], columns: Sequence[str], id: str, gold: str) -> None:
     there = dict.fromkeys(name for row in rows for name in row)
     for name in (*columns, *filter(None, (id, gold))):
@@ -119,19 +93,6 @@ def _check_columns(path: Path, rows: list[dict[str, Any]], columns: Sequence[str
         raise UsageError(f"The column {both.pop()} cannot be a voter as well.")
     if len(columns) < 2:
         raise UsageError("There is nothing to combine: name at least two columns of votes.")
-
-
-def _ids(path: Path, rows: list[dict[str, Any]], id: str) -> list[Any]:
-    ids = [row.get(id) for row in rows] if id else list(range(1, len(rows) + 1))
-    first: dict[str, int] = {}
-    for number, one in enumerate(ids, 1):
-        if one is None or one == "":
-            raise UsageError(f"{path}, row {number}: it has no {id}.")
-        key = to_json(one)
-        if key in first:
-            raise UsageError(f"{path}: rows {first[key]} and {number} have the same {id}, {key[:50]}.")
-        first[key] = number
-    return ids
 
 
 def _label(path: Path, number: int, row: dict[str, Any], column: str) -> str:

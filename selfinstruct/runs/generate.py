@@ -5,14 +5,17 @@ import itertools
 import signal
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from typing import NamedTuple
 
+from selfinstruct.config.config import Config
 from selfinstruct.engine.answer_formats import settle_settings
 from selfinstruct.engine.display import show_progress
 from selfinstruct.engine.engine import Engine
 from selfinstruct.engine.gate import Gate
+from selfinstruct.engine.progress import Progress
 from selfinstruct.errors import Stopped, StoreError, TryAgain
 from selfinstruct.export.export import write_records
 from selfinstruct.records import Request
@@ -21,6 +24,7 @@ from selfinstruct.runs.run import Run, keep_config
 from selfinstruct.runs.teachers import by_the_batch_api, check_budget, open_teachers
 from selfinstruct.store.answers import stages_with_answers
 from selfinstruct.store.batches import Batches
+from selfinstruct.teachers import Teachers
 from selfinstruct.teachers.batch import IN_FLIGHT
 from selfinstruct.teachers.budget import Amount, Budget
 from selfinstruct.teachers.scheduler import Scheduler
@@ -79,11 +83,30 @@ async def generate(
 
 
 async def _grow(run: Run, target: int, by_batches: bool, on_start: Callable[[Scheduler], None], show: bool) -> bool:
+    progress = progress_of(run.store)
+    progress.target = target
+    try:
+        async with session(run, progress, by_batches, on_start, show) as (config, teachers, scheduler):
+            return await Engine(Gate(run.store, config, progress), run.prompts, teachers, scheduler).run(target)
+    except Stopped:
+        return False
+
+
+class Session(NamedTuple):
+    """What a run is carried on with: the settings as its servers take them, its teachers, and who calls them."""
+
+    config: Config
+    teachers: Teachers
+    scheduler: Scheduler
+
+
+@asynccontextmanager
+async def session(
+    run: Run, progress: Progress, by_batches: bool, on_start: Callable[[Scheduler], None], show: bool
+) -> AsyncIterator[Session]:
+    """Open the teachers of a run, and show its progress until the end; raises Stopped if it is stopped meanwhile."""
     async with AsyncExitStack() as stack:
-        store = run.store
-        progress = progress_of(store)
-        progress.target = target
-        running = run.config.running
+        store, running = run.store, run.config.running
         account = Budget(running, run.config.prices, run.config.stages, store, by_batches)
         budget = account if running.has_limits else None
 
@@ -105,9 +128,7 @@ async def _grow(run: Run, target: int, by_batches: bool, on_start: Callable[[Sch
             check_budget(config)
             if by_batches:
                 teachers = await by_the_batch_api(teachers, Batches(store), scheduler, stack, progress.tell_batches)
-            return await Engine(Gate(store, config, progress), run.prompts, teachers, scheduler).run(target)
-        except Stopped:
-            return False
+            yield Session(config, teachers, scheduler)
         finally:
             showing.cancel()
             await asyncio.wait([showing])

@@ -97,17 +97,21 @@ def open_run(
     flags: dict[str, Any],
     seeds_file: Path | None,
     asking: bool = True,
+    *,
+    annotates: bool = False,
 ) -> Run:
     """Begin the run in `folder`, or resume it.
 
     `flags` are settings from the command line, as nested tables, and go before those of the file. UsageError where
     anything that the data depends on differs from what the run began with, and may not change any more: each such
-    setting is named. Without `asking` no teacher has to be there, and there are no seeds but those named.
+    setting is named. Without `asking` no teacher has to be there, and there are no seeds but those named. `annotates`:
+    whether the run asks about rows of a file, and needs no seeds at all.
     """
     now = Named(config_file, settings_in(config_file) if config_file else {}, with_code(flags))
     if Store.exists(folder):
         store = Store.resume(folder)
         try:
+            _refuse_other_kind(store, annotates)
             return _resume(store, now.in_terms_of(store), seeds_file, asking)
         except BaseException:
             store.close()
@@ -117,7 +121,7 @@ def open_run(
     seeds: tuple[SeedTask, ...] = ()
     if asking:
         _check_teachers(config, now)
-        seeds_file = seeds_file or shipped("seeds") / "seeds.jsonl"
+        seeds_file = seeds_file or (None if annotates else shipped("seeds") / "seeds.jsonl")
     if seeds_file:
         seeds = read_seeds(seeds_file)
     test_lines = _read_test_sets(config)
@@ -168,6 +172,23 @@ def _resume(store: Store, now: Named, seeds_file: Path | None, asking: bool) -> 
             kept=f"Kept from the run, because {now.config_file} does not set them: {', '.join(left_out)}."
         )
     return run
+
+
+def _refuse_other_kind(store: Store, annotates: bool) -> None:
+    """UsageError for a run that grows where one that asks about rows is meant, or the other way round."""
+    if annotates and "task" not in store.settings():
+        raise UsageError(f"{store.folder} holds a run that was not started by annotate. Choose another folder.")
+    if not annotates:
+        refuse_annotations(store)
+
+
+def refuse_annotations(store: Store) -> None:
+    """UsageError for a run that asks about rows of a file: it has votes, and no tasks or records."""
+    if "task" in store.settings():
+        raise UsageError(
+            f"{store.folder} holds votes about the rows of a file, no tasks. See them with selfinstruct status, "
+            "continue with selfinstruct annotate, and combine them with selfinstruct combine."
+        )
 
 
 def _refuse_unused_stages(config: Config, now: Named) -> None:
@@ -252,7 +273,8 @@ def _describe(store: Store, config: Config, prompts: dict[str, str], given: User
     with store.transaction():
         store.describe(settings, given.seeds, given.test_lines)
         keep_config(store, config)
-    return Run(store, config, Prompts(prompts), is_new, tuple(changed(custom, before)))
+    declared = [prompt for stage in config.asks.stages for prompt in stage.prompts]
+    return Run(store, config, Prompts(prompts, declared), is_new, tuple(changed(custom, before)))
 
 
 def _refuse_differences(store: Store, config: Config, prompts: dict[str, str], given: UserInput, state: State) -> None:

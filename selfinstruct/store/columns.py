@@ -11,9 +11,10 @@ from contextlib import closing
 from functools import cache
 from typing import Any, NamedTuple
 
+from selfinstruct.store.connecting import explaining
 from selfinstruct.store.database import SqliteFile
 from selfinstruct.store.rows import with_hash
-from selfinstruct.store.schema import HASHED, explaining, make_newest
+from selfinstruct.store.schema import HASHED, make_newest
 from selfinstruct.terminal import n_of
 
 JSON: dict[tuple[str, str], type | None] = {
@@ -28,6 +29,8 @@ JSON: dict[tuple[str, str], type | None] = {
     ("decided_texts", "extra"): dict,
     ("rejections", "evidence"): dict,
     ("decisions", "payload"): dict,
+    ("rows", "id"): None,
+    ("rows", "fields"): dict,
 }
 
 

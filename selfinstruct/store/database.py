@@ -19,8 +19,8 @@ from typing import IO, Any, Self
 
 from selfinstruct.errors import StoreError, UsageError
 from selfinstruct.rows.writing import refuse_link
-from selfinstruct.store.connecting import connect
-from selfinstruct.store.schema import MIGRATIONS, check_version, explaining, migrate
+from selfinstruct.store.connecting import connect, explaining
+from selfinstruct.store.schema import MIGRATIONS, check_version, migrate
 
 
 class SqliteFile:

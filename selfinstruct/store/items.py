@@ -7,7 +7,7 @@ those behind the last known row are all that is new, but for what was not judged
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from selfinstruct.store.schema import explaining
+from selfinstruct.store.connecting import explaining
 from selfinstruct.store.store import Store
 
 _CANDIDATES = """

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from selfinstruct.records import Candidate, Rejection
 from selfinstruct.store.columns import row_name
+from selfinstruct.store.connecting import explaining
 from selfinstruct.store.rows import CANDIDATE_COLUMNS, candidate_from, extra_from, object_from
-from selfinstruct.store.schema import explaining
 from selfinstruct.store.store import Store
 
 # What is read from the answers: what names a row, and its other columns.

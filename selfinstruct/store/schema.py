@@ -1,7 +1,8 @@
-"""The tables of run.db, how old files are brought up to them, and what a database error means to a user.
+"""The tables of run.db and how old files are brought up to them.
 
     requests -> completions -> candidates -> tasks -> instances
-                                   \\ rejections (of completions, candidates and instances)
+                          |        \\ rejections (of completions, candidates and instances)
+                   rows -> votes
 
 A row of `steps` is one step of the gate; `faults` are tries that failed; `decisions` are what people decided about the
 rest (see decisions.py). The views `records` (with the decisions) and `rejected` are made for reading in any SQLite
@@ -9,8 +10,8 @@ browser.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 
@@ -87,6 +88,8 @@ HASHED = {
     "tasks": "id, extra",
     "decisions": "id, batch, created_at, author, subject, subject_id, action, payload, undoes",
     "decided_texts": "decision, position, id, input, output, extra",
+    "rows": "position, id, fields, gold, problem",
+    "votes": "row, voter, sample, swapped, request_id, value, rationale, confidence",
 }
 
 
@@ -111,6 +114,19 @@ def _add_hashes_of_settings_and_decisions(db: sqlite3.Connection) -> None:
     _hash(db, "run", "decisions", "decided_texts")
 
 
+def _add_votes(db: sqlite3.Connection) -> None:
+    """Rows of a file that teachers are asked about, and what each says of each: NULL where an answer was rejected."""
+    db.execute(
+        "CREATE TABLE rows(position INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, fields TEXT NOT NULL, gold TEXT, "
+        "problem TEXT, hash TEXT)"
+    )
+    db.execute(
+        "CREATE TABLE votes(row TEXT NOT NULL REFERENCES rows(id) DEFERRABLE INITIALLY DEFERRED, voter TEXT NOT NULL, "
+        "sample INTEGER NOT NULL, swapped INTEGER NOT NULL, request_id TEXT NOT NULL REFERENCES requests(id), "
+        "value TEXT, rationale TEXT, confidence REAL, hash TEXT, PRIMARY KEY(row, voter, sample, swapped))"
+    )
+
+
 # Each brings the file from version i to i + 1 (PRAGMA user_version). Append; never change one that was released.
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _create_tables,
@@ -122,6 +138,7 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _add_extra,
     _add_hashes,
     _add_hashes_of_settings_and_decisions,
+    _add_votes,
 )
 
 _TABLES = """
@@ -312,30 +329,3 @@ def _schema(version: int) -> list[tuple[str, str, str]]:
         for make in MIGRATIONS[:version]:
             make(db)
         return db.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid").fetchall()
-
-
-@contextmanager
-def explaining(path: Path) -> Iterator[None]:
-    """Database errors, with what to do about them."""
-    try:
-        yield
-    except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
-        raise  # a mistake of ours, not of the file
-    except sqlite3.DatabaseError as error:
-        text = str(error)
-        if "no such" in text:
-            advice = "It is not a selfinstruct run. Choose another folder."
-        elif "full" in text:
-            advice = "The disk is full. Free some space, then run the same command again; all earlier answers are kept."
-        elif "readonly" in text or "unable to open" in text:
-            advice = "The run needs a folder that you can write to. Check its permissions."
-        elif "locked" in text:
-            advice = "Another program has locked it. Close that program, then run the same command again."
-        elif "I/O" in text:
-            advice = (
-                "Reading or writing the disk failed (full, or defective). Check it, then run the same command again."
-            )
-        else:
-            rescue = f"sqlite3 {path} .recover | sqlite3 rescued.db"
-            advice = f"The file is damaged. Restore a copy, or recover what is readable with: {rescue}"
-        raise StoreError(f"{path}: {text}. {advice}") from None

@@ -30,6 +30,7 @@ from selfinstruct.records import (
     Task,
     canonical_json,
 )
+from selfinstruct.store.connecting import explaining
 from selfinstruct.store.database import Database
 from selfinstruct.store.rows import (
     CANDIDATE_COLUMNS,
@@ -51,7 +52,6 @@ from selfinstruct.store.rows import (
     task_from,
     with_hash,
 )
-from selfinstruct.store.schema import explaining
 from selfinstruct.strategies import GeneratedInstances, Proposal
 
 

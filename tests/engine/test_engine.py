@@ -355,7 +355,7 @@ async def test_equal_requests_at_the_same_time_are_sent_once(tmp_path):
     teacher = scripted(after(lambda request: 0.01, lambda request: "Yes"))
     engine = engine_of(run, teacher)
     request = Request("classify", "simulated", "simulated", "chat", "", "Task: Name a tree.", {})
-    answers = await asyncio.gather(*(engine._ask(request, lambda: True) for _ in range(5)))
+    answers = await asyncio.gather(*(engine.answers.to(request) for _ in range(5)))
     run.store.close()
     assert len(teacher.requests) == 1
     assert {answer.text for answer in answers} == {"Yes"}

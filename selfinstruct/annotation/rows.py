@@ -1,0 +1,89 @@
+"""The rows that are asked about: each with an id, its columns, and its true answer where that is known."""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jinja2
+from jinja2 import meta
+
+from selfinstruct.asking.sandbox import Bounded
+from selfinstruct.errors import UsageError
+from selfinstruct.records import canonical_json, storable
+from selfinstruct.rows.tables import ids_of, read_objects
+from selfinstruct.settings import did_you_mean
+
+WHOLE = "row"  # the variable of a template that holds all columns: {{ row["my text"] }}
+
+
+class Row(NamedTuple):
+    """A row. `id`: as JSON. `fields`: its columns. `gold`: its true answer, None if it is not known."""
+
+    id: str
+    fields: Mapping[str, Any]
+    gold: str | None
+
+
+def read_rows(path: Path, id: str = "", gold: str = "") -> list[Row]:
+    """The rows of a file; UsageError for a column that is missing, two rows with one id, or no gold answer at all."""
+    rows = read_objects(path)
+    there = dict.fromkeys(name for row in rows for name in row)
+    for name in filter(None, (id, gold)):
+        if name not in there:
+            raise UsageError(f"{path}: there is no column {name}; {did_you_mean(name, tuple(there))}")
+    golds = [as_text(row.get(gold)) if gold else "" for row in rows]
+    if gold and not any(golds):
+        raise UsageError(f"{path}: the column {gold} is empty. Leave it out, or fill in some rows.")
+    ids = ids_of(path, rows, id)
+    return [Row(canonical_json(one), row, known or None) for one, row, known in zip(ids, rows, golds, strict=True)]
+
+
+def as_text(value: Any) -> str:
+    """A cell as text; "" for an empty one."""
+    if value is None:
+        return ""
+    return storable(value.strip() if isinstance(value, str) else canonical_json(value))
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Bounded:
+    return Bounded(undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=False)
+
+
+def check_template(template: str) -> None:
+    """ValueError if a template cannot be read, or shows nothing of a row."""
+    if not columns_in(template):
+        raise ValueError(f"the template {template!r:.60} shows no column of a row; write {{{{ column }}}}")
+
+
+@lru_cache(maxsize=16)
+def columns_in(template: str) -> frozenset[str]:
+    """The variables that a template uses; ValueError if it is not a template."""
+    try:
+        return frozenset(meta.find_undeclared_variables(_environment().parse(template)))
+    except jinja2.TemplateSyntaxError as error:
+        raise ValueError(f"the template {template!r:.60} is not valid: {error.message}") from None
+
+
+def filled(template: str, fields: Mapping[str, Any]) -> str | None:
+    """The template with the columns of a row; None if the row lacks one of them. UsageError if it fails otherwise."""
+    try:
+        return storable(_environment().from_string(template).render({**fields, WHOLE: fields}).strip())
+    except jinja2.UndefinedError:
+        return None
+    except jinja2.TemplateError as error:
+        raise UsageError(f"The template {template!r:.60} cannot be rendered: {error}") from None
+
+
+def refuse_columns(path: Path, templates: Sequence[str], rows: Sequence[Row], gold: str) -> None:
+    """UsageError for a template that shows a column that no row has, or the gold column."""
+    there = dict.fromkeys(name for row in rows for name in row.fields)
+    for template in templates:
+        for name in sorted(columns_in(template) - {WHOLE}):
+            if name not in there:
+                raise UsageError(
+                    f"{path}: there is no column {name}, which the template shows; {did_you_mean(name, tuple(there))}"
+                )
+            if name == gold:
+                raise UsageError(f"The template shows the column {gold}, which holds the true answers.")

@@ -1,0 +1,80 @@
+"""Answers read as votes: a label, a number, one of two texts, or free text, with the reasons and the confidence."""
+
+import json
+import math
+from typing import NamedTuple
+
+from selfinstruct.annotation.task import FIRST, SECOND, AnnotationTask
+from selfinstruct.asking.reading import declined, no_answer
+from selfinstruct.parsing.json_answers import field_or_text
+from selfinstruct.parsing.labels import read_label, read_rationale, read_score
+from selfinstruct.parsing.thoughts import spoken
+from selfinstruct.records import Completion, Rejection
+
+REASONS = {
+    "no_label": "the answer names no label of the list, or several",
+    "no_score": "the answer gives no number of the scale",
+    "no_preference": "the answer does not say which text is better",
+    "answer_cut": "cut off before it was complete",
+}
+_UNREAD = {"label": "no_label", "score": "no_score", "prefer": "no_preference"}
+_SHOWN = 200  # characters of an unreadable answer, as evidence
+
+
+class Vote(NamedTuple):
+    """What one answer says. `value`: a label, a number as text, "1", "2" or "tie", or the text of an answer.
+
+    `confidence`: the probability of the label's tokens, from 0 to 1, where the server reports it.
+    """
+
+    value: str
+    rationale: str = ""
+    confidence: float | None = None
+
+
+def read_vote(task: AnnotationTask, completion: Completion, swapped: bool = False) -> Vote | Rejection:
+    """The vote in an answer, or the reason why there is none. `swapped`: the second option was shown first."""
+    if nothing := no_answer(completion):
+        return nothing
+    text = completion.text
+    if task.ask == "answer":
+        if refusal := declined(completion, task.instruction):
+            return refusal
+        if completion.was_cut:
+            return Rejection("answer_cut", {"finish_reason": completion.finish_reason})
+        return Vote(field_or_text(spoken(text), "answer").strip())
+    rationale = read_rationale(text) if task.rationale else ""
+    if task.ask == "score":
+        number = read_score(text, *task.scale)
+        if number is not None:
+            return Vote(f"{number:g}", rationale)
+    else:
+        choice = read_label(text, task.choices)
+        if choice is not None:
+            confidence = _confidence(completion, choice)
+            if swapped:
+                choice = {FIRST: SECOND, SECOND: FIRST}.get(choice, choice)
+            return Vote(choice, rationale, confidence)
+    if completion.was_cut:
+        return Rejection("answer_cut", {"finish_reason": completion.finish_reason})
+    return declined(completion) or Rejection(_UNREAD[task.ask], {"answer": text[:_SHOWN]})
+
+
+def _confidence(completion: Completion, label: str) -> float | None:
+    """The probability of the tokens of the label, where it stands last in the answer; None if it is not reported."""
+    if completion.logprobs is None:
+        return None
+    try:
+        content = json.loads(completion.raw)["choices"][0]["logprobs"]["content"]
+        tokens = [(str(one["token"]), float(one["logprob"])) for one in content]
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return None
+    begin = "".join(token for token, _ in tokens).lower().rfind(label.lower())
+    if begin < 0:
+        return None
+    total, at = 0.0, 0
+    for token, logprob in tokens:
+        if at + len(token) > begin and at < begin + len(label):
+            total += logprob
+        at += len(token)
+    return math.exp(total) if math.isfinite(total) and total <= 0 else None

@@ -1,0 +1,121 @@
+"""The command that asks teachers about rows of a file."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from selfinstruct.cli.consent import teachers_in_words, with_consent
+from selfinstruct.cli.options import (
+    BaseUrl,
+    Batch,
+    Concurrency,
+    Config,
+    MaxCost,
+    MaxRequests,
+    MaxTokens,
+    RunFolder,
+    Seed,
+    SendKeys,
+    Teacher,
+)
+from selfinstruct.errors import BudgetReached, TeacherError
+from selfinstruct.untrusted import say
+
+if TYPE_CHECKING:
+    from selfinstruct.runs.annotating import Annotation
+
+
+def annotate(  # noqa: PLR0917 - typer reads the options from here
+    run: RunFolder,
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="FILE", help="Rows: CSV, JSON, JSON Lines, Parquet, or the folder of a run."),
+    ] = None,
+    task: Annotated[Path | None, typer.Option(metavar="FILE", help="TOML file that says what is asked.")] = None,
+    id: Annotated[str, typer.Option(metavar="COLUMN", help="Column that identifies rows. Default: their number.")] = "",
+    gold: Annotated[
+        str,
+        typer.Option(metavar="COLUMN", help="Column of true answers, never shown to a teacher; may be mostly empty."),
+    ] = "",
+    samples: Annotated[
+        int | None, typer.Option(metavar="N", min=1, max=100, help="Answers of each model about each row. Default: 1.")
+    ] = None,
+    teacher: Teacher = None,
+    model: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Model to ask about every row. Can be repeated.")
+    ] = None,
+    base_url: BaseUrl = None,
+    config: Config = None,
+    concurrency: Concurrency = None,
+    seed: Seed = None,
+    batch: Batch = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Ask about the first 20 rows only, and estimate the rest. They are kept.")
+    ] = False,
+    max_cost: MaxCost = None,
+    max_requests: MaxRequests = None,
+    max_tokens: MaxTokens = None,
+    send_keys: SendKeys = False,
+) -> None:
+    """Ask one or more models about each row of a file: a label, a score, a preference or an answer.
+
+    Without --from and --task, a run is resumed. Combine the votes with selfinstruct combine.
+
+    Examples:
+    selfinstruct annotate outputs/mail --from mail.csv --task task.toml --model gpt-4.1-mini
+    selfinstruct annotate outputs/mail
+    """
+    from selfinstruct.annotation import STAGE
+    from selfinstruct.runs.annotating import open_annotation, read_given
+
+    given = read_given(run, task, source, id=id, gold=gold, samples=samples)
+    servers = base_url[0] if base_url and len(base_url) == 1 else base_url or None
+    one = model[0] if model and len(model) == 1 else None
+    asked: dict[str, dict[str, Any]] = {
+        "teacher": {"kind": teacher or ("openai" if model or servers else None), "model": one, "base_url": servers},
+        "running": {
+            "concurrency": concurrency, "max_cost": max_cost, "max_requests": max_requests, "max_tokens": max_tokens,
+            "batch": batch,
+        },
+        STAGE: {"mix": [{"model": name} for name in model] if model and len(model) > 1 else None},
+    }  # fmt: skip
+    named = {table: {k: v for k, v in values.items() if v is not None} for table, values in asked.items()}
+    flags: dict[str, Any] = {table: values for table, values in named.items() if values}
+    flags |= {} if seed is None else {"seed": seed}
+    opened = with_consent(lambda: open_annotation(run, given, config, flags), send_keys)
+    with opened.run.store:
+        say(f"{'Started' if opened.run.is_new else 'Resuming'} {run}. Teacher: {teachers_in_words(opened.run.config)}")
+        if opened.outdated:
+            say(f"Rows that were changed or removed: {opened.outdated:,}. Their votes no longer count.")
+        if opened.run.kept:
+            say(opened.run.kept)
+        _ask(run, opened, dry_run)
+
+
+def _ask(folder: Path, opened: "Annotation", dry_run: bool) -> None:
+    """Ask until every row has its votes, and print the status; exit code 130 if it was stopped before."""
+    import asyncio
+
+    from selfinstruct.report.annotations import annotation_status, render
+    from selfinstruct.runs.annotating import annotate as ask
+    from selfinstruct.runs.annotating import estimate
+
+    store = opened.run.store
+    try:
+        finished = asyncio.run(ask(opened, dry_run))
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        finished = False
+    except (BudgetReached, TeacherError):
+        say(render(annotation_status(store), str(folder)))
+        raise
+    say(render(annotation_status(store), str(folder)))
+    if dry_run and finished:
+        say(estimate(opened))
+        return
+    say(f"Votes: {folder / 'annotations.jsonl'}\nTo combine them: selfinstruct combine {shlex.quote(str(folder))}")
+    if not finished:
+        say("Stopped before the end. To resume, run the same command again.")
+        sys.exit(130)

@@ -1,0 +1,297 @@
+"""One `selfinstruct annotate`: a task and the rows of a file, asked of several teachers.
+
+    annotate RUN --from rows.csv --task task.toml --model a --model b
+
+The task, its examples and the rows are stored with the run, so that `annotate RUN` resumes it. Another task is another
+run. A file with other rows may follow: what is the same is not asked again.
+"""
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from selfinstruct.annotation import STAGE
+from selfinstruct.annotation.examples import Example, read_examples
+from selfinstruct.annotation.question import Asker, strategy_of
+from selfinstruct.annotation.rows import Row, as_text, read_rows, refuse_columns
+from selfinstruct.annotation.task import AnnotationTask, read_task
+from selfinstruct.config.config import Config
+from selfinstruct.engine.annotating import AnnotationProgress, Annotator
+from selfinstruct.engine.answers import Answers
+from selfinstruct.engine.requests import Requests
+from selfinstruct.errors import Stopped, StoreError, UsageError
+from selfinstruct.parsing.labels import read_label, read_score
+from selfinstruct.rows.writing import whole_file
+from selfinstruct.runs.generate import session, stop_on_signals
+from selfinstruct.runs.run import Run, open_run
+from selfinstruct.settings import did_you_mean, parse_as
+from selfinstruct.store import annotations
+from selfinstruct.store.batches import Batches
+from selfinstruct.store.store import Store
+from selfinstruct.teachers.batch import IN_FLIGHT
+from selfinstruct.teachers.scheduler import Scheduler
+from selfinstruct.terminal import n_of
+
+KEYS = ("seed", "prompts", "teacher", "running", "simulated", "prices", STAGE)  # of the settings, that have an effect
+SAMPLE_ROWS = 20  # of a dry run
+
+
+class Given(NamedTuple):
+    """What a user brings: a task with its examples, and the rows. `source`: the file of the rows."""
+
+    task: AnnotationTask
+    examples: tuple[Example, ...]
+    rows: list[Row] | None
+    source: str
+    id: str
+    gold: str
+    samples: int
+
+
+class Annotation(NamedTuple):
+    """An opened run that asks about rows. `outdated`: rows that were changed since, so that their votes are gone."""
+
+    run: Run
+    asker: Asker
+    samples: int
+    outdated: int
+
+
+def read_given(
+    folder: Path, task: Path | None, source: Path | None, *, id: str = "", gold: str = "", samples: int | None = None
+) -> Given:
+    """Read the files, or what the run in `folder` has of them.
+
+    UsageError for what cannot be used, before anything is asked.
+    """
+    stored = _stored(folder) if Store.exists(folder) else None
+    if task is None and stored is None:
+        raise UsageError("Name the task (--task FILE): what is asked about each row.")
+    if source is None and stored is None:
+        raise UsageError("Name the file of the rows (--from FILE).")
+    if source is None and (id or gold):
+        raise UsageError("id and gold (--id, --gold) are columns of a file: name that too (--from FILE).")
+    if task is None:
+        assert stored is not None
+        asked, examples = stored.task, stored.examples
+    else:
+        asked = read_task(task)
+        examples = _examples(asked)
+    if stored and (problem := _difference(stored, asked, examples)):
+        raise UsageError(f"{folder} was started with another task ({problem} differs). Choose another folder.")
+    rows = None
+    if source is not None:
+        id, gold = id or (stored.id if stored else ""), gold or (stored.gold if stored else "")
+        rows = read_rows(source, id, gold)
+        refuse_columns(source, (asked.template, *asked.options), rows, gold)
+        _refuse_gold(source, asked, rows)
+    n = samples or (stored.samples if stored else 1)
+    where = os.fsencode(source).decode("utf-8", "replace") if source else ""
+    if stored and source is None:
+        where, id, gold = stored.source, stored.id, stored.gold
+    return Given(asked, examples, rows, where, id, gold, n)
+
+
+def open_annotation(folder: Path, given: Given, config_file: Path | None, flags: dict[str, Any]) -> Annotation:
+    """Begin the run in `folder`, or resume it. UsageError, before any money is spent, if it cannot be."""
+    from selfinstruct.config.custom import settings_in
+
+    for source, values in ((str(config_file), settings_in(config_file) if config_file else {}), ("", flags)):
+        for key in values:
+            if key not in KEYS:
+                where = f"{source}: " if source else ""
+                raise UsageError(f"{where}{key} has no effect on annotate; {did_you_mean(key, KEYS)} Leave it out.")
+    asker = Asker(given.task, given.examples)
+    if given.rows is not None:
+        problems = [asker.problem(row) for row in given.rows]
+        if all(problems):
+            raise UsageError(f"{given.source}: the template shows nothing of any row.")
+    run = open_run(
+        folder, config_file, {**flags, "strategy": strategy_of(asker, given.samples)}, None, annotates=True
+    )  # fmt: skip
+    try:
+        _refuse_teachers(run.config, given.samples)
+        outdated = 0
+        with run.store.transaction():
+            if given.rows is not None:
+                outdated = annotations.set_rows(run.store, list(zip(given.rows, problems, strict=True)))
+            run.store.set_settings({"task": _as_stored(given)})
+    except BaseException:
+        run.store.close()
+        raise
+    return Annotation(run, asker, given.samples, outdated)
+
+
+async def annotate(
+    opened: Annotation,
+    is_sample: bool = False,
+    on_start: Callable[[Scheduler], None] = stop_on_signals,
+    show: bool = True,
+) -> bool:
+    """Ask what has no vote yet, and write RUN/annotations.jsonl; False if it was stopped before.
+
+    A sample asks about the first rows only, and not by batches. `on_start`, `show`: as for `generate`.
+    """
+    run, store = opened.run, opened.run.store
+    by_batches = run.config.running.batch and not is_sample
+    if is_sample:
+        Batches(store).refuse_under_way()
+    store.settle_interrupted()
+    progress = progress_of(store, opened)
+    try:
+        async with session(run, progress, by_batches, on_start, show) as (config, teachers, scheduler):
+            answers = Answers(store, teachers, scheduler, progress)
+            annotator = Annotator(
+                store, config, opened.asker, requests=Requests(config, run.prompts), answers=answers,
+                scheduler=scheduler, progress=progress,
+            )  # fmt: skip
+            in_flight = IN_FLIGHT if by_batches else config.running.concurrency
+            finished = await annotator.run(opened.samples, SAMPLE_ROWS if is_sample else None, in_flight)
+    except Stopped:
+        finished = False
+    except StoreError:
+        raise  # nothing more can be written
+    except BaseException:
+        write_annotations(store)
+        raise
+    write_annotations(store)
+    return finished
+
+
+def progress_of(store: Store, opened: Annotation) -> AnnotationProgress:
+    """The progress of the run before it is carried on."""
+    from selfinstruct.report.annotations import annotation_status
+
+    found = annotation_status(store)
+    per_row = len(opened.run.config.choices(STAGE)) * len(opened.asker.keys(opened.samples))
+    progress = AnnotationProgress(target=(found.rows - sum(found.problems.values())) * per_row)
+    progress.admitted = found.answers
+    progress.rejected.update(found.rejected)
+    progress.calls = sum(one.requests for one in found.usage)
+    progress.tokens = sum(one.prompt_tokens + one.completion_tokens for one in found.usage)
+    progress.cost_usd = sum(one.cost_usd or 0.0 for one in found.usage)
+    return progress
+
+
+def estimate(opened: Annotation) -> str:
+    """What all rows will need, in words, from the answers so far: their mean for each model, times what is missing."""
+    from selfinstruct.report.annotations import annotation_status
+    from selfinstruct.teachers.budget import cost_usd
+
+    found, config = annotation_status(opened.run.store), opened.run.config
+    n = (found.rows - sum(found.problems.values())) * len(opened.asker.keys(opened.samples))
+    tokens, dollars, unpriced = 0.0, 0.0, []
+    for one in found.usage:
+        if one.stage == STAGE:
+            share = n / one.requests
+            tokens += share * (one.prompt_tokens + one.completion_tokens)
+            price = config.prices.get(one.model)
+            unpriced += [] if price else [one.model]
+            dollars += share * (
+                cost_usd(price, one.prompt_tokens, one.completion_tokens, config.running.batch) or 0.0
+            )  # fmt: skip
+    cost = f"no price for {', '.join(unpriced)} under [prices]" if unpriced else f"${dollars:,.2f}"
+    calls = n_of(n * len(config.choices(STAGE)), "call")
+    return f"Estimate for all rows: {calls}, {tokens:,.0f} tokens, {cost}. The answers so far are kept."
+
+
+def write_annotations(store: Store) -> Path:
+    """Write RUN/annotations.jsonl: each row with its columns and all votes about it."""
+    path = store.folder / "annotations.jsonl"
+    of_row: dict[str, list[annotations.StoredVote]] = {}
+    for vote in annotations.votes(store):
+        of_row.setdefault(vote.row, []).append(vote)
+    with whole_file(path, "RUN") as part, part.open("w", encoding="utf-8", newline="\n") as file:
+        for row, problem in annotations.rows(store):
+            votes = [
+                {
+                    key: value for key, value in vote._asdict().items()
+                    if key != "row" and value not in ("", None) and (key != "swapped" or value)
+                }
+                for vote in of_row.get(row.id, ())
+            ]  # fmt: skip
+            values: dict[str, Any] = {"id": json.loads(row.id), "row": dict(row.fields)}
+            values |= {"gold": row.gold} if row.gold else {}
+            values |= {"problem": problem} if problem else {}
+            file.write(json.dumps({**values, "votes": votes}, ensure_ascii=False) + "\n")
+    return path
+
+
+def _examples(task: AnnotationTask) -> tuple[Example, ...]:
+    if task.examples is None:
+        return ()
+    path = Path(task.examples.file)
+    found = read_examples(path, task.template, task.examples.answer)
+    for one in found:
+        if task.ask == "label" and read_label(one.answer, task.choices) is None:
+            raise UsageError(f"{path}: the answer {one.answer!r:.60} is not among the labels.")
+        if task.ask == "score" and read_score(one.answer, *task.scale) is None:
+            raise UsageError(f"{path}: the answer {one.answer!r:.60} is no number of the scale.")
+    return found
+
+
+def _refuse_gold(path: Path, task: AnnotationTask, rows: Sequence[Row]) -> None:
+    """UsageError for gold answers that no vote can equal."""
+    known = [row for row in rows if row.gold is not None]
+    if task.choices and (strange := {row.gold or "" for row in known} - {*task.choices}):
+        raise UsageError(
+            f"{path}: gold answers that are not among {', '.join(task.choices)}: "
+            f"{', '.join(map(repr, sorted(strange)[:5]))}."
+        )
+    if task.ask == "score":
+        for row in known:
+            if read_score(row.gold or "", *task.scale) is None:
+                raise UsageError(f"{path}, row {row.id}: the gold answer {row.gold!r:.40} is no number of the scale.")
+
+
+def _refuse_teachers(config: Config, samples: int) -> None:
+    for choice in config.choices(STAGE):
+        if choice.teacher.endpoint != "chat":
+            raise UsageError('annotate needs chat models. Set endpoint = "chat".')
+        if choice.weight != 1:
+            raise UsageError(
+                f"[[{STAGE}.mix]] weight has no effect: every model is asked about every row. Leave it out."
+            )
+        if samples > 1 and choice.sampling.get("temperature") == 0:
+            raise UsageError(
+                f'{n_of(samples, "sample")} of "{choice.teacher.model}" would all be the same at a temperature of 0. '
+                f"Set another one in sampling of [{STAGE}]; a run that has answers keeps its own."
+            )
+
+
+def _as_stored(given: Given) -> dict[str, Any]:
+    return {
+        "task": given.task.model_dump(mode="json"), "examples": [list(one) for one in given.examples],
+        "source": given.source, "id": given.id, "gold": given.gold, "samples": given.samples,
+    }  # fmt: skip
+
+
+def _stored(folder: Path) -> Given:
+    with Store.read(folder) as store:
+        return given_of(store)
+
+
+def given_of(store: Store) -> Given:
+    """What the run was begun with, without its rows."""
+    values = store.settings().get("task")
+    if values is None:
+        raise UsageError(f"{store.folder} holds a run that was not started by annotate. Choose another folder.")
+    try:
+        task = parse_as(AnnotationTask, values["task"], str(store.path))
+        examples = tuple(Example(as_text(one[0]), as_text(one[1])) for one in values["examples"])
+        texts = [str(values[key]) for key in ("source", "id", "gold")]
+        return Given(task, examples, None, texts[0], texts[1], texts[2], max(1, int(values["samples"])))
+    except (KeyError, TypeError, ValueError, IndexError, UsageError):
+        raise StoreError(f"{store.path}: its task is damaged. Restore a copy.") from None
+
+
+def _difference(stored: Given, task: AnnotationTask, examples: tuple[Example, ...]) -> str:
+    """The first key of the task that is not as the run has it; "" if all is the same."""
+    before, now = stored.task.model_dump(mode="json"), task.model_dump(mode="json")
+    for values in (before, now):  # the file may have moved
+        values["examples"] = {**(values["examples"] or {}), "file": ""}
+    if stored.examples != examples:
+        return "the content of examples"
+    return next((key for key in now if now[key] != before.get(key)), "")

@@ -1,0 +1,116 @@
+"""The rows that teachers are asked about, and their votes."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from selfinstruct.annotation.rows import Row
+from selfinstruct.annotation.votes import Vote
+from selfinstruct.records import Rejection, canonical_json
+from selfinstruct.store.rows import object_from, with_hash
+from selfinstruct.store.store import Store
+
+
+class Cast(NamedTuple):
+    """What one answer about a row yields. `swapped`: of a preference, whether the second text was shown first."""
+
+    row: str
+    voter: str
+    sample: int
+    swapped: bool
+    request_id: str
+    vote: Vote | Rejection
+
+
+class StoredVote(NamedTuple):
+    """A vote as stored; `value` is None where the answer was rejected."""
+
+    row: str
+    voter: str
+    sample: int
+    swapped: bool
+    value: str | None
+    rationale: str
+    confidence: float | None
+
+
+class Spent(NamedTuple):
+    """What the answers of one voter took. `cost_usd`: None if it is not known."""
+
+    voter: str
+    answers: int
+    tokens: int
+    cost_usd: float | None
+
+
+def rows(store: Store) -> list[tuple[Row, str | None]]:
+    """The rows in the order of their file, each with the reason why nothing is asked about it, or None."""
+    found = store.query("SELECT id, fields, gold, problem FROM rows ORDER BY position")
+    return [(Row(identity, object_from(fields), gold), problem) for identity, fields, gold, problem in found]
+
+
+def set_rows(store: Store, new: Sequence[tuple[Row, str | None]]) -> int:
+    """Store the rows of a file in place of those that are there; give the number of rows whose votes that removes.
+
+    The votes of a row that is the same stay; a row that was changed is asked about again.
+    """
+    as_stored = [
+        (position, row.id, canonical_json(row.fields), row.gold, problem)
+        for position, (row, problem) in enumerate(new)
+    ]  # fmt: skip
+    with store.transaction():
+        before = dict(store.query("SELECT id, fields FROM rows"))
+        now = {identity: fields for _, identity, fields, *_ in as_stored}
+        outdated = [identity for identity, fields in before.items() if now.get(identity) != fields]
+        store.db.execute("DELETE FROM rows")
+        store.db.executemany(
+            "INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?)", [with_hash("rows", one) for one in as_stored]
+        )
+        store.db.executemany("DELETE FROM votes WHERE row = ?", [(identity,) for identity in outdated])
+    return len(outdated)
+
+
+def voted(store: Store) -> set[tuple[str, str, int, bool]]:
+    """What was asked and read already: row, voter, sample, and whether the options were swapped."""
+    found = store.query("SELECT row, voter, sample, swapped FROM votes")
+    return {(row, voter, sample, bool(swapped)) for row, voter, sample, swapped in found}
+
+
+def add_votes(store: Store, cast: Iterable[Cast]) -> None:
+    """Commit votes, and the reasons why other answers are none."""
+    with store.transaction():
+        for row, voter, sample, swapped, request_id, vote in cast:
+            read = vote if isinstance(vote, Vote) else None
+            values = (row, voter, sample, int(swapped), request_id, *(read or (None, None, None)))
+            store.db.execute("INSERT INTO votes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", with_hash("votes", values))
+            if isinstance(vote, Rejection):
+                store.reject(request_id, vote)
+
+
+def votes(store: Store) -> list[StoredVote]:
+    """All votes, by row, voter, sample and order."""
+    found: list[tuple[Any, ...]] = store.query(
+        "SELECT v.row, v.voter, v.sample, v.swapped, v.value, v.rationale, v.confidence FROM votes v "
+        "JOIN rows r ON r.id = v.row ORDER BY r.position, v.voter, v.sample, v.swapped"
+    )
+    return [
+        StoredVote(row, voter, sample, bool(swapped), value, rationale or "", confidence)
+        for row, voter, sample, swapped, value, rationale, confidence in found
+    ]
+
+
+def spent(store: Store) -> list[Spent]:
+    """What each voter's answers took; an answer about two equal rows counts once."""
+    return [
+        Spent(*row)
+        for row in store.query(
+            "SELECT r.model, count(*), CAST(total(c.prompt_tokens + c.completion_tokens) AS INTEGER), "
+            "CASE WHEN count(c.cost_usd) = count(*) THEN sum(c.cost_usd) END "
+            "FROM completions c JOIN requests r ON r.id = c.request_id "
+            "WHERE r.id IN (SELECT request_id FROM votes) GROUP BY r.model ORDER BY r.model"
+        )
+    ]
+
+
+def count_voted(store: Store) -> int:
+    """The number of votes and of rejected answers."""
+    return int(store.query("SELECT count(*) FROM votes")[0][0])
