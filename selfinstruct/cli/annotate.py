@@ -87,7 +87,8 @@ def annotate(  # noqa: PLR0917 - typer reads the options from here
     flags |= {} if seed is None else {"seed": seed}
     opened = with_consent(lambda: open_annotation(run, given, config, flags), send_keys)
     with opened.run.store:
-        say(f"{'Started' if opened.run.is_new else 'Resuming'} {run}. Teacher: {teachers_in_words(opened.run.config)}")
+        teachers = teachers_in_words(opened.run.config, " and ")
+        say(f"{'Started' if opened.run.is_new else 'Resuming'} {run}. Asked: {teachers}")
         if opened.outdated:
             say(f"Rows that were changed or removed: {opened.outdated:,}. Their votes no longer count.")
         if opened.run.kept:

@@ -39,7 +39,7 @@ def _confirmed(error: "Untrusted") -> bool:
     return True
 
 
-def teachers_in_words(config: Any) -> str:
+def teachers_in_words(config: Any, between: str = ", or ") -> str:
     """The teacher or teachers in words, and whether one is simulated."""
     simulated = "SIMULATED (for experiments, not for training)"
     stages_of: dict[str, list[str]] = {}
@@ -47,7 +47,7 @@ def teachers_in_words(config: Any) -> str:
         teachers = [choice.teacher for choice in config.choices(stage)]
         where = {teacher.model: " and ".join(filter(None, teacher.servers)) for teacher in teachers}
         each = [f"{model} at {servers}" if servers else model for model, servers in where.items()]
-        name = simulated if any(t.kind == "simulated" for t in teachers) else ", or ".join(each)
+        name = simulated if any(t.kind == "simulated" for t in teachers) else between.join(each)
         stages_of.setdefault(name, []).append(stage)
     if len(stages_of) == 1:
         return next(iter(stages_of))

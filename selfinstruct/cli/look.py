@@ -29,11 +29,16 @@ def status(
     selfinstruct status outputs/first
     selfinstruct status outputs/first --diversity --json
     """
+    from selfinstruct.report import annotations
     from selfinstruct.report.status import render
     from selfinstruct.report.status import status as count
     from selfinstruct.store.store import Store
 
     with Store.read(run) as store:
+        if "task" in store.settings():
+            votes = annotations.annotation_status(store)
+            print(to_json(votes.as_dict())) if json else say(annotations.render(votes, str(run)))
+            return
         found = count(store)
         varied = measure_diversity(store) if diversity else None
     if json:

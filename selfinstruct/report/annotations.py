@@ -62,7 +62,9 @@ def render(found: AnnotationStatus, folder: str) -> str:
     words = {"empty_row": "the template shows nothing", "no_column": "a column of the template is missing"}
     lines = [folder, f"  rows       {found.rows:,}" + (f", {found.gold:,} with a gold answer" if found.gold else "")]
     lines += [f"  {n:>6,}  not asked about: {words.get(reason, reason)}" for reason, n in found.problems.items()]
-    lines.append(f"  answers    {found.answers:,}" + ("" if found.rejected else "; all of them are votes"))
+    lines.append(
+        f"  answers    {found.answers:,}" + (", all of them votes" if found.answers and not found.rejected else "")
+    )
     if found.rejected:
         lines.append("  no vote")
         lines += [f"  {n:>6,}  {reason:<23} {found.reasons.get(reason, '')}" for reason, n in found.rejected.items()]

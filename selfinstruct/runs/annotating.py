@@ -263,7 +263,8 @@ def _refuse_teachers(config: Config, samples: int) -> None:
 
 def _as_stored(given: Given) -> dict[str, Any]:
     return {
-        "task": given.task.model_dump(mode="json"), "examples": [list(one) for one in given.examples],
+        "task": given.task.model_dump(mode="json", exclude_defaults=True),
+        "examples": [list(one) for one in given.examples],
         "source": given.source, "id": given.id, "gold": given.gold, "samples": given.samples,
     }  # fmt: skip
 

@@ -15,6 +15,7 @@ from selfinstruct.config.config import Config
 from selfinstruct.config.custom import not_loaded
 from selfinstruct.config.stored import config_of
 from selfinstruct.runs.refilter import Refiltering
+from selfinstruct.runs.votes import misread
 from selfinstruct.store import replayed
 from selfinstruct.store.store import Store
 from selfinstruct.store.verify import DAMAGE, UNFINISHED, hashed_later, problems, why
@@ -68,6 +69,8 @@ def _one_each(lines: list[str]) -> list[str]:
 async def _read_again(run: Path) -> Verified:
     with Store.read(run) as store, store.snapshot():  # the run may be growing
         try:
+            if "task" in store.settings():
+                return Verified(misread(store), [])
             if why_not := _why_not_read_again(store):
                 return Verified([], [f"The answers were not parsed again: {why_not}."])
             return Verified(await _differences(store, config_of(store)), [])

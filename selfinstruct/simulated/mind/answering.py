@@ -42,7 +42,7 @@ def respond(ask: Ask, settings: SimulatedSettings, rng: Random, gap: str = "\n\n
         case "output_first":
             return plain("labelled", list(_labelled(ask, settings, rng)), gap=gap)
         case "answer":
-            return plain("text", [Item(output=_direct(ask.task, rng))])
+            return plain("text", [_direct(ask.task, settings, rng)])
         case "judge":
             return plain("text", [Item(output=_judged(ask.task, *ask.shown))])
 
@@ -128,10 +128,14 @@ def _with_doubt(right: Item, wrong: str | None, settings: SimulatedSettings, rng
     return right._replace(output=output, sure=sure, instead=instead)
 
 
-def _direct(message: str, rng: Random) -> str:
+def _direct(message: str, settings: SimulatedSettings, rng: Random) -> Item:
     """Do the task of a message."""
     known = _known_task(message)
-    return known[2] if known else rng.choice(_SENTENCES)
+    if known is None:
+        return Item(output=rng.choice(_SENTENCES))
+    task, given, answer = known
+    wrong = tasks.wrong_answer(task, given, rng) if settings.wrong_share else None
+    return _with_doubt(Item(input=given, output=answer), wrong, settings, rng)
 
 
 def _judged(message: str, first: str, second: str) -> str:
