@@ -25,6 +25,7 @@ The rooms, as subpackages are called here, lowest first: each imports only from 
     pool             the tasks and records admitted so far, and how similar new ones are to them
     filters          what is rejected, and why: one declaration each
     asking           a stage as data: its prompts, answer schema, default sampling
+    annotation       questions about rows of a file, and answers read as votes
     strategies       how tasks are generated: one file each
     store            all requests and answers, in one SQLite file; all the SQL; people's decisions
     teachers         the models that answer: kinds, one file each; the scheduler, its pace, the budget, batches
@@ -52,6 +53,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from selfinstruct.api import (
+        Annotations,
         BudgetReached,
         Refiltered,
         Rows,
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
         TeacherError,
         UsageError,
         YieldCollapsed,
+        annotate,
         check,
         combine,
         filter,
@@ -79,9 +82,9 @@ if TYPE_CHECKING:
 
 __version__ = "0.2.0"
 __all__ = [
-    "BudgetReached", "Refiltered", "Rows", "Run", "SelfInstructError", "StoreError", "TeacherError", "UsageError",
-    "YieldCollapsed", "check", "combine", "filter", "finetune", "generate", "generate_async", "import_answers",
-    "llama_cpp", "openai", "overlap", "reject", "student", "transformers", "vllm",
+    "Annotations", "BudgetReached", "Refiltered", "Rows", "Run", "SelfInstructError", "StoreError", "TeacherError",
+    "UsageError", "YieldCollapsed", "annotate", "check", "combine", "filter", "finetune", "generate", "generate_async",
+    "import_answers", "llama_cpp", "openai", "overlap", "reject", "student", "transformers", "vllm",
 ]  # fmt: skip
 
 

@@ -27,7 +27,11 @@ class Row(NamedTuple):
 
 def read_rows(path: Path, id: str = "", gold: str = "") -> list[Row]:
     """The rows of a file; UsageError for a column that is missing, two rows with one id, or no gold answer at all."""
-    rows = read_objects(path)
+    return as_rows(path, read_objects(path), id, gold)
+
+
+def as_rows(path: Path, rows: Sequence[Mapping[str, Any]], id: str = "", gold: str = "") -> list[Row]:
+    """The same of rows that were read already; `path` is what messages call them."""
     there = dict.fromkeys(name for row in rows for name in row)
     for name in filter(None, (id, gold)):
         if name not in there:

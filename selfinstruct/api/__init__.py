@@ -15,13 +15,13 @@ Functions block until they are done, in scripts, threads and notebooks alike. In
     growing    generate and generate_async; blocking: runs coroutines from synchronous code
     importing  answers recorded by other tools
     runs       a run's rows, status and exports; refiltering
-    labels     votes of several voters, combined
+    labels     rows of a file, asked of several models; votes combined
     students   check and compare datasets; fine-tune and load students
 """
 
 from selfinstruct.api.growing import generate, generate_async
 from selfinstruct.api.importing import import_answers
-from selfinstruct.api.labels import combine
+from selfinstruct.api.labels import Annotations, annotate, combine
 from selfinstruct.api.runs import Refiltered, Rows, Run
 from selfinstruct.api.settings import llama_cpp, openai, transformers, vllm
 from selfinstruct.api.students import check, finetune, overlap, student
@@ -36,7 +36,7 @@ from selfinstruct.errors import (
 from selfinstruct.filters.custom import filter, reject
 
 __all__ = [
-    "BudgetReached", "Refiltered", "Rows", "Run", "SelfInstructError", "StoreError", "TeacherError", "UsageError",
-    "YieldCollapsed", "check", "combine", "filter", "finetune", "generate", "generate_async", "import_answers",
-    "llama_cpp", "openai", "overlap", "reject", "student", "transformers", "vllm",
+    "Annotations", "BudgetReached", "Refiltered", "Rows", "Run", "SelfInstructError", "StoreError", "TeacherError",
+    "UsageError", "YieldCollapsed", "annotate", "check", "combine", "filter", "finetune", "generate", "generate_async",
+    "import_answers", "llama_cpp", "openai", "overlap", "reject", "student", "transformers", "vllm",
 ]  # fmt: skip

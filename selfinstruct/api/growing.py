@@ -2,7 +2,7 @@
 
 import warnings
 from asyncio import CancelledError
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from selfinstruct.api.blocking import blocking, cancel_all
@@ -41,10 +41,16 @@ def generate(
     Raises UsageError before any money is spent, and TeacherError, BudgetReached or YieldCollapsed if the run cannot
     continue; all answers so far are kept.
     """
-    from selfinstruct.runs.generate import stop_on_signals
-
     target = whole_number("target", target)
     opening = _opening(folder, seeds=seeds, teacher=teacher, config=config, settings=settings)
+    until_done(folder, lambda on_start: _grow(opening, target, progress, on_start))
+    return Run(folder)
+
+
+def until_done(folder: FilePath, start: "Callable[[Callable[[Scheduler], None]], Coroutine[Any, Any, bool]]") -> None:
+    """Wait until a run is done; KeyboardInterrupt if it was stopped. `start` gets what to call with the scheduler."""
+    from selfinstruct.runs.generate import stop_on_signals
+
     schedulers: list[Scheduler] = []
 
     def on_start(scheduler: "Scheduler") -> None:
@@ -58,12 +64,11 @@ def generate(
             cancel_all()
 
     try:
-        finished = blocking(lambda: _grow(opening, target, progress, on_start), stop)
+        finished = blocking(lambda: start(on_start), stop)
     except CancelledError:  # by a second interrupt
         finished = False
     if not finished:
         raise KeyboardInterrupt(f"{folder}: stopped. The same call resumes the run.")
-    return Run(folder)
 
 
 async def generate_async(

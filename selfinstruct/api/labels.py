@@ -1,19 +1,114 @@
-"""Votes of several voters about the same rows, combined."""
+"""Questions about rows of a file, asked of several models; and votes combined."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from selfinstruct.api.settings import FilePath, file_path
+from selfinstruct.api.growing import until_done
+from selfinstruct.api.runs import Rows
+from selfinstruct.api.settings import AnyTeacher, FilePath, file_path, optional_path, tables, whole_number
 from selfinstruct.custom import of_object
+from selfinstruct.errors import UsageError
 from selfinstruct.labels import NAMES
 
 if TYPE_CHECKING:
     from selfinstruct.labels.combining import Combined
+    from selfinstruct.report.annotations import AnnotationStatus
+    from selfinstruct.runs.votes import CombinedRun
+
+
+class Annotations:
+    """An existing run of `annotate`. Raises UsageError if `folder` contains none."""
+
+    def __init__(self, folder: FilePath):
+        from selfinstruct.runs.annotating import given_of
+        from selfinstruct.store.store import Store
+
+        self.folder = file_path("folder", folder).absolute()
+        with Store.read(self.folder) as store:
+            given_of(store)
+
+    def __repr__(self) -> str:
+        found = self.status()
+        return f"<Annotations {self.folder}: {found.rows:,} rows, {found.answers:,} answers>"
+
+    def status(self) -> "AnnotationStatus":
+        """Counts of rows, votes and rejected answers; tokens and cost."""
+        from selfinstruct.report.annotations import annotation_status
+        from selfinstruct.store.store import Store
+
+        with Store.read(self.folder) as store:
+            return annotation_status(store)
+
+    def votes(self) -> Rows:
+        """Each vote: row, voter, sample, swapped, value (None where the answer was rejected), rationale, confidence."""
+        from selfinstruct.store import annotations
+        from selfinstruct.store.store import Store
+
+        with Store.read(self.folder) as store:
+            fields = annotations.StoredVote._fields
+            return Rows((vote._asdict() for vote in annotations.votes(store)), fields)
+
+    def combine(self, by: str = "") -> "CombinedRun":
+        """Combine the votes. `by`: a label model, for labels and preferences. No API calls are made."""
+        from selfinstruct.runs.votes import combine_run
+
+        return combine_run(self.folder, by)
+
+
+def annotate(
+    folder: FilePath,
+    rows: FilePath | Sequence[Mapping[str, Any]] | None = None,
+    task: FilePath | Mapping[str, Any] | None = None,
+    *,
+    id: str = "",
+    gold: str = "",
+    samples: int | None = None,
+    teacher: AnyTeacher | Sequence[Mapping[str, Any]] | None = None,
+    config: FilePath | None = None,
+    progress: bool = True,
+    **settings: Any,
+) -> Annotations:
+    """Ask one or more models about each row: a label, a score, a preference or an answer.
+
+    - `rows`: a file (CSV, JSON, JSON Lines, Parquet, the folder of a run), or a list of dicts. Without it and without
+      `task`, the run in `folder` is resumed.
+    - `task`: a TOML file, or its values as a dict.
+    - `id`, `gold`: columns of the rows: what identifies them; true answers, which no teacher is shown.
+    - `samples`: answers of each model about each row; default: 1.
+    - `teacher`: as for `generate`, or a list of tables, each of which is asked about every row.
+    - `settings`: keys of [running], `seed`, `prices`, `simulated`, and the stage `annotate`.
+
+    Ctrl-C, and what is raised: as for `generate`.
+    """
+    from selfinstruct.annotation import STAGE
+    from selfinstruct.runs import annotating
+
+    place, config_file = file_path("folder", folder), optional_path("config", config)
+    several = teacher if isinstance(teacher, list | tuple) else ()
+    if isinstance(teacher, list | tuple) and not all(isinstance(one, Mapping) for one in several):
+        raise UsageError('teacher must be a table of settings, such as si.openai("MODEL"), or a list of them.')
+    stage = settings.pop(STAGE, {})
+    flags = tables(None if several else teacher, settings, allowed=(*annotating.KEYS, "running"))
+    if several:
+        stage = {**stage, "mix": [dict(one) for one in several]}
+    flags |= {STAGE: stage} if stage else {}
+    source = rows if rows is None or isinstance(rows, list | tuple) else file_path("rows", rows)  # type: ignore[arg-type]
+    asked = task if task is None or isinstance(task, Mapping) else file_path("task", task)
+    n = None if samples is None else whole_number("samples", samples, most=100)
+
+    async def ask(on_start: Callable[..., None]) -> bool:
+        given = annotating.read_given(place, asked, source, id=id, gold=gold, samples=n)
+        opened = annotating.open_annotation(place, given, config_file, flags)
+        with opened.run.store:
+            return await annotating.annotate(opened, on_start=on_start, show=progress)
+
+    until_done(place, ask)
+    return Annotations(place)
 
 
 def combine(
     file: FilePath,
-    columns: Sequence[str],
+    columns: Sequence[str] = (),
     by: str | Callable[..., Any] = NAMES[0],
     *,
     id: str = "",

@@ -11,8 +11,8 @@ from selfinstruct.api.settings import FilePath, Settings, file_path, optional_pa
 from selfinstruct.errors import SelfInstructError, UsageError
 from selfinstruct.records import Record
 from selfinstruct.settings import did_you_mean
+from selfinstruct.store.annotations import read_grown
 from selfinstruct.store.declared import declared_by
-from selfinstruct.store.store import Store
 from selfinstruct.terminal import n_of
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Run:
 
     def __init__(self, folder: FilePath):
         self.folder = file_path("folder", folder).absolute()
-        Store.read(self.folder).close()
+        read_grown(self.folder).close()
 
     def __repr__(self) -> str:
         try:
@@ -82,7 +82,7 @@ class Run:
         """Counts, tokens and cost of the run."""
         from selfinstruct.report.status import status
 
-        with Store.read(self.folder) as store:
+        with read_grown(self.folder) as store:
             return status(store)
 
     def records(self) -> Rows:
@@ -90,7 +90,7 @@ class Run:
 
         Fields: id, task, instruction, input, output, is_classification, messages; `extra` if stages added fields.
         """
-        with Store.read(self.folder) as store:
+        with read_grown(self.folder) as store:
             return Rows((record.as_dict() for record in store.records()), Record.fields())
 
     def tasks(self, *, similar: bool = False) -> Rows:
@@ -99,7 +99,7 @@ class Run:
 
         if not isinstance(similar, bool):
             raise UsageError(f"similar is {similar!r:.80}; it must be True or False.")
-        with Store.read(self.folder) as store:
+        with read_grown(self.folder) as store:
             return Rows(tasks(store, similar), TASK_FIELDS + SIMILAR_FIELDS * similar)
 
     def rejected(self, *, stage: str | None = None, reason: str | None = None, limit: int | None = None) -> Rows:
@@ -112,7 +112,7 @@ class Run:
         from selfinstruct.store.listing import REJECTION_FIELDS, listed_stage, rejected
 
         most = None if limit is None else whole_number("limit", limit)
-        with Store.read(self.folder) as store:
+        with read_grown(self.folder) as store:
             declared = declared_by(store)
             _known("stage", stage, dict.fromkeys((*declared.stages, *CANDIDATE_STAGES, *INSTANCE_STAGES, *STAGES)))
             _known("reason", reason, declared.reasons)
@@ -129,7 +129,7 @@ class Run:
         from selfinstruct.report.figures import figures
         from selfinstruct.report.page import write_page
 
-        with Store.read(self.folder) as store:
+        with read_grown(self.folder) as store:
             return write_page(store, figures(store), optional_path("output", output))
 
     def audit(self, port: int = 0) -> None:
@@ -152,7 +152,7 @@ class Run:
         from selfinstruct.export.formats import NAMES
 
         _known("format", str(format), NAMES)
-        with Store.read(self.folder) as store, store.snapshot():
+        with read_grown(self.folder) as store, store.snapshot():
             return export(store, format, optional_path("output", output))[0]
 
     def refilter(self, new: FilePath, *, config: FilePath | None = None, **settings: object) -> "Refiltered":

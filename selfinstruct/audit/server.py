@@ -9,6 +9,7 @@ from aiohttp import web
 
 from selfinstruct.audit.index import Index
 from selfinstruct.audit.pages import Pages, render
+from selfinstruct.store.annotations import read_grown
 from selfinstruct.store.store import Store
 from selfinstruct.untrusted import say
 from selfinstruct.web.guard import SHARED, Guard, listening, static_files
@@ -45,7 +46,7 @@ async def serve(folder: Path, port: int) -> None:
     from rich.console import Console
     from rich.progress import Progress
 
-    with Store.read(folder) as store:
+    with read_grown(folder) as store:
         index = Index(store)
         try:
             console = Console(stderr=True)

@@ -37,14 +37,14 @@ def export(
     """
     from selfinstruct.export.export import export as write
     from selfinstruct.export.export import place, write_records
-    from selfinstruct.store.store import Store
+    from selfinstruct.store.annotations import read_grown
 
     if push:
         from selfinstruct.export.hub import check_push
 
         token = check_push(push)
         card = True
-    with Store.read(run) as store, store.snapshot():
+    with read_grown(run) as store, store.snapshot():
         if card:
             from selfinstruct.export.card import card_path
 

@@ -67,9 +67,9 @@ def report(
         raise UsageError("--json writes no page. Drop --output, and redirect the figures to a file with >.")
     from selfinstruct.report.figures import figures
     from selfinstruct.report.page import write_page
-    from selfinstruct.store.store import Store
+    from selfinstruct.store.annotations import read_grown
 
-    with Store.read(run) as store:
+    with read_grown(run) as store:
         found = figures(store)
         print(to_json(found.as_dict()) if json else visible(str(write_page(store, found, output))))
 
@@ -113,12 +113,12 @@ def tasks(
     """
     if similar and not json:
         raise UsageError("--similar needs --json.")
+    from selfinstruct.store.annotations import read_grown
     from selfinstruct.store.answers import counted_here
     from selfinstruct.store.listing import describe_task
     from selfinstruct.store.listing import tasks as rows
-    from selfinstruct.store.store import Store
 
-    with Store.read(run) as store:
+    with read_grown(run) as store:
         has_classes = any(one.field == "is_classification" for one in counted_here(store))
         for row in rows(store, similar):
             print(to_json(row) if json else visible(describe_task(row, has_classes)))

@@ -8,14 +8,14 @@ run. A file with other rows may follow: what is the same is not asked again.
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from selfinstruct.annotation import STAGE
 from selfinstruct.annotation.examples import Example, read_examples
 from selfinstruct.annotation.question import Asker, strategy_of
-from selfinstruct.annotation.rows import Row, as_text, read_rows, refuse_columns
+from selfinstruct.annotation.rows import Row, as_rows, as_text, read_rows, refuse_columns
 from selfinstruct.annotation.task import AnnotationTask, read_task
 from selfinstruct.config.config import Config
 from selfinstruct.engine.annotating import AnnotationProgress, Annotator
@@ -60,9 +60,10 @@ class Annotation(NamedTuple):
 
 
 def read_given(
-    folder: Path, task: Path | None, source: Path | None, *, id: str = "", gold: str = "", samples: int | None = None
-) -> Given:
-    """Read the files, or what the run in `folder` has of them.
+    folder: Path, task: Path | Mapping[str, Any] | None, source: Path | Sequence[Mapping[str, Any]] | None, *,
+    id: str = "", gold: str = "", samples: int | None = None,
+) -> Given:  # fmt: skip
+    """Read the files, or what the run in `folder` has of them; a task and rows may be values as well.
 
     UsageError for what cannot be used, before anything is asked.
     """
@@ -77,18 +78,19 @@ def read_given(
         assert stored is not None
         asked, examples = stored.task, stored.examples
     else:
-        asked = read_task(task)
+        asked = read_task(task) if isinstance(task, Path) else parse_as(AnnotationTask, dict(task), "task")
         examples = _examples(asked)
     if stored and (problem := _difference(stored, asked, examples)):
         raise UsageError(f"{folder} was started with another task ({problem} differs). Choose another folder.")
     rows = None
     if source is not None:
         id, gold = id or (stored.id if stored else ""), gold or (stored.gold if stored else "")
-        rows = read_rows(source, id, gold)
-        refuse_columns(source, (asked.template, *asked.options), rows, gold)
-        _refuse_gold(source, asked, rows)
+        name = source if isinstance(source, Path) else Path("rows")
+        rows = read_rows(source, id, gold) if isinstance(source, Path) else as_rows(name, source, id, gold)
+        refuse_columns(name, (asked.template, *asked.options), rows, gold)
+        _refuse_gold(name, asked, rows)
     n = samples or (stored.samples if stored else 1)
-    where = os.fsencode(source).decode("utf-8", "replace") if source else ""
+    where = os.fsencode(source).decode("utf-8", "replace") if isinstance(source, Path) else ""
     if stored and source is None:
         where, id, gold = stored.source, stored.id, stored.gold
     return Given(asked, examples, rows, where, id, gold, n)

@@ -40,6 +40,7 @@ from selfinstruct.runs.recalled import Recalled
 from selfinstruct.runs.run import keep_config, refuse_not_loaded, settled
 from selfinstruct.settings import MayChange, merge
 from selfinstruct.store import replayed
+from selfinstruct.store.annotations import read_grown
 from selfinstruct.store.database import lock_folder
 from selfinstruct.store.decisions import leave_out
 from selfinstruct.store.declared import custom_parts, under_recorded_names
@@ -66,7 +67,7 @@ async def refilter(run: Path, new: Path, config_file: Path | None, flags: dict[s
     they switch off come to those that are off already, and all test sets to those of `run`. UsageError if `new` is
     there already, and where settings other than the rules differ.
     """
-    with Store.read(run) as before, before.snapshot():
+    with read_grown(run) as before, before.snapshot():
         rules = _rules(before, config_file, flags)
         lines = [line for name in rules.test_sets for line in read_lines(Path(name))]
         with _becoming(new) as folder:

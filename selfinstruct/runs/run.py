@@ -24,6 +24,7 @@ from selfinstruct.records import Line, SeedTask
 from selfinstruct.rows.seeds import read_seeds
 from selfinstruct.rows.writing import whole_file
 from selfinstruct.settings import merge
+from selfinstruct.store.annotations import refuse_annotations
 from selfinstruct.store.batches import Batches
 from selfinstruct.store.declared import custom_parts, under_recorded_names
 from selfinstruct.store.store import Store
@@ -180,15 +181,6 @@ def _refuse_other_kind(store: Store, annotates: bool) -> None:
         raise UsageError(f"{store.folder} holds a run that was not started by annotate. Choose another folder.")
     if not annotates:
         refuse_annotations(store)
-
-
-def refuse_annotations(store: Store) -> None:
-    """UsageError for a run that asks about rows of a file: it has votes, and no tasks or records."""
-    if "task" in store.settings():
-        raise UsageError(
-            f"{store.folder} holds votes about the rows of a file, no tasks. See them with selfinstruct status, "
-            "continue with selfinstruct annotate, and combine them with selfinstruct combine."
-        )
 
 
 def _refuse_unused_stages(config: Config, now: Named) -> None:

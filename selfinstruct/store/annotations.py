@@ -1,10 +1,12 @@
 """The rows that teachers are asked about, and their votes."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from selfinstruct.annotation.rows import Row
 from selfinstruct.annotation.votes import Vote
+from selfinstruct.errors import UsageError
 from selfinstruct.records import Rejection, canonical_json
 from selfinstruct.store.rows import object_from, with_hash
 from selfinstruct.store.store import Store
@@ -114,3 +116,23 @@ def spent(store: Store) -> list[Spent]:
 def count_voted(store: Store) -> int:
     """The number of votes and of rejected answers."""
     return int(store.query("SELECT count(*) FROM votes")[0][0])
+
+
+def read_grown(folder: Path) -> Store:
+    """A run to look at, as `Store.read`; UsageError if it has votes instead of tasks and records."""
+    store = Store.read(folder)
+    try:
+        refuse_annotations(store)
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def refuse_annotations(store: Store) -> None:
+    """UsageError for a run that asks about rows of a file: it has votes, and no tasks or records."""
+    if "task" in store.settings():
+        raise UsageError(
+            f"{store.folder} holds votes about the rows of a file, no tasks. See them with selfinstruct status, "
+            "continue with selfinstruct annotate, and combine them with selfinstruct combine."
+        )
