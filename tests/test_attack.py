@@ -170,6 +170,9 @@ COMMANDS = [
     ("check", "RUN/records.jsonl", "--json"),
     ("check", "RUN/records.jsonl", "--fix", "RUN/fixed.jsonl"),
     ("seeds", "check", "RUN/records.jsonl"),
+    ("annotate", "RUN"),
+    ("annotate", "NEW", "--from", "RUN/records.jsonl", "--task", "RUN/config.toml"),
+    ("combine", "RUN"),
     ("combine", "RUN/records.jsonl", "--columns", "instruction,output"),
 ]
 OF_STUDENTS = {"finetune", "chat", "serve", "merge", "gguf", "evaluate", "compare"}

@@ -26,6 +26,7 @@ from selfinstruct.parsing.labels import read_label, read_score
 from selfinstruct.rows.writing import whole_file
 from selfinstruct.runs.generate import session, stop_on_signals
 from selfinstruct.runs.run import Run, open_run
+from selfinstruct.runs.trust import named
 from selfinstruct.settings import did_you_mean, parse_as
 from selfinstruct.store import annotations
 from selfinstruct.store.batches import Batches
@@ -105,6 +106,8 @@ def open_annotation(folder: Path, given: Given, config_file: Path | None, flags:
             if key not in KEYS:
                 where = f"{source}: " if source else ""
                 raise UsageError(f"{where}{key} has no effect on annotate; {did_you_mean(key, KEYS)} Leave it out.")
+        if "completion" in named(values, "endpoint"):
+            raise UsageError('annotate needs chat models. Set endpoint = "chat".')
     asker = Asker(given.task, given.examples)
     if given.rows is not None:
         problems = [asker.problem(row) for row in given.rows]
@@ -250,8 +253,6 @@ def _refuse_gold(path: Path, task: AnnotationTask, rows: Sequence[Row]) -> None:
 
 def _refuse_teachers(config: Config, samples: int) -> None:
     for choice in config.choices(STAGE):
-        if choice.teacher.endpoint != "chat":
-            raise UsageError('annotate needs chat models. Set endpoint = "chat".')
         if choice.weight != 1:
             raise UsageError(
                 f"[[{STAGE}.mix]] weight has no effect: every model is asked about every row. Leave it out."

@@ -41,10 +41,10 @@ class Untrusted(UsageError):
         )
 
 
-def check_trusted(config: Config, named: dict[str, Any]) -> None:
-    """Raise Untrusted if a key would go to a server without the user's consent; `named`: the settings of this call."""
-    servers = {*USERS_OWN, *(one for url in _named(named, "base_url") for one in TeacherSettings(base_url=url).servers)}
-    variables = {DEFAULT_KEY, *_named(named, "api_key_env")}
+def check_trusted(config: Config, values: dict[str, Any]) -> None:
+    """Raise Untrusted if a key would go to a server without the user's consent; `values`: the settings of this call."""
+    servers = {*USERS_OWN, *(one for url in named(values, "base_url") for one in TeacherSettings(base_url=url).servers)}
+    variables = {DEFAULT_KEY, *named(values, "api_key_env")}
     sent = dict.fromkeys(pair for pair in _sent(config) if pair[0] not in USERS_OWN or pair[1] != DEFAULT_KEY)
     known = _remembered() if sent else set()
     ours = {(server, variable) for server, variable in sent if server in servers and variable in variables}
@@ -54,11 +54,11 @@ def check_trusted(config: Config, named: dict[str, Any]) -> None:
         remember(ours)
 
 
-def check_started(config: Config, named: dict[str, Any]) -> None:
-    """UsageError if a program would be started for a teacher that the user has not named; `named`: as above."""
+def check_started(config: Config, values: dict[str, Any]) -> None:
+    """UsageError if a program would be started for a teacher that the user has not named; `values`: as above."""
     teachers = [choice.teacher for stage in config.stages for choice in config.choices(stage)]
     for teacher in teachers:
-        if kinds.load(teacher.kind).starts_process and teacher.kind not in _named(named, "kind"):
+        if kinds.load(teacher.kind).starts_process and teacher.kind not in named(values, "kind"):
             raise UsageError(
                 f"The run's teacher is {teacher.kind} with {visible(teacher.model)}, which is started as a program of "
                 "its own. A run folder is never trusted to say what to start, so name it again: "
@@ -102,13 +102,13 @@ def _sent(config: Config) -> Iterator[Pair]:
                 yield from ((server, teacher.api_key_env) for server in teacher.servers)
 
 
-def _named(settings: Any, key: str) -> Iterator[str]:
+def named(settings: Any, key: str) -> Iterator[str]:
     """The values of a key in settings, at any depth."""
     for name, value in settings.items() if isinstance(settings, dict) else ():
         if name == key:
             yield from (str(one) for one in (value if isinstance(value, list | tuple) else [value]))
         elif isinstance(value, list | tuple):
             for one in value:
-                yield from _named(one, key)
+                yield from named(one, key)
         else:
-            yield from _named(value, key)
+            yield from named(value, key)
