@@ -173,6 +173,7 @@ COMMANDS = [
     ("annotate", "RUN"),
     ("annotate", "NEW", "--from", "RUN/records.jsonl", "--task", "RUN/config.toml"),
     ("combine", "RUN"),
+    ("disagreement", "RUN"),
     ("combine", "RUN/records.jsonl", "--columns", "instruction,output"),
 ]
 OF_STUDENTS = {"finetune", "chat", "serve", "merge", "gguf", "evaluate", "compare"}

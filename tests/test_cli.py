@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from selfinstruct.cli.grow import _teachers
+from selfinstruct.cli.consent import teachers_in_words
 from selfinstruct.config.config import parse_config
 from selfinstruct.engine.display import STOPPING
 from tests.conftest import (
@@ -59,11 +59,11 @@ def test_generate_says_who_answers_and_what_came_of_it(cli, tmp_path):
 
 def test_stages_with_the_same_teachers_are_named_together():
     values = {"teacher": {"kind": "simulated"}, "classify": {"kind": "openai", "model": "gpt"}}
-    said = _teachers(parse_config(values, "test"))
+    said = teachers_in_words(parse_config(values, "test"))
     assert said.startswith("propose, instances: SIMULATED (")
     assert said.endswith("; classify: gpt")
     assert said.count("SIMULATED") == 1
-    assert _teachers(parse_config({}, "test")).startswith("SIMULATED (")
+    assert teachers_in_words(parse_config({}, "test")).startswith("SIMULATED (")
 
 
 def test_status_in_words_and_as_json(cli, run):

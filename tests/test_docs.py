@@ -25,7 +25,8 @@ from tests.conftest import run_cli
 ROOT = Path(__file__).parent.parent
 COMMANDS = (
     "generate", "import", "refilter", "status", "report", "verify", "tasks", "rejected", "audit", "export", "overlap",
-    "check", "seeds check", "annotate", "combine", "finetune", "chat", "serve", "merge", "gguf", "evaluate", "compare", "simulate",
+    "check", "seeds check", "annotate", "combine", "disagreement", "finetune", "chat", "serve", "merge", "gguf",
+    "evaluate", "compare", "simulate",
 )  # fmt: skip
 
 

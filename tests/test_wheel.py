@@ -24,7 +24,7 @@ def test_wheel_holds_what_it_needs_and_nothing_else(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert any(name.endswith("seeds_shipped/seeds.jsonl") for name in names)
     assert "finetune/inference/teacher.py" in names
-    assert sum(name.endswith(".jinja") for name in names if "prompts_shipped" in name) == 10
+    assert sum(name.endswith(".jinja") for name in names if "prompts_shipped" in name) == 14
     assert {"selfinstruct/report/page.html", "selfinstruct/web/style.css"} <= set(names)
     assert {f"finetune/compare/{name}" for name in ("judge.jinja", "report.html", "static/rate.js")} <= set(names)
     assert {"finetune/training/launch/fsdp.yaml", "finetune/training/presets/alpaca-7b.toml"} <= set(names)

@@ -4,7 +4,7 @@
     look        status, report, verify, tasks, rejected, audit
     data        export, overlap, check, seeds check
     annotate    annotate
-    labels      combine
+    labels      combine, disagreement
     simulate    the simulated teacher as a server
     consent     who is asked, and who gets the keys
     options     options and arguments by name
@@ -71,6 +71,7 @@ add(app, DATA, data.check)
 app.add_typer(seeds_app, name="seeds", help="Check a file of seed tasks.", rich_help_panel=DATA)
 add(app, LABELS, annotate.annotate)
 add(app, LABELS, labels.combine)
+add(app, LABELS, labels.disagreement)
 for command in COMMANDS:
     add(app, STUDENTS, command)
 add(app, SIMULATE, simulate.simulate)

@@ -60,12 +60,13 @@ def annotate(  # noqa: PLR0917 - typer reads the options from here
     max_tokens: MaxTokens = None,
     send_keys: SendKeys = False,
 ) -> None:
-    """Ask one or more models about each row of a file: a label, a score, a preference or an answer.
+    """Ask one or more models about each row of a file.
 
-    Without --from and --task, a run is resumed. Combine the votes with selfinstruct combine.
+    They give a label, a score, a preference or an answer. Without --from and --task, a run is resumed. Combine the
+    votes with selfinstruct combine.
 
     Examples:
-    selfinstruct annotate outputs/mail --from mail.csv --task task.toml --model gpt-4.1-mini
+    selfinstruct annotate outputs/mail --from mail.csv --task spam.toml
     selfinstruct annotate outputs/mail
     """
     from selfinstruct.annotation import STAGE

@@ -147,7 +147,7 @@ def import_(  # noqa: PLR0917 - typer reads the options from here
     profile: Profile = None,
     config: Config = None,
 ) -> None:
-    """Import answers recorded by another tool, or a finished dataset.
+    """Import answers of another tool, or a finished dataset.
 
     The answers go through the same parsers and filters as generated ones. No API calls are made.
 

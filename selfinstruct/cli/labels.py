@@ -7,7 +7,7 @@ import typer
 
 from selfinstruct import labels as label_models
 from selfinstruct.cli import completing
-from selfinstruct.cli.options import Json
+from selfinstruct.cli.options import Json, RunFolder
 from selfinstruct.errors import UsageError
 from selfinstruct.untrusted import say, to_json
 
@@ -89,6 +89,42 @@ def _combine_run(folder: Path, by: str, confidence: float, output: Path | None, 
     say(f"{folder}: {found.render(confidence)}")
     if output:
         say(f"Rows for a student: {n:,}, in {output}")
+
+
+def disagreement(
+    run: RunFolder,
+    checked: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Rows checked by hand: id, and gold where it was filled in.")
+    ] = None,
+    draw: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="CSV to write, with rows to be checked by hand.")
+    ] = None,
+    each: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Rows to draw of those that agree, and of the others.")
+    ] = 50,
+    json: Json = False,
+) -> None:
+    """Find labels that may be wrong, by a small model's opinion.
+
+    It predicts each row's label from the other rows. The most doubtful rows come first. Rows checked by hand turn the
+    disagreement into an error rate.
+
+    Examples:
+    selfinstruct disagreement outputs/mail --draw check.csv
+    selfinstruct disagreement outputs/mail --checked check.csv
+    """
+    from selfinstruct.runs import disagreement as second
+
+    found = second.disagreement(run, checked)
+    if json:
+        for row in found.rows():
+            print(to_json(row))
+    else:
+        say(second.render(found))
+    if draw:
+        n = second.draw(found, draw, each)
+        if not json:
+            say(f"{n:,} rows to check by hand: fill in the column gold of {draw}")
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -58,7 +58,7 @@ def report(
         bool, typer.Option("--json", help="Print the figures as one JSON object and write no page.")
     ] = False,
 ) -> None:
-    """Write an HTML page with charts of yield, rejections and cost.
+    """Write an HTML page with charts of yield and cost.
 
     Examples:
     selfinstruct report outputs/first
@@ -75,7 +75,7 @@ def report(
 
 
 def verify(run: RunFolder) -> None:
-    """Recompute ids, hashes and scores in RUN; parse answers again. Exit code 1 if anything differs.
+    """Recompute ids, hashes and scores; parse answers again. Exit code 1 if anything differs.
 
     Examples:
     selfinstruct verify outputs/first

@@ -1,6 +1,5 @@
 """A run that asks about rows, in figures and words."""
 
-from collections import Counter
 from typing import Any, NamedTuple
 
 from selfinstruct.annotation import STAGE
@@ -42,17 +41,10 @@ class AnnotationStatus(NamedTuple):
 def annotation_status(store: Store) -> AnnotationStatus:
     """Count what the store holds, in one consistent view of it."""
     with store.snapshot():
-        problems = dict(store.query("SELECT problem, count(*) FROM rows WHERE problem IS NOT NULL GROUP BY problem"))
-        ((n, gold),) = store.query("SELECT count(*), count(gold) FROM rows")
-        cast = store.query("SELECT voter, value, count(*) FROM votes GROUP BY voter, value ORDER BY voter, value")
-        votes: dict[str, dict[str, int]] = {}
-        for voter, value, times in cast:
-            if value is not None:
-                votes.setdefault(voter, {})[value] = times
-        rejected = Counter({one.reason: one.n for one in counts.rejections(store)})
-        ((faults,),) = store.query("SELECT count(*) FROM faults")
+        found = annotations.counts(store)
+        rejected = {one.reason: one.n for one in counts.rejections(store)}
         return AnnotationStatus(
-            n, problems, gold, annotations.count_voted(store), dict(rejected), votes, faults,
+            found.rows, found.problems, found.gold, found.votes, rejected, annotations.values(store), found.faults,
             usage(store, [STAGE]), declared_by(store).reasons,
         )  # fmt: skip
 

@@ -174,14 +174,12 @@ def write_training_rows(found: CombinedRun, path: Path, confidence: float = 0.0)
 def misread(store: Store) -> list[str]:
     """The votes of a run that are not what their answers say, one line each."""
     task, lines = given_of(store).task, []
-    for row, voter, sample, swapped, request_id, *stored in store.query(
-        "SELECT row, voter, sample, swapped, request_id, value, rationale, confidence FROM votes ORDER BY rowid"
-    ):
-        completion = store.completion(request_id)
-        name = f"vote of {voter} on {row}, sample {sample}"
+    for cast, stored in annotations.in_order_of_answers(store):
+        completion = store.completion(cast.request_id)
+        name = f"vote of {cast.voter} on {cast.row}, sample {cast.sample}"
         if completion is None:
             lines.append(f"{name}: there is no answer")
-        elif list(_values(read_vote(task, completion, bool(swapped)))) != stored:
+        elif tuple(_values(read_vote(task, completion, cast.swapped))) != stored:
             lines.append(f"{name}: it is not what the answer says")
     return lines
 

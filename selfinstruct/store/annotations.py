@@ -113,9 +113,43 @@ def spent(store: Store) -> list[Spent]:
     ]
 
 
-def count_voted(store: Store) -> int:
-    """The number of votes and of rejected answers."""
-    return int(store.query("SELECT count(*) FROM votes")[0][0])
+class Counts(NamedTuple):
+    """Rows, those of them with a `problem` or a known answer; votes, rejected answers included; failed attempts."""
+
+    rows: int
+    problems: dict[str, int]
+    gold: int
+    votes: int
+    faults: int
+
+
+def counts(store: Store) -> Counts:
+    """Count the rows of the tables; in a `snapshot` where they have to fit together."""
+    problems = dict(store.query("SELECT problem, count(*) FROM rows WHERE problem IS NOT NULL GROUP BY problem"))
+    ((n, gold, n_votes, faults),) = store.query(
+        "SELECT count(*), count(gold), (SELECT count(*) FROM votes), (SELECT count(*) FROM faults) FROM rows"
+    )
+    return Counts(n, problems, gold, n_votes, faults)
+
+
+def values(store: Store) -> dict[str, dict[str, int]]:
+    """How often each voter chose each value."""
+    found: dict[str, dict[str, int]] = {}
+    for voter, value, times in store.query(
+        "SELECT voter, value, count(*) FROM votes WHERE value IS NOT NULL GROUP BY voter, value ORDER BY voter, value"
+    ):
+        found.setdefault(voter, {})[value] = times
+    return found
+
+
+def in_order_of_answers(store: Store) -> list[tuple[Cast, tuple[Any, Any, Any]]]:
+    """Every stored vote without what it says, and value, rationale and confidence as stored."""
+    return [
+        (Cast(row, voter, sample, bool(swapped), request_id, Vote("")), tuple(stored))
+        for row, voter, sample, swapped, request_id, *stored in store.query(
+            "SELECT row, voter, sample, swapped, request_id, value, rationale, confidence FROM votes ORDER BY rowid"
+        )
+    ]  # fmt: skip
 
 
 def read_grown(folder: Path) -> Store:

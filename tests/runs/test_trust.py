@@ -10,7 +10,7 @@ import sys
 import pytest
 import tomli_w
 
-from selfinstruct.cli.grow import _confirmed
+from selfinstruct.cli.consent import _confirmed
 from selfinstruct.errors import UsageError
 from selfinstruct.runs import trust
 from selfinstruct.runs.run import open_run

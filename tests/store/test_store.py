@@ -186,9 +186,11 @@ def read_only(finished: Path, folder: Path, version: str, left: bool) -> Path:
         whole.backup(db)
         db.execute("PRAGMA journal_mode = WAL")
         if version == "earlier":
-            for table in HASHED:
+            db.execute("DROP TABLE votes")
+            db.execute("DROP TABLE rows")
+            for table in HASHED.keys() - {"rows", "votes"}:
                 db.execute(f"ALTER TABLE {table} DROP COLUMN hash")
-            db.execute(f"PRAGMA user_version = {len(MIGRATIONS) - 2}")
+            db.execute(f"PRAGMA user_version = {len(MIGRATIONS) - 3}")
         if left:
             db.execute("PRAGMA wal_autocheckpoint = 0")
             with db:
