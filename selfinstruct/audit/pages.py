@@ -37,7 +37,8 @@ LISTED = 1_000  # characters of a text in a list
 OUTCOMES = 8  # of what-ifs that are kept
 KINDS = {"candidate": "instruction", "instance": "instance", "completion": "unreadable answer"}
 DONE = {"ban": "Banned", "rescue": "Rescued", "edit": "Edited", "tag": "Tagged", "comment": "Commented on",
-        "undo": "Undone"}  # fmt: skip
+        "undo": "Undone", "gold": "Gold answer set"}  # fmt: skip
+NAV = (("/", "Overview"), ("/list", "Generations"), ("/what-if", "What if"), ("/decisions", "Decisions"))
 
 _environment = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"), undefined=jinja2.StrictUndefined,
@@ -48,6 +49,7 @@ _environment.filters |= {
     "folded": folded,
     "number": lambda n: f"{n:,}",
     "when": lambda at: time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(float(at))),
+    "zip": zip,
     "json": lambda value: json.dumps(value, ensure_ascii=False, indent=1),
 }
 _environment.globals |= {"KINDS": KINDS, "SORTS": SORTS, "DONE": DONE}
@@ -55,7 +57,7 @@ _environment.globals |= {"KINDS": KINDS, "SORTS": SORTS, "DONE": DONE}
 
 def render(template: str, **values: Any) -> str:
     """A page as HTML; everything in `values` is escaped."""
-    return _environment.get_template(template).render(values)
+    return _environment.get_template(template).render({"nav": NAV, **values})
 
 
 class Pages:
@@ -102,7 +104,7 @@ class Pages:
 
     async def decided(self, request: web.Request) -> web.Response:
         """What was decided, the latest first, by batches."""
-        last = _number(request.query.get("before", ""), 2**62)
+        last = number(request.query.get("before", ""), 2**62)
         rows = decisions.batches_before(self.store, last, BATCHES + 1)
         batches = [(n, decisions.decisions(self.store, batch=batch, limit=5)) for batch, n in rows[:BATCHES]]
         names = [(one.subject, one.subject_id) for _, some in batches for one in some]
@@ -122,7 +124,7 @@ class Pages:
             replay = self._replay(rules)
         is_replaying = replay is not None and replay.is_alive()  # before its outcome, which may come in between
         outcome = replay.outcome if replay else None
-        shift = _number(query.get("from", ""), 0)
+        shift = number(query.get("from", ""), 0)
         return self._page(
             request, "what_if.html", rules=rules, run_threshold=run_rules.rouge_threshold, names=names,
             replay=replay, is_replaying=is_replaying, outcome=outcome, shift=shift, size=CHANGES,
@@ -150,14 +152,14 @@ class Pages:
             payload = {"tag" if action == "tag" else "text": _lines(form.get("text"))}
         with Database.beside(self.store.folder) as run:
             batch = decide(run, self.author, cast(Action, action), subjects, payload)
-        return _back(str(form.get("back", "")), batch)
+        return back_to(str(form.get("back", "")), batch)
 
     async def undo(self, request: web.Request) -> web.Response:
         """Take a batch of decisions back."""
         form = await request.post()
         with Database.beside(self.store.folder) as run:
-            batch = undo(run, self.author, _number(str(form.get("batch", "")), 0))
-        return _back(str(form.get("back", "")), batch)
+            batch = undo(run, self.author, number(str(form.get("batch", "")), 0))
+        return back_to(str(form.get("back", "")), batch)
 
     def _edited(self, subject: decisions.Subject, given: str, output: str) -> dict[str, str]:
         """The texts of an edit; a form loses characters such as NUL, so what looks unchanged stays what it is."""
@@ -203,7 +205,7 @@ class Pages:
 
     def _page(self, request: web.Request, template: str, **values: Any) -> web.Response:
         done = request.query.get("done")
-        batch = decisions.decisions(self.store, batch=_number(done, 0)) if done else []
+        batch = decisions.decisions(self.store, batch=number(done, 0)) if done else []
         query = {key: value for key, value in request.query.items() if key != "done"}
         here = str(request.rel_url.with_query([(k, v) for k, v in request.query.items() if k != "done"]))
         html = render(
@@ -233,7 +235,8 @@ def _subject(value: str) -> decisions.Subject:
     return kind, identity
 
 
-def _number(text: str | None, default: int) -> int:
+def number(text: str | None, default: int) -> int:
+    """The whole number in a query or a form; `default` where there is none."""
     return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else default
 
 
@@ -247,7 +250,7 @@ def _share(text: str) -> float:
     return value
 
 
-def _back(place: str, batch: int) -> web.Response:
+def back_to(place: str, batch: int) -> web.Response:
     """Back to a page of ours, with what was done."""
     parts = urlsplit(place)
     if parts.scheme or parts.netloc or not parts.path.startswith("/") or "\\" in place:

@@ -8,6 +8,7 @@ from selfinstruct.annotation.rows import Row
 from selfinstruct.annotation.votes import Vote
 from selfinstruct.errors import UsageError
 from selfinstruct.records import Rejection, canonical_json
+from selfinstruct.store.decisions import decided_gold
 from selfinstruct.store.rows import object_from, with_hash
 from selfinstruct.store.store import Store
 
@@ -45,9 +46,16 @@ class Spent(NamedTuple):
 
 
 def rows(store: Store) -> list[tuple[Row, str | None]]:
-    """The rows in the order of their file, each with the reason why nothing is asked about it, or None."""
+    """The rows in the order of their file, each with the reason why nothing is asked about it, or None.
+
+    What a person has decided goes before the gold answer of the file.
+    """
     found = store.query("SELECT id, fields, gold, problem FROM rows ORDER BY position")
-    return [(Row(identity, object_from(fields), gold), problem) for identity, fields, gold, problem in found]
+    decided = decided_gold(store)
+    return [
+        (Row(identity, object_from(fields), decided.get(identity, gold) or None), problem)
+        for identity, fields, gold, problem in found
+    ]
 
 
 def set_rows(store: Store, new: Sequence[tuple[Row, str | None]]) -> int:
@@ -90,14 +98,47 @@ def add_votes(store: Store, cast: Iterable[Cast]) -> None:
 
 def votes(store: Store) -> list[StoredVote]:
     """All votes, by row, voter, sample and order."""
+    return _votes(store, "1", ())
+
+
+def votes_on(store: Store, row: str) -> list[StoredVote]:
+    """The votes on one row."""
+    return _votes(store, "v.row = ?", (row,))
+
+
+def unread(store: Store) -> dict[str, int]:
+    """The number of answers about each row that are no vote, where there are any."""
+    return dict(store.query("SELECT row, count(*) FROM votes WHERE value IS NULL GROUP BY row"))
+
+
+def _votes(store: Store, where: str, parameters: tuple[str, ...]) -> list[StoredVote]:
     found: list[tuple[Any, ...]] = store.query(
         "SELECT v.row, v.voter, v.sample, v.swapped, v.value, v.rationale, v.confidence FROM votes v "
-        "JOIN rows r ON r.id = v.row ORDER BY r.position, v.voter, v.sample, v.swapped"
+        f"JOIN rows r ON r.id = v.row WHERE {where} ORDER BY r.position, v.voter, v.sample, v.swapped",
+        parameters,
     )
     return [
         StoredVote(row, voter, sample, bool(swapped), value, rationale or "", confidence)
         for row, voter, sample, swapped, value, rationale, confidence in found
     ]
+
+
+def answers(store: Store, row: str) -> list[tuple[str, int, bool, str, str | None, str | None]]:
+    """The answers about a row: voter, sample, whether swapped, the text, the error, the reason for its rejection."""
+    found = store.query(
+        "SELECT v.voter, v.sample, v.swapped, c.text, c.error, r.reason FROM votes v "
+        "JOIN completions c ON c.request_id = v.request_id "
+        "LEFT JOIN rejections r ON r.subject = 'completion' AND r.subject_id = v.request_id AND v.value IS NULL "
+        "WHERE v.row = ? ORDER BY v.voter, v.sample, v.swapped",
+        (row,),
+    )
+    return [(voter, n, bool(swapped), text, error, reason) for voter, n, swapped, text, error, reason in found]
+
+
+def state(store: Store) -> tuple[int, int]:
+    """What changes whenever a vote or a decision is added."""
+    ((votes, decided),) = store.query("SELECT (SELECT count(*) FROM votes), (SELECT count(*) FROM decisions)")
+    return votes, decided
 
 
 def spent(store: Store) -> list[Spent]:
@@ -163,9 +204,14 @@ def read_grown(folder: Path) -> Store:
     return store
 
 
+def is_of_votes(store: Store) -> bool:
+    """Whether a run asks about rows of a file."""
+    return "task" in store.settings()
+
+
 def refuse_annotations(store: Store) -> None:
     """UsageError for a run that asks about rows of a file: it has votes, and no tasks or records."""
-    if "task" in store.settings():
+    if is_of_votes(store):
         raise UsageError(
             f"{store.folder} holds votes about the rows of a file, no tasks. See them with selfinstruct status, "
             "continue with selfinstruct annotate, and combine them with selfinstruct combine."

@@ -11,6 +11,7 @@
 | edit    | an instance                  | it is exported with another input and output, under the same id             |
 | tag     | anything                     | payload {"tag": ...}                                                        |
 | comment | anything                     | payload {"text": ...}                                                       |
+| gold    | a row                        | payload {"gold": ...}: the true answer about it; "" for none                |
 | undo    | what the decision was about  | that decision counts no more; an undo is not undone, but decided again  |
 
 Decisions are rows that are never changed, and what was generated never changes either: the view `records`, and so every
@@ -41,12 +42,13 @@ from selfinstruct.store.rows import (
     with_hash,
 )
 
-Subject = tuple[str, str]  # "candidate", "instance" or "completion", and its id
-Action = Literal["ban", "rescue", "edit", "tag", "comment"]
+Subject = tuple[str, str]  # "candidate", "instance", "completion" or "row", and its id
+Action = Literal["ban", "rescue", "edit", "tag", "comment", "gold"]
 TABLES = {
     "candidate": ("candidates", "id"),
     "instance": ("instances", "id"),
     "completion": ("completions", "request_id"),
+    "row": ("rows", "id"),
 }
 
 
@@ -87,6 +89,12 @@ def decide(
     payload = {key: storable(value) for key, value in (payload or {}).items()}
     if action == "edit":
         return _store(run, author, [_edit(run, subject, payload) for subject in subjects])
+    if (action == "gold") != all(kind == "row" for kind, _ in subjects):
+        raise UsageError("A row has a gold answer, and nothing else that can be decided.")
+    if action == "gold":
+        for subject in subjects:
+            _check(run, subject)
+        return _store(run, author, [_New(subject, action, canonical_json(payload)) for subject in subjects])
     if action in ("tag", "comment"):
         value = payload.get("tag" if action == "tag" else "text", "").strip()
         if not value:
@@ -154,6 +162,14 @@ def notes(run: Database, subject: Subject) -> list[tuple[str, dict[str, Any]]]:
         subject,
     )
     return [(str(action), object_from(payload)) for action, payload in rows]
+
+
+def decided_gold(run: Database) -> dict[str, str]:
+    """The true answers that people have given, by the id of the row; "" where they took the file's back."""
+    rows = run.query(
+        "SELECT subject_id, payload, max(id) FROM decisions_in_force WHERE action = 'gold' GROUP BY subject_id"
+    )
+    return {identity: str(object_from(payload).get("gold", "")) for identity, payload, _ in rows}
 
 
 def decisions(
@@ -285,13 +301,15 @@ def leave_out(run: Database) -> int:
 def problems(run: Database) -> Iterator[str]:
     """What is wrong with the decisions, one line each."""
     for subject, (table, key) in TABLES.items():
+        if subject == "row":  # the file may have lost it since
+            continue
         for (number,) in run.query(
             f"SELECT id FROM decisions WHERE subject = ? AND subject_id NOT IN (SELECT {key} FROM {table})", (subject,)
         ):
             yield f"decision {number}: no such {subject}"
     checks = {
         "has an unknown subject": f"subject NOT IN ({', '.join(map(repr, TABLES))})",
-        "has an unknown action": "action NOT IN ('ban', 'rescue', 'edit', 'tag', 'comment', 'undo')",
+        "has an unknown action": "action NOT IN ('ban', 'rescue', 'edit', 'tag', 'comment', 'gold', 'undo')",
         "belongs to a batch that starts after it": "batch > id",
         "must name what it undoes if it is an undo, and only then": "(undoes IS NULL) != (action != 'undo')",
         "undoes something that is not an earlier decision about the same thing": "undoes IS NOT NULL AND NOT EXISTS "
