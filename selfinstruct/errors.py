@@ -63,6 +63,7 @@ class TryAgain(SelfInstructError):
     it, so the call is retried only a few times. `may_be_billed`: the server reported a failure, but with
     status 200 or after a long wait, so it may charge for it. `tries`: how many failures of this request are already
     stored. `raised_in`: the place of the custom teacher that failed, "" if it has no source; None if a server failed.
+    `notice`: what the user is told about it.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class TryAgain(SelfInstructError):
         self.raw = raw
         self.may_be_billed = False
         self.tries = 0
+        self.notice = ""
         self.raised_in: str | None = None
 
     @property

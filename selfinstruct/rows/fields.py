@@ -56,7 +56,8 @@ MEDIA = Field(
         "images", "image", "image_path", "image_url", "image_file", "image_name", "image_paths", "image_urls",
         "image_files", "img", "imgs", "img_path", "picture", "pictures", "pixel_values", "videos", "video",
         "video_path", "video_url", "video_file", "audios", "audio", "audio_path", "audio_url", "audio_file",
-        "audio_filepath", "media",
+        "audio_filepath", "media", "decoded_image", "image_base64_str", "image_base64", "image_bytes", "image_1",
+        "image_2", "jpg", "jpeg", "png", "webp", "mp4", "wav", "mp3", "flac",
     ),
     "refused: an image, audio or video, reported as `media_task`",
 )  # fmt: skip

@@ -105,6 +105,8 @@ def _is_lines(content: bytes) -> bool:
 def _read_lines(path: Path, content: bytes) -> File:
     # Bytes that are not UTF-8 become half surrogates, so that only their own lines are at fault.
     text = content.decode("utf-8-sig", "surrogateescape")
+    if "\n" not in text:  # lines may end with CR alone, which other commands read as well
+        text = text.replace("\r", "\n")
     lines = numbered_lines(text)
     file = File(path, "JSON Lines", [_line(*line) for line in lines], ("", "\n", "\n" if text.endswith("\n") else ""))
     if all(row.fault for row in file.rows):

@@ -128,7 +128,8 @@ def conversations(row: dict[str, Any], format: Format) -> tuple[list[Conversatio
         problems.append(Problem("preference_pair", str(key_of(row, fields.REJECTED)), "next to the answer"))
     found = [
         one._replace(
-            texts=[*before, *one.texts], has_turns=one.has_turns or has_history, is_raw=one.is_raw and not has_history,
+            texts=_with_system([*before, *one.texts], problems),
+            has_turns=one.has_turns or has_history, is_raw=one.is_raw and not has_history,
             is_unwanted=is_unwanted or one.is_unwanted,
         )
         for one in found
@@ -169,6 +170,23 @@ def _before(row: dict[str, Any], problems: list[Problem]) -> list[Text]:
     if key := key_of(row, fields.HISTORY):
         found += history(row[key], (key,), problems)
     return found
+
+
+def _with_system(texts: list[Text], problems: list[Problem]) -> list[Text]:
+    """The texts without a system field that a turn repeats; where the turn says something else, a problem.
+
+    Trainers differ in which of the two they take, so the row does not say which one is meant.
+    """
+    field = next((text for text in texts if text.kind == "system" and len(text.path or ()) == 1), None)
+    in_turns = [text for text in texts if text.kind == "system" and text is not field and text.text.strip()]
+    if field is None or not field.text.strip() or not in_turns:
+        return texts
+    if field.text.strip() in [text.text.strip() for text in in_turns]:
+        return [text for text in texts if text is not field]
+    problem = Problem("not_read", field.field, f"not the same text as in {in_turns[0].field}")
+    if problem not in problems:  # the instances of a task have the same
+        problems.append(problem)
+    return texts
 
 
 def _beside(holder: dict[str, Any], path: Path, problems: list[Problem]) -> bool:

@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 from selfinstruct.rows import fields
 from selfinstruct.rows.fields import key_of, value_of
+from selfinstruct.rows.reading import DECODER
 
 Kind = Literal[
     "system", "instruction", "input", "user", "assistant", "tool", "unknown", "thought", "call", "tools", "rejected"
@@ -325,15 +326,18 @@ def _calls(value: Any, path: Path, problems: list[Problem]) -> list[Text]:
             problems.append(Problem("not_read", dotted(path), f"{type_of(one)}, not a call with a name"))
             return [Text("call", as_json(parsed(value)), dotted(path), None)]
         arguments = value_of(call, fields.ARGUMENTS)
-        found.append({"name": name, "arguments": {} if arguments is None else parsed(arguments)})
+        arguments = {} if fields.is_empty(arguments) else parsed(arguments)
+        if not isinstance(arguments, dict):
+            problems.append(Problem("not_read", dotted(path), f"{type_of(arguments)} as arguments, not an object"))
+        found.append({"name": name, "arguments": arguments})
     return [Text("call", as_json(found), dotted(path), None)]
 
 
 def parsed(value: Any) -> Any:
-    """A JSON text parsed; anything else unchanged."""
+    """A JSON text parsed; anything else unchanged, also JSON with two values for one field."""
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
+        return DECODER.decode(value)
     except (RecursionError, ValueError):
         return value

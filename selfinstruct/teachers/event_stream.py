@@ -7,8 +7,8 @@
 
 Some servers stream whether asked or not, and some models only stream. What such a server does not keep to either is
 borne: events without a blank line between them, comments (OpenRouter sends some before an answer that is no stream),
-errors in a field of their own ("error:", older llama.cpp) or in an event of that name, no "[DONE]". A stream that ends
-before its answer has is an incomplete answer.
+errors in a field of their own ("error:", older llama.cpp) or in an event of that name, no "[DONE]", the whole text so
+far in each event. A stream that ends before its answer has is an incomplete answer.
 
 Source: https://html.spec.whatwg.org/multipage/server-sent-events.html; OpenAI's chat.completion.chunk.
 Not covered: choices beyond the first; the events of OpenAI's Responses API.
@@ -17,6 +17,7 @@ Not covered: choices beyond the first; the events of OpenAI's Responses API.
 import json
 import re
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any
 
 from selfinstruct.finish_reasons import ending_of, reason_in
@@ -165,4 +166,13 @@ def _joined(pieces: list[Any]) -> Any:
     there = [piece for piece in pieces if piece is not None]
     if any(isinstance(piece, list | dict) for piece in there):
         return [part for piece in there for part in (piece if isinstance(piece, list) else [piece])]
-    return "".join(piece for piece in there if isinstance(piece, str)) if there else None
+    return "".join(_new([piece for piece in there if isinstance(piece, str) and piece])) if there else None
+
+
+def _new(pieces: list[str]) -> list[str]:
+    """The pieces; of a server that sends the whole text so far in each event, the last.
+
+    Among pieces that are new, three different ones do not each begin with the one before.
+    """
+    is_whole = len(set(pieces)) > 2 and all(after.startswith(before) for before, after in pairwise(pieces))
+    return pieces[-1:] if is_whole else pieces

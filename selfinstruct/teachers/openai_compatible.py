@@ -32,6 +32,7 @@ from selfinstruct.teachers.event_stream import body_of_events, is_event_stream, 
 from selfinstruct.teachers.failures import BUSY, failure
 from selfinstruct.teachers.pacing import Pace
 from selfinstruct.teachers.rate_limits import rooms
+from selfinstruct.teachers.refused import Edit, edited, edits_that_keep_data
 from selfinstruct.teachers.secrets import Blotter
 from selfinstruct.teachers.settings import OPENAI_HOST, Price, RunningSettings, TeacherSettings, is_azure
 from selfinstruct.teachers.words import GENERATE, Words
@@ -71,6 +72,7 @@ class OpenAICompatible:
         self._key_env = settings.api_key_env
         self._prices = prices
         self._is_batch = is_batch
+        self._late: list[Edit] = []
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         headers |= {"User-Agent": f"selfinstruct/{__version__}", "Authorization": f"Bearer {self._key or 'none'}"}
         if is_azure(self.base_url):
@@ -104,10 +106,26 @@ class OpenAICompatible:
 
     async def complete(self, request: Request) -> Completion:
         """Send `request` once; see `teachers.Teacher` for what it raises."""
-        started = time.perf_counter()
-        body = json.dumps({**request_body(request), **self.added}).encode()
+        body = {**edited(request_body(request), self._late), **self.added}
         try:
-            async with self.request("POST", PATHS[request.endpoint], data=body) as response:
+            return await self._send(request, body)
+        except RequestRefused as problem:
+            # What a server takes is found out by probes; here, it has changed, or another one of several is answering.
+            late = () if request.stage == "probe" else edits_that_keep_data(body, problem.detail)
+            if not late:
+                raise
+            new = [edit for edit in late if edit not in self._late]
+            self._late += new
+            again = TryAgain(problem.reason, problem.detail, raw=problem.raw)
+            if changed := ", ".join(str(edit) for edit in new if edit.name != "stream_options"):
+                why = f"because {self.base_url} says: {problem.detail}"
+                again.notice = f"Requests to {request.model} are now sent {changed}, {why}"
+            raise again from None
+
+    async def _send(self, request: Request, body: dict[str, Any]) -> Completion:
+        started = time.perf_counter()
+        try:
+            async with self.request("POST", PATHS[request.endpoint], data=json.dumps(body).encode()) as response:
                 raw, is_whole = await self.body_of(response)
         except aiohttp.ClientError as error:
             unreachable = isinstance(error, aiohttp.ClientConnectorError)  # nobody listens there, or no such name

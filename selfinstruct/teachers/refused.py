@@ -110,6 +110,13 @@ def edits_for(body: Mapping[str, Any], problem: str) -> tuple[Edit, ...]:
     return (Edit(name, "omit"),) if name else ()
 
 
+def edits_that_keep_data(body: Mapping[str, Any], problem: str) -> tuple[Edit, ...]:
+    """The edits that even a run with answers may make: they say the same otherwise, or leave out the seed."""
+    edits = [edit for edit in edits_for(body, problem) if edit.of(body) != body]
+    harmless = (*STREAMED, Edit("stream_options", "omit"), Edit("seed", "omit"))
+    return tuple(edits) if all(edit.action == "rename" or edit in harmless for edit in edits) else ()
+
+
 def _about_thinking(body: Mapping[str, Any], text: str) -> tuple[Edit, ...]:
     """Some Qwen models think only if the answer is streamed, and some cannot turn thinking off."""
     thinks = body.get("enable_thinking")

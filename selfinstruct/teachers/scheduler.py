@@ -193,6 +193,8 @@ class Scheduler:
             problem = error
             if isinstance(error, TryAgain):
                 outcome = "refused" if error.reason in BUSY else "failed"
+                if error.notice:
+                    self._tell(error.notice)
                 if error.retry_after_s is not None:
                     teacher.pace.pause(clock(), error.retry_after_s)
                     self._tell_pause(clock(), error, error.retry_after_s)

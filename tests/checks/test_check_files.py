@@ -147,6 +147,12 @@ def test_numbers_are_lines_in_lines_and_places_in_lists(tmp_path):
     assert ("empty_output", 2) in rules(write(tmp_path / "a.parquet", [good, bad]))
 
 
+def test_lines_may_end_with_cr_alone(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b'{"instruction": "Nine?", "output": "Yes."}\r{"instruction": "Ten?"}\r')
+    assert [row.value["instruction"] for row in read(path).rows] == ["Nine?", "Ten?"]
+
+
 def test_a_list_in_the_first_line_of_several_is_a_row(tmp_path):
     (path := tmp_path / "a.jsonl").write_text('[{"messages": false}]\n\n{"instruction": "Why?", "output": "So."}\n')
     checked = check(path)

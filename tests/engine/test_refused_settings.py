@@ -203,6 +203,38 @@ async def test_a_stage_that_was_never_answered_may_get_other_settings(tmp_path):
         await grow(tmp_path / "run", 3, classify={"sampling": {"temperature": 0.0, "max_tokens": 40}})
 
 
+@pytest.mark.parametrize(
+    ("refuse", "told"),
+    [
+        (no_seed, "are now sent without seed, because"),
+        (lambda body: reasoning_model(body) if "max_tokens" in body else None, "max_completion_tokens instead of max"),
+        (stream_only, "are now sent with stream = true"),
+        (no_zero, None),
+    ],
+)
+async def test_what_is_refused_late_is_left_out_where_the_data_keeps_its_settings(tmp_path, capsys, refuse, told):
+    """A gateway that takes another server in the middle of a run. The requests stay those of the run."""
+    answers = 0
+
+    def late(body):
+        nonlocal answers
+        answers += 1
+        return refuse(body) if answers > 12 else None
+
+    async with serving(refuse=late) as (server, url):
+        if told is None:
+            with pytest.raises(TeacherError, match="Earlier ones were accepted"):
+                await grow(tmp_path / "run", 40, teacher=teacher(url))
+            return
+        await grow(tmp_path / "run", 6, teacher=teacher(url))
+        assert capsys.readouterr().out.count(told) == 1
+        await grow(tmp_path / "run", 8)
+        assert any(map(refuse, (body for _, body in server.received)))
+        assert not refuse(server.received[-1][1])
+        with Store.read(tmp_path / "run") as store:
+            assert not list(store.query("SELECT 1 FROM completions WHERE error <> ''"))
+
+
 async def test_a_budget_needs_a_limit_of_answers_that_the_server_takes(tmp_path):
     def refuse(body):
         return error("max_tokens is not supported") if "max_tokens" in body else None

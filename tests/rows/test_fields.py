@@ -103,6 +103,9 @@ READ = [
      {"conversations": [{"role": "human", "value": Q["content"]}, {"role": "gpt", "value": "4 m."}]}, QA),
     ("NVIDIA-NeMo/Automodel#3143", {"conversations": [{"from": "system", "value": "Be brief."}, HUMAN, turn("4 m.")]},
      [("system", "Be brief."), *QA]),
+    ("a system field that a turn repeats",
+     {"messages": [{"role": "system", "content": "Be brief."}, Q, A], "system": " Be brief."},
+     [("system", "Be brief."), *QA]),
     ("Tencent/AngelSlim#345", {"messages": [Q, A], "system_prompt": "Be brief."}, [("system", "Be brief."), *QA]),
     # Parts.
     ("oumi, data_formats: items with content",
@@ -236,6 +239,12 @@ REFUSED = [
     ("image_file and audio_path", {"messages": [Q, A], "image_file": "a.png"}, "media_task"),
     ("Huawei, multimodal data: img", {"instruction": "Deep?", "output": "4 m.", "img": {"filename": "a.png"}},
      "media_task"),
+    ("MMMU: image_1", {"question": "Deep?", "answer": "4 m.", "image_1": {"bytes": "", "path": "a.png"}}, "media_task"),
+    ("MathVista: decoded_image", {"query": "Deep?", "answer": "4 m.", "decoded_image": {"path": "a.png"}},
+     "media_task"),
+    ("MMInstruction/M3IT: image_base64_str", {"instruction": "Deep?", "output": "4 m.", "image_base64_str": ["/9j/"]},
+     "media_task"),
+    ("WebDataset: files by their endings", {"messages": [Q, A], "jpg": "/9j/", "__key__": "1"}, "media_task"),
     ("media", {"instruction": "Deep?", "output": "4 m.", "media": ["a.jpg"]}, "media_task"),
     ("audio_path of a turn", {"messages": [{**Q, "audio_path": "a.wav"}, A]}, "media_task"),
     ("an image of an instance",
@@ -249,6 +258,15 @@ REFUSED = [
      {"Instruction": "Deep?", "Instances": [{"Input": "", "Output": "4 m.", "Image": "a.png"}]}, "media_task"),
     ("messages of a record in other letters", {"Instruction": "Deep?", "Output": "4 m.", "Messages": [
         Q, {**A, "Weight": 0}]}, "not_read"),
+    ("hiyouga/LlamaFactory: a system column and a system turn",
+     {"messages": [{"role": "system", "content": "Be kind."}, Q, A], "system": "Be brief."}, "not_read"),
+    ("a system turn in the history", {"instruction": "Deep?", "output": "4 m.", "system": "Be brief.",
+     "history": [{"role": "developer", "content": "Be kind."}, Q, A]}, "not_read"),
+    ("two values for an argument", {"messages": [Q, {"role": "assistant", "tool_calls": [
+        {"function": {"name": "measure", "arguments": '{"lock": 9, "lock": 8}'}}]}]}, "not_read"),
+    ("arguments that are no object",
+     {"messages": [Q, {"role": "assistant", "tool_calls": [{"name": "measure", "arguments": "lock 9"}]}]}, "not_read"),
+    ("two names of one tool", {"messages": [Q, A], "tools": '[{"name": "measure", "name": "fill"}]'}, "not_read"),
     ("history of texts", {"instruction": "Deep?", "output": "4 m.", "history": ["Where?", "There."]}, "wrong_type"),
 ]  # fmt: skip
 

@@ -305,6 +305,8 @@ STREAMS = {
     "PowerShell/AIShell#350: null as a text": stream(delta("null", content="Ni"), delta("null", content="ger"),
     HELLO[3], USAGE),
     "two answers": stream(*HELLO[:2], {"choices": [{"index": 1, "delta": {"content": "Nile"}}]}, *HELLO[2:], USAGE),
+    "swuecho/chat#687: the whole text so far": stream(
+        *(delta(content=text, reasoning=text) for text in ("", "N", "Ni", "Ni", "Niger")), HELLO[3], USAGE),
     "parts": stream(delta(content=[part("thinking", thinking=[part("text", text=THOUGHTS)])]), *HELLO, USAGE),
 }  # fmt: skip
 
@@ -315,6 +317,12 @@ def test_a_stream_is_read_like_an_answer(source):
     answer = answer_in(body_of_events(STREAMS[source]), "chat")
     assert (answer.text, answer.finish_reason) == ("Niger", "stop")
     assert (answer.prompt_tokens, answer.completion_tokens) == (11, 4)
+
+
+@pytest.mark.parametrize("pieces", [["ha"] * 5, ["Ni", "Niger"], ["-", "--", "---", "\n"], ["1", "12", "2"]])
+def test_pieces_that_repeat_are_all_of_the_answer(pieces):
+    events = stream(*(delta(content=piece) for piece in pieces), HELLO[3], USAGE)
+    assert answer_in(body_of_events(events), "chat").text == "".join(pieces)
 
 
 def test_a_stream_of_calls_of_a_base_model_and_of_log_probabilities_is_read():
