@@ -10,9 +10,12 @@ import typer.main
 
 import selfinstruct as si
 from finetune.training.settings import parse_settings
+from selfinstruct.annotation.task import AnnotationTask
 from selfinstruct.cli import app
 from selfinstruct.config.config import parse_config
 from selfinstruct.errors import UsageError
+from selfinstruct.settings import parse_as
+from selfinstruct.teachers.settings import StageSettings
 from tests.conftest import environment, simulated_server
 from tests.docs.blocks import NEED_TORCH, PLAIN, ROOT, Block, blocks, commands, comparable, pages, run_page
 
@@ -91,6 +94,11 @@ def check_toml(block: Block) -> None:
     values = tomllib.loads(block.text)
     if "custom" in values.get("filters", {}) or ":" in values.get("strategy", ""):
         return  # names code that is only there while the page is run
+    if "ask" in values:
+        parse_as(AnnotationTask, values, block.where)
+        return
+    if "annotate" in values:
+        parse_as(StageSettings, values.pop("annotate"), block.where)
     try:
         parse_config(values, block.where)
     except UsageError as of_run:
