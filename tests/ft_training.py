@@ -19,7 +19,7 @@ _kept_of, _known = memory._kept_of, {}
 
 def _kept_once(config: Any, *rest: Any) -> int:
     values = {name: value for name, value in config.to_dict().items() if name != "_name_or_path"}
-    key = type(config), json.dumps(values, sort_keys=True, default=str), *rest
+    key = type(config), json.dumps(values, sort_keys=True, default=str), str(rest)
     if key not in _known:
         _known[key] = _kept_of(config, *rest)
     return _known[key]

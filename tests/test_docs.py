@@ -51,7 +51,8 @@ def settings_page() -> str:
         "A TOML file for `--config`. A setting that it leaves out has its default or, in an existing run, the run's",
         "value; a key that is not listed here is an error. The last column says up to what point a setting of an",
         "existing run may change: settings that affect the data are fixed once something depends on them.",
-        "`[simulated]`, for the built-in teacher, has [its own page](simulated.md).",
+        "`[simulated]`, for the built-in teacher, has [its own page](simulated.md). Relative paths are those of the",
+        "working directory, not of the file's folder.",
         "",
         *_table(Config),
     ]
@@ -126,7 +127,7 @@ def training_page() -> str:
         "",
         "A TOML file for `selfinstruct finetune --config`; a key that is not listed here is an error. Missing settings",
         "are chosen to fit the model, the data and the machine, and `DIR/finetune.toml` records every setting except",
-        "`eval_share`.",
+        "`eval_share`. Relative paths are those of the working directory, not of the file's folder.",
         "",
         *_table(FinetuneSettings),
         "",

@@ -4,13 +4,14 @@
     >>> estimate.total, estimate.most_tokens(24 * 2**30)
 
 The model is built from torch's meta and fake tensors, which have shapes but no content. These give the weights, and the
-activations: forward passes of models with one and with two layers show what autograd keeps for the backward pass. So no
-formula is needed for each architecture.
+activations: forward passes of models with one and with two layers show what autograd keeps for the backward pass.
+Adapters are put into it as in training. So no formula is needed for an architecture, or for settings of adapters.
 
 What is counted, in bytes:
 
 - weights; in QLoRA those of linear layers at 4 bits and their scales; under autocast their copies;
-- gradients and Adam's two moments of the trained weights, in their type (adapters: float32);
+- gradients and Adam's two moments of the trained weights, in their type (adapters: float32, in QLoRA bfloat16), also of
+  embeddings and heads that are trained with adapters;
 - activations: of all layers, or with gradient checkpointing each layer's input and the activations inside one layer;
 - logits. TRL's trainer computes them in tiles, one at a time. Its gradients of the head and of the head's input are in
   float32. Trainers without tiles need `whole_logits` instead: with a vocabulary of 128,000, 1.5 MB per token, often
@@ -21,11 +22,15 @@ GPUs; activations of attention without a fused kernel, which grow with the squar
 """
 
 import copy
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import chain
 from typing import Any, Literal, NamedTuple
 
 import psutil
 import torch
+from peft import LoraConfig, get_peft_model
 from torch._subclasses.fake_tensor import FakeTensorMode
 from transformers import AutoModelForCausalLM
 
@@ -130,21 +135,25 @@ class Measured(NamedTuple):
         )  # fmt: skip
 
 
+def all_linear(_: Any) -> LoraConfig:
+    """Adapters of rank 16 on all linear layers but the head."""
+    return LoraConfig(r=16, target_modules="all-linear", task_type="CAUSAL_LM")
+
+
 def measure(
     config: Any,
     method: Method,
     *,
     dtype: torch.dtype = torch.bfloat16,
     compute: torch.dtype | None = None,
-    lora_rank: int = 16,
-    lora_targets: Sequence[str] | None = None,
+    adapters: Callable[[Any], LoraConfig | None] = all_linear,
     vocabulary: int | None = None,
 ) -> Measured:
     """What a training step with Adam takes, independent of its number of tokens, for the model of `config`.
 
-    Weights are in `dtype`, activations in `compute` if autocast uses another type. An adapter has `lora_rank`, on the
-    linear layers whose last name is in `lora_targets` (default: all but the head). `vocabulary`: the number of rows of
-    the embeddings, if not the config's. UsageError if the model cannot be built.
+    Weights are in `dtype`, activations in `compute` if autocast uses another type. `adapters`: those of a model, unless
+    all weights are trained. `vocabulary`: the number of rows of the embeddings, if not the config's. UsageError if the
+    model cannot be built, or cannot have the adapters.
     """
     compute = compute or dtype
     config = copy.deepcopy(config)
@@ -152,32 +161,37 @@ def measure(
     text_config.vocab_size = vocabulary or text_config.vocab_size
     with torch.device("meta"):
         model = _made(config, dtype)
-    parameters = sum(weight.numel() for weight in model.parameters())
-    linear = _linear_layers(model)
-    in_adapter = sum(
-        lora_rank * (layer.in_features + layer.out_features)
-        for name, layer in linear.items()
-        if lora_targets is None or name.rpartition(".")[2] in lora_targets
+        parameters = sum(weight.numel() for weight in model.parameters())
+        in_linear = _in_linear_layers(model)
+        lora = None if method == "full" else adapters(model)
+        if lora:
+            try:
+                _inject(lora, model)
+            except ValueError as error:
+                raise UsageError(f"lora.targets = {_names(lora.target_modules)}: {error}") from None
+    of_training = [weight for weight in model.parameters() if weight.requires_grad]
+    trained = sum(weight.numel() for weight in of_training)
+    # TRL converts the trained weights of a quantised model.
+    in_trained = (
+        trained * torch.bfloat16.itemsize if method == "qlora" else sum(weight.nbytes for weight in of_training)
     )
-    in_linear = sum(layer.weight.numel() for layer in linear.values())
-    trained = parameters if method == "full" else in_adapter
-    size = dtype.itemsize if method == "full" else torch.float32.itemsize
-    weights = parameters * dtype.itemsize + (0 if method == "full" else in_adapter * size)
+    weights = sum(weight.nbytes for weight in model.parameters() if not weight.requires_grad) + in_trained
     if method == "qlora":
         weights -= round(in_linear * (dtype.itemsize - NF4))
     vocab, hidden = text_config.vocab_size, text_config.hidden_size
-    held = dtype if method == "full" else compute
-    one, two = (_kept(_layers(config, n), held, compute) for n in (1, 2))
+    held = compute if method == "qlora" else dtype
+    one, two = (_kept(_layers(config, n), held, compute, lora) for n in (1, 2))
     layer = Kept(two.a_token - one.a_token, two.fixed - one.fixed)
     outside = Kept(one.a_token - layer.a_token, one.fixed - layer.fixed)
     layers = text_config.num_hidden_layers
     in_float32 = hidden * torch.float32.itemsize
     folded = 0 if torch.cuda.is_available() else FOLDS * torch.float32.itemsize * min(vocab, TILE[1])
+    trains_head = any(weight.requires_grad for weight in model.get_output_embeddings().parameters())
     return Measured(
         method, parameters, trained,
         weights=weights + round(max(layers * layer.fixed + outside.fixed, 0)),
-        gradients=trained * size + (vocab * in_float32 if method == "full" else 0),
-        optimizer=2 * trained * size,
+        gradients=in_trained + (vocab * in_float32 if trains_head else 0),
+        optimizer=2 * in_trained,
         layers=layers, stream=hidden * held.itemsize, layer=layer, outside=outside, in_float32=in_float32,
         vocabulary=vocab, a_tile=TILE[1] * compute.itemsize + folded,
     )  # fmt: skip
@@ -191,13 +205,24 @@ def _made(config: Any, dtype: torch.dtype) -> Any:
         raise UsageError(f"The model cannot be created from its config ({str(error).splitlines()[0]}).") from None
 
 
-def _linear_layers(model: Any) -> dict[str, torch.nn.Linear]:
+def _in_linear_layers(model: Any) -> int:
+    """The weights of all linear layers but the head."""
     head = model.get_output_embeddings()
-    return {
-        name: module
-        for name, module in model.named_modules()
+    return sum(
+        module.weight.numel()
+        for module in model.modules()
         if isinstance(module, torch.nn.Linear) and module is not head
-    }
+    )
+
+
+def _inject(lora: LoraConfig, model: Any) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of peft's own call
+        get_peft_model(model, copy.deepcopy(lora))  # it writes into the config which layers it found
+
+
+def _names(targets: Any) -> Any:
+    return targets if isinstance(targets, str) else sorted(targets or ())
 
 
 def _layers(config: Any, n: int) -> Any:
@@ -209,14 +234,14 @@ def _layers(config: Any, n: int) -> Any:
     return fewer
 
 
-def _kept(config: Any, dtype: torch.dtype, compute: torch.dtype) -> Kept:
+def _kept(config: Any, dtype: torch.dtype, compute: torch.dtype, lora: LoraConfig | None) -> Kept:
     """What a model without a head keeps, without its weights."""
-    few, many = (_kept_of(config, dtype, compute, tokens) for tokens in PROBES)
+    few, many = (_kept_of(config, dtype, compute, lora, tokens) for tokens in PROBES)
     a_token = (many - few) / (PROBES[1] - PROBES[0])
     return Kept(a_token, few - a_token * PROBES[0])
 
 
-def _kept_of(config: Any, dtype: torch.dtype, compute: torch.dtype, tokens: int) -> int:
+def _kept_of(config: Any, dtype: torch.dtype, compute: torch.dtype, lora: LoraConfig | None, tokens: int) -> int:
     kept: dict[int, torch.UntypedStorage] = {}
 
     def keep(tensor: torch.Tensor) -> torch.Tensor:
@@ -224,13 +249,23 @@ def _kept_of(config: Any, dtype: torch.dtype, compute: torch.dtype, tokens: int)
         kept[storage._cdata] = storage
         return tensor
 
-    with FakeTensorMode():
-        model = _made(config, dtype).base_model
-        model.train()
+    with torch.device("meta"):
+        whole = _made(config, dtype)
+        if lora:
+            with suppress(ValueError):  # the first layers may have none that is to get an adapter
+                _inject(lora, whole)
+    model = whole.base_model
+    model.train()
+    with FakeTensorMode():  # tensors of a device, as autocast converts none of those on meta
+        values = {
+            name: torch.empty(value.shape, dtype=value.dtype, requires_grad=value.requires_grad)
+            for name, value in chain(model.named_parameters(), model.named_buffers())
+        }
         with (
-            torch.autocast("cpu", compute, enabled=compute != dtype),
+            torch.autocast("cpu", compute, enabled=compute != torch.float32),
             torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
         ):
-            model(input_ids=torch.zeros(1, tokens, dtype=torch.long), use_cache=False)
-        weights = {weight.untyped_storage()._cdata for weight in model.parameters()}
+            ids = torch.zeros(1, tokens, dtype=torch.long)
+            torch.func.functional_call(model, values, kwargs={"input_ids": ids, "use_cache": False})
+        weights = {value.untyped_storage()._cdata for value in values.values()}
     return sum(storage.nbytes() for at, storage in kept.items() if at not in weights)

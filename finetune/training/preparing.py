@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from accelerate import PartialState
+from peft import LoraConfig
 from transformers import AutoConfig, AutoTokenizer
 
 from finetune.data.dialogues import Split, read_dialogues, split
@@ -20,7 +21,7 @@ from finetune.inference.gguf import folder_of
 from finetune.inference.sampling import check_model
 from finetune.training import defaults
 from finetune.training.settings import FinetuneSettings, Method, Precision
-from finetune.training.weights import check_qlora
+from finetune.training.weights import check_qlora, lora_config
 from selfinstruct.errors import UsageError
 from selfinstruct.records import user_message
 from selfinstruct.store.store import Store
@@ -71,7 +72,10 @@ def prepare(settings: FinetuneSettings) -> Prepared:
     available = available_memory()
     free = available.bytes * (processes() if is_sharded() else 1)
 
-    estimate = _estimates(config, settings, vocabulary, here)
+    def adapters(method: Method, model: Any) -> LoraConfig | None:
+        return lora_config(settings.model_copy(update={"method": method}), model, tokenizer, n_known)
+
+    estimate = _estimates(config, settings, vocabulary, here, adapters)
     full = settings.model_copy(update={"method": "full"})
     settings = defaults.with_method(settings, here, lambda: estimate(full, True).fits(free))
     found = [encode_all(tokenizer, part, reasoning=settings.reasoning) for part in (train, held_out)]
@@ -124,7 +128,11 @@ def _load(name: str) -> tuple[Any, Any]:
 
 
 def _estimates(
-    config: Any, settings: FinetuneSettings, vocabulary: int, here: defaults.Machine
+    config: Any,
+    settings: FinetuneSettings,
+    vocabulary: int,
+    here: defaults.Machine,
+    adapters: Callable[[Method, Any], LoraConfig | None],
 ) -> Callable[..., Memory]:
     """The memory by settings, checkpointing and rows at a time; a model is measured once, as it takes a second."""
 
@@ -133,7 +141,7 @@ def _estimates(
         return measure(
             config, method, dtype=torch.bfloat16 if precision == "bfloat16" else torch.float32,
             compute=torch.float32 if precision == "float32" else torch.bfloat16,
-            lora_rank=settings.lora.rank, lora_targets=settings.lora.targets or None, vocabulary=vocabulary,
+            adapters=partial(adapters, method), vocabulary=vocabulary,
         )  # fmt: skip
 
     def estimate(settings: FinetuneSettings, checkpointing: bool, n_rows: int = 1) -> Memory:

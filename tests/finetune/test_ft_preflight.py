@@ -1,6 +1,8 @@
 """The report before the training, what makes it fail, and the memory it foretells."""
 
+import copy
 import json
+from typing import Any
 
 import pytest
 import torch
@@ -196,19 +198,36 @@ def test_the_estimate_is_near_what_a_step_takes(case):
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # peft's own call
 def test_adapters_are_counted_as_peft_makes_them():
     config = shape(4_000, 3, 64)
-    for targets in (None, ["q_proj", "v_proj"]):
-        model = get_peft_model(
-            AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16),
-            LoraConfig(r=8, target_modules=targets or "all-linear", task_type="CAUSAL_LM"),
-        )
-        found = measure(config, "lora", lora_rank=8, lora_targets=targets).memory(512)
+    for named in (
+        {"target_modules": ["q_proj", "v_proj"], "modules_to_save": ["lm_head"]}, {"target_modules": "all-linear"},
+    ):  # fmt: skip
+        lora = LoraConfig(r=8, task_type="CAUSAL_LM", **named)
+        model = get_peft_model(AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16), copy.deepcopy(lora))
+        found = measure(config, "lora", adapters=lambda _, lora=lora: lora).memory(512)
         adapter = [weight for weight in model.parameters() if weight.requires_grad]
         assert found.trained == sum(weight.numel() for weight in adapter)
-        assert found.weights == sum(weight.nbytes for weight in model.parameters())
-        assert found.gradients == sum(weight.nbytes for weight in adapter)
-    quantised = measure(config, "qlora", lora_rank=8, lora_targets=targets).memory(512)
+        assert found.weights >= sum(weight.nbytes for weight in model.parameters())
+        assert found.optimizer == 2 * sum(weight.nbytes for weight in adapter)
+        head_in_float32 = 4_000 * 64 * 4 if "modules_to_save" in named else 0
+        assert found.gradients == sum(weight.nbytes for weight in adapter) + head_in_float32
+    quantised = measure(config, "qlora", adapters=lambda _: lora).memory(512)
+    assert quantised.optimizer == found.optimizer / 2  # TRL trains these in bfloat16
     in_linear = found.parameters - 2 * 4_000 * 64 - 7 * 64  # all but embeddings, head and norms
-    assert found.weights - quantised.weights == pytest.approx(in_linear * (2 - 0.516), rel=1e-3)
+    in_adapter = found.trained * (4 - 2)
+    assert found.weights - quantised.weights == pytest.approx(in_linear * (2 - 0.516) + in_adapter, rel=1e-3)
+
+
+def test_what_adapters_keep_for_the_backward_pass_is_counted():
+    config = shape(512, 2, 64)  # each layer has linear layers with 6 inputs of 64 and one of 192
+
+    def kept(**named: Any) -> float:
+        lora = LoraConfig(task_type="CAUSAL_LM", **{"r": 8, "target_modules": "all-linear"} | named)
+        return measure(config, "lora", dtype=torch.float32, adapters=lambda _: lora).layer.a_token
+
+    assert kept(r=24) - kept() == 7 * 16 * 4  # the input of the second of an adapter's matrices
+    assert kept(lora_dropout=0.1) - kept() > 6 * 64 + 192  # its mask, of a byte each, and what it leaves
+    with pytest.raises(UsageError, match=r"lora\.targets = \['nothing'\]"):
+        kept(target_modules=["nothing"])
 
 
 def test_an_estimate_of_a_large_model_needs_none_of_its_memory():

@@ -4,13 +4,17 @@ import math
 import random
 import signal
 import socket
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 import torch.distributed.run
+from accelerate.data_loader import prepare_data_loader, skip_first_batches
 from accelerate.state import AcceleratorState
 from ft_training import metrics, settings_for, write_data, write_student
+from torch.utils.data import DataLoader
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import SFTConfig, pack_dataset
 
@@ -19,7 +23,7 @@ from finetune.examples import Example
 from finetune.training.defaults import Schedule
 from finetune.training.settings import FinetuneSettings, to_toml
 from finetune.training.train import train
-from finetune.training.trainer import Trainer, make_trainer, rows_of, sft_config
+from finetune.training.trainer import SortedUpdates, Trainer, make_trainer, rows_of, sft_config
 from finetune.training.weights import add_tokens
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -150,6 +154,61 @@ def test_loss_is_the_mean_over_all_trained_tokens_of_an_update(model, tmp_path):
     trainer = trainer_over(model, rows, tmp_path, 8, 1, micro_batch=2)
     trainer.train()
     assert losses(trainer)[0] == pytest.approx(_mean_loss(model, rows), rel=1e-5)
+
+
+def test_sorting_the_rows_of_an_update_saves_padding_and_changes_neither_losses_nor_weights(
+    model, tmp_path, monkeypatch
+):
+    found = []
+    for is_sorted in (True, False):
+        if not is_sorted:
+            monkeypatch.delattr(Trainer, "get_train_dataloader")
+        trainer = trainer_over(model, examples(40), tmp_path / str(is_sorted), 16, 3)
+        padded = sum(batch["input_ids"].numel() for batch in trainer.get_train_dataloader())
+        trainer.train()
+        found.append((padded, losses(trainer), trainer.model.state_dict()))
+    (less, ours, weights), (more, theirs, others) = found
+    assert less < 0.8 * more
+    assert ours == pytest.approx(theirs, rel=1e-4)
+    for name, weight in weights.items():
+        assert torch.allclose(weight, others[name], atol=2e-4), name
+
+
+def test_packed_rows_stay_in_their_order(model, tmp_path, monkeypatch):
+    trainer = trainer_over(model, examples(40), tmp_path, 8, 2, packing=True, micro_batch=1)
+    ours = [batch["input_ids"].tolist() for batch in trainer.get_train_dataloader()]
+    monkeypatch.delattr(Trainer, "get_train_dataloader")
+    assert ours == [batch["input_ids"].tolist() for batch in trainer.get_train_dataloader()]
+
+
+@pytest.mark.parametrize(("processes", "n"), [(1, 21), (2, 24)])
+def test_an_update_has_the_same_rows_whether_sorted_or_not_in_every_process_and_epoch_and_when_resumed(processes, n):
+    lengths = [len(row.ids) for row in examples(n)]
+
+    def updates(epoch: int, is_sorted: bool, skipped: int = 0) -> list[list[list[int]]]:
+        """The batches of two rows of each update of eight, over all processes."""
+        each = []
+        for process in range(processes):
+            loader: Any = prepare_data_loader(
+                DataLoader(range(n), batch_size=2, shuffle=True, collate_fn=list), use_seedable_sampler=True,
+                data_seed=0, num_processes=processes, process_index=process, put_on_device=False,
+            )  # fmt: skip
+            if is_sorted:
+                loader.set_sampler(SortedUpdates(loader.get_sampler(), lengths, 8))
+            loader = skip_first_batches(loader, skipped * 4 // processes)
+            loader.set_epoch(epoch)
+            each.append(list(loader))
+        batches = [batch for at_once in zip(*each, strict=True) for batch in at_once]
+        return [batches[at : at + 4] for at in range(0, len(batches), 4)]
+
+    for epoch in (0, 1):
+        ours, theirs = updates(epoch, True), updates(epoch, False)
+        assert [sorted(chain(*one)) for one in ours] == [sorted(chain(*one)) for one in theirs]
+        assert sorted(chain(*chain(*ours))) == list(range(n))  # no process sees another one's rows
+        for update in ours:
+            assert [lengths[row] for row in chain(*update)] == sorted(lengths[row] for row in chain(*update))[::-1]
+        assert updates(epoch, True, skipped=1) == ours[1:]
+    assert updates(0, True) != updates(1, True)
 
 
 def test_held_out_loss_is_over_tokens_whatever_the_batch(model, tmp_path):
