@@ -103,10 +103,7 @@ class AnnotationTask(Section):
 
 def read_task(path: Path) -> AnnotationTask:
     """The task in a TOML file; UsageError, which names the key, if it cannot be used."""
-    values = read_toml(path)
-    if isinstance(values.get("examples"), dict) and isinstance(file := values["examples"].get("file"), str):
-        values["examples"] = {**values["examples"], "file": str(path.parent / file)}  # as if one were beside the task
-    return parse_as(AnnotationTask, values, str(path))
+    return parse_as(AnnotationTask, read_toml(path), str(path))
 
 
 def _is_number(text: str) -> bool:

@@ -20,7 +20,7 @@ class Annotations:
     """An existing run of `annotate`. Raises UsageError if `folder` contains none."""
 
     def __init__(self, folder: FilePath):
-        from selfinstruct.runs.annotating import given_of
+        from selfinstruct.runs.given import given_of
         from selfinstruct.store.store import Store
 
         self.folder = file_path("folder", folder).absolute()
@@ -82,6 +82,7 @@ def annotate(
     """
     from selfinstruct.annotation import STAGE
     from selfinstruct.runs import annotating
+    from selfinstruct.runs.given import read_given
 
     place, config_file = file_path("folder", folder), optional_path("config", config)
     several = teacher if isinstance(teacher, list | tuple) else ()
@@ -97,7 +98,7 @@ def annotate(
     n = None if samples is None else whole_number("samples", samples, most=100)
 
     async def ask(on_start: Callable[..., None]) -> bool:
-        given = annotating.read_given(place, asked, source, id=id, gold=gold, samples=n)
+        given = read_given(place, asked, source, id=id, gold=gold, samples=n)
         opened = annotating.open_annotation(place, given, config_file, flags)
         with opened.run.store:
             return await annotating.annotate(opened, on_start=on_start, show=progress)

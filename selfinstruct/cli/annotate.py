@@ -70,7 +70,8 @@ def annotate(  # noqa: PLR0917 - typer reads the options from here
     selfinstruct annotate outputs/mail
     """
     from selfinstruct.annotation import STAGE
-    from selfinstruct.runs.annotating import open_annotation, read_given
+    from selfinstruct.runs.annotating import open_annotation
+    from selfinstruct.runs.given import read_given
 
     given = read_given(run, task, source, id=id, gold=gold, samples=samples)
     servers = base_url[0] if base_url and len(base_url) == 1 else base_url or None

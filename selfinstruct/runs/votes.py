@@ -21,7 +21,7 @@ from selfinstruct.labels.models import ABSTAINED
 from selfinstruct.labels.votes import Votes
 from selfinstruct.records import Rejection, canonical_json, user_message
 from selfinstruct.rows.writing import refuse_ending, whole_file
-from selfinstruct.runs.annotating import given_of
+from selfinstruct.runs.given import given_of
 from selfinstruct.store import annotations
 from selfinstruct.store.annotations import StoredVote
 from selfinstruct.store.store import Store
