@@ -70,10 +70,15 @@ def columns_in(template: str) -> frozenset[str]:
         raise ValueError(f"the template {template!r:.60} is not valid: {error.message}") from None
 
 
+@lru_cache(maxsize=16)
+def _compiled(template: str) -> jinja2.Template:
+    return _environment().from_string(template)
+
+
 def filled(template: str, fields: Mapping[str, Any]) -> str | None:
     """The template with the columns of a row; None if the row lacks one of them. UsageError if it fails otherwise."""
     try:
-        return storable(_environment().from_string(template).render({**fields, WHOLE: fields}).strip())
+        return storable(_compiled(template).render({**fields, WHOLE: fields}).strip())
     except jinja2.UndefinedError:
         return None
     except jinja2.TemplateError as error:
