@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selfinstruct.api.runs import Run
-from selfinstruct.api.settings import FilePath, as_text, file_path
+from selfinstruct.api.settings import FilePath, as_text, file_path, whole_number
 
 if TYPE_CHECKING:
     from finetune.inference.student import Student
@@ -37,6 +37,21 @@ def overlap(file: Run | FilePath, test_set: FilePath) -> "Overlaps":
 
     lines = read_lines(file_path("test_set", test_set))
     return overlaps(read_pairs(_rows_of("file", file)), lines)
+
+
+def select(
+    file: Run | FilePath, keep: int, by: str = "score", *, output: FilePath, column: str = "", seed: int = 0
+) -> str:
+    """Select `keep` rows of a file, write them as JSON Lines, and return a report.
+
+    `by`: "score", "least", "diverse", "coverage" or "random". `column`: of numbers; default: score, or confidence.
+    """
+    from selfinstruct.runs import selecting
+
+    n, draw = whole_number("keep", keep), whole_number("seed", seed, least=0)
+    found = selecting.select(_rows_of("file", file), by, n, column, draw)
+    selecting.write(found, file_path("output", output))
+    return selecting.render(found)
 
 
 def _rows_of(what: str, file: Run | FilePath) -> Path:
