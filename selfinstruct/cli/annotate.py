@@ -3,7 +3,7 @@
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -21,8 +21,10 @@ from selfinstruct.cli.options import (
     SendKeys,
     Teacher,
 )
-from selfinstruct.errors import BudgetReached, TeacherError
+from selfinstruct.errors import BudgetReached, TeacherError, UsageError
 from selfinstruct.untrusted import say
+
+METHODS: tuple[Literal["least-confidence", "entropy", "random"], ...] = ("least-confidence", "entropy", "random")
 
 if TYPE_CHECKING:
     from selfinstruct.runs.annotating import Annotation
@@ -43,6 +45,14 @@ def annotate(  # noqa: PLR0917 - typer reads the options from here
     samples: Annotated[
         int | None, typer.Option(metavar="N", min=1, max=100, help="Answers of each model about each row. Default: 1.")
     ] = None,
+    rounds: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Ask in rounds about the rows that a small model is least sure of."),
+    ] = None,
+    each: Annotated[int, typer.Option(metavar="N", min=1, help="Rows in each round.")] = 50,
+    select: Annotated[
+        str, typer.Option(metavar="|".join(METHODS), help="How the rows of a round are chosen.")
+    ] = METHODS[0],
     teacher: Teacher = None,
     model: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Model to ask about every row. Can be repeated.")
@@ -71,9 +81,13 @@ def annotate(  # noqa: PLR0917 - typer reads the options from here
     """
     from selfinstruct.annotation import STAGE
     from selfinstruct.runs.annotating import open_annotation
-    from selfinstruct.runs.given import read_given
+    from selfinstruct.runs.given import Rounds, read_given
+    from selfinstruct.settings import did_you_mean
 
-    given = read_given(run, task, source, id=id, gold=gold, samples=samples)
+    if select not in METHODS:
+        raise UsageError(f"There is no selection {select!r}; {did_you_mean(select, METHODS)}")
+    in_rounds = Rounds(rounds, each, select) if rounds else None
+    given = read_given(run, task, source, id=id, gold=gold, samples=samples, rounds=in_rounds)
     servers = base_url[0] if base_url and len(base_url) == 1 else base_url or None
     one = model[0] if model and len(model) == 1 else None
     asked: dict[str, dict[str, Any]] = {

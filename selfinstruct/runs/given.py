@@ -9,9 +9,18 @@ from selfinstruct.annotation.examples import Example, read_examples
 from selfinstruct.annotation.rows import Row, as_rows, as_text, read_rows, refuse_columns
 from selfinstruct.annotation.task import AnnotationTask, read_task
 from selfinstruct.errors import StoreError, UsageError
+from selfinstruct.labels.active import METHODS, Select
 from selfinstruct.parsing.labels import read_label, read_score
 from selfinstruct.settings import parse_as
 from selfinstruct.store.store import Store
+
+
+class Rounds(NamedTuple):
+    """Active labeling: `n` rounds of `each` rows, chosen by a method of `labels.active`."""
+
+    n: int
+    each: int
+    select: Select
 
 
 class Given(NamedTuple):
@@ -24,11 +33,12 @@ class Given(NamedTuple):
     id: str
     gold: str
     samples: int
+    rounds: Rounds | None = None
 
 
 def read_given(
     folder: Path, task: Path | Mapping[str, Any] | None, source: Path | Sequence[Mapping[str, Any]] | None, *,
-    id: str = "", gold: str = "", samples: int | None = None,
+    id: str = "", gold: str = "", samples: int | None = None, rounds: Rounds | None = None,
 ) -> Given:  # fmt: skip
     """Read the files, or what the run in `folder` has of them; a task and rows may be values as well.
 
@@ -60,7 +70,18 @@ def read_given(
     where = os.fsencode(source).decode("utf-8", "replace") if isinstance(source, Path) else ""
     if stored and source is None:
         where, id, gold = stored.source, stored.id, stored.gold
-    return Given(asked, examples, rows, where, id, gold, n)
+    return Given(asked, examples, rows, where, id, gold, n, _rounds(folder, asked, stored, rounds))
+
+
+def _rounds(folder: Path, task: AnnotationTask, stored: Given | None, now: Rounds | None) -> Rounds | None:
+    """The rounds of now, or those that the run was begun with; more of them may follow, but not others."""
+    if now and task.ask != "label":
+        raise UsageError(f'rounds (--rounds) need labels, and the task asks for "{task.ask}". Leave them out.')
+    before = stored.rounds if stored else None
+    if now and stored and (before is None or before._replace(n=now.n) != now):
+        was = f"with {before.each} rows each, by {before.select}" if before else "without rounds"
+        raise UsageError(f"{folder} was started {was}. Only the number of rounds may change.")
+    return now or before
 
 
 def _examples(task: AnnotationTask) -> tuple[Example, ...]:
@@ -96,6 +117,7 @@ def as_stored(given: Given) -> dict[str, Any]:
         "task": given.task.model_dump(mode="json", exclude_defaults=True),
         "examples": [list(one) for one in given.examples],
         "source": given.source, "id": given.id, "gold": given.gold, "samples": given.samples,
+        "rounds": list(given.rounds) if given.rounds else None,
     }  # fmt: skip
 
 
@@ -113,7 +135,9 @@ def given_of(store: Store) -> Given:
         task = parse_as(AnnotationTask, values["task"], str(store.path))
         examples = tuple(Example(as_text(one[0]), as_text(one[1])) for one in values["examples"])
         texts = [str(values[key]) for key in ("source", "id", "gold")]
-        return Given(task, examples, None, texts[0], texts[1], texts[2], max(1, int(values["samples"])))
+        rounds = values.get("rounds")
+        kept = Rounds(int(rounds[0]), int(rounds[1]), METHODS[METHODS.index(rounds[2])]) if rounds else None
+        return Given(task, examples, None, texts[0], texts[1], texts[2], max(1, int(values["samples"])), kept)
     except (KeyError, TypeError, ValueError, IndexError, UsageError):
         raise StoreError(f"{store.path}: its task is damaged. Restore a copy.") from None
 

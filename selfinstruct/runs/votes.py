@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -132,11 +132,16 @@ class CombinedRun(NamedTuple):
 def combine_run(folder: Path, by: str = "") -> CombinedRun:
     """Combine the votes of a run; UsageError if it has none, or for a label model that does not suit them."""
     with Store.read(folder) as store, store.snapshot():
-        given = given_of(store)
-        rows = [row for row, _ in annotations.rows(store)]
-        cast = annotations.votes(store)
-        spent = annotations.spent(store)
-        declared = [choice.teacher.model for choice in config_of(store).choices(STAGE)]
+        return combine_votes(store, by)
+
+
+def combine_votes(store: Store, by: str = "", only: Collection[str] | None = None) -> CombinedRun:
+    """The same of an open store. `only`: the ids of the rows that count; all by default."""
+    folder, given = store.folder, given_of(store)
+    rows = [row for row, _ in annotations.rows(store) if only is None or row.id in only]
+    cast = [vote for vote in annotations.votes(store) if only is None or vote.row in only]
+    spent = annotations.spent(store)
+    declared = [choice.teacher.model for choice in config_of(store).choices(STAGE)]
     task, asker = given.task, Asker(given.task, given.examples)
     voters = tuple(dict.fromkeys([*(v for v in declared if any(one.voter == v for one in cast)), *(
         one.voter for one in cast)]))  # fmt: skip

@@ -294,3 +294,37 @@ def test_templates_are_rendered_in_a_sandbox():
         from selfinstruct.annotation.rows import Row
 
         Asker(task, ()).text(Row("1", {"text": "a"}, None))
+
+
+def test_each_round_asks_about_the_least_certain_rows_and_a_rerun_about_none(tmp_path):
+    rows = [{"id": n, "text": f"Lamp {n % 7} of house {n} is {'broken' if n % 2 else 'fine'}."} for n in range(60)]
+    more = {"rounds": 3, "each": 10, "progress": False}
+    teacher = scripted()
+    run = si.annotate(tmp_path / "run", rows, LABELS, id="id", teacher=models(teacher, "one"), **more)
+    asked = [one.user for one in teacher.requests]
+    assert len(asked) == len(set(asked)) == 30
+    assert len(run.votes()) == 30
+    again = scripted()
+    si.annotate(tmp_path / "run", teacher=models(again, "one"), progress=False)
+    assert again.requests == []
+    si.annotate(tmp_path / "run", teacher=models(again, "one"), **{**more, "rounds": 4})
+    assert len(again.requests) == 10
+    assert not {one.user for one in again.requests} & set(asked)
+    with pytest.raises(UsageError, match="Only the number of rounds may change"):
+        si.annotate(tmp_path / "run", teacher=models(again, "one"), **{**more, "each": 5})
+    with pytest.raises(UsageError, match="need labels"):
+        task = {"ask": "score", "instruction": "How good?"}
+        si.annotate(tmp_path / "other", rows, task, teacher=models(again, "one"), **more)
+
+
+def test_rounds_that_were_stopped_choose_the_same_rows_again(tmp_path):
+    rows = [{"id": n, "text": f"Lamp {n % 7} of house {n} is {'broken' if n % 2 else 'fine'}."} for n in range(60)]
+    more = {"id": "id", "rounds": 3, "each": 10, "progress": False}
+    si.annotate(tmp_path / "whole", rows, LABELS, teacher=models(scripted(), "one"), **more)
+    with pytest.raises(si.BudgetReached):
+        si.annotate(tmp_path / "run", rows, LABELS, teacher=models(scripted(), "one"), max_requests=17, **more)
+    rest = scripted()
+    si.annotate(tmp_path / "run", teacher=models(rest, "one"), progress=False, max_requests=99)
+    assert len(rest.requests) == 13
+    ours, theirs = (tmp_path / name / "annotations.jsonl" for name in ("run", "whole"))
+    assert ours.read_bytes() == theirs.read_bytes()
