@@ -76,8 +76,8 @@ def annotate(
     - `rows`: a file (CSV, JSON, JSON Lines, Parquet, the folder of a run), or a list of dicts. Without it and without
       `task`, the run in `folder` is resumed.
     - `task`: a TOML file, or its values as a dict.
-    - `id`, `gold`: columns of the rows: what identifies them; true answers, which no teacher is shown.
-    - `samples`: answers of each model about each row; default: 1.
+    - `id`, `gold`: columns of the rows: what identifies them; right answers, where known, which no model is shown.
+    - `samples`: answers of each model for each row; default: 1.
     - `rounds`, `each`, `select`: ask in rounds about the `each` rows that a small model, trained on the labels so far,
       is least sure of ("least-confidence", "entropy"), or about any ("random"); default: about all rows.
     - `teacher`: as for `generate`, or a list of tables, each of which is asked about every row.

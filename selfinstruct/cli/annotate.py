@@ -34,20 +34,24 @@ def annotate(  # noqa: PLR0917 - typer reads the options from here
     run: RunFolder,
     source: Annotated[
         Path | None,
-        typer.Option("--from", metavar="FILE", help="Rows: CSV, JSON, JSON Lines, Parquet, or the folder of a run."),
+        typer.Option("--from", metavar="FILE", help="Rows to ask about: CSV, JSON, JSON Lines, Parquet, or a run."),
     ] = None,
-    task: Annotated[Path | None, typer.Option(metavar="FILE", help="TOML file that says what is asked.")] = None,
-    id: Annotated[str, typer.Option(metavar="COLUMN", help="Column that identifies rows. Default: their number.")] = "",
+    task: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="TOML file with the question about each row.")
+    ] = None,
+    id: Annotated[str, typer.Option(metavar="COLUMN", help="Column of row ids. Default: the row number.")] = "",
     gold: Annotated[
         str,
-        typer.Option(metavar="COLUMN", help="Column of true answers, never shown to a teacher; may be mostly empty."),
+        typer.Option(metavar="COLUMN", help="Column of right answers, where they are known. Never shown to a model."),
     ] = "",
     samples: Annotated[
-        int | None, typer.Option(metavar="N", min=1, max=100, help="Answers of each model about each row. Default: 1.")
+        int | None, typer.Option(metavar="N", min=1, max=100, help="Answers of each model for each row. Default: 1.")
     ] = None,
     rounds: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="Ask in rounds about the rows that a small model is least sure of."),
+        typer.Option(
+            metavar="N", min=1, help="Ask about some rows only: in N rounds, those that a small model is least sure of."
+        ),
     ] = None,
     each: Annotated[int, typer.Option(metavar="N", min=1, help="Rows in each round.")] = 50,
     select: Annotated[
@@ -55,7 +59,7 @@ def annotate(  # noqa: PLR0917 - typer reads the options from here
     ] = METHODS[0],
     teacher: Teacher = None,
     model: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Model to ask about every row. Can be repeated.")
+        list[str] | None, typer.Option(metavar="NAME", help="Model to ask about every row. Repeat it to ask several.")
     ] = None,
     base_url: BaseUrl = None,
     config: Config = None,
@@ -63,7 +67,7 @@ def annotate(  # noqa: PLR0917 - typer reads the options from here
     seed: Seed = None,
     batch: Batch = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Ask about the first 20 rows only, and estimate the rest. They are kept.")
+        bool, typer.Option("--dry-run", help="Ask about the first 20 rows only, and estimate the cost of all.")
     ] = False,
     max_cost: MaxCost = None,
     max_requests: MaxRequests = None,
@@ -72,8 +76,8 @@ def annotate(  # noqa: PLR0917 - typer reads the options from here
 ) -> None:
     """Ask one or more models about each row of a file.
 
-    They give a label, a score, a preference or an answer. Without --from and --task, a run is resumed. Combine the
-    votes with selfinstruct combine.
+    Each model gives a label, a score, a preference or an answer: its vote. Without --from and --task, the run is
+    resumed. To make one label of the votes, use selfinstruct combine.
 
     Examples:
     selfinstruct annotate outputs/mail --from mail.csv --task spam.toml
@@ -103,7 +107,7 @@ def annotate(  # noqa: PLR0917 - typer reads the options from here
     flags |= {} if seed is None else {"seed": seed}
     opened = with_consent(lambda: open_annotation(run, given, config, flags), send_keys)
     with opened.run.store:
-        teachers = teachers_in_words(opened.run.config, " and ")
+        teachers = teachers_in_words(opened.run.config, ", ")
         say(f"{'Started' if opened.run.is_new else 'Resuming'} {run}. Asked: {teachers}")
         if opened.outdated:
             say(f"Rows that were changed or removed: {opened.outdated:,}. Their votes no longer count.")

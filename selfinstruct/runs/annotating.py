@@ -62,7 +62,7 @@ def open_annotation(folder: Path, given: Given, config_file: Path | None, flags:
     if given.rows is not None:
         problems = [asker.problem(row) for row in given.rows]
         if all(problems):
-            raise UsageError(f"{given.source}: the template shows nothing of any row.")
+            raise UsageError(f"{given.source}: the template is empty for every row.")
     run = open_run(
         folder, config_file, {**flags, "strategy": strategy_of(asker, given.samples)}, None, annotates=True
     )  # fmt: skip
@@ -160,7 +160,8 @@ def estimate(opened: Annotation) -> str:
             )  # fmt: skip
     cost = f"no price for {', '.join(unpriced)} under [prices]" if unpriced else f"${dollars:,.2f}"
     calls = n_of(n * len(config.choices(STAGE)), "call")
-    return f"Estimate for all rows: {calls}, {tokens:,.0f} tokens, {cost}. The answers so far are kept."
+    kept = "The answers so far are kept. To ask about the other rows, leave out --dry-run."
+    return f"Estimate for all rows: {calls}, {tokens:,.0f} tokens, {cost}.\n{kept}"
 
 
 def write_annotations(store: Store) -> Path:
@@ -194,5 +195,5 @@ def _refuse_teachers(config: Config, samples: int) -> None:
         if samples > 1 and choice.sampling.get("temperature") == 0:
             raise UsageError(
                 f'{n_of(samples, "sample")} of "{choice.teacher.model}" would all be the same at a temperature of 0. '
-                f"Set another one in sampling of [{STAGE}]; a run that has answers keeps its own."
+                f"Set a higher one in sampling of [{STAGE}]; a run that has answers keeps its own."
             )

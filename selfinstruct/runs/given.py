@@ -50,7 +50,7 @@ def read_given(
     if source is None and stored is None:
         raise UsageError("Name the file of the rows (--from FILE).")
     if source is None and (id or gold):
-        raise UsageError("id and gold (--id, --gold) are columns of a file: name that too (--from FILE).")
+        raise UsageError("id and gold (--id, --gold) are columns of a file. Name the file, too (--from FILE).")
     if task is None:
         assert stored is not None
         asked, examples = stored.task, stored.examples
@@ -91,9 +91,9 @@ def _examples(task: AnnotationTask) -> tuple[Example, ...]:
     found = read_examples(path, task.template, task.examples.answer)
     for one in found:
         if task.ask == "label" and read_label(one.answer, task.choices) is None:
-            raise UsageError(f"{path}: the answer {one.answer!r:.60} is not among the labels.")
+            raise UsageError(f"{path}: the answer {one.answer!r:.60} is not one of the labels.")
         if task.ask == "score" and read_score(one.answer, *task.scale) is None:
-            raise UsageError(f"{path}: the answer {one.answer!r:.60} is no number of the scale.")
+            raise UsageError(f"{path}: the answer {one.answer!r:.60} is not a number on the scale.")
     return found
 
 
@@ -108,7 +108,7 @@ def _refuse_gold(path: Path, task: AnnotationTask, rows: Sequence[Row]) -> None:
     if task.ask == "score":
         for row in known:
             if read_score(row.gold or "", *task.scale) is None:
-                raise UsageError(f"{path}, row {row.id}: the gold answer {row.gold!r:.40} is no number of the scale.")
+                raise UsageError(f"{path}, row {row.id}: the gold answer {row.gold!r:.40} is not on the scale.")
 
 
 def as_stored(given: Given) -> dict[str, Any]:

@@ -97,7 +97,7 @@ class CombinedRun(NamedTuple):
             if one.both:
                 yield (
                     f"  {visible(one.voter)}: the same winner in both orders for {one.same / one.both:.1%} of "
-                    f"{n_of(one.both, 'pair')}; the text shown first wins {one.shown_first / one.n:.1%}"
+                    f"{n_of(one.both, 'pair')}; the text shown first wins {one.shown_first / one.n:.1%} of the time"
                 )
         if self.longer:
             right, n = self.longer
@@ -114,7 +114,7 @@ class CombinedRun(NamedTuple):
                 voter: one.share for voter, one in zip(self.result.votes.voters, self.result.scores, strict=True) if one
             }
         for one in self.spent:
-            right = f", ${(one.cost_usd or 0) / (one.answers * share):.6f} a right answer" if (
+            right = f", ${(one.cost_usd or 0) / (one.answers * share):.6f} per right answer" if (
                 share := shares.get(one.voter)
             ) else ""  # fmt: skip
             yield f"  cost of {visible(one.voter)}: ${one.cost_usd:,.4f}{right}"
@@ -124,7 +124,7 @@ class CombinedRun(NamedTuple):
             alone = next((one.cost_usd or 0.0 for one in self.spent if one.voter == best), 0.0)
             if alone:
                 yield (
-                    f"For the same money, {visible(best)} alone would have answered {total / alone:,.1f} times as many "
+                    f"For the same money, {visible(best)} alone could have labeled {total / alone:,.1f} times as many "
                     "rows."
                 )
 
@@ -146,7 +146,7 @@ def combine_votes(store: Store, by: str = "", only: Collection[str] | None = Non
     voters = tuple(dict.fromkeys([*(v for v in declared if any(one.voter == v for one in cast)), *(
         one.voter for one in cast)]))  # fmt: skip
     if not any(one.value is not None for one in cast):
-        raise UsageError(f"{folder}: there is no vote. See selfinstruct status {folder}.")
+        raise UsageError(f"{folder}: there are no votes. See selfinstruct status {folder}.")
     of_row: dict[tuple[str, str], list[StoredVote]] = defaultdict(list)
     for vote in cast:
         if vote.value is not None:
@@ -155,7 +155,7 @@ def combine_votes(store: Store, by: str = "", only: Collection[str] | None = Non
     result: Anything
     if task.ask in ("score", "answer"):
         if by:
-            raise UsageError(f'by (--by) names a label model, and the run asks for "{task.ask}". Leave it out.')
+            raise UsageError(f'by (--by) has no effect on a run that asks for "{task.ask}". Leave it out.')
         result = _scores(ids, voters, rows, of_row) if task.ask == "score" else _texts(ids, voters, rows, of_row)
     else:
         result = combine(_votes(ids, voters, rows, of_row, task), by or (NAMES[0] if len(voters) > 1 else "majority"))

@@ -120,7 +120,7 @@ def test_an_unreadable_answer_is_a_rejection_and_never_a_label(tmp_path):
     with Store.read(tmp_path / "run") as store:
         evidence = store.query("SELECT evidence FROM rejections WHERE reason = 'no_label'")
     assert json.loads(evidence[0][0]) == {"answer": "It depends."}
-    with pytest.raises(UsageError, match="there is no vote"):
+    with pytest.raises(UsageError, match="there are no votes"):
         run.combine()
 
 
@@ -154,7 +154,7 @@ def test_preferences_are_asked_in_both_orders_and_a_vote_for_the_order_is_none(t
     }  # fmt: skip
 
 
-def test_scores_are_combined_without_each_voters_leaning(tmp_path):
+def test_scores_are_combined_without_each_voters_bias(tmp_path):
     rows = [{"id": n, "text": f"Text {n}", "gold": str(n % 4 + 1)} for n in range(12)]
     task = {"ask": "score", "instruction": "How good is it?", "scale": [1, 5], "steps": {"1": "bad", "5": "good"}}
 
@@ -164,7 +164,7 @@ def test_scores_are_combined_without_each_voters_leaning(tmp_path):
 
     run = annotate(tmp_path / "run", scripted(rate), rows, task, ("strict", "mild"))
     scores = run.combine().result
-    assert scores.leanings.tolist() == pytest.approx([-0.5, 0.5])
+    assert scores.biases.tolist() == pytest.approx([-0.5, 0.5])
     assert scores.corrected.tolist() == pytest.approx([n % 4 + 1.5 for n in range(12)])
     assert "1.00, 0.00 of 12" in run.combine().render()
 
@@ -227,7 +227,7 @@ WRONG = [
     ({"rows": [ROWS[0], ROWS[0]]}, "have the same id"),
     ({"rows": [{**ROWS[0], "gold": "defect"}]}, "gold answers that are not among fault, other: 'defect'"),
     ({"rows": [{**ROWS[0], "gold": ""}]}, "the column gold is empty"),
-    ({"rows": [{**ROWS[0], "text": ""}]}, "shows nothing of any row"),
+    ({"rows": [{**ROWS[0], "text": ""}]}, "the template is empty for every row"),
     ({"samples": 3, "annotate": {"sampling": {"temperature": 0}}}, "would all be the same at a temperature of 0"),
     ({"filters": {"rouge_threshold": 0.5}}, "unknown key filters"),
     ({"annotate": {"mix": [{"model": "a", "weight": 2}, {"model": "b"}]}}, "weight has no effect"),
