@@ -3,8 +3,8 @@
     python benchmarks/voters.py [--draws 40]
 
 For each number of rows and labels: the largest error of the three estimates (mean and 90th percentile of the draws),
-how much more often the combination is right than the best voter (mean and worst draw), and the share of draws with a false
-warning of common errors.
+how much more often the combination is right than the best voter (mean and worst draw), and the share of draws with a
+false warning of common errors.
 """
 
 import argparse
