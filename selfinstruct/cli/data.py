@@ -176,7 +176,6 @@ def select(  # noqa: PLR0917 - typer reads the options from here
     The report compares the selection with random ones of the same size, and says how much of a score is length.
 
     Examples:
-    selfinstruct select scored.jsonl --keep 1000 --output best.jsonl
     selfinstruct select scored.jsonl --at-least 4.5 --output good.jsonl
     selfinstruct select data.jsonl --by coverage --keep 500 --output few.jsonl
     """
