@@ -15,7 +15,10 @@ from selfinstruct.store.store import Store
 
 
 class Given(NamedTuple):
-    """What a user brings: a task with its examples, and the rows. `source`: the file of the rows."""
+    """What a user brings: a task with its examples, and the rows.
+
+    `source`: the file of the rows. `begun`: the samples that the run was begun with, which its temperature suits.
+    """
 
     task: AnnotationTask
     examples: tuple[Example, ...]
@@ -24,6 +27,7 @@ class Given(NamedTuple):
     id: str
     gold: str
     samples: int
+    begun: int
 
 
 def read_given(
@@ -36,7 +40,7 @@ def read_given(
     """
     stored = _stored(folder) if Store.exists(folder) else None
     if task is None and stored is None:
-        raise UsageError("Name the task (--task FILE): what is asked about each row.")
+        raise UsageError(f"Name the task (--task FILE): what is asked about each row. {folder} holds no run to resume.")
     if source is None and stored is None:
         raise UsageError("Name the file of the rows (--from FILE).")
     if source is None and (id or gold):
@@ -60,7 +64,7 @@ def read_given(
     where = os.fsencode(source).decode("utf-8", "replace") if isinstance(source, Path) else ""
     if stored and source is None:
         where, id, gold = stored.source, stored.id, stored.gold
-    return Given(asked, examples, rows, where, id, gold, n)
+    return Given(asked, examples, rows, where, id, gold, n, stored.begun if stored else n)
 
 
 def _examples(task: AnnotationTask) -> tuple[Example, ...]:
@@ -95,7 +99,7 @@ def as_stored(given: Given) -> dict[str, Any]:
     return {
         "task": given.task.model_dump(mode="json", exclude_defaults=True),
         "examples": [list(one) for one in given.examples],
-        "source": given.source, "id": given.id, "gold": given.gold, "samples": given.samples,
+        "source": given.source, "id": given.id, "gold": given.gold, "samples": given.samples, "begun": given.begun,
     }  # fmt: skip
 
 
@@ -113,7 +117,8 @@ def given_of(store: Store) -> Given:
         task = parse_as(AnnotationTask, values["task"], str(store.path))
         examples = tuple(Example(as_text(one[0]), as_text(one[1])) for one in values["examples"])
         texts = [str(values[key]) for key in ("source", "id", "gold")]
-        return Given(task, examples, None, texts[0], texts[1], texts[2], max(1, int(values["samples"])))
+        samples = [max(1, int(values[key])) for key in ("samples", "begun")]
+        return Given(task, examples, None, *texts, *samples)  # type: ignore[arg-type]
     except (KeyError, TypeError, ValueError, IndexError, UsageError):
         raise StoreError(f"{store.path}: its task is damaged. Restore a copy.") from None
 
