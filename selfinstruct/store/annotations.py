@@ -111,6 +111,16 @@ def unread(store: Store) -> dict[str, int]:
     return dict(store.query("SELECT row, count(*) FROM votes WHERE value IS NULL GROUP BY row"))
 
 
+def rejected(store: Store) -> dict[str, int]:
+    """The number of answers that are no vote by reason, most frequent first."""
+    return dict(
+        store.query(
+            "SELECT r.reason, count(*) FROM votes v JOIN rejections r ON r.subject = 'completion' "
+            "AND r.subject_id = v.request_id WHERE v.value IS NULL GROUP BY r.reason ORDER BY 2 DESC, 1"
+        )
+    )
+
+
 def _votes(store: Store, where: str, parameters: tuple[str, ...]) -> list[StoredVote]:
     found: list[tuple[Any, ...]] = store.query(
         "SELECT v.row, v.voter, v.sample, v.swapped, v.value, v.rationale, v.confidence FROM votes v "
