@@ -12,7 +12,7 @@ from jinja2 import meta
 
 from selfinstruct.asking.sandbox import Bounded
 from selfinstruct.errors import UsageError
-from selfinstruct.records import canonical_json, storable
+from selfinstruct.records import canonical_json, content_id, storable
 from selfinstruct.rows.tables import ids_of, read_objects
 from selfinstruct.settings import did_you_mean
 
@@ -25,6 +25,11 @@ class Row(NamedTuple):
     id: str
     fields: Mapping[str, Any]
     gold: str | None
+
+    @property
+    def content(self) -> str:
+        """What identifies its columns: a gold answer that a person gave is about them, whatever has the id later."""
+        return content_id(dict(self.fields))
 
 
 def read_rows(path: Path, id: str = "", gold: str = "") -> list[Row]:

@@ -117,7 +117,7 @@ def given_of(store: Store) -> Given:
         task = parse_as(AnnotationTask, values["task"], str(store.path))
         examples = tuple(Example(as_text(one[0]), as_text(one[1])) for one in values["examples"])
         texts = [str(values[key]) for key in ("source", "id", "gold")]
-        samples = [max(1, int(values[key])) for key in ("samples", "begun")]
+        samples = [max(1, int(values.get(key, values["samples"]))) for key in ("samples", "begun")]
         return Given(task, examples, None, *texts, *samples)  # type: ignore[arg-type]
     except (KeyError, TypeError, ValueError, IndexError, UsageError):
         raise StoreError(f"{store.path}: its task is damaged. Restore a copy.") from None

@@ -4,13 +4,16 @@ import asyncio
 import csv
 import json
 import random
+import re
 
+import aiohttp
 import pytest
 
 import selfinstruct as si
 from selfinstruct.annotation.question import Asker
 from selfinstruct.annotation.task import AnnotationTask
 from selfinstruct.annotation.votes import Vote, read_vote
+from selfinstruct.audit.server import serving_votes
 from selfinstruct.errors import UsageError
 from selfinstruct.records import Completion, Request
 from selfinstruct.store.store import Store
@@ -344,6 +347,8 @@ def test_a_run_of_votes_has_no_tasks_and_a_grown_run_no_votes(tmp_path):
         annotate(tmp_path / "grown", scripted())
     with pytest.raises(UsageError, match="not started by annotate"):
         si.Annotations(tmp_path / "grown")
+    with pytest.raises(UsageError, match="holds votes"):
+        annotate(tmp_path / "again", scripted(), tmp_path / "votes")
 
 
 def test_records_of_a_grown_run_can_be_scored(tmp_path):
@@ -373,3 +378,34 @@ def test_templates_are_rendered_in_a_sandbox():
         from selfinstruct.annotation.rows import Row
 
         Asker(task, ()).text(Row("1", {"text": "a"}, None))
+
+
+async def test_a_gold_answer_is_about_what_was_seen(tmp_path):
+    """Not about what has the number of a row, or its id, after the file has changed."""
+
+    def gold(*texts: str) -> list[str | None]:
+        rows = [{"id": n, "text": text, "gold": "fault" if n == 0 else ""} for n, text in enumerate(texts)]
+        return [row.gold for row in annotate(tmp_path / "run", scripted(), rows).combine().rows]
+
+    lamp = "The lamp is broken."
+    assert await asyncio.to_thread(gold, lamp, "Thanks.") == ["fault", None]
+    with Store.read(tmp_path / "run") as store:
+        jar = aiohttp.CookieJar(unsafe=True)  # cookies of an address without a name
+        async with serving_votes(store, "ada") as address, aiohttp.ClientSession(cookie_jar=jar) as client:
+            async with client.get(address) as response:
+                root = str(response.url).rstrip("/")
+            async with client.get(f"{root}/row/1") as response:
+                form = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', await response.text()))
+
+            async def decided(**other: str) -> int:
+                headers = {"Origin": f"http://{response.url.authority}"}
+                values = {**form, "gold": "other", **other}
+                async with client.post(f"{root}/gold", data=values, headers=headers, allow_redirects=False) as answer:
+                    return answer.status
+
+            assert [await decided(gold="neither"), await decided(row="0"), await decided(row="9")] == [400] * 3
+            assert await decided() == 303
+            assert await asyncio.to_thread(gold, lamp, "Thanks.") == ["fault", "other"]
+            assert await asyncio.to_thread(gold, lamp, "Another text.") == ["fault", None]
+            assert await decided() == 400
+            assert await asyncio.to_thread(gold, lamp, "Thanks.") == ["fault", "other"]
