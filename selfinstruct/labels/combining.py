@@ -136,7 +136,7 @@ def _model(by: str, votes: Votes) -> LabelModel:
     if is_custom(by):
         return _own(by if isinstance(by, Custom) else load(by))
     if by not in METHODS:
-        raise UsageError(f"There is no label model {by!r}; {did_you_mean(by, NAMES)}.")
+        raise UsageError(f"There is no label model {by!r}; {did_you_mean(by, NAMES)}")
     return METHODS[by]
 
 
