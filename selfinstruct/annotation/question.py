@@ -37,6 +37,7 @@ class Asker:
         self._nearest = Nearest(examples) if is_nearest else None
         n = task.examples.n if task.examples else 0
         self._n = n
+        self.shown_to_all = {one.question for one in examples[:n]} if not is_nearest else set()
         self.shared = {
             "labels": task.labels, "scale": [_shown(one) for one in task.scale], "steps": task.steps,
             "tie": task.tie, "rationale": task.rationale,

@@ -1,16 +1,18 @@
 """The rows that are asked about: each with an id, its columns, and its true answer where that is known."""
 
+import json
+import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jinja2
 from jinja2 import meta
 
 from selfinstruct.asking.sandbox import Bounded
 from selfinstruct.errors import UsageError
-from selfinstruct.records import canonical_json, storable
+from selfinstruct.records import canonical_json, content_id, storable
 from selfinstruct.rows.tables import ids_of, read_objects
 from selfinstruct.settings import did_you_mean
 
@@ -24,6 +26,11 @@ class Row(NamedTuple):
     fields: Mapping[str, Any]
     gold: str | None
 
+    @property
+    def content(self) -> str:
+        """What identifies its columns: a gold answer that a person gave is about them, whatever has the id later."""
+        return content_id(dict(self.fields))
+
 
 def read_rows(path: Path, id: str = "", gold: str = "") -> list[Row]:
     """The rows of a file; UsageError for a column that is missing, two rows with one id, or no gold answer at all."""
@@ -32,6 +39,9 @@ def read_rows(path: Path, id: str = "", gold: str = "") -> list[Row]:
 
 def as_rows(path: Path, rows: Sequence[Mapping[str, Any]], id: str = "", gold: str = "") -> list[Row]:
     """The same of rows that were read already; `path` is what messages call them."""
+    if not rows:
+        raise UsageError(f"{path}: there is no row.")
+    rows = [_as_json(path, number, row) for number, row in enumerate(rows, 1)]
     there = dict.fromkeys(name for row in rows for name in row)
     for name in filter(None, (id, gold)):
         if name not in there:
@@ -43,16 +53,36 @@ def as_rows(path: Path, rows: Sequence[Mapping[str, Any]], id: str = "", gold: s
     return [Row(canonical_json(one), row, known or None) for one, row, known in zip(ids, rows, golds, strict=True)]
 
 
+def _as_json(path: Path, number: int, row: object) -> dict[str, Any]:
+    """A row as the store keeps it: JSON values without lone surrogates, None for what is not a number."""
+    if not isinstance(row, Mapping):
+        raise UsageError(f"{path}, row {number}: a row must be a dict of columns, not {row!r:.40}.")
+    cells = {str(name): None if is_nan(cell) else cell for name, cell in row.items()}
+    try:
+        return cast("dict[str, Any]", json.loads(storable(canonical_json(cells))))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UsageError(f"{path}, row {number}: a value cannot be stored ({error}). Make it text.") from None
+
+
+def is_nan(value: Any) -> bool:
+    """Whether a value is the NaN that data frames have for an empty cell."""
+    return isinstance(value, float) and math.isnan(value)
+
+
 def as_text(value: Any) -> str:
     """A cell as text; "" for an empty one."""
-    if value is None:
+    if value is None or is_nan(value):
         return ""
     return storable(value.strip() if isinstance(value, str) else canonical_json(value))
 
 
 @lru_cache(maxsize=1)
 def _environment() -> Bounded:
-    return Bounded(undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=False)
+    return Bounded(undefined=jinja2.StrictUndefined, autoescape=False, finalize=_shown)
+
+
+def _shown(value: Any) -> Any:
+    return "" if value is None or is_nan(value) else value  # an empty cell
 
 
 def check_template(template: str) -> None:
@@ -94,5 +124,7 @@ def refuse_columns(path: Path, templates: Sequence[str], rows: Sequence[Row], go
                 raise UsageError(
                     f"{path}: there is no column {name}, which the template shows; {did_you_mean(name, tuple(there))}"
                 )
-            if name == gold:
+        for row in rows if gold and columns_in(template) & {WHOLE, gold} else ():
+            others = {name: value for name, value in row.fields.items() if name != gold}
+            if row.gold and filled(template, row.fields) != filled(template, others):  # also {{ row[...] }}
                 raise UsageError(f"The template shows the column {gold}, which holds the true answers.")

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from selfinstruct.annotation.rows import check_template
+from selfinstruct.annotation.rows import as_text, check_template
 from selfinstruct.parsing.labels import plain
 from selfinstruct.rows.toml import read_toml
 from selfinstruct.settings import Section, parse_as
@@ -26,8 +26,13 @@ FIRST, SECOND, TIE = "1", "2", "tie"  # the votes of a preference: the options i
 MOST_LABELS = 200
 
 
-def _with_meanings(labels: Any) -> Any:
-    return dict.fromkeys(labels, "") if isinstance(labels, list | tuple) else labels
+def _as_texts(values: Any) -> Any:
+    """The keys of a table as text, which they are in TOML; of labels, a list will do, of numbers or true and false."""
+    if isinstance(values, list | tuple):
+        values = dict.fromkeys((one if isinstance(one, str) else as_text(one) for one in values), "")
+    if not isinstance(values, dict):
+        raise ValueError("must be a list of texts, or a table of them with their meanings")
+    return {name if isinstance(name, str) else as_text(name): meaning for name, meaning in values.items()}
 
 
 class Examples(Section):
@@ -45,9 +50,11 @@ class AnnotationTask(Section):
     ask: Ask = "label"
     instruction: str = Field(min_length=1)
     template: str = "{{ text }}"
-    labels: Annotated[dict[str, str], BeforeValidator(_with_meanings)] = Field({}, description="with their meanings")
+    labels: Annotated[dict[str, str], BeforeValidator(_as_texts)] = Field({}, description="with their meanings")
     scale: tuple[float, float] = (1, 5)
-    steps: dict[str, str] = Field({}, description="what a number of the scale means")
+    steps: Annotated[dict[str, str], BeforeValidator(_as_texts)] = Field(
+        {}, description="what a number of the scale means"
+    )
     options: tuple[str, ...] = Field((), description="templates of the two texts that are compared")
     tie: bool = Field(False, description="whether neither may be better")
     rationale: bool = False
@@ -73,6 +80,8 @@ class AnnotationTask(Section):
             return self
         if not 2 <= len(self.labels) <= MOST_LABELS:
             raise ValueError(f"labels: name at least 2 and at most {MOST_LABELS}")
+        if any(len(label.splitlines()) > 1 for label in self.labels):
+            raise ValueError("labels: a label must be one line")
         plain_ = [plain(label) for label in self.labels]
         if not all(plain_):
             raise ValueError("labels: a label must have a letter or a digit")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from selfinstruct.annotation.task import FIRST, SECOND, AnnotationTask
 from selfinstruct.asking.reading import declined, no_answer
-from selfinstruct.parsing.json_answers import field_or_text
+from selfinstruct.parsing.json_answers import field_or_text, json_rows
 from selfinstruct.parsing.labels import read_label, read_rationale, read_score
 from selfinstruct.parsing.thoughts import spoken
 from selfinstruct.records import Completion, Rejection
@@ -18,6 +18,7 @@ REASONS = {
     "answer_cut": "cut off before it was complete",
 }
 _UNREAD = {"label": "no_label", "score": "no_score", "prefer": "no_preference"}
+_AS_SHOWN = {"Text 1": FIRST, "Text 2": SECOND}  # as the prompt heads them
 _SHOWN = 200  # characters of an unreadable answer, as evidence
 
 
@@ -42,15 +43,17 @@ def read_vote(task: AnnotationTask, completion: Completion, swapped: bool = Fals
             return refusal
         if completion.was_cut:
             return Rejection("answer_cut", {"finish_reason": completion.finish_reason})
-        return Vote(field_or_text(spoken(text), "answer").strip())
+        answer = _answer(spoken(text).strip())
+        return Vote(answer) if answer else Rejection("empty_answer", {"finish_reason": completion.finish_reason})
     rationale = read_rationale(text) if task.rationale else ""
     if task.ask == "score":
         number = read_score(text, *task.scale)
         if number is not None:
-            return Vote(f"{number:g}", rationale)
+            return Vote(f"{number:.12g}", rationale)
     else:
-        choice = read_label(text, task.choices)
+        choice = read_label(text, (*task.choices, *(_AS_SHOWN if task.ask == "prefer" else ())))
         if choice is not None:
+            choice = _AS_SHOWN.get(choice, choice)
             confidence = _confidence(completion, choice)
             if swapped:
                 choice = {FIRST: SECOND, SECOND: FIRST}.get(choice, choice)
@@ -58,6 +61,14 @@ def read_vote(task: AnnotationTask, completion: Completion, swapped: bool = Fals
     if completion.was_cut:
         return Rejection("answer_cut", {"finish_reason": completion.finish_reason})
     return declined(completion) or Rejection(_UNREAD[task.ask], {"answer": text[:_SHOWN]})
+
+
+def _answer(text: str) -> str:
+    """The answer in the only field that we ask for; the text itself, which may be the JSON that the task asks for."""
+    rows = json_rows(text) if text.startswith(("{", "```")) else None
+    if not rows or len(rows) > 1 or not isinstance(rows[0], dict) or [*rows[0]] != ["answer"]:
+        return text
+    return field_or_text(text, "answer").strip()
 
 
 def _confidence(completion: Completion, label: str) -> float | None:

@@ -1,6 +1,7 @@
 """Questions about rows of a file, asked of several models; and votes combined."""
 
 from collections.abc import Callable, Mapping, Sequence
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from selfinstruct.api.growing import until_done
@@ -100,7 +101,9 @@ def annotate(
     if several:
         stage = {**stage, "mix": [dict(one) for one in several]}
     flags |= {STAGE: stage} if stage else {}
-    source = rows if rows is None or isinstance(rows, list | tuple) else file_path("rows", rows)  # type: ignore[arg-type]
+    if rows is not None and not isinstance(rows, str | PathLike | list | tuple):
+        raise UsageError('rows must be a file or a list of dicts; of a data frame: df.to_dict("records").')
+    source = rows if rows is None or isinstance(rows, list | tuple) else file_path("rows", rows)
     asked = task if task is None or isinstance(task, Mapping) else file_path("task", task)
     n = None if samples is None else whole_number("samples", samples, most=100)
 

@@ -40,16 +40,24 @@ def overlap(file: Run | FilePath, test_set: FilePath) -> "Overlaps":
 
 
 def select(
-    file: Run | FilePath, keep: int, by: str = "score", *, output: FilePath, column: str = "", seed: int = 0
+    file: Run | FilePath,
+    keep: int | None = None,
+    by: str = "score",
+    *,
+    output: FilePath,
+    at_least: float | None = None,
+    column: str = "",
+    seed: int = 0,
 ) -> str:
-    """Select `keep` rows of a file, write them as JSON Lines, and return a report.
+    """Select at most `keep` rows of a file, or those with a score of `at_least`; write them, and return a report.
 
     `by`: "score", "least", "diverse", "coverage" or "random". `column`: of numbers; default: score, or confidence.
+    `output`: JSON Lines.
     """
     from selfinstruct.runs import selecting
 
-    n, draw = whole_number("keep", keep), whole_number("seed", seed, least=0)
-    found = selecting.select(_rows_of("file", file), by, n, column, draw)
+    n, draw = None if keep is None else whole_number("keep", keep), whole_number("seed", seed, least=0)
+    found = selecting.select(_rows_of("file", file), by, n, column, seed=draw, at_least=at_least)
     selecting.write(found, file_path("output", output))
     return selecting.render(found)
 

@@ -63,7 +63,7 @@ class VotePages:
         self.store = store
         self.author = author
         self.form_token = form_token
-        self._known: tuple[tuple[int, int], CombinedRun | None, list[Shown]] | None = None
+        self._known: tuple[int, CombinedRun | None, list[Shown]] | None = None
 
     async def rows(self, request: web.Request) -> web.Response:
         """The rows, by facet; the least certain first where teachers disagree."""
@@ -96,8 +96,8 @@ class VotePages:
         task = combined.task if combined else None
         options = (combined.asker.options(row) or []) if combined else []
         return self._page(
-            request, "vote_row.html", one=shown[at], fields=dict(row.fields), problem=problem, answers=answers,
-            choices=task.choices if task else (), options=options, last=len(shown) - 1,
+            request, "vote_row.html", one=shown[at], fields=dict(row.fields), content=row.content, problem=problem,
+            answers=answers, choices=task.choices if task else (), options=options, last=len(shown) - 1,
         )  # fmt: skip
 
     async def voters(self, request: web.Request) -> web.Response:
@@ -116,11 +116,13 @@ class VotePages:
         if at >= len(shown):
             raise UsageError("There is no such row in this run.")
         choices = combined.task.choices if combined else ()
-        if answer and answer not in choices:
-            raise UsageError(f"The gold answer must be one of {', '.join(choices)}.")
-        subject = ("row", canonical_json(shown[at].id))
+        if not choices or (answer and answer not in choices):
+            raise UsageError(f"The true answer must be one of the choices on the page of the row, not {answer!r:.40}.")
+        row, _ = annotations.rows(self.store)[at]
+        if form.get("content") != row.content:
+            raise UsageError("This row was changed since the page was shown. Load the page again, then decide.")
         with Database.beside(self.store.folder) as run:
-            batch = decide(run, self.author, "gold", [subject], {"gold": answer})
+            batch = decide(run, self.author, "gold", [("row", row.id)], {"gold": answer, "of": row.content})
         return back_to(str(form.get("back", "")), batch)
 
     async def undo(self, request: web.Request) -> web.Response:

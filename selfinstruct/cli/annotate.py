@@ -110,7 +110,10 @@ def annotate(  # noqa: PLR0917 - typer reads the options from here
         teachers = teachers_in_words(opened.run.config, ", ")
         say(f"{'Started' if opened.run.is_new else 'Resuming'} {run}. Asked: {teachers}")
         if opened.outdated:
-            say(f"Rows that were changed or removed: {opened.outdated:,}. Their votes no longer count.")
+            say(
+                f"Rows that were changed or removed: {opened.outdated:,}. Their votes no longer count, nor do "
+                "true answers given about them in the audit."
+            )
         if opened.run.kept:
             say(opened.run.kept)
         _ask(run, opened, dry_run)

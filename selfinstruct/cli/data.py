@@ -156,8 +156,9 @@ def check_seeds(
 
 def select(  # noqa: PLR0917 - typer reads the options from here
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Rows: JSON, JSON Lines, CSV, Parquet, or a RUN.")],
-    keep: Annotated[int, typer.Option(metavar="N", min=1, help="How many rows to keep.")],
     output: Annotated[Path, typer.Option(metavar="OUT", help="JSON Lines file to write.")],
+    keep: Annotated[int | None, typer.Option(metavar="N", min=1, help="How many rows to keep, at most.")] = None,
+    at_least: Annotated[float | None, typer.Option(metavar="X", help="Keep only rows with this score or more.")] = None,
     by: Annotated[
         str,
         typer.Option(
@@ -175,11 +176,11 @@ def select(  # noqa: PLR0917 - typer reads the options from here
     The report compares the selection with random ones of the same size, and says how much of a score is length.
 
     Examples:
-    selfinstruct select scored.jsonl --keep 1000 --output best.jsonl
+    selfinstruct select scored.jsonl --at-least 4.5 --output good.jsonl
     selfinstruct select data.jsonl --by coverage --keep 500 --output few.jsonl
     """
     from selfinstruct.runs import selecting
 
-    found = selecting.select(file, by, keep, column, seed)
+    found = selecting.select(file, by, keep, column, seed=seed, at_least=at_least)
     selecting.write(found, output)
     say(f"{selecting.render(found)}\nRows: {output}")

@@ -61,6 +61,8 @@ def combine(  # noqa: PLR0917 - typer reads the options from here
             raise UsageError(f"--{given[0]} is for a file of votes. The run in {votes} has its own. Leave it out.")
         _combine_run(votes, by, confidence, output, json)
         return
+    if not votes.exists():
+        raise UsageError(f"{votes}: no such file, and no folder of a run.")
     from selfinstruct.labels import combining, report
     from selfinstruct.labels.votes import read_votes
 

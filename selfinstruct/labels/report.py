@@ -18,9 +18,10 @@ def render(found: Combined, confidence: float = 0.0) -> str:
     missing = 1 - n_cast / votes.cast.size
     width = max(NAME_WIDTH, *map(len, (*votes.voters, found.method)))
     agreement = "undefined" if found.alpha is None else f"{found.alpha:.2f}"
+    is_alone = len(votes.voters) == 1  # with nobody to compare it to
     lines = [
-        f"{n_of(n, 'row')}, {len(votes.voters)} voters, {n_of(len(votes.labels), 'label')}, {n_of(n_cast, 'vote')}; "
-        f"{missing:.1%} of the votes are missing",
+        f"{n_of(n, 'row')}, {n_of(len(votes.voters), 'voter')}, {n_of(len(votes.labels), 'label')}, "
+        f"{n_of(n_cast, 'vote')}; {missing:.1%} of the votes are missing",
         f"agreement: Krippendorff's alpha {agreement} (1: full, 0: chance)",
         f"  {'voter':<{width}} abstained  estimated right" + ("  right on gold rows" if found.score else ""),
     ]
@@ -28,10 +29,11 @@ def render(found: Combined, confidence: float = 0.0) -> str:
         abstained = float((votes.cast[:, at] == ABSTAINED).mean())
         guess = found.estimated[at]
         lines.append(
-            f"  {visible(name):<{width}} {abstained:>9.1%}  {'' if guess is None else f'{guess:.1%}':>15}"
+            f"  {visible(name):<{width}} {abstained:>9.1%}  {'' if guess is None or is_alone else f'{guess:.1%}':>15}"
             + (f"  {_score(found.scores[at])}" if found.score else "")
         )
-    sure = f"{float(found.confidence[found.winners != ABSTAINED].mean()):.1%}"
+    won = found.confidence[found.winners != ABSTAINED]
+    sure = "" if is_alone or not len(won) else f"{float(won.mean()):.1%}"
     lines.append(
         f"  {visible(found.method):<{width}} {'':>9}  {sure:>15}" + (f"  {_score(found.score)}" if found.score else "")
     )
@@ -61,7 +63,7 @@ def _verdict(found: Combined, missing: float) -> list[str]:
             "There are no gold labels: whether voters make the same mistakes is not known. Label about 20 rows by "
             "hand, in a column that --gold names or, for a run of annotate, in selfinstruct audit."
         )
-    else:
+    elif len(found.votes.voters) > 1:
         name = visible(found.votes.voters[found.best])
         if found.is_better:
             lines.append(f"On the gold rows, {found.method} is right more often than the best voter alone, {name}.")

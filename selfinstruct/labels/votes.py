@@ -86,7 +86,7 @@ def _check_columns(path: Path, rows: list[dict[str, Any]], columns: Sequence[str
     there = dict.fromkeys(name for row in rows for name in row)
     for name in (*columns, *filter(None, (id, gold))):
         if name not in there:
-            raise UsageError(f"{path}: there is no column {name}; {did_you_mean(name, tuple(there))}.")
+            raise UsageError(f"{path}: there is no column {name}; {did_you_mean(name, tuple(there))}")
     if repeated := [name for name, n in Counter(columns).items() if n > 1]:
         raise UsageError(f"The column {repeated[0]} is named twice.")
     if both := {id, gold} & set(columns):

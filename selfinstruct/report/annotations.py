@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from selfinstruct.annotation import STAGE
 from selfinstruct.report.status import cost
-from selfinstruct.store import annotations, counts
+from selfinstruct.store import annotations
 from selfinstruct.store.answers import Usage, usage
 from selfinstruct.store.declared import declared_by
 from selfinstruct.store.store import Store
@@ -42,7 +42,7 @@ def annotation_status(store: Store) -> AnnotationStatus:
     """Count what the store holds, in one consistent view of it."""
     with store.snapshot():
         found = annotations.counts(store)
-        rejected = {one.reason: one.n for one in counts.rejections(store)}
+        rejected = annotations.rejected(store)
         return AnnotationStatus(
             found.rows, found.problems, found.gold, found.votes, rejected, annotations.values(store), found.faults,
             usage(store, [STAGE]), declared_by(store).reasons,

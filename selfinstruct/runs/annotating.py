@@ -62,12 +62,12 @@ def open_annotation(folder: Path, given: Given, config_file: Path | None, flags:
     if given.rows is not None:
         problems = [asker.problem(row) for row in given.rows]
         if all(problems):
-            raise UsageError(f"{given.source}: the template is empty for every row.")
+            raise UsageError(f"{given.source or 'rows'}: the template is empty for every row.")
     run = open_run(
-        folder, config_file, {**flags, "strategy": strategy_of(asker, given.samples)}, None, annotates=True
+        folder, config_file, {**flags, "strategy": strategy_of(asker, given.begun)}, None, annotates=True
     )  # fmt: skip
     try:
-        _refuse_teachers(run.config, given.samples)
+        _refuse_teachers(run.config, given.samples, flags.get("teacher", {}).get("model"))
         outdated = 0
         with run.store.transaction():
             if given.rows is not None:
@@ -186,7 +186,13 @@ def write_annotations(store: Store) -> Path:
     return path
 
 
-def _refuse_teachers(config: Config, samples: int) -> None:
+def _refuse_teachers(config: Config, samples: int, named_now: str | None) -> None:
+    models = [choice.teacher.model for choice in config.choices(STAGE)]
+    if named_now and named_now not in models:
+        raise UsageError(
+            f"The model {named_now} would not be asked: [[{STAGE}.mix]] names {', '.join(models)}. "
+            "Leave one of both out, or choose another folder."
+        )
     for choice in config.choices(STAGE):
         if choice.weight != 1:
             raise UsageError(

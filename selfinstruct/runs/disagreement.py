@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from selfinstruct.annotation.rows import as_text
 from selfinstruct.errors import UsageError
 from selfinstruct.labels import errors, linear
 from selfinstruct.labels.combining import Combined
@@ -91,23 +92,30 @@ def _read_checked(path: Path, ids: list[str], labels: tuple[str, ...], gold: np.
     place = {identity: n for n, identity in enumerate(ids)}
     number = {label: n for n, label in enumerate(labels)}
     for n, row in enumerate(read_objects(path), 1):
-        known = str(row.get("gold") or "").strip()
+        if missing := {"id", "gold"} - row.keys():
+            raise UsageError(f"{path}, row {n}: there is no column {min(missing)}.")
+        known = as_text(row["gold"])
         if not known:
             continue
         if known not in number:
             raise UsageError(f"{path}, row {n}: the gold label {known!r:.40} is not among {', '.join(labels)}.")
-        identity = row.get("id")
-        key = next((k for k in (canonical_json(identity), str(identity)) if k in place), None)
-        if key is None:
+        identity = row["id"]
+        keys = {k for k in (canonical_json(identity), str(identity)) if k in place}
+        if len(keys) > 1:
+            raise UsageError(f"{path}, row {n}: the id {identity} may be a number or a text, and the run has both.")
+        if not keys:
             raise UsageError(f"{path}, row {n}: the run has no labeled row with the id {identity!r:.40}.")
-        gold[place[key]] = number[known]
+        gold[place[keys.pop()]] = number[known]
 
 
 def draw(found: Disagreement, path: Path, each: int, seed: int = 0) -> int:
     """Write rows to be checked by people: `each` of those that agree and of the others, at random; give their number.
 
     CSV with the columns id, text, label and gold; gold is empty. Rows whose true label is known are left out.
+    UsageError if the file exists: a person may have filled it in.
     """
+    if path.exists():
+        raise UsageError(f"{path} exists, and may have been filled in. Choose another file with --draw.")
     rng = np.random.default_rng(seed)
     drawn: list[Doubt] = []
     for disagrees in (False, True):
@@ -117,7 +125,7 @@ def draw(found: Disagreement, path: Path, each: int, seed: int = 0) -> int:
     with whole_file(path, "--draw") as part, part.open("w", encoding="utf-8", newline="") as file:
         out = csv.writer(file)
         out.writerow(("id", "text", "label", "gold"))
-        out.writerows((one.id, one.text, one.label, "") for one in drawn)
+        out.writerows((as_text(one.id), one.text, one.label, "") for one in drawn)
     return len(drawn)
 
 

@@ -24,7 +24,10 @@ class Rounds(NamedTuple):
 
 
 class Given(NamedTuple):
-    """What a user brings: a task with its examples, and the rows. `source`: the file of the rows."""
+    """What a user brings: a task with its examples, and the rows.
+
+    `source`: the file of the rows. `begun`: the samples that the run was begun with, which its temperature suits.
+    """
 
     task: AnnotationTask
     examples: tuple[Example, ...]
@@ -33,6 +36,7 @@ class Given(NamedTuple):
     id: str
     gold: str
     samples: int
+    begun: int
     rounds: Rounds | None = None
 
 
@@ -46,7 +50,7 @@ def read_given(
     """
     stored = _stored(folder) if Store.exists(folder) else None
     if task is None and stored is None:
-        raise UsageError("Name the task (--task FILE): what is asked about each row.")
+        raise UsageError(f"Name the task (--task FILE): what is asked about each row. {folder} holds no run to resume.")
     if source is None and stored is None:
         raise UsageError("Name the file of the rows (--from FILE).")
     if source is None and (id or gold):
@@ -70,7 +74,8 @@ def read_given(
     where = os.fsencode(source).decode("utf-8", "replace") if isinstance(source, Path) else ""
     if stored and source is None:
         where, id, gold = stored.source, stored.id, stored.gold
-    return Given(asked, examples, rows, where, id, gold, n, _rounds(folder, asked, stored, rounds))
+    begun = stored.begun if stored else n
+    return Given(asked, examples, rows, where, id, gold, n, begun, _rounds(folder, asked, stored, rounds))
 
 
 def _rounds(folder: Path, task: AnnotationTask, stored: Given | None, now: Rounds | None) -> Rounds | None:
@@ -116,7 +121,7 @@ def as_stored(given: Given) -> dict[str, Any]:
     return {
         "task": given.task.model_dump(mode="json", exclude_defaults=True),
         "examples": [list(one) for one in given.examples],
-        "source": given.source, "id": given.id, "gold": given.gold, "samples": given.samples,
+        "source": given.source, "id": given.id, "gold": given.gold, "samples": given.samples, "begun": given.begun,
         "rounds": list(given.rounds) if given.rounds else None,
     }  # fmt: skip
 
@@ -137,7 +142,8 @@ def given_of(store: Store) -> Given:
         texts = [str(values[key]) for key in ("source", "id", "gold")]
         rounds = values.get("rounds")
         kept = Rounds(int(rounds[0]), int(rounds[1]), METHODS[METHODS.index(rounds[2])]) if rounds else None
-        return Given(task, examples, None, texts[0], texts[1], texts[2], max(1, int(values["samples"])), kept)
+        samples = [max(1, int(values.get(key, values["samples"]))) for key in ("samples", "begun")]
+        return Given(task, examples, None, texts[0], texts[1], texts[2], samples[0], samples[1], kept)
     except (KeyError, TypeError, ValueError, IndexError, UsageError):
         raise StoreError(f"{store.path}: its task is damaged. Restore a copy.") from None
 

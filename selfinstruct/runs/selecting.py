@@ -31,8 +31,12 @@ class Selection(NamedTuple):
     column: str
 
 
-def select(path: Path, method: str, keep: int, column: str = "", seed: int = 0) -> Selection:
-    """Choose `keep` rows of a file. `column`: of numbers, for "score", "least" and "diverse".
+def select(
+    path: Path, method: str, keep: int | None, column: str = "", *, seed: int = 0, at_least: float | None = None
+) -> Selection:
+    """Choose at most `keep` rows of a file, or all. `column`: of numbers, for "score", "least" and "diverse".
+
+    `at_least`: the lowest number of a row that may be chosen; the choice is made among the others.
 
     UsageError for an unknown method, a column that is missing or holds other values, or texts that are missing.
     """
@@ -44,7 +48,15 @@ def select(path: Path, method: str, keep: int, column: str = "", seed: int = 0) 
         column = column or _only_column(path, rows)
     elif column:
         raise UsageError(f"column (--column) has no effect on {method}. Leave it out.")
+    if keep is None and at_least is None:
+        raise UsageError("Say how many rows to keep (--keep), or from which score on (--at-least).")
+    if at_least is not None and not needs_score:
+        raise UsageError(f"at_least (--at-least) has no effect on {method}. Leave it out.")
+    keep = len(rows) if keep is None else keep
     scores = _numbers(path, rows, column) if needs_score else np.full(len(rows), np.nan)
+    known = scores
+    if at_least is not None:
+        scores = np.where(scores >= at_least, scores, np.nan)
     texts = [_text(row) for row in rows]
     words = np.array([float(len(text.split())) for text in texts])
     if method in ("diverse", "coverage") and not any(texts):
@@ -59,7 +71,7 @@ def select(path: Path, method: str, keep: int, column: str = "", seed: int = 0) 
         order = selection.covering(linear.features(texts), keep)
     else:
         order = selection.at_random(len(rows), seed)[:keep]
-    return Selection(rows, order, scores, words, method, column)
+    return Selection(rows, order, known, words, method, column)
 
 
 def write(found: Selection, output: Path) -> None:

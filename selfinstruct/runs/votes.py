@@ -19,6 +19,7 @@ from selfinstruct.labels import NAMES, report, scores, texts
 from selfinstruct.labels.combining import Combined, combine
 from selfinstruct.labels.models import ABSTAINED
 from selfinstruct.labels.votes import Votes
+from selfinstruct.parsing.labels import read_score
 from selfinstruct.records import Rejection, canonical_json, user_message
 from selfinstruct.rows.writing import refuse_ending, whole_file
 from selfinstruct.runs.given import given_of
@@ -143,6 +144,8 @@ def combine_votes(store: Store, by: str = "", only: Collection[str] | None = Non
     spent = annotations.spent(store)
     declared = [choice.teacher.model for choice in config_of(store).choices(STAGE)]
     task, asker = given.task, Asker(given.task, given.examples)
+    if asker.shown_to_all:  # a model that was shown the answer is not measured on it
+        rows = [row._replace(gold=None) if asker.text(row) in asker.shown_to_all else row for row in rows]
     voters = tuple(dict.fromkeys([*(v for v in declared if any(one.voter == v for one in cast)), *(
         one.voter for one in cast)]))  # fmt: skip
     if not any(one.value is not None for one in cast):
@@ -156,7 +159,7 @@ def combine_votes(store: Store, by: str = "", only: Collection[str] | None = Non
     if task.ask in ("score", "answer"):
         if by:
             raise UsageError(f'by (--by) has no effect on a run that asks for "{task.ask}". Leave it out.')
-        result = _scores(ids, voters, rows, of_row) if task.ask == "score" else _texts(ids, voters, rows, of_row)
+        result = _scores(ids, voters, rows, of_row, task) if task.ask == "score" else _texts(ids, voters, rows, of_row)
     else:
         result = combine(_votes(ids, voters, rows, of_row, task), by or (NAMES[0] if len(voters) > 1 else "majority"))
     is_pair = task.ask == "prefer"
@@ -225,13 +228,15 @@ def _preferred(votes: list[StoredVote]) -> str | None:
     return max(counts, key=lambda value: counts[value]) if counts else None
 
 
-def _scores(ids: list[Any], voters: tuple[str, ...], rows: Sequence[Row], of_row: OfRow) -> scores.Scores:
+def _scores(
+    ids: list[Any], voters: tuple[str, ...], rows: Sequence[Row], of_row: OfRow, task: AnnotationTask
+) -> scores.Scores:  # fmt: skip
     given = np.full((len(rows), len(voters)), np.nan)
     for at, row in enumerate(rows):
         for column, voter in enumerate(voters):
             if votes := of_row.get((row.id, voter)):
                 given[at, column] = np.mean([float(vote.value or "nan") for vote in votes])
-    gold = np.array([float(row.gold) if row.gold else np.nan for row in rows])
+    gold = np.array([read_score(row.gold or "", *task.scale) for row in rows], dtype=np.float64)  # None becomes NaN
     return scores.combine_scores(ids, voters, given, gold)
 
 

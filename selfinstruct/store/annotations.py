@@ -48,14 +48,15 @@ class Spent(NamedTuple):
 def rows(store: Store) -> list[tuple[Row, str | None]]:
     """The rows in the order of their file, each with the reason why nothing is asked about it, or None.
 
-    What a person has decided goes before the gold answer of the file.
+    What a person has decided about a row as it is goes before the gold answer of the file.
     """
     found = store.query("SELECT id, fields, gold, problem FROM rows ORDER BY position")
     decided = decided_gold(store)
-    return [
-        (Row(identity, object_from(fields), decided.get(identity, gold) or None), problem)
-        for identity, fields, gold, problem in found
-    ]
+    read = [(Row(identity, object_from(fields), gold), problem) for identity, fields, gold, problem in found]
+    for at, (row, problem) in enumerate(read):
+        if row.id in decided and decided[row.id].get("of", row.content) == row.content:
+            read[at] = row._replace(gold=decided[row.id].get("gold") or None), problem
+    return read
 
 
 def set_rows(store: Store, new: Sequence[tuple[Row, str | None]]) -> int:
@@ -111,6 +112,16 @@ def unread(store: Store) -> dict[str, int]:
     return dict(store.query("SELECT row, count(*) FROM votes WHERE value IS NULL GROUP BY row"))
 
 
+def rejected(store: Store) -> dict[str, int]:
+    """The number of answers that are no vote by reason, most frequent first."""
+    return dict(
+        store.query(
+            "SELECT r.reason, count(*) FROM votes v JOIN rejections r ON r.subject = 'completion' "
+            "AND r.subject_id = v.request_id WHERE v.value IS NULL GROUP BY r.reason ORDER BY 2 DESC, 1"
+        )
+    )
+
+
 def _votes(store: Store, where: str, parameters: tuple[str, ...]) -> list[StoredVote]:
     found: list[tuple[Any, ...]] = store.query(
         "SELECT v.row, v.voter, v.sample, v.swapped, v.value, v.rationale, v.confidence FROM votes v "
@@ -135,10 +146,9 @@ def answers(store: Store, row: str) -> list[tuple[str, int, bool, str, str | Non
     return [(voter, n, bool(swapped), text, error, reason) for voter, n, swapped, text, error, reason in found]
 
 
-def state(store: Store) -> tuple[int, int]:
-    """What changes whenever a vote or a decision is added."""
-    ((votes, decided),) = store.query("SELECT (SELECT count(*) FROM votes), (SELECT count(*) FROM decisions)")
-    return votes, decided
+def state(store: Store) -> int:
+    """What changes whenever somebody else writes to the run."""
+    return int(store.query("PRAGMA data_version")[0][0])
 
 
 def spent(store: Store) -> list[Spent]:

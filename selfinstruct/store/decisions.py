@@ -164,12 +164,12 @@ def notes(run: Database, subject: Subject) -> list[tuple[str, dict[str, Any]]]:
     return [(str(action), object_from(payload)) for action, payload in rows]
 
 
-def decided_gold(run: Database) -> dict[str, str]:
-    """The true answers that people have given, by the id of the row; "" where they took the file's back."""
+def decided_gold(run: Database) -> dict[str, dict[str, Any]]:
+    """What people have decided by the id of the row: `gold`, "" for unknown, and `of`, the content that they saw."""
     rows = run.query(
         "SELECT subject_id, payload, max(id) FROM decisions_in_force WHERE action = 'gold' GROUP BY subject_id"
     )
-    return {identity: str(object_from(payload).get("gold", "")) for identity, payload, _ in rows}
+    return {identity: object_from(payload) for identity, payload, _ in rows}
 
 
 def decisions(

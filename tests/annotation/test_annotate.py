@@ -4,13 +4,16 @@ import asyncio
 import csv
 import json
 import random
+import re
 
+import aiohttp
 import pytest
 
 import selfinstruct as si
 from selfinstruct.annotation.question import Asker
 from selfinstruct.annotation.task import AnnotationTask
 from selfinstruct.annotation.votes import Vote, read_vote
+from selfinstruct.audit.server import serving_votes
 from selfinstruct.errors import UsageError
 from selfinstruct.records import Completion, Request
 from selfinstruct.store.store import Store
@@ -147,6 +150,9 @@ def test_preferences_are_asked_in_both_orders_and_a_vote_for_the_order_is_none(t
     assert (fair.same, fair.both, fair.shown_first) == (6, 6, 6)
     assert (biased.same, biased.both, biased.shown_first, biased.n) == (0, 6, 12, 12)
     assert "shown first wins 100.0%" in found.render()
+    alone = annotate(tmp_path / "alone", scripted(judge), rows, task, ("biased",)).combine().render()
+    assert "6 rows, 1 voter," in alone
+    assert "nan" not in alone
     assert found.longer == (3, 6) or found.longer[1] == 6
     assert next(found.training_rows()) == {
         "id": 0, "prompt": "Which answer is better?\n\nQuestion 0?", "chosen": "good 0", "rejected": "bad 0",
@@ -162,6 +168,7 @@ def test_scores_are_combined_without_each_voters_bias(tmp_path):
         right = int(request.user.rpartition(" ")[2]) % 4 + 1
         return f"{right + 1 if request.model == 'mild' else right}/5"
 
+    rows[0]["gold"] = "1/5"
     run = annotate(tmp_path / "run", scripted(rate), rows, task, ("strict", "mild"))
     scores = run.combine().result
     assert scores.biases.tolist() == pytest.approx([-0.5, 0.5])
@@ -224,6 +231,18 @@ WRONG = [
     ({"task": {"ask": "prefer", "instruction": "Which?", "options": ["{{ text }}"]}}, "must be two templates"),
     ({"task": {"ask": "score", "instruction": "How good?", "scale": [5, 1]}}, "lowest, highest"),
     ({"task": {**LABELS, "exmaples": {}}}, "did you mean examples"),
+    ({"task": {**LABELS, "template": "{{ row }}"}}, "which holds the true answers"),
+    ({"task": {**LABELS, "template": "{{ text }} {{ row['gold'] }}"}}, "which holds the true answers"),
+    ({"task": {**LABELS, "labels": "fault, other"}}, "labels: must be a list of texts"),
+    ({"task": {**LABELS, "labels": ["fault", "no\nfault"]}}, "a label must be one line"),
+    ({"rows": []}, "rows: there is no row"),
+    ({"rows": ["a"]}, "rows, row 1: a row must be a dict of columns"),
+    ({"rows": [{**ROWS[0], "at": object}]}, "rows, row 1: a value cannot be stored"),
+    ({"rows": iter(ROWS)}, "rows must be a file or a list of dicts"),
+    (
+        {"teacher": {"kind": "simulated", "model": "simulated2"}, "annotate": {"mix": [{"model": "simulated1"}]}},
+        "simulated2 would not be asked",
+    ),
     ({"rows": [ROWS[0], ROWS[0]]}, "have the same id"),
     ({"rows": [{**ROWS[0], "gold": "defect"}]}, "gold answers that are not among fault, other: 'defect'"),
     ({"rows": [{**ROWS[0], "gold": ""}]}, "the column gold is empty"),
@@ -240,11 +259,74 @@ def test_what_cannot_be_asked_is_refused_before_anything_is_sent(tmp_path, wrong
     teacher = scripted()
     given = {"rows": ROWS, "task": LABELS, **wrong}
     rows, task = given.pop("rows"), given.pop("task")
+    given.setdefault("teacher", {"kind": teacher})
     with pytest.raises(UsageError, match=message.replace("(", r"\(").replace("[", r"\[")):
-        si.annotate(
-            tmp_path / "run", rows, task, id="id", gold="gold", teacher={"kind": teacher}, progress=False, **given
-        )
+        si.annotate(tmp_path / "run", rows, task, id="id", gold="gold", progress=False, **given)
     assert teacher.requests == []
+
+
+def test_empty_cells_are_empty_and_any_text_can_be_stored(tmp_path):
+    teacher = scripted()
+    rows = [{"id": "\udc00", "text": "a lamp \ud800"}, {"id": 1.5, "text": None}, {"id": [1], "text": float("nan")}]
+    run = si.annotate(tmp_path / "run", rows, LABELS, id="id", teacher=models(teacher, "one"), progress=False)
+    assert [one.user.rpartition("\n")[2] for one in teacher.requests] == ["a lamp ?"]
+    assert run.status().problems == {"empty_row": 2}
+    assert [row["id"] for row in run.combine().result.rows()] == ["?", 1.5, [1]]
+
+
+def test_labels_may_be_numbers_or_truth_values(tmp_path):
+    task = {**LABELS, "labels": [True, False]}
+    run = annotate(tmp_path / "run", scripted(lambda request: "True."), [{"id": 1, "text": "a", "gold": True}], task)
+    assert run.combine().result.score.share == 1
+
+
+def test_examples_shown_to_all_are_no_measure(tmp_path):
+    (tmp_path / "gold.jsonl").write_text("\n".join(map(json.dumps, ROWS)))
+    task = {**LABELS, "examples": {"file": str(tmp_path / "gold.jsonl"), "n": 1}}
+    assert annotate(tmp_path / "run", scripted(), task=task).combine().result.score.n == 1  # of two
+
+
+def test_another_number_of_samples_keeps_the_temperature_of_the_run(tmp_path):
+    annotate(tmp_path / "three", scripted(), samples=3)
+    teacher = scripted()
+    annotate(tmp_path / "three", teacher, samples=1)
+    assert teacher.requests == []
+    annotate(tmp_path / "one", teacher)
+    with pytest.raises(UsageError, match="would all be the same at a temperature of 0"):
+        annotate(tmp_path / "one", teacher, samples=3)
+
+
+def test_rejections_are_counted_by_the_answers_about_the_rows_that_are_there(tmp_path):
+    same = [{"id": n, "text": "a lamp", "gold": "other"} for n in range(3)]
+    run = annotate(tmp_path / "run", scripted(lambda request: "It depends."), same)
+    assert run.status().rejected == {"no_label": 6}
+    annotate(tmp_path / "run", scripted(), same[:1])
+    assert run.status().rejected == {"no_label": 2}
+
+
+@pytest.mark.parametrize(
+    ("answer", "value"),
+    [
+        ('{"answer": "Anna"}', "Anna"),
+        ('{"name": "Anna"}', '{"name": "Anna"}'),
+        ('["Anna", "Ben"]', '["Anna", "Ben"]'),
+        ('```json\n{"x": 1}\n```', '```json\n{"x": 1}\n```'),
+        ('{"answer": "Anna", "why": "It says so."}', '{"answer": "Anna", "why": "It says so."}'),
+    ],
+)
+def test_an_answer_may_be_json_itself(answer, value):
+    task = AnnotationTask.model_validate({"ask": "answer", "instruction": "Extract the names."})
+    assert read_vote(task, Completion("1", answer, "stop")).value == value
+    assert read_vote(task, Completion("1", '{"answer": ""}', "stop")).reason == "empty_answer"
+
+
+@pytest.mark.parametrize("answer", ["Text 2", "Text 2 is better.", "Answer: **Text 2**", '{"better": "Text 2"}'])
+def test_a_text_may_be_named_as_it_is_shown(answer):
+    task = AnnotationTask.model_validate({"ask": "prefer", "instruction": "?", "options": ["{{ a }}", "{{ b }}"]})
+    assert read_vote(task, Completion("1", answer, "stop")).value == "2"
+    assert read_vote(task, Completion("1", answer, "stop"), swapped=True).value == "1"
+    both = Completion("1", "Text 1 is as good as text 2.", "stop")
+    assert read_vote(task, both).reason == "no_preference"
 
 
 def test_another_task_is_another_run(tmp_path):
@@ -265,6 +347,8 @@ def test_a_run_of_votes_has_no_tasks_and_a_grown_run_no_votes(tmp_path):
         annotate(tmp_path / "grown", scripted())
     with pytest.raises(UsageError, match="not started by annotate"):
         si.Annotations(tmp_path / "grown")
+    with pytest.raises(UsageError, match="holds votes"):
+        annotate(tmp_path / "again", scripted(), tmp_path / "votes")
 
 
 def test_records_of_a_grown_run_can_be_scored(tmp_path):
@@ -328,3 +412,34 @@ def test_rounds_that_were_stopped_choose_the_same_rows_again(tmp_path):
     assert len(rest.requests) == 13
     ours, theirs = (tmp_path / name / "annotations.jsonl" for name in ("run", "whole"))
     assert ours.read_bytes() == theirs.read_bytes()
+
+
+async def test_a_gold_answer_is_about_what_was_seen(tmp_path):
+    """Not about what has the number of a row, or its id, after the file has changed."""
+
+    def gold(*texts: str) -> list[str | None]:
+        rows = [{"id": n, "text": text, "gold": "fault" if n == 0 else ""} for n, text in enumerate(texts)]
+        return [row.gold for row in annotate(tmp_path / "run", scripted(), rows).combine().rows]
+
+    lamp = "The lamp is broken."
+    assert await asyncio.to_thread(gold, lamp, "Thanks.") == ["fault", None]
+    with Store.read(tmp_path / "run") as store:
+        jar = aiohttp.CookieJar(unsafe=True)  # cookies of an address without a name
+        async with serving_votes(store, "ada") as address, aiohttp.ClientSession(cookie_jar=jar) as client:
+            async with client.get(address) as response:
+                root = str(response.url).rstrip("/")
+            async with client.get(f"{root}/row/1") as response:
+                form = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', await response.text()))
+
+            async def decided(**other: str) -> int:
+                headers = {"Origin": f"http://{response.url.authority}"}
+                values = {**form, "gold": "other", **other}
+                async with client.post(f"{root}/gold", data=values, headers=headers, allow_redirects=False) as answer:
+                    return answer.status
+
+            assert [await decided(gold="neither"), await decided(row="0"), await decided(row="9")] == [400] * 3
+            assert await decided() == 303
+            assert await asyncio.to_thread(gold, lamp, "Thanks.") == ["fault", "other"]
+            assert await asyncio.to_thread(gold, lamp, "Another text.") == ["fault", None]
+            assert await decided() == 400
+            assert await asyncio.to_thread(gold, lamp, "Thanks.") == ["fault", "other"]

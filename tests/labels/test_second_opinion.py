@@ -69,6 +69,8 @@ def test_rows_are_drawn_checked_and_counted(tmp_path):
     assert found.rate is None
     assert "How many labels are wrong is not known" in render(found)
     n = draw(found, tmp_path / "check.csv", 8)
+    with pytest.raises(UsageError, match="may have been filled in"):
+        draw(found, tmp_path / "check.csv", 8)
     with (tmp_path / "check.csv").open(newline="") as file:
         drawn = list(csv.DictReader(file))
     assert len(drawn) == n == 16
@@ -86,6 +88,28 @@ def test_rows_are_drawn_checked_and_counted(tmp_path):
     (tmp_path / "strange.csv").write_text("id,gold\nr999,a\n")
     with pytest.raises(UsageError, match="no labeled row with the id"):
         disagreement(tmp_path / "run", tmp_path / "strange.csv")
+    (tmp_path / "strange.csv").write_text("id,label\nr1,a\n")
+    with pytest.raises(UsageError, match="there is no column gold"):
+        disagreement(tmp_path / "run", tmp_path / "strange.csv")
+
+
+def test_ids_of_any_kind_are_found_again(tmp_path):
+    ids = [1.5, [1, "a"], True, *range(20)]
+    rows = [{"id": one, "text": f"number {n % 2} of {n}"} for n, one in enumerate(ids)]
+    teacher = ScriptedTeacher()
+    teacher.enqueue(lambda request: "ab"["number 1" in request.user], repeat=True)
+    task = {"ask": "label", "instruction": "Which?", "labels": ["a", "b"]}
+    si.annotate(tmp_path / "run", rows, task, id="id", teacher={"kind": teacher}, progress=False)
+    draw(disagreement(tmp_path / "run"), tmp_path / "check.csv", 50)
+    text = (tmp_path / "check.csv").read_text()
+    (tmp_path / "checked.csv").write_text(text.replace(",\n", ",a\n"))
+    assert {one.gold for one in disagreement(tmp_path / "run", tmp_path / "checked.csv").doubts} == {"a"}
+    si.annotate(
+        tmp_path / "both", [*rows, {"id": "1", "text": "number 1 as text"}], task, id="id", teacher={"kind": teacher},
+        progress=False,
+    )  # fmt: skip
+    with pytest.raises(UsageError, match="may be a number or a text"):
+        disagreement(tmp_path / "both", tmp_path / "checked.csv")
 
 
 def test_what_has_no_labels_gets_no_second_opinion(tmp_path):

@@ -44,6 +44,7 @@ def test_highest_and_lowest_and_rows_without_a_score(tmp_path):
     path = rows(tmp_path, [{"text": "a b", "score": 3}, {"text": "c", "score": None}, {"text": "d", "score": "1.5"}])
     assert select(path, "score", 1).kept.tolist() == [0]
     assert select(path, "least", 1).kept.tolist() == [2]
+    assert select(path, "score", None, at_least=2).kept.tolist() == [0]
     found = select(path, "score", 3)
     assert sorted(found.kept) == [0, 2]
     assert "because score is empty: 1 row" in render(found)
@@ -66,6 +67,8 @@ def test_a_score_that_is_length_is_called_so(tmp_path):
         ({"column": "points"}, "there is no column points"),
         ({"column": "text"}, "row 1: text is 'a', not a number"),
         ({"method": "random", "column": "score"}, "has no effect on random"),
+        ({"keep": None}, "Say how many rows to keep"),
+        ({"method": "coverage", "at_least": 1}, "has no effect on coverage"),
         ({"column": "empty"}, "the column empty is empty"),
     ],
 )

@@ -45,6 +45,21 @@ LETTERS = ("a", "b", "c")
         ("Label: 中立。", ("积极", "消极", "中立"), "中立"),
         ("mixed", MOOD, None),
         ("", MOOD, None),
+        ('["positive", "negative"]', MOOD, None),
+        ('{"labels": ["positive", "neutral"]}', MOOD, None),
+        ('{"label": ["positive"]}', MOOD, "positive"),
+        ('{"sentiment": "positive"}', MOOD, "positive"),
+        ("positive\nnegative\nneutral", MOOD, None),
+        ("Label: positive, neutral", MOOD, None),
+        ("Label: positive & negative", MOOD, None),
+        ("Label: non-negative", MOOD, None),
+        ("Positive, because the food is good.", MOOD, "positive"),
+        ("Positive, but the service is negative.", MOOD, None),
+        ("This is a bug, as any feature request would say.", ("bug", "feature request"), None),
+        ("feature-request", ("bug", "feature request"), "feature request"),
+        ("Yes, it does.", ("yes", "no"), "yes"),
+        ("A. The lamp is broken.", LETTERS, "a"),
+        ("1. First, both texts are read.", ("1", "2"), None),
         ("I cannot help with that.", MOOD, None),
     ],
 )
@@ -59,6 +74,8 @@ def test_the_one_label_that_an_answer_chooses(text, labels, label):
         ("Score: 4/5", 4), ("Rating: [[3]]", 3), ("I would give it 3.5 points.", 3.5), ('{"score": 2}', 2),
         ('{"rationale": "2 errors", "score": 3}', 3), ("2 of the 3 facts are wrong.\n\nScore: 2", 2),
         ("<think>5?</think>1", 1),
+        ("Score (1-5): 4", 4), ("4 - good", 4), ("Two errors, 3 typos.\n\n4", 4),
+        ("Score: 3-4", None), ("4\n\n2", None), ("1.5123456789012", 1.5123456789012),
         ("7", None), ("4/10", None), ("-1", None), ("five", None), ("3, 4", None), ("Between 3 and 4.", None),
         ("Score: 9", None), ("", None),
     ],
@@ -67,12 +84,20 @@ def test_the_one_number_that_an_answer_gives(text, score):
     assert read_score(text, 1, 5) == score
 
 
+def test_numbers_of_other_scales():
+    assert read_score("−1", -2, 2) == -1
+    assert read_score("0.123456789", 0, 1) == 0.123456789
+    assert read_score(".8", 0, 1) == 0.8
+    assert read_score("10,000", 0, 10_000) == 10_000
+
+
 @pytest.mark.parametrize(
     ("text", "rationale"),
     [
         ('{"rationale": "It rains.", "label": "wet"}', "It rains."),
         ("Rationale: It rains.\nLabel: wet", "It rains."),
         ("It rains.\nSo the ground is wet. Label: wet", "It rains.\nSo the ground is wet."),
+        ("**Reasons:** It rains.\n\n**Label:** wet", "It rains."),
         ("wet", ""),
     ],
 )
