@@ -40,7 +40,7 @@ def read_rows(path: Path, id: str = "", gold: str = "") -> list[Row]:
 def as_rows(path: Path, rows: Sequence[Mapping[str, Any]], id: str = "", gold: str = "") -> list[Row]:
     """The same of rows that were read already; `path` is what messages call them."""
     if not rows:
-        raise UsageError(f"{path}: there is no row.")
+        raise UsageError(f"{path}: there are no rows.")
     rows = [_as_json(path, number, row) for number, row in enumerate(rows, 1)]
     there = dict.fromkeys(name for row in rows for name in row)
     for name in filter(None, (id, gold)):

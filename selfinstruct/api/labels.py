@@ -102,7 +102,7 @@ def annotate(
         stage = {**stage, "mix": [dict(one) for one in several]}
     flags |= {STAGE: stage} if stage else {}
     if rows is not None and not isinstance(rows, str | PathLike | list | tuple):
-        raise UsageError('rows must be a file or a list of dicts; of a data frame: df.to_dict("records").')
+        raise UsageError('rows must be a file or a list of dicts. For a data frame, pass df.to_dict("records").')
     source = rows if rows is None or isinstance(rows, list | tuple) else file_path("rows", rows)
     asked = task if task is None or isinstance(task, Mapping) else file_path("task", task)
     n = None if samples is None else whole_number("samples", samples, most=100)

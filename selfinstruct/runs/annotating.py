@@ -191,7 +191,7 @@ def _refuse_teachers(config: Config, samples: int, named_now: str | None) -> Non
     if named_now and named_now not in models:
         raise UsageError(
             f"The model {named_now} would not be asked: [[{STAGE}.mix]] names {', '.join(models)}. "
-            "Leave one of both out, or choose another folder."
+            "Leave out one of the two, or choose another folder."
         )
     for choice in config.choices(STAGE):
         if choice.weight != 1:

@@ -235,7 +235,7 @@ WRONG = [
     ({"task": {**LABELS, "template": "{{ text }} {{ row['gold'] }}"}}, "which holds the true answers"),
     ({"task": {**LABELS, "labels": "fault, other"}}, "labels: must be a list of texts"),
     ({"task": {**LABELS, "labels": ["fault", "no\nfault"]}}, "a label must be one line"),
-    ({"rows": []}, "rows: there is no row"),
+    ({"rows": []}, "rows: there are no rows"),
     ({"rows": ["a"]}, "rows, row 1: a row must be a dict of columns"),
     ({"rows": [{**ROWS[0], "at": object}]}, "rows, row 1: a value cannot be stored"),
     ({"rows": iter(ROWS)}, "rows must be a file or a list of dicts"),
