@@ -81,7 +81,7 @@ def annotate(
 
     Ctrl-C, and what is raised: as for `generate`.
     """
-    from selfinstruct.annotation import STAGE
+    from selfinstruct.annotation import MOST_SAMPLES, STAGE
     from selfinstruct.runs import annotating
     from selfinstruct.runs.given import read_given
 
@@ -98,7 +98,7 @@ def annotate(
         raise UsageError('rows must be a file or a list of dicts; of a data frame: df.to_dict("records").')
     source = rows if rows is None or isinstance(rows, list | tuple) else file_path("rows", rows)
     asked = task if task is None or isinstance(task, Mapping) else file_path("task", task)
-    n = None if samples is None else whole_number("samples", samples, most=100)
+    n = None if samples is None else whole_number("samples", samples, most=MOST_SAMPLES)
 
     async def ask(on_start: Callable[..., None]) -> bool:
         given = read_given(place, asked, source, id=id, gold=gold, samples=n)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from selfinstruct.annotation import MOST_SAMPLES
 from selfinstruct.annotation.examples import Example, read_examples
 from selfinstruct.annotation.rows import Row, as_rows, as_text, read_rows, refuse_columns
 from selfinstruct.annotation.task import AnnotationTask, read_task
@@ -117,7 +118,7 @@ def given_of(store: Store) -> Given:
         task = parse_as(AnnotationTask, values["task"], str(store.path))
         examples = tuple(Example(as_text(one[0]), as_text(one[1])) for one in values["examples"])
         texts = [str(values[key]) for key in ("source", "id", "gold")]
-        samples = [max(1, int(values.get(key, values["samples"]))) for key in ("samples", "begun")]
+        samples = [min(max(1, int(values.get(key, values["samples"]))), MOST_SAMPLES) for key in ("samples", "begun")]
         return Given(task, examples, None, *texts, *samples)  # type: ignore[arg-type]
     except (KeyError, TypeError, ValueError, IndexError, UsageError):
         raise StoreError(f"{store.path}: its task is damaged. Restore a copy.") from None
