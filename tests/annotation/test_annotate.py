@@ -334,6 +334,17 @@ def test_a_text_may_be_named_as_it_is_shown(answer):
     assert read_vote(task, both).reason == "no_preference"
 
 
+@pytest.mark.parametrize("ending", ["stop", "length"])
+@pytest.mark.parametrize("answer", ["A fault would be another thing.", "There are 2 mistakes."])
+def test_what_reasons_name_is_no_choice(answer, ending):
+    reason = "answer_cut" if ending == "length" else "no_score" if "2" in answer else "no_label"
+    asked = {"ask": "score", "instruction": "How good?"} if "2" in answer else LABELS
+    task = AnnotationTask.model_validate({**asked, "rationale": True})
+    assert read_vote(task, Completion("1", answer, ending)).reason == reason
+    short = AnnotationTask.model_validate(asked)
+    assert isinstance(read_vote(short, Completion("1", answer, ending)), Vote) == (ending == "stop")
+
+
 def test_another_task_is_another_run(tmp_path):
     annotate(tmp_path / "run", scripted())
     other = {**LABELS, "instruction": "Is it about a lamp?"}
