@@ -8,3 +8,4 @@ votes     answers read as votes
 """
 
 STAGE = "annotate"  # the only stage of such a run, and its table in the settings
+MOST_SAMPLES = 100  # of each model about each row

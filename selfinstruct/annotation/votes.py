@@ -46,12 +46,14 @@ def read_vote(task: AnnotationTask, completion: Completion, swapped: bool = Fals
         answer = _answer(spoken(text).strip())
         return Vote(answer) if answer else Rejection("empty_answer", {"finish_reason": completion.finish_reason})
     rationale = read_rationale(text) if task.rationale else ""
+    is_choice = not (task.rationale or completion.was_cut)  # and nothing but the choice is there
     if task.ask == "score":
-        number = read_score(text, *task.scale)
+        number = read_score(text, *task.scale, anywhere=is_choice)
         if number is not None:
             return Vote(f"{number:.12g}", rationale)
     else:
-        choice = read_label(text, (*task.choices, *(_AS_SHOWN if task.ask == "prefer" else ())))
+        names = (*task.choices, *(_AS_SHOWN if task.ask == "prefer" else ()))
+        choice = read_label(text, names, anywhere=is_choice)
         if choice is not None:
             choice = _AS_SHOWN.get(choice, choice)
             confidence = _confidence(completion, choice)

@@ -86,7 +86,7 @@ def annotate(
 
     Ctrl-C, and what is raised: as for `generate`.
     """
-    from selfinstruct.annotation import STAGE
+    from selfinstruct.annotation import MOST_SAMPLES, STAGE
     from selfinstruct.labels.active import METHODS
     from selfinstruct.runs import annotating
     from selfinstruct.runs.given import Rounds, read_given
@@ -105,7 +105,7 @@ def annotate(
         raise UsageError('rows must be a file or a list of dicts. For a data frame, pass df.to_dict("records").')
     source = rows if rows is None or isinstance(rows, list | tuple) else file_path("rows", rows)
     asked = task if task is None or isinstance(task, Mapping) else file_path("task", task)
-    n = None if samples is None else whole_number("samples", samples, most=100)
+    n = None if samples is None else whole_number("samples", samples, most=MOST_SAMPLES)
 
     if select not in METHODS:
         raise UsageError(f"There is no selection {select!r}; {did_you_mean(str(select), METHODS)}")

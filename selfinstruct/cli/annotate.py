@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from selfinstruct.annotation import MOST_SAMPLES, STAGE
 from selfinstruct.cli.consent import teachers_in_words, with_consent
 from selfinstruct.cli.options import (
     BaseUrl,
@@ -45,7 +46,8 @@ def annotate(  # noqa: PLR0917 - typer reads the options from here
         typer.Option(metavar="COLUMN", help="Column of right answers, where they are known. Never shown to a model."),
     ] = "",
     samples: Annotated[
-        int | None, typer.Option(metavar="N", min=1, max=100, help="Answers of each model for each row. Default: 1.")
+        int | None,
+        typer.Option(metavar="N", min=1, max=MOST_SAMPLES, help="Answers of each model for each row. Default: 1."),
     ] = None,
     rounds: Annotated[
         int | None,
@@ -83,7 +85,6 @@ def annotate(  # noqa: PLR0917 - typer reads the options from here
     selfinstruct annotate outputs/mail --from mail.csv --task spam.toml
     selfinstruct annotate outputs/mail
     """
-    from selfinstruct.annotation import STAGE
     from selfinstruct.runs.annotating import open_annotation
     from selfinstruct.runs.given import Rounds, read_given
     from selfinstruct.settings import did_you_mean

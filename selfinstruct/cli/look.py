@@ -89,8 +89,9 @@ def verify(run: RunFolder) -> None:
         say(problem)
     if problems:
         say(f"{run}: {n_of(len(problems), 'problem')}.")
+        is_of_votes = (run / "annotations.jsonl").is_file()  # which refilter refuses
         again = f" If there is none, filter the stored answers again: selfinstruct refilter {run} NEW"
-        say(f"Restore a copy of the run.{again if found.readable else ''}", file=sys.stderr)
+        say(f"Restore a copy of the run.{again if found.readable and not is_of_votes else ''}", file=sys.stderr)
         sys.exit(1)
     say(f"{run}: no problems.")
     for note in notes:

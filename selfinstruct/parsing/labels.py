@@ -50,8 +50,11 @@ def plain(text: str) -> str:
     return text.strip(" \t\n*_`\"'“”‘’„«».,;:!?()[]{}<>-–—#。：！？（）【】「」")
 
 
-def read_label(text: str, labels: Sequence[str]) -> str | None:
-    """The one of `labels` that an answer chooses; None if it chooses none, or several."""
+def read_label(text: str, labels: Sequence[str], *, anywhere: bool = True) -> str | None:
+    """The one of `labels` that an answer chooses; None if it chooses none, or several.
+
+    `anywhere`: whether a label that a short answer merely names is its choice, which reasons may do as well.
+    """
     text = spoken(text)
     known = {plain(label) or label: label for label in labels}
     if rows := json_rows(text):
@@ -73,7 +76,9 @@ def read_label(text: str, labels: Sequence[str]) -> str | None:
         return alone.pop()
     if len(lines) > 1 and (first := _beginning(lines[0], known, whole_line=True)) is not None:
         return first
-    return (_leading(text, known) or _only_one(text, known)) if len(text) <= _SHORT else None
+    if len(text) > _SHORT:
+        return None
+    return _leading(text, known) or (_only_one(text, known) if anywhere else None)
 
 
 def _said(row: Any) -> str | None:
@@ -126,8 +131,11 @@ def _only_one(text: str, known: dict[str, str]) -> str | None:
     return known[named.pop()] if len(named) == 1 and not _DENIES.search(line) else None
 
 
-def read_score(text: str, least: float, most: float) -> float | None:
-    """The number of the scale from `least` to `most` that an answer gives; None if none, several, or outside of it."""
+def read_score(text: str, least: float, most: float, *, anywhere: bool = True) -> float | None:
+    """The number of the scale from `least` to `most` that an answer gives; None if none, several, or outside of it.
+
+    `anywhere`: as for labels.
+    """
     text = spoken(text).replace("−", "-")
     if rows := json_rows(text):
         said = json_field(rows[0], SCORE) if isinstance(rows[0], dict) else str(rows[0])
@@ -145,7 +153,7 @@ def read_score(text: str, least: float, most: float) -> float | None:
     announced = [_FIRST_NUMBER.match(text, one.end()) for one in _ANNOUNCED.finditer(text)]
     if numbers := [one for one in announced if one]:
         return _on_scale(numbers[-1], least, most)
-    there = list(_ONLY_NUMBERS.finditer(text[:_SHORT])) if len(text) <= _SHORT else []
+    there = list(_ONLY_NUMBERS.finditer(text)) if anywhere and len(text) <= _SHORT else []
     return _on_scale(there[0], least, most) if len(there) == 1 else None
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from selfinstruct.annotation import MOST_SAMPLES
 from selfinstruct.annotation.examples import Example, read_examples
 from selfinstruct.annotation.rows import Row, as_rows, as_text, read_rows, refuse_columns
 from selfinstruct.annotation.task import AnnotationTask, read_task
@@ -142,7 +143,7 @@ def given_of(store: Store) -> Given:
         texts = [str(values[key]) for key in ("source", "id", "gold")]
         rounds = values.get("rounds")
         kept = Rounds(int(rounds[0]), int(rounds[1]), METHODS[METHODS.index(rounds[2])]) if rounds else None
-        samples = [max(1, int(values.get(key, values["samples"]))) for key in ("samples", "begun")]
+        samples = [min(max(1, int(values.get(key, values["samples"]))), MOST_SAMPLES) for key in ("samples", "begun")]
         return Given(task, examples, None, texts[0], texts[1], texts[2], samples[0], samples[1], kept)
     except (KeyError, TypeError, ValueError, IndexError, UsageError):
         raise StoreError(f"{store.path}: its task is damaged. Restore a copy.") from None

@@ -16,7 +16,7 @@ from selfinstruct.config.custom import not_loaded
 from selfinstruct.config.stored import config_of
 from selfinstruct.runs.refilter import Refiltering
 from selfinstruct.runs.votes import misread
-from selfinstruct.store import replayed
+from selfinstruct.store import annotations, replayed
 from selfinstruct.store.store import Store
 from selfinstruct.store.verify import DAMAGE, UNFINISHED, hashed_later, problems, why
 
@@ -69,20 +69,26 @@ def _one_each(lines: list[str]) -> list[str]:
 async def _read_again(run: Path) -> Verified:
     with Store.read(run) as store, store.snapshot():  # the run may be growing
         try:
-            if "task" in store.settings():
-                return Verified(misread(store), [])
-            if why_not := _why_not_read_again(store):
+            is_of_votes = annotations.is_of_votes(store)
+            if why_not := _of_another_version(store) or ("" if is_of_votes else _needs_code(store)):
                 return Verified([], [f"The answers were not parsed again: {why_not}."])
+            if is_of_votes:
+                return Verified(misread(store), [])
             return Verified(await _differences(store, config_of(store)), [])
         except DAMAGE as error:
             return Verified([f"{_CANNOT_READ}; settings or rows are damaged ({why(error)})"], [])
 
 
-def _why_not_read_again(store: Store) -> str:
-    """Why the answers cannot be read again for comparison; "" if they can."""
+def _of_another_version(store: Store) -> str:
+    """Why answers are not compared that another version has read; "" if none has."""
     settings = store.settings()
     if others := sorted({*settings.get("versions", [settings.get("version", "")])} - {__version__}):
         return f"they were parsed by version {', '.join(others)}, and this is version {__version__}"
+    return ""
+
+
+def _needs_code(store: Store) -> str:
+    """Why answers cannot be read again without the user's own code; "" if they can."""
     if code := not_loaded(config_of(store), ("strategies", "filters")):
         return f"that needs code of your own, which verify never loads ({', '.join(part.split()[-1] for part in code)})"
     return ""

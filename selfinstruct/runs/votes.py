@@ -235,19 +235,26 @@ def _scores(
     for at, row in enumerate(rows):
         for column, voter in enumerate(voters):
             if votes := of_row.get((row.id, voter)):
-                given[at, column] = np.mean([float(vote.value or "nan") for vote in votes])
+                given[at, column] = np.mean([_number(vote.value) for vote in votes])
     gold = np.array([read_score(row.gold or "", *task.scale) for row in rows], dtype=np.float64)  # None becomes NaN
     return scores.combine_scores(ids, voters, given, gold)
 
 
+def _number(value: str | None) -> float:
+    try:
+        return float(value or "nan")
+    except ValueError:  # in a run of somebody else
+        return float("nan")
+
+
 def _texts(ids: list[Any], voters: tuple[str, ...], rows: Sequence[Row], of_row: OfRow) -> texts.Texts:
     """Each sample of a voter is an answer of its own."""
-    n = max((vote.sample for votes in of_row.values() for vote in votes), default=0) + 1
-    names = tuple(voter if n == 1 else f"{voter} #{sample + 1}" for voter in voters for sample in range(n))
+    samples = sorted({vote.sample for votes in of_row.values() for vote in votes})
+    names = tuple(voter if samples == [0] else f"{voter} #{one + 1}" for voter in voters for one in samples)
     given = []
     for row in rows:
         found = {(voter, vote.sample): vote.value for voter in voters for vote in of_row.get((row.id, voter), ())}
-        given.append([found.get((voter, sample)) for voter in voters for sample in range(n)])
+        given.append([found.get((voter, sample)) for voter in voters for sample in samples])
     return texts.Texts(ids, names, given)
 
 

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 from selfinstruct.annotation.rows import Row
 from selfinstruct.annotation.votes import Vote
-from selfinstruct.errors import UsageError
+from selfinstruct.errors import StoreError, UsageError
 from selfinstruct.records import Rejection, canonical_json
 from selfinstruct.store.decisions import decided_gold
-from selfinstruct.store.rows import object_from, with_hash
+from selfinstruct.store.rows import canonical, object_from, with_hash
 from selfinstruct.store.store import Store
 
 
@@ -52,7 +52,7 @@ def rows(store: Store) -> list[tuple[Row, str | None]]:
     """
     found = store.query("SELECT id, fields, gold, problem FROM rows ORDER BY position")
     decided = decided_gold(store)
-    read = [(Row(identity, object_from(fields), gold), problem) for identity, fields, gold, problem in found]
+    read = [(Row(canonical(identity), object_from(fields), gold), problem) for identity, fields, gold, problem in found]
     for at, (row, problem) in enumerate(read):
         if row.id in decided and decided[row.id].get("of", row.content) == row.content:
             read[at] = row._replace(gold=decided[row.id].get("gold") or None), problem
@@ -128,6 +128,9 @@ def _votes(store: Store, where: str, parameters: tuple[str, ...]) -> list[Stored
         f"JOIN rows r ON r.id = v.row WHERE {where} ORDER BY r.position, v.voter, v.sample, v.swapped",
         parameters,
     )
+    for row, _, sample, *_, confidence in found:
+        if not isinstance(sample, int) or not isinstance(confidence, float | None):
+            raise StoreError(f"{store.path}: a vote on the row {row:.60} is damaged. Restore a copy.")
     return [
         StoredVote(row, voter, sample, bool(swapped), value, rationale or "", confidence)
         for row, voter, sample, swapped, value, rationale, confidence in found

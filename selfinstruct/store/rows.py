@@ -171,6 +171,17 @@ def extra_from(extra: str | None) -> dict[str, Any]:
     return object_from(extra) if extra else {}
 
 
+def canonical(text: str) -> str:
+    """The canonical JSON that a column holds, as it is; StoreError if it is none."""
+    try:
+        found = canonical_json(json.loads(text))
+    except (ValueError, TypeError, RecursionError):
+        found = None
+    if found != text:
+        raise StoreError(f"The store of this run is damaged: {text!r:.60} is not canonical JSON. Restore a copy.")
+    return text
+
+
 def object_from(text: str) -> dict[str, Any]:
     """The JSON object that a column holds."""
     return _json_from(text, dict)

@@ -5,6 +5,8 @@ import csv
 import json
 import random
 import re
+import sqlite3
+from contextlib import closing
 
 import aiohttp
 import pytest
@@ -14,10 +16,13 @@ from selfinstruct.annotation.question import Asker
 from selfinstruct.annotation.task import AnnotationTask
 from selfinstruct.annotation.votes import Vote, read_vote
 from selfinstruct.audit.server import serving_votes
-from selfinstruct.errors import UsageError
+from selfinstruct.errors import StoreError, UsageError
 from selfinstruct.records import Completion, Request
+from selfinstruct.runs.given import given_of
+from selfinstruct.runs.verify import verify
 from selfinstruct.store.store import Store
 from selfinstruct.testing import ScriptedTeacher
+from tests.conftest import run_cli
 
 ROWS = [
     {"id": "a", "text": "The lamp on the stairs is broken.", "gold": "fault"},
@@ -329,6 +334,17 @@ def test_a_text_may_be_named_as_it_is_shown(answer):
     assert read_vote(task, both).reason == "no_preference"
 
 
+@pytest.mark.parametrize("ending", ["stop", "length"])
+@pytest.mark.parametrize("answer", ["A fault would be another thing.", "There are 2 mistakes."])
+def test_what_reasons_name_is_no_choice(answer, ending):
+    reason = "answer_cut" if ending == "length" else "no_score" if "2" in answer else "no_label"
+    asked = {"ask": "score", "instruction": "How good?"} if "2" in answer else LABELS
+    task = AnnotationTask.model_validate({**asked, "rationale": True})
+    assert read_vote(task, Completion("1", answer, ending)).reason == reason
+    short = AnnotationTask.model_validate(asked)
+    assert isinstance(read_vote(short, Completion("1", answer, ending)), Vote) == (ending == "stop")
+
+
 def test_another_task_is_another_run(tmp_path):
     annotate(tmp_path / "run", scripted())
     other = {**LABELS, "instruction": "Is it about a lamp?"}
@@ -443,3 +459,43 @@ async def test_a_gold_answer_is_about_what_was_seen(tmp_path):
             assert await asyncio.to_thread(gold, lamp, "Another text.") == ["fault", None]
             assert await decided() == 400
             assert await asyncio.to_thread(gold, lamp, "Thanks.") == ["fault", "other"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("UPDATE rows SET id = '{' WHERE position = 0", "is not canonical JSON"),
+        ("UPDATE rows SET fields = '[1]'", "is not a JSON object"),
+        ("UPDATE run SET value = '{}' WHERE key = 'task'", "its task is damaged"),
+        ("UPDATE votes SET sample = 'first'", "a vote on the row"),
+        ("UPDATE votes SET confidence = 'high'", "a vote on the row"),
+    ],
+)
+def test_a_damaged_run_is_refused(tmp_path, change, message):
+    annotate(tmp_path / "run", scripted(), names=("one",))
+    with closing(sqlite3.connect(tmp_path / "run" / "run.db")) as db, db:
+        db.execute(change)
+    with pytest.raises(StoreError, match=message):
+        si.Annotations(tmp_path / "run").combine()
+    result = run_cli("verify", tmp_path / "run")
+    assert result.returncode == 1
+    assert "refilter" not in result.stdout + result.stderr
+
+
+def test_numbers_of_samples_in_a_run_of_somebody_else_take_no_memory(tmp_path):
+    task = {"ask": "answer", "instruction": "Reply to the resident."}
+    annotate(tmp_path / "run", scripted(lambda request: "Thanks."), task=task, names=("one",))
+    with closing(sqlite3.connect(tmp_path / "run" / "run.db")) as db, db:
+        db.execute("UPDATE votes SET sample = 1000000000000")
+        db.execute("UPDATE run SET value = json_set(value, '$.samples', 1000000000000) WHERE key = 'task'")
+    assert len(si.Annotations(tmp_path / "run").combine().result.voters) == 1
+    with Store.read(tmp_path / "run") as store:
+        assert given_of(store).samples == 100
+
+
+def test_votes_that_another_version_has_read_are_not_read_again(tmp_path, monkeypatch):
+    annotate(tmp_path / "run", scripted(), names=("one",))
+    monkeypatch.setattr("selfinstruct.runs.verify.__version__", "9.9.9")
+    found = verify(tmp_path / "run", lambda start: asyncio.run(start()))
+    assert found.problems == []
+    assert "parsed by version" in found.notes[0]
