@@ -54,6 +54,7 @@ bench: .venv/installed-for-tests  ## the figures in README and docs (about an ho
 	$(BIN)/python benchmarks/simulated_width.py --admit 60000
 	$(BIN)/python benchmarks/recovery.py
 	$(BIN)/python benchmarks/near_duplicates.py
+	$(BIN)/python benchmarks/voters.py
 	$(BIN)/python benchmarks/audit.py
 	OMP_NUM_THREADS=2 $(BIN)/python benchmarks/student.py
 	$(BIN)/python benchmarks/novelty_exact.py

@@ -19,6 +19,7 @@ from recovery import SHAPES, sound_answer
 from selfinstruct.checks.checking import look_at
 from selfinstruct.parsing.begun import whole_answer
 from selfinstruct.parsing.examples import input_first, output_first
+from selfinstruct.parsing.labels import read_label, read_rationale, read_score
 from selfinstruct.parsing.lists import numbered_items
 from selfinstruct.parsing.verdicts import is_refusal, says_no_input, yes_or_no
 from selfinstruct.parsing.whole_tasks import whole_tasks
@@ -49,6 +50,7 @@ def checked(text: str) -> list[Any]:
     return [look_at(Row(1, {**row, field: text}), "alpaca") for field in row]
 
 
+LABELS = ("yes", "no", "not urgent", "urgent", "a", "b", "1", "fear")
 PARSERS: dict[str, Callable[[str], Any]] = {
     "input_first": lambda text: input_first(text, False),
     "output_first": lambda text: output_first(text, False),
@@ -58,6 +60,9 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "yes_or_no": yes_or_no,
     "is_refusal": is_refusal,
     "says_no_input": says_no_input,
+    "read_label": lambda text: read_label(text, LABELS),
+    "read_score": lambda text: read_score(text, 1, 5),
+    "read_rationale": read_rationale,
     "check": checked,
 }
 

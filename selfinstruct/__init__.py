@@ -75,6 +75,7 @@ if TYPE_CHECKING:
         openai,
         overlap,
         reject,
+        select,
         student,
         transformers,
         vllm,
@@ -84,7 +85,7 @@ __version__ = "0.2.0"
 __all__ = [
     "Annotations", "BudgetReached", "Refiltered", "Rows", "Run", "SelfInstructError", "StoreError", "TeacherError",
     "UsageError", "YieldCollapsed", "annotate", "check", "combine", "filter", "finetune", "generate", "generate_async",
-    "import_answers", "llama_cpp", "openai", "overlap", "reject", "student", "transformers", "vllm",
+    "import_answers", "llama_cpp", "openai", "overlap", "reject", "select", "student", "transformers", "vllm",
 ]  # fmt: skip
 
 

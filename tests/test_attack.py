@@ -169,6 +169,7 @@ COMMANDS = [
     ("overlap", "RUN/records.jsonl", "RUN/records.jsonl"),
     ("check", "RUN/records.jsonl", "--json"),
     ("check", "RUN/records.jsonl", "--fix", "RUN/fixed.jsonl"),
+    ("select", "RUN/records.jsonl", "--keep", 2, "--output", "NEW/few.jsonl", "--by", "coverage"),
     ("seeds", "check", "RUN/records.jsonl"),
     ("annotate", "RUN"),
     ("annotate", "NEW", "--from", "RUN/records.jsonl", "--task", "RUN/config.toml"),

@@ -25,8 +25,8 @@ from tests.conftest import run_cli
 ROOT = Path(__file__).parent.parent
 COMMANDS = (
     "generate", "import", "refilter", "status", "report", "verify", "tasks", "rejected", "audit", "export", "overlap",
-    "check", "seeds check", "annotate", "combine", "disagreement", "finetune", "chat", "serve", "merge", "gguf",
-    "evaluate", "compare", "simulate",
+    "check", "select", "seeds check", "annotate", "combine", "disagreement", "finetune", "chat", "serve", "merge",
+    "gguf", "evaluate", "compare", "simulate",
 )  # fmt: skip
 
 

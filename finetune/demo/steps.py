@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import tomli_w
 
 from finetune.data.dialogues import read_dialogues, write_dialogues
+from finetune.demo.card import write_card
 from finetune.demo.graded import (
     KINDS,
     Kind,
@@ -149,6 +150,7 @@ def run(folder: Path, recipe: Recipe) -> Result:
     if recipe.model:
         print("choice: before training, the family's answer that the model finds most likely.")
 
+    write_card(student, len(rows), scores, is_pretrained=bool(recipe.model))
     _say(began, "Some answers to new wordings.")
     _show(questions, before, after)
 

@@ -40,7 +40,7 @@ def read_rows(path: Path, id: str = "", gold: str = "") -> list[Row]:
 def as_rows(path: Path, rows: Sequence[Mapping[str, Any]], id: str = "", gold: str = "") -> list[Row]:
     """The same of rows that were read already; `path` is what messages call them."""
     if not rows:
-        raise UsageError(f"{path}: there is no row.")
+        raise UsageError(f"{path}: there are no rows.")
     rows = [_as_json(path, number, row) for number, row in enumerate(rows, 1)]
     there = dict.fromkeys(name for row in rows for name in row)
     for name in filter(None, (id, gold)):
@@ -81,11 +81,6 @@ def _environment() -> Bounded:
     return Bounded(undefined=jinja2.StrictUndefined, autoescape=False, finalize=_shown)
 
 
-@lru_cache(maxsize=16)
-def _compiled(template: str) -> jinja2.Template:
-    return _environment().from_string(template)
-
-
 def _shown(value: Any) -> Any:
     return "" if value is None or is_nan(value) else value  # an empty cell
 
@@ -103,6 +98,11 @@ def columns_in(template: str) -> frozenset[str]:
         return frozenset(meta.find_undeclared_variables(_environment().parse(template)))
     except jinja2.TemplateSyntaxError as error:
         raise ValueError(f"the template {template!r:.60} is not valid: {error.message}") from None
+
+
+@lru_cache(maxsize=16)
+def _compiled(template: str) -> jinja2.Template:
+    return _environment().from_string(template)
 
 
 def filled(template: str, fields: Mapping[str, Any]) -> str | None:

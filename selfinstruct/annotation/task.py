@@ -103,7 +103,7 @@ class AnnotationTask(Section):
                 raise ValueError("scale: must be [lowest, highest]")
             for step in self.steps:
                 if not _is_number(step) or not least <= float(step) <= most:
-                    raise ValueError(f"steps: {step!r} is no number of the scale")
+                    raise ValueError(f"steps: {step!r} is not a number on the scale")
         if self.ask == "prefer" and len(self.options) != 2:
             raise ValueError('options: must be two templates, such as ["{{ first }}", "{{ second }}"]')
         return self

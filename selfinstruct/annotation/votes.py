@@ -12,8 +12,8 @@ from selfinstruct.parsing.thoughts import spoken
 from selfinstruct.records import Completion, Rejection
 
 REASONS = {
-    "no_label": "the answer names no label of the list, or several",
-    "no_score": "the answer gives no number of the scale",
+    "no_label": "the answer names none of the labels, or several",
+    "no_score": "the answer gives no number on the scale",
     "no_preference": "the answer does not say which text is better",
     "answer_cut": "cut off before it was complete",
 }

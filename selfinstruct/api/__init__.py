@@ -24,7 +24,7 @@ from selfinstruct.api.importing import import_answers
 from selfinstruct.api.labels import Annotations, annotate, combine
 from selfinstruct.api.runs import Refiltered, Rows, Run
 from selfinstruct.api.settings import llama_cpp, openai, transformers, vllm
-from selfinstruct.api.students import check, finetune, overlap, student
+from selfinstruct.api.students import check, finetune, overlap, select, student
 from selfinstruct.errors import (
     BudgetReached,
     SelfInstructError,
@@ -38,5 +38,5 @@ from selfinstruct.filters.custom import filter, reject
 __all__ = [
     "Annotations", "BudgetReached", "Refiltered", "Rows", "Run", "SelfInstructError", "StoreError", "TeacherError",
     "UsageError", "YieldCollapsed", "annotate", "check", "combine", "filter", "finetune", "generate", "generate_async",
-    "import_answers", "llama_cpp", "openai", "overlap", "reject", "student", "transformers", "vllm",
+    "import_answers", "llama_cpp", "openai", "overlap", "reject", "select", "student", "transformers", "vllm",
 ]  # fmt: skip

@@ -64,6 +64,9 @@ def annotate(
     id: str = "",
     gold: str = "",
     samples: int | None = None,
+    rounds: int | None = None,
+    each: int = 50,
+    select: str = "least-confidence",
     teacher: AnyTeacher | Sequence[Mapping[str, Any]] | None = None,
     config: FilePath | None = None,
     progress: bool = True,
@@ -74,16 +77,20 @@ def annotate(
     - `rows`: a file (CSV, JSON, JSON Lines, Parquet, the folder of a run), or a list of dicts. Without it and without
       `task`, the run in `folder` is resumed.
     - `task`: a TOML file, or its values as a dict.
-    - `id`, `gold`: columns of the rows: what identifies them; true answers, which no teacher is shown.
-    - `samples`: answers of each model about each row; default: 1.
+    - `id`, `gold`: columns of the rows: what identifies them; right answers, where known, which no model is shown.
+    - `samples`: answers of each model for each row; default: 1.
+    - `rounds`, `each`, `select`: ask in rounds about the `each` rows that a small model, trained on the labels so far,
+      is least sure of ("least-confidence", "entropy"), or about any ("random"); default: about all rows.
     - `teacher`: as for `generate`, or a list of tables, each of which is asked about every row.
     - `settings`: keys of [running], `seed`, `prices`, `simulated`, and the stage `annotate`.
 
     Ctrl-C, and what is raised: as for `generate`.
     """
     from selfinstruct.annotation import MOST_SAMPLES, STAGE
+    from selfinstruct.labels.active import METHODS
     from selfinstruct.runs import annotating
-    from selfinstruct.runs.given import read_given
+    from selfinstruct.runs.given import Rounds, read_given
+    from selfinstruct.settings import did_you_mean
 
     place, config_file = file_path("folder", folder), optional_path("config", config)
     several = teacher if isinstance(teacher, list | tuple) else ()
@@ -95,13 +102,18 @@ def annotate(
         stage = {**stage, "mix": [dict(one) for one in several]}
     flags |= {STAGE: stage} if stage else {}
     if rows is not None and not isinstance(rows, str | PathLike | list | tuple):
-        raise UsageError('rows must be a file or a list of dicts; of a data frame: df.to_dict("records").')
+        raise UsageError('rows must be a file or a list of dicts. For a data frame, pass df.to_dict("records").')
     source = rows if rows is None or isinstance(rows, list | tuple) else file_path("rows", rows)
     asked = task if task is None or isinstance(task, Mapping) else file_path("task", task)
     n = None if samples is None else whole_number("samples", samples, most=MOST_SAMPLES)
 
+    if select not in METHODS:
+        raise UsageError(f"There is no selection {select!r}; {did_you_mean(str(select), METHODS)}")
+    chosen = METHODS[METHODS.index(select)]
+    in_rounds = Rounds(whole_number("rounds", rounds), whole_number("each", each), chosen) if rounds else None
+
     async def ask(on_start: Callable[..., None]) -> bool:
-        given = read_given(place, asked, source, id=id, gold=gold, samples=n)
+        given = read_given(place, asked, source, id=id, gold=gold, samples=n, rounds=in_rounds)
         opened = annotating.open_annotation(place, given, config_file, flags)
         with opened.run.store:
             return await annotating.annotate(opened, on_start=on_start, show=progress)

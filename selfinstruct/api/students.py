@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selfinstruct.api.runs import Run
-from selfinstruct.api.settings import FilePath, as_text, file_path
+from selfinstruct.api.settings import FilePath, as_text, file_path, whole_number
 
 if TYPE_CHECKING:
     from finetune.inference.student import Student
@@ -37,6 +37,29 @@ def overlap(file: Run | FilePath, test_set: FilePath) -> "Overlaps":
 
     lines = read_lines(file_path("test_set", test_set))
     return overlaps(read_pairs(_rows_of("file", file)), lines)
+
+
+def select(
+    file: Run | FilePath,
+    keep: int | None = None,
+    by: str = "score",
+    *,
+    output: FilePath,
+    at_least: float | None = None,
+    column: str = "",
+    seed: int = 0,
+) -> str:
+    """Select at most `keep` rows of a file, or those with a score of `at_least`; write them, and return a report.
+
+    `by`: "score", "least", "diverse", "coverage" or "random". `column`: of numbers; default: score, or confidence.
+    `output`: JSON Lines.
+    """
+    from selfinstruct.runs import selecting
+
+    n, draw = None if keep is None else whole_number("keep", keep), whole_number("seed", seed, least=0)
+    found = selecting.select(_rows_of("file", file), by, n, column, seed=draw, at_least=at_least)
+    selecting.write(found, file_path("output", output))
+    return selecting.render(found)
 
 
 def _rows_of(what: str, file: Run | FilePath) -> Path:

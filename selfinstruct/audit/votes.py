@@ -27,10 +27,10 @@ NAV = (("/", "Rows"), ("/voters", "Teachers"))
 SHOW = {
     "": "all rows",
     "disagreement": "teachers disagree",
-    "no-vote": "an answer is no vote",
-    "wrong": "the winner is not the gold answer",
+    "no-vote": "an answer was rejected",
+    "wrong": "winner is not gold",
     "gold": "with a gold answer",
-    "without": "nobody voted",
+    "without": "no votes",
 }
 
 
@@ -105,7 +105,7 @@ class VotePages:
         combined, _ = self._combined()
         matrices = list(_matrices(combined.result)) if combined and isinstance(combined.result, Combined) else []
         return self._page(
-            request, "voters.html", report=combined.render() if combined else "There is no vote.", matrices=matrices
+            request, "voters.html", report=combined.render() if combined else "There are no votes.", matrices=matrices
         )
 
     async def gold(self, request: web.Request) -> web.Response:

@@ -2,7 +2,7 @@
 
     grow        generate, import, refilter
     look        status, report, verify, tasks, rejected, audit
-    data        export, overlap, check, seeds check
+    data        export, overlap, check, select, seeds check
     annotate    annotate
     labels      combine, disagreement
     simulate    the simulated teacher as a server
@@ -68,6 +68,7 @@ add(app, LOOK, look.audit)
 add(app, DATA, data.export)
 add(app, DATA, data.overlap)
 add(app, DATA, data.check)
+add(app, DATA, data.select)
 app.add_typer(seeds_app, name="seeds", help="Check a file of seed tasks.", rich_help_panel=DATA)
 add(app, LABELS, annotate.annotate)
 add(app, LABELS, labels.combine)

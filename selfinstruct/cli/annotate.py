@@ -3,7 +3,7 @@
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -22,8 +22,10 @@ from selfinstruct.cli.options import (
     SendKeys,
     Teacher,
 )
-from selfinstruct.errors import BudgetReached, TeacherError
+from selfinstruct.errors import BudgetReached, TeacherError, UsageError
 from selfinstruct.untrusted import say
+
+METHODS: tuple[Literal["least-confidence", "entropy", "random"], ...] = ("least-confidence", "entropy", "random")
 
 if TYPE_CHECKING:
     from selfinstruct.runs.annotating import Annotation
@@ -33,21 +35,33 @@ def annotate(  # noqa: PLR0917 - typer reads the options from here
     run: RunFolder,
     source: Annotated[
         Path | None,
-        typer.Option("--from", metavar="FILE", help="Rows: CSV, JSON, JSON Lines, Parquet, or the folder of a run."),
+        typer.Option("--from", metavar="FILE", help="Rows to ask about: CSV, JSON, JSON Lines, Parquet, or a run."),
     ] = None,
-    task: Annotated[Path | None, typer.Option(metavar="FILE", help="TOML file that says what is asked.")] = None,
-    id: Annotated[str, typer.Option(metavar="COLUMN", help="Column that identifies rows. Default: their number.")] = "",
+    task: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="TOML file with the question about each row.")
+    ] = None,
+    id: Annotated[str, typer.Option(metavar="COLUMN", help="Column of row ids. Default: the row number.")] = "",
     gold: Annotated[
         str,
-        typer.Option(metavar="COLUMN", help="Column of true answers, never shown to a teacher; may be mostly empty."),
+        typer.Option(metavar="COLUMN", help="Column of right answers, where they are known. Never shown to a model."),
     ] = "",
     samples: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, max=MOST_SAMPLES, help="Answers of each model about each row. Default: 1."),
+        typer.Option(metavar="N", min=1, max=MOST_SAMPLES, help="Answers of each model for each row. Default: 1."),
     ] = None,
+    rounds: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="Ask about some rows only: in N rounds, those that a small model is least sure of."
+        ),
+    ] = None,
+    each: Annotated[int, typer.Option(metavar="N", min=1, help="Rows in each round.")] = 50,
+    select: Annotated[
+        str, typer.Option(metavar="|".join(METHODS), help="How the rows of a round are chosen.")
+    ] = METHODS[0],
     teacher: Teacher = None,
     model: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Model to ask about every row. Can be repeated.")
+        list[str] | None, typer.Option(metavar="NAME", help="Model to ask about every row. Repeat it to ask several.")
     ] = None,
     base_url: BaseUrl = None,
     config: Config = None,
@@ -55,7 +69,7 @@ def annotate(  # noqa: PLR0917 - typer reads the options from here
     seed: Seed = None,
     batch: Batch = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Ask about the first 20 rows only, and estimate the rest. They are kept.")
+        bool, typer.Option("--dry-run", help="Ask about the first 20 rows only, and estimate the cost of all.")
     ] = False,
     max_cost: MaxCost = None,
     max_requests: MaxRequests = None,
@@ -64,17 +78,21 @@ def annotate(  # noqa: PLR0917 - typer reads the options from here
 ) -> None:
     """Ask one or more models about each row of a file.
 
-    They give a label, a score, a preference or an answer. Without --from and --task, a run is resumed. Combine the
-    votes with selfinstruct combine.
+    Each model gives a label, a score, a preference or an answer: its vote. Without --from and --task, the run is
+    resumed. To make one label of the votes, use selfinstruct combine.
 
     Examples:
     selfinstruct annotate outputs/mail --from mail.csv --task spam.toml
     selfinstruct annotate outputs/mail
     """
     from selfinstruct.runs.annotating import open_annotation
-    from selfinstruct.runs.given import read_given
+    from selfinstruct.runs.given import Rounds, read_given
+    from selfinstruct.settings import did_you_mean
 
-    given = read_given(run, task, source, id=id, gold=gold, samples=samples)
+    if select not in METHODS:
+        raise UsageError(f"There is no selection {select!r}; {did_you_mean(select, METHODS)}")
+    in_rounds = Rounds(rounds, each, select) if rounds else None
+    given = read_given(run, task, source, id=id, gold=gold, samples=samples, rounds=in_rounds)
     servers = base_url[0] if base_url and len(base_url) == 1 else base_url or None
     one = model[0] if model and len(model) == 1 else None
     asked: dict[str, dict[str, Any]] = {
@@ -90,7 +108,7 @@ def annotate(  # noqa: PLR0917 - typer reads the options from here
     flags |= {} if seed is None else {"seed": seed}
     opened = with_consent(lambda: open_annotation(run, given, config, flags), send_keys)
     with opened.run.store:
-        teachers = teachers_in_words(opened.run.config, " and ")
+        teachers = teachers_in_words(opened.run.config, ", ")
         say(f"{'Started' if opened.run.is_new else 'Resuming'} {run}. Asked: {teachers}")
         if opened.outdated:
             say(

@@ -152,3 +152,35 @@ def check_seeds(
         say(f"{file}: {summary}. " + (f"Findings: {len(findings)}." if findings else "No problems found."))
     if any(finding.level != "advice" for finding in findings):
         sys.exit(1)
+
+
+def select(  # noqa: PLR0917 - typer reads the options from here
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Rows: JSON, JSON Lines, CSV, Parquet, or a RUN.")],
+    output: Annotated[Path, typer.Option(metavar="OUT", help="JSON Lines file to write.")],
+    keep: Annotated[int | None, typer.Option(metavar="N", min=1, help="How many rows to keep, at most.")] = None,
+    at_least: Annotated[float | None, typer.Option(metavar="X", help="Keep only rows with this score or more.")] = None,
+    by: Annotated[
+        str,
+        typer.Option(
+            metavar="|".join(("score", "least", "diverse", "coverage", "random")),
+            help="Highest score; lowest score; highest score without similar texts; texts that cover the rest; random.",
+        ),
+    ] = "score",
+    column: Annotated[
+        str, typer.Option(metavar="COLUMN", help="Column of numbers. Default: score, or confidence.")
+    ] = "",
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Random seed, for --by random.")] = 0,
+) -> None:
+    """Select rows by a score, by diversity, or at random.
+
+    The report compares the selection with random ones of the same size, and says how much of a score is length.
+
+    Examples:
+    selfinstruct select scored.jsonl --at-least 4.5 --output good.jsonl
+    selfinstruct select data.jsonl --by coverage --keep 500 --output few.jsonl
+    """
+    from selfinstruct.runs import selecting
+
+    found = selecting.select(file, by, keep, column, seed=seed, at_least=at_least)
+    selecting.write(found, output)
+    say(f"{selecting.render(found)}\nRows: {output}")

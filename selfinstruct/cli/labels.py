@@ -11,13 +11,13 @@ from selfinstruct.cli.options import Json, RunFolder
 from selfinstruct.errors import UsageError
 from selfinstruct.untrusted import say, to_json
 
-Names = Annotated[str, typer.Option(metavar="A,B,C", help="Columns of votes, one for each voter, separated by commas.")]
+Names = Annotated[str, typer.Option(metavar="A,B,C", help="Columns of votes in FILE, one for each voter.")]
 By = Annotated[
     str,
     typer.Option(
         metavar=f"{'|'.join(label_models.NAMES)}|FILE.py:NAME",
-        help="Label model: a confusion matrix for each voter, or its chance to guess, both found without gold labels; "
-        "equal votes; votes weighted by accuracy on gold rows; or your own function.",
+        help="Label model. dawid-skene, the default, and mace estimate the errors of each voter without gold labels. "
+        "majority counts all votes the same; weighted counts them by accuracy on gold rows; or your own function.",
         autocompletion=completing.label_models,
     ),
 ]
@@ -26,26 +26,27 @@ By = Annotated[
 def combine(  # noqa: PLR0917 - typer reads the options from here
     votes: Annotated[
         Path,
-        typer.Argument(
-            metavar="RUN|FILE", help="Folder of a run of annotate, or a file of votes: CSV, JSON, JSON Lines, Parquet."
-        ),
+        typer.Argument(metavar="RUN|FILE", help="Run of annotate, or a file of votes: CSV, JSON, JSON Lines, Parquet."),
     ],
     columns: Names = "",
-    id: Annotated[str, typer.Option(metavar="COLUMN", help="Column that identifies rows. Default: their number.")] = "",
-    gold: Annotated[str, typer.Option(metavar="COLUMN", help="Column of true labels; it may be mostly empty.")] = "",
+    id: Annotated[str, typer.Option(metavar="COLUMN", help="Column of row ids in FILE. Default: the row number.")] = "",
+    gold: Annotated[
+        str, typer.Option(metavar="COLUMN", help="Column of gold labels in FILE; may be mostly empty.")
+    ] = "",
     labels: Annotated[
-        str, typer.Option(metavar="X,Y", help="All labels; other votes count as none. Default: those in the votes.")
+        str, typer.Option(metavar="X,Y", help="All labels; votes for others are ignored. Default: those that occur.")
     ] = "",
     by: By = "",
     confidence: Annotated[
         float, typer.Option(metavar="P", min=0, max=1, help="Reject rows whose winner is less probable than this.")
     ] = 0.0,
     output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="JSON Lines of rows that a student learns; of a RUN only.")
+        Path | None,
+        typer.Option(metavar="FILE", help="JSON Lines file to write: training data for a student. Needs a RUN."),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Combine the votes of several voters about the same rows.
+    """Combine the votes of models or people on the same rows.
 
     The report says how far the voters agree, how often each is right, and whether to use the combination.
 
@@ -57,7 +58,7 @@ def combine(  # noqa: PLR0917 - typer reads the options from here
         if given := [
             name for name, value in {"columns": columns, "id": id, "gold": gold, "labels": labels}.items() if value
         ]:
-            raise UsageError(f"--{given[0]} is for a file of votes. The run in {votes} knows its own. Leave it out.")
+            raise UsageError(f"--{given[0]} is for a file of votes. The run in {votes} has its own. Leave it out.")
         _combine_run(votes, by, confidence, output, json)
         return
     if not votes.exists():
@@ -66,7 +67,7 @@ def combine(  # noqa: PLR0917 - typer reads the options from here
     from selfinstruct.labels.votes import read_votes
 
     if output:
-        raise UsageError("--output needs a run of annotate, which knows the texts. With --json, the rows are printed.")
+        raise UsageError("--output needs a run of annotate, which holds the texts. For a file of votes, use --json.")
     if not columns:
         raise UsageError("Name the columns of votes: --columns A,B,C")
     found = combining.combine(
@@ -96,20 +97,18 @@ def _combine_run(folder: Path, by: str, confidence: float, output: Path | None, 
 def disagreement(
     run: RunFolder,
     checked: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Rows checked by hand: id, and gold where it was filled in.")
+        Path | None, typer.Option(metavar="FILE", help="File of rows checked by hand, with the columns id and gold.")
     ] = None,
-    draw: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="CSV to write, with rows to be checked by hand.")
-    ] = None,
+    draw: Annotated[Path | None, typer.Option(metavar="FILE", help="CSV file to write: rows to check by hand.")] = None,
     each: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Rows to draw of those that agree, and of the others.")
+        int, typer.Option(metavar="N", min=1, help="Rows to draw where model and label agree, and where they do not.")
     ] = 50,
     json: Json = False,
 ) -> None:
-    """Find labels that may be wrong, by a small model's opinion.
+    """Find labels that may be wrong, and estimate how many are.
 
-    It predicts each row's label from the other rows. The most doubtful rows come first. Rows checked by hand turn the
-    disagreement into an error rate.
+    A small model predicts the label of each row from the other rows. The most doubtful rows come first. Rows checked
+    by hand turn the disagreement into an error rate.
 
     Examples:
     selfinstruct disagreement outputs/mail --draw check.csv
@@ -126,7 +125,7 @@ def disagreement(
     if draw:
         n = second.draw(found, draw, each)
         if not json:
-            say(f"{n:,} rows to check by hand: fill in the column gold of {draw}")
+            say(f"{n:,} rows to check by hand in {draw}: fill in its column gold, then pass it with --checked.")
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -161,6 +161,8 @@ def audit(
 ) -> None:
     """Review RUN in a browser: search, rescue, ban, edit, tag. Also works while RUN is in progress.
 
+    A run of annotate has its own pages: rows, votes, and the right answers that you choose.
+
     Examples:
     selfinstruct audit outputs/first
     """

@@ -6,7 +6,7 @@ that was killed reads again what it had not read, and asks about nothing twice.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -81,12 +81,12 @@ class Annotator:
         self._cast: list[Cast] = []
         self._failure: SelfInstructError | None = None
 
-    async def run(self, samples: int, most_rows: int | None, in_flight: int) -> bool:
-        """Ask about the rows, or about the first `most_rows`; False if it was stopped before.
+    async def run(self, samples: int, rows: Sequence[Row], in_flight: int) -> bool:
+        """Ask about these rows; False if it was stopped before.
 
         Raises the first TeacherError, StoreError or BudgetReached, once what was in flight has been stored.
         """
-        waiting = self._waiting(samples, most_rows)
+        waiting = self._waiting(samples, rows)
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(in_flight + MORE):
@@ -95,12 +95,11 @@ class Annotator:
             self._keep()
         if self._failure:
             raise self._failure
-        return not self._scheduler.stopping.is_set() or next(self._waiting(samples, most_rows), None) is None
+        return not self._scheduler.stopping.is_set() or next(self._waiting(samples, rows), None) is None
 
-    def _waiting(self, samples: int, most_rows: int | None) -> Iterator[_Asked]:
+    def _waiting(self, samples: int, rows: Sequence[Row]) -> Iterator[_Asked]:
         voted = annotations.voted(self.store)
-        rows = [row for row, problem in annotations.rows(self.store) if problem is None]
-        for row in rows[:most_rows]:
+        for row in rows:
             missing = [
                 choice for choice in self._choices
                 if any((row.id, choice.teacher.model, *key) not in voted for key in self._asker.keys(samples))

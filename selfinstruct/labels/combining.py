@@ -17,6 +17,7 @@ from selfinstruct.settings import did_you_mean
 METHODS: dict[str, LabelModel] = dict(zip(NAMES, (models.dawid_skene, models.mace, models.majority), strict=False))
 WEIGHTED = NAMES[-1]  # needs gold labels
 Z = 1.96  # of a 95% interval
+FITTED = 0.02  # by which estimates from a few hundred rows are too sure of themselves, without any common error
 
 
 class Score(NamedTuple):
@@ -85,7 +86,7 @@ class Combined(NamedTuple):
         if self.score is None:
             return False
         on_gold = (self.votes.gold != ABSTAINED) & (self.winners != ABSTAINED)
-        return bool(self.confidence[on_gold].mean() > self.score.interval[1])
+        return bool(self.confidence[on_gold].mean() > self.score.interval[1] + FITTED)
 
     def rows(self, confidence: float = 0.0) -> Iterator[dict[str, Any]]:
         """Each row: `id`, `winner` (None if nobody voted), `confidence`, `votes` by voter; `rejected`, if it is.

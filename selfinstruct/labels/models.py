@@ -10,7 +10,7 @@ that a voter chose, from 0, or -1 where it abstained. `probabilities`: floats, s
     mace           each voter knows the answer or answers from a distribution of its own (Hovy et al. 2013)
 
 Not covered: votes for several classes at once; classes in an order; voters whose errors go together, which no label
-model can see. A few gold rows can: see `selfinstruct.labels.gold`.
+model can see. A few gold rows can: see `selfinstruct.labels.combining`.
 """
 
 import math

@@ -17,7 +17,7 @@ def render(found: Combined, confidence: float = 0.0) -> str:
     n, n_cast = len(votes.ids), int((votes.cast != ABSTAINED).sum())
     missing = 1 - n_cast / votes.cast.size
     width = max(NAME_WIDTH, *map(len, (*votes.voters, found.method)))
-    agreement = "cannot be told" if found.alpha is None else f"{found.alpha:.2f}"
+    agreement = "undefined" if found.alpha is None else f"{found.alpha:.2f}"
     is_alone = len(votes.voters) == 1  # with nobody to compare it to
     lines = [
         f"{n_of(n, 'row')}, {n_of(len(votes.voters), 'voter')}, {n_of(len(votes.labels), 'label')}, "
@@ -60,8 +60,8 @@ def _verdict(found: Combined, missing: float) -> list[str]:
     lines = []
     if found.best is None:
         lines.append(
-            "There are no gold labels, so voters that err together cannot be noticed. Label about 20 rows by hand, and "
-            "name their column (--gold)."
+            "There are no gold labels: whether voters make the same mistakes is not known. Label about 20 rows by "
+            "hand, in a column that --gold names or, for a run of annotate, in selfinstruct audit."
         )
     elif len(found.votes.voters) > 1:
         name = visible(found.votes.voters[found.best])
@@ -81,5 +81,5 @@ def _verdict(found: Combined, missing: float) -> list[str]:
     if unused:
         lines.append(f"Nobody voted for {', '.join(map(visible, unused))}.")
     if missing >= MANY_ABSTENTIONS and found.method == "dawid-skene":
-        lines.append(f"{missing:.0%} of the votes are missing: compare with --by mace, which treats them as unknown.")
+        lines.append(f"{missing:.0%} of the votes are missing: compare with --by mace, which ignores abstentions.")
     return lines

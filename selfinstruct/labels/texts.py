@@ -46,7 +46,7 @@ def render(found: Texts, confidence: float = 0.0) -> str:
     reasons = Counter(row["rejected"] for row in rows if "rejected" in row)
     lines = [
         f"{n_of(len(rows), 'row')}, {n_of(len(found.voters), 'voter')}, {n_of(n_given, 'answer')}",
-        f"rows with an answer that two voters share: {shared:,}",
+        f"rows on which two voters or more give the same answer: {shared:,}",
         *(f"rejected as {visible(reason)}: {n_of(n, 'row')}" for reason, n in reasons.items()),
     ]
     return "\n".join(lines)

@@ -51,14 +51,14 @@ def annotation_status(store: Store) -> AnnotationStatus:
 
 def render(found: AnnotationStatus, folder: str) -> str:
     """The figures as text."""
-    words = {"empty_row": "the template shows nothing", "no_column": "a column of the template is missing"}
+    words = {"empty_row": "the template is empty", "no_column": "a column of the template is missing"}
     lines = [folder, f"  rows       {found.rows:,}" + (f", {found.gold:,} with a gold answer" if found.gold else "")]
     lines += [f"  {n:>6,}  not asked about: {words.get(reason, reason)}" for reason, n in found.problems.items()]
     lines.append(
         f"  answers    {found.answers:,}" + (", all of them votes" if found.answers and not found.rejected else "")
     )
     if found.rejected:
-        lines.append("  no vote")
+        lines.append("  rejected")
         lines += [f"  {n:>6,}  {reason:<23} {found.reasons.get(reason, '')}" for reason, n in found.rejected.items()]
     lines.append("  votes")
     for voter, values in found.votes.items():
@@ -69,7 +69,8 @@ def render(found: AnnotationStatus, folder: str) -> str:
     lines.append("  calls")
     for u in found.usage:
         tokens = f"{u.prompt_tokens:,} + {u.completion_tokens:,} tokens"
-        lines.append(f"  {u.requests:>6,}  {visible(u.model):<23} {tokens}, {cost(u)}")
+        check = "" if u.stage == STAGE else ", settings check"
+        lines.append(f"  {u.requests:>6,}  {visible(u.model):<23} {tokens}, {cost(u)}{check}")
     if found.faults:
         lines.append(f"  {found.faults:>6,}  attempts failed")
     return "\n".join(lines)

@@ -66,8 +66,8 @@ def of_run(path: Path) -> Path:
     """The records of a run, if the path is its folder; UsageError for a run of votes, which has none."""
     if (path / "run.db").is_file() and (path / "annotations.jsonl").is_file():
         raise UsageError(
-            f"{path} holds votes about the rows of a file, no records. Write rows for a student with selfinstruct "
-            f"combine {path} --output FILE, and name that file."
+            f"{path} holds votes on rows, not records. Write training data for a student with selfinstruct "
+            f"combine {path} --output FILE, and pass that file."
         )
     return path / "records.jsonl" if (path / "run.db").is_file() else path
 

@@ -8,6 +8,7 @@ run. A file with other rows may follow: what is the same is not asked again.
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +21,8 @@ from selfinstruct.engine.requests import Requests
 from selfinstruct.errors import Stopped, StoreError, UsageError
 from selfinstruct.rows.writing import whole_file
 from selfinstruct.runs.generate import session, stop_on_signals
-from selfinstruct.runs.given import Given, as_stored
+from selfinstruct.runs.given import Given, Rounds, as_stored
+from selfinstruct.runs.rounds import in_rounds
 from selfinstruct.runs.run import Run, open_run
 from selfinstruct.runs.trust import named
 from selfinstruct.settings import did_you_mean
@@ -41,6 +43,7 @@ class Annotation(NamedTuple):
     run: Run
     asker: Asker
     samples: int
+    rounds: Rounds | None
     outdated: int
 
 
@@ -59,7 +62,7 @@ def open_annotation(folder: Path, given: Given, config_file: Path | None, flags:
     if given.rows is not None:
         problems = [asker.problem(row) for row in given.rows]
         if all(problems):
-            raise UsageError(f"{given.source or 'rows'}: the template shows nothing of any row.")
+            raise UsageError(f"{given.source or 'rows'}: the template is empty for every row.")
     run = open_run(
         folder, config_file, {**flags, "strategy": strategy_of(asker, given.begun)}, None, annotates=True
     )  # fmt: skip
@@ -73,7 +76,7 @@ def open_annotation(folder: Path, given: Given, config_file: Path | None, flags:
     except BaseException:
         run.store.close()
         raise
-    return Annotation(run, asker, given.samples, outdated)
+    return Annotation(run, asker, given.samples, given.rounds, outdated)
 
 
 async def annotate(
@@ -100,7 +103,12 @@ async def annotate(
                 scheduler=scheduler, progress=progress,
             )  # fmt: skip
             in_flight = IN_FLIGHT if by_batches else config.running.concurrency
-            finished = await annotator.run(opened.samples, SAMPLE_ROWS if is_sample else None, in_flight)
+            ask = partial(annotator.run, opened.samples, in_flight=in_flight)
+            rows = [row for row, problem in annotations.rows(store) if problem is None]
+            if opened.rounds and not is_sample:
+                finished = await in_rounds(store, opened.asker, rows, opened.rounds, seed=config.seed, ask=ask)
+            else:
+                finished = await ask(rows[:SAMPLE_ROWS] if is_sample else rows)
     except Stopped:
         finished = False
     except StoreError:
@@ -118,7 +126,10 @@ def progress_of(store: Store, opened: Annotation) -> AnnotationProgress:
 
     found = annotation_status(store)
     per_row = len(opened.run.config.choices(STAGE)) * len(opened.asker.keys(opened.samples))
-    progress = AnnotationProgress(target=(found.rows - sum(found.problems.values())) * per_row)
+    n = found.rows - sum(found.problems.values())
+    progress = AnnotationProgress(
+        target=per_row * (min(n, opened.rounds.n * opened.rounds.each) if opened.rounds else n)
+    )
     progress.admitted = found.answers
     progress.rejected.update(found.rejected)
     progress.calls = sum(one.requests for one in found.usage)
@@ -133,7 +144,10 @@ def estimate(opened: Annotation) -> str:
     from selfinstruct.teachers.budget import cost_usd
 
     found, config = annotation_status(opened.run.store), opened.run.config
-    n = (found.rows - sum(found.problems.values())) * len(opened.asker.keys(opened.samples))
+    n_rows = found.rows - sum(found.problems.values())
+    if opened.rounds:
+        n_rows = min(n_rows, opened.rounds.n * opened.rounds.each)
+    n = n_rows * len(opened.asker.keys(opened.samples))
     tokens, dollars, unpriced = 0.0, 0.0, []
     for one in found.usage:
         if one.stage == STAGE:
@@ -146,7 +160,8 @@ def estimate(opened: Annotation) -> str:
             )  # fmt: skip
     cost = f"no price for {', '.join(unpriced)} under [prices]" if unpriced else f"${dollars:,.2f}"
     calls = n_of(n * len(config.choices(STAGE)), "call")
-    return f"Estimate for all rows: {calls}, {tokens:,.0f} tokens, {cost}. The answers so far are kept."
+    kept = "The answers so far are kept. To ask about the other rows, leave out --dry-run."
+    return f"Estimate for all rows: {calls}, {tokens:,.0f} tokens, {cost}.\n{kept}"
 
 
 def write_annotations(store: Store) -> Path:
@@ -176,7 +191,7 @@ def _refuse_teachers(config: Config, samples: int, named_now: str | None) -> Non
     if named_now and named_now not in models:
         raise UsageError(
             f"The model {named_now} would not be asked: [[{STAGE}.mix]] names {', '.join(models)}. "
-            "Leave one of both out, or choose another folder."
+            "Leave out one of the two, or choose another folder."
         )
     for choice in config.choices(STAGE):
         if choice.weight != 1:
@@ -186,5 +201,5 @@ def _refuse_teachers(config: Config, samples: int, named_now: str | None) -> Non
         if samples > 1 and choice.sampling.get("temperature") == 0:
             raise UsageError(
                 f'{n_of(samples, "sample")} of "{choice.teacher.model}" would all be the same at a temperature of 0. '
-                f"Set another one in sampling of [{STAGE}]; a run that has answers keeps its own."
+                f"Set a higher one in sampling of [{STAGE}]; a run that has answers keeps its own."
             )

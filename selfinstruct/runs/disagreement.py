@@ -61,11 +61,13 @@ def disagreement(folder: Path, checked: Path | None = None, by: str = "") -> Dis
     """
     found = combine_run(folder, by)
     if not isinstance(found.result, Combined) or found.task.ask != "label":
-        raise UsageError(f'{folder}: a second opinion needs labels, and the run asks for "{found.task.ask}".')
+        raise UsageError(
+            f'{folder}: disagreement needs a run that asks for "label"; this one asks for "{found.task.ask}".'
+        )
     votes, winners = found.result.votes, found.result.winners
     at = np.flatnonzero(winners != ABSTAINED)
     if len(at) < FEWEST or len(set(winners[at])) < 2:
-        raise UsageError(f"{folder}: too few labels for a second opinion: it needs {FEWEST} rows and two labels.")
+        raise UsageError(f"{folder}: too few labels: disagreement needs {FEWEST} labeled rows and two labels.")
     texts = [found.asker.text(found.rows[row]) or "" for row in at]
     labels, gold = winners[at], votes.gold[at]
     if checked:
@@ -131,8 +133,8 @@ def render(found: Disagreement) -> str:
     """The rows to look at first, and the share of wrong labels if it is known."""
     n = sum(one.disagrees for one in found.doubts)
     lines = [
-        f"{n_of(len(found.doubts), 'labeled row')}; the model predicts another label for {n:,} of them. This is not an "
-        "error rate.",
+        f"{n_of(len(found.doubts), 'labeled row')}. A small model, trained on the other rows, predicts another label "
+        f"for {n:,} of them. This is not an error rate.",
         "  id          label            predicted        text",
     ]
     for one in found.doubts[: min(n, SHOWN)]:
@@ -145,12 +147,13 @@ def render(found: Disagreement) -> str:
     if found.rate:
         r = found.rate
         lines.append(
-            f"wrong labels: {r.share:.1%} ({r.low:.1%} to {r.high:.1%}), from {r.agreeing:,} checked rows that "
-            f"agree and {r.disagreeing:,} that do not"
+            f"wrong labels: {r.share:.1%} ({r.low:.1%} to {r.high:.1%}), from checked rows: {r.agreeing:,} where "
+            f"model and label agree, {r.disagreeing:,} where they do not"
         )
     else:
         lines.append(
-            f"How many labels are wrong is not known: at least {LEAST} rows of each kind must be checked by hand. Draw "
-            "them with --draw FILE, fill in gold, and pass the file with --checked."
+            "How many labels are wrong is not known. To estimate it, check by hand at least "
+            f"{LEAST} rows where model and label agree, and {LEAST} where they do not: write them with --draw FILE, "
+            "fill in gold, and pass the file with --checked."
         )
     return "\n".join(lines)

@@ -10,9 +10,18 @@ from selfinstruct.annotation.examples import Example, read_examples
 from selfinstruct.annotation.rows import Row, as_rows, as_text, read_rows, refuse_columns
 from selfinstruct.annotation.task import AnnotationTask, read_task
 from selfinstruct.errors import StoreError, UsageError
+from selfinstruct.labels.active import METHODS, Select
 from selfinstruct.parsing.labels import read_label, read_score
 from selfinstruct.settings import parse_as
 from selfinstruct.store.store import Store
+
+
+class Rounds(NamedTuple):
+    """Active labeling: `n` rounds of `each` rows, chosen by a method of `labels.active`."""
+
+    n: int
+    each: int
+    select: Select
 
 
 class Given(NamedTuple):
@@ -29,11 +38,12 @@ class Given(NamedTuple):
     gold: str
     samples: int
     begun: int
+    rounds: Rounds | None = None
 
 
 def read_given(
     folder: Path, task: Path | Mapping[str, Any] | None, source: Path | Sequence[Mapping[str, Any]] | None, *,
-    id: str = "", gold: str = "", samples: int | None = None,
+    id: str = "", gold: str = "", samples: int | None = None, rounds: Rounds | None = None,
 ) -> Given:  # fmt: skip
     """Read the files, or what the run in `folder` has of them; a task and rows may be values as well.
 
@@ -45,7 +55,7 @@ def read_given(
     if source is None and stored is None:
         raise UsageError("Name the file of the rows (--from FILE).")
     if source is None and (id or gold):
-        raise UsageError("id and gold (--id, --gold) are columns of a file: name that too (--from FILE).")
+        raise UsageError("id and gold (--id, --gold) are columns of a file. Name the file, too (--from FILE).")
     if task is None:
         assert stored is not None
         asked, examples = stored.task, stored.examples
@@ -65,7 +75,19 @@ def read_given(
     where = os.fsencode(source).decode("utf-8", "replace") if isinstance(source, Path) else ""
     if stored and source is None:
         where, id, gold = stored.source, stored.id, stored.gold
-    return Given(asked, examples, rows, where, id, gold, n, stored.begun if stored else n)
+    begun = stored.begun if stored else n
+    return Given(asked, examples, rows, where, id, gold, n, begun, _rounds(folder, asked, stored, rounds))
+
+
+def _rounds(folder: Path, task: AnnotationTask, stored: Given | None, now: Rounds | None) -> Rounds | None:
+    """The rounds of now, or those that the run was begun with; more of them may follow, but not others."""
+    if now and task.ask != "label":
+        raise UsageError(f'rounds (--rounds) need labels, and the task asks for "{task.ask}". Leave them out.')
+    before = stored.rounds if stored else None
+    if now and stored and (before is None or before._replace(n=now.n) != now):
+        was = f"with {before.each} rows each, by {before.select}" if before else "without rounds"
+        raise UsageError(f"{folder} was started {was}. Only the number of rounds may change.")
+    return now or before
 
 
 def _examples(task: AnnotationTask) -> tuple[Example, ...]:
@@ -75,9 +97,9 @@ def _examples(task: AnnotationTask) -> tuple[Example, ...]:
     found = read_examples(path, task.template, task.examples.answer)
     for one in found:
         if task.ask == "label" and read_label(one.answer, task.choices) is None:
-            raise UsageError(f"{path}: the answer {one.answer!r:.60} is not among the labels.")
+            raise UsageError(f"{path}: the answer {one.answer!r:.60} is not one of the labels.")
         if task.ask == "score" and read_score(one.answer, *task.scale) is None:
-            raise UsageError(f"{path}: the answer {one.answer!r:.60} is no number of the scale.")
+            raise UsageError(f"{path}: the answer {one.answer!r:.60} is not a number on the scale.")
     return found
 
 
@@ -92,7 +114,7 @@ def _refuse_gold(path: Path, task: AnnotationTask, rows: Sequence[Row]) -> None:
     if task.ask == "score":
         for row in known:
             if read_score(row.gold or "", *task.scale) is None:
-                raise UsageError(f"{path}, row {row.id}: the gold answer {row.gold!r:.40} is no number of the scale.")
+                raise UsageError(f"{path}, row {row.id}: the gold answer {row.gold!r:.40} is not on the scale.")
 
 
 def as_stored(given: Given) -> dict[str, Any]:
@@ -101,6 +123,7 @@ def as_stored(given: Given) -> dict[str, Any]:
         "task": given.task.model_dump(mode="json", exclude_defaults=True),
         "examples": [list(one) for one in given.examples],
         "source": given.source, "id": given.id, "gold": given.gold, "samples": given.samples, "begun": given.begun,
+        "rounds": list(given.rounds) if given.rounds else None,
     }  # fmt: skip
 
 
@@ -118,8 +141,10 @@ def given_of(store: Store) -> Given:
         task = parse_as(AnnotationTask, values["task"], str(store.path))
         examples = tuple(Example(as_text(one[0]), as_text(one[1])) for one in values["examples"])
         texts = [str(values[key]) for key in ("source", "id", "gold")]
+        rounds = values.get("rounds")
+        kept = Rounds(int(rounds[0]), int(rounds[1]), METHODS[METHODS.index(rounds[2])]) if rounds else None
         samples = [min(max(1, int(values.get(key, values["samples"]))), MOST_SAMPLES) for key in ("samples", "begun")]
-        return Given(task, examples, None, *texts, *samples)  # type: ignore[arg-type]
+        return Given(task, examples, None, texts[0], texts[1], texts[2], samples[0], samples[1], kept)
     except (KeyError, TypeError, ValueError, IndexError, UsageError):
         raise StoreError(f"{store.path}: its task is damaged. Restore a copy.") from None
 

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -98,7 +98,7 @@ class CombinedRun(NamedTuple):
             if one.both:
                 yield (
                     f"  {visible(one.voter)}: the same winner in both orders for {one.same / one.both:.1%} of "
-                    f"{n_of(one.both, 'pair')}; the text shown first wins {one.shown_first / one.n:.1%}"
+                    f"{n_of(one.both, 'pair')}; the text shown first wins {one.shown_first / one.n:.1%} of the time"
                 )
         if self.longer:
             right, n = self.longer
@@ -115,7 +115,7 @@ class CombinedRun(NamedTuple):
                 voter: one.share for voter, one in zip(self.result.votes.voters, self.result.scores, strict=True) if one
             }
         for one in self.spent:
-            right = f", ${(one.cost_usd or 0) / (one.answers * share):.6f} a right answer" if (
+            right = f", ${(one.cost_usd or 0) / (one.answers * share):.6f} per right answer" if (
                 share := shares.get(one.voter)
             ) else ""  # fmt: skip
             yield f"  cost of {visible(one.voter)}: ${one.cost_usd:,.4f}{right}"
@@ -125,7 +125,7 @@ class CombinedRun(NamedTuple):
             alone = next((one.cost_usd or 0.0 for one in self.spent if one.voter == best), 0.0)
             if alone:
                 yield (
-                    f"For the same money, {visible(best)} alone would have answered {total / alone:,.1f} times as many "
+                    f"For the same money, {visible(best)} alone could have labeled {total / alone:,.1f} times as many "
                     "rows."
                 )
 
@@ -133,18 +133,23 @@ class CombinedRun(NamedTuple):
 def combine_run(folder: Path, by: str = "") -> CombinedRun:
     """Combine the votes of a run; UsageError if it has none, or for a label model that does not suit them."""
     with Store.read(folder) as store, store.snapshot():
-        given = given_of(store)
-        rows = [row for row, _ in annotations.rows(store)]
-        cast = annotations.votes(store)
-        spent = annotations.spent(store)
-        declared = [choice.teacher.model for choice in config_of(store).choices(STAGE)]
+        return combine_votes(store, by)
+
+
+def combine_votes(store: Store, by: str = "", only: Collection[str] | None = None) -> CombinedRun:
+    """The same of an open store. `only`: the ids of the rows that count; all by default."""
+    folder, given = store.folder, given_of(store)
+    rows = [row for row, _ in annotations.rows(store) if only is None or row.id in only]
+    cast = [vote for vote in annotations.votes(store) if only is None or vote.row in only]
+    spent = annotations.spent(store)
+    declared = [choice.teacher.model for choice in config_of(store).choices(STAGE)]
     task, asker = given.task, Asker(given.task, given.examples)
     if asker.shown_to_all:  # a model that was shown the answer is not measured on it
         rows = [row._replace(gold=None) if asker.text(row) in asker.shown_to_all else row for row in rows]
     voters = tuple(dict.fromkeys([*(v for v in declared if any(one.voter == v for one in cast)), *(
         one.voter for one in cast)]))  # fmt: skip
     if not any(one.value is not None for one in cast):
-        raise UsageError(f"{folder}: there is no vote. See selfinstruct status {folder}.")
+        raise UsageError(f"{folder}: there are no votes. See selfinstruct status {folder}.")
     of_row: dict[tuple[str, str], list[StoredVote]] = defaultdict(list)
     for vote in cast:
         if vote.value is not None:
@@ -153,7 +158,7 @@ def combine_run(folder: Path, by: str = "") -> CombinedRun:
     result: Anything
     if task.ask in ("score", "answer"):
         if by:
-            raise UsageError(f'by (--by) names a label model, and the run asks for "{task.ask}". Leave it out.')
+            raise UsageError(f'by (--by) has no effect on a run that asks for "{task.ask}". Leave it out.')
         result = _scores(ids, voters, rows, of_row, task) if task.ask == "score" else _texts(ids, voters, rows, of_row)
     else:
         result = combine(_votes(ids, voters, rows, of_row, task), by or (NAMES[0] if len(voters) > 1 else "majority"))

@@ -226,6 +226,6 @@ def refuse_annotations(store: Store) -> None:
     """UsageError for a run that asks about rows of a file: it has votes, and no tasks or records."""
     if is_of_votes(store):
         raise UsageError(
-            f"{store.folder} holds votes about the rows of a file, no tasks. See them with selfinstruct status, "
+            f"{store.folder} holds votes on the rows of a file, not tasks. See them with selfinstruct status, "
             "continue with selfinstruct annotate, and combine them with selfinstruct combine."
         )

@@ -128,7 +128,7 @@ def test_an_unreadable_answer_is_a_rejection_and_never_a_label(tmp_path):
     with Store.read(tmp_path / "run") as store:
         evidence = store.query("SELECT evidence FROM rejections WHERE reason = 'no_label'")
     assert json.loads(evidence[0][0]) == {"answer": "It depends."}
-    with pytest.raises(UsageError, match="there is no vote"):
+    with pytest.raises(UsageError, match="there are no votes"):
         run.combine()
 
 
@@ -165,7 +165,7 @@ def test_preferences_are_asked_in_both_orders_and_a_vote_for_the_order_is_none(t
     }  # fmt: skip
 
 
-def test_scores_are_combined_without_each_voters_leaning(tmp_path):
+def test_scores_are_combined_without_each_voters_bias(tmp_path):
     rows = [{"id": n, "text": f"Text {n}", "gold": str(n % 4 + 1)} for n in range(12)]
     task = {"ask": "score", "instruction": "How good is it?", "scale": [1, 5], "steps": {"1": "bad", "5": "good"}}
 
@@ -176,7 +176,7 @@ def test_scores_are_combined_without_each_voters_leaning(tmp_path):
     rows[0]["gold"] = "1/5"
     run = annotate(tmp_path / "run", scripted(rate), rows, task, ("strict", "mild"))
     scores = run.combine().result
-    assert scores.leanings.tolist() == pytest.approx([-0.5, 0.5])
+    assert scores.biases.tolist() == pytest.approx([-0.5, 0.5])
     assert scores.corrected.tolist() == pytest.approx([n % 4 + 1.5 for n in range(12)])
     assert "1.00, 0.00 of 12" in run.combine().render()
 
@@ -241,7 +241,7 @@ WRONG = [
     ({"task": {**LABELS, "template": "{{ text }} {{ row['gold'] }}"}}, "which holds the true answers"),
     ({"task": {**LABELS, "labels": "fault, other"}}, "labels: must be a list of texts"),
     ({"task": {**LABELS, "labels": ["fault", "no\nfault"]}}, "a label must be one line"),
-    ({"rows": []}, "rows: there is no row"),
+    ({"rows": []}, "rows: there are no rows"),
     ({"rows": ["a"]}, "rows, row 1: a row must be a dict of columns"),
     ({"rows": [{**ROWS[0], "at": object}]}, "rows, row 1: a value cannot be stored"),
     ({"rows": iter(ROWS)}, "rows must be a file or a list of dicts"),
@@ -252,7 +252,7 @@ WRONG = [
     ({"rows": [ROWS[0], ROWS[0]]}, "have the same id"),
     ({"rows": [{**ROWS[0], "gold": "defect"}]}, "gold answers that are not among fault, other: 'defect'"),
     ({"rows": [{**ROWS[0], "gold": ""}]}, "the column gold is empty"),
-    ({"rows": [{**ROWS[0], "text": ""}]}, "shows nothing of any row"),
+    ({"rows": [{**ROWS[0], "text": ""}]}, "the template is empty for every row"),
     ({"samples": 3, "annotate": {"sampling": {"temperature": 0}}}, "would all be the same at a temperature of 0"),
     ({"filters": {"rouge_threshold": 0.5}}, "unknown key filters"),
     ({"annotate": {"mix": [{"model": "a", "weight": 2}, {"model": "b"}]}}, "weight has no effect"),
@@ -395,6 +395,40 @@ def test_templates_are_rendered_in_a_sandbox():
         from selfinstruct.annotation.rows import Row
 
         Asker(task, ()).text(Row("1", {"text": "a"}, None))
+
+
+def test_each_round_asks_about_the_least_certain_rows_and_a_rerun_about_none(tmp_path):
+    rows = [{"id": n, "text": f"Lamp {n % 7} of house {n} is {'broken' if n % 2 else 'fine'}."} for n in range(60)]
+    more = {"rounds": 3, "each": 10, "progress": False}
+    teacher = scripted()
+    run = si.annotate(tmp_path / "run", rows, LABELS, id="id", teacher=models(teacher, "one"), **more)
+    asked = [one.user for one in teacher.requests]
+    assert len(asked) == len(set(asked)) == 30
+    assert len(run.votes()) == 30
+    again = scripted()
+    si.annotate(tmp_path / "run", teacher=models(again, "one"), progress=False)
+    assert again.requests == []
+    si.annotate(tmp_path / "run", teacher=models(again, "one"), **{**more, "rounds": 4})
+    assert len(again.requests) == 10
+    assert not {one.user for one in again.requests} & set(asked)
+    with pytest.raises(UsageError, match="Only the number of rounds may change"):
+        si.annotate(tmp_path / "run", teacher=models(again, "one"), **{**more, "each": 5})
+    with pytest.raises(UsageError, match="need labels"):
+        task = {"ask": "score", "instruction": "How good?"}
+        si.annotate(tmp_path / "other", rows, task, teacher=models(again, "one"), **more)
+
+
+def test_rounds_that_were_stopped_choose_the_same_rows_again(tmp_path):
+    rows = [{"id": n, "text": f"Lamp {n % 7} of house {n} is {'broken' if n % 2 else 'fine'}."} for n in range(60)]
+    more = {"id": "id", "rounds": 3, "each": 10, "progress": False}
+    si.annotate(tmp_path / "whole", rows, LABELS, teacher=models(scripted(), "one"), **more)
+    with pytest.raises(si.BudgetReached):
+        si.annotate(tmp_path / "run", rows, LABELS, teacher=models(scripted(), "one"), max_requests=17, **more)
+    rest = scripted()
+    si.annotate(tmp_path / "run", teacher=models(rest, "one"), progress=False, max_requests=99)
+    assert len(rest.requests) == 13
+    ours, theirs = (tmp_path / name / "annotations.jsonl" for name in ("run", "whole"))
+    assert ours.read_bytes() == theirs.read_bytes()
 
 
 async def test_a_gold_answer_is_about_what_was_seen(tmp_path):

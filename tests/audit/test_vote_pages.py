@@ -75,7 +75,7 @@ def test_a_disagreement_is_found_and_decided_and_the_decision_taken_back(page, f
     assert page.locator(".state.rejected").count() == 2
     assert HOSTILE[:25] in page.locator("table.votes").inner_text()
     page.get_by_role("link", name="Teachers").click()
-    assert "simulated a (lines) and simulated b (columns)" in page.locator("main").inner_text()
+    assert "simulated a (rows) and simulated b (columns)" in page.locator("main").inner_text()
     with Store.read(folder) as store:
         assert verify(store) == []
 

@@ -608,7 +608,7 @@ async def test_a_judge_is_asked_without_what_its_server_refuses(tmp_path, capsys
         assert log[-1]["max_completion_tokens"] == 512
         assert len(results(store).outcomes) == 1
         said = capsys.readouterr().err
-        assert "Requests to scripted are sent with max_completion_tokens instead of max_tokens" in said
+        assert "Requests to scripted are now sent with max_completion_tokens instead of max_tokens" in said
         assert "Requests to scripted are sent without temperature" in said
         assert await ask_judge(store, lambda *_: "Verdict: 2", reasoning_model) == [], "nothing is asked twice"
 

@@ -134,6 +134,10 @@ def test_the_demo_goes_from_seeds_to_a_comparison(small):
         assert counted == sum(row["grade"] == "right" for row in rows)
     assert (folder / "student/model.safetensors").exists()
     assert (folder / "comparison/comparison.html").exists()
+    card = (folder / "student/README.md").read_text()
+    assert card.startswith("---\nlicense: apache-2.0\n")
+    assert "base_model" not in card
+    assert "topic" in card.partition("Results")[2]
     for row in (folder / "corpus/records.jsonl").read_text().splitlines():
         task = recognise(json.loads(row)["instruction"])
         assert task

@@ -119,5 +119,5 @@ def test_what_has_no_labels_gets_no_second_opinion(tmp_path):
     si.annotate(
         tmp_path / "run", rows, {"ask": "score", "instruction": "How good?"}, teacher={"kind": teacher}, progress=False
     )
-    with pytest.raises(UsageError, match="needs labels"):
+    with pytest.raises(UsageError, match="needs a run that asks for"):
         disagreement(tmp_path / "run")
