@@ -179,6 +179,7 @@ def test_scores_are_combined_without_each_voters_bias(tmp_path):
     assert scores.biases.tolist() == pytest.approx([-0.5, 0.5])
     assert scores.corrected.tolist() == pytest.approx([n % 4 + 1.5 for n in range(12)])
     assert "1.00, 0.00 of 12" in run.combine().render()
+    assert "no effect on scores" in run_cli("combine", run.folder, "--confidence", "0.8").stderr
 
 
 def test_answers_become_what_a_student_learns(tmp_path):
