@@ -202,12 +202,13 @@ def test_reasons_stand_before_the_label_and_are_kept(tmp_path):
 def test_examples_are_shown(tmp_path, choose):
     with (tmp_path / "gold.csv").open("w", newline="") as file:
         out = csv.writer(file)
-        out.writerows([("text", "gold"), ("A lamp is broken.", "fault"), ("The bench is green.", "other"),
+        out.writerows([("text", "gold"), ("A lamp is broken.", "FAULT"), ("The bench is green.", "other"),
                        ("Is the lift new?", "other")])  # fmt: skip
     task = {**LABELS, "examples": {"file": str(tmp_path / "gold.csv"), "n": 1, "choose": choose}}
     teacher = scripted()
     annotate(tmp_path / "run", teacher, task=task, names=("one",))
     shown = {one.user.rpartition("\n")[2]: one.system + one.user for one in teacher.requests}
+    assert not any("FAULT" in text for text in shown.values())  # the label as the task spells it
     if choose == "first":
         assert all("A lamp is broken." in text and "Is the lift new?" not in text for text in shown.values())
     else:
