@@ -35,6 +35,12 @@ def _as_texts(values: Any) -> Any:
     return {name if isinstance(name, str) else as_text(name): meaning for name, meaning in values.items()}
 
 
+def _of_two(scale: Any) -> Any:
+    if not isinstance(scale, list | tuple) or len(scale) != 2:
+        raise ValueError("must be [lowest, highest]")
+    return scale
+
+
 class Examples(Section):
     """Rows with a known answer that are shown to the teachers."""
 
@@ -51,7 +57,7 @@ class AnnotationTask(Section):
     instruction: str = Field(min_length=1)
     template: str = "{{ text }}"
     labels: Annotated[dict[str, str], BeforeValidator(_as_texts)] = Field({}, description="with their meanings")
-    scale: tuple[float, float] = (1, 5)
+    scale: Annotated[tuple[float, float], BeforeValidator(_of_two)] = (1, 5)
     steps: Annotated[dict[str, str], BeforeValidator(_as_texts)] = Field(
         {}, description="what a number of the scale means"
     )

@@ -84,6 +84,8 @@ def _combine_run(folder: Path, by: str, confidence: float, output: Path | None, 
     from selfinstruct.runs.votes import combine_run, write_training_rows
 
     found = combine_run(folder, by)
+    if confidence and found.task.ask == "score":
+        raise UsageError("--confidence has no effect on scores, which have no probability. Leave it out.")
     n = write_training_rows(found, output, confidence) if output else 0
     if json:
         for row in found.result.rows(confidence):

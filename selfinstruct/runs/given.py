@@ -95,8 +95,10 @@ def _examples(task: AnnotationTask) -> tuple[Example, ...]:
         return ()
     path = Path(task.examples.file)
     found = read_examples(path, task.template, task.examples.answer)
+    if task.ask == "label":  # the models see a label as the task spells it
+        found = tuple(one._replace(answer=read_label(one.answer, task.choices) or one.answer) for one in found)
     for one in found:
-        if task.ask == "label" and read_label(one.answer, task.choices) is None:
+        if task.ask == "label" and one.answer not in task.choices:
             raise UsageError(f"{path}: the answer {one.answer!r:.60} is not one of the labels.")
         if task.ask == "score" and read_score(one.answer, *task.scale) is None:
             raise UsageError(f"{path}: the answer {one.answer!r:.60} is not a number on the scale.")

@@ -179,6 +179,7 @@ def test_scores_are_combined_without_each_voters_bias(tmp_path):
     assert scores.biases.tolist() == pytest.approx([-0.5, 0.5])
     assert scores.corrected.tolist() == pytest.approx([n % 4 + 1.5 for n in range(12)])
     assert "1.00, 0.00 of 12" in run.combine().render()
+    assert "no effect on scores" in run_cli("combine", run.folder, "--confidence", "0.8").stderr
 
 
 def test_answers_become_what_a_student_learns(tmp_path):
@@ -201,12 +202,13 @@ def test_reasons_stand_before_the_label_and_are_kept(tmp_path):
 def test_examples_are_shown(tmp_path, choose):
     with (tmp_path / "gold.csv").open("w", newline="") as file:
         out = csv.writer(file)
-        out.writerows([("text", "gold"), ("A lamp is broken.", "fault"), ("The bench is green.", "other"),
+        out.writerows([("text", "gold"), ("A lamp is broken.", "FAULT"), ("The bench is green.", "other"),
                        ("Is the lift new?", "other")])  # fmt: skip
     task = {**LABELS, "examples": {"file": str(tmp_path / "gold.csv"), "n": 1, "choose": choose}}
     teacher = scripted()
     annotate(tmp_path / "run", teacher, task=task, names=("one",))
     shown = {one.user.rpartition("\n")[2]: one.system + one.user for one in teacher.requests}
+    assert not any("FAULT" in text for text in shown.values())  # the label as the task spells it
     if choose == "first":
         assert all("A lamp is broken." in text and "Is the lift new?" not in text for text in shown.values())
     else:
@@ -234,7 +236,8 @@ WRONG = [
     ({"task": {**LABELS, "template": "text"}}, "shows no column of a row"),
     ({"task": {**LABELS, "template": "{{ text"}}, "is not valid"),
     ({"task": {"ask": "prefer", "instruction": "Which?", "options": ["{{ text }}"]}}, "must be two templates"),
-    ({"task": {"ask": "score", "instruction": "How good?", "scale": [5, 1]}}, "lowest, highest"),
+    ({"task": {"ask": "score", "instruction": "How good?", "scale": [5, 1]}}, "scale: must be [lowest, highest]"),
+    ({"task": {"ask": "score", "instruction": "How good?", "scale": [5]}}, "task: scale: must be [lowest, highest]"),
     ({"task": {**LABELS, "exmaples": {}}}, "did you mean examples"),
     ({"task": {**LABELS, "template": "{{ row }}"}}, "which holds the true answers"),
     ({"task": {**LABELS, "template": "{{ text }} {{ row['gold'] }}"}}, "which holds the true answers"),
