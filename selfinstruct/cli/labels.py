@@ -11,7 +11,12 @@ from selfinstruct.cli.options import Json, RunFolder
 from selfinstruct.errors import UsageError
 from selfinstruct.untrusted import say, to_json
 
-Names = Annotated[str, typer.Option(metavar="A,B,C", help="Columns of votes in FILE, one for each voter.")]
+Names = Annotated[
+    str,
+    typer.Option(
+        metavar="A,B,C", help="Columns of votes in FILE, one for each voter; of a RUN, the models that count."
+    ),
+]
 By = Annotated[
     str,
     typer.Option(
@@ -55,11 +60,9 @@ def combine(  # noqa: PLR0917 - typer reads the options from here
     selfinstruct combine votes.csv --columns gpt,qwen,llama --gold gold
     """
     if votes.is_dir():
-        if given := [
-            name for name, value in {"columns": columns, "id": id, "gold": gold, "labels": labels}.items() if value
-        ]:
+        if given := [name for name, value in {"id": id, "gold": gold, "labels": labels}.items() if value]:
             raise UsageError(f"--{given[0]} is for a file of votes. The run in {votes} has its own. Leave it out.")
-        _combine_run(votes, by, confidence, output, json)
+        _combine_run(votes, _names(columns), by, confidence, output=output, json=json)
         return
     if not votes.exists():
         raise UsageError(f"{votes}: no such file, and no folder of a run.")
@@ -80,10 +83,12 @@ def combine(  # noqa: PLR0917 - typer reads the options from here
         say(f"{votes}: {report.render(found, confidence)}")
 
 
-def _combine_run(folder: Path, by: str, confidence: float, output: Path | None, json: bool) -> None:
+def _combine_run(
+    folder: Path, voters: tuple[str, ...], by: str, confidence: float, *, output: Path | None, json: bool
+) -> None:
     from selfinstruct.runs.votes import combine_run, write_training_rows
 
-    found = combine_run(folder, by)
+    found = combine_run(folder, by, voters)
     if confidence and found.task.ask == "score":
         raise UsageError("--confidence has no effect on scores, which have no probability. Leave it out.")
     n = write_training_rows(found, output, confidence) if output else 0
@@ -119,11 +124,14 @@ def disagreement(
     from selfinstruct.runs import disagreement as second
 
     found = second.disagreement(run, checked)
+    n_new = second.keep_checked(run, found) if checked else 0
     if json:
         for row in found.rows():
             print(to_json(row))
     else:
         say(second.render(found))
+        if checked:
+            say(f"True answers kept from {checked}: {n_new:,}. They count as gold in selfinstruct combine.")
     if draw:
         n = second.draw(found, draw, each)
         if not json:

@@ -49,11 +49,11 @@ class AnnotationProgress(Progress):
 
     def line(self) -> str:
         """The same in one line without a bar."""
-        return f"{self.admitted:,} of {n_of(self.target, 'answer')}, {self.rejected.total():,} of them no vote"
+        return f"{self.admitted:,} of {n_of(self.target, 'answer')}, {self.rejected.total():,} of them rejected"
 
     def rows(self) -> list[tuple[str, str]]:
         """What stands below the bar."""
-        return [("no vote", self.reasons or "none so far")]
+        return [("rejected", self.reasons or "none so far")]
 
 
 class _Asked(NamedTuple):

@@ -39,7 +39,7 @@ def render(found: Combined, confidence: float = 0.0) -> str:
     )
     lines += [f"  {name}: {n_of(count, 'vote')} for none of the labels" for name, count in votes.unlisted.items()]
     counts = [int((found.winners == label).sum()) for label in range(len(votes.labels))]
-    lines.append("winners: " + ", ".join(f"{visible(a)} {b:,}" for a, b in zip(votes.labels, counts, strict=True)))
+    lines.append("winners: " + ", ".join(f"{visible(a)}: {b:,}" for a, b in zip(votes.labels, counts, strict=True)))
     if without := int((found.winners == ABSTAINED).sum()):
         lines.append(f"rejected as no_votes: {n_of(without, 'row')}")
     if confidence:

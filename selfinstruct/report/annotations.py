@@ -32,6 +32,10 @@ class AnnotationStatus(NamedTuple):
     usage: list[Usage]
     reasons: dict[str, str]
 
+    def __repr__(self) -> str:
+        rejected = sum(self.rejected.values())
+        return f"<AnnotationStatus: {self.rows:,} rows, {self.answers:,} answers, {rejected:,} rejected>"
+
     def as_dict(self) -> dict[str, Any]:
         """The figures as JSON values."""
         values = {name: value for name, value in self._asdict().items() if name != "reasons"}

@@ -17,11 +17,16 @@ from selfinstruct.records import canonical_json
 from selfinstruct.rows.tables import read_objects
 from selfinstruct.rows.writing import whole_file
 from selfinstruct.runs.votes import combine_run
+from selfinstruct.store import annotations
+from selfinstruct.store.database import Database
+from selfinstruct.store.decisions import decide
+from selfinstruct.store.store import Store
 from selfinstruct.terminal import n_of
 from selfinstruct.untrusted import visible
 
 FEWEST = 20  # labeled rows that a model can learn from
 SHOWN = 20  # rows in the report
+CHECKED = "checked"  # the author of decisions that come from a file
 WIDTH = 60  # characters of a text there
 
 
@@ -86,6 +91,18 @@ def disagreement(folder: Path, checked: Path | None = None, by: str = "") -> Dis
     ]  # fmt: skip
     rate = errors.error_rate(suspicions > 0, labels, gold)
     return Disagreement(sorted(doubts, key=lambda one: -one.suspicion), rate)
+
+
+def keep_checked(folder: Path, found: Disagreement) -> int:
+    """Keep the true answers of checked rows, as if they were given in the audit; give the number of new ones."""
+    with Store.read(folder) as store:
+        known = {row.id: row for row, _ in annotations.rows(store)}
+    new = [one for one in found.doubts if one.gold is not None and known[canonical_json(one.id)].gold != one.gold]
+    with Database.beside(folder) as run:
+        for one in new:
+            row = known[canonical_json(one.id)]
+            decide(run, CHECKED, "gold", [("row", row.id)], {"gold": str(one.gold), "of": row.content})
+    return len(new)
 
 
 def _read_checked(path: Path, ids: list[str], labels: tuple[str, ...], gold: np.ndarray) -> None:

@@ -23,6 +23,7 @@ from selfinstruct.parsing.labels import read_score
 from selfinstruct.records import Rejection, canonical_json, user_message
 from selfinstruct.rows.writing import refuse_ending, whole_file
 from selfinstruct.runs.given import given_of
+from selfinstruct.settings import did_you_mean
 from selfinstruct.store import annotations
 from selfinstruct.store.annotations import StoredVote
 from selfinstruct.store.store import Store
@@ -130,18 +131,28 @@ class CombinedRun(NamedTuple):
                 )
 
 
-def combine_run(folder: Path, by: str = "") -> CombinedRun:
-    """Combine the votes of a run; UsageError if it has none, or for a label model that does not suit them."""
+def combine_run(folder: Path, by: str = "", voters: Sequence[str] = ()) -> CombinedRun:
+    """Combine the votes of a run; UsageError if it has none, or for a label model that does not suit them.
+
+    `voters`: those whose votes count; all by default.
+    """
     with Store.read(folder) as store, store.snapshot():
-        return combine_votes(store, by)
+        return combine_votes(store, by, of=voters)
 
 
-def combine_votes(store: Store, by: str = "", only: Collection[str] | None = None) -> CombinedRun:
-    """The same of an open store. `only`: the ids of the rows that count; all by default."""
+def combine_votes(
+    store: Store, by: str = "", only: Collection[str] | None = None, of: Sequence[str] = ()
+) -> CombinedRun:
+    """The same of an open store. `only`: the ids of the rows that count; all by default. `of`: the voters."""
     folder, given = store.folder, given_of(store)
     rows = [row for row, _ in annotations.rows(store) if only is None or row.id in only]
     cast = [vote for vote in annotations.votes(store) if only is None or vote.row in only]
-    spent = annotations.spent(store)
+    spent = [one for one in annotations.spent(store) if not of or one.voter in of]
+    there = dict.fromkeys(vote.voter for vote in cast)
+    for name in of:
+        if name not in there:
+            raise UsageError(f"{folder}: there is no voter {name}; {did_you_mean(name, tuple(there))}")
+    cast = [vote for vote in cast if not of or vote.voter in of]
     declared = [choice.teacher.model for choice in config_of(store).choices(STAGE)]
     task, asker = given.task, Asker(given.task, given.examples)
     if asker.shown_to_all:  # a model that was shown the answer is not measured on it

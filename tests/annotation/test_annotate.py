@@ -20,6 +20,7 @@ from selfinstruct.errors import StoreError, UsageError
 from selfinstruct.records import Completion, Request
 from selfinstruct.runs.given import given_of
 from selfinstruct.runs.verify import verify
+from selfinstruct.runs.votes import combine_run
 from selfinstruct.store.store import Store
 from selfinstruct.testing import ScriptedTeacher
 from tests.conftest import run_cli
@@ -502,3 +503,11 @@ def test_votes_that_another_version_has_read_are_not_read_again(tmp_path, monkey
     found = verify(tmp_path / "run", lambda start: asyncio.run(start()))
     assert found.problems == []
     assert "parsed by version" in found.notes[0]
+
+
+def test_some_voters_may_be_combined_and_the_others_left_out(tmp_path):
+    annotate(tmp_path / "run", scripted())
+    found = combine_run(tmp_path / "run", voters=["two"])
+    assert found.result.votes.voters == ("two",)
+    with pytest.raises(UsageError, match="there is no voter three"):
+        combine_run(tmp_path / "run", voters=["three"])

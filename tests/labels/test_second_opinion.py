@@ -9,7 +9,7 @@ import selfinstruct as si
 from selfinstruct.errors import UsageError
 from selfinstruct.labels import errors, linear
 from selfinstruct.records import Request
-from selfinstruct.runs.disagreement import disagreement, draw, render
+from selfinstruct.runs.disagreement import disagreement, draw, keep_checked, render
 from selfinstruct.testing import ScriptedTeacher
 
 WORDS = (
@@ -78,7 +78,11 @@ def test_rows_are_drawn_checked_and_counted(tmp_path):
         out = csv.DictWriter(file, drawn[0])
         out.writeheader()
         out.writerows({**row, "gold": truth[row["text"]]} for row in drawn)
-    rate = disagreement(tmp_path / "run", tmp_path / "checked.csv").rate
+    checked = disagreement(tmp_path / "run", tmp_path / "checked.csv")
+    rate = checked.rate
+    assert keep_checked(tmp_path / "run", checked) == 16
+    assert keep_checked(tmp_path / "run", disagreement(tmp_path / "run", tmp_path / "checked.csv")) == 0
+    assert si.Annotations(tmp_path / "run").combine().result.score.n == 16
     true = np.mean([truth[one.text] != one.label for one in found.doubts])
     assert (rate.agreeing, rate.disagreeing) == (8, 8)
     assert rate.low <= true <= rate.high

@@ -140,7 +140,7 @@ def test_the_command_says_whether_to_use_the_combination(cli, file):
     ).stdout
     assert "3 rows, 3 voters, 2 labels, 7 votes; 22.2% of the votes are missing" in said
     assert "Not recommended: on the gold rows, majority is right no more often than alice alone." in said
-    assert "winners: broken 2, fine 1" in said
+    assert "winners: broken: 2, fine: 1" in said
     said = cli("combine", file, "--columns", "alice,bob,carol", "--labels", "broken,fine,worn").stdout
     assert "There are no gold labels: whether voters make the same mistakes is not known." in said
     assert "Nobody voted for worn." in said
