@@ -18,6 +18,7 @@ from selfinstruct.parsing.tables import table_rows
 from selfinstruct.parsing.text import NUMBERED, body, has_too_many_lines, tidy
 from selfinstruct.parsing.thoughts import spoken
 
+_SIDE = 2_000  # characters on each side of a task that say what it asks for
 # The separator that Alpaca's prompt asks for.
 _SEPARATOR = re.compile(r"^[ \t]{0,40}#{2,40}\Z", re.MULTILINE)
 
@@ -49,7 +50,8 @@ def whole_tasks(text: str, cut: bool) -> list[WholeTask]:
             if named := INSTRUCTION_FIELD.match(instruction.lstrip()):  # "### Task 4", with the field's name below it
                 instruction = instruction.lstrip()[named.end() :]
             task = tidy(instruction, mark.group().count("**") == 1)
-            tasks.append(WholeTask(task, *read_example(rest, task)[:3]))
+            asks = task if len(task) <= 2 * _SIDE else f"{task[:_SIDE]}\n{task[-_SIDE:]}"
+            tasks.append(WholeTask(task, *read_example(rest, asks)[:3]))
         tasks = tasks or _in_table(text, cut)
     if cut and tasks:
         tasks[-1] = tasks[-1]._replace(cut=True)
