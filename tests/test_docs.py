@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from finetune.training.settings import FinetuneSettings, LoraSettings, Source
+from selfinstruct.annotation import STAGE
 from selfinstruct.cli import app
 from selfinstruct.config.config import Config
 from selfinstruct.filters.rule import Rule
@@ -56,10 +57,15 @@ def settings_page() -> str:
         "",
         *_table(Config),
     ]
-    of_stages = ", ".join(f"[{stage}]" for stage in declared().stages)
+    of_stages = ", ".join(f"[{stage}]" for stage in (*declared().stages, STAGE))
     sections: list[tuple[str, str, type[BaseModel]]] = [
         ("[teacher]", "The model that answers in every stage without settings of its own.", TeacherSettings),
-        (of_stages, "Settings of single stages, which override those of `[teacher]`.", StageSettings),
+        (
+            of_stages,
+            "Settings of single stages, which override those of `[teacher]`. `[annotate]` is the only stage of "
+            "`selfinstruct annotate`, which asks every model of its mix about every row.",
+            StageSettings,
+        ),
         ("[filters]", "Settings of the filters.", FilterSettings),
         ("[running]", "How a run is carried out.", RunningSettings),
         (

@@ -9,3 +9,4 @@ votes     answers read as votes
 
 STAGE = "annotate"  # the only stage of such a run, and its table in the settings
 MOST_SAMPLES = 100  # of each model about each row
+KEYS = ("seed", "prompts", "teacher", "running", "simulated", "prices", STAGE)  # the settings that have an effect

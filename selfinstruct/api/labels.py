@@ -86,7 +86,7 @@ def annotate(
 
     Ctrl-C, and what is raised: as for `generate`.
     """
-    from selfinstruct.annotation import MOST_SAMPLES, STAGE
+    from selfinstruct.annotation import KEYS, MOST_SAMPLES, STAGE
     from selfinstruct.labels.active import METHODS
     from selfinstruct.runs import annotating
     from selfinstruct.runs.given import Rounds, read_given
@@ -97,7 +97,7 @@ def annotate(
     if isinstance(teacher, list | tuple) and not all(isinstance(one, Mapping) for one in several):
         raise UsageError('teacher must be a table of settings, such as si.openai("MODEL"), or a list of them.')
     stage = settings.pop(STAGE, {})
-    flags = tables(None if several else teacher, settings, allowed=(*annotating.KEYS, "running"))
+    flags = tables(None if several else teacher, settings, allowed=(*KEYS, "running"))
     if several:
         stage = {**stage, "mix": [dict(one) for one in several]}
     flags |= {STAGE: stage} if stage else {}

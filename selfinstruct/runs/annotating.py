@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from selfinstruct.annotation import STAGE
+from selfinstruct.annotation import KEYS, STAGE
 from selfinstruct.annotation.question import Asker, strategy_of
 from selfinstruct.config.config import Config
 from selfinstruct.engine.annotating import AnnotationProgress, Annotator
@@ -33,7 +33,6 @@ from selfinstruct.teachers.batch import IN_FLIGHT
 from selfinstruct.teachers.scheduler import Scheduler
 from selfinstruct.terminal import n_of
 
-KEYS = ("seed", "prompts", "teacher", "running", "simulated", "prices", STAGE)  # of the settings, that have an effect
 SAMPLE_ROWS = 20  # of a dry run
 
 

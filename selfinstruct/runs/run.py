@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import tomli_w
 
 from selfinstruct import __version__
+from selfinstruct.annotation import KEYS, STAGE
 from selfinstruct.asking.prompts import Prompts, read_prompts, shipped
 from selfinstruct.asking.stages import Prompt
 from selfinstruct.config.changes import State, differences, kept
@@ -31,7 +32,7 @@ from selfinstruct.store.store import Store
 from selfinstruct.teachers.settings import TeacherSettings
 
 CONFIG_HEAD = """\
-# The settings of this run, for reading, and for repeating it: selfinstruct generate NEW --target N --config THIS.
+# The settings of this run, for reading, and for repeating it: selfinstruct {} --config THIS.
 # To change what may still change (the docs say what, in "Settings of a run"), pass a file of those settings with
 # --config: all others stay as they are. selfinstruct overwrites this file.
 """
@@ -328,5 +329,8 @@ def keep_config(store: Store, config: Config) -> None:
     values = config.model_dump(mode="json", exclude_none=True, exclude={"simulated": {"api_key"}})
     with store.transaction():
         store.set_settings({"config": values})
+    command = "generate NEW --target N"
+    if config.stages == (STAGE,):
+        command, values = "annotate NEW --from FILE --task FILE", {key: values[key] for key in KEYS if key in values}
     with whole_file(store.folder / "config.toml", "RUN") as part:
-        part.write_text(CONFIG_HEAD + tomli_w.dumps(values), encoding="utf-8")
+        part.write_text(CONFIG_HEAD.format(command) + tomli_w.dumps(values), encoding="utf-8")

@@ -511,3 +511,13 @@ def test_some_voters_may_be_combined_and_the_others_left_out(tmp_path):
     assert found.result.votes.voters == ("two",)
     with pytest.raises(UsageError, match="there is no voter three"):
         combine_run(tmp_path / "run", voters=["three"])
+
+
+def test_the_settings_of_a_run_repeat_it(tmp_path):
+    si.annotate(tmp_path / "run", ROWS, LABELS, id="id", progress=False, seed=3, concurrency=2)
+    settings = tmp_path / "settings.toml"
+    settings.write_text((tmp_path / "run" / "config.toml").read_text())
+    si.annotate(tmp_path / "again", ROWS, LABELS, id="id", progress=False, config=settings)
+    ours, theirs = (tmp_path / name / "annotations.jsonl" for name in ("run", "again"))
+    assert ours.read_bytes() == theirs.read_bytes()
+    assert "annotate NEW" in settings.read_text()
