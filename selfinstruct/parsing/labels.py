@@ -33,6 +33,7 @@ _ANNOUNCED = pattern(
     r"|(?:classified|labell?ed|categori[sz]ed|rated|best described) as\b:?)[\s*_`\"'“‘(\[]{0,9}",
     re.IGNORECASE,
 )
+_WORDS = ("a", "i")  # labels that are words of English
 _JOINED = pattern(r"\W{0,3}(?:or\b|and\b|[/&|+])")
 _LEADS = pattern(r"[\s*_`\"'“‘(\[]{0,9}(?P<label>[^\n]{1,80}?)(?P<sign>[*_`\"'”’)\]]{0,4}(?:[,;!.)]| [-–—]) )")
 _DENIES = pattern(r"\b(?:not|non|neither|nor|no|none|cannot|unclear|unsure|either|\w+n['’]t)\b", re.IGNORECASE)
@@ -97,6 +98,8 @@ def _beginning(text: str, known: dict[str, str], *, whole_line: bool = False) ->
         return None
     name = max(found, key=len)
     rest = line[len(name) :]
+    if name in _WORDS and re.match(r"\s\w", rest):  # "Answer: A resident ..."
+        return None
     others = _named(rest, known) - {n for n in known if n in name}
     joined = _JOINED.match(rest) or any(re.match(rf"[^\w.]{{1,9}}{re.escape(n)}(?!\w)", rest) for n in others)
     return None if joined and others else known[name]

@@ -39,6 +39,8 @@ LETTERS = ("a", "b", "c")
         ("<think>negative?</think>\npositive", MOOD, "positive"),
         ("Birds fly and fish swim. So the answer is (b).", LETTERS, "b"),
         ("(B)", LETTERS, "b"),
+        ("Answer: A resident asks for help.", LETTERS, None),
+        ("Answer: A. The resident asks for help.", LETTERS, "a"),
         ("A good answer would be longer.", LETTERS, None),
         ("The text can be classified as: neutral", MOOD, "neutral"),
         ("中立", ("积极", "消极", "中立"), "中立"),
