@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from selfinstruct.labels import active, linear
+from selfinstruct.labels import ACTIVE, active, linear
 
 
 def main() -> None:
@@ -28,7 +28,7 @@ def main() -> None:
         [line.rpartition("\t")[::2] for line in path.read_text().splitlines()] for path in (asked.train, asked.test)
     )
     names = sorted({label for _, label in train})
-    for how in active.METHODS:
+    for how in ACTIVE:
         curves = [curve(train, test, names, how, asked=asked, seed=seed) for seed in range(asked.seeds)]
         print(f"{how:<18}" + " ".join(f"{share:.3f}" for share in np.mean(curves, axis=0)), flush=True)
 

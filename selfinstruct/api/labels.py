@@ -9,7 +9,7 @@ from selfinstruct.api.runs import Rows
 from selfinstruct.api.settings import AnyTeacher, FilePath, file_path, optional_path, tables, whole_number
 from selfinstruct.custom import of_object
 from selfinstruct.errors import UsageError
-from selfinstruct.labels import NAMES
+from selfinstruct.labels import ACTIVE, NAMES
 
 if TYPE_CHECKING:
     from selfinstruct.labels.combining import Combined
@@ -87,7 +87,6 @@ def annotate(
     Ctrl-C, and what is raised: as for `generate`.
     """
     from selfinstruct.annotation import KEYS, MOST_SAMPLES, STAGE
-    from selfinstruct.labels.active import METHODS
     from selfinstruct.runs import annotating
     from selfinstruct.runs.given import Rounds, read_given
     from selfinstruct.settings import did_you_mean
@@ -107,9 +106,9 @@ def annotate(
     asked = task if task is None or isinstance(task, Mapping) else file_path("task", task)
     n = None if samples is None else whole_number("samples", samples, most=MOST_SAMPLES)
 
-    if select not in METHODS:
-        raise UsageError(f"There is no selection {select!r}; {did_you_mean(str(select), METHODS)}")
-    chosen = METHODS[METHODS.index(select)]
+    if select not in ACTIVE:
+        raise UsageError(f"There is no selection {select!r}; {did_you_mean(str(select), ACTIVE)}")
+    chosen = ACTIVE[ACTIVE.index(select)]
     in_rounds = Rounds(whole_number("rounds", rounds), whole_number("each", each), chosen) if rounds else None
 
     async def ask(on_start: Callable[..., None]) -> bool:

@@ -57,17 +57,44 @@ _environment.globals |= {"KINDS": KINDS, "SORTS": SORTS, "DONE": DONE}
 
 def render(template: str, **values: Any) -> str:
     """A page as HTML; everything in `values` is escaped."""
-    return _environment.get_template(template).render({"nav": NAV, **values})
+    return _environment.get_template(template).render(values)
 
 
-class Pages:
-    """The pages over one run."""
+class RunPages:
+    """What the pages over any run have: who decides, the form that undoes, and how a page is made."""
 
-    def __init__(self, store: Store, index: Index, author: str, form_token: str):
+    nav: tuple[tuple[str, str], ...] = NAV
+
+    def __init__(self, store: Store, author: str, form_token: str):
         self.store = store
-        self.index = index
         self.author = author
         self.form_token = form_token
+
+    async def undo(self, request: web.Request) -> web.Response:
+        """Take a batch of decisions back."""
+        form = await request.post()
+        with Database.beside(self.store.folder) as run:
+            batch = undo(run, self.author, number(str(form.get("batch", "")), 0))
+        return back_to(str(form.get("back", "")), batch)
+
+    def page(self, request: web.Request, template: str, **values: Any) -> web.Response:
+        """A template as the answer to a request, with what was done just before."""
+        done = request.query.get("done")
+        batch = decisions.decisions(self.store, batch=number(done, 0)) if done else []
+        here = str(request.rel_url.with_query([(k, v) for k, v in request.query.items() if k != "done"]))
+        html = render(
+            template, path="/" + request.path.split("/", 2)[2], here=here, form_token=self.form_token, nav=self.nav,
+            run=str(self.store.folder), done=done, batch=batch, **values,
+        )  # fmt: skip
+        return web.Response(text=html, content_type="text/html")
+
+
+class Pages(RunPages):
+    """The pages over a run that grows."""
+
+    def __init__(self, store: Store, index: Index, author: str, form_token: str):
+        super().__init__(store, author, form_token)
+        self.index = index
         self._filters: RunFilters | None = None
         self._replays: dict[what_if.Rules, tuple[int, what_if.Replay]] = {}
 
@@ -154,13 +181,6 @@ class Pages:
             batch = decide(run, self.author, cast(Action, action), subjects, payload)
         return back_to(str(form.get("back", "")), batch)
 
-    async def undo(self, request: web.Request) -> web.Response:
-        """Take a batch of decisions back."""
-        form = await request.post()
-        with Database.beside(self.store.folder) as run:
-            batch = undo(run, self.author, number(str(form.get("batch", "")), 0))
-        return back_to(str(form.get("back", "")), batch)
-
     def _edited(self, subject: decisions.Subject, given: str, output: str) -> dict[str, str]:
         """The texts of an edit; a form loses characters such as NUL, so what looks unchanged stays what it is."""
         kind, identity = subject
@@ -204,15 +224,8 @@ class Pages:
         return found
 
     def _page(self, request: web.Request, template: str, **values: Any) -> web.Response:
-        done = request.query.get("done")
-        batch = decisions.decisions(self.store, batch=number(done, 0)) if done else []
         query = {key: value for key, value in request.query.items() if key != "done"}
-        here = str(request.rel_url.with_query([(k, v) for k, v in request.query.items() if k != "done"]))
-        html = render(
-            template, path="/" + request.path.split("/", 2)[2], here=here, query=query, form_token=self.form_token,
-            run=str(self.store.folder), done=done, batch=batch, reasons=declared_by(self.store).reasons, **values,
-        )  # fmt: skip
-        return web.Response(text=html, content_type="text/html")
+        return self.page(request, template, query=query, reasons=declared_by(self.store).reasons, **values)
 
 
 def in_form(text: str) -> str:

@@ -10,15 +10,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from aiohttp import web
 
-from selfinstruct.audit.pages import back_to, number, render
+from selfinstruct.audit.pages import RunPages, back_to, number
 from selfinstruct.errors import UsageError
 from selfinstruct.labels.combining import Combined
 from selfinstruct.labels.models import ABSTAINED
 from selfinstruct.records import canonical_json
 from selfinstruct.runs.votes import CombinedRun, combine_run
-from selfinstruct.store import annotations, decisions
+from selfinstruct.store import annotations
 from selfinstruct.store.database import Database
-from selfinstruct.store.decisions import decide, undo
+from selfinstruct.store.decisions import decide
 from selfinstruct.store.store import Store
 
 PAGE = 50  # rows
@@ -56,13 +56,13 @@ class Shown(NamedTuple):
         return {"", *(name for name, holds in found.items() if holds)}
 
 
-class VotePages:
+class VotePages(RunPages):
     """The pages over one run of votes."""
 
+    nav: tuple[tuple[str, str], ...] = NAV
+
     def __init__(self, store: Store, author: str, form_token: str):
-        self.store = store
-        self.author = author
-        self.form_token = form_token
+        super().__init__(store, author, form_token)
         self._known: tuple[int, CombinedRun | None, list[Shown]] | None = None
 
     async def rows(self, request: web.Request) -> web.Response:
@@ -76,7 +76,7 @@ class VotePages:
             found.sort(key=lambda row: (row.confidence or 0.0, row.number))
         start = number(request.query.get("from"), 0)
         page = found[start : start + PAGE]
-        return self._page(
+        return self.page(
             request, "vote_rows.html", rows=page, facet=facet, facets=[(k, w, counts[k]) for k, w in SHOW.items()],
             start=start, total=len(found), size=PAGE,
         )  # fmt: skip
@@ -95,7 +95,7 @@ class VotePages:
         ]
         task = combined.task if combined else None
         options = (combined.asker.options(row) or []) if combined else []
-        return self._page(
+        return self.page(
             request, "vote_row.html", one=shown[at], fields=dict(row.fields), content=row.content, problem=problem,
             answers=answers, choices=task.choices if task else (), options=options, last=len(shown) - 1,
         )  # fmt: skip
@@ -104,7 +104,7 @@ class VotePages:
         """What each teacher says where another one says something: a confusion matrix for each pair."""
         combined, _ = self._combined()
         matrices = list(_matrices(combined.result)) if combined and isinstance(combined.result, Combined) else []
-        return self._page(
+        return self.page(
             request, "voters.html", report=combined.render() if combined else "There are no votes.", matrices=matrices
         )
 
@@ -123,13 +123,6 @@ class VotePages:
             raise UsageError("This row was changed since the page was shown. Load the page again, then decide.")
         with Database.beside(self.store.folder) as run:
             batch = decide(run, self.author, "gold", [("row", row.id)], {"gold": answer, "of": row.content})
-        return back_to(str(form.get("back", "")), batch)
-
-    async def undo(self, request: web.Request) -> web.Response:
-        """Take a decision back."""
-        form = await request.post()
-        with Database.beside(self.store.folder) as run:
-            batch = undo(run, self.author, number(str(form.get("batch", "")), 0))
         return back_to(str(form.get("back", "")), batch)
 
     def _combined(self) -> tuple[CombinedRun | None, list[Shown]]:
@@ -152,16 +145,6 @@ class VotePages:
             ]  # fmt: skip
             self._known = state, combined, shown
         return self._known[1], self._known[2]
-
-    def _page(self, request: web.Request, template: str, **values: Any) -> web.Response:
-        done = request.query.get("done")
-        batch = decisions.decisions(self.store, batch=number(done, 0)) if done else []
-        here = str(request.rel_url.with_query([(k, v) for k, v in request.query.items() if k != "done"]))
-        html = render(
-            template, path="/" + request.path.split("/", 2)[2], here=here, form_token=self.form_token, nav=NAV,
-            run=str(self.store.folder), done=done, batch=batch, **values,
-        )  # fmt: skip
-        return web.Response(text=html, content_type="text/html")
 
 
 class Matrix(NamedTuple):

@@ -3,7 +3,7 @@
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,9 +23,8 @@ from selfinstruct.cli.options import (
     Teacher,
 )
 from selfinstruct.errors import BudgetReached, TeacherError, UsageError
+from selfinstruct.labels import ACTIVE
 from selfinstruct.untrusted import say
-
-METHODS: tuple[Literal["least-confidence", "entropy", "random"], ...] = ("least-confidence", "entropy", "random")
 
 if TYPE_CHECKING:
     from selfinstruct.runs.annotating import Annotation
@@ -56,9 +55,9 @@ def annotate(  # noqa: PLR0917 - typer reads the options from here
         ),
     ] = None,
     each: Annotated[int, typer.Option(metavar="N", min=1, help="Rows in each round.")] = 50,
-    select: Annotated[
-        str, typer.Option(metavar="|".join(METHODS), help="How the rows of a round are chosen.")
-    ] = METHODS[0],
+    select: Annotated[str, typer.Option(metavar="|".join(ACTIVE), help="How the rows of a round are chosen.")] = ACTIVE[
+        0
+    ],
     teacher: Teacher = None,
     model: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Model to ask about every row. Repeat it to ask several.")
@@ -89,8 +88,8 @@ def annotate(  # noqa: PLR0917 - typer reads the options from here
     from selfinstruct.runs.given import Rounds, read_given
     from selfinstruct.settings import did_you_mean
 
-    if select not in METHODS:
-        raise UsageError(f"There is no selection {select!r}; {did_you_mean(select, METHODS)}")
+    if select not in ACTIVE:
+        raise UsageError(f"There is no selection {select!r}; {did_you_mean(select, ACTIVE)}")
     in_rounds = Rounds(rounds, each, select) if rounds else None
     given = read_given(run, task, source, id=id, gold=gold, samples=samples, rounds=in_rounds)
     servers = base_url[0] if base_url and len(base_url) == 1 else base_url or None

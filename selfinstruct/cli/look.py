@@ -32,10 +32,11 @@ def status(
     from selfinstruct.report import annotations
     from selfinstruct.report.status import render
     from selfinstruct.report.status import status as count
+    from selfinstruct.store.annotations import is_of_votes
     from selfinstruct.store.store import Store
 
     with Store.read(run) as store:
-        if "task" in store.settings():
+        if is_of_votes(store):
             votes = annotations.annotation_status(store)
             print(to_json(votes.as_dict())) if json else say(annotations.render(votes, str(run)))
             return

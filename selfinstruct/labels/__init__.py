@@ -7,4 +7,8 @@ combining  the combination, measured on gold labels where there are some
 report     the combination in words
 """
 
+from typing import Literal
+
+Select = Literal["least-confidence", "entropy", "random"]
+ACTIVE: tuple[Select, ...] = ("least-confidence", "entropy", "random")  # selections of active labeling
 NAMES = ("dawid-skene", "mace", "majority", "weighted")  # of label models; the first is the default

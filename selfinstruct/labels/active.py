@@ -3,15 +3,11 @@
 The model is trained from the start in each round; the first round is random. Source: LLMaAA (Zhang et al. 2023).
 """
 
-from typing import Literal
-
 import numpy as np
 from numpy.typing import NDArray
 
+from selfinstruct.labels import Select
 from selfinstruct.labels.models import Probabilities
-
-Select = Literal["least-confidence", "entropy", "random"]
-METHODS: tuple[Select, ...] = ("least-confidence", "entropy", "random")
 
 
 def pick(

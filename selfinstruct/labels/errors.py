@@ -30,10 +30,14 @@ class ErrorRate(NamedTuple):
 def suspicion(probabilities: Probabilities, labels: Classes) -> NDArray[np.float64]:
     """How much more probable another label is, shape (rows,): from -1 to 1, above 0 where the model disagrees."""
     rows = np.arange(len(labels))
-    own = probabilities[rows, labels]
+    return np.asarray(probabilities[rows, rivals(probabilities, labels)] - probabilities[rows, labels])
+
+
+def rivals(probabilities: Probabilities, labels: Classes) -> Classes:
+    """The most probable of the other labels of each row, shape (rows,)."""
     others = probabilities.copy()
-    others[rows, labels] = -1.0
-    return np.asarray(others.max(axis=1) - own)
+    others[np.arange(len(labels)), labels] = -1.0
+    return np.asarray(others.argmax(axis=1))
 
 
 def error_rate(disagrees: NDArray[np.bool_], labels: Classes, gold: Classes) -> ErrorRate | None:

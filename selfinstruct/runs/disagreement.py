@@ -80,11 +80,10 @@ def disagreement(folder: Path, checked: Path | None = None, by: str = "") -> Dis
         _read_checked(checked, [canonical_json(votes.ids[row]) for row in at], votes.labels, gold)
     probabilities = linear.out_of_sample(texts, labels, len(votes.labels))
     suspicions = errors.suspicion(probabilities, labels)
-    others = probabilities.copy()
-    others[np.arange(len(at)), labels] = -1
+    rivals = errors.rivals(probabilities, labels)
     doubts = [
         Doubt(
-            votes.ids[row], votes.labels[labels[n]], votes.labels[int(others[n].argmax())], float(suspicions[n]),
+            votes.ids[row], votes.labels[labels[n]], votes.labels[rivals[n]], float(suspicions[n]),
             texts[n], None if gold[n] == ABSTAINED else votes.labels[gold[n]],
         )
         for n, row in enumerate(at)

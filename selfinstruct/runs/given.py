@@ -10,7 +10,7 @@ from selfinstruct.annotation.examples import Example, read_examples
 from selfinstruct.annotation.rows import Row, as_rows, as_text, read_rows, refuse_columns
 from selfinstruct.annotation.task import AnnotationTask, read_task
 from selfinstruct.errors import StoreError, UsageError
-from selfinstruct.labels.active import METHODS, Select
+from selfinstruct.labels import ACTIVE, Select
 from selfinstruct.parsing.labels import read_label, read_score
 from selfinstruct.settings import parse_as
 from selfinstruct.store.store import Store
@@ -144,7 +144,7 @@ def given_of(store: Store) -> Given:
         examples = tuple(Example(as_text(one[0]), as_text(one[1])) for one in values["examples"])
         texts = [str(values[key]) for key in ("source", "id", "gold")]
         rounds = values.get("rounds")
-        kept = Rounds(int(rounds[0]), int(rounds[1]), METHODS[METHODS.index(rounds[2])]) if rounds else None
+        kept = Rounds(int(rounds[0]), int(rounds[1]), ACTIVE[ACTIVE.index(rounds[2])]) if rounds else None
         samples = [min(max(1, int(values.get(key, values["samples"]))), MOST_SAMPLES) for key in ("samples", "begun")]
         return Given(task, examples, None, texts[0], texts[1], texts[2], samples[0], samples[1], kept)
     except (KeyError, TypeError, ValueError, IndexError, UsageError):

@@ -25,7 +25,7 @@ from selfinstruct.records import Line, SeedTask
 from selfinstruct.rows.seeds import read_seeds
 from selfinstruct.rows.writing import whole_file
 from selfinstruct.settings import merge
-from selfinstruct.store.annotations import refuse_annotations
+from selfinstruct.store.annotations import is_of_votes, refuse_annotations
 from selfinstruct.store.batches import Batches
 from selfinstruct.store.declared import custom_parts, under_recorded_names
 from selfinstruct.store.store import Store
@@ -178,7 +178,7 @@ def _resume(store: Store, now: Named, seeds_file: Path | None, asking: bool) -> 
 
 def _refuse_other_kind(store: Store, annotates: bool) -> None:
     """UsageError for a run that grows where one that asks about rows is meant, or the other way round."""
-    if annotates and "task" not in store.settings():
+    if annotates and not is_of_votes(store):
         raise UsageError(f"{store.folder} holds a run that was not started by annotate. Choose another folder.")
     if not annotates:
         refuse_annotations(store)

@@ -98,13 +98,13 @@ def render(found: Selection) -> str:
         others = f"{np.nanmean(values[rest]):.2f}" if len(rest) and not np.isnan(values[rest]).all() else "none"
         lines.append(f"  {name[:21]:<22}{np.nanmean(values[kept]):>10.2f}{others:>10}{f'{low:.2f} to {high:.2f}':>28}")
     if found.column:
-        lines += _length_lines(found, rest)
+        lines += _length_lines(found)
         if missing := int(np.isnan(found.scores).sum()):
             lines.append(f"not selected, because {found.column} is empty: {n_of(missing, 'row')}")
     return "\n".join(lines)
 
 
-def _length_lines(found: Selection, rest: Positions) -> list[str]:
+def _length_lines(found: Selection) -> list[str]:
     """How much of the score is length."""
     there = ~np.isnan(found.scores)
     scores, words = found.scores[there], found.words[there]
