@@ -15,7 +15,7 @@ from selfinstruct.store.store import Store
 def write_records(store: Store) -> Path:
     """Write RUN/records.jsonl, one record a line with all its fields, and give its path."""
     path = store.folder / "records.jsonl"
-    _write_lines(path, (record.as_dict() for record in store.records()))
+    write_lines(path, (record.as_dict() for record in store.records()))
     return path
 
 
@@ -36,7 +36,8 @@ def place(store: Store, format: str, output: Path | None) -> Path:
     return output or store.folder / f"{chosen.name}.{chosen.suffix}"
 
 
-def _write_lines(path: Path, rows: Iterable[Row]) -> int:
+def write_lines(path: Path, rows: Iterable[Row]) -> int:
+    """Write rows as JSON Lines, whole or not at all, and give their number."""
     n = 0
     with whole_file(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
         for n, row in enumerate(rows, start=1):  # noqa: B007 - the last n is the count
@@ -78,7 +79,7 @@ def _write_parquet(path: Path, rows: Iterable[Row]) -> int:
 
 WRITERS: dict[str, Callable[[Path, Iterable[Row]], int]] = {
     "json": _write_list,
-    "jsonl": _write_lines,
+    "jsonl": write_lines,
     "parquet": _write_parquet,
 }
 

@@ -15,13 +15,14 @@ from selfinstruct.annotation.task import FIRST, SECOND, AnnotationTask
 from selfinstruct.annotation.votes import Vote, read_vote
 from selfinstruct.config.stored import config_of
 from selfinstruct.errors import UsageError
+from selfinstruct.export.export import write_lines
 from selfinstruct.labels import NAMES, report, scores, texts
 from selfinstruct.labels.combining import Combined, combine
 from selfinstruct.labels.models import ABSTAINED
 from selfinstruct.labels.votes import Votes
 from selfinstruct.parsing.labels import read_score
 from selfinstruct.records import Rejection, canonical_json, user_message
-from selfinstruct.rows.writing import refuse_ending, whole_file
+from selfinstruct.rows.writing import refuse_ending
 from selfinstruct.runs.given import given_of
 from selfinstruct.settings import did_you_mean
 from selfinstruct.store import annotations
@@ -183,11 +184,7 @@ def combine_votes(
 def write_training_rows(found: CombinedRun, path: Path, confidence: float = 0.0) -> int:
     """Write what a student learns as JSON Lines, and give the number of rows."""
     refuse_ending(path, "JSON Lines", "Rows for a student are always written as")
-    n = 0
-    with whole_file(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
-        for n, row in enumerate(found.training_rows(confidence), 1):  # noqa: B007 - the last n is the count
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
-    return n
+    return write_lines(path, found.training_rows(confidence))
 
 
 def misread(store: Store) -> list[str]:
