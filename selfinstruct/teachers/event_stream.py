@@ -153,6 +153,12 @@ class _Pieces:
     def whole(self) -> dict[str, Any]:
         """The choice as it would have been without streaming."""
         texts = {name: _joined(pieces) for name, pieces in self._texts.items()}
+        if (
+            "text" not in texts
+            and texts.get("content") is None
+            and ending_of(self.choice.get("finish_reason", "")) == "done"
+        ):
+            texts["content"] = ""  # the model ended at once: no event had a piece of text (llama.cpp)
         found = self.choice | ({"text": texts.pop("text")} if "text" in texts else {})
         calls = [{**call, "arguments": _joined(call["arguments"])} for call in self._calls.values()]
         message = {"role": "assistant", **texts} | (

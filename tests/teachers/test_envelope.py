@@ -325,6 +325,18 @@ def test_pieces_that_repeat_are_all_of_the_answer(pieces):
     assert answer_in(body_of_events(events), "chat").text == "".join(pieces)
 
 
+@pytest.mark.parametrize("before", [[delta(role="assistant", content=None)], [delta(role="assistant")], []])
+def test_a_stream_of_a_model_that_ends_at_once_is_an_empty_answer(before):
+    """llama.cpp sends "content": null first; what was then not sent is no part that got lost."""
+    assert answer_in(body_of_events(stream(*before, delta("stop"), USAGE)), "chat").text == ""
+    with pytest.raises(NoAnswer, match="reasoning but no content"):
+        answer_in(body_of_events(stream(*before, delta(reasoning_content=THOUGHTS), delta("stop"), USAGE)), "chat")
+    with pytest.raises(NoAnswer):
+        answer_in(body_of_events(stream(*before, delta("error"), USAGE)), "chat")
+    with pytest.raises(NoAnswer):
+        answer_in(body_of_events(stream(*before, delta(), "[DONE]")), "chat")
+
+
 def test_a_stream_of_calls_of_a_base_model_and_of_log_probabilities_is_read():
     call = (
         [{"index": 0, "function": {"name": "f", "arguments": JSON[:5]}}],
