@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from finetune.data.encoding import encode
-from finetune.evaluation.likelihood import losses
+from finetune.evaluation.likelihood import losses_of_answers
 from finetune.examples import Dialogue, Message
 from finetune.inference.student import Student
 
@@ -40,12 +40,12 @@ def _are_classes(answers: Counter[str]) -> bool:
 
 def likeliest(student: Student, dialogues: Sequence[Dialogue], classes: Sequence[Sequence[str]]) -> list[str | None]:
     """For each dialogue, the likeliest of its classes in the place of its last answer; None if it has none."""
-    asked = [(n, answer) for n, answers in enumerate(classes) for answer in answers]
-    examples = [encode(student.tokenizer, _answered(dialogues[n], answer)) for n, answer in asked]
-    found: dict[int, tuple[float, str]] = {}
-    for (n, answer), loss in zip(asked, losses(student.model, examples), strict=True):
-        found[n] = min(found.get(n, (loss, answer)), (loss, answer))
-    return [found[n][1] if n in found else None for n in range(len(dialogues))]
+    found: list[str | None] = []
+    for dialogue, answers in zip(dialogues, classes, strict=True):
+        examples = [encode(student.tokenizer, _answered(dialogue, answer)) for answer in answers]
+        each = zip(losses_of_answers(student.model, examples), answers, strict=True)
+        found.append(min(each, default=(0.0, None))[1])
+    return found
 
 
 def _answered(dialogue: Dialogue, answer: str) -> Dialogue:

@@ -1,5 +1,6 @@
 """A student's evaluation: scores of texts, losses, kept answers, figures beside another model's, trained questions."""
 
+import functools
 import importlib.util
 import json
 import random
@@ -28,7 +29,7 @@ if HAS_TORCH:
     from finetune.evaluation.constraints import Check
     from finetune.evaluation.evaluate import Evaluation, constrained, evaluate, held_out, template_of, trained
     from finetune.evaluation.judging import CONSTRAINTS, MEASURES, Row, by_kind, figures, references
-    from finetune.evaluation.likelihood import AT_ONCE, losses
+    from finetune.evaluation.likelihood import AT_ONCE, losses, losses_of_answers
     from finetune.evaluation.report import render
     from finetune.evaluation.scoring import known, loops, plain, rouge_l, score
     from finetune.examples import Dialogue
@@ -177,6 +178,33 @@ def test_a_loss_is_that_of_the_trained_tokens_whatever_stands_beside_it(trained_
         trained_places = [place for place, label in enumerate(example.labels) if label != -100]
         expected.append(-sum(float(logits[place - 1, example.ids[place]].detach()) for place in trained_places))
     assert losses(student.model, examples) == pytest.approx(expected, rel=1e-4)
+
+
+def test_answers_to_one_prompt_have_the_same_losses_and_the_prompt_is_read_once(trained_student, monkeypatch):
+    student = Student(str(trained_student))
+    prompt = dialogue("Which one is it? " * 30, "").messages[:1]
+
+    def answers(*texts):
+        turns = [[*prompt, {"role": "assistant", "content": text}] for text in texts]
+        return [encode(student.tokenizer, Dialogue(some, "a", "here")) for some in turns]
+
+    several = answers("yes", "yes and no", "no", "something that takes longer to say")
+    expected = losses(student.model, several)
+    read = []
+    forward = student.model.forward
+
+    @functools.wraps(forward)
+    def counted(*positional, input_ids, **named):
+        read.append(input_ids.numel())
+        return forward(*positional, input_ids=input_ids, **named)
+
+    monkeypatch.setattr(student.model, "forward", counted)
+    assert losses_of_answers(student.model, several) == pytest.approx(expected, rel=1e-4)
+    longest = max(len(one.ids) for one in several)
+    assert len(read) == 2 and sum(read) < 1.5 * longest < sum(len(one.ids) for one in several)
+    assert losses_of_answers(student.model, several[:1]) == pytest.approx(expected[:1], rel=1e-4)
+    monkeypatch.setattr(likelihood, "SHARED", 10)  # too long a prompt to be kept for each
+    assert losses_of_answers(student.model, several) == pytest.approx(expected, rel=1e-4)
 
 
 # Kept answers.
